@@ -1,0 +1,1 @@
+"""The networks, solver files and photographs that travel with netdef (installed as netdef.models)."""
