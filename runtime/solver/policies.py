@@ -1,0 +1,151 @@
+"""The learning rate of each iteration, by Caffe's policies and one of ours, `plateau`.
+
+Formulas: base_lr times
+    fixed      1
+    step       gamma ** (iteration // stepsize)
+    exp        gamma ** iteration
+    inv        (1 + gamma * iteration) ** -power
+    multistep  gamma ** (how many of stepvalue have been reached)
+    poly       (1 - iteration / max_iter) ** power
+    sigmoid    1 / (1 + exp(-gamma * (iteration - stepsize)))
+    plateau    gamma ** (how often the test metric stopped improving for plateau_patience tests, at most plateau_max)
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from netdef.language.diagnostics import NetdefError
+from netdef.language.nearest import nearest
+
+
+class LearningRate:
+    """The rate of a run: a policy, and the steps it has taken so far.
+
+    Parameters
+    ----------
+    solver: a SolverParameter message.
+
+    Raises
+    ------
+    NetdefError: the policy is unknown, or a field that it needs is missing or out of range.
+    """
+
+    def __init__(self, solver: Any) -> None:
+        self.solver = solver
+        if not solver.HasField("base_lr"):
+            raise NetdefError("the solver gives no base_lr", hint="add for instance `base_lr: 0.01`")
+        if solver.lr_policy not in POLICIES:
+            raise NetdefError(f"no lr_policy is called {solver.lr_policy!r}", hint=suggest(solver.lr_policy))
+        for field, least in NEEDS.get(solver.lr_policy, ()):
+            need(solver, field, least)
+        self.step = 0  # what a .solverstate calls current_step
+        self.best: float | None = None
+        self.tests_since_best = 0
+
+    def at(self, iteration: int) -> float:
+        """The rate of an iteration; iterations are asked for in order."""
+        return POLICIES[self.solver.lr_policy](self, self.solver, iteration)
+
+    def observe(self, metric: float, higher_is_better: bool) -> bool:
+        """Take note of a test's result; returns whether `plateau` lowered the rate because of it."""
+        value = metric if higher_is_better else -metric
+        if self.best is None or value > self.best:
+            self.best, self.tests_since_best = value, 0
+            return False
+        self.tests_since_best += 1
+        if self.solver.lr_policy != "plateau" or self.tests_since_best < self.solver.plateau_patience:
+            return False
+        self.tests_since_best = 0
+        if self.step >= self.solver.plateau_max:
+            return False
+        self.step += 1
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """What a snapshot must keep, as JSON."""
+        return {"step": self.step, "best": self.best, "tests_since_best": self.tests_since_best}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a `state()`; keys that an older file or Caffe's lacks keep their first values."""
+        self.step = state.get("step", 0)
+        self.best = state.get("best")
+        self.tests_since_best = state.get("tests_since_best", 0)
+
+
+def fixed(rate: LearningRate, solver: Any, iteration: int) -> float:
+    return solver.base_lr
+
+
+def step(rate: LearningRate, solver: Any, iteration: int) -> float:
+    rate.step = iteration // solver.stepsize
+    return solver.base_lr * solver.gamma**rate.step
+
+
+def exp(rate: LearningRate, solver: Any, iteration: int) -> float:
+    return solver.base_lr * solver.gamma**iteration
+
+
+def inv(rate: LearningRate, solver: Any, iteration: int) -> float:
+    return solver.base_lr * (1 + solver.gamma * iteration) ** -solver.power
+
+
+def multistep(rate: LearningRate, solver: Any, iteration: int) -> float:
+    # One step an iteration at most, as in Caffe, which counts them rather than looking at the iteration alone.
+    if rate.step < len(solver.stepvalue) and iteration >= solver.stepvalue[rate.step]:
+        rate.step += 1
+    return solver.base_lr * solver.gamma**rate.step
+
+
+def poly(rate: LearningRate, solver: Any, iteration: int) -> float:
+    # Past max_iter (a run continued step by step) the rate stays at zero.
+    return solver.base_lr * max(0.0, 1 - iteration / solver.max_iter) ** solver.power
+
+
+def sigmoid(rate: LearningRate, solver: Any, iteration: int) -> float:
+    exponent = -solver.gamma * (iteration - solver.stepsize)
+    return solver.base_lr / (1 + math.exp(min(exponent, 700)))
+
+
+def plateau(rate: LearningRate, solver: Any, iteration: int) -> float:
+    return solver.base_lr * solver.gamma**rate.step
+
+
+POLICIES: dict[str, Callable[[LearningRate, Any, int], float]] = {
+    "fixed": fixed,
+    "step": step,
+    "exp": exp,
+    "inv": inv,
+    "multistep": multistep,
+    "poly": poly,
+    "sigmoid": sigmoid,
+    "plateau": plateau,
+}
+
+# The fields a policy cannot do without, and the least value of each (None: any).
+NEEDS: dict[str, tuple[tuple[str, float | None], ...]] = {
+    "step": (("gamma", 0), ("stepsize", 1)),
+    "exp": (("gamma", 0),),
+    "inv": (("gamma", 0), ("power", None)),
+    "multistep": (("gamma", 0), ("stepvalue", 0)),
+    "poly": (("max_iter", 1), ("power", None)),
+    "sigmoid": (("gamma", 0), ("stepsize", 1)),
+    "plateau": (("gamma", 0),),
+}
+
+
+def need(solver: Any, field: str, least: float | None) -> None:
+    """Check that a policy's field is there and not below its least value."""
+    repeated = field == "stepvalue"
+    given = len(solver.stepvalue) > 0 if repeated else solver.HasField(field)
+    if not given:
+        raise NetdefError(f'lr_policy: "{solver.lr_policy}" needs {field}, which the solver does not give')
+    for value in solver.stepvalue if repeated else [getattr(solver, field)]:
+        if least is not None and value < least:
+            raise NetdefError(f"{field} is {value}; lr_policy: \"{solver.lr_policy}\" needs at least {least}")
+
+
+def suggest(name: str) -> str:
+    """The nearest policy's name, or all of them."""
+    near = nearest(name, POLICIES)
+    return f"did you mean {near}?" if near else f"policies: {', '.join(POLICIES)}"

@@ -1,0 +1,115 @@
+"""A run's snapshots: Caffe's two files of an iteration, and a third beside them for what Caffe's format lacks.
+
+PREFIX_iter_N.caffemodel    the weights
+PREFIX_iter_N.netdef.json   where each data source stands, the plateau's state, the smoothed loss, the seed ...
+PREFIX_iter_N.solverstate   iteration, momentum, steps of the rate; written last, so where it is the others are whole
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from netdef.language.diagnostics import NetdefError
+from runtime.solver.files import replacing
+
+FORMAT = 1  # of the third file
+HDF5 = ".h5"
+
+
+class SnapshotFiles:
+    """The names of one snapshot's files.
+
+    Parameters
+    ----------
+    prefix: the solver's snapshot_prefix, with the directory the run writes to.
+    hdf5: whether snapshot_format asks for HDF5.
+    """
+
+    def __init__(self, prefix: str | Path, iteration: int, hdf5: bool = False) -> None:
+        stem, end = f"{prefix}_iter_{iteration}", HDF5 if hdf5 else ""
+        self.iteration = iteration
+        self.weights = Path(f"{stem}.caffemodel{end}")
+        self.state = Path(f"{stem}.solverstate{end}")
+        self.side = Path(f"{stem}.netdef.json")
+
+
+def side_path(path: str | Path) -> Path:
+    """The third file beside a .caffemodel or a .solverstate."""
+    path = Path(path)
+    stem = re.sub(r"\.(caffemodel|solverstate)(\.h5)?$", "", path.name)
+    return path.with_name(f"{stem}.netdef.json")
+
+
+def write_side(path: Path, content: dict[str, Any]) -> None:
+    """Write the third file; see `replacing` for what it raises."""
+    with replacing(path) as beside:
+        beside.write_text(json.dumps({"format": FORMAT, **content}, indent=1) + "\n", encoding="utf-8")
+
+
+def read_side(path: str | Path) -> dict[str, Any]:
+    """The third file beside a snapshot's; {} where there is none, as with Caffe's own snapshots.
+
+    Raises
+    ------
+    NetdefError: it is there and cannot be read.
+    """
+    path = side_path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise NetdefError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise NetdefError(
+            f"{path} is damaged: {error}", hint="without this file the run resumes with its data from the start"
+        ) from None
+    if not isinstance(content, dict) or content.get("format", 0) > FORMAT:
+        raise NetdefError(f"{path} was written by a later netdef", hint="update netdef to resume from it")
+    return content
+
+
+def weights_beside(state: str | Path, learned_net: str) -> Path:
+    """The weights that belong to a state: beside it under their own name, or where Caffe wrote them.
+
+    Raises
+    ------
+    NetdefError: they are in neither place.
+    """
+    state = Path(state)
+    places = [state.with_name(state.name.replace(".solverstate", ".caffemodel"))]
+    if learned_net:
+        places += [state.with_name(Path(learned_net).name), Path(learned_net)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise NetdefError(
+        f"the weights of {state} are missing: no {' nor '.join(dict.fromkeys(map(str, places)))}",
+        hint="a .solverstate holds the momentum only; its .caffemodel belongs beside it",
+    )
+
+
+def iteration_of(path: Path) -> int | None:
+    """The N of PREFIX_iter_N.solverstate."""
+    match = re.search(r"_iter_(\d+)\.solverstate(\.h5)?$", path.name)
+    return int(match[1]) if match else None
+
+
+def snapshots_in(directory: str | Path) -> list[Path]:
+    """The states under a directory, oldest iteration first."""
+    found = [path for path in Path(directory).glob("**/*_iter_*.solverstate*") if iteration_of(path) is not None]
+    return sorted(found, key=lambda path: (iteration_of(path) or 0, path.stat().st_mtime))
+
+
+def latest_snapshot(directory: str | Path) -> Path:
+    """The state of the highest iteration under a directory.
+
+    Raises
+    ------
+    NetdefError: there is none.
+    """
+    found = snapshots_in(directory)
+    if not found:
+        raise NetdefError(f"there is no snapshot under {directory} to resume from", hint="start without --resume")
+    return found[-1]

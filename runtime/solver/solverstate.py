@@ -1,0 +1,89 @@
+"""A solver's state in Caffe's own files: .solverstate (binary SolverState) and .solverstate.h5."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netdef.language.diagnostics import NetdefError
+from runtime.solver import hdf5, wire
+from runtime.solver.files import replacing
+from runtime.solver.weights import contents
+
+# SolverState's fields (netdef/schema/solver.proto).
+ITER, LEARNED_NET, HISTORY, CURRENT_STEP = 1, 2, 3, 4
+
+
+@dataclass
+class SolverState:
+    """What Caffe keeps beside the weights.
+
+    Attributes
+    ----------
+    iteration: how many updates the weights have had.
+    learned_net: the path of the weights' file as it was when it was written.
+    step: how many steps the learning rate has taken.
+    history: the momentum of each parameter that owns its array, in the net's order and Caffe's shapes.
+    """
+
+    iteration: int
+    learned_net: str
+    step: int
+    history: Sequence[np.ndarray]
+
+
+def read_solverstate(path: str | Path) -> SolverState:
+    """Read either form; which one is seen from the file itself.
+
+    Raises
+    ------
+    NetdefError: it is missing, is something else, or is cut short.
+    """
+    path = Path(path)
+    data = contents(path)
+    if hdf5.is_hdf5(data):
+        iteration, learned_net, step, history = hdf5.read_state(path)
+        return SolverState(iteration, learned_net, step, history)
+    try:
+        return parse(data)
+    except wire.MalformedError as error:
+        raise NetdefError(f"{path} is not a .solverstate, or is cut short: {error}") from None
+
+
+def parse(data: memoryview) -> SolverState:
+    history: list[np.ndarray] = []
+    state = SolverState(-1, "", 0, history)
+    for number, _, value in wire.fields(data):
+        if isinstance(value, int):
+            if number == ITER:
+                state.iteration = value
+            elif number == CURRENT_STEP:
+                state.step = value
+        elif number == LEARNED_NET:
+            state.learned_net = bytes(value).decode("utf-8", "replace")
+        elif number == HISTORY:
+            history.append(wire.read_blob(value))
+    if state.iteration < 0:
+        raise wire.MalformedError("it names no iteration")
+    return state
+
+
+def write_solverstate(path: str | Path, state: SolverState) -> None:
+    """Write a path ending in .h5 as HDF5, any other as a binary SolverState.
+
+    Raises
+    ------
+    NetdefError: it cannot be written; a file that was there is untouched.
+    """
+    with replacing(path) as beside:
+        if str(path).endswith(".h5"):
+            hdf5.write_state(beside, state.iteration, state.learned_net, state.step, state.history)
+            return
+        with open(beside, "wb") as file:
+            name = state.learned_net.encode()
+            file.write(wire.key(ITER, wire.VARINT) + wire.varint(state.iteration))
+            file.write(wire.prefix(LEARNED_NET, len(name)) + name)
+            for array in state.history:
+                wire.write_blob(file, HISTORY, array)
+            file.write(wire.key(CURRENT_STEP, wire.VARINT) + wire.varint(state.step))

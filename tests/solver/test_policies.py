@@ -1,0 +1,102 @@
+"""The rate of each iteration by every policy."""
+
+import math
+
+import pytest
+
+from netdef import NetdefError
+from netdef.schema import message_class
+from runtime.solver.policies import LearningRate
+
+
+def rates(iterations, **fields):
+    rate = LearningRate(message_class("SolverParameter")(base_lr=0.5, **fields))
+    return [rate.at(iteration) for iteration in iterations]
+
+
+def test_fixed():
+    assert rates([0, 10**6], lr_policy="fixed") == [0.5, 0.5]
+
+
+def test_step():
+    assert rates([0, 2, 3, 8, 9], lr_policy="step", gamma=0.5, stepsize=3) == [0.5, 0.5, 0.25, 0.125, 0.0625]
+
+
+def test_exp():
+    assert rates([0, 1, 3], lr_policy="exp", gamma=0.5) == [0.5, 0.25, 0.0625]
+
+
+def test_inv():
+    assert rates([0, 4], lr_policy="inv", gamma=2, power=0.5) == pytest.approx([0.5, 0.5 / 3])
+
+
+def test_multistep():
+    got = rates(range(7), lr_policy="multistep", gamma=0.5, stepvalue=[2, 5])
+    assert got == [0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125]
+
+
+def test_multistep_takes_one_step_an_iteration():
+    assert rates([0, 5, 6], lr_policy="multistep", gamma=0.5, stepvalue=[2, 4]) == [0.5, 0.25, 0.125]
+
+
+def test_poly_ends_at_zero_and_stays():
+    assert rates([0, 5, 10, 11], lr_policy="poly", power=2, max_iter=10) == [0.5, 0.125, 0, 0]
+
+
+def test_sigmoid_falls_where_gamma_is_negative():
+    got = rates([0, 4, 8], lr_policy="sigmoid", gamma=0.75, stepsize=4)
+    assert got == pytest.approx([0.5 / (1 + math.exp(3)), 0.25, 0.5 / (1 + math.exp(-3))])
+
+
+def test_sigmoid_does_not_overflow():
+    assert rates([0], lr_policy="sigmoid", gamma=10, stepsize=10000)[0] == pytest.approx(0)
+
+
+def plateau(patience=2, most=2):
+    fields = {"lr_policy": "plateau", "gamma": 0.5, "plateau_patience": patience, "plateau_max": most}
+    return LearningRate(message_class("SolverParameter")(base_lr=1, **fields))
+
+
+def test_plateau_lowers_after_patience_and_at_most_so_often():
+    rate = plateau()
+    seen = []
+    for accuracy in [0.1, 0.2, 0.2, 0.15, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3]:
+        rate.observe(accuracy, higher_is_better=True)
+        seen.append(rate.at(0))
+    assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25]
+
+
+def test_plateau_of_a_loss_wants_it_lower():
+    rate = plateau(patience=1)
+    assert [rate.observe(loss, higher_is_better=False) for loss in [2, 1, 1.5]] == [False, False, True]
+
+
+def test_plateau_state_is_saved():
+    rate = plateau(patience=3)
+    for accuracy in [0.5, 0.4, 0.4]:
+        rate.observe(accuracy, True)
+    again = plateau(patience=3)
+    again.restore(rate.state())
+    assert again.observe(0.3, True)
+    assert again.at(0) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"lr_policy": "stpe"}, "step"),
+        ({"lr_policy": "step", "gamma": 0.1}, "stepsize"),
+        ({"lr_policy": "step", "gamma": 0.1, "stepsize": 0}, "stepsize"),
+        ({"lr_policy": "multistep", "gamma": 0.1}, "stepvalue"),
+        ({"lr_policy": "exp", "gamma": -1}, "gamma"),
+        ({"lr_policy": "poly", "power": 1}, "max_iter"),
+    ],
+)
+def test_what_a_policy_needs(fields, expected):
+    with pytest.raises(NetdefError, match=expected):
+        rates([0], **fields)
+
+
+def test_base_lr_is_needed():
+    with pytest.raises(NetdefError, match="base_lr"):
+        LearningRate(message_class("SolverParameter")(lr_policy="fixed"))

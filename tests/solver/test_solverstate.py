@@ -1,0 +1,64 @@
+"""The solver's state in Caffe's two formats."""
+
+import h5py
+import numpy as np
+import pytest
+
+from netdef import NetdefError
+from netdef.schema import message_class
+from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
+
+
+def test_caffes_two_formats_hold_the_same(goldens):
+    binary = read_solverstate(goldens / "files/snap_iter_4.solverstate")
+    other = read_solverstate(goldens / "files/snap_iter_4.solverstate.h5")
+    for state, end in ((binary, ""), (other, ".h5")):
+        assert (state.iteration, state.step, state.learned_net) == (4, 1, f"/tmp/snap_iter_4.caffemodel{end}")
+        assert [a.shape for a in state.history] == [(4, 3, 3, 3), (4,), (6, 2, 3, 3), (6,), (5, 150), (5,)]
+    for a, b in zip(binary.history, other.history, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.any()
+
+
+@pytest.fixture
+def state():
+    return SolverState(300, "runs/x_iter_300.caffemodel", 2, [np.arange(6, dtype="f4").reshape(2, 3), np.ones(2, "f4")])
+
+
+@pytest.mark.parametrize("name", ["s.solverstate", "s.solverstate.h5"])
+def test_what_is_written_is_read(tmp_path, state, name):
+    write_solverstate(tmp_path / name, state)
+    read = read_solverstate(tmp_path / name)
+    assert (read.iteration, read.learned_net, read.step) == (300, "runs/x_iter_300.caffemodel", 2)
+    for a, b in zip(read.history, state.history, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_written_bytes_are_protobufs_own(tmp_path, state):
+    write_solverstate(tmp_path / "s", state)
+    message = message_class("SolverState").FromString((tmp_path / "s").read_bytes())
+    assert (message.iter, message.learned_net, message.current_step) == (300, "runs/x_iter_300.caffemodel", 2)
+    assert list(message.history[0].data) == [0, 1, 2, 3, 4, 5]
+    assert list(message.history[0].shape.dim) == [2, 3]
+
+
+def test_hdf5_is_laid_out_as_caffe_lays_it_out(tmp_path, state, goldens):
+    write_solverstate(tmp_path / "s.h5", state)
+    with h5py.File(tmp_path / "s.h5") as ours, h5py.File(goldens / "files/snap_iter_4.solverstate.h5") as theirs:
+        assert sorted(ours) == sorted(theirs)
+        for name in ("iter", "current_step"):
+            assert (ours[name].shape, ours[name].dtype) == (theirs[name].shape, theirs[name].dtype)
+        # A C string: its fixed length counts the zero at the end.
+        assert ours["learned_net"].shape == ()
+        assert ours["learned_net"].dtype.itemsize == len(state.learned_net) + 1
+        assert theirs["learned_net"].dtype.itemsize == len("/tmp/snap_iter_4.caffemodel.h5") + 1
+
+
+def test_files_that_are_none(tmp_path, goldens):
+    (tmp_path / "cut").write_bytes((goldens / "files/snap_iter_4.solverstate").read_bytes()[:-3])
+    with pytest.raises(NetdefError, match="cut short"):
+        read_solverstate(tmp_path / "cut")
+    with pytest.raises(NetdefError, match=r"not a \.solverstate"):
+        read_solverstate(goldens / "files/snap_iter_4.caffemodel")
+    with pytest.raises(NetdefError, match=r"not a \.solverstate\.h5"):
+        read_solverstate(goldens / "files/snap_iter_4.caffemodel.h5")
