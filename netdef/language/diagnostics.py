@@ -1,0 +1,104 @@
+"""What netdef says about a file that is not right: where, what, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from netdef.language.source import Position, Source
+
+__all__ = ["Diagnostic", "NetdefError", "Note", "Position", "Source"]
+
+_WIDTH = 100  # columns of a quoted line; longer ones are cut around the place in question
+_SHOWN = 40  # diagnostics shown of one file
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A second place that helps to understand a diagnostic."""
+
+    message: str
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. `hint` says what to do about it."""
+
+    message: str
+    position: Position | None = None
+    hint: str = ""
+    notes: tuple[Note, ...] = ()
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        lines = _headed(self.severity, self.message, self.position)
+        if self.hint:
+            lines.append(f"    {self.hint}")
+        for note in self.notes:
+            lines += _headed("note", note.message, note.position)
+        return "\n".join(lines)
+
+
+class NetdefError(Exception):
+    """Anything that a user can cause. `str()` of it is ready to be shown: all diagnostics, in the order of the file.
+
+    It is made from one message, with `position`, `hint` and `notes` as a Diagnostic has them, or from several Diagnostics.
+    """
+
+    def __init__(
+        self,
+        message: str | Iterable[Diagnostic],
+        position: Position | None = None,
+        hint: str = "",
+        notes: Sequence[Note] = (),
+    ) -> None:
+        self.diagnostics: tuple[Diagnostic, ...]
+        if isinstance(message, str):
+            self.diagnostics = (Diagnostic(message, position, hint, tuple(notes)),)
+        else:
+            self.diagnostics = tuple(in_order(message))
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        shown = [str(diagnostic) for diagnostic in islice(self.diagnostics, _SHOWN)]
+        if len(self.diagnostics) > _SHOWN:
+            shown.append(f"and {len(self.diagnostics) - _SHOWN} more errors")
+        return "\n".join(shown)
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sorted by place, those without a place last, no two alike."""
+    unique = dict.fromkeys(diagnostics)
+    return sorted(unique, key=lambda one: (one.position.line, one.position.column) if one.position else (1 << 62, 0))
+
+
+def _headed(severity: str, message: str, position: Position | None) -> list[str]:
+    if position is None:
+        return [f"{severity}: {message}"]
+    return [f"{position}: {severity}: {message}", *_quoted(position)]
+
+
+def _quoted(position: Position) -> list[str]:
+    """The line that holds a place, with carets under the place."""
+    if position.source is None:
+        return []
+    line, column = position.source.line(position.line), position.column - 1
+    length = max(1, min(position.length, len(line) - column))
+    before, after = "", ""
+    if len(line) > _WIDTH:
+        start = max(0, min(column - _WIDTH // 3, len(line) - _WIDTH))
+        before, after = "..." if start else "", "..." if start + _WIDTH < len(line) else ""
+        line, column = line[start : start + _WIDTH], column - start
+        length = max(1, min(length, _WIDTH - column))
+    shown = before + _plain(line[:column])
+    under = _plain(line[column : column + length])
+    whole = shown + under + _plain(line[column + length :]) + after
+    number = f"{position.line:>5}"
+    return [f"{number} | {whole}".rstrip(), f"{' ' * len(number)} | {' ' * len(shown)}{'^' * max(1, len(under))}"]
+
+
+def _plain(text: str) -> str:
+    """Text as it can be shown on a terminal: tabs as spaces, control characters as a replacement."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.replace("\t", "    "))

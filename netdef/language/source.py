@@ -1,0 +1,66 @@
+"""The text of one file, and places in it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+
+class Source:
+    """A file's name and text. Line and column of an offset are worked out when somebody asks for them.
+
+    Line ends of all systems are read as one newline.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+        self._starts: list[int] | None = None
+
+    @property
+    def starts(self) -> list[int]:
+        """The offset at which each line starts."""
+        if self._starts is None:
+            starts = [0]
+            at = self.text.find("\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = self.text.find("\n", at + 1)
+            self._starts = starts
+        return self._starts
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1, without its newline; empty if there is no such line."""
+        if not 1 <= number <= len(self.starts):
+            return ""
+        end = self.starts[number] - 1 if number < len(self.starts) else len(self.text)
+        return self.text[self.starts[number - 1] : end]
+
+    def line_number(self, offset: int) -> int:
+        """The line that holds an offset, counted from 1."""
+        return bisect_right(self.starts, offset)
+
+    def position(self, start: int, end: int | None = None) -> Position:
+        """The place from offset `start` up to `end`, or to the end of its first line if that is earlier."""
+        number = self.line_number(start)
+        column = start - self.starts[number - 1]
+        left_on_line = len(self.line(number)) - column
+        length = 1 if end is None else max(1, min(end - start, left_on_line))
+        return Position(self.name, number, column + 1, length, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file: line and column are counted from 1, in characters.
+
+    `source`, where it is known, lets a diagnostic quote the line.
+    """
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    source: Source | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"

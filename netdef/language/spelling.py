@@ -1,0 +1,56 @@
+"""The word that a misspelt one was meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def distance(a: str, b: str, limit: int) -> int:
+    """How many letters to insert, drop, replace or swap with their neighbour to turn `a` into `b`.
+
+    Anything above `limit` may be returned as limit + 1. (Optimal string alignment; Damerau 1964.)
+    """
+    if abs(len(a) - len(b)) > limit:
+        return limit + 1
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        row = [i]
+        for j, y in enumerate(b, 1):
+            cost = min(last[j] + 1, row[-1] + 1, last[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+        before, last = last, row
+    return last[-1]
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` most likely stands for, or None if none is near.
+
+    Case and underscores do not count: batchSize is batch_size.
+    """
+    plain = _plain(word)
+    limit = max(1, min(4, len(plain) // 3))
+    best: tuple[int, int, str] | None = None
+    for candidate in known:
+        other = _plain(candidate)
+        found = distance(plain, other, limit)
+        if found > limit or found >= max(len(plain), len(other)):
+            continue
+        rank = (found, 0 if other[:1] == plain[:1] else 1, candidate)
+        if best is None or rank < best:
+            best = rank
+    return best[2] if best else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """"did you mean ...?" as a hint, or an empty string."""
+    found = nearest(word, known)
+    return f"did you mean {found}?" if found else ""
+
+
+def _plain(word: str) -> str:
+    return word.replace("_", "").replace("-", "").lower()
