@@ -1,0 +1,314 @@
+"""From a NetParameter to a Net: layers chosen, names bound, shapes inferred. Every mistake is collected, then all are raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from netdef.graph import Blob, Net, Parameter, Shape, shape_text
+from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position
+from netdef.language.nearest import nearest
+from netdef.layers import LAYERS
+from netdef.layers.base import Layer, Path
+from netdef.names import Names
+from netdef.rules import State, input_layer, phase_name, state_of, takes_part
+
+Where = Callable[[Path], Position | None]  # the position of a path inside some message
+Chosen = tuple[Any, Where, int]  # a LayerParameter, where its fields stand, its number in the file
+UNKNOWN: Shape = (-1,)  # the shape of a blob whose layer is in error; whoever reads it is not checked further
+
+
+def build(message: Any, where: Where, filename: str, phase: str | None = None) -> Net:
+    """The graph of a NetParameter.
+
+    Parameters
+    ----------
+    where: the position of a path such as ("layer", 3, "bottom", 0).
+    phase: "train" or "test"; None for what the file's `state` says, test by default.
+
+    Raises
+    ------
+    NetdefError: with every mistake of the file.
+    """
+    return _Builder(message, where, filename, state_of(message, phase)).net()
+
+
+class _Builder:
+    """One run over the layers, in order. What later layers may ask about earlier ones is kept in tables: the run is linear."""
+
+    def __init__(self, message: Any, where: Where, filename: str, state: State):
+        self.message = message
+        self.where = where
+        self.filename = filename
+        self.state = state
+        self.errors: list[Diagnostic] = []
+        self.layers: list[Layer] = []
+        self.by_name: dict[str, Layer] = {}
+        self.blobs: dict[str, Blob] = {}  # the last version of each name
+        self.writers: dict[str, tuple[str, Where]] = {}  # the layer that wrote each name last, and where it stands
+        self.every_blob: list[Blob] = []
+        self.unnamed: list[Blob] = []  # tops that Caffe makes for losses that name none
+        self.shared: dict[str, Parameter] = {}
+        self.multipliers: dict[Parameter, list[float | None]] = {}  # lr_mult, decay_mult as written, of owners by name
+        self.names: Names | None = None  # made when the first name is missing
+
+    def net(self) -> Net:
+        chosen = self.choose()
+        for message, where, number in chosen:
+            self.add(message, where, number)
+        if self.errors:
+            raise NetdefError(self.errors)
+        self.settle()
+        return Net(
+            name=self.message.name,
+            phase=self.state.phase,
+            layers=tuple(self.layers),
+            blobs=self.blobs,
+            inputs=tuple(top for layer in self.layers if layer.type == "Input" for top in layer.tops),
+            outputs=tuple(blob for blob in self.every_blob if not blob.consumers),
+            parameters=tuple(p for layer in self.layers for p in layer.parameters),
+            force_backward=self.message.force_backward,
+            message=self.resolved(chosen),
+            filename=self.filename,
+        )
+
+    def error(self, text: str, at: Position | None, hint: str = "", notes: tuple[Note, ...] = ()) -> None:
+        self.errors.append(Diagnostic(text, at, hint=hint, notes=notes))
+
+    # -- which layers
+
+    def choose(self) -> list[Chosen]:
+        """The layers of this state."""
+        chosen: list[Chosen] = []
+        try:
+            legacy = input_layer(self.message)
+        except NetdefError as error:
+            self.error(error.diagnostics[0].message, self.where(("input",)))
+            legacy = None
+        if legacy is not None:
+            chosen.append((legacy, self.inside("input"), -1))
+        for index, message in enumerate(self.message.layer):
+            where = self.inside("layer", index)
+            if len(message.include) and len(message.exclude):
+                self.error(f"{self.called(message, index)} has include and exclude: one or the other", where(("exclude",)))
+            elif takes_part(message, self.state):
+                chosen.append((message, where, index))
+        if not chosen and not self.errors:
+            reason = f" in phase {self.state.phase}" if len(self.message.layer) else ""
+            self.error(f"{self.filename} has no layers{reason}", None)
+        return chosen
+
+    def resolved(self, chosen: list[Chosen]) -> Any:
+        """The NetParameter with these layers alone."""
+        message = self.message
+        result = type(message)(name=message.name, force_backward=message.force_backward, debug_info=message.debug_info)
+        if message.HasField("state"):
+            result.state.CopyFrom(message.state)
+        result.layer.extend(layer for layer, _, _ in chosen)
+        return result
+
+    def inside(self, *prefix: str | int) -> Where:
+        return lambda path: self.where((*prefix, *path))
+
+    @staticmethod
+    def called(message: Any, index: int) -> str:
+        return message.name or f"layer {index + 1}"
+
+    # -- one layer
+
+    def add(self, message: Any, where: Where, number: int) -> None:
+        """Bind one layer, or say what is wrong with it; its tops exist either way, so that one mistake is told once."""
+        layer = self.make(message, where)
+        bottoms = [self.bottom(message, i, where, number) for i in range(len(message.bottom))]
+        if layer is None:
+            self.tops(None, message, [UNKNOWN] * len(message.top), where)
+            return
+        layer.bottoms = tuple(bottoms)
+        shapes = [b.shape for b in bottoms]
+        before = len(self.errors)
+        outputs: list[Shape] = []
+        if self.counts_fit(layer) and UNKNOWN not in shapes:
+            try:
+                outputs = layer.output_shapes(*shapes)
+                self.parameters(layer, shapes)
+            except NetdefError as error:
+                self.errors.extend(error.diagnostics)
+        for blob in bottoms:
+            blob.consumers.append(layer)
+        if len(self.errors) > before or UNKNOWN in shapes:
+            outputs = [UNKNOWN] * len(message.top)
+        self.tops(layer, message, outputs, where)
+        self.weigh(layer)
+        self.propagate(layer)
+        self.layers.append(layer)
+
+    def make(self, message: Any, where: Where) -> Layer | None:
+        """The layer's object, its name and type checked."""
+        name = message.name or f"{message.type.lower()}_{len(self.layers)}"
+        if not message.type:
+            self.error(f"layer {name} has no type", where(()))
+            return None
+        if message.type not in LAYERS:
+            guess = nearest(message.type, LAYERS)
+            self.error(f"unknown layer type {message.type!r}", where(("type",)), f"did you mean {guess}?" if guess else "")
+            return None
+        phase = phase_name(message.phase) if message.HasField("phase") else self.state.phase
+        layer = LAYERS[message.type](name, message, phase, where)
+        if name in self.by_name:
+            first = Note("the first one", self.by_name[name].where("name"))
+            self.error(f"two layers are named {name}", where(("name",)), "give each its own name", (first,))
+        self.by_name.setdefault(name, layer)
+        return layer
+
+    def bottom(self, message: Any, index: int, where: Where, number: int) -> Blob:
+        """The blob a bottom names, as it stands now; a stand-in if there is none."""
+        name = message.bottom[index]
+        blob = self.blobs.get(name)
+        if blob is None:
+            self.names = self.names or Names(self.message, self.where, self.state)
+            self.errors.append(self.names.missing(number, name, where(("bottom", index)), self.blobs))
+            blob = Blob(name, 0, UNKNOWN, None, 0)  # type: ignore[arg-type]
+        return blob
+
+    def counts_fit(self, layer: Layer) -> bool:
+        """Whether the layer has as many bottoms and tops as its type takes."""
+        fits = True
+        for kind, names, (low, high) in (
+            ("bottom", layer.message.bottom, layer.bottoms_allowed),
+            ("top", layer.message.top, layer.tops_allowed),
+        ):
+            count = len(names)
+            if kind == "top" and layer.is_loss:
+                low = 0
+            if count < low or (high is not None and count > high):
+                fits = False
+                at = layer.where(kind, high) if high is not None and count > high else layer.position
+                self.error(f"{layer.type} {layer.name} has {_plural(count, kind)}; it takes {_range(low, high)}", at)
+        return fits
+
+    def tops(self, layer: Any, message: Any, shapes: list[Shape], where: Where) -> None:
+        """Make the blobs that a layer writes."""
+        made: list[Blob] = []
+        in_place: list[bool] = []
+        for index, name in enumerate(message.top):
+            reuses = index < len(message.bottom) and message.bottom[index] == name
+            before = self.blobs.get(name)
+            if before is not None and not reuses:
+                self.written_twice(name, before, where(("top", index)))
+            version = before.version + 1 if before is not None else 0
+            blob = Blob(name, version, shapes[index], layer, index)
+            self.blobs[name] = blob
+            self.writers[name] = (message.name, where)
+            self.every_blob.append(blob)
+            made.append(blob)
+            in_place.append(reuses)
+        if layer is None:
+            return
+        if layer.is_loss and not made:
+            blob = Blob("(automatic)", 0, (), layer, 0)
+            self.unnamed.append(blob)
+            self.every_blob.append(blob)
+            made, in_place = [blob], [False]
+        layer.tops, layer.in_place = tuple(made), tuple(in_place)
+
+    def written_twice(self, name: str, before: Blob, at: Position | None) -> None:
+        first = self.writers[name]
+        notes = (Note(f"{first[0]} writes it first", first[1](("top", before.index))),)
+        self.error(f"blob {name} is written twice", at, "give this top its own name, or work in place (bottom = top)", notes)
+
+    # -- parameters, weights of losses, gradients
+
+    def parameters(self, layer: Layer, shapes: list[Shape]) -> None:
+        """Make the layer's parameters, those that share a name as one."""
+        found = layer.parameter_shapes(*shapes)
+        specs = layer.param_specs()
+        if len(specs) > len(found):
+            has = f"has {_plural(len(found), 'parameter')}" if found else "has no parameters"
+            self.error(
+                f"{layer.type} {layer.name} {has}, param is given {len(specs)} times", layer.where("param", len(found))
+            )
+            return
+        made = []
+        for index, (shape, filler) in enumerate(found):
+            spec = specs[index] if index < len(specs) else None
+            frozen = layer.frozen_parameters
+            lr_mult = 0.0 if frozen else spec.lr_mult if spec is not None else 1.0
+            decay_mult = 0.0 if frozen else spec.decay_mult if spec is not None else 1.0
+            parameter = Parameter(layer, index, shape, filler, lr_mult, decay_mult, spec.name if spec is not None else "")
+            if parameter.name:
+                self.share(parameter, spec)
+            made.append(parameter)
+        layer.parameters = tuple(made)
+
+    def share(self, parameter: Parameter, spec: Any) -> None:
+        """Find the owner of a parameter's name, and check that the two can be one array."""
+        given = [getattr(spec, field) if spec.HasField(field) else None for field in ("lr_mult", "decay_mult")]
+        owner = self.shared.setdefault(parameter.name, parameter)
+        if owner is parameter:
+            self.multipliers[owner] = given
+            return
+        parameter.owner = owner
+        layer, index = parameter.layer, parameter.index
+        note = (Note(f"{owner} has {shape_text(owner.shape)}", owner.layer.where("param", owner.index)),)
+        permissive = spec.share_mode == spec.PERMISSIVE
+        if permissive and parameter.count != owner.count:
+            text = f"{parameter} shares {parameter.name!r} but differs in size: {shape_text(parameter.shape)}"
+            self.error(text, layer.where("param", index), notes=note)
+        elif not permissive and parameter.shape != owner.shape:
+            text = f"{parameter} shares {parameter.name!r} but differs in shape: {shape_text(parameter.shape)}"
+            hint = "share_mode: PERMISSIVE asks only for the same size" if parameter.count == owner.count else ""
+            self.error(text, layer.where("param", index), hint, note)
+        for slot, field in enumerate(("lr_mult", "decay_mult")):
+            mine, owners = given[slot], self.multipliers[owner][slot]
+            if owners is None:
+                self.multipliers[owner][slot] = mine
+            elif mine is not None and mine != owners:
+                text = f"{parameter} shares {parameter.name!r} with {owner}: {field} {mine:g} here, {owners:g} there"
+                at = layer.where("param", index, field)
+                self.error(text, at, "give it once, or the same", (Note("there", owner.layer.where("param", owner.index)),))
+
+    def settle(self) -> None:
+        """What can be known only at the end: multipliers of shared parameters, names of unnamed losses."""
+        for owner, (lr_mult, decay_mult) in self.multipliers.items():
+            owner.lr_mult = 1.0 if lr_mult is None else lr_mult
+            owner.decay_mult = 1.0 if decay_mult is None else decay_mult
+        for layer in self.layers:
+            for parameter in layer.parameters:
+                parameter.lr_mult, parameter.decay_mult = parameter.owner.lr_mult, parameter.owner.decay_mult
+        for blob in self.unnamed:
+            blob.name = blob.producer.name
+            while blob.name in self.blobs:
+                blob.name += " (automatic)"
+            self.blobs[blob.name] = blob
+
+    def weigh(self, layer: Layer) -> None:
+        """The weight of each top in the objective."""
+        given = list(layer.message.loss_weight)
+        if not given:
+            layer.loss_weights = tuple(float(layer.is_loss and i == 0) for i in range(len(layer.tops)))
+            return
+        if len(given) != len(layer.tops):
+            text = f"{layer.type} {layer.name} has {_plural(len(layer.tops), 'top')}, loss_weight is given {len(given)} times"
+            self.error(text, layer.where("loss_weight"), "give it once for each top, or not at all")
+        layer.loss_weights = tuple(given)
+
+    def propagate(self, layer: Layer) -> None:
+        """Which bottoms the user wants, or does not want, a gradient for."""
+        given = list(layer.message.propagate_down)
+        bottoms = len(layer.message.bottom)
+        if given and len(given) != bottoms:
+            text = f"{layer.type} {layer.name} has {_plural(bottoms, 'bottom')}, propagate_down is given {len(given)} times"
+            self.error(text, layer.where("propagate_down"), "give it once for each bottom, or not at all")
+        layer.propagate_down = tuple(given) if given else (None,) * bottoms
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def _range(low: int, high: int | None) -> str:
+    if high is None:
+        return f"{low} or more" if low else "any number"
+    if low == high:
+        return str(low) if low else "none"
+    return f"{low} to {high}" if high > low + 1 else f"{low} or {high}"

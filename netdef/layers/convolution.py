@@ -1,0 +1,175 @@
+"""Convolution, its transpose, and the unfolding of images into columns."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import prod
+
+from netdef.graph import Shape, shape_text
+from netdef.layers.base import ANY, Layer, ParameterShape, layer
+from netdef.layers.window import check_positive, convolved, deconvolved, sizes, spatial
+
+
+class Window(Layer):
+    """What the three share: a kernel that slides over the axes after the channel axis."""
+
+    @cached_property
+    def axis(self) -> int:
+        """The channel axis."""
+        return self.axis_of(self.p.axis, len(self.bottoms[0].shape))
+
+    @cached_property
+    def spatial_axes(self) -> int:
+        return len(self.bottoms[0].shape) - self.axis - 1
+
+    @cached_property
+    def kernel(self) -> tuple[int, ...]:
+        """(height, width) for images."""
+        return self._window("kernel", None)
+
+    @cached_property
+    def stride(self) -> tuple[int, ...]:
+        return self._window("stride", 1)
+
+    @cached_property
+    def pad(self) -> tuple[int, ...]:
+        return self._window("pad", 0)
+
+    @cached_property
+    def dilation(self) -> tuple[int, ...]:
+        return self._window("dilation", 1)
+
+    def _window(self, field: str, default: int | None) -> tuple[int, ...]:
+        values = spatial(self, field, self.spatial_axes, default)
+        if field != "pad":
+            check_positive(self, field, values)
+        return values
+
+    def convolved_sizes(self, shape: Shape) -> Shape:
+        """Output positions along each spatial axis.
+
+        Raises
+        ------
+        NetdefError: the kernel is larger than the padded input.
+        """
+        inside = shape[self.axis + 1 :]
+        windows = zip(inside, self.kernel, self.stride, self.pad, self.dilation, strict=True)
+        result = tuple(convolved(*window) for window in windows)
+        padded = tuple(size + 2 * pad for size, pad in zip(inside, self.pad, strict=True))
+        extent = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        if any(e > s for e, s in zip(extent, padded, strict=True)):
+            dilated = f", {sizes(extent)} with dilation {sizes(self.dilation)}," if extent != self.kernel else ""
+            with_pad = f" ({sizes(padded)} with its padding)" if any(self.pad) else ""
+            field = "kernel_size" if len(self.p.kernel_size) else "kernel_h"
+            raise self.error(
+                f"kernel {sizes(self.kernel)}{dilated} is larger than its input {self.bottoms[0]}, {sizes(inside)}{with_pad}",
+                field,
+                hint="use a smaller kernel, more pad, or a larger input",
+            )
+        return result
+
+
+class Filters(Window):
+    """A Window with weights: Convolution and Deconvolution. Several bottoms go through the same weights."""
+
+    bottoms_allowed = (1, ANY)
+    tops_allowed = (1, ANY)
+
+    @property
+    def num_output(self) -> int:
+        return self.p.num_output
+
+    @property
+    def bias_term(self) -> bool:
+        return self.p.bias_term
+
+    @cached_property
+    def group(self) -> int:
+        """Input and output channels in this many equal runs, each run reading only its own."""
+        return self.p.group
+
+    @property
+    def channel_groups(self) -> int:  # type: ignore[override]
+        return self.group
+
+    @property
+    def channels(self) -> int:
+        return self.bottoms[0].shape[self.axis]
+
+    def check(self, shapes: tuple[Shape, ...]) -> None:
+        """Raises NetdefError for counts and shapes that cannot be."""
+        if len(self.bottoms) != len(self.tops):
+            raise self.error(f"{len(self.bottoms)} bottoms and {len(self.tops)} tops: each bottom makes one top")
+        if any(shape != shapes[0] for shape in shapes):
+            listed = ", ".join(f"{b} {shape_text(b.shape)}" for b in self.bottoms)
+            raise self.error(f"bottoms of one shape are wanted, these are {listed}", "bottom")
+        if not self.p.HasField("num_output") or self.num_output < 1:
+            raise self.error("num_output, the number of filters, is missing", "num_output", hint="add num_output: 64, say")
+        if self.group < 1:
+            raise self.error("group must be at least 1", "group")
+        for count, what in ((self.channels, f"{self.channels} channels of {self.bottoms[0]}"),
+                            (self.num_output, f"num_output {self.num_output}")):
+            if count % self.group:
+                raise self.error(f"group {self.group} does not divide the {what}", "group")
+
+
+@layer("Convolution")
+class Convolution(Filters):
+    """Each output is the inner product of a filter with a window of the input, plus a bias.
+
+    Parameters: weights (num_output, channels / group, kernel_h, kernel_w), biases (num_output,).
+    Output: floor((size + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1 along each spatial axis.
+    """
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        self.check(bottoms)
+        x = bottoms[0]
+        return [(*x[: self.axis], self.num_output, *self.convolved_sizes(x))] * len(bottoms)
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        weights = (self.num_output, self.channels // self.group, *self.kernel)
+        biases = [((self.num_output,), self.p.bias_filler)] if self.bias_term else []
+        return [(weights, self.p.weight_filler), *biases]
+
+    @property
+    def macs(self) -> int:
+        window = self.channels // self.group * prod(self.kernel)
+        return sum(prod(top.shape[1:]) for top in self.tops) * window
+
+
+@layer("Deconvolution")
+class Deconvolution(Filters):
+    """The transpose of a Convolution: each input adds a scaled filter to a window of the output.
+
+    Parameters: weights (channels, num_output / group, kernel_h, kernel_w), biases (num_output,).
+    Output: stride (size - 1) + (dilation (kernel - 1) + 1) - 2 pad along each spatial axis.
+    """
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        self.check(bottoms)
+        x = bottoms[0]
+        windows = zip(x[self.axis + 1 :], self.kernel, self.stride, self.pad, self.dilation, strict=True)
+        sides = tuple(deconvolved(*window) for window in windows)
+        if min(sides, default=1) < 1:
+            raise self.error(f"pad {sizes(self.pad)} leaves nothing of the output: {sizes(sides)}", "pad")
+        return [(*x[: self.axis], self.num_output, *sides)] * len(bottoms)
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        weights = (self.channels, self.num_output // self.group, *self.kernel)
+        biases = [((self.num_output,), self.p.bias_filler)] if self.bias_term else []
+        return [(weights, self.p.weight_filler), *biases]
+
+    @property
+    def macs(self) -> int:
+        window = self.num_output // self.group * prod(self.kernel)
+        return sum(prod(bottom.shape[1:]) for bottom in self.bottoms) * window
+
+
+@layer("Im2col")
+class Im2col(Window):
+    """Unfolds every window into a column: channels x kernel_h x kernel_w channels, one position a window."""
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        (x,) = bottoms
+        column = x[self.axis] * prod(self.kernel)
+        return [(*x[: self.axis], column, *self.convolved_sizes(x))]

@@ -1,0 +1,134 @@
+"""Layers that bring samples from files, databases and memory."""
+
+from __future__ import annotations
+
+from netdef.graph import Shape
+from netdef.layers.base import ANY, Layer, layer
+
+BUILTIN = "builtin:"  # prefix of sources that come with netdef
+BUILTIN_SIZE = 256  # their images' sides, in pixels
+
+
+class Samples(Layer):
+    """Images (batch_size, channels, height, width) and, with a second top, their labels (batch_size,).
+
+    The size is crop_size a side where that is given, else that of the images before cropping.
+    """
+
+    bottoms_allowed = (0, 0)
+    tops_allowed = (1, 2)
+    is_source = True
+
+    @property
+    def batch_size(self) -> int:
+        return self.p.batch_size
+
+    @property
+    def crop_size(self) -> int:
+        """Pixels a side; 0 takes the whole image."""
+        return self.message.transform_param.crop_size or getattr(self.p, "crop_size", 0)
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.message.transform_param.force_gray else 3
+
+    def image_size(self) -> tuple[int, int] | None:
+        """(height, width) before cropping; None if only the images can tell."""
+        return None
+
+    @property
+    def how_to_size(self) -> str:
+        """What to write where the size is not known."""
+        return "set transform_param { crop_size }"
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if self.batch_size < 1:
+            raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
+        size, crop = self.image_size(), self.crop_size
+        if size is None and not crop:
+            raise self.error("the size of its images is not known here", hint=self.how_to_size)
+        if size is not None and crop > min(size):
+            transform = self.message.transform_param.HasField("crop_size")
+            path = ("transform_param", "crop_size") if transform else ("crop_size",)
+            raise self.error(f"crop_size {crop} is larger than the images, {size[0]} x {size[1]}", *path)
+        sides = (crop, crop) if crop or size is None else size
+        return [(self.batch_size, self.channels, *sides), (self.batch_size,)][: len(self.message.top)]
+
+
+@layer("ImageData")
+class ImageData(Samples):
+    """Images from files that a list names, or from `builtin:photos`, the photographs that come with netdef."""
+
+    @property
+    def source(self) -> str:
+        return self.p.source
+
+    @property
+    def channels(self) -> int:
+        if self.message.transform_param.force_color:
+            return 3
+        return 1 if self.message.transform_param.force_gray or not self.p.is_color else 3
+
+    @property
+    def how_to_size(self) -> str:
+        return "set new_height and new_width, or transform_param { crop_size }"
+
+    def image_size(self) -> tuple[int, int] | None:
+        if self.p.new_height and self.p.new_width:
+            return self.p.new_height, self.p.new_width
+        return (BUILTIN_SIZE, BUILTIN_SIZE) if self.source.startswith(BUILTIN) else None
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if not self.source:
+            raise self.error("source is missing: a list of images and labels, or builtin:photos")
+        if bool(self.p.new_height) != bool(self.p.new_width):
+            there, missing = ("new_height", "new_width") if self.p.new_height else ("new_width", "new_height")
+            raise self.error(f"{there} is given, {missing} is not", there, hint=f"add {missing}")
+        return super().output_shapes(*bottoms)
+
+
+@layer("Data")
+class Data(Samples):
+    """Images from an LMDB or LevelDB database."""
+
+
+@layer("WindowData")
+class WindowData(Samples):
+    """Windows of images, as an R-CNN trains on."""
+
+    tops_allowed = (2, 2)
+
+    @property
+    def how_to_size(self) -> str:
+        return "set crop_size, the side that each window is warped to"
+
+
+@layer("MemoryData")
+class MemoryData(Samples):
+    """Images that the caller holds in memory."""
+
+    tops_allowed = (2, 2)
+
+    @property
+    def channels(self) -> int:
+        return self.p.channels
+
+    def image_size(self) -> tuple[int, int] | None:
+        return self.p.height, self.p.width
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        for field in ("channels", "height", "width"):
+            if getattr(self.p, field) < 1:
+                raise self.error(f"{field} of the images is missing", field)
+        return super().output_shapes(*bottoms)
+
+
+@layer("HDF5Data")
+class HDF5Data(Samples):
+    """One blob for each dataset of an HDF5 file that bears a top's name."""
+
+    tops_allowed = (1, ANY)
+
+    @property
+    def how_to_size(self) -> str:
+        return "its shapes stand in the HDF5 files: use Input with those shapes"

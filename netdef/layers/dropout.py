@@ -1,0 +1,22 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from netdef.graph import Shape
+from netdef.layers.base import Layer, layer
+
+
+@layer("Dropout")
+class Dropout(Layer):
+    """In training each element is kept with probability 1 - dropout_ratio and divided by it, else zero; in test y = x."""
+
+    channel_groups = None
+
+    @property
+    def ratio(self) -> float:
+        return self.p.dropout_ratio
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if not 0 <= self.ratio < 1:
+            raise self.error(f"dropout_ratio {self.ratio:g} must be at least 0 and below 1", "dropout_ratio")
+        return [bottoms[0]]

@@ -1,0 +1,96 @@
+"""Functions of one element: y = f(x), the same shape, nothing learned."""
+
+from __future__ import annotations
+
+from math import e
+
+from netdef.graph import Shape
+from netdef.layers.base import Layer, layer
+
+
+class Elementwise(Layer):
+    """y = f(x), element by element."""
+
+    channel_groups = None
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        self.check()
+        return [bottoms[0]]
+
+    def check(self) -> None:
+        """Raises NetdefError for constants that make no function."""
+
+    def check_base(self) -> None:
+        """Raises NetdefError for a base that is neither positive nor -1, which stands for e."""
+        if self.p.base <= 0 and self.p.base != -1:
+            raise self.error(f"base {self.p.base:g} must be positive, or -1 for e", "base")
+
+
+@layer("AbsVal")
+class AbsVal(Elementwise):
+    """y = |x|."""
+
+
+@layer("BNLL")
+class BNLL(Elementwise):
+    """Binomial normal log likelihood: y = log(1 + exp(x))."""
+
+
+@layer("Clip")
+class Clip(Elementwise):
+    """y = min(max(x, p.min), p.max)."""
+
+    def check(self) -> None:
+        if not (self.p.HasField("min") and self.p.HasField("max")):
+            raise self.error("min and max are both needed", hint="add min: 0 max: 6, say")
+        if self.p.min > self.p.max:
+            raise self.error(f"min {self.p.min:g} is above max {self.p.max:g}", "min")
+
+
+@layer("Exp")
+class Exp(Elementwise):
+    """y = base ** (scale * x + shift)."""
+
+    @property
+    def base(self) -> float:
+        return e if self.p.base == -1 else self.p.base
+
+    def check(self) -> None:
+        self.check_base()
+
+
+@layer("Log")
+class Log(Elementwise):
+    """y = log(scale * x + shift) to the base."""
+
+    @property
+    def base(self) -> float:
+        return e if self.p.base == -1 else self.p.base
+
+    def check(self) -> None:
+        self.check_base()
+
+
+@layer("Power")
+class Power(Elementwise):
+    """y = (shift + scale * x) ** power."""
+
+
+@layer("Sigmoid")
+class Sigmoid(Elementwise):
+    """y = 1 / (1 + exp(-x))."""
+
+
+@layer("Swish")
+class Swish(Elementwise):
+    """y = x / (1 + exp(-beta * x)) (Ramachandran et al. 2017)."""
+
+
+@layer("TanH")
+class TanH(Elementwise):
+    """y = tanh(x)."""
+
+
+@layer("Threshold")
+class Threshold(Elementwise):
+    """y = 1 where x is above the threshold, else 0."""

@@ -1,0 +1,39 @@
+"""Several blobs of one shape, combined element by element."""
+
+from __future__ import annotations
+
+from netdef.graph import Shape
+from netdef.layers.base import ANY, Layer, enum_name, layer, per_image, shapes_disagree
+
+
+@layer("Eltwise")
+class Eltwise(Layer):
+    """The sum (each bottom times its coeff), the product or the largest of the bottoms."""
+
+    bottoms_allowed = (2, ANY)
+    channel_groups = None
+
+    @property
+    def operation(self) -> str:
+        """SUM, PROD or MAX."""
+        return enum_name(self.p, "operation")
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """One a bottom; 1 unless given."""
+        return tuple(self.p.coeff) or (1.0,) * len(self.bottoms)
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        for index, shape in enumerate(bottoms):
+            if shape != bottoms[0]:
+                raise shapes_disagree(self, 0, index, "the same shape")
+        if len(self.p.coeff) not in (0, len(bottoms)):
+            count = len(self.p.coeff)
+            raise self.error(f"{count} coeff for {len(bottoms)} bottoms: give one for each, or none", "coeff")
+        if len(self.p.coeff) and self.operation != "SUM":
+            raise self.error(f"coeff is for SUM; {self.operation} takes none", "coeff")
+        return [bottoms[0]]
+
+    @property
+    def macs(self) -> int:
+        return (len(self.bottoms) - 1) * per_image(self.bottoms[0].shape)

@@ -1,0 +1,82 @@
+"""Fully connected layers, and the table lookup that is one on one-hot vectors."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import prod
+
+from netdef.graph import Shape
+from netdef.layers.base import Layer, ParameterShape, images, layer
+
+
+@layer("InnerProduct")
+class InnerProduct(Layer):
+    """y = W x + b over the axes from `axis` on, flattened to K numbers.
+
+    Parameters: weights (num_output, K), or (K, num_output) when `transpose`; biases (num_output,).
+    """
+
+    @property
+    def num_output(self) -> int:
+        return self.p.num_output
+
+    @property
+    def bias_term(self) -> bool:
+        return self.p.bias_term
+
+    @property
+    def transpose(self) -> bool:
+        return self.p.transpose
+
+    @cached_property
+    def axis(self) -> int:
+        return self.axis_of(self.p.axis, len(self.bottoms[0].shape))
+
+    @property
+    def fan_in(self) -> int:
+        """K, the numbers that each output reads."""
+        return prod(self.bottoms[0].shape[self.axis :])
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if self.num_output < 1:
+            raise self.error("num_output, the number of outputs, is missing", "num_output", hint="add num_output: 10, say")
+        return [(*bottoms[0][: self.axis], self.num_output)]
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        weights = (self.fan_in, self.num_output) if self.transpose else (self.num_output, self.fan_in)
+        biases = [((self.num_output,), self.p.bias_filler)] if self.bias_term else []
+        return [(weights, self.p.weight_filler), *biases]
+
+    @property
+    def macs(self) -> int:
+        return self.tops[0].count // images(self.bottoms[0].shape) * self.fan_in
+
+
+@layer("Embed")
+class Embed(Layer):
+    """Each input, a whole number below input_dim, picks a row of the table: y = W[x] + b.
+
+    Parameters: table (input_dim, num_output), biases (num_output,).
+    """
+
+    @property
+    def num_output(self) -> int:
+        return self.p.num_output
+
+    @property
+    def input_dim(self) -> int:
+        return self.p.input_dim
+
+    @property
+    def bias_term(self) -> bool:
+        return self.p.bias_term
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        for field, what in (("num_output", "the length of a row"), ("input_dim", "the number of rows")):
+            if getattr(self.p, field) < 1:
+                raise self.error(f"{field}, {what}, is missing", field)
+        return [(*bottoms[0], self.num_output)]
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        biases = [((self.num_output,), self.p.bias_filler)] if self.bias_term else []
+        return [((self.input_dim, self.num_output), self.p.weight_filler), *biases]

@@ -1,0 +1,63 @@
+"""Local response normalisation."""
+
+from __future__ import annotations
+
+from netdef.graph import Shape, shape_text
+from netdef.layers.base import Layer, enum_name, layer, per_image
+
+
+@layer("LRN")
+class LRN(Layer):
+    """Local response normalisation (Krizhevsky et al. 2012, 3.3).
+
+    Across channels: y[c] = x[c] / (k + alpha / local_size * sum(x[j] ** 2 for the local_size channels j around c)) ** beta;
+    with `group` G the channels lie in G equal runs and a sum stays inside its run. Channels beyond the ends count as zero.
+    Within a channel: the sum runs over a local_size x local_size window of the image, divided by local_size ** 2.
+    """
+
+    @property
+    def size(self) -> int:
+        return self.p.local_size
+
+    @property
+    def alpha(self) -> float:
+        return self.p.alpha
+
+    @property
+    def beta(self) -> float:
+        return self.p.beta
+
+    @property
+    def k(self) -> float:
+        return self.p.k
+
+    @property
+    def group(self) -> int:
+        return self.p.group
+
+    @property
+    def within_channel(self) -> bool:
+        return enum_name(self.p, "norm_region") == "WITHIN_CHANNEL"
+
+    @property
+    def channel_groups(self) -> int | None:  # type: ignore[override]
+        return None if self.within_channel else self.group
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        (x,) = bottoms
+        if len(x) != 4:
+            raise self.error(f"images are wanted (N x C x H x W), {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
+        if self.size % 2 == 0:
+            raise self.error(f"local_size {self.size} must be odd, to have a middle", "local_size")
+        if self.group < 1:
+            raise self.error("group must be at least 1", "group")
+        if self.within_channel and self.group != 1:
+            raise self.error("group is for normalisation across channels; this one stays within each", "group")
+        if x[1] % self.group:
+            raise self.error(f"group {self.group} does not divide the {x[1]} channels of {self.bottoms[0]}", "group")
+        return [x]
+
+    @property
+    def macs(self) -> int:
+        window = self.size**2 if self.within_channel else self.size
+        return (window + 3) * per_image(self.bottoms[0].shape)

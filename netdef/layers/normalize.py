@@ -1,0 +1,70 @@
+"""Normalisation by mean and variance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netdef.graph import Shape
+from netdef.layers.base import Layer, ParameterShape, layer, per_image
+
+
+@layer("BatchNorm")
+class BatchNorm(Layer):
+    """y = (x - mean) / sqrt(variance + eps), channel by channel (Ioffe & Szegedy 2015).
+
+    Mean and variance are the batch's, or, by default in test, running averages.
+    Parameters: sums of means (channels,), sums of variances (channels,), what to divide both by (1,). No solver changes them.
+    """
+
+    channel_groups = None
+    frozen_parameters = True
+
+    @property
+    def eps(self) -> float:
+        return self.p.eps
+
+    @property
+    def moving_average_fraction(self) -> float:
+        return self.p.moving_average_fraction
+
+    @property
+    def use_global_stats(self) -> bool:
+        """Whether the running averages are used rather than the batch's."""
+        return self.p.use_global_stats if self.p.HasField("use_global_stats") else self.phase == "test"
+
+    @property
+    def channels(self) -> int:
+        shape = self.bottoms[0].shape
+        return shape[1] if len(shape) > 1 else 1
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        return [bottoms[0]]
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        return [((self.channels,), None), ((self.channels,), None), ((1,), None)]
+
+    def param_specs(self) -> list[Any]:
+        return list(self.message.param)[:3]
+
+    @property
+    def macs(self) -> int:
+        return 2 * per_image(self.bottoms[0].shape)
+
+
+@layer("MVN")
+class MVN(Layer):
+    """y = x - mean, divided by (the standard deviation + eps) if normalize_variance.
+
+    Each channel of each image by itself, or each image as a whole if across_channels.
+    """
+
+    @property
+    def channel_groups(self) -> int | None:  # type: ignore[override]
+        return 1 if self.p.across_channels else None
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        return [bottoms[0]]
+
+    @property
+    def macs(self) -> int:
+        return 2 * per_image(self.bottoms[0].shape)

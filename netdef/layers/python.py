@@ -1,0 +1,25 @@
+"""Layers whose rule is Python code of the user's."""
+
+from __future__ import annotations
+
+from netdef.graph import Shape
+from netdef.layers.base import ANY, Layer, layer
+
+
+@layer("Python")
+class Python(Layer):
+    """Runs a class of the user's. Its shapes are whatever that class makes them, so they are known only if there are no tops."""
+
+    bottoms_allowed = (0, ANY)
+    tops_allowed = (0, ANY)
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        for field in ("module", "layer"):
+            if not getattr(self.p, field):
+                raise self.error(f"{field} is missing: it names the Python {'class' if field == 'layer' else 'module'}")
+        if not len(self.message.top):
+            return []
+        raise self.error(
+            f"the shapes of its tops are made by the code of {self.p.module}.{self.p.layer}, which the compiler does not run",
+            hint="for a layer that brings data, use Input with its shape",
+        )

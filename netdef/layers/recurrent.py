@@ -1,0 +1,114 @@
+"""Recurrent layers: time along the first axis, independent streams along the second."""
+
+from __future__ import annotations
+
+from math import prod
+
+from netdef.graph import Shape, shape_text
+from netdef.layers.base import Layer, ParameterShape, layer
+
+
+class Recurrent(Layer):
+    """Bottoms: x (T, N, ...), cont (T, N), 0 where a sequence begins; optionally x_static (N, ...); with expose_hidden the
+    states (1, N, num_output) before the first step. Tops: the output (T, N, num_output); with expose_hidden the last states.
+    """
+
+    states = 1  # how many arrays it carries from step to step
+    gates = 1  # how many times num_output rows its input weights have
+    bottoms_allowed = (2, 5)
+    tops_allowed = (1, 3)
+
+    @property
+    def num_output(self) -> int:
+        return self.p.num_output
+
+    @property
+    def expose_hidden(self) -> bool:
+        return self.p.expose_hidden
+
+    @property
+    def exposed(self) -> int:
+        """How many states come in as bottoms and go out as tops."""
+        return self.states if self.expose_hidden else 0
+
+    @property
+    def static_input(self) -> bool:
+        """Whether bottom 2 is an input that is the same at every step."""
+        return len(self.bottoms) > 2 + self.exposed
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if self.num_output < 1:
+            raise self.error("num_output, the size of the output at each step, is missing", "num_output")
+        fewest = 2 + self.exposed
+        if not fewest <= len(bottoms) <= fewest + 1:
+            raise self.error(f"{fewest} bottoms are wanted, {fewest + 1} with a static input, not {len(bottoms)}", "bottom")
+        if len(self.message.top) != 1 + self.exposed:
+            raise self.error(f"{1 + self.exposed} tops are wanted, not {len(self.message.top)}", "top")
+        x, cont = bottoms[:2]
+        if len(x) < 2:
+            raise self.error(f"{self.bottoms[0]} ({shape_text(x)}) needs axes for time and streams", "bottom", 0)
+        self.expect(1, x[:2])
+        if self.static_input and bottoms[2][:1] != x[1:2]:
+            raise self.error(f"{self.bottoms[2]} must have {x[1]} streams first, it is {shape_text(bottoms[2])}", "bottom", 2)
+        state = (1, x[1], self.num_output)
+        for index in range(len(bottoms) - self.exposed, len(bottoms)):
+            self.expect(index, state)
+        return [(*x[:2], self.num_output), *[state] * self.exposed]
+
+    def expect(self, index: int, shape: Shape) -> None:
+        """Raises NetdefError unless a bottom has this shape."""
+        blob = self.bottoms[index]
+        if blob.shape != shape:
+            raise self.error(f"{blob} must be {shape_text(shape)}, it is {shape_text(blob.shape)}", "bottom", index)
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        rows, weight, bias = self.gates * self.num_output, self.p.weight_filler, self.p.bias_filler
+        inputs: list[ParameterShape] = [((rows, prod(bottoms[0][2:])), weight), ((rows,), bias)]
+        if self.static_input:
+            inputs.append(((rows, prod(bottoms[2][1:])), weight))
+        return [*inputs, ((rows, self.num_output), weight)]
+
+    @property
+    def macs(self) -> int:
+        steps = prod(self.bottoms[0].shape[:2])
+        return steps * sum(p.count for p in self.parameters if len(p.shape) == 2) // self.bottoms[0].shape[0]
+
+
+@layer("RNN")
+class RNN(Recurrent):
+    """h_t = tanh(W_xh x_t + b_h + W_hh (cont_t h_(t-1))), output o_t = tanh(W_ho h_t + b_o).
+
+    Parameters: W_xh, b_h, W_xh_static with a static input, W_hh, W_ho, b_o.
+    """
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        size = self.num_output
+        output: list[ParameterShape] = [((size, size), self.p.weight_filler), ((size,), self.p.bias_filler)]
+        return super().parameter_shapes(*bottoms) + output
+
+
+@layer("LSTM")
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; gates in the order input, forget, output, candidate).
+
+    Parameters: W_xc (4 num_output, K), b_c, W_xc_static with a static input, W_hc (4 num_output, num_output).
+    """
+
+    states = 2
+    gates = 4
+
+
+@layer("LSTMUnit")
+class LSTMUnit(Layer):
+    """One step of an LSTM. Bottoms: cell (1, N, D), gates (1, N, 4 D), cont (1, N). Tops: cell, output (1, N, D)."""
+
+    bottoms_allowed = (3, 3)
+    tops_allowed = (2, 2)
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        cell, gates, cont = bottoms
+        for index, wanted in ((1, (*cell[:2], 4 * cell[-1])), (2, cell[:2])):
+            if bottoms[index] != wanted:
+                text = f"{self.bottoms[index]} must be {shape_text(wanted)}, it is {shape_text(bottoms[index])}"
+                raise self.error(text, "bottom", index)
+        return [cell, cell]

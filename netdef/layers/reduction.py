@@ -1,0 +1,33 @@
+"""Many numbers to one."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from netdef.graph import Shape
+from netdef.layers.base import Layer, enum_name, layer, per_image
+
+
+@layer("Reduction")
+class Reduction(Layer):
+    """coeff times the sum, the sum of magnitudes or squares, or the mean over the axes from `axis` on."""
+
+    @property
+    def operation(self) -> str:
+        """SUM, ASUM, SUMSQ or MEAN."""
+        return enum_name(self.p, "operation")
+
+    @property
+    def coeff(self) -> float:
+        return self.p.coeff
+
+    @cached_property
+    def axis(self) -> int:
+        return self.axis_of(self.p.axis, len(self.bottoms[0].shape))
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        return [bottoms[0][: self.axis]]
+
+    @property
+    def macs(self) -> int:
+        return per_image(self.bottoms[0].shape)

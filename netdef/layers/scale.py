@@ -1,0 +1,73 @@
+"""A factor, a bias, or both, each spread over the axes that it does not have."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from netdef.graph import Shape, shape_text
+from netdef.layers.base import Layer, ParameterShape, layer, per_image
+from netdef.schema import message_class
+
+
+class Spread(Layer):
+    """The operand, learned or the second bottom, has the shape of some axes of the first bottom from `axis` on."""
+
+    bottoms_allowed = (1, 2)
+    channel_groups = None
+
+    @cached_property
+    def axis(self) -> int:
+        """The first axis that the operand spans."""
+        return self.axis_of(self.p.axis, len(self.bottoms[0].shape))
+
+    @property
+    def operand_shape(self) -> Shape:
+        """The shape of the factor or bias."""
+        if len(self.bottoms) == 2:
+            return self.bottoms[1].shape
+        shape = self.bottoms[0].shape
+        return shape[self.axis :] if self.p.num_axes == -1 else shape[self.axis : self.axis + self.p.num_axes]
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        x = bottoms[0]
+        if len(bottoms) == 2:
+            operand = bottoms[1]
+            axis = 0 if not operand and self.p.axis == 0 else self.axis
+            if x[axis : axis + len(operand)] != operand:
+                a, b = (f"{blob} ({shape_text(blob.shape)})" for blob in self.bottoms)
+                raise self.error(f"{b} does not match the axes of {a} from axis {axis} on", "bottom", 1)
+            return [x]
+        if self.p.num_axes < -1 or self.axis + self.p.num_axes > len(x):
+            text = f"{self.p.num_axes} axes from axis {self.axis}: {self.bottoms[0]} has {len(x)}"
+            raise self.error(text, "num_axes")
+        return [x]
+
+    @property
+    def macs(self) -> int:
+        return per_image(self.bottoms[0].shape)
+
+
+@layer("Scale")
+class Scale(Spread):
+    """y = x * factor, plus a bias if bias_term.
+
+    Parameters: the factor, unless it is the second bottom, 1 to begin with; the bias, of the same shape.
+    """
+
+    @property
+    def bias_term(self) -> bool:
+        return self.p.bias_term
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        one = message_class("FillerParameter")(type="constant", value=1)
+        factor = [(self.operand_shape, self.p.filler if self.p.HasField("filler") else one)]
+        bias = [(self.operand_shape, self.p.bias_filler)] if self.bias_term else []
+        return (factor if len(bottoms) == 1 else []) + bias
+
+
+@layer("Bias")
+class Bias(Spread):
+    """y = x + bias. Parameters: the bias, unless it is the second bottom."""
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        return [(self.operand_shape, self.p.filler)] if len(bottoms) == 1 else []

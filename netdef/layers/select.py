@@ -1,0 +1,111 @@
+"""Copies and choices: the same elements, repeated, picked or cut out."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from netdef.graph import Shape, shape_text
+from netdef.layers.base import ANY, Layer, layer
+
+
+@layer("Split")
+class Split(Layer):
+    """Each top is the bottom. Nets need none: a blob may have any number of readers."""
+
+    tops_allowed = (1, ANY)
+    channel_groups = None
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        return [bottoms[0]] * len(self.message.top)
+
+
+@layer("Tile")
+class Tile(Layer):
+    """The bottom `tiles` times along `axis`."""
+
+    @cached_property
+    def axis(self) -> int:
+        return self.axis_of(self.p.axis, len(self.bottoms[0].shape))
+
+    @property
+    def tiles(self) -> int:
+        return self.p.tiles
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        (x,) = bottoms
+        if self.tiles < 1:
+            raise self.error("tiles, the number of copies, must be at least 1", "tiles")
+        return [(*x[: self.axis], x[self.axis] * self.tiles, *x[self.axis + 1 :])]
+
+
+@layer("Crop")
+class Crop(Layer):
+    """The first bottom cut to the second's size along the axes from `axis` on, beginning at the offsets."""
+
+    bottoms_allowed = (2, 2)
+    channel_groups = None
+
+    @cached_property
+    def axis(self) -> int:
+        return self.axis_of(self.p.axis, len(self.bottoms[0].shape))
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Where the cut begins, one for each axis of the blob, 0 before `axis`."""
+        cut = len(self.bottoms[0].shape) - self.axis
+        given = tuple(self.p.offset) or (0,)
+        return (0,) * self.axis + (given * cut if len(given) == 1 else given)
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        x, reference = bottoms
+        cut = len(x) - self.axis
+        if len(self.p.offset) not in (0, 1, cut):
+            text = f"{len(self.p.offset)} offsets for the {cut} axes from axis {self.axis} on: give one for all, or one for each"
+            raise self.error(text, "offset")
+        if len(reference) != len(x):
+            a, b = (f"{blob} ({shape_text(blob.shape)})" for blob in self.bottoms)
+            raise self.error(f"{a} and {b} differ in their number of axes", "bottom", 1)
+        shape = (*x[: self.axis], *reference[self.axis :])
+        for axis, (size, offset, kept) in enumerate(zip(x, self.offsets, shape, strict=True)):
+            if offset + kept > size:
+                text = f"axis {axis} of {self.bottoms[0]} is {size} long: {kept} from {offset} on do not fit"
+                raise self.error(text, "offset", max(0, axis - self.axis))
+        return [shape]
+
+
+@layer("BatchReindex")
+class BatchReindex(Layer):
+    """The images of the first bottom in the order that the second, a list of numbers, gives."""
+
+    bottoms_allowed = (2, 2)
+    channel_groups = None
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        x, order = bottoms
+        if len(order) != 1:
+            raise self.error(f"{self.bottoms[1]} must be a list of numbers, it is {shape_text(order)}", "bottom", 1)
+        return [(order[0], *x[1:])]
+
+
+@layer("Filter")
+class Filter(Layer):
+    """Of each bottom but the last, the images whose entry in the last is not 0.
+
+    How many pass is known only when running; the shapes are for all of them.
+    """
+
+    bottoms_allowed = (2, ANY)
+    tops_allowed = (1, ANY)
+    channel_groups = None
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        *data, selector = bottoms
+        if len(self.message.top) != len(data):
+            raise self.error(f"{len(data)} bottoms are filtered, so there must be {len(data)} tops", "top")
+        if any(size != 1 for size in selector[1:]):
+            raise self.error(f"the selector {self.bottoms[-1]} must hold one number an image", "bottom", len(data))
+        for index, shape in enumerate(data):
+            if shape[0] != selector[0]:
+                text = f"{self.bottoms[index]} has {shape[0]} images, the selector {self.bottoms[-1]} {selector[0]}"
+                raise self.error(text, "bottom", index)
+        return data

@@ -1,0 +1,32 @@
+"""Layers that only read."""
+
+from __future__ import annotations
+
+from netdef.graph import Shape
+from netdef.layers.base import ANY, Layer, layer
+
+
+@layer("Silence")
+class Silence(Layer):
+    """Reads blobs so that they are not outputs of the net."""
+
+    bottoms_allowed = (1, ANY)
+    tops_allowed = (0, 0)
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        return []
+
+
+@layer("HDF5Output")
+class HDF5Output(Layer):
+    """Appends its two bottoms to the datasets "data" and "label" of a file."""
+
+    bottoms_allowed = (2, 2)
+    tops_allowed = (0, 0)
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if not self.p.file_name:
+            raise self.error("file_name is missing")
+        if bottoms[0][:1] != bottoms[1][:1]:
+            raise self.error(f"{self.bottoms[0]} and {self.bottoms[1]} differ in their number of images", "bottom", 1)
+        return []

@@ -1,0 +1,92 @@
+"""Why a blob that a layer reads is not there: misspelt, made further down, part of a cycle, or of another phase."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from netdef.language.diagnostics import Diagnostic, Note, Position
+from netdef.language.nearest import nearest
+from netdef.layers.base import Path
+from netdef.rules import State, takes_part
+
+THOROUGH = 20  # so many missing names get a search through the file; a file with more has one cause
+
+
+class Names:
+    """Who writes and who reads each name, in the whole file."""
+
+    def __init__(self, message: Any, where: Callable[[Path], Position | None], state: State):
+        self.message = message
+        self.where = where
+        self.state = state
+        self.writers: dict[str, list[int]] = {}
+        self.readers: dict[str, list[int]] = {}
+        self.absent: dict[str, int] = {}  # written by a layer that does not take part
+        self.explained = 0
+        for index, layer in enumerate(message.layer):
+            if not takes_part(layer, state):
+                self.absent.update((top, index) for top in layer.top)
+                continue
+            for top in layer.top:
+                self.writers.setdefault(top, []).append(index)
+            for bottom in layer.bottom:
+                self.readers.setdefault(bottom, []).append(index)
+
+    def missing(self, reader: int, name: str, at: Position | None, known: Iterable[str]) -> Diagnostic:
+        """The diagnostic for layer number `reader`, which wants a blob that no layer before it makes."""
+        self.explained += 1
+        me = self.message.layer[reader].name
+        later = [index for index in self.writers.get(name, ()) if index > reader]
+        if later:
+            return self.made_later(reader, name, at, later[0])
+        if reader in self.writers.get(name, ()):
+            in_place = name in self.message.layer[reader].bottom[: len(self.message.layer[reader].top)]
+            text = f"{me} works in place on blob {name}, which nothing makes before it"
+            if not in_place:
+                text = f"{me} reads {name}, its own top"
+            return Diagnostic(text, at, hint=self.guess(name, known))
+        if name in self.absent:
+            maker = self.absent[name]
+            layer = self.message.layer[maker].name
+            text = f"{me} reads blob {name}, but {layer}, which makes it, takes no part in phase {self.state.phase}"
+            hint = f"leave {me} out of this phase too, or give {name} another source"
+            return Diagnostic(text, at, hint=hint, notes=(self.note(layer, maker),))
+        return Diagnostic(f"{me} reads blob {name}, which no layer makes", at, hint=self.guess(name, known))
+
+    def made_later(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
+        me, other = self.message.layer[reader].name, self.message.layer[maker].name
+        notes = (self.note(other, maker),)
+        cycle = self.path(reader, maker) if self.explained <= THOROUGH else None
+        if cycle:
+            chain = " -> ".join(self.message.layer[index].name for index in [*cycle, reader])
+            hint = "a net must run from its inputs to its outputs: break the circle"
+            return Diagnostic(f"the layers go in a circle: {chain}", at, hint=hint, notes=notes)
+        text = f"{me} reads blob {name}, which {other} makes only further down"
+        return Diagnostic(text, at, hint=f"layers run in the order of the file: put {other} above {me}", notes=notes)
+
+    def note(self, layer: str, index: int) -> Note:
+        return Note(f"{layer} stands here", self.where(("layer", index)))
+
+    def guess(self, name: str, known: Iterable[str]) -> str:
+        found = nearest(name, known) if self.explained <= THOROUGH else None
+        return f"did you mean {found}?" if found else ""
+
+    def path(self, start: int, goal: int) -> list[int] | None:
+        """The shortest way along the blobs from one layer to another; None if there is none."""
+        came_from = {start: start}
+        queue = deque([start])
+        while queue:
+            index = queue.popleft()
+            if index == goal:
+                way = [goal]
+                while way[-1] != start:
+                    way.append(came_from[way[-1]])
+                return way[::-1]
+            for top in self.message.layer[index].top:
+                for reader in self.readers.get(top, ()):
+                    if reader not in came_from:
+                        came_from[reader] = index
+                        queue.append(reader)
+        return None

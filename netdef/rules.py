@@ -1,0 +1,78 @@
+"""Which layers of a file take part: its `state`, and the layers' include and exclude rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from netdef.language.diagnostics import NetdefError
+from netdef.schema import TRAIN, message_class
+
+PHASES = ("train", "test")
+
+
+@dataclass(frozen=True)
+class State:
+    """The circumstances that rules ask about."""
+
+    phase: str
+    level: int
+    stages: frozenset[str]
+
+
+def phase_name(value: int) -> str:
+    """The enum Phase as "train" or "test"."""
+    return "train" if value == TRAIN else "test"
+
+
+def state_of(message: Any, phase: str | None) -> State:
+    """The state that a NetParameter asks for, in `phase` if given.
+
+    Raises
+    ------
+    NetdefError: a phase that is neither "train" nor "test".
+    """
+    if phase is not None and phase.lower() not in PHASES:
+        raise NetdefError(f"there is no phase {phase!r}", hint='phases are "train" and "test"')
+    state = message.state
+    name = phase.lower() if phase else phase_name(state.phase)
+    return State(name, state.level, frozenset(state.stage))
+
+
+def meets(rule: Any, state: State) -> bool:
+    """Whether everything that a NetStateRule states holds."""
+    return (
+        (not rule.HasField("phase") or phase_name(rule.phase) == state.phase)
+        and (not rule.HasField("min_level") or state.level >= rule.min_level)
+        and (not rule.HasField("max_level") or state.level <= rule.max_level)
+        and all(stage in state.stages for stage in rule.stage)
+        and not any(stage in state.stages for stage in rule.not_stage)
+    )
+
+
+def takes_part(layer: Any, state: State) -> bool:
+    """Whether a LayerParameter is in the net: one include rule met, or no exclude rule met."""
+    if len(layer.include):
+        return any(meets(rule, state) for rule in layer.include)
+    return not any(meets(rule, state) for rule in layer.exclude)
+
+
+def input_layer(message: Any) -> Any | None:
+    """The Input layer that stands for a net's own `input`, `input_shape` and `input_dim`; None without them.
+
+    Raises
+    ------
+    NetdefError: shapes are missing or too many.
+    """
+    names = list(message.input)
+    if not names:
+        return None
+    layer = message_class("LayerParameter")(name="input", type="Input", top=names)
+    if len(message.input_dim):
+        if len(message.input_dim) != 4 * len(names):
+            raise NetdefError(f"{len(message.input_dim)} values of input_dim: each of the {len(names)} inputs needs four")
+        for first in range(0, 4 * len(names), 4):
+            layer.input_param.shape.add(dim=message.input_dim[first : first + 4])
+    else:
+        layer.input_param.shape.extend(message.input_shape)
+    return layer
