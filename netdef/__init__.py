@@ -8,8 +8,8 @@ _HOMES = {
     "NetdefError": "netdef.language.diagnostics",
     "Position": "netdef.language.diagnostics",
     "Net": "netdef.graph",
-    "load": "netdef.load",
-    "parse": "netdef.load",
+    "load": "netdef.loading",
+    "parse": "netdef.loading",
     "load_solver": "netdef.solver_file",
 }
 __all__ = sorted(_HOMES)

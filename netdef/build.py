@@ -1,4 +1,4 @@
-"""From a NetParameter to a Net: layers chosen, names bound, shapes inferred. Every mistake is collected, then all are raised."""
+"""From a NetParameter to a Net: layers chosen, names bound, shapes inferred. Mistakes are collected, then raised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from netdef.graph import Blob, Net, Parameter, Shape, shape_text
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position
-from netdef.language.nearest import nearest
+from netdef.language.spelling import did_you_mean
 from netdef.layers import LAYERS
 from netdef.layers.base import Layer, Path
 from netdef.names import Names
@@ -34,7 +34,7 @@ def build(message: Any, where: Where, filename: str, phase: str | None = None) -
 
 
 class _Builder:
-    """One run over the layers, in order. What later layers may ask about earlier ones is kept in tables: the run is linear."""
+    """One run over the layers, in order. What a layer asks about earlier ones is kept in tables: the run is linear."""
 
     def __init__(self, message: Any, where: Where, filename: str, state: State):
         self.message = message
@@ -90,7 +90,9 @@ class _Builder:
         for index, message in enumerate(self.message.layer):
             where = self.inside("layer", index)
             if len(message.include) and len(message.exclude):
-                self.error(f"{self.called(message, index)} has include and exclude: one or the other", where(("exclude",)))
+                self.error(
+                    f"{self.called(message, index)} has include and exclude: one or the other", where(("exclude",))
+                )
             elif takes_part(message, self.state):
                 chosen.append((message, where, index))
         if not chosen and not self.errors:
@@ -149,8 +151,8 @@ class _Builder:
             self.error(f"layer {name} has no type", where(()))
             return None
         if message.type not in LAYERS:
-            guess = nearest(message.type, LAYERS)
-            self.error(f"unknown layer type {message.type!r}", where(("type",)), f"did you mean {guess}?" if guess else "")
+            hint = did_you_mean(message.type, LAYERS)
+            self.error(f"unknown layer type {message.type!r}", where(("type",)), hint)
             return None
         phase = phase_name(message.phase) if message.HasField("phase") else self.state.phase
         layer = LAYERS[message.type](name, message, phase, where)
@@ -214,7 +216,9 @@ class _Builder:
     def written_twice(self, name: str, before: Blob, at: Position | None) -> None:
         first = self.writers[name]
         notes = (Note(f"{first[0]} writes it first", first[1](("top", before.index))),)
-        self.error(f"blob {name} is written twice", at, "give this top its own name, or work in place (bottom = top)", notes)
+        self.error(
+            f"blob {name} is written twice", at, "give this top its own name, or work in place (bottom = top)", notes
+        )
 
     # -- parameters, weights of losses, gradients
 
@@ -223,10 +227,8 @@ class _Builder:
         found = layer.parameter_shapes(*shapes)
         specs = layer.param_specs()
         if len(specs) > len(found):
-            has = f"has {_plural(len(found), 'parameter')}" if found else "has no parameters"
-            self.error(
-                f"{layer.type} {layer.name} {has}, param is given {len(specs)} times", layer.where("param", len(found))
-            )
+            has = f"has {_plural(len(found), 'parameter')}, param is given {_times(len(specs))}"
+            self.error(f"{layer.type} {layer.name} {has}", layer.where("param", len(found)))
             return
         made = []
         for index, (shape, filler) in enumerate(found):
@@ -234,7 +236,9 @@ class _Builder:
             frozen = layer.frozen_parameters
             lr_mult = 0.0 if frozen else spec.lr_mult if spec is not None else 1.0
             decay_mult = 0.0 if frozen else spec.decay_mult if spec is not None else 1.0
-            parameter = Parameter(layer, index, shape, filler, lr_mult, decay_mult, spec.name if spec is not None else "")
+            parameter = Parameter(
+                layer, index, shape, filler, lr_mult, decay_mult, spec.name if spec is not None else ""
+            )
             if parameter.name:
                 self.share(parameter, spec)
             made.append(parameter)
@@ -265,7 +269,9 @@ class _Builder:
             elif mine is not None and mine != owners:
                 text = f"{parameter} shares {parameter.name!r} with {owner}: {field} {mine:g} here, {owners:g} there"
                 at = layer.where("param", index, field)
-                self.error(text, at, "give it once, or the same", (Note("there", owner.layer.where("param", owner.index)),))
+                self.error(
+                    text, at, "give it once, or the same", (Note("there", owner.layer.where("param", owner.index)),)
+                )
 
     def settle(self) -> None:
         """What can be known only at the end: multipliers of shared parameters, names of unnamed losses."""
@@ -288,8 +294,12 @@ class _Builder:
             layer.loss_weights = tuple(float(layer.is_loss and i == 0) for i in range(len(layer.tops)))
             return
         if len(given) != len(layer.tops):
-            text = f"{layer.type} {layer.name} has {_plural(len(layer.tops), 'top')}, loss_weight is given {len(given)} times"
-            self.error(text, layer.where("loss_weight"), "give it once for each top, or not at all")
+            has = f"has {_plural(len(layer.tops), 'top')}, loss_weight is given {_times(len(given))}"
+            self.error(
+                f"{layer.type} {layer.name} {has}",
+                layer.where("loss_weight"),
+                "give it once for each top, or not at all",
+            )
         layer.loss_weights = tuple(given)
 
     def propagate(self, layer: Layer) -> None:
@@ -297,13 +307,21 @@ class _Builder:
         given = list(layer.message.propagate_down)
         bottoms = len(layer.message.bottom)
         if given and len(given) != bottoms:
-            text = f"{layer.type} {layer.name} has {_plural(bottoms, 'bottom')}, propagate_down is given {len(given)} times"
-            self.error(text, layer.where("propagate_down"), "give it once for each bottom, or not at all")
+            has = f"has {_plural(bottoms, 'bottom')}, propagate_down is given {_times(len(given))}"
+            self.error(
+                f"{layer.type} {layer.name} {has}",
+                layer.where("propagate_down"),
+                "give it once for each bottom, or not at all",
+            )
         layer.propagate_down = tuple(given) if given else (None,) * bottoms
 
 
 def _plural(count: int, noun: str) -> str:
     return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _range(low: int, high: int | None) -> str:

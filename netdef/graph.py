@@ -10,7 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
-from netdef.language.nearest import nearest
+from netdef.language.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from netdef.language.diagnostics import Position
@@ -154,9 +154,8 @@ class Net:
         NetdefError: there is none; the nearest name is in the hint.
         """
         if name not in self._by_name:
-            guess = nearest(name, self._by_name)
-            hint = f"did you mean {guess}?" if guess else ""
-            raise NetdefError(f"{self.filename} has no layer {name!r} in phase {self.phase}", hint=hint)
+            text = f"{self.filename} has no layer {name!r} in phase {self.phase}"
+            raise NetdefError(text, hint=did_you_mean(name, self._by_name))
         return self._by_name[name]
 
     def position(self, layer: Layer | str) -> Position | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from netdef.language.diagnostics import Diagnostic, Note, Position
-from netdef.language.nearest import nearest
+from netdef.language.spelling import did_you_mean
 from netdef.layers.base import Path
 from netdef.rules import State, takes_part
 
@@ -70,8 +70,7 @@ class Names:
         return Note(f"{layer} stands here", self.where(("layer", index)))
 
     def guess(self, name: str, known: Iterable[str]) -> str:
-        found = nearest(name, known) if self.explained <= THOROUGH else None
-        return f"did you mean {found}?" if found else ""
+        return did_you_mean(name, known) if self.explained <= THOROUGH else ""
 
     def path(self, start: int, goal: int) -> list[int] | None:
         """The shortest way along the blobs from one layer to another; None if there is none."""

@@ -30,8 +30,8 @@ class Layer:
     - `parameter_shapes(*shapes)`: (shape, filler) of each parameter;
     - `macs`: multiply-accumulates of one image;
     - `channel_groups`: how many runs of channels it keeps apart.
-    Geometry (kernel, stride, axis ...) is given as properties, which the runtime reads too. They may use `self.bottoms`,
-    which are bound before any rule is asked.
+    Geometry (kernel, stride, axis ...) is given as properties, which the runtime reads too. They may use
+    `self.bottoms`, which are bound before any rule is asked.
 
     Attributes
     ----------
@@ -162,8 +162,7 @@ def shapes_disagree(layer: Layer, first: int, second: int, wanted: str) -> Netde
     """The mistake of two bottoms whose shapes do not fit each other, with the layers that made them."""
     a, b = layer.bottoms[first], layer.bottoms[second]
     notes = tuple(
-        Note(f"{blob.producer.name} makes {blob}: {shape_text(blob.shape)}", blob.producer.position)
-        for blob in (a, b)
+        Note(f"{blob.producer.name} makes {blob}: {shape_text(blob.shape)}", blob.producer.position) for blob in (a, b)
     )
     text = f"{a} ({shape_text(a.shape)}) and {b} ({shape_text(b.shape)}) do not have {wanted}"
     return layer.error(text, "bottom", second, notes=notes)

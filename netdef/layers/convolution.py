@@ -60,9 +60,10 @@ class Window(Layer):
         if any(e > s for e, s in zip(extent, padded, strict=True)):
             dilated = f", {sizes(extent)} with dilation {sizes(self.dilation)}," if extent != self.kernel else ""
             with_pad = f" ({sizes(padded)} with its padding)" if any(self.pad) else ""
+            room = f"its input {self.bottoms[0]}, {sizes(inside)}{with_pad}"
             field = "kernel_size" if len(self.p.kernel_size) else "kernel_h"
             raise self.error(
-                f"kernel {sizes(self.kernel)}{dilated} is larger than its input {self.bottoms[0]}, {sizes(inside)}{with_pad}",
+                f"kernel {sizes(self.kernel)}{dilated} is larger than {room}",
                 field,
                 hint="use a smaller kernel, more pad, or a larger input",
             )
@@ -104,11 +105,15 @@ class Filters(Window):
             listed = ", ".join(f"{b} {shape_text(b.shape)}" for b in self.bottoms)
             raise self.error(f"bottoms of one shape are wanted, these are {listed}", "bottom")
         if not self.p.HasField("num_output") or self.num_output < 1:
-            raise self.error("num_output, the number of filters, is missing", "num_output", hint="add num_output: 64, say")
+            raise self.error(
+                "num_output, the number of filters, is missing", "num_output", hint="add num_output: 64, say"
+            )
         if self.group < 1:
             raise self.error("group must be at least 1", "group")
-        for count, what in ((self.channels, f"{self.channels} channels of {self.bottoms[0]}"),
-                            (self.num_output, f"num_output {self.num_output}")):
+        for count, what in (
+            (self.channels, f"{self.channels} channels of {self.bottoms[0]}"),
+            (self.num_output, f"num_output {self.num_output}"),
+        ):
             if count % self.group:
                 raise self.error(f"group {self.group} does not divide the {what}", "group")
 

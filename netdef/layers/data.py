@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from netdef.graph import Shape
 from netdef.layers.base import ANY, Layer, layer
 
@@ -16,7 +18,7 @@ class Samples(Layer):
     """
 
     bottoms_allowed = (0, 0)
-    tops_allowed = (1, 2)
+    tops_allowed: ClassVar[tuple[int, int | None]] = (1, 2)
     is_source = True
 
     @property

@@ -8,7 +8,7 @@ from netdef.layers.base import Layer, layer
 
 @layer("Dropout")
 class Dropout(Layer):
-    """In training each element is kept with probability 1 - dropout_ratio and divided by it, else zero; in test y = x."""
+    """In training each element is kept with probability 1 - dropout_ratio and divided by it, else 0; in test y = x."""
 
     channel_groups = None
 

@@ -128,13 +128,15 @@ class MultinomialLogisticLoss(Loss):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_batches(bottoms)
         if prod(bottoms[1]) != bottoms[0][0]:
-            raise self.error(f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1)
+            raise self.error(
+                f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1
+            )
         return [()]
 
 
 @layer("HingeLoss")
 class HingeLoss(Loss):
-    """The mean over samples of sum(max(0, 1 - t * score) ** p), t 1 for the label's class and -1 for others, p of L1 or L2."""
+    """The mean over samples of sum(max(0, 1 - t * score) ** p), t 1 for the label's class, else -1, p 1 or 2."""
 
     @property
     def norm(self) -> str:
@@ -144,7 +146,9 @@ class HingeLoss(Loss):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_batches(bottoms)
         if prod(bottoms[1]) != bottoms[0][0]:
-            raise self.error(f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1)
+            raise self.error(
+                f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1
+            )
         return [()]
 
 

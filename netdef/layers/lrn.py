@@ -10,9 +10,9 @@ from netdef.layers.base import Layer, enum_name, layer, per_image
 class LRN(Layer):
     """Local response normalisation (Krizhevsky et al. 2012, 3.3).
 
-    Across channels: y[c] = x[c] / (k + alpha / local_size * sum(x[j] ** 2 for the local_size channels j around c)) ** beta;
-    with `group` G the channels lie in G equal runs and a sum stays inside its run. Channels beyond the ends count as zero.
-    Within a channel: the sum runs over a local_size x local_size window of the image, divided by local_size ** 2.
+    Across channels: y[c] = x[c] / (k + alpha / local_size * sum(x[j] ** 2 for local_size channels j around c)) ** beta;
+    with `group` G the channels lie in G equal runs and a sum stays inside its run. Channels beyond the ends count as 0.
+    Within a channel, the sum runs over a local_size x local_size window of the image and is divided by local_size ** 2.
     """
 
     @property

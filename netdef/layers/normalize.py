@@ -13,7 +13,8 @@ class BatchNorm(Layer):
     """y = (x - mean) / sqrt(variance + eps), channel by channel (Ioffe & Szegedy 2015).
 
     Mean and variance are the batch's, or, by default in test, running averages.
-    Parameters: sums of means (channels,), sums of variances (channels,), what to divide both by (1,). No solver changes them.
+    Parameters: sums of means (channels,), sums of variances (channels,), what to divide both by (1,); no solver changes
+    them.
     """
 
     channel_groups = None

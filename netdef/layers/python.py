@@ -8,7 +8,7 @@ from netdef.layers.base import ANY, Layer, layer
 
 @layer("Python")
 class Python(Layer):
-    """Runs a class of the user's. Its shapes are whatever that class makes them, so they are known only if there are no tops."""
+    """Runs a class of the user's. Its tops have whatever shapes that class gives them."""
 
     bottoms_allowed = (0, ANY)
     tops_allowed = (0, ANY)
@@ -20,6 +20,6 @@ class Python(Layer):
         if not len(self.message.top):
             return []
         raise self.error(
-            f"the shapes of its tops are made by the code of {self.p.module}.{self.p.layer}, which the compiler does not run",
+            f"the shapes of its tops are made by {self.p.module}.{self.p.layer}, code that the compiler does not run",
             hint="for a layer that brings data, use Input with its shape",
         )

@@ -9,8 +9,10 @@ from netdef.layers.base import Layer, ParameterShape, layer
 
 
 class Recurrent(Layer):
-    """Bottoms: x (T, N, ...), cont (T, N), 0 where a sequence begins; optionally x_static (N, ...); with expose_hidden the
-    states (1, N, num_output) before the first step. Tops: the output (T, N, num_output); with expose_hidden the last states.
+    """A step for each entry of the first axis, carrying states (1, N, num_output) along.
+
+    Bottoms: x (T, N, ...), cont (T, N), 0 where a sequence begins; optionally x_static (N, ...); with expose_hidden the
+    states before the first step. Tops: the output (T, N, num_output); with expose_hidden the states after the last.
     """
 
     states = 1  # how many arrays it carries from step to step
@@ -41,15 +43,19 @@ class Recurrent(Layer):
             raise self.error("num_output, the size of the output at each step, is missing", "num_output")
         fewest = 2 + self.exposed
         if not fewest <= len(bottoms) <= fewest + 1:
-            raise self.error(f"{fewest} bottoms are wanted, {fewest + 1} with a static input, not {len(bottoms)}", "bottom")
+            raise self.error(
+                f"{fewest} bottoms are wanted, {fewest + 1} with a static input, not {len(bottoms)}", "bottom"
+            )
         if len(self.message.top) != 1 + self.exposed:
             raise self.error(f"{1 + self.exposed} tops are wanted, not {len(self.message.top)}", "top")
-        x, cont = bottoms[:2]
+        x = bottoms[0]
         if len(x) < 2:
             raise self.error(f"{self.bottoms[0]} ({shape_text(x)}) needs axes for time and streams", "bottom", 0)
         self.expect(1, x[:2])
         if self.static_input and bottoms[2][:1] != x[1:2]:
-            raise self.error(f"{self.bottoms[2]} must have {x[1]} streams first, it is {shape_text(bottoms[2])}", "bottom", 2)
+            raise self.error(
+                f"{self.bottoms[2]} must have {x[1]} streams first, it is {shape_text(bottoms[2])}", "bottom", 2
+            )
         state = (1, x[1], self.num_output)
         for index in range(len(bottoms) - self.exposed, len(bottoms)):
             self.expect(index, state)
@@ -106,7 +112,7 @@ class LSTMUnit(Layer):
     tops_allowed = (2, 2)
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        cell, gates, cont = bottoms
+        cell = bottoms[0]
         for index, wanted in ((1, (*cell[:2], 4 * cell[-1])), (2, cell[:2])):
             if bottoms[index] != wanted:
                 text = f"{self.bottoms[index]} must be {shape_text(wanted)}, it is {shape_text(bottoms[index])}"

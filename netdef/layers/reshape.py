@@ -30,7 +30,7 @@ class Flatten(Layer):
 
 @layer("Reshape")
 class Reshape(Layer):
-    """The dimensions of `shape` in place of `num_axes` axes from `axis` on: 0 keeps a dimension, -1 takes what is left."""
+    """The dimensions of `shape` in place of `num_axes` axes from `axis` on: 0 keeps one, -1 takes what is left."""
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms
@@ -49,7 +49,9 @@ class Reshape(Layer):
                     raise self.error(text, "shape", "dim", index)
                 middle[index] = x[start + index]
             elif dim < -1:
-                raise self.error(f"dim {dim}: sizes are positive, 0 keeps, -1 takes what is left", "shape", "dim", index)
+                raise self.error(
+                    f"dim {dim}: sizes are positive, 0 keeps, -1 takes what is left", "shape", "dim", index
+                )
         if middle.count(-1) > 1:
             raise self.error("only one dim can be -1, what is left", "shape", "dim", len(middle) - 1)
         known = prod(d for d in middle if d != -1) * prod(x[:start]) * prod(x[end:])

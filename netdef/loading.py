@@ -1,0 +1,67 @@
+"""The way in: a file, a model's name or a text, read into a Net."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from netdef.build import build
+from netdef.find import find_net
+from netdef.language import read_file, read_text
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+
+
+def load(
+    path: str | os.PathLike[str],
+    phase: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+) -> Net:
+    """The network in a file, or the model of that name.
+
+    Parameters
+    ----------
+    path: a .net, .prototxt or .caffemodel file, or a name such as "alexnet".
+    phase: "train" or "test"; by default what the file's `state` says, else test.
+    overrides: fields to change, {"conv1.num_output": 64}; see netdef/overrides.py.
+    batch_size: images in a batch, for every source of the net.
+
+    Raises
+    ------
+    NetdefError: with everything that is wrong in the file.
+    """
+    file = find_net(path)
+    return _net(read_file(file, "NetParameter"), str(file), phase, overrides, batch_size)
+
+
+def parse(
+    text: str | bytes,
+    filename: str = "<text>",
+    phase: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+) -> Net:
+    """The network that a text describes; parameters and errors as in `load`."""
+    return _net(read_text(text, filename, "NetParameter"), filename, phase, overrides, batch_size)
+
+
+def _net(
+    bound: Any, filename: str, phase: str | None, overrides: Mapping[str, Any] | None, batch_size: int | None
+) -> Net:
+    message, where = bound.message, bound.position
+    for layer in message.layer:
+        layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph
+    if overrides:
+        from netdef.overrides import Overrides
+
+        changed = Overrides(where)
+        changed.apply(message, overrides)
+        where = changed.where
+    if batch_size is not None:
+        from netdef.overrides import set_batch_size
+
+        set_batch_size(message, batch_size)
+    return build(message, where, filename, phase)
