@@ -99,8 +99,9 @@ class Filters(Window):
 
     def check(self, shapes: tuple[Shape, ...]) -> None:
         """Raises NetdefError for counts and shapes that cannot be."""
-        if len(self.bottoms) != len(self.tops):
-            raise self.error(f"{len(self.bottoms)} bottoms and {len(self.tops)} tops: each bottom makes one top")
+        tops = len(self.message.top)
+        if len(shapes) != tops:
+            raise self.error(f"{len(shapes)} bottoms and {tops} tops: each bottom makes one top")
         if any(shape != shapes[0] for shape in shapes):
             listed = ", ".join(f"{b} {shape_text(b.shape)}" for b in self.bottoms)
             raise self.error(f"bottoms of one shape are wanted, these are {listed}", "bottom")
