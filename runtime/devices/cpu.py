@@ -1,0 +1,177 @@
+"""The CPU device: arenas of host memory, worker threads, and launches of the kernels in runtime/kernels/cpu."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from itertools import count
+from pkgutil import iter_modules
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from netdef import NetdefError
+from runtime.kernels.registry import CPU_KERNELS, Kernel
+from runtime.program import Buffer, Instruction, MemoryPlan
+
+CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
+
+
+@cache
+def load_kernels() -> None:
+    """Import every file of runtime/kernels/cpu, each of which registers its kernels."""
+    package = import_module("runtime.kernels.cpu")
+    for module in iter_modules(package.__path__):
+        import_module(f"runtime.kernels.cpu.{module.name}")
+
+
+@cache
+def blas() -> ThreadpoolController:
+    """The BLAS libraries of this process.  The workers are the parallelism; each calls a BLAS held to one thread."""
+    return ThreadpoolController()
+
+
+class Workers:
+    """Threads that work through the items of one kernel together.
+
+    The caller is one of them.  Items are handed out in chunks, in order; which worker takes which chunk is chance, and results
+    do not depend on it.
+    """
+
+    def __init__(self, threads: int):
+        self.threads = threads
+        self._queues: list[SimpleQueue[tuple[Any, ...] | None]] = [SimpleQueue() for _ in range(threads - 1)]
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        for worker, queue in enumerate(self._queues, start=1):
+            Thread(target=self._serve, args=(worker, queue), daemon=True, name=f"cpu-worker-{worker}").start()
+
+    def run(self, work: Callable[[int, int, int], None], items: int) -> None:
+        """Call work(worker, begin, end) until [0, items) is covered.  An exception of any worker is raised here."""
+        helpers = min(self.threads, items) - 1
+        if helpers <= 0:
+            work(0, 0, items)
+            return
+        chunk = max(1, items // (CHUNKS_PER_WORKER * self.threads))
+        tickets = count()
+        for queue in self._queues[:helpers]:
+            queue.put((work, items, chunk, tickets))
+        failure: BaseException | None = None
+        try:
+            _take(0, work, items, chunk, tickets)
+        except BaseException as error:
+            failure = error
+        for _ in range(helpers):
+            failure = self._done.get() or failure
+        if failure is not None:
+            raise failure
+
+    def close(self) -> None:
+        """End the threads."""
+        for queue in self._queues:
+            queue.put(None)
+
+    def _serve(self, worker: int, queue: SimpleQueue[tuple[Any, ...] | None]) -> None:
+        while (job := queue.get()) is not None:
+            try:
+                _take(worker, *job)
+                self._done.put(None)
+            except BaseException as error:
+                self._done.put(error)
+
+
+def _take(worker: int, work: Callable[[int, int, int], None], items: int, chunk: int, tickets: count[int]) -> None:
+    while (begin := next(tickets) * chunk) < items:
+        work(worker, begin, min(begin + chunk, items))
+
+
+class CpuDevice:
+    """Host memory and worker threads.
+
+    Parameters
+    ----------
+    threads: how many threads compute; default: the cores this process may use.
+    """
+
+    def __init__(self, threads: int | None = None):
+        load_kernels()
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.workers = Workers(self.threads)
+        self._scratch: list[np.ndarray] = []
+
+    def allocate(self, size: int) -> np.ndarray:
+        """An arena of `size` bytes, zeroed, its start on a cache line.
+
+        Raises
+        ------
+        NetdefError: if the machine has not that much memory to give.
+        """
+        try:
+            raw = np.zeros(size + 64, np.uint8)
+        except MemoryError:
+            raise NetdefError(
+                f"out of memory: the program needs {size / 2**30:.1f} GiB in one piece",
+                hint="a smaller batch_size needs less",
+            ) from None
+        start = -raw.ctypes.data % 64
+        return raw[start : start + size]
+
+    def array(self, buffer: Buffer, arenas: Mapping[str, np.ndarray], plan: MemoryPlan) -> np.ndarray:
+        """The array of a buffer: a view into its arena."""
+        arena, offset = plan.offsets[buffer.root]
+        start = offset
+        view: Buffer | None = buffer
+        while view is not None and view.base is not None:
+            start += view.offset * np.dtype(view.dtype).itemsize
+            view = view.base
+        return arenas[arena][start : start + buffer.bytes].view(buffer.dtype).reshape(buffer.shape)
+
+    def reserve_scratch(self, floats: int) -> None:
+        """Make every worker's private memory at least this large."""
+        if not self._scratch or self._scratch[0].size < floats:
+            self._scratch = [self.allocate(4 * max(floats, 16)).view(np.float32) for _ in range(self.threads)]
+
+    @property
+    def scratch_bytes(self) -> int:
+        return sum(scratch.nbytes for scratch in self._scratch)
+
+    def bind(self, step: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> Callable[[], None]:
+        """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
+        kernel = CPU_KERNELS[step.kernel]
+        given = [arrays(buffer) for buffer in step.buffers]
+        names = [name for name in kernel.parameters if name != "scratch"]
+        missing = [name for name in names[len(given) :] if name not in step.constants]
+        unknown = [name for name in step.constants if name not in names[len(given) :]]
+        if missing or unknown:
+            raise TypeError(f"{step.kernel} in layer {step.layer}: constants missing {missing}, unknown {unknown}")
+        arguments = [*given, *(step.constants[name] for name in names[len(given) :])]
+        items = kernel.items(*arguments)
+        return self._launcher(kernel, step, arguments, items)
+
+    def _launcher(self, kernel: Kernel, step: Instruction, arguments: list[Any], items: int) -> Callable[[], None]:
+        function, run = kernel.function, self.workers.run
+        if not kernel.wants_scratch:
+            fixed = tuple(arguments)
+            return lambda: run(lambda _, begin, end: function(begin, end, *fixed), items)
+        self.reserve_scratch(step.scratch)
+        place = kernel.parameters.index("scratch")
+
+        def work(worker: int, begin: int, end: int) -> None:
+            scratch = self._scratch[worker][: step.scratch]
+            function(begin, end, *arguments[:place], scratch, *arguments[place:])
+
+        return lambda: run(work, items)
+
+    def run(self, steps: list[Callable[[], None]]) -> None:
+        """Run bound instructions in order."""
+        with blas().limit(limits=1, user_api="blas"):
+            for step in steps:
+                step()
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self.workers.close()

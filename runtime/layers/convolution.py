@@ -1,0 +1,90 @@
+"""How a convolution lowers: forward with its bias, then the gradients of bias, weights and input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netdef import NetdefError
+from netdef.layers.convolution import Convolution
+from runtime.kernels.cpu.convolution import position_run, row_block
+from runtime.lowering import Builder, lowers
+from runtime.program import Buffer
+
+FORWARD_COLUMNS = 512  # output positions x batch in one GEMM: its im2col matrix and result stay in the caches
+BACKWARD_COLUMNS = 2048
+CHANNEL_BLOCK = 16  # input channels of one item of the input gradient by col2im
+
+
+@lowers(Convolution)
+def lower(layer: Convolution, build: Builder) -> None:
+    if len(layer.bottoms[0].shape) != 4:
+        raise NetdefError(
+            f"convolution '{layer.name}' cannot run on a blob of {len(layer.bottoms[0].shape)} axes: "
+            "kernels exist for images (N, C, H, W)",
+            position=layer.position,
+        )
+    for index in range(len(layer.bottoms)):
+        _lower_pair(layer, build, index)
+
+
+def _lower_pair(layer: Convolution, build: Builder, index: int) -> None:
+    """One bottom and its top; Caffe lets several pairs share the weights."""
+    x, y, w = build.bottom(layer, index), build.top(layer, index), build.parameter(layer, 0)
+    b = build.parameter(layer, 1) if layer.bias_term else w
+    geometry = {
+        "kernel": layer.kernel,
+        "stride": layer.stride,
+        "pad": layer.pad,
+        "dilation": layer.dilation,
+        "group": layer.group,
+    }
+    _convolve(build.forward, x, w, b, y, geometry, layer.bias_term, layer.macs)
+    if layer.bias_term and build.needs_parameter_gradient(layer, 1):
+        dy = build.top_gradient(layer, index)
+        rows = build.view(dy, (1, y.shape[0], y.shape[1], y.shape[2] * y.shape[3]))
+        build.backward("bias_gradient", rows, out=build.parameter_gradient(layer, 1))
+    if build.needs_parameter_gradient(layer, 0):
+        _weight_gradient(layer, build, index, geometry)
+    if build.needs_gradient(layer, index):
+        _input_gradient(layer, build, index, geometry)
+
+
+def _convolve(
+    append: Any, x: Buffer, w: Buffer, b: Buffer, y: Buffer, geometry: dict[str, Any], bias: bool, macs: int
+) -> None:
+    positions, N = y.shape[1] * y.shape[2], y.shape[3]
+    rows = w.size // w.shape[0]
+    run = position_run(positions, N, FORWARD_COLUMNS)
+    append(
+        "conv2d", x, w, b, out=y, **geometry, run=run, has_bias=bias, relu=False, slope=0.0,
+        scratch=rows * run * N, macs=macs,
+    )  # fmt: skip
+
+
+def _weight_gradient(layer: Convolution, build: Builder, index: int, geometry: dict[str, Any]) -> None:
+    x, dy, dw = build.bottom(layer, index), build.top_gradient(layer, index), build.parameter_gradient(layer, 0)
+    rows, N = dw.size // dw.shape[0], x.shape[3]
+    block = row_block(rows, layer.group)
+    run = position_run(dy.shape[1] * dy.shape[2], N, BACKWARD_COLUMNS)
+    scratch = 2 * dw.shape[0] // layer.group * block + block * run * N
+    build.backward(
+        "conv2d_weight_gradient", x, dy, out=dw, **geometry, run=run, block=block, scratch=scratch, macs=layer.macs
+    )
+
+
+def _input_gradient(layer: Convolution, build: Builder, index: int, geometry: dict[str, Any]) -> None:
+    w, dy, dx = build.parameter(layer, 0), build.top_gradient(layer, index), build.bottom_gradient(layer, index)
+    O, per_group, kh, kw = w.shape
+    # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
+    if layer.stride == (1, 1) and O // layer.group < 2 * per_group:
+        flipped = build.saved(layer, "flipped", (per_group * layer.group, O // layer.group, kh, kw))
+        build.backward("flip_weights", w, out=flipped, group=layer.group)
+        full = [d * (k - 1) - p for d, k, p in zip(layer.dilation, layer.kernel, layer.pad, strict=True)]
+        _convolve(build.backward, dy, flipped, flipped, dx, {**geometry, "pad": tuple(full)}, False, layer.macs)
+        return
+    block = min(CHANNEL_BLOCK, per_group)
+    run = position_run(dy.shape[1] * dy.shape[2], dy.shape[3], BACKWARD_COLUMNS)
+    scratch = block * kh * kw * run * dy.shape[3]
+    build.backward(
+        "conv2d_input_gradient", dy, w, out=dx, **geometry, run=run, block=block, scratch=scratch, macs=layer.macs
+    )

@@ -1,0 +1,252 @@
+"""From layers to instructions: the table of lowerings and the builder they write with.
+
+A family's lowering (runtime/layers/*.py) is one function that asks the builder for buffers and appends kernels:
+
+    @lowers(LRN)
+    def lower(layer, build):
+        x, y = build.bottom(layer, 0), build.top(layer, 0)
+        scale = build.saved(layer, "scale", x.shape)
+        build.forward("lrn_forward", x, out=(y, scale), size=layer.size, ...)
+        if build.needs_gradient(layer, 0):
+            build.backward("lrn_backward", x, y, scale, build.top_gradient(layer, 0), out=build.bottom_gradient(layer, 0), ...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from netdef import NetdefError
+from runtime.program import Buffer, Instruction, SourceInput, internal_shape
+
+if TYPE_CHECKING:
+    from netdef.graph import Blob, Net, Parameter
+    from netdef.layers.base import Layer
+
+Lowering = Callable[["Layer", "Builder"], None]
+Outputs = Buffer | tuple[Buffer, ...]
+
+_LOWERINGS: dict[type, Lowering] = {}
+_GRADIENTS: dict[type, Collection[int] | None] = {}
+_PARAMETER_SUFFIXES = {0: "w", 1: "b"}
+
+
+def lowers(family: type, gradients: Collection[int] | None = None) -> Callable[[Lowering], Lowering]:
+    """Register how a layer class lowers.
+
+    Parameters
+    ----------
+    gradients: the bottoms that can receive a gradient (a loss sends none to its labels, Accuracy none at all); None: all.
+    """
+
+    def register(lower: Lowering) -> Lowering:
+        _LOWERINGS[family] = lower
+        _GRADIENTS[family] = gradients
+        return lower
+
+    return register
+
+
+@cache
+def load_lowerings() -> None:
+    """Import every file of runtime/layers, each of which registers its families."""
+    package = import_module("runtime.layers")
+    for module in iter_modules(package.__path__):
+        import_module(f"runtime.layers.{module.name}")
+
+
+def runnable_types() -> list[str]:
+    """The layer types that can run."""
+    from netdef.layers.base import LAYERS
+
+    load_lowerings()
+    return sorted(name for name, family in LAYERS.items() if family in _LOWERINGS)
+
+
+def lowering_of(layer: Layer) -> Lowering:
+    """The lowering of a layer's class.
+
+    Raises
+    ------
+    NetdefError: if no kernels exist for this type, naming the types that can run.
+    """
+    load_lowerings()
+    if type(layer) not in _LOWERINGS:
+        raise NetdefError(
+            f"layer '{layer.name}' cannot run: there are no kernels for {layer.type} yet",
+            position=layer.position,
+            hint="types that can run: " + ", ".join(runnable_types()),
+        )
+    return _LOWERINGS[type(layer)]
+
+
+def gradient_bottoms(layer: Layer) -> Collection[int]:
+    """Indices of the bottoms that this layer can send a gradient to."""
+    allowed = _GRADIENTS.get(type(layer))
+    return range(len(layer.bottoms)) if allowed is None else allowed
+
+
+class Builder:
+    """Collects the instructions of a net while its layers are lowered one after another.
+
+    Parameters
+    ----------
+    net: the graph.
+    live: the layers whose backward runs; empty for a program without backward.
+    wanted: the bottoms, as (layer, index), that need this layer's contribution to their gradient.
+    seeds: the blobs whose gradient the host gives (the program's outputs, or its losses).
+    seed: the run's random seed.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        live: Collection[Layer] = (),
+        wanted: Collection[tuple[Layer, int]] = (),
+        seeds: Collection[Blob] = (),
+        seed: int = 0,
+    ):
+        self.net = net
+        self.phase = net.phase
+        self._live, self._wanted, self._seed = live, wanted, seed
+        self._layer: Layer | None = None
+        self.forward_list: list[Instruction] = []
+        self.backward_lists: dict[Layer, list[Instruction]] = {}
+        self.blobs: dict[Blob, Buffer] = {}
+        self.parameters: dict[Parameter, Buffer] = {}
+        self.parameter_contributions: dict[Parameter, list[Buffer]] = {}
+        self.contributions: dict[Blob, list[Buffer]] = {}
+        self.gradients: dict[Blob, Buffer] = {}
+        self.seeds: dict[Blob, Buffer] = {}
+        self.scalars: dict[str, Buffer] = {}
+        self.sources: list[SourceInput] = []
+        for blob in seeds:
+            self.seeds[blob] = Buffer(f"{blob}.seed", internal_shape(blob.shape), "input")
+            self.contributions[blob] = [self.seeds[blob]]
+        for parameter in net.parameters:
+            if parameter.owner is parameter:
+                suffix = _PARAMETER_SUFFIXES.get(parameter.index, f"p{parameter.index}")
+                name = f"{parameter.layer.name}.{suffix}"
+                self.parameters[parameter] = Buffer(name, parameter.shape, "parameter")
+
+    def lower(self, layer: Layer) -> None:
+        """Append one layer's instructions."""
+        self._layer = layer
+        self.backward_lists[layer] = []
+        lowering_of(layer)(layer, self)
+
+    # Buffers of the graph
+
+    def bottom(self, layer: Layer, index: int) -> Buffer:
+        """The buffer of a layer's input blob."""
+        return self.blobs[layer.bottoms[index]]
+
+    def top(self, layer: Layer, index: int, role: str = "activation") -> Buffer:
+        """A new buffer for a layer's output blob (the same one when asked again)."""
+        blob = layer.tops[index]
+        if blob not in self.blobs:
+            self.blobs[blob] = Buffer(str(blob), internal_shape(blob.shape), role)
+        return self.blobs[blob]
+
+    def alias(self, layer: Layer, top: int, bottom: int) -> None:
+        """Let a top be its bottom's memory under the top's shape (Flatten, Reshape, Split): no instruction at all."""
+        source, blob = self.bottom(layer, bottom), layer.tops[top]
+        self.blobs[blob] = Buffer(str(blob), internal_shape(blob.shape), source.role, source.dtype, base=source)
+
+    def alias_gradient(self, layer: Layer, top: int, bottom: int) -> None:
+        """The backward of `alias`: the bottom's gradient is the top's under the bottom's shape."""
+        gradient, blob = self.top_gradient(layer, top), layer.bottoms[bottom]
+        view = Buffer(f"{blob}.grad.{layer.name}", internal_shape(blob.shape), "gradient", base=gradient)
+        self.contributions.setdefault(blob, []).append(view)
+
+    def view(self, buffer: Buffer, shape: tuple[int, ...], offset: int = 0) -> Buffer:
+        """The same memory, from element `offset` on, under another internal shape."""
+        return Buffer(buffer.name, shape, buffer.role, buffer.dtype, base=buffer, offset=offset)
+
+    def flat(self, buffer: Buffer) -> Buffer:
+        """The same memory as one run of elements."""
+        return self.view(buffer, (buffer.size,))
+
+    def saved(self, layer: Layer, name: str, shape: tuple[int, ...], dtype: str = "float32") -> Buffer:
+        """A new internal buffer that lives from its first write to its last read."""
+        return Buffer(f"{layer.name}.{name}", shape, "saved", dtype)
+
+    def host_input(self, layer: Layer, name: str, shape: tuple[int, ...], dtype: str) -> Buffer:
+        """A new buffer that the host writes before each forward run."""
+        return Buffer(f"{layer.name}.{name}", shape, "input", dtype)
+
+    def source(self, layer: Layer, **fields: Buffer) -> None:
+        """Declare that a data source feeds these buffers, by its batch's field names."""
+        self.sources.append(SourceInput(layer, fields))
+
+    def parameter(self, layer: Layer, index: int) -> Buffer:
+        """The buffer of a layer's parameter (its owner's if it is shared)."""
+        return self.parameters[layer.parameters[index].owner]
+
+    def scalar(self, name: str) -> Buffer:
+        """One number that the host sets: `iteration` is int64, any other float32."""
+        if name not in self.scalars:
+            dtype = "int64" if name == "iteration" else "float32"
+            self.scalars[name] = Buffer(name, (1,), "scalar", dtype)
+        return self.scalars[name]
+
+    def seed(self, layer: Layer) -> tuple[int, int]:
+        """The Philox key of a layer: the run's seed and a hash of the layer's name, 32 bits each."""
+        return self._seed & 0xFFFFFFFF, crc32(layer.name.encode())
+
+    # Gradients
+
+    def needs_gradient(self, layer: Layer, bottom: int) -> bool:
+        """Whether backward must compute the gradient of a bottom."""
+        return layer in self._live and (layer, bottom) in self._wanted
+
+    def needs_parameter_gradient(self, layer: Layer, index: int) -> bool:
+        """Whether backward must compute the gradient of a parameter."""
+        return layer in self._live and layer.parameters[index].lr_mult != 0
+
+    def top_gradient(self, layer: Layer, index: int) -> Buffer:
+        """The gradient of a layer's output blob: all its consumers' contributions summed."""
+        return self.gradient(layer.tops[index])
+
+    def gradient(self, blob: Blob) -> Buffer:
+        """The buffer that will hold a blob's whole gradient."""
+        if blob not in self.gradients:
+            self.gradients[blob] = Buffer(f"{blob}.grad", internal_shape(blob.shape), "gradient")
+        return self.gradients[blob]
+
+    def bottom_gradient(self, layer: Layer, index: int) -> Buffer:
+        """A new buffer for this layer's contribution to the gradient of a bottom."""
+        blob = layer.bottoms[index]
+        contribution = Buffer(f"{blob}.grad.{layer.name}", internal_shape(blob.shape), "gradient")
+        self.contributions.setdefault(blob, []).append(contribution)
+        return contribution
+
+    def parameter_gradient(self, layer: Layer, index: int) -> Buffer:
+        """A new buffer for this layer's contribution to the gradient of a parameter."""
+        owner = layer.parameters[index].owner
+        shares = self.parameter_contributions.setdefault(owner, [])
+        suffix = ".grad" if not shares else f".grad.{layer.name}"
+        role = "parameter_gradient" if not shares else "gradient"
+        shares.append(Buffer(self.parameters[owner].name + suffix, owner.shape, role))
+        return shares[-1]
+
+    # Instructions
+
+    def forward(self, kernel: str, /, *inputs: Buffer, out: Outputs, **options: Any) -> None:
+        """Append a kernel to the forward list.  `inplace`, `scratch` and `macs` are the instruction's; the rest are constants."""
+        self.forward_list.append(self._instruction(kernel, inputs, out, options))
+
+    def backward(self, kernel: str, /, *inputs: Buffer, out: Outputs, **options: Any) -> None:
+        """Append a kernel to the current layer's part of the backward list."""
+        assert self._layer is not None
+        self.backward_lists[self._layer].append(self._instruction(kernel, inputs, out, options))
+
+    def _instruction(self, kernel: str, inputs: tuple[Buffer, ...], out: Outputs, options: dict[str, Any]) -> Instruction:
+        outputs = out if isinstance(out, tuple) else (out,)
+        own = {name: options.pop(name) for name in ("inplace", "scratch", "macs") if name in options}
+        layer = self._layer.name if self._layer else ""
+        return Instruction(kernel, inputs, outputs, options, layer, **own)

@@ -1,0 +1,42 @@
+"""Fusion: an activation that directly follows a convolution or an inner product is done by that kernel, on what is still in cache."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from runtime.program import Buffer, Instruction, Program
+
+FUSES_RELU = ("conv2d", "inner_product")
+
+
+def fuse(program: Program) -> Program:
+    """Fold each `relu_forward` into the kernel that makes its input, where nobody else reads that input.
+
+    Backward stays as it is: relu_backward masks by the sign of the output, which both forms keep.
+    """
+    uses = Counter(buffer.root for step in program.instructions for buffer in step.buffers)
+    makers: dict[Buffer, int] = {}
+    forward: list[Instruction | None] = []
+    fused_away: set[Buffer] = set()
+    for step in program.forward:
+        source = step.inputs[0].root if step.inputs else None
+        if step.kernel == "relu_forward" and source in makers and uses[source] == 2:
+            maker = forward[makers[source]]
+            assert maker is not None and source is not None
+            constants = {**maker.constants, "relu": True, "slope": step.constants["slope"]}
+            merged = replace(maker, outputs=(_whole(step.outputs[0]), *maker.outputs[1:]), constants=constants)
+            forward[makers[source]] = merged
+            fused_away.add(source)
+            continue
+        if step.kernel in FUSES_RELU:
+            makers[step.outputs[0].root] = len(forward)
+        forward.append(step)
+    blobs = {blob: buffer for blob, buffer in program.blobs.items() if buffer.root not in fused_away}
+    return replace(program, forward=tuple(step for step in forward if step is not None), blobs=blobs)
+
+
+def _whole(view: Buffer) -> Buffer:
+    """The buffer that a flat view spans."""
+    assert view.size == view.root.size
+    return view.root

@@ -1,0 +1,147 @@
+"""The first pass: graph -> program.  Decides which gradients are needed, lets every layer append its kernels, joins the gradients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runtime.lowering import Builder, gradient_bottoms
+from runtime.program import Buffer, Instruction, Program
+
+if TYPE_CHECKING:
+    from netdef.graph import Blob, Net
+    from netdef.layers.base import Layer
+
+
+def lower(net: Net, backward: bool = True, losses_only: bool = False, seed: int = 0) -> Program:
+    """Lower every layer of a net.
+
+    Parameters
+    ----------
+    backward: whether gradients are computed at all.
+    losses_only: gradients flow from the net's losses alone, not from its other outputs (a training program).
+    seed: the run's random seed.
+
+    Raises
+    ------
+    NetdefError: if a layer's type has no kernels.
+    """
+    seeds: list[Blob] = []
+    wanted: set[tuple[Layer, int]] = set()
+    live: set[Layer] = set()
+    if backward:
+        wanted = _wanted(net)
+        seeds = _seeds(net, wanted, losses_only)
+        live = _live(net, wanted, seeds)
+        seeds = [blob for blob in seeds if blob.producer in live]
+    build = Builder(net, live, wanted, seeds, seed)
+    for layer in net.layers:
+        build.lower(layer)
+    return _join(build)
+
+
+def _wanted(net: Net) -> set[tuple[Layer, int]]:
+    """The (layer, bottom) pairs that backward must compute, as Caffe's Net::Init decides it."""
+    needing: set[Blob] = set()
+    wanted: set[tuple[Layer, int]] = set()
+    for layer in net.layers:
+        for index in gradient_bottoms(layer):
+            forced = layer.propagate_down[index] if index < len(layer.propagate_down) else None
+            needs = net.force_backward or layer.bottoms[index] in needing
+            if needs if forced is None else forced:
+                wanted.add((layer, index))
+        if _has_backward(layer, wanted):
+            needing.update(layer.tops)
+    return wanted
+
+
+def _has_backward(layer: Layer, wanted: set[tuple[Layer, int]]) -> bool:
+    return any((layer, index) in wanted for index in gradient_bottoms(layer)) or any(
+        parameter.lr_mult != 0 for parameter in layer.parameters
+    )
+
+
+def _seeds(net: Net, wanted: set[tuple[Layer, int]], losses_only: bool) -> list[Blob]:
+    """The blobs whose gradient comes from outside: losses, and unless `losses_only` every output."""
+    seeds = []
+    for layer in net.layers:
+        if not _has_backward(layer, wanted) or not gradient_bottoms(layer):
+            continue
+        for blob, weight in zip(layer.tops, layer.loss_weights, strict=True):
+            if weight != 0 or (not losses_only and blob in net.outputs):
+                seeds.append(blob)
+    return seeds
+
+
+def _live(net: Net, wanted: set[tuple[Layer, int]], seeds: list[Blob]) -> set[Layer]:
+    """The layers that a gradient reaches and that have something to do with it."""
+    reached = set(seeds)
+    live: set[Layer] = set()
+    for layer in reversed(net.layers):
+        if any(top in reached for top in layer.tops) and _has_backward(layer, wanted):
+            live.add(layer)
+            reached.update(layer.bottoms[index] for index in gradient_bottoms(layer) if (layer, index) in wanted)
+    return live
+
+
+def _join(build: Builder) -> Program:
+    """Sum each blob's gradient contributions before its producer's backward, and order the lists."""
+    substitute: dict[Buffer, Buffer] = {}
+    for blob in build.contributions:
+        build.gradient(blob)
+    for blob, total in build.gradients.items():
+        parts = build.contributions.get(blob, [])
+        before = build.backward_lists[blob.producer]
+        if not parts:
+            before.insert(0, Instruction("fill", (), (build.flat(total),), {"value": 0.0}, blob.producer.name))
+        elif len(parts) == 1:
+            substitute[total] = parts[0]
+        else:
+            before[:0] = _sum(build, parts, total, blob.producer.name)
+    backward = [step for layer in reversed(build.net.layers) for step in build.backward_lists[layer]]
+    for owner, parts in build.parameter_contributions.items():
+        if len(parts) > 1:
+            backward += _sum(build, parts, parts[0], owner.layer.name)
+    resolve = _Resolver(substitute)
+    return Program(
+        net=build.net,
+        forward=tuple(build.forward_list),
+        backward=tuple(step.renamed({b: resolve(b) for b in step.buffers}) for step in backward),
+        blobs=build.blobs,
+        gradients={blob: resolve(total) for blob, total in build.gradients.items()},
+        seeds=build.seeds,
+        parameters=build.parameters,
+        parameter_gradients={owner: parts[0] for owner, parts in build.parameter_contributions.items()},
+        scalars=build.scalars,
+        sources=tuple(build.sources),
+    )
+
+
+def _sum(build: Builder, parts: list[Buffer], total: Buffer, layer: str) -> list[Instruction]:
+    """total = parts[0] + parts[1] + ..., in this order."""
+    steps = []
+    first = parts[0]
+    for part in parts[1:]:
+        inputs = (build.flat(first), build.flat(part))
+        steps.append(Instruction("add", inputs, (build.flat(total),), {}, layer, inplace=True))
+        first = total
+    return steps
+
+
+class _Resolver:
+    """Follows substitutions through views: a view of a substituted buffer becomes a view of its substitute."""
+
+    def __init__(self, substitute: dict[Buffer, Buffer]):
+        self._done: dict[Buffer, Buffer] = {}
+        self._substitute = substitute
+
+    def __call__(self, buffer: Buffer) -> Buffer:
+        if buffer not in self._done:
+            if buffer in self._substitute:
+                self._done[buffer] = self(self._substitute[buffer])
+            elif buffer.base is not None:
+                base = self(buffer.base)
+                self._done[buffer] = buffer if base is buffer.base else replace(buffer, base=base)
+            else:
+                self._done[buffer] = buffer
+        return self._done[buffer]

@@ -1,0 +1,181 @@
+"""The intermediate representation: a straight list of kernels on named buffers, one list each for forward, backward and update.
+
+Nothing runs that these lists do not show.  Passes take a Program and return a new one; `text` prints it after any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netdef.graph import Blob, Net, Parameter
+
+ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}
+
+# Who owns a buffer's memory and for how long:
+#   input, output     written or read by the host: live for the whole program
+#   parameter, state  live across iterations (weights; momentum)
+#   parameter_gradient, activation, gradient, saved   live from their first write to their last read
+#   scalar            one number the host may set between runs (rate, iteration)
+ROLES = ("input", "parameter", "state", "parameter_gradient", "activation", "gradient", "saved", "scalar")
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """A named array in internal layout (batch innermost), or a view of another one (`base`) with another shape.
+
+    Parameters
+    ----------
+    name: printed with a % before it.
+    shape: internal shape, e.g. (C, H, W, N).
+    base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: str
+    dtype: str = "float32"
+    base: Buffer | None = None
+    offset: int = 0
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.size * ITEM_BYTES[self.dtype]
+
+    @property
+    def root(self) -> Buffer:
+        """The buffer that holds the memory."""
+        return self if self.base is None else self.base.root
+
+    @property
+    def user_shape(self) -> tuple[int, ...]:
+        """The shape users see: batch first.  Parameters are stored as users see them."""
+        if self.role in ("parameter", "parameter_gradient", "state") or not self.shape:
+            return self.shape
+        return (self.shape[-1], *self.shape[:-1])
+
+    def __str__(self) -> str:
+        return "%" + self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Instruction:
+    """One kernel call.  Outputs are overwritten whole.
+
+    Parameters
+    ----------
+    constants: bound at compile time, by the kernel's parameter names.
+    inplace: the first output may take the memory of the first input, if nobody else needs that.
+    scratch: floats of private memory for each worker.
+    macs: multiply-accumulates per image, 0 if not worth printing.
+    """
+
+    kernel: str
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    layer: str = ""
+    inplace: bool = False
+    scratch: int = 0
+    macs: int = 0
+    device: int = 0
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        return self.inputs + self.outputs
+
+    def renamed(self, substitute: Mapping[Buffer, Buffer]) -> Instruction:
+        """The same instruction on other buffers."""
+        return replace(
+            self,
+            inputs=tuple(substitute.get(b, b) for b in self.inputs),
+            outputs=tuple(substitute.get(b, b) for b in self.outputs),
+        )
+
+    def __str__(self) -> str:
+        flags = " ".join(f"+{key}" for key, value in self.constants.items() if value is True)
+        plain = [(k, v) for k, v in self.constants.items() if not isinstance(v, bool)]
+        constants = " ".join(f"{key} {_constant_text(value)}" for key, value in plain)
+        left = f"{' '.join(map(str, self.outputs))} = {self.kernel} {' '.join(map(str, self.inputs))}"
+        shape = str(self.outputs[0].user_shape) if self.outputs else ""
+        cost = f"{self.macs / 1e6:.1f} MMAC/image" if self.macs else ""
+        parts = [f"dev{self.device}", left, constants, flags, shape, cost]
+        return "  ".join(part for part in parts if part)
+
+
+def _constant_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceInput:
+    """What a data layer's source feeds: its buffers, by the names of the source's batch fields."""
+
+    layer: Any
+    fields: Mapping[str, Buffer]
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryPlan:
+    """Where every buffer lies.
+
+    Parameters
+    ----------
+    offsets: byte offset of each root buffer in the arena of its kind ("parameters" or "working").
+    arenas: bytes of each arena.
+    totals: bytes by what they hold: weights, activations, gradients, ..., as `netdef compile` prints them.
+    recycled: buffers whose memory other buffers take over, so that they cannot be read afterwards.
+    """
+
+    offsets: Mapping[Buffer, tuple[str, int]]
+    arenas: Mapping[str, int]
+    totals: Mapping[str, int]
+    recycled: frozenset[Buffer]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A compiled network.  `blobs` and `gradients` say which buffer holds which blob of the graph."""
+
+    net: Net
+    forward: tuple[Instruction, ...]
+    backward: tuple[Instruction, ...] = ()
+    update: tuple[Instruction, ...] = ()
+    blobs: Mapping[Blob, Buffer] = field(default_factory=dict)
+    gradients: Mapping[Blob, Buffer] = field(default_factory=dict)
+    seeds: Mapping[Blob, Buffer] = field(default_factory=dict)
+    parameters: Mapping[Parameter, Buffer] = field(default_factory=dict)
+    parameter_gradients: Mapping[Parameter, Buffer] = field(default_factory=dict)
+    states: Mapping[tuple[Parameter, str], Buffer] = field(default_factory=dict)
+    scalars: Mapping[str, Buffer] = field(default_factory=dict)
+    sources: tuple[SourceInput, ...] = ()
+    plan: MemoryPlan | None = None
+
+    @property
+    def instructions(self) -> Iterator[Instruction]:
+        yield from self.forward
+        yield from self.backward
+        yield from self.update
+
+    def text(self) -> str:
+        """The whole program, a section each for forward, backward and update."""
+        sections = (("forward", self.forward), ("backward", self.backward), ("update", self.update))
+        return "\n".join(f"{name}:\n{_listing(steps)}" for name, steps in sections if steps)
+
+
+def _listing(steps: Iterable[Instruction]) -> str:
+    return "".join(f"  {step}\n" for step in steps)
+
+
+def internal_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Caffe's (N, d1, d2, ...) as it is stored: (d1, d2, ..., N)."""
+    return (*shape[1:], shape[0]) if shape else ()
