@@ -12,6 +12,7 @@ from netdef.language import read_file, read_text
 
 if TYPE_CHECKING:
     from netdef.graph import Net
+    from netdef.language.diagnostics import Position
 
 
 def load(
@@ -48,9 +49,7 @@ def parse(
     return _net(read_text(text, filename, "NetParameter"), filename, phase, overrides, batch_size)
 
 
-def _net(
-    bound: Any, filename: str, phase: str | None, overrides: Mapping[str, Any] | None, batch_size: int | None
-) -> Net:
+def _net(bound: Any, filename: str, phase: str | None, overrides: Mapping[str, Any] | None, batch_size: int | None) -> Net:
     message, where = bound.message, bound.position
     for layer in message.layer:
         layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph

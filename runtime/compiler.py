@@ -92,7 +92,9 @@ def compile(
 
         net = load(net, batch_size=batch_size)
     elif batch_size is not None:
-        net = net.with_batch_size(batch_size)
+        from netdef.loading import with_batch_size
+
+        net = with_batch_size(net, batch_size)
     seed = DEFAULT_SEED if seed is None else seed
     program = compile_program(
         net, backward=backward, keep=keep, losses_only=losses_only, update=update, seed=seed

@@ -57,6 +57,7 @@ class Executable:
             if step.layer not in {source.layer.name for source in program.sources}
         ]
         self._feeds = _feedable(program)
+        self._passes = -1  # forward runs so far, less one
 
     # Running
 
@@ -77,6 +78,7 @@ class Executable:
         NetdefError: for an unknown name or a shape other than the compiled one.
         """
         fed = self._feed_inputs(inputs)
+        self._count_pass()
         steps = self._lists["forward"]
         if self.program.sources:
             if fed:
@@ -174,8 +176,13 @@ class Executable:
         return self._array(self.program.states[parameter.owner, name])
 
     def set_scalar(self, name: str, value: float) -> None:
-        """Set a number that kernels read: `iteration`, `rate`, ...  Programs that do not use it ignore it."""
-        if name in self.program.scalars:
+        """Set a number that kernels read: `iteration`, `rate`, ...  Programs that do not use it ignore it.
+
+        `iteration` picks the random numbers of the next forward run; when it is not set, each run takes the next.
+        """
+        if name == "iteration":
+            self._passes = int(value) - 1
+        elif name in self.program.scalars:
             self._array(self.program.scalars[name])[0] = value
 
     def scalar(self, name: str) -> float:
@@ -269,6 +276,11 @@ class Executable:
         return self.program.parameters[self._parameter(layer, index).owner]
 
     # Feeding
+
+    def _count_pass(self) -> None:
+        self._passes += 1
+        if "iteration" in self.program.scalars:
+            self._array(self.program.scalars["iteration"])[0] = self._passes
 
     def _feed_inputs(self, inputs: Mapping[str, Any]) -> bool:
         """Store the given arrays; whether any of them replaces a data source."""

@@ -103,7 +103,8 @@ class Instruction:
         flags = " ".join(f"+{key}" for key, value in self.constants.items() if value is True)
         plain = [(k, v) for k, v in self.constants.items() if not isinstance(v, bool)]
         constants = " ".join(f"{key} {_constant_text(value)}" for key, value in plain)
-        left = f"{' '.join(map(str, self.outputs))} = {self.kernel} {' '.join(map(str, self.inputs))}"
+        targets = " ".join(map(str, self.outputs)) + " = " if self.outputs else ""
+        left = f"{targets}{self.kernel} {' '.join(map(str, self.inputs))}"
         shape = str(self.outputs[0].user_shape) if self.outputs else ""
         cost = f"{self.macs / 1e6:.1f} MMAC/image" if self.macs else ""
         parts = [f"dev{self.device}", left, constants, flags, shape, cost]
@@ -113,7 +114,7 @@ class Instruction:
 def _constant_text(value: Any) -> str:
     if isinstance(value, tuple):
         return "x".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Fusion: an activation that directly follows a convolution or an inner product is done by that kernel, on what is still in cache."""
+"""Fusion: an activation that directly follows a convolution or an inner product is done by that kernel, while still in cache."""
 
 from __future__ import annotations
 

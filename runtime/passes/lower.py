@@ -1,4 +1,4 @@
-"""The first pass: graph -> program.  Decides which gradients are needed, lets every layer append its kernels, joins the gradients."""
+"""The first pass: graph -> program.  Decides which gradients are needed, lets every layer append its kernels, joins gradients."""
 
 from __future__ import annotations
 

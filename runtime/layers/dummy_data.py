@@ -1,0 +1,17 @@
+"""How made-up data lower: constants by a plain fill, the rest by a filler anew in each pass, as in Caffe."""
+
+from __future__ import annotations
+
+from netdef.layers.input import DummyData
+from runtime.lowering import Builder, lowers
+
+
+@lowers(DummyData, gradients=())
+def lower(layer: DummyData, build: Builder) -> None:
+    for index, (top, filler) in enumerate(zip(layer.tops, layer.fillers, strict=True)):
+        y = build.top(layer, index)
+        if filler.type == "constant":
+            build.forward("fill", out=build.flat(y), value=filler.value)
+        else:
+            seed = build.seed(layer)
+            build.forward("random_fill", build.scalar("iteration"), out=y, filler=filler, shape=top.shape, seed=seed[0], name=str(top))
