@@ -1,0 +1,42 @@
+"""The hyperbolic tangent.  All arrays are flat."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from runtime.kernels.cpu.exponential import ONE, exponential
+from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.registry import kernel
+
+TWO = np.float32(2)
+SMALL = np.float32(0.25)  # below, 1 - 2 / (e^2x + 1) would lose digits, and four terms of the series are exact
+SERIES = np.float32(-1 / 3), np.float32(2 / 15), np.float32(-17 / 315), np.float32(62 / 2835)
+
+
+@kernel(items=lambda x, y: blocks(y.size))
+@njit(**JIT)
+def tanh_forward(begin, end, x, y):
+    """y = tanh(x)."""
+    c3, c5, c7, c9 = SERIES
+    for item in range(begin, end):
+        source = x[item * BLOCK : (item + 1) * BLOCK]
+        out = y[item * BLOCK : (item + 1) * BLOCK]
+        for i in range(out.size):
+            v = source[i]
+            square = v * v
+            series = v + v * square * (c3 + square * (c5 + square * (c7 + square * c9)))
+            closed = ONE - TWO / (exponential(v + v) + ONE)
+            out[i] = series if abs(v) < SMALL else closed
+
+
+@kernel(items=lambda dy, y, dx: blocks(dx.size))
+@njit(**JIT)
+def tanh_backward(begin, end, dy, y, dx):
+    """dx = dy * (1 - y ** 2)."""
+    for item in range(begin, end):
+        gradient = dy[item * BLOCK : (item + 1) * BLOCK]
+        value = y[item * BLOCK : (item + 1) * BLOCK]
+        out = dx[item * BLOCK : (item + 1) * BLOCK]
+        for i in range(out.size):
+            out[i] = gradient[i] * (ONE - value[i] * value[i])
