@@ -36,6 +36,11 @@ def blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def available_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
 class Workers:
     """Threads that work through the items of one kernel together.
 
@@ -99,7 +104,7 @@ class CpuDevice:
 
     def __init__(self, threads: int | None = None):
         load_kernels()
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or available_cores()
         self.workers = Workers(self.threads)
         self._scratch: list[np.ndarray] = []
 
