@@ -161,8 +161,6 @@ def per_image(shape: Shape) -> int:
 def shapes_disagree(layer: Layer, first: int, second: int, wanted: str) -> NetdefError:
     """The mistake of two bottoms whose shapes do not fit each other, with the layers that made them."""
     a, b = layer.bottoms[first], layer.bottoms[second]
-    notes = tuple(
-        Note(f"{blob.producer.name} makes {blob}: {shape_text(blob.shape)}", blob.producer.position) for blob in (a, b)
-    )
+    notes = tuple(Note(f"{blob.producer.name} makes {blob}: {shape_text(blob.shape)}", blob.producer.position) for blob in (a, b))
     text = f"{a} ({shape_text(a.shape)}) and {b} ({shape_text(b.shape)}) do not have {wanted}"
     return layer.error(text, "bottom", second, notes=notes)

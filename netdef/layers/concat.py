@@ -26,9 +26,7 @@ class Concat(Layer):
             raise self.error("concat_dim is the old name of axis: give one of them", "concat_dim")
         first, axis = bottoms[0], self.axis
         for index, shape in enumerate(bottoms):
-            if len(shape) != len(first) or any(
-                a != b for i, (a, b) in enumerate(zip(shape, first, strict=True)) if i != axis
-            ):
+            if len(shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(shape, first, strict=True)) if i != axis):
                 raise shapes_disagree(self, 0, index, f"the same shape but for axis {axis}")
         return [(*first[:axis], sum(shape[axis] for shape in bottoms), *first[axis + 1 :])]
 
@@ -68,9 +66,7 @@ class Slice(Layer):
         points = self.points
         for index, (begin, end) in enumerate(pairwise(points)):
             if begin >= end:
-                text = (
-                    f"slice_point must grow from above 0 to below {length}: {', '.join(map(str, self.p.slice_point))}"
-                )
+                text = f"slice_point must grow from above 0 to below {length}: {', '.join(map(str, self.p.slice_point))}"
                 raise self.error(text, "slice_point", min(index, given - 1))
         parts = [end - begin for begin, end in pairwise(points)]
         return [(*x[: self.axis], part, *x[self.axis + 1 :]) for part in parts]

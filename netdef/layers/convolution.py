@@ -106,9 +106,7 @@ class Filters(Window):
             listed = ", ".join(f"{b} {shape_text(b.shape)}" for b in self.bottoms)
             raise self.error(f"bottoms of one shape are wanted, these are {listed}", "bottom")
         if not self.p.HasField("num_output") or self.num_output < 1:
-            raise self.error(
-                "num_output, the number of filters, is missing", "num_output", hint="add num_output: 64, say"
-            )
+            raise self.error("num_output, the number of filters, is missing", "num_output", hint="add num_output: 64, say")
         if self.group < 1:
             raise self.error("group must be at least 1", "group")
         for count, what in (

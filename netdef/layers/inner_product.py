@@ -39,9 +39,7 @@ class InnerProduct(Layer):
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if self.num_output < 1:
-            raise self.error(
-                "num_output, the number of outputs, is missing", "num_output", hint="add num_output: 10, say"
-            )
+            raise self.error("num_output, the number of outputs, is missing", "num_output", hint="add num_output: 10, say")
         return [(*bottoms[0][: self.axis], self.num_output)]
 
     def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:

@@ -58,9 +58,7 @@ class DummyData(Declared):
         tops = len(self.message.top)
         if len(self.p.data_filler) not in (0, 1, tops):
             count = len(self.p.data_filler)
-            raise self.error(
-                f"{count} data_fillers for {tops} tops: give none, one for all, or one for each", "data_filler"
-            )
+            raise self.error(f"{count} data_fillers for {tops} tops: give none, one for all, or one for each", "data_filler")
         legacy = [list(getattr(self.p, field)) for field in ("num", "channels", "height", "width")]
         if not any(legacy):
             return self.declared_shapes()

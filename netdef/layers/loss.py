@@ -128,9 +128,7 @@ class MultinomialLogisticLoss(Loss):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_batches(bottoms)
         if prod(bottoms[1]) != bottoms[0][0]:
-            raise self.error(
-                f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1
-            )
+            raise self.error(f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1)
         return [()]
 
 
@@ -146,9 +144,7 @@ class HingeLoss(Loss):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_batches(bottoms)
         if prod(bottoms[1]) != bottoms[0][0]:
-            raise self.error(
-                f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1
-            )
+            raise self.error(f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1)
         return [()]
 
 

@@ -43,9 +43,7 @@ class Recurrent(Layer):
             raise self.error("num_output, the size of the output at each step, is missing", "num_output")
         fewest = 2 + self.exposed
         if not fewest <= len(bottoms) <= fewest + 1:
-            raise self.error(
-                f"{fewest} bottoms are wanted, {fewest + 1} with a static input, not {len(bottoms)}", "bottom"
-            )
+            raise self.error(f"{fewest} bottoms are wanted, {fewest + 1} with a static input, not {len(bottoms)}", "bottom")
         if len(self.message.top) != 1 + self.exposed:
             raise self.error(f"{1 + self.exposed} tops are wanted, not {len(self.message.top)}", "top")
         x = bottoms[0]
@@ -53,9 +51,7 @@ class Recurrent(Layer):
             raise self.error(f"{self.bottoms[0]} ({shape_text(x)}) needs axes for time and streams", "bottom", 0)
         self.expect(1, x[:2])
         if self.static_input and bottoms[2][:1] != x[1:2]:
-            raise self.error(
-                f"{self.bottoms[2]} must have {x[1]} streams first, it is {shape_text(bottoms[2])}", "bottom", 2
-            )
+            raise self.error(f"{self.bottoms[2]} must have {x[1]} streams first, it is {shape_text(bottoms[2])}", "bottom", 2)
         state = (1, x[1], self.num_output)
         for index in range(len(bottoms) - self.exposed, len(bottoms)):
             self.expect(index, state)

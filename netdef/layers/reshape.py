@@ -49,9 +49,7 @@ class Reshape(Layer):
                     raise self.error(text, "shape", "dim", index)
                 middle[index] = x[start + index]
             elif dim < -1:
-                raise self.error(
-                    f"dim {dim}: sizes are positive, 0 keeps, -1 takes what is left", "shape", "dim", index
-                )
+                raise self.error(f"dim {dim}: sizes are positive, 0 keeps, -1 takes what is left", "shape", "dim", index)
         if middle.count(-1) > 1:
             raise self.error("only one dim can be -1, what is left", "shape", "dim", len(middle) - 1)
         known = prod(d for d in middle if d != -1) * prod(x[:start]) * prod(x[end:])

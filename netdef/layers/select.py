@@ -60,9 +60,7 @@ class Crop(Layer):
         x, reference = bottoms
         cut = len(x) - self.axis
         if len(self.p.offset) not in (0, 1, cut):
-            text = (
-                f"{len(self.p.offset)} offsets for the {cut} axes from axis {self.axis} on: give one, or one for each"
-            )
+            text = f"{len(self.p.offset)} offsets for the {cut} axes from axis {self.axis} on: give one, or one for each"
             raise self.error(text, "offset")
         if len(reference) != len(x):
             a, b = (f"{blob} ({shape_text(blob.shape)})" for blob in self.bottoms)

@@ -65,9 +65,7 @@ def spatial(layer: Layer, field: str, axes: int, default: int | None) -> tuple[i
     if len(values) == 1:
         return values * axes
     if len(values) != axes:
-        raise layer.error(
-            f"{whole} has {len(values)} values for {axes} spatial axes", whole, hint="give one, or one an axis"
-        )
+        raise layer.error(f"{whole} has {len(values)} values for {axes} spatial axes", whole, hint="give one, or one an axis")
     return values
 
 
