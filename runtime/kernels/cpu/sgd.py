@@ -36,26 +36,42 @@ def sgd_update(begin, end, weight, gradient, history, rate, scale, lr_mult, deca
                 w[i] -= h[i]
 
 
-@kernel(items=lambda x, partials, offset: blocks(x.size))
+@kernel(items=lambda gradient, added, total: blocks(total.size))
 @njit(**JIT)
-def sum_of_squares(begin, end, x, partials, offset):
-    """partials[offset + b] (float64) = the sum of x ** 2 over block b; the other partials are other instructions'."""
+def accumulate(begin, end, gradient, added, total):
+    """total += gradient, or total = gradient where `added` (1,), how many it holds already, is 0."""
+    first = added[0] == 0
+    for item in range(begin, end):
+        g = gradient[item * BLOCK : (item + 1) * BLOCK]
+        t = total[item * BLOCK : (item + 1) * BLOCK]
+        if first:
+            for i in range(t.size):
+                t[i] = g[i]
+        else:
+            for i in range(t.size):
+                t[i] += g[i]
+
+
+@kernel(items=lambda x, partials: blocks(x.size))
+@njit(**JIT)
+def sum_of_squares(begin, end, x, partials):
+    """partials[b] (float64) = the sum of x ** 2 over block b."""
     for item in range(begin, end):
         source = x[item * BLOCK : (item + 1) * BLOCK]
         total = 0.0
         for i in range(source.size):
             v = np.float64(source[i])
             total += v * v
-        partials[offset + item] = total
+        partials[item] = total
 
 
-@kernel(items=lambda partials, scale, limit, factor: 1)
+@kernel(items=lambda squares, out, clip, scale: 1)
 @njit(**JIT)
-def clip_scale(begin, end, partials, scale, limit, factor):
-    """scale (1,) = factor, times limit / norm if norm = sqrt(sum of partials) is larger than limit (clip_gradients)."""
+def clip_scale(begin, end, squares, out, clip, scale):
+    """out (1,) = scale, times clip / norm where norm = sqrt(sum of squares) is larger than clip (Caffe's clip_gradients)."""
     for _ in range(begin, end):
         total = 0.0
-        for i in range(partials.size):
-            total += partials[i]
+        for i in range(squares.size):
+            total += squares[i]
         norm = math.sqrt(total)
-        scale[0] = factor * limit / norm if norm > limit else factor
+        out[0] = scale * clip / norm if norm > clip else scale
