@@ -1,0 +1,332 @@
+"""Statements to protobuf messages: every field checked against the schema, and remembered with its place in the text.
+
+The two forms of a layer, and `defaults`, end here: what comes out holds plain LayerParameter messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import Message
+
+from netdef import schema
+from netdef.language import hints
+from netdef.language.diagnostics import Diagnostic, NetdefError, Note, in_order
+from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, Statement, Value
+from netdef.language.origins import Entry, Origins, Path, Span
+from netdef.language.parser import Tree
+from netdef.language.scalars import Misfit, convert
+from netdef.language.source import Position, Source
+from netdef.language.spelling import did_you_mean
+from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
+
+_ONE_LINE = ("layer", "train", "test", "defaults")
+
+
+@dataclass
+class Bound:
+    """A file's message, and where in the file each of its fields stands."""
+
+    message: Any
+    filename: str
+    source: Source | None = None  # None for a binary file
+    origins: Origins = field(default_factory=lambda: Origins((0, 0)))
+    notes: list[str] = field(default_factory=list)  # what was converted from older formats
+
+    def position(self, path: Path) -> Position | None:
+        """The place of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or else of the nearest thing
+        around it; None in a binary file."""
+        if self.source is None:
+            return None
+        return self.source.position(*self.origins.find(path))
+
+
+def bind(tree: Tree, message_name: str) -> Bound:
+    """The message that a parsed file describes. Raises NetdefError with all that is wrong with the file."""
+    binder = _Binder(tree, message_name)
+    message = schema.message_class(message_name)()
+    origins = Origins((0, 0))
+    binder.block(tree.statements, message, origins, Scope(message_name))
+    found = tree.diagnostics + [one for one in binder.diagnostics if not _is_suspect(one, tree)]
+    if not found and tree.diagnostics + binder.diagnostics:
+        found = binder.diagnostics
+    if found:
+        raise NetdefError(in_order(found))
+    return Bound(message, tree.source.name, tree.source, origins)
+
+
+def _is_suspect(diagnostic: Diagnostic, tree: Tree) -> bool:
+    """Whether a finding only follows from an error of syntax."""
+    if diagnostic.position is None or not tree.suspect:
+        return False
+    at = tree.source.starts[diagnostic.position.line - 1] + diagnostic.position.column - 1
+    return any(start <= at < end for start, end in tree.suspect)
+
+
+@dataclass(slots=True)
+class Scope:
+    """Where a block stands: the message that it fills, the field that holds it, and the scope around that."""
+
+    message: str
+    name: str = ""
+    outer: Scope | None = None
+    type: str = ""  # of the layer, if it is written in one line
+
+
+class _Binder:
+    def __init__(self, tree: Tree, message_name: str) -> None:
+        self.source = tree.source
+        self.file_message = message_name
+        self.diagnostics: list[Diagnostic] = []
+        self.defaults: dict[str, tuple[Any, Origins]] = {}
+
+    # Reporting.
+
+    def error(self, message: str, start: int, end: int, hint: str = "", notes: tuple[Note, ...] = ()) -> None:
+        self.diagnostics.append(Diagnostic(message, self.source.position(start, end), hint, notes))
+
+    def name_error(self, message: str, statement: Field, hint: str = "", notes: tuple[Note, ...] = ()) -> None:
+        self.error(message, statement.start, statement.start + len(statement.name), hint, notes)
+
+    # Blocks and fields.
+
+    def block(self, statements: list[Statement], message: Any, origins: Origins, scope: Scope) -> None:
+        """Fill a message from the statements of its block."""
+        known = fields(scope.message)
+        for statement in statements:
+            if type(statement) is Field:
+                info = known.get(statement.name)
+                if info is None:
+                    self.unknown(statement, statements, scope)
+                else:
+                    self.field(info, statement, message, origins, scope)
+            elif scope.message != "NetParameter":
+                self.misplaced(statement, scope)
+            elif type(statement) is Layer:
+                self.layer(statement, message, origins, scope)
+            elif type(statement) is Defaults:
+                self.set_defaults(statement)
+
+    def field(self, info: FieldInfo, statement: Field, message: Any, origins: Origins, scope: Scope) -> None:
+        """Set one field of a message."""
+        name, value = info.name, statement.value
+        if info.repeated:
+            entries = origins.fields.setdefault(name, [])
+            values = value.items if type(value) is List else (value,)
+            for one in values:
+                start = statement.start if one is value else one.start
+                entry = self.value(info, one, statement, message, start, scope)
+                if entry is not None:
+                    entries.append(entry)  # type: ignore[union-attr]
+            return
+        if name in origins.fields:
+            start, end = origins.find((name,))
+            note = Note("first given here", self.source.position(start, end))
+            self.name_error(f"{name} is given twice", statement, "keep one of them", (note,))
+            return
+        if type(value) is List:
+            self.name_error(f"{name} takes one value, not a list", statement)
+            return
+        entry = self.value(info, value, statement, message, statement.start, scope)
+        if entry is not None:
+            origins.fields[name] = entry
+
+    def value(
+        self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope
+    ) -> Entry | None:
+        """Set or add one value; None if it does not fit."""
+        if info.kind == "message":
+            return self.message(info, value, statement, message, start, scope)
+        if type(value) is not Scalar:
+            what = "a block" if type(value) is Block else "a list within a list"
+            self.error(f"{info.name} takes {hints.TAKES[info.kind]}, not {what}", value.start, value.start + 1)
+            return None
+        try:
+            made = convert(info, value)
+        except Misfit as misfit:
+            at = (value.start, value.end) if misfit.offset is None else (misfit.offset, misfit.offset + 1)
+            self.error(misfit.message, *at, misfit.hint)
+            return None
+        if info.repeated:
+            getattr(message, info.name).append(made)
+        else:
+            setattr(message, info.name, made)
+        return start, value.end
+
+    def message(
+        self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope
+    ) -> Origins | None:
+        """Set or add one message."""
+        if type(value) is not Block:
+            hint = hints.block_wanted(info, value)
+            self.error(f"{info.name} takes a block in braces", value.start, value.end, hint)
+            return None
+        whole = start + len(info.name) if start == statement.start else start + 1
+        origins = Origins((start, whole))
+        if info.repeated:
+            inner = getattr(message, info.name).add()
+        else:
+            inner = getattr(message, info.name)
+            inner.SetInParent()
+        self.block(value.statements, inner, origins, Scope(info.message, info.name, scope))
+        if info.message == "LayerParameter":
+            self.finish_layer(inner, origins)
+        return origins
+
+    def unknown(self, statement: Field, statements: list[Statement], scope: Scope) -> None:
+        """Report a field that the message does not have."""
+        message, hint = hints.unknown_field(statement, statements, scope, self.file_message)
+        self.name_error(message, statement, hint)
+
+    def misplaced(self, statement: Statement, scope: Scope) -> None:
+        """Report a layer or defaults that stand inside something else."""
+        word = "defaults" if type(statement) is Defaults else "a layer"
+        if self.file_message == "SolverParameter" and scope.outer is None:
+            message, hint = f"{word} in a solver file", "layers belong in the network's own file; name it with net: ..."
+        else:
+            message, hint = f"{word} inside {hints.described(scope)}", "layers stand side by side; is a '}' missing?"
+        self.error(message, statement.start, statement.start + len(word.split()[-1]), hint)
+
+    # Layers.
+
+    def layer(self, layer: Layer, net: Any, origins: Origins, scope: Scope) -> None:
+        """Add a layer that is written in one line."""
+        message = net.layer.add()
+        entries = origins.fields.setdefault("layer", [])
+        made = Origins((layer.name.start, layer.name.end))
+        entries.append(made)  # type: ignore[union-attr]
+        message.name, message.type = self.text(layer.name), self.text(layer.type)
+        made.fields["name"] = (layer.name.start, layer.name.end)
+        made.fields["type"] = (layer.type.start, layer.type.end)
+        for name, given in (("bottom", layer.bottoms or []), ("top", self.tops(layer))):
+            if given:
+                getattr(message, name).extend(self.text(one) for one in given)
+                made.fields[name] = [(one.start, one.end) for one in given]
+        if layer.body is not None and message.type in schema.LAYER_TYPES:
+            self.body(layer.body, message, made, Scope("LayerParameter", "layer", scope, message.type))
+        if layer.phase is not None:
+            self.phase(layer, message, made)
+        self.finish_layer(message, made)
+
+    @staticmethod
+    def tops(layer: Layer) -> list[Scalar]:
+        """What a layer makes: one thing called like itself if it does not say. Silence and HDF5Output make nothing."""
+        if layer.tops is not None:
+            return layer.tops
+        return [] if layer.type.name in ("Silence", "HDF5Output") else [layer.name]
+
+    def text(self, value: Scalar) -> str:
+        """A name as it stands in a head: a word, a number or a string."""
+        if value.pieces is None:
+            return value.text
+        try:
+            return convert(fields("LayerParameter")["name"], value)
+        except Misfit as misfit:
+            self.error(misfit.message, value.start, value.end, misfit.hint)
+            return ""
+
+    def body(self, block: Block, message: Any, origins: Origins, scope: Scope) -> None:
+        """The braces of a layer in one line, or of defaults: the type's own fields stand bare."""
+        known = layer_vocabulary(scope.type)
+        for statement in block.statements:
+            if type(statement) is not Field:
+                self.misplaced(statement, scope)
+                continue
+            found = known.get(statement.name)
+            if found is None:
+                self.unknown(statement, block.statements, scope)
+                continue
+            holder, info = found
+            if holder:
+                inner = origins.fields.setdefault(holder, Origins((statement.start, statement.start)))
+                getattr(message, holder).SetInParent()
+                self.field(info, statement, getattr(message, holder), inner, scope)  # type: ignore[arg-type]
+            elif info.name in schema.LAYER_TYPES[scope.type] and info.name in origins.fields:
+                self.own_message(info, statement, message, origins, scope)
+            else:
+                self.field(info, statement, message, origins, scope)
+
+    def own_message(self, info: FieldInfo, statement: Field, message: Any, origins: Origins, scope: Scope) -> None:
+        """A type's own message, written out after some of its fields stood bare."""
+        inner = origins.fields[info.name]
+        if type(statement.value) is Block and type(inner) is Origins:
+            at = Scope(info.message, info.name, scope)
+            self.block(statement.value.statements, getattr(message, info.name), inner, at)
+        else:
+            self.field(info, statement, message, origins, scope)
+
+    def phase(self, layer: Layer, message: Any, origins: Origins) -> None:
+        """`train` or `test` before a layer: a rule, or part of each rule that the layer has."""
+        token = layer.phase
+        assert token is not None
+        wanted = schema.TRAIN if token.text == "train" else schema.TEST
+        span: Span = (token.start, token.end)
+        if message.exclude:
+            self.error(f"a {token.text} layer cannot have exclude rules", *origins.find(("exclude", 0)), "use include")
+            return
+        if not message.include:
+            message.include.add().phase = wanted
+            origins.fields["include"] = [Origins(span, {"phase": span})]
+            return
+        for index, rule in enumerate(message.include):
+            if rule.HasField("phase") and rule.phase != wanted:
+                at = origins.find(("include", index, "phase"))
+                note = Note(f"the layer is a {token.text} layer", self.source.position(*span))
+                self.error("this rule asks for the other phase", *at, f"drop {token.text} or the phase", (note,))
+            rule.phase = wanted
+
+    def finish_layer(self, message: Any, origins: Origins) -> None:
+        """Apply defaults, and check what every layer needs."""
+        if "type" not in origins.fields:
+            name = f" {message.name}" if message.name else ""
+            self.error(f"layer{name} has no type", *origins.at, 'write type: "..."')
+            return
+        if message.type not in schema.LAYER_TYPES:
+            self.unknown_type(message.type, origins.find(("type",)), message)
+            return
+        if message.type in self.defaults:
+            merge_under(message, origins, *self.defaults[message.type])
+        for missing in message.FindInitializationErrors():
+            self.error(f"{message.type} needs {missing.rsplit('.')[-1]}", *origins.at)
+
+    def unknown_type(self, kind: str, span: Span, message: Any = None) -> None:
+        hint = did_you_mean(kind, schema.LAYER_TYPES) or "a layer of your own is written as type: Python"
+        self.error(f"unknown layer type {kind!r}", *span, hint)
+
+    def set_defaults(self, defaults: Defaults) -> None:
+        """Remember what the layers below inherit."""
+        kind = self.text(defaults.type)
+        if kind not in schema.LAYER_TYPES:
+            self.unknown_type(kind, (defaults.type.start, defaults.type.end))
+            return
+        message = schema.message_class("LayerParameter")()
+        origins = Origins((defaults.type.start, defaults.type.end))
+        self.body(defaults.body, message, origins, Scope("LayerParameter", "defaults", Scope("NetParameter"), kind))
+        if kind in self.defaults:
+            merge_under(message, origins, *self.defaults[kind])
+        self.defaults[kind] = (message, origins)
+
+
+def merge_under(message: Message, origins: Origins, below: Message, below_origins: Origins) -> None:
+    """Give a message the fields that another has and it lacks; messages within are merged field by field."""
+    for info, value in below.ListFields():
+        name = info.name
+        entry = below_origins.fields.get(name)
+        if name not in origins.fields:
+            target: Any = getattr(message, name)
+            if isinstance(entry, list):
+                target.MergeFrom(value)
+            elif isinstance(entry, Origins):
+                target.CopyFrom(value)
+            else:
+                setattr(message, name, value)
+            if entry is not None:
+                origins.fields[name] = entry if not isinstance(entry, Origins) else entry.copy()
+        elif isinstance(entry, Origins):
+            inner = origins.fields[name]
+            assert isinstance(inner, Origins)
+            merge_under(getattr(message, name), inner, value, entry)
+
+
+__all__ = ["HEAD", "Bound", "bind"]

@@ -1,0 +1,216 @@
+"""Making brackets balance before the parser sees them, and saying which one was not closed.
+
+The parser then never meets a bracket that is out of place, and an error elsewhere can skip a block whole.
+Where the count is off, indentation tells what was meant: it is only consulted in files that do not balance.
+"""
+
+from __future__ import annotations
+
+from netdef.language.diagnostics import Diagnostic, Note
+from netdef.language.lexer import END
+from netdef.language.nodes import Token
+from netdef.language.source import Position, Source
+
+CLOSER = {"LBRACE": "RBRACE", "LESSTHAN": "MORETHAN", "LSQB": "RSQB", "LPAR": "RPAR"}
+OPENER = {closer: opener for opener, closer in CLOSER.items()}
+TEXT = {"RBRACE": "}", "MORETHAN": ">", "RSQB": "]", "RPAR": ")"}
+BLOCK = ("LBRACE", "LESSTHAN")
+WORDS = frozenset({"NAME", "LAYER", "TRAIN", "TEST", "DEFAULTS"})
+DEEPEST = 100  # levels; protobuf itself reads no deeper
+
+# What cannot stand between parentheses, and between square brackets outside of a block.
+_NOT_IN_NAMES = frozenset({*BLOCK, "RBRACE", "MORETHAN", "LSQB", "ARROW", "SEMICOLON", "COLON"})
+_NOT_IN_VALUES = frozenset({"SEMICOLON", "ARROW", "LPAR", "COLON"})
+
+
+class Brackets:
+    """One pass over the tokens. `tokens` is the balanced list, `diagnostics` what was wrong with the one that came in."""
+
+    def __init__(self, source: Source, tokens: list[Token], by_indent: bool = False) -> None:
+        self.source = source
+        self.given = tokens
+        self.by_indent = by_indent
+        self.tokens: list[Token] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.suspect: list[tuple[int, int]] = []  # stretches of text that may stand at a wrong level
+        self.open: list[int] = []  # indices of openers in `given`
+        self.closed_last: Token | None = None
+        self._indents: dict[int, int] = {}
+        for index, token in enumerate(tokens):
+            self._take(index, token)
+
+    def _take(self, index: int, token: Token) -> None:
+        kind = token.type
+        if self.open:
+            inner = self.given[self.open[-1]].type
+            if inner in ("LPAR", "LSQB") and self._ends_list(index, inner):
+                self._not_closed(index)
+            if self.by_indent and kind != END:
+                while self.open and self._outdented(index):
+                    self._not_closed(index)
+        if kind in CLOSER:
+            self.open.append(index)
+        elif kind in OPENER:
+            closer = self._close(index)
+            if closer is None:
+                return
+            token = closer
+        elif kind == END:
+            while self.open:
+                self._not_closed(index)
+        self.tokens.append(token)
+
+    def _close(self, index: int) -> Token | None:
+        """The closer to pass on for the one at `index`, or None to drop it."""
+        token = self.given[index]
+        wanted = OPENER[token.type]
+        if not any(self.given[at].type == wanted for at in self.open):
+            top = self.given[self.open[-1]] if self.open else None
+            if top is not None and top.type in BLOCK and wanted in BLOCK:
+                return self._other_kind(token, top)
+            self._closes_nothing(token)
+            return None
+        if self.by_indent and self._is_extra(index):
+            self._closes_nothing(token)
+            return None
+        while self.given[self.open[-1]].type != wanted:
+            self._not_closed(index)
+        self.open.pop()
+        self.closed_last = token
+        return token
+
+    # What is wrong.
+
+    def _other_kind(self, token: Token, top: Token) -> Token:
+        closer = CLOSER[top.type]
+        note = Note(f"'{top.text}' was opened here", self._position(top))
+        self.diagnostics.append(
+            Diagnostic(
+                f"'{token.text}' does not close '{top.text}'", self._position(token), f"write '{TEXT[closer]}'", (note,)
+            )
+        )
+        self.open.pop()
+        return Token(closer, "", token.start)
+
+    def _closes_nothing(self, token: Token) -> None:
+        notes: tuple[Note, ...] = ()
+        last = self.closed_last
+        if not self.open and last is not None:
+            notes = (Note("this one closed the last that was open", self._position(last)),)
+            self.suspect.append((last.start, token.end))
+        message = f"'{token.text}' closes nothing"
+        self.diagnostics.append(Diagnostic(message, self._position(token), "remove it", notes))
+
+    def _not_closed(self, index: int) -> None:
+        """Close the innermost bracket before token `index`, where its own closer is missing."""
+        at = self.open.pop()
+        opener, closer = self.given[at], CLOSER[self.given[at].type]
+        previous = self.given[index - 1]
+        line = self.source.line_number(max(opener.start, previous.end - 1))
+        if self.given[index].type == END:
+            place = "before the end of the file"
+        elif line == self.source.line_number(opener.start):
+            place = "on this line"
+        else:
+            place = f"after line {line}"
+        message = f"'{opener.text}'{self._owner(at)} is not closed"
+        self.diagnostics.append(Diagnostic(message, self._position(opener), f"a '{TEXT[closer]}' is missing {place}"))
+        self.tokens.append(Token(closer, "", previous.end))
+
+    def _owner(self, at: int) -> str:
+        """What an opener belongs to, for the message: " of weight_filler", " of layer conv1"."""
+        before = self.given[max(0, at - 40) : at]
+        for first in range(len(before) - 1, -1, -1):
+            if before[first].type in BLOCK or before[first].type in OPENER and OPENER[before[first].type] in BLOCK:
+                break
+            if before[first].type == "LAYER" and first + 1 < len(before) and before[first + 1].type != "COLON":
+                return f" of layer {before[first + 1].text}"
+        if before and before[-1].type == "COLON":
+            before.pop()
+        return f" of {before[-1].text}" if before and before[-1].type in WORDS else ""
+
+    def _position(self, token: Token) -> Position:
+        return self.source.position(token.start, token.end)
+
+    # Where a bracket must have ended.
+
+    def _ends_list(self, index: int, inner: str) -> bool:
+        """Whether a token cannot stand in a list of names or values, so that the list must have ended before it."""
+        kind = self.given[index].type
+        if kind not in WORDS:
+            return kind in (_NOT_IN_NAMES if inner == "LPAR" else _NOT_IN_VALUES)
+        following = self.given[index + 1].type
+        if following == "COLON" or (inner == "LSQB" and following in BLOCK):
+            return True
+        return self._is_first(index) and kind != "NAME" and following in WORDS
+
+    def _is_first(self, index: int) -> bool:
+        """Whether a token is the first of its line."""
+        before = self.given[index - 1].end if index else 0
+        return index == 0 or "\n" in self.source.text[before : self.given[index].start]
+
+    def _indent(self, index: int) -> int:
+        """How far the line that holds a token is indented."""
+        number = self.source.line_number(self.given[index].start)
+        if number not in self._indents:
+            line = self.source.line(number)
+            self._indents[number] = len(line) - len(line.lstrip())
+        return self._indents[number]
+
+    def _is_laid_out(self, at: int) -> bool:
+        """Whether a block's contents start on a new line, further in than the block does."""
+        return self._is_first(at + 1) and self._indent(at + 1) > self._indent(at)
+
+    def _outdented(self, index: int) -> bool:
+        """Whether a token stands too far out to be within the innermost open block."""
+        at = self.open[-1]
+        if self.given[at].type not in BLOCK or index == at + 1:
+            return False
+        if not self._is_laid_out(at):
+            return self._starts_layer(index) and self._in_layer()
+        if not self._is_first(index):
+            return False
+        indent, limit = self._indent(index), self._indent(at)
+        if self.given[index].type in OPENER:
+            return indent < limit and any(self._indent(outer) == indent for outer in self.open[:-1])
+        return indent <= limit
+
+    def _starts_layer(self, index: int) -> bool:
+        token, following = self.given[index], self.given[index + 1].type
+        if token.type in ("TRAIN", "TEST"):
+            return following == "LAYER"
+        return (token.type == "LAYER" or token.text == "layers") and following in (*BLOCK, "NAME")
+
+    def _in_layer(self) -> bool:
+        """Whether some open block is a layer written as `layer { }`."""
+        return any(at and self.given[at - 1].text in ("layer", "layers") for at in self.open)
+
+    def _is_extra(self, index: int) -> bool:
+        """Whether a closer stands further in than the line that it would close."""
+        at = self.open[-1]
+        if self.given[index].type != "RBRACE" or not self._is_first(index) or not self._is_laid_out(at):
+            return False
+        return self._indent(index) > self._indent(at)
+
+
+def balance(source: Source, tokens: list[Token]) -> Brackets:
+    """The tokens with brackets that balance."""
+    found = Brackets(source, tokens)
+    if not found.diagnostics:
+        return found
+    guided = Brackets(source, tokens, by_indent=True)
+    return guided if len(guided.diagnostics) <= len(found.diagnostics) else found
+
+
+def too_deep(source: Source, tokens: list[Token]) -> Diagnostic | None:
+    """The error of a file that nests deeper than anything in the schema could."""
+    depth = 0
+    for token in tokens:
+        if token.type in CLOSER:
+            depth += 1
+            if depth > DEEPEST:
+                message = f"brackets nest deeper than {DEEPEST} levels"
+                return Diagnostic(message, source.position(token.start), "no network needs that many")
+        elif token.type in OPENER:
+            depth -= 1
+    return None

@@ -1,0 +1,120 @@
+"""Reading a file, whatever it turns out to be."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from os import PathLike, fspath
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from netdef import schema
+from netdef.language.bind import Bound, bind
+from netdef.language.diagnostics import NetdefError
+from netdef.language.parser import parse
+from netdef.language.source import Position, Source
+
+_BINARY_ENDINGS = (".caffemodel", ".binaryproto", ".solverstate")
+_KINDS = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip archive",
+    b"PK\x03\x04": "a zip archive",
+    b"\x7fELF": "a program",
+    b"%PDF": "a PDF",
+    b"\x80\x02": "a Python pickle",
+    b"\x80\x04": "a Python pickle",
+    b"\x93NUMPY": "a NumPy array",
+    b"SQLite": "an SQLite database",
+}
+_CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r")) + b"\x7f"
+
+
+def read_file(path: str | PathLike[str], message_name: str) -> Bound:
+    """The message in a file of text or of binary protobuf. Raises NetdefError with all that is wrong with it."""
+    name = fspath(path)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise NetdefError(f"{name}: no such file", hint=_similar(Path(path))) from None
+    except IsADirectoryError:
+        raise NetdefError(f"{name} is a directory, not a file", hint=_inside(Path(path))) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NetdefError(f"{name} cannot be read: {reason}") from None
+    return read_text(data, name, message_name)
+
+
+def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
+    """The message that a text describes. Bytes may be UTF-8 or binary protobuf. Raises NetdefError as read_file does."""
+    if isinstance(text, bytes):
+        if _is_binary(text, filename):
+            return _read_binary(text, filename, message_name)
+        text = _decoded(text, filename)
+    text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    if not text.strip():
+        raise NetdefError(f"{filename} is empty", hint=f"expected a {_CALLED.get(message_name, message_name)}")
+    tree = parse(text, filename)
+    if not tree.statements and not tree.diagnostics:
+        raise NetdefError(f"{filename} holds nothing but comments", Position(filename, 1, 1, 1, tree.source))
+    return bind(tree, message_name)
+
+
+def _is_binary(data: bytes, filename: str) -> bool:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return False
+    if filename.endswith(_BINARY_ENDINGS) and data:
+        return True
+    return len(data.translate(None, _CONTROL)) != len(data)
+
+
+def _read_binary(data: bytes, filename: str, message_name: str) -> Bound:
+    """A message in protobuf's binary form, if it makes sense as one."""
+    message = schema.message_class(message_name)()
+    try:
+        message.ParseFromString(data)
+        sensible = bool(message.ListFields())
+    except DecodeError:
+        sensible = False
+    if not sensible:
+        kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "binary")
+        wanted = _CALLED.get(message_name, message_name)
+        raise NetdefError(f"{filename} is {kind}, not a {wanted}", hint=f"expected text, or a binary {message_name}")
+    return Bound(message, filename)
+
+
+def _decoded(data: bytes, filename: str) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise NetdefError(f"{filename} is written in UTF-16", hint="save it as UTF-8")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        source = Source(filename, data.decode("utf-8", "replace"))
+        place = source.position(len(data[: error.start].decode()))
+        byte = data[error.start]
+        raise NetdefError(f"byte 0x{byte:02x} is not UTF-8", place, hint="save the file as UTF-8") from None
+
+
+def _similar(path: Path) -> str:
+    """Files beside a missing one whose names are like its."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else None
+    except OSError:
+        return ""
+    if names is None:
+        return f"there is no directory {path.parent} either"
+    close = get_close_matches(path.name, names, 3, 0.6)
+    close += [name for name in sorted(names) if Path(name).stem == path.stem and name not in close][: 3 - len(close)]
+    return f"did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else ""
+
+
+def _inside(path: Path) -> str:
+    """Networks and solvers in a directory."""
+    try:
+        found = sorted(str(entry) for entry in path.iterdir() if entry.suffix in (".net", ".prototxt"))
+    except OSError:
+        return ""
+    return f"did you mean {' or '.join(found[:3])}?" if found else ""

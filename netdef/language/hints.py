@@ -1,0 +1,147 @@
+"""What to suggest when a field is not where it should be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netdef import schema
+from netdef.language.nodes import Block, Field, Scalar, Statement, Value
+from netdef.language.spelling import did_you_mean, nearest
+from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
+
+if TYPE_CHECKING:
+    from netdef.language.bind import Scope
+
+TAKES = {
+    "integer": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "enum": "a word",
+    "string": "a text in quotes",
+    "bytes": "a text in quotes",
+    "message": "a block in braces",
+}
+
+# What files say in the words of other releases, formats and frameworks, by the message that they say it in.
+_FORMERLY = {
+    ("LayerParameter", "blobs_lr"): "the rate of a weight array is now param { lr_mult: ... }",
+    ("LayerParameter", "weight_decay"): "the decay of a weight array is now param { decay_mult: ... }",
+    ("LayerParameter", "blob_share_mode"): "this is now param { share_mode: ... }",
+    ("LayerParameter", "layer"): "layers stand side by side; is a '}' missing?",
+    ("LayerParameter", "layers"): "layers stand side by side; is a '}' missing?",
+    ("LayerParameter", "input"): "what a layer reads is called bottom",
+    ("LayerParameter", "inputs"): "what a layer reads is called bottom",
+    ("LayerParameter", "output"): "what a layer makes is called top",
+    ("LayerParameter", "outputs"): "what a layer makes is called top",
+    ("ConvolutionParameter", "filters"): "the number of filters is num_output",
+    ("ConvolutionParameter", "groups"): "did you mean group?",
+    ("ConvolutionParameter", "padding"): "did you mean pad?",
+    ("ConvolutionParameter", "bias"): "did you mean bias_term?",
+    ("SolverParameter", "lr"): "did you mean base_lr?",
+    ("SolverParameter", "learning_rate"): "did you mean base_lr?",
+    ("SolverParameter", "iterations"): "did you mean max_iter?",
+}
+
+
+def described(scope: Scope) -> str:
+    """A block as a user would call it."""
+    if scope.type:
+        return f"layer type {scope.type}" if scope.name != "defaults" else f"defaults {scope.type}"
+    if scope.message == "NetParameter" and scope.outer is None:
+        return "a network"
+    if scope.message == "SolverParameter":
+        return "a solver"
+    return {"LayerParameter": "a layer", "V1LayerParameter": "a layer of the old format"}.get(
+        scope.message, scope.name or scope.message
+    )
+
+
+def unknown_field(statement: Field, statements: list[Statement], scope: Scope, file: str) -> tuple[str, str]:
+    """The message and the hint for a field that the block it stands in does not have."""
+    name = statement.name
+    owner = scope.type or _layer_type(scope, statements) or described(scope)
+    message = f"unknown field {name!r} of {owner}"
+    if scope.type and name in HEAD:
+        return f"{name} stands before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }"
+    if not scope.type and scope.message == "LayerParameter":
+        message = f"unknown field {name!r} of {described(scope)}"
+    known = list(layer_vocabulary(scope.type)) if scope.type else list(fields(scope.message))
+    formerly = _FORMERLY.get((scope.message, name))
+    if scope.type:
+        for holder in schema.LAYER_TYPES[scope.type]:
+            formerly = formerly or _FORMERLY.get((fields("LayerParameter")[holder].message, name))
+    return message, formerly or _elsewhere(statement, statements, scope, file) or did_you_mean(name, known) or ""
+
+
+def block_wanted(info: FieldInfo, value: Value) -> str:
+    """The hint for a scalar or list where a block belongs."""
+    inside = fields(info.message)
+    if isinstance(value, Scalar) and len(inside) == 1:
+        (only,) = inside
+        return f"write {info.name} {{ {only}: {value.text} }}"
+    if info.message == "FillerParameter" and isinstance(value, Scalar):
+        return f'write {info.name} {{ type: "{value.name}" }}'
+    if info.message == "LayerParameter" and isinstance(value, Scalar):
+        return "write layer NAME: TYPE(bottoms) { ... }, or layer { ... }"
+    return f"write {info.name} {{ ... }}"
+
+
+def _elsewhere(statement: Field, statements: list[Statement], scope: Scope, file: str) -> str:
+    """Where a field that is known, but not here, belongs."""
+    name = statement.name
+    if scope.message == "LayerParameter":
+        kind = scope.type or _layer_type(scope, statements)
+        for holder in schema.LAYER_TYPES.get(kind, ()):
+            if name in fields(fields("LayerParameter")[holder].message):
+                return f"it belongs in {holder} {{ }}"
+    for holder, info in fields(scope.message).items():
+        if info.kind == "message" and name in fields(info.message) and not _is_setting_of_a_type(scope, holder):
+            return f"it belongs in {holder} {{ }}"
+    outer = scope.outer
+    while outer is not None:
+        if name in fields(outer.message) and not (outer.type and name in HEAD):
+            return f"it belongs one level up, in {described(outer)}: is a '}}' missing before it?"
+        outer = outer.outer
+    return _other_file(name, scope, file) or _other_types(name, scope)
+
+
+def _is_setting_of_a_type(scope: Scope, holder: str) -> bool:
+    return scope.message in ("LayerParameter", "V1LayerParameter") and holder.endswith("_param") and holder not in (
+        "transform_param",
+        "loss_param",
+    )
+
+
+def _other_file(name: str, scope: Scope, file: str) -> str:
+    if file == "NetParameter" and name in fields("SolverParameter"):
+        return "it belongs in a solver file"
+    if file == "SolverParameter" and scope.outer is None:
+        if name in ("layer", "layers"):
+            return "this looks like a network; a solver file names it with net: ..."
+        if name in fields("NetParameter"):
+            return "it belongs in the network's file"
+    return ""
+
+
+def _other_types(name: str, scope: Scope) -> str:
+    """Which layer types have a field, if this one does not and nothing here is spelt like it."""
+    if not scope.type or nearest(name, layer_vocabulary(scope.type)):
+        return ""
+    having = [kind for kind in schema.LAYER_TYPES if layer_vocabulary(kind).get(name, ("",))[0]]
+    if not having:
+        return ""
+    some = ", ".join(having[:4]) + (" and others" if len(having) > 4 else "")
+    return f"{scope.type} has no such setting; {some} {'have' if len(having) > 1 else 'has'}"
+
+
+def _layer_type(scope: Scope, statements: list[Statement]) -> str:
+    """The type that a layer in a block of its own says it has."""
+    if scope.message != "LayerParameter":
+        return ""
+    for statement in statements:
+        if type(statement) is Field and statement.name == "type" and isinstance(statement.value, Scalar):
+            return statement.value.name
+    return ""
+
+
+__all__ = ["TAKES", "Block", "block_wanted", "described", "unknown_field"]

@@ -1,0 +1,87 @@
+"""What the parser makes of a text: statements with the offsets at which they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Token:
+    """A piece of text as the lexer cuts it; `type` is the terminal's name in the grammar."""
+
+    type: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A number, a word or a string. `text` is as written: with its sign, or with its quotes for a string of one piece."""
+
+    type: str  # NUMBER, NAME or STRING
+    text: str
+    start: int
+    end: int
+    pieces: list[Token] | None = None  # of a string
+
+    @property
+    def name(self) -> str:
+        """What it says where a name is meant: a string's contents, otherwise the word as it stands."""
+        return "".join(piece.text[1:-1] for piece in self.pieces) if self.pieces else self.text
+
+
+@dataclass(slots=True)
+class Block:
+    """Statements in braces."""
+
+    statements: list[Statement]
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class List:
+    """Values in brackets."""
+
+    items: list[Value]
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Field:
+    """`name: value`, `name { }` or `name [ ]`."""
+
+    name: str
+    start: int
+    value: Value
+
+
+@dataclass(slots=True)
+class Layer:
+    """`train layer name: type(bottoms) -> tops { body }`. `tops` is None if there is no arrow."""
+
+    start: int
+    name: Scalar
+    type: Scalar
+    phase: Token | None = None
+    bottoms: list[Scalar] | None = None
+    tops: list[Scalar] | None = None
+    body: Block | None = None
+
+
+@dataclass(slots=True)
+class Defaults:
+    """`defaults type { body }`."""
+
+    start: int
+    type: Scalar
+    body: Block
+
+
+Value = Scalar | Block | List
+Statement = Field | Layer | Defaults

@@ -1,0 +1,50 @@
+"""Where in a text the fields of a message stand, in a tree shaped as the message is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Span = tuple[int, int]  # offsets of the first character and past the last
+Path = Sequence[str | int]
+
+
+class Origins:
+    """The place of a message, and of each of its fields: a span, another Origins, or a list of these if it is repeated."""
+
+    __slots__ = ("at", "fields")
+
+    def __init__(self, at: Span, fields: dict[str, Entry | list[Entry]] | None = None) -> None:
+        self.at = at
+        self.fields: dict[str, Entry | list[Entry]] = {} if fields is None else fields
+
+    def find(self, path: Path) -> Span:
+        """The place of a field, or of the nearest thing around it that has one."""
+        node: Entry | list[Entry] = self
+        best = self.at
+        for step in path:
+            if isinstance(step, str):
+                if not isinstance(node, Origins) or step not in node.fields:
+                    break
+                node = node.fields[step]
+            elif isinstance(node, list):
+                if not 0 <= step < len(node):
+                    break
+                node = node[step]
+            else:
+                break
+            if isinstance(node, list):
+                best = _span(node[0]) if node else best
+            else:
+                best = _span(node)
+        return best
+
+    def copy(self) -> Origins:
+        """Another tree with the same places, of which fields can be added without changing this one."""
+        return Origins(self.at, {k: v.copy() if isinstance(v, Origins) else v for k, v in self.fields.items()})
+
+
+def _span(entry: Entry) -> Span:
+    return entry.at if isinstance(entry, Origins) else entry
+
+
+Entry = Span | Origins

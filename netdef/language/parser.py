@@ -1,0 +1,250 @@
+"""Text to statements: the LALR parser that lark makes of grammar.lark, driven so that it goes on after an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lark import Lark
+from lark.exceptions import UnexpectedToken
+from lark.lexer import Lexer
+
+from netdef.language import brackets, syntax
+from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.lexer import END, OPEN_STRING, STRAY, tokenizer
+from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, Statement, Token
+from netdef.language.source import Source
+
+
+class Statements(list):
+    """The statements of a block, as the parser's stack holds them while the block is open."""
+
+
+class Builder:
+    """What the parser calls when it has found a rule's parts; the methods are named as the grammar's rules."""
+
+    @staticmethod
+    def start(parts: list) -> list[Statement]:
+        return parts[0]
+
+    @staticmethod
+    def no_statements(parts: list) -> Statements:
+        return Statements()
+
+    @staticmethod
+    def more_statements(parts: list) -> Statements:
+        parts[0].append(parts[1])
+        return parts[0]
+
+    @staticmethod
+    def field(parts: list) -> Field:
+        return Field(parts[0].text, parts[0].start, parts[2])
+
+    @staticmethod
+    def block_field(parts: list) -> Field:
+        return Field(parts[0].text, parts[0].start, parts[1])
+
+    @staticmethod
+    def scalar(parts: list) -> Scalar:
+        token = parts[0]
+        kind = "NUMBER" if token.type == "NUMBER" else "NAME"
+        return Scalar(kind, token.text, token.start, token.start + len(token.text))
+
+    @staticmethod
+    def signed(parts: list) -> Scalar:
+        sign, token = parts
+        kind = "NUMBER" if token.type == "NUMBER" else "NAME"
+        return Scalar(kind, sign.text + token.text, sign.start, token.end)
+
+    @staticmethod
+    def string(parts: list) -> Scalar:
+        pieces = parts[0]
+        return Scalar("STRING", pieces[0].text, pieces[0].start, pieces[-1].end, pieces)
+
+    @staticmethod
+    def same(parts: list) -> Any:
+        return parts[0]
+
+    @staticmethod
+    def first(parts: list) -> list:
+        return [parts[0]]
+
+    first_string = first
+
+    @staticmethod
+    def more(parts: list) -> list:
+        parts[0].append(parts[2])
+        return parts[0]
+
+    @staticmethod
+    def more_strings(parts: list) -> list:
+        parts[0].append(parts[1])
+        return parts[0]
+
+    @staticmethod
+    def block(parts: list) -> Block:
+        return Block(parts[1], parts[0].start, parts[2].end)
+
+    @staticmethod
+    def empty_list(parts: list) -> List:
+        return List([], parts[0].start, parts[1].end)
+
+    @staticmethod
+    def full_list(parts: list) -> List:
+        return List(parts[1], parts[0].start, parts[2].end)
+
+    @staticmethod
+    def bottoms(parts: list) -> tuple[str, list]:
+        return "bottoms", parts[1] if len(parts) == 3 else []
+
+    @staticmethod
+    def tops(parts: list) -> tuple[str, list]:
+        return "tops", parts[1]
+
+    @staticmethod
+    def layer(parts: list) -> Layer:
+        made = Layer(parts[0].start, parts[1], parts[3])
+        for part in parts[4:]:
+            if isinstance(part, Block):
+                made.body = part
+            else:
+                setattr(made, part[0], part[1])
+        return made
+
+    @staticmethod
+    def phase_layer(parts: list) -> Layer:
+        made = Builder.layer(parts[1:])
+        made.phase, made.start = parts[0], parts[0].start
+        return made
+
+    @staticmethod
+    def defaults(parts: list) -> Defaults:
+        return Defaults(parts[0].start, parts[1], parts[2])
+
+
+class _Terminals(Lexer):
+    """Hands the grammar's terminals to our tokenizer; lark's own lexer is not used."""
+
+    def __init__(self, configuration: Any) -> None:
+        self.tokens = tokenizer(configuration.terminals, configuration.ignore)
+
+    def lex(self, lexer_state: Any, parser_state: Any) -> Any:
+        raise NotImplementedError
+
+
+@cache
+def _lark() -> tuple[Lark, Any]:
+    """The parser's tables, and the tokenizer; made once, at the first file."""
+    grammar = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
+    lark = Lark(
+        grammar, parser="lalr", lexer=_Terminals, transformer=Builder(), keep_all_tokens=True, maybe_placeholders=False
+    )
+    return lark, _Terminals(lark.parser.lexer_conf).tokens  # type: ignore[attr-defined]
+
+
+@dataclass
+class Tree:
+    """A parsed file: its statements, what was wrong with it, and where not to look for more."""
+
+    source: Source
+    statements: list[Statement]
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    suspect: list[tuple[int, int]] = field(default_factory=list)  # text whose meaning an error has blurred
+
+
+def parse(text: str, filename: str = "<text>") -> Tree:
+    """The statements of a text, whatever it holds. Errors are in `.diagnostics`; NetdefError only if it nests too deep."""
+    source = Source(filename, text)
+    lark, tokenize = _lark()
+    tokens = tokenize(source.text)
+    if deep := brackets.too_deep(source, tokens):
+        raise NetdefError([deep])
+    tree = Tree(source, [])
+    for token in tokens:
+        if token.type == OPEN_STRING:
+            _close_string(tree, token)
+    balanced = brackets.balance(source, tokens)
+    tree.diagnostics += balanced.diagnostics
+    tree.suspect += balanced.suspect
+    tree.statements = _Run(lark, tree, balanced.tokens).statements()
+    return tree
+
+
+def _close_string(tree: Tree, token: Token) -> None:
+    """Report a string that is still open at the end of its line, and take it as closed there."""
+    position = tree.source.position(token.start, token.end)
+    tree.diagnostics.append(syntax.open_string(token, position))
+    tree.suspect.append((token.start, token.end))
+    token.type = "STRING"
+
+
+class _Run:
+    """One file's way through the parser."""
+
+    def __init__(self, lark: Lark, tree: Tree, tokens: list[Token]) -> None:
+        self.tree = tree
+        self.tokens = tokens
+        self.state = lark.parse_interactive("").parser_state
+        self._partners: dict[int, int] | None = None
+
+    def statements(self) -> list[Statement]:
+        tokens, index = self.tokens, 0
+        feed = self.state.feed_token
+        last = len(tokens) - 1
+        while index < last:
+            try:
+                while index < last:
+                    feed(tokens[index], False)
+                    index += 1
+            except UnexpectedToken:
+                index = self._recover(index)
+            if index == last:
+                try:
+                    return feed(tokens[last], True)
+                except UnexpectedToken:
+                    index = self._recover(index)
+        return feed(tokens[last], True)
+
+    def _recover(self, at: int) -> int:
+        """Report what is wrong at a token, forget the statement that it is in, and say where to go on."""
+        found, resume = syntax.explain(self.tree.source, self.tokens, at)
+        begin = syntax.statement_start(self.tokens, at)
+        if not any(start <= self.tokens[at].start < end for start, end in self.tree.suspect):
+            self.tree.diagnostics.append(found)
+        stack = self.state.value_stack
+        while stack and not isinstance(stack[-1], Statements) and not self._opens_block(stack[-1]):
+            stack.pop()
+            self.state.state_stack.pop()
+        resume = self._next_statement(max(resume, begin + 1) if resume < at else resume)
+        self.tree.suspect.append((self.tokens[begin].start, self.tokens[resume].start))
+        return resume
+
+    @staticmethod
+    def _opens_block(value: Any) -> bool:
+        return isinstance(value, Token) and value.type in brackets.BLOCK
+
+    def _next_statement(self, index: int) -> int:
+        """The first token from `index` on that starts a statement or closes the block that `index` is in."""
+        while self.tokens[index].type != END:
+            token = self.tokens[index]
+            if token.type in ("RBRACE", "MORETHAN") or syntax.starts_statement(self.tokens, index):
+                return index
+            index = self.partners.get(index, index) + 1
+        return index
+
+    @property
+    def partners(self) -> dict[int, int]:
+        """The closer of each opener, by index."""
+        if self._partners is None:
+            self._partners, stack = {}, []
+            for index, token in enumerate(self.tokens):
+                if token.type in brackets.CLOSER:
+                    stack.append(index)
+                elif token.type in brackets.OPENER:
+                    self._partners[stack.pop()] = index
+        return self._partners
+
+
+__all__ = ["STRAY", "Tree", "parse"]

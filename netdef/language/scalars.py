@@ -1,0 +1,189 @@
+"""What a number, a word or a string means to a field of a given kind."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from netdef.language.nodes import Scalar
+from netdef.language.spelling import did_you_mean
+from netdef.language.vocabulary import FieldInfo
+
+_TRUE, _FALSE = {"true", "True", "t", "1"}, {"false", "False", "f", "0"}
+_SAID = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_SIMPLE = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34, "?": 63}
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+
+
+class Misfit(Exception):
+    """A value that its field cannot take; `offset` is where in the text, if not the whole value."""
+
+    def __init__(self, message: str, hint: str = "", offset: int | None = None) -> None:
+        super().__init__(message)
+        self.message, self.hint, self.offset = message, hint, offset
+
+
+def convert(info: FieldInfo, value: Scalar) -> Any:
+    """The value of a field as protobuf takes it. Raises Misfit."""
+    return _CONVERT[info.kind](info, value)
+
+
+def _integer(info: FieldInfo, value: Scalar) -> int:
+    text = value.text
+    if value.type != "NUMBER":
+        raise Misfit(f"{info.name} takes a whole number, not {_shown(value)}", _unquoted(info, value))
+    body = text.lstrip("+-")
+    try:
+        if body[:1] == "0" and body.isdecimal() and len(body) > 1:
+            number = int(body, 8)
+        else:
+            number = int(body, 16 if body[:2] in ("0x", "0X") else 10)
+    except ValueError:
+        raise Misfit(f"{info.name} takes a whole number, not {text}", _whole(info, body)) from None
+    if text[0] == "-":
+        number = -number
+    if info.low <= number <= info.high:
+        return number
+    if info.low == 0 and number < 0:
+        raise Misfit(f"{info.name} cannot be negative, and {text} is")
+    raise Misfit(f"{text} is too large for {info.name}: it goes from {info.low} to {info.high}")
+
+
+def _whole(info: FieldInfo, body: str) -> str:
+    """What to write instead of a number that is not a whole one."""
+    if body.isdecimal():
+        return f"a number that starts with 0 is octal: write {info.name}: {body.lstrip('0')}"
+    number = _float_of(body)
+    if number is not None and number.is_integer() and abs(number) <= info.high:
+        return f"write {info.name}: {int(number)}"
+    return ""
+
+
+def _float(info: FieldInfo, value: Scalar) -> float:
+    if value.type == "STRING":
+        raise Misfit(f"{info.name} takes a number, not a text", _unquoted(info, value))
+    sign = -1.0 if value.text[0] == "-" else 1.0
+    body = value.text.lstrip("+-")
+    if value.type == "NAME":
+        number = {"inf": math.inf, "infinity": math.inf, "nan": math.nan}.get(body.lower())
+        if number is None:
+            raise Misfit(f"{info.name} takes a number, not {value.text}")
+    else:
+        number = _float_of(body)
+        if number is None:
+            raise Misfit(f"{info.name} takes a decimal number, not {value.text}")
+    return sign * number
+
+
+def _float_of(body: str) -> float | None:
+    """A decimal number without its sign; a trailing f is allowed."""
+    if body[:2] in ("0x", "0X") or (body[:1] == "0" and body[1:].isdecimal() and body[1:]):
+        return None
+    try:
+        return float(body.rstrip("fF"))
+    except ValueError:
+        return None
+
+
+def nearest_float32(number: float) -> float:
+    """A number rounded to single precision; infinite if it is too large for it."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", number))[0]
+    except OverflowError:
+        return math.copysign(math.inf, number)
+
+
+def _bool(info: FieldInfo, value: Scalar) -> bool:
+    if value.type != "STRING":
+        if value.text in _TRUE:
+            return True
+        if value.text in _FALSE:
+            return False
+        if value.type == "NUMBER" and re.fullmatch(r"0[xX]0*[01]|0+[01]?", value.text):
+            return value.text[-1] == "1"
+    word = _SAID.get(value.name.lower()) or (value.name.lower() if value.name.lower() in ("true", "false") else "")
+    raise Misfit(f"{info.name} takes true or false, not {_shown(value)}", f"write {info.name}: {word}" if word else "")
+
+
+def _enum(info: FieldInfo, value: Scalar) -> int:
+    names = info.names or {}
+    choices = f"it is one of {', '.join(names)}"
+    if value.type == "NUMBER":
+        if re.fullmatch(r"[+-]?[0-9]+", value.text) and int(value.text) in names.values():
+            return int(value.text)
+        raise Misfit(f"{info.name} has no value {value.text}", choices)
+    if value.type == "NAME" and value.text in names:
+        return names[value.text]
+    if value.name in names:
+        raise Misfit(f"{info.name} takes a word, not a text", f"write {info.name}: {value.name}, without quotes")
+    raise Misfit(f"{info.name} has no value {_shown(value)}", did_you_mean(value.name, names) or choices)
+
+
+def _string(info: FieldInfo, value: Scalar) -> str:
+    data = _bytes(info, value)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Misfit(f"{info.name} takes a text in UTF-8, and the escapes in this one make something else") from None
+
+
+def _bytes(info: FieldInfo, value: Scalar) -> bytes:
+    if value.pieces is None:
+        raise Misfit(f"{info.name} takes a text, not {_shown(value)}", f'write {info.name}: "{value.text}"')
+    return b"".join(_unescaped(piece.text[1:-1], piece.start + 1) for piece in value.pieces)
+
+
+def _unescaped(text: str, start: int) -> bytes:
+    """The bytes that the inside of a string stands for."""
+    if "\\" not in text:
+        return text.encode("utf-8", "surrogatepass")
+    made = bytearray()
+    at = 0
+    for match in _ESCAPE.finditer(text):
+        made += text[at : match.start()].encode("utf-8", "surrogatepass")
+        made += _escape(match, start)
+        at = match.end()
+    return bytes(made + text[at:].encode("utf-8", "surrogatepass"))
+
+
+def _escape(match: re.Match[str], start: int) -> bytes:
+    octal, byte, short, long, letter = match.groups()
+    if letter is not None:
+        if letter not in _SIMPLE:
+            hint = r"write \\ for a backslash" + (", or / in a path" if letter.isalnum() else "")
+            raise Misfit(f"\\{letter} means nothing in a text", hint, start + match.start())
+        return bytes([_SIMPLE[letter]])
+    if octal is not None:
+        return bytes([int(octal, 8) & 0xFF])
+    if byte is not None:
+        return bytes([int(byte, 16)])
+    number = int(short or long, 16)
+    if number > 0x10FFFF or 0xD800 <= number < 0xE000:
+        raise Misfit(f"{match[0]} is no character", offset=start + match.start())
+    return chr(number).encode()
+
+
+def _unquoted(info: FieldInfo, value: Scalar) -> str:
+    """The hint to drop the quotes around a number."""
+    if value.type != "STRING":
+        return ""
+    number = re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", value.name.strip())
+    return f"write {info.name}: {value.name.strip()}, without quotes" if number else ""
+
+
+def _shown(value: Scalar) -> str:
+    text = value.text if value.pieces is None or len(value.pieces) == 1 else f'"{value.name}"'
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+_CONVERT: dict[str, Callable[[FieldInfo, Scalar], Any]] = {
+    "integer": _integer,
+    "float": _float,
+    "bool": _bool,
+    "enum": _enum,
+    "string": _string,
+    "bytes": _bytes,
+}

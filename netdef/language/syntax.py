@@ -1,0 +1,211 @@
+"""What to say when the text is not a sentence of the grammar."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from netdef.language.brackets import BLOCK, WORDS
+from netdef.language.diagnostics import Diagnostic
+from netdef.language.lexer import END, STRAY
+from netdef.language.nodes import Token
+from netdef.language.source import Position, Source
+
+NAMES = WORDS | {"STRING", "NUMBER"}
+VALUES = NAMES | {"MINUS", "PLUS"}
+_QUOTES = {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"}
+
+
+def open_string(token: Token, position: Position) -> Diagnostic:
+    """The error of a string that its line does not close."""
+    quote = token.text[0]
+    rest = token.text[1:].strip()
+    other = "'" if quote == '"' else '"'
+    if not rest:
+        return Diagnostic(f"a text starts here, at {quote}, and is not closed", position, "is there a quote too many?")
+    if rest.endswith(other):
+        return Diagnostic(
+            f"this text is opened with {quote} and closed with {other}", position, f"close it with {quote}"
+        )
+    return Diagnostic(f"this text is not closed: it was opened here, with {quote}", position, f"close it with {quote}")
+
+
+def starts_statement(tokens: list[Token], index: int) -> bool:
+    """Whether a token looks like the first of a field, a layer or defaults."""
+    kind, following = tokens[index].type, tokens[index + 1].type if index + 1 < len(tokens) else END
+    if kind not in WORDS:
+        return False
+    if following == "COLON" or following in BLOCK or following == "LSQB":
+        return True
+    if kind in ("LAYER", "DEFAULTS"):
+        return following in NAMES
+    return kind in ("TRAIN", "TEST") and following == "LAYER"
+
+
+def statement_start(tokens: list[Token], at: int) -> int:
+    """The index at which the statement begins that is broken at token `at`."""
+    for index in range(at - 1, max(-1, at - 40), -1):
+        if tokens[index].type in BLOCK or tokens[index].type in ("RBRACE", "MORETHAN"):
+            return index + 1
+        if starts_statement(tokens, index) and not (index and tokens[index - 1].type in ("COLON", "LAYER")):
+            return index
+    return at
+
+
+def explain(source: Source, tokens: list[Token], at: int) -> tuple[Diagnostic, int]:
+    """Why token `at` cannot stand where it does, and the index from which to look for the next statement."""
+    token = tokens[at]
+    if token.type == STRAY:
+        return _stray(source, tokens, at), at + 1
+    for clue in (_no_value, _after_layer, _in_list, _no_colon, _layer_without_name, _two_colons):
+        found = clue(tokens, at)
+        if found is not None:
+            message, hint, place, resume = found
+            return Diagnostic(message, _position(source, tokens[place]), hint), resume
+    if token.type == END:
+        last = tokens[max(0, at - 1)]
+        return Diagnostic(f"the file ends after {_show(last)}, in the middle", _position(source, last)), at
+    message = f"expected a field, a layer or defaults, found {_show(token)}"
+    return Diagnostic(message, _position(source, token), _wanted(tokens, at)), at + 1
+
+
+Clue = tuple[str, str, int, int] | None  # message, hint, index of the token to point at, index to go on from
+
+
+def _stray(source: Source, tokens: list[Token], at: int) -> Diagnostic:
+    token, before = tokens[at], tokens[at - 1] if at else None
+    position = _position(source, token)
+    if token.text == "=" and before is not None and before.type in WORDS:
+        return Diagnostic("'=' does not set a field", position, f"write {before.text}: ...")
+    if token.text in _QUOTES:
+        return Diagnostic(f"{token.text} is not a quote of this language", position, f"write {_QUOTES[token.text]}")
+    if token.text in "/*":
+        return Diagnostic(f"unexpected {token.text!r}", position, "a comment starts with #, a text stands in quotes")
+    if token.text.isprintable():
+        return Diagnostic(f"unexpected character {token.text!r}", position)
+    name = unicodedata.name(token.text, "control character")
+    return Diagnostic(f"unexpected character U+{ord(token.text):04X} ({name.lower()})", position, "remove it")
+
+
+def _no_value(tokens: list[Token], at: int) -> Clue:
+    """`kernel_size: }` and `kernel_size: stride: 2`."""
+    token = tokens[at]
+    if token.type == "COLON" and at >= 3 and tokens[at - 2].type == "COLON" and tokens[at - 1].type in WORDS:
+        if tokens[at - 3].type in WORDS:
+            return f"{tokens[at - 3].text} has no value", f"write {tokens[at - 3].text}: ...", at - 3, at - 1
+        return None
+    if at >= 2 and tokens[at - 1].type == "COLON" and tokens[at - 2].type in WORDS and token.type not in VALUES:
+        if at >= 3 and tokens[at - 3].type == "LAYER":
+            return f"layer {tokens[at - 2].text} has no type", f"write layer {tokens[at - 2].text}: TYPE", at - 2, at
+        if token.type not in ("COLON", "LPAR"):
+            return f"{tokens[at - 2].text} has no value", f"write {tokens[at - 2].text}: ...", at - 2, at
+    return None
+
+
+def _two_colons(tokens: list[Token], at: int) -> Clue:
+    if tokens[at].type == "COLON" and tokens[at - 1].type == "COLON":
+        return "a second ':'", "remove it", at, at + 1
+    return None
+
+
+def _after_layer(tokens: list[Token], at: int) -> Clue:
+    """Inside the head of a layer in one line, or of defaults."""
+    begin = statement_start(tokens, at)
+    head = tokens[begin:at]
+    if head and head[0].type in ("TRAIN", "TEST") and len(head) > 1 and head[1].type == "LAYER":
+        head = head[1:]
+    if not head or head[0].type not in ("LAYER", "DEFAULTS") or len(head) < 2 or head[1].type not in NAMES:
+        return None
+    last, token, name = head[-1], tokens[at], head[1].text
+    if head[0].type == "DEFAULTS":
+        return f"expected '{{' after defaults {name}, found {_show(token)}", "", at, at
+    if len(head) == 2:
+        return f"layer {name} has no type", f"write layer {name}: TYPE(...)", at - 1, at
+    if last.type == "ARROW":
+        return f"expected a name after '->', found {_show(token)}", "name what the layer makes", at, at
+    if last.type == "COMMA":
+        return f"expected a name after ',', found {_show(token)}", "", at, at
+    if any(one.type == "LPAR" for one in head) and not any(one.type == "RPAR" for one in head):
+        if last.type in NAMES and token.type in NAMES:
+            return f"expected ',' or ')' after {_show(last)}, found {_show(token)}", "", at, at
+        return f"expected the name of what layer {name} reads, found {_show(token)}", "", at, at
+    if token.type in NAMES and len(head) >= 4 and "LPAR" not in [one.type for one in head] and "ARROW" not in [
+        one.type for one in head
+    ]:
+        return f"unexpected {_show(token)}", f"what a layer reads stands in ( ): {last.text}({_plain(token)})", at, at
+    if token.type == "MINUS":
+        return "unexpected '-'", "an arrow is written ->", at, at
+    return f"unexpected {_show(token)} in layer {name}", "write layer NAME: TYPE(bottoms) -> tops { ... }", at, at
+
+
+def _in_list(tokens: list[Token], at: int) -> Clue:
+    """Between square brackets."""
+    depth = 0
+    for index in range(at - 1, -1, -1):
+        kind = tokens[index].type
+        if kind in ("RSQB", "RBRACE", "MORETHAN", "RPAR"):
+            depth += 1
+        elif kind in ("LSQB", "LPAR", *BLOCK):
+            if depth == 0:
+                if kind != "LSQB":
+                    return None
+                break
+            depth -= 1
+    else:
+        return None
+    last = tokens[at - 1]
+    if last.type in ("LSQB", "COMMA"):
+        return f"expected a value, found {_show(tokens[at])}", "", at, at
+    return f"expected ',' or ']' after {_show(last)}, found {_show(tokens[at])}", "", at, at
+
+
+def _no_colon(tokens: list[Token], at: int) -> Clue:
+    """`kernel_size 3`."""
+    token = tokens[at]
+    if at and tokens[at - 1].type in WORDS and (at < 2 or tokens[at - 2].type not in ("COLON", "MINUS", "PLUS")):
+        word = tokens[at - 1].text
+        if token.type in VALUES:
+            if starts_statement(tokens, at):
+                return f"{word} has no value", f"write {word}: ...", at - 1, at
+            return f"expected ':' after {word}, found {_show(token)}", f"write {word}: {_plain(token)}", at, at
+        if token.type in ("RBRACE", "MORETHAN", "COMMA", "SEMICOLON", END):
+            return f"{word} has no value", f"write {word}: ...", at - 1, at
+    return None
+
+
+def _layer_without_name(tokens: list[Token], at: int) -> Clue:
+    """`layer: Convolution(data)`."""
+    if tokens[at].type in ("LPAR", "ARROW") and at >= 3 and [one.type for one in tokens[at - 3 : at - 1]] == [
+        "LAYER",
+        "COLON",
+    ]:
+        kind = tokens[at - 1].text
+        return "this layer has no name", f"write layer NAME: {kind}{'(...)' if tokens[at].type == 'LPAR' else ''}", (
+            at - 3
+        ), at
+    return None
+
+
+def _wanted(tokens: list[Token], at: int) -> str:
+    token = tokens[at]
+    before = tokens[at - 1] if at else None
+    if token.type == "STRING" and before is not None and before.type in ("NUMBER", "NAME"):
+        return "is a field's name missing before it?"
+    if token.type in ("NUMBER", "STRING"):
+        return "a value needs a field's name and a colon before it"
+    if token.type == "LSQB" and at + 1 < len(tokens) and tokens[at + 1].type == "NAME":
+        return "extensions of other schemas are not known here"
+    if token.type in ("COMMA", "SEMICOLON"):
+        return "one separator is enough"
+    return ""
+
+
+def _plain(token: Token) -> str:
+    return token.text if len(token.text) <= 40 else token.text[:37] + "..."
+
+
+def _show(token: Token) -> str:
+    return "the end of the file" if token.type == END else token.text if token.type == "STRING" else f"'{_plain(token)}'"
+
+
+def _position(source: Source, token: Token) -> Position:
+    return source.position(token.start, token.end)

@@ -1,0 +1,73 @@
+"""The schema as the binder uses it: what each field of a message takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from google.protobuf import descriptor
+
+from netdef import schema
+
+_Field = descriptor.FieldDescriptor
+_INTEGERS = {
+    _Field.TYPE_INT32: (-(1 << 31), (1 << 31) - 1),
+    _Field.TYPE_INT64: (-(1 << 63), (1 << 63) - 1),
+    _Field.TYPE_UINT32: (0, (1 << 32) - 1),
+    _Field.TYPE_UINT64: (0, (1 << 64) - 1),
+}
+_KINDS = {
+    _Field.TYPE_FLOAT: "float",
+    _Field.TYPE_DOUBLE: "float",
+    _Field.TYPE_BOOL: "bool",
+    _Field.TYPE_ENUM: "enum",
+    _Field.TYPE_STRING: "string",
+    _Field.TYPE_BYTES: "bytes",
+    _Field.TYPE_MESSAGE: "message",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """One field: its name, what it takes, and whether it may be repeated."""
+
+    name: str
+    kind: str  # integer, float, bool, enum, string, bytes or message
+    repeated: bool
+    low: int = 0
+    high: int = 0
+    names: dict[str, int] | None = None  # of an enum
+    message: str = ""  # the name of a message's type
+
+
+@cache
+def fields(message: str) -> dict[str, FieldInfo]:
+    """The fields of a message, by name."""
+    return {field.name: _info(field) for field in schema.descriptor_of(message).fields}
+
+
+@cache
+def layer_vocabulary(kind: str) -> dict[str, tuple[str, FieldInfo]]:
+    """What can stand in the braces of a layer of type `kind` in one line: the field of LayerParameter that it goes to (empty
+    for a field of the layer's own) and the field itself. The type's own come first, so they hide those of every layer.
+    """
+    known = {name: ("", info) for name, info in fields("LayerParameter").items() if name not in HEAD}
+    for holder in reversed(schema.layer_fields(kind) or ()):
+        known.update((name, (holder, info)) for name, info in fields(fields("LayerParameter")[holder].message).items())
+    return known
+
+
+# What the head of a layer in one line has said already.
+HEAD = ("name", "type", "bottom", "top")
+
+
+def _info(field: Any) -> FieldInfo:
+    # Releases of protobuf before 6.31 have no is_repeated; those from 7 on have no label.
+    repeated = field.is_repeated if hasattr(field, "is_repeated") else field.label == _Field.LABEL_REPEATED
+    if field.type in _INTEGERS:
+        low, high = _INTEGERS[field.type]
+        return FieldInfo(field.name, "integer", repeated, low, high)
+    names = {value.name: value.number for value in field.enum_type.values} if field.enum_type else None
+    message = field.message_type.name if field.message_type else ""
+    return FieldInfo(field.name, _KINDS[field.type], repeated, names=names, message=message)
