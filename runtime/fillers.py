@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError, Position
-from netdef.language.nearest import nearest
+from netdef.language.spelling import nearest
 
 CHUNK = 1 << 16  # floats drawn and scaled while they are in cache
 

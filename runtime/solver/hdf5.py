@@ -1,6 +1,6 @@
 """The HDF5 forms of Caffe's files.  h5py is an extra: it is asked for where a file needs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,16 @@ def read_weights(path: Path) -> dict[str, list[np.ndarray]]:
     return {layer: [blobs[index] for index in sorted(blobs)] for layer, blobs in found.items()}
 
 
-def write_weights(path: Path, net: Any, weights: Mapping[str, Sequence[np.ndarray]]) -> None:
+def write_weights(path: Path, net: Any, read: Callable[[str, int], np.ndarray]) -> None:
     """As Caffe writes them: a group for every layer, and a shared parameter only with the layer that owns it."""
     with h5py_module(path).File(path, "w") as file:
         data = file.create_group("data")
         for layer in net.layers:
             group = data.require_group(layer.name)
-            for parameter, array in zip(layer.parameters, weights.get(layer.name, ()), strict=False):
+            for parameter in layer.parameters:
                 if parameter.owner is parameter:
-                    group.create_dataset(str(parameter.index), data=np.asarray(array, "<f4"))
+                    array = np.asarray(read(layer.name, parameter.index), "<f4")
+                    group.create_dataset(str(parameter.index), data=array)
 
 
 def read_state(path: Path) -> tuple[int, str, int, list[np.ndarray]]:

@@ -15,30 +15,17 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from netdef.language.diagnostics import NetdefError
-from netdef.language.nearest import nearest
-
 
 class LearningRate:
     """The rate of a run: a policy, and the steps it has taken so far.
 
     Parameters
     ----------
-    solver: a SolverParameter message.
-
-    Raises
-    ------
-    NetdefError: the policy is unknown, or a field that it needs is missing or out of range.
+    solver: a SolverParameter message, checked (netdef/solver_file.py).
     """
 
     def __init__(self, solver: Any) -> None:
         self.solver = solver
-        if not solver.HasField("base_lr"):
-            raise NetdefError("the solver gives no base_lr", hint="add for instance `base_lr: 0.01`")
-        if solver.lr_policy not in POLICIES:
-            raise NetdefError(f"no lr_policy is called {solver.lr_policy!r}", hint=suggest(solver.lr_policy))
-        for field, least in NEEDS.get(solver.lr_policy, ()):
-            need(solver, field, least)
         self.step = 0  # what a .solverstate calls current_step
         self.best: float | None = None
         self.tests_since_best = 0
@@ -99,7 +86,7 @@ def multistep(rate: LearningRate, solver: Any, iteration: int) -> float:
 
 def poly(rate: LearningRate, solver: Any, iteration: int) -> float:
     # Past max_iter (a run continued step by step) the rate stays at zero.
-    return solver.base_lr * max(0.0, 1 - iteration / solver.max_iter) ** solver.power
+    return solver.base_lr * max(0.0, 1 - iteration / max(1, solver.max_iter)) ** solver.power
 
 
 def sigmoid(rate: LearningRate, solver: Any, iteration: int) -> float:
@@ -121,31 +108,3 @@ POLICIES: dict[str, Callable[[LearningRate, Any, int], float]] = {
     "sigmoid": sigmoid,
     "plateau": plateau,
 }
-
-# The fields a policy cannot do without, and the least value of each (None: any).
-NEEDS: dict[str, tuple[tuple[str, float | None], ...]] = {
-    "step": (("gamma", 0), ("stepsize", 1)),
-    "exp": (("gamma", 0),),
-    "inv": (("gamma", 0), ("power", None)),
-    "multistep": (("gamma", 0), ("stepvalue", 0)),
-    "poly": (("max_iter", 1), ("power", None)),
-    "sigmoid": (("gamma", 0), ("stepsize", 1)),
-    "plateau": (("gamma", 0),),
-}
-
-
-def need(solver: Any, field: str, least: float | None) -> None:
-    """Check that a policy's field is there and not below its least value."""
-    repeated = field == "stepvalue"
-    given = len(solver.stepvalue) > 0 if repeated else solver.HasField(field)
-    if not given:
-        raise NetdefError(f'lr_policy: "{solver.lr_policy}" needs {field}, which the solver does not give')
-    for value in solver.stepvalue if repeated else [getattr(solver, field)]:
-        if least is not None and value < least:
-            raise NetdefError(f"{field} is {value}; lr_policy: \"{solver.lr_policy}\" needs at least {least}")
-
-
-def suggest(name: str) -> str:
-    """The nearest policy's name, or all of them."""
-    near = nearest(name, POLICIES)
-    return f"did you mean {near}?" if near else f"policies: {', '.join(POLICIES)}"

@@ -85,5 +85,5 @@ def write_solverstate(path: str | Path, state: SolverState) -> None:
             file.write(wire.key(ITER, wire.VARINT) + wire.varint(state.iteration))
             file.write(wire.prefix(LEARNED_NET, len(name)) + name)
             for array in state.history:
-                wire.write_blob(file, HISTORY, array)
+                wire.write_blob(file, HISTORY, array, array.shape)
             file.write(wire.key(CURRENT_STEP, wire.VARINT) + wire.varint(state.step))

@@ -1,16 +1,23 @@
 """Weights in files: Caffe's .caffemodel (binary NetParameter) and .caffemodel.h5, read and written."""
 
+from __future__ import annotations
+
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from runtime.solver import hdf5, wire
 from runtime.solver.files import replacing
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+    from netdef.layers.base import Layer
+    from runtime.executable import Executable
 
 Weights = Mapping[str, Sequence[np.ndarray]]
 
@@ -90,13 +97,13 @@ def read_named_blobs(data: memoryview, name_number: int, blobs_number: int) -> t
     return name, blobs
 
 
-def write_weights(path: str | Path, net: Any, weights: Weights) -> None:
+def write_weights(path: str | Path, net: Net, read: Callable[[str, int], np.ndarray]) -> None:
     """Write a net's weights as Caffe does: to a path ending in .h5 as HDF5, to any other as a binary NetParameter.
 
     Parameters
     ----------
-    net: the Net; its layers' own text goes into a .caffemodel beside their weights.
-    weights: each layer's arrays in Caffe's shapes; a layer's are taken when they are written and not kept.
+    net: its layers' own text goes into a .caffemodel beside their weights.
+    read: gives parameter i of a layer by (name, i), in Caffe's shape; one is held at a time.
 
     Raises
     ------
@@ -104,31 +111,40 @@ def write_weights(path: str | Path, net: Any, weights: Weights) -> None:
     """
     with replacing(path) as beside:
         if str(path).endswith(".h5"):
-            hdf5.write_weights(beside, net, weights)
+            hdf5.write_weights(beside, net, read)
         else:
-            write_caffemodel(beside, net, weights)
+            write_caffemodel(beside, net, read)
 
 
-def write_caffemodel(path: Path, net: Any, weights: Weights) -> None:
+def write_caffemodel(path: Path, net: Net, read: Callable[[str, int], np.ndarray]) -> None:
     with open(path, "wb") as file:
         name = net.name.encode()
         file.write(wire.prefix(NET_NAME, len(name)) + name)
         for layer in net.layers:
-            text = layer_text(layer.message)
-            arrays = weights.get(layer.name, ())
-            file.write(wire.prefix(LAYERS, len(text) + wire.blobs_size(LAYER_BLOBS, arrays)) + text)
-            for array in arrays:
-                wire.write_blob(file, LAYER_BLOBS, array)
+            text = layer_text(layer)
+            sizes = [wire.blob_size(parameter.shape) for parameter in layer.parameters]
+            blobs = sum(len(wire.prefix(LAYER_BLOBS, size)) + size for size in sizes)
+            file.write(wire.prefix(LAYERS, len(text) + blobs) + text)
+            for parameter in layer.parameters:
+                wire.write_blob(file, LAYER_BLOBS, read(layer.name, parameter.index), parameter.shape)
 
 
-def layer_text(message: Any) -> bytes:
-    """A LayerParameter without weights, serialized."""
-    if message.blobs:
-        copy = type(message)()
-        copy.CopyFrom(message)
-        copy.ClearField("blobs")
-        message = copy
+def layer_text(layer: Layer) -> bytes:
+    """A layer's LayerParameter without weights, serialized, with the name it goes by."""
+    message = type(layer.message)()
+    message.CopyFrom(layer.message)
+    message.ClearField("blobs")
+    message.name = layer.name
     return message.SerializeToString()
+
+
+def load_weights(path: str | Path, executable: Executable) -> list[str]:
+    """Copy a file's weights into an executable by layer name; see `fit_weights`.  Returns the layers that were filled."""
+    fit = fit_weights(executable.net, read_weights(path), path)
+    for layer, arrays in fit.values.items():
+        for index, array in enumerate(arrays):
+            executable.set_param(layer, index, array)
+    return list(fit.values)
 
 
 @dataclass
@@ -140,7 +156,7 @@ class Fit:
     unused: list[str] = field(default_factory=list)  # layers of the file that the net does not have
 
 
-def fit_weights(net: Any, weights: Weights, path: str | Path) -> Fit:
+def fit_weights(net: Net, weights: Weights, path: str | Path) -> Fit:
     """Match a file's weights to a net's layers by name, as Caffe does.
 
     Layers of the net that the file lacks keep the weights they have, so that a net can be tuned from another's.
@@ -184,5 +200,5 @@ def same_shape(array: np.ndarray, shape: tuple[int, ...]) -> bool:
     return array.ndim == 4 and len(shape) < 4 and array.shape == (1,) * (4 - len(shape)) + shape
 
 
-def shapes(of: Any) -> str:
+def shapes(of: Iterable[tuple[int, ...]]) -> str:
     return " and ".join("x".join(map(str, shape)) or "()" for shape in of) or "nothing"

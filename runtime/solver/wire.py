@@ -5,7 +5,8 @@ memory to write it: too slow and too large for networks.  Field numbers: netdef/
 The encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from math import prod
 from typing import BinaryIO
 
 import numpy as np
@@ -76,7 +77,7 @@ def read_blob(data: memoryview) -> np.ndarray:
     array = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, "f4"), *parts])
     if shape is None:
         shape = [legacy.get(axis, 0) for axis in (NUM, CHANNELS, HEIGHT, WIDTH)] if legacy else [array.size]
-    if np.prod(shape, dtype=np.int64) != array.size:
+    if prod(shape) != array.size:
         raise MalformedError(f"a blob of shape {tuple(shape)} with {array.size} numbers")
     return array.reshape(shape).astype(np.float32, copy=False)
 
@@ -121,25 +122,19 @@ def prefix(number: int, size: int) -> bytes:
     return key(number, BYTES) + varint(size)
 
 
-def blob_head(array: np.ndarray) -> bytes:
+def blob_head(shape: tuple[int, ...]) -> bytes:
     """A BlobProto up to its numbers, which follow as they are in memory."""
-    dims = b"".join(varint(dim) for dim in array.shape)
-    shape = prefix(SHAPE_DIM, len(dims)) + dims
-    return prefix(SHAPE, len(shape)) + shape + prefix(DATA, 4 * array.size)
+    dims = b"".join(varint(dim) for dim in shape)
+    message = prefix(SHAPE_DIM, len(dims)) + dims
+    return prefix(SHAPE, len(message)) + message + prefix(DATA, 4 * prod(shape))
 
 
-def blob_size(array: np.ndarray) -> int:
-    """How many bytes `write_blob` writes after the field's prefix."""
-    return len(blob_head(array)) + 4 * array.size
+def blob_size(shape: tuple[int, ...]) -> int:
+    """How many bytes an array takes as a BlobProto."""
+    return len(blob_head(shape)) + 4 * prod(shape)
 
 
-def write_blob(file: BinaryIO, number: int, array: np.ndarray) -> None:
+def write_blob(file: BinaryIO, number: int, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """Write an array as the BlobProto of field `number`."""
-    file.write(prefix(number, blob_size(array)) + blob_head(array))
+    file.write(prefix(number, blob_size(shape)) + blob_head(shape))
     file.write(np.ascontiguousarray(array, "<f4").reshape(-1).data)
-
-
-def blobs_size(number: int, arrays: Iterable[np.ndarray]) -> int:
-    """How many bytes arrays take as the BlobProtos of field `number`."""
-    sizes = [blob_size(array) for array in arrays]
-    return sum(len(prefix(number, size)) + size for size in sizes)

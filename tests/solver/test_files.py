@@ -60,9 +60,10 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 from netdef.schema import message_class
 layer = SimpleNamespace(name="ip", message=message_class("LayerParameter")(name="ip"))
+layer.parameters = [SimpleNamespace(index=0, shape=(64, 64))]
 net = SimpleNamespace(name="n", layers=[layer])
 try:
-    write_weights(sys.argv[1], net, {"ip": [np.zeros((64, 64), np.float32)]})
+    write_weights(sys.argv[1], net, lambda layer, index: np.zeros((64, 64), np.float32))
 except NetdefError as error:
     print(error)
     sys.exit(7)

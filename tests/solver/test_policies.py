@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from netdef import NetdefError
 from netdef.schema import message_class
-from runtime.solver.policies import LearningRate
+from netdef.solver_file import POLICIES as NAMES
+from runtime.solver.policies import POLICIES, LearningRate
 
 
 def rates(iterations, **fields):
@@ -81,22 +81,5 @@ def test_plateau_state_is_saved():
     assert again.at(0) == 0.5
 
 
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"lr_policy": "stpe"}, "step"),
-        ({"lr_policy": "step", "gamma": 0.1}, "stepsize"),
-        ({"lr_policy": "step", "gamma": 0.1, "stepsize": 0}, "stepsize"),
-        ({"lr_policy": "multistep", "gamma": 0.1}, "stepvalue"),
-        ({"lr_policy": "exp", "gamma": -1}, "gamma"),
-        ({"lr_policy": "poly", "power": 1}, "max_iter"),
-    ],
-)
-def test_what_a_policy_needs(fields, expected):
-    with pytest.raises(NetdefError, match=expected):
-        rates([0], **fields)
-
-
-def test_base_lr_is_needed():
-    with pytest.raises(NetdefError, match="base_lr"):
-        LearningRate(message_class("SolverParameter")(lr_policy="fixed"))
+def test_there_is_a_policy_for_every_name_a_solver_may_use():
+    assert set(POLICIES) == set(NAMES)

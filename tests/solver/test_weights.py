@@ -32,6 +32,10 @@ def weights():
     return {name: [random.standard_normal(s, dtype=np.float32) for s in of] for name, of in SHAPES.items()}
 
 
+def reader(weights):
+    return lambda layer, index: weights[layer][index]
+
+
 def same(a, b):
     assert a.keys() == b.keys()
     for name in a:
@@ -59,12 +63,12 @@ def test_read_as_protobuf_reads_it(goldens):
 
 @pytest.mark.parametrize("name", ["w.caffemodel", "w.caffemodel.h5"])
 def test_what_is_written_is_read(tmp_path, weights, name):
-    write_weights(tmp_path / name, fake_net(SHAPES), weights)
+    write_weights(tmp_path / name, fake_net(SHAPES), reader(weights))
     same(read_weights(tmp_path / name), weights)
 
 
 def test_written_bytes_are_protobufs_own(tmp_path, weights):
-    write_weights(tmp_path / "w.caffemodel", fake_net(SHAPES), weights)
+    write_weights(tmp_path / "w.caffemodel", fake_net(SHAPES), reader(weights))
     message = message_class("NetParameter").FromString((tmp_path / "w.caffemodel").read_bytes())
     assert message.name == "tiny"
     assert [layer.name for layer in message.layer] == list(SHAPES)
@@ -77,7 +81,7 @@ def test_written_bytes_are_protobufs_own(tmp_path, weights):
 
 def test_hdf5_has_a_group_for_each_layer_as_caffe_writes_it(tmp_path, weights):
     net = fake_net({"data": [], **SHAPES})
-    write_weights(tmp_path / "w.h5", net, weights)
+    write_weights(tmp_path / "w.h5", net, reader(weights))
     with h5py.File(tmp_path / "w.h5") as file:
         assert sorted(file["data"]) == ["conv1", "conv2", "data", "fc"]
         assert file["data/fc/0"].dtype == "<f4"
@@ -87,16 +91,16 @@ def test_shared_parameters_are_written_once_in_hdf5(tmp_path):
     net = fake_net({"a": [(2, 2)], "b": [(2, 2)]})
     net.layers[1].parameters[0].owner = net.layers[0].parameters[0]
     array = np.eye(2, dtype=np.float32)
-    write_weights(tmp_path / "w.h5", net, {"a": [array], "b": [array]})
+    write_weights(tmp_path / "w.h5", net, lambda layer, index: array)
     assert list(read_weights(tmp_path / "w.h5")) == ["a"]
-    write_weights(tmp_path / "w.caffemodel", net, {"a": [array], "b": [array]})
+    write_weights(tmp_path / "w.caffemodel", net, lambda layer, index: array)
     assert list(read_weights(tmp_path / "w.caffemodel")) == ["a", "b"]
 
 
 def test_names_with_slashes(tmp_path):
     net = fake_net({"inception/1x1": [(2, 3), (2,)], "inception": [(1,)]})
     weights = {"inception/1x1": [np.ones((2, 3), "f4"), np.ones(2, "f4")], "inception": [np.ones(1, "f4")]}
-    write_weights(tmp_path / "w.h5", net, weights)
+    write_weights(tmp_path / "w.h5", net, reader(weights))
     read = read_weights(tmp_path / "w.h5")
     assert sorted(read) == ["inception", "inception/1x1"]
     assert len(read["inception/1x1"]) == 2

@@ -1,0 +1,159 @@
+"""What a run shows while it runs: a progress bar on a terminal, plain lines anywhere else.
+
+Both are fed the records that go to log.jsonl, so nothing is shown that is not there too.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol, TextIO
+
+from runtime.solver.log import Record
+
+
+class Sink(Protocol):
+    """Takes a run's records."""
+
+    def show(self, record: Record) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_display(stream: TextIO | None = None) -> Sink:
+    """The display for a stream, by default stdout: live if it is a terminal that can move its cursor."""
+    stream = stream or sys.stdout
+    if stream.isatty():
+        from rich.console import Console
+
+        console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+        if not console.is_dumb_terminal:
+            return LiveDisplay(console)
+    return PlainDisplay(stream)
+
+
+class PlainDisplay:
+    """One line a record, no control characters."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def show(self, record: Record) -> None:
+        if record["event"] == "train" and not record["due"]:
+            return
+        line = text(record)
+        if line:
+            print(line, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class LiveDisplay:
+    """A progress bar at the bottom; tests, snapshots and remarks scroll by above it."""
+
+    def __init__(self, console: Any) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self.console = console
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[status]}"),
+            console=console,
+            transient=True,
+            expand=True,
+            refresh_per_second=4,
+        )
+        self.task: Any = None
+        self.accuracy = ""
+
+    def show(self, record: Record) -> None:
+        event = record["event"]
+        if event == "start":
+            self.console.print(text(record))
+            self.task = self.progress.add_task(
+                record["name"], total=record["max_iter"], completed=record["iteration"], status="starting"
+            )
+            self.progress.start()
+        elif event == "train":
+            self.progress.update(self.task, completed=record["iteration"], status=self.status(record))
+        elif event == "testing":
+            self.progress.update(self.task, status=f"testing {record['batch']}/{record['batches']}")
+        else:
+            if event == "test" and record["accuracies"]:
+                self.accuracy = f"  test {record['outputs'][record['accuracies'][0]]:.1%}"
+            if event in ("end", "stopping"):
+                self.progress.stop()
+            self.console.print(text(record))
+
+    def status(self, record: Record) -> str:
+        parts = [f"loss {record['loss']:.4g}", f"rate {record['rate']:.3g}"]
+        if "images_per_second" in record:
+            parts.append(f"{record['images_per_second']:.1f} images/s")
+        if "eta_seconds" in record:
+            parts.append(f"eta {duration(record['eta_seconds'])}")
+        return "  ".join(parts) + self.accuracy
+
+    def close(self) -> None:
+        self.progress.stop()
+
+
+def text(record: Record) -> str:
+    """A record as a line for people; "" for one that only moves a progress bar."""
+    writer = WRITERS.get(record["event"])
+    return writer(record) if writer else ""
+
+
+def start_text(record: Record) -> str:
+    batch = f"batches of {record['batch_size']}"
+    threads = f"{record['threads']} thread{'' if record['threads'] == 1 else 's'}"
+    first = f"from iteration {record['iteration']} " if record["iteration"] else ""
+    line = f"training {record['name']} on {record['devices']} ({threads}), {batch}, {first}to iteration "
+    return line + f"{record['max_iter']}; seed {record['seed']}; files in {record['out']}"
+
+
+def train_text(record: Record) -> str:
+    parts = [
+        f"iteration {record['iteration']:>6}",
+        f"loss {record['loss']:<8.4g}",
+        f"rate {record['rate']:<8.4g}",
+    ]
+    if "images_per_second" in record:
+        parts.append(f"{record['images_per_second']:.1f} images/s")
+    if "eta_seconds" in record:
+        parts.append(f"eta {duration(record['eta_seconds'])}")
+    return "  ".join(parts).rstrip()
+
+
+def test_text(record: Record) -> str:
+    parts = [f"iteration {record['iteration']:>6}", "test" if not record["net"] else f"test net {record['net']}"]
+    losses = {} if record["loss"] is None else {"loss": record["loss"]}
+    for name, value in {**losses, **record["outputs"]}.items():
+        parts.append(f"{name} {value:.1%}" if name in record["accuracies"] else f"{name} {value:.4g}")
+    return "  ".join(parts) + f"  ({duration(record['seconds'])})"
+
+
+def end_text(record: Record) -> str:
+    return "\n".join(record["lines"])
+
+
+WRITERS = {
+    "start": start_text,
+    "train": train_text,
+    "test": test_text,
+    "snapshot": lambda record: f"iteration {record['iteration']:>6}  snapshot {record['path']}",
+    "rate": lambda record: f"iteration {record['iteration']:>6}  the test metric stands still: rate {record['rate']:.4g}",
+    "note": lambda record: record["text"],
+    "stopping": lambda record: record["text"],
+    "end": end_text,
+}
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 4.2 s, 3:05, 2:00:01."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

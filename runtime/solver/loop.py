@@ -1,0 +1,184 @@
+"""A training run from its first iteration to its last: when to test, to show, to write and to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runtime.solver.display import Sink
+from runtime.solver.results import Step, TestResult
+from runtime.solver.solver import Solver
+from runtime.solver.stop import StopRequest
+
+LIVE_INTERVAL = 0.5  # seconds between updates of a progress bar
+DISPLAYS = 100  # lines in a run whose solver does not say how often to show one, at most one in DISPLAYS iterations
+
+
+@dataclass
+class Clock:
+    """Seconds spent on training and on testing, apart."""
+
+    iterations: int = 0
+    training: float = 0.0
+    tests: int = 0
+    testing: float = 0.0
+
+    def remaining(self, iterations: int, tests: int) -> float | None:
+        """How long so many more iterations and tests will take; None before there is anything to go by."""
+        if not self.iterations:
+            return None
+        test = self.testing / self.tests if self.tests else 0.0
+        return iterations * self.training / self.iterations + tests * test
+
+
+@dataclass
+class Best:
+    """The best test so far, by the metric that `plateau` watches too."""
+
+    name: str = ""
+    value: float | None = None
+    iteration: int = 0
+
+    def take(self, result: TestResult) -> None:
+        if result.metric is None:
+            return
+        value, higher = result.metric
+        if self.value is None or (value > self.value if higher else value < self.value):
+            self.name = result.accuracies[0] if higher else "loss"
+            self.value, self.iteration = value, result.iteration
+
+
+@dataclass
+class Outcome:
+    """What a run came to.
+
+    Attributes
+    ----------
+    last: the results of the last test. snapshot: the last one written, or None. interrupted: ended by a signal.
+    """
+
+    clock: Clock = field(default_factory=Clock)
+    best: Best = field(default_factory=Best)
+    last: list[TestResult] = field(default_factory=list)
+    snapshot: Path | None = None
+    interrupted: bool = False
+
+
+class TrainingLoop:
+    """Drives a Solver to its max_iter, and tells sinks about it.
+
+    Parameters
+    ----------
+    sinks: displays and logs; each gets every record.
+    stop: asked after each iteration and before each batch of a test.
+    """
+
+    def __init__(self, solver: Solver, sinks: Sequence[Sink], stop: StopRequest) -> None:
+        self.solver, self.sinks, self.stop = solver, sinks, stop
+        self.max_iter: int = solver.parameters.max_iter
+        self.display = display_interval(solver.parameters)
+        self.outcome = Outcome()
+        self.saved_at: int | None = None
+        self.tested_at: int | None = None
+        self._shown_at = 0.0  # when the last train record was made
+        self._since = Clock()  # iterations since the last one that was due
+
+    def run(self) -> Outcome:
+        """Train; on a stop request, end after the iteration with a snapshot.
+
+        Raises
+        ------
+        DivergedError: the loss is not finite; nothing is written.
+        NetdefError: a snapshot could not be written.
+        """
+        solver = self.solver
+        while solver.iteration < self.max_iter and not self.stop:
+            if solver.test_due and not self._test():
+                break
+            self._iterate()
+            if solver.snapshot_due:
+                self._snapshot()
+        self.outcome.interrupted = bool(self.stop) and solver.iteration < self.max_iter
+        if self.saved_at != solver.iteration and (self.outcome.interrupted or solver.parameters.snapshot_after_train):
+            self._snapshot()
+        if solver.tests and not self.stop and self.tested_at != solver.iteration:
+            self._test()
+        return self.outcome
+
+    def tell(self, event: str, **values: Any) -> None:
+        """Give every sink a record."""
+        record = {"event": event, **values, "time": round(time.time(), 3)}
+        for sink in self.sinks:
+            sink.show(record)
+
+    def _iterate(self) -> None:
+        begun = time.perf_counter()
+        step = self.solver.iterate()
+        seconds = time.perf_counter() - begun
+        for clock in (self.outcome.clock, self._since):
+            clock.iterations += 1
+            clock.training += seconds
+        due = self.display > 0 and step.iteration % self.display == 0
+        now = time.perf_counter()
+        if due or now - self._shown_at >= LIVE_INTERVAL:
+            self._shown_at = now
+            self._show(step, due)
+
+    def _show(self, step: Step, due: bool) -> None:
+        since, left = self._since, self.max_iter - step.iteration - 1
+        speed = self.solver.batch_size * since.iterations / since.training
+        timing = {"images_per_second": round(speed, 2)}
+        remaining = self.outcome.clock.remaining(left, self._tests_left(step.iteration))
+        if remaining is not None:
+            timing["eta_seconds"] = round(remaining, 1)
+        values = {"loss": step.smoothed, "batch_loss": step.loss, "rate": step.rate, "outputs": step.outputs}
+        self.tell("train", iteration=step.iteration, due=due, **values, **timing)
+        if due:
+            self._since = Clock()
+
+    def _tests_left(self, iteration: int) -> int:
+        interval = self.solver.parameters.test_interval
+        if not self.solver.tests or interval <= 0:
+            return 0
+        return self.max_iter // interval - iteration // interval
+
+    def _test(self) -> bool:
+        """Test all test nets; False if a stop request came first."""
+        solver, begun = self.solver, time.perf_counter()
+        step = solver.rate.step
+        results = solver.test(stop=lambda: bool(self.stop), on_batch=self._testing)
+        if results is None:
+            return False
+        seconds = time.perf_counter() - begun
+        self.outcome.clock.tests += 1
+        self.outcome.clock.testing += seconds
+        self.outcome.last, self.tested_at = results, solver.iteration
+        self.outcome.best.take(results[0])
+        for result in results:
+            values = {"loss": result.loss, "outputs": result.outputs, "accuracies": result.accuracies}
+            self.tell("test", iteration=result.iteration, net=result.net, **values, seconds=round(seconds, 3))
+        if solver.rate.step != step:
+            self.tell("rate", iteration=solver.iteration, rate=solver.rate.at(solver.iteration))
+        return True
+
+    def _testing(self, batch: int) -> None:
+        now = time.perf_counter()
+        if now - self._shown_at >= LIVE_INTERVAL:
+            self._shown_at = now
+            batches = max(test.batches for test in self.solver.tests)
+            self.tell("testing", iteration=self.solver.iteration, batch=batch, batches=batches)
+
+    def _snapshot(self) -> None:
+        path = self.solver.snapshot()
+        self.outcome.snapshot, self.saved_at = path, self.solver.iteration
+        self.tell("snapshot", iteration=self.solver.iteration, path=str(path))
+
+
+def display_interval(solver: Any) -> int:
+    """Iterations between lines: the solver's `display`, 0 for none; a hundredth of the run where it does not say."""
+    if solver.HasField("display"):
+        return solver.display
+    return max(1, min(DISPLAYS, solver.max_iter // DISPLAYS))

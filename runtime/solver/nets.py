@@ -1,0 +1,149 @@
+"""Which nets a solver trains and tests: named in its file, written into it, or given beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import netdef
+from netdef.graph import Net
+from netdef.language import read_text
+from netdef.language.diagnostics import NetdefError
+from netdef.solver_file import check_solver, find_beside, load_solver, state_overrides
+
+MESSAGE = "<message>"
+
+
+def read_solver(solver: Any) -> tuple[Any, str]:
+    """A SolverParameter of its own, and where it came from, from any form a solver may have.
+
+    Parameters
+    ----------
+    solver: a path or packaged name, a text, what `netdef.load_solver` returns, or a SolverParameter.
+
+    Raises
+    ------
+    NetdefError: with everything that is wrong in it.
+    """
+    if isinstance(solver, str) and not os.path.exists(solver) and ("\n" in solver or ":" in solver):
+        solver = read_text(solver, "<text>", "SolverParameter")
+    if isinstance(solver, (str, os.PathLike)):
+        bound, filename = load_solver(solver), str(solver)
+    elif hasattr(solver, "DESCRIPTOR"):
+        bound, filename = SimpleNamespace(message=solver, position=lambda path: None), MESSAGE
+        check_solver(bound)
+    else:
+        bound, filename = solver, getattr(solver, "filename", MESSAGE)
+        check_solver(bound)
+    own = type(bound.message)()
+    own.CopyFrom(bound.message)
+    return own, filename
+
+
+class SolverNets:
+    """The training net of a solver and its test nets.
+
+    Parameters
+    ----------
+    solver: the SolverParameter.  filename: of its file; nets that it names stand beside it.
+    net: a path, a model's name or a Net, instead of every net the solver names.
+    batch_size: of the training net, instead of its own.
+    data: what ImageData layers read instead of their own source.
+
+    Attributes
+    ----------
+    train: Net.  tests: one Net for each of the solver's test_iter.
+    """
+
+    def __init__(
+        self, solver: Any, filename: str, net: Any = None, batch_size: int | None = None, data: str | None = None
+    ) -> None:
+        self.solver, self.filename, self.data = solver, filename, data
+        if net is not None:
+            generic, own_tests, train = net, [], net
+        else:
+            generic = self._named(solver.net) or written(solver, "net_param")
+            train = generic or self._named(solver.train_net) or written(solver, "train_net_param")
+            own_tests = [*solver.test_net_param, *map(self._named, solver.test_net)]
+        if train is None:
+            raise NetdefError(f"{filename} names no net to train", hint="netdef train NET SOLVER gives it one")
+        self.train = self._read(train, "train", state_overrides(solver, "train"), batch_size)
+        sources = [*own_tests, *[generic] * max(0, len(solver.test_iter) - len(own_tests))]
+        if None in sources:
+            raise NetdefError(
+                f"{filename} has {len(sources)} test_iter for {len(own_tests)} test nets",
+                hint="one test_iter for each test_net; more are for nets given as `net`",
+            )
+        self.tests = [
+            self._read(source, "test", state_overrides(solver, "test", index)) for index, source in enumerate(sources)
+        ]
+
+    @property
+    def batch_size(self) -> int:
+        """Images in one training batch."""
+        return batch_of(self.train)
+
+    def _named(self, name: str) -> Path | None:
+        return find_beside(name, Path(self.filename).parent) if name else None
+
+    def _read(self, source: Any, phase: str, overrides: Mapping[str, Any], batch_size: int | None = None) -> Net:
+        if isinstance(source, Net):
+            if source.phase == phase:
+                return source
+            if not os.path.exists(source.filename):
+                raise NetdefError(
+                    f"net {source.name!r} is in phase {source.phase}; the solver needs it in phase {phase} too",
+                    hint="give the solver the net's path or text instead",
+                )
+            source = source.filename
+        return load_net(source, phase, overrides, batch_size, self.data)
+
+
+def load_net(
+    source: Any,
+    phase: str,
+    overrides: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    data: str | None = None,
+) -> Net:
+    """A net from a path, a model's name or a NetParameter, reading other data if asked to.
+
+    Raises
+    ------
+    NetdefError: the net is wrong, or `data` is given and no ImageData layer would read it.
+    """
+
+    def read(more: Mapping[str, Any]) -> Net:
+        both = {**(overrides or {}), **more}
+        if hasattr(source, "DESCRIPTOR"):
+            from netdef.language.printer import print_message
+
+            return netdef.parse(print_message(source), MESSAGE, phase, both, batch_size)
+        return netdef.load(source, phase, both, batch_size)
+
+    net = read({})
+    if data is None:
+        return net
+    readers = [layer.name for layer in net.layers if layer.type == "ImageData"]
+    if not readers:
+        raise NetdefError(
+            f"{net.filename} has no ImageData layer in phase {phase} to read {data}",
+            hint='data: ImageData -> data, label { source: "..." } is what --data replaces',
+        )
+    return read({f"{name}.{field}": value for name in readers for field, value in (("source", data), ("root_folder", ""))})
+
+
+def written(solver: Any, field: str) -> Any | None:
+    """A net written into the solver itself."""
+    return getattr(solver, field) if solver.HasField(field) else None
+
+
+def batch_of(net: Net) -> int:
+    """Images in a batch: the first dimension of what the net's first source gives it."""
+    for layer in net.layers:
+        if layer.is_source and layer.tops and layer.tops[0].shape:
+            return layer.tops[0].shape[0]
+    return 1

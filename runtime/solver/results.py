@@ -1,0 +1,92 @@
+"""What an iteration and a test come to: numbers by the names of the net's outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+    from runtime.executable import Executable
+
+SHOWN = 32  # elements of an output that are shown; larger ones (a batch of probabilities) are not
+
+
+@dataclass(frozen=True)
+class Step:
+    """One iteration of training.
+
+    Attributes
+    ----------
+    iteration: its number, from 0.
+    loss: of its batches, before the update.
+    smoothed: mean of the last `average_loss` losses.
+    """
+
+    iteration: int
+    loss: float
+    smoothed: float
+    rate: float
+    outputs: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """Means over the batches of one test.
+
+    Attributes
+    ----------
+    iteration: how many updates the weights had had.
+    net: which test net, from 0.
+    loss: None for a net without any.
+    outputs: by name, accuracies in [0, 1].
+    accuracies: the names among them that Accuracy layers made, in the net's order.
+    """
+
+    iteration: int
+    net: int
+    loss: float | None
+    outputs: dict[str, float]
+    accuracies: tuple[str, ...]
+
+    @property
+    def metric(self) -> tuple[float, bool] | None:
+        """(value, whether higher is better): the first accuracy, else the loss."""
+        if self.accuracies:
+            return self.outputs[self.accuracies[0]], True
+        return None if self.loss is None else (self.loss, False)
+
+
+def numbers(outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The outputs that are small enough to show, element by element."""
+    flat: dict[str, float] = {}
+    for name, array in outputs.items():
+        if array.size == 1:
+            flat[name] = float(array.reshape(-1)[0])
+        elif array.size <= SHOWN:
+            flat |= {f"{name}[{index}]": float(value) for index, value in enumerate(array.reshape(-1))}
+    return flat
+
+
+def loss_names(net: Net) -> list[tuple[str, float]]:
+    """The blobs that make the loss, with their weights."""
+    tops = [pair for layer in net.layers for pair in zip(layer.tops, layer.loss_weights, strict=True)]
+    return [(blob.name, weight) for blob, weight in tops if weight]
+
+
+def total_loss(executable: Executable, outputs: Mapping[str, np.ndarray]) -> float | None:
+    """The weighted sum of the losses after a forward run; None for a net without any."""
+    losses = loss_names(executable.net)
+    if not losses:
+        return None
+    values = [(outputs[name] if name in outputs else executable.blob(name), weight) for name, weight in losses]
+    return float(sum(weight * float(value.sum(dtype=np.float64)) for value, weight in values))
+
+
+def accuracy_names(net: Net, among: Iterable[str]) -> tuple[str, ...]:
+    """The outputs that Accuracy layers make."""
+    tops = [layer.tops[0].name for layer in net.layers if layer.type == "Accuracy"]
+    return tuple(name for name in tops if name in among)

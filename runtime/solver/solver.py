@@ -1,0 +1,335 @@
+"""The solver: a training net, its test nets, the update of the weights, and snapshots of it all."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netdef.language.diagnostics import NetdefError
+from runtime.compiler import compile
+from runtime.solver.devices import choose_devices
+from runtime.solver.nets import SolverNets, read_solver
+from runtime.solver.policies import LearningRate
+from runtime.solver.prefix import snapshot_prefix
+from runtime.solver.results import Step, TestResult, loss_names, numbers, total_loss
+from runtime.solver.smoothing import SmoothedLoss
+from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
+from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
+from runtime.solver.sources import classes_of, open_sources, positions, seek
+from runtime.solver.testing import run_test
+from runtime.solver.update import sgd
+
+if TYPE_CHECKING:
+    from netdef.graph import Net, Parameter
+    from runtime.executable import Executable
+
+
+class DivergedError(NetdefError):
+    """The loss, or a weight, is no longer a finite number."""
+
+
+@dataclass
+class TestNet:
+    """A net that tests the weights in training, over `batches` batches each time."""
+
+    executable: Executable
+    batches: int
+
+
+class Solver:
+    """Trains a net as a solver file says.
+
+    Parameters
+    ----------
+    solver: a path, the text itself, what `netdef.load_solver` returns, or a SolverParameter.
+    net: a path or a model's name; default: the net that the solver names.
+    devices: default: what the solver's solver_mode asks for, as far as it is here.
+    threads: worker threads; default all cores.
+    seed: of everything random, unless the solver gives random_seed; default: drawn by chance.
+    batch_size: replaces the training net's.
+    data: a directory, list file or `builtin:` name to train and test on instead of the net's own sources.
+    max_iter: replaces the solver's.
+    out: the directory that a relative snapshot_prefix stands in; default the working directory.
+
+    Attributes
+    ----------
+    iteration: how many updates the weights have had.
+    executable: the compiled training net.  tests: the test nets, on the same weights.
+    parameters: the SolverParameter.
+
+    Raises
+    ------
+    NetdefError: a file is wrong, or asks for what is not available.
+    """
+
+    def __init__(
+        self,
+        solver: Any,
+        net: Any = None,
+        devices: str | None = None,
+        *,
+        threads: int | None = None,
+        seed: int | None = None,
+        batch_size: int | None = None,
+        data: str | None = None,
+        max_iter: int | None = None,
+        out: str | Path = ".",
+    ) -> None:
+        self.parameters, self.filename = read_solver(solver)
+        if max_iter is not None:
+            self.parameters.max_iter = max_iter
+        self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data)
+        self.devices, self.device_note = choose_devices(devices, self.parameters)
+        self.threads = threads
+        self.rate = LearningRate(self.parameters)
+        self.smoothed = SmoothedLoss(self.parameters.average_loss)
+        self.iteration = 0
+        self.prefix = snapshot_prefix(self.parameters, self.nets.train.filename, out)
+        self.seed = self._choose_seed(seed)
+        self.executable: Executable
+        self.tests: list[TestNet] = []
+        self._compile()
+
+    def _choose_seed(self, seed: int | None) -> int:
+        if self.parameters.random_seed >= 0:
+            return self.parameters.random_seed
+        return secrets.randbits(31) if seed is None else seed
+
+    def _compile(self) -> None:
+        update = sgd(self.parameters)
+        self.executable = compile(
+            self.nets.train,
+            self.devices,
+            seed=self.seed,
+            threads=self.threads,
+            keep="activations",
+            losses_only=True,
+            update=update,
+        )
+        if not loss_names(self.nets.train):
+            raise NetdefError(
+                f"{self.nets.train.filename} has no loss to train",
+                hint="a SoftmaxWithLoss layer, or a loss_weight, makes one",
+            )
+        self.executable.set_scalar("scale", 1 / self.parameters.iter_size)
+        self.tests = [
+            TestNet(self._compile_test(net), batches)
+            for net, batches in zip(self.nets.tests, self.parameters.test_iter, strict=True)
+        ]
+
+    def _compile_test(self, net: Net) -> Executable:
+        readable = {blob.name for blob in net.outputs}
+        keep = "outputs" if all(name in readable for name, _ in loss_names(net)) else "activations"
+        return compile(net, self.devices, seed=self.seed, backward=False, keep=keep, share=self.executable)
+
+    @property
+    def loss(self) -> float:
+        """The loss, averaged over the last `average_loss` iterations."""
+        return self.smoothed.value
+
+    @property
+    def batch_size(self) -> int:
+        """Images in one iteration: the training batch, iter_size times."""
+        return self.nets.batch_size * self.parameters.iter_size
+
+    # Training
+
+    def step(self, n: int = 1, **inputs: Any) -> float:
+        """Train for n iterations, testing and writing snapshots where the solver says so; returns the smoothed loss.
+
+        Parameters
+        ----------
+        inputs: what nets fed by Input layers are given, by blob name; the same for each of the n.
+
+        Raises
+        ------
+        DivergedError: the loss is not finite.
+        """
+        for _ in range(n):
+            if self.test_due:
+                self.test(**inputs)
+            self.iterate(**inputs)
+            if self.snapshot_due:
+                self.snapshot()
+        return self.loss
+
+    def iterate(self, **inputs: Any) -> Step:
+        """One iteration: iter_size batches forward and backward, then the update.  Nothing else."""
+        rate = self.rate.at(self.iteration)
+        executable, parts = self.executable, self.parameters.iter_size
+        executable.set_scalar("rate", rate)
+        loss = 0.0
+        for part in range(parts):
+            # Each batch of an iteration has its own number, so that each has its own dropout masks.
+            executable.set_scalar("iteration", self.iteration * parts + part)
+            executable.set_scalar("added", part)
+            outputs = executable.forward(**inputs)
+            loss += (total_loss(executable, outputs) or 0.0) / parts
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss is {loss} at iteration {self.iteration}")
+            executable.backward()
+        self.smoothed.add(loss)
+        executable.update()
+        self.iteration += 1
+        return Step(self.iteration - 1, loss, self.loss, rate, numbers(outputs))
+
+    def _diverged(self, what: str) -> DivergedError:
+        layer = self.executable.first_non_finite()
+        where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        return DivergedError(
+            what + where,
+            hint=f"lower base_lr (the rate was {self.rate.at(self.iteration):g}), add `clip_gradients: 10`, "
+            "or look for bad values in the data; earlier snapshots are untouched",
+        )
+
+    # Testing
+
+    @property
+    def test_due(self) -> bool:
+        """Whether the solver asks for a test before the next iteration."""
+        interval = self.parameters.test_interval
+        if not self.tests or interval <= 0 or self.iteration % interval:
+            return False
+        return self.iteration > 0 or self.parameters.test_initialization
+
+    def test(
+        self,
+        stop: Callable[[], bool] = lambda: False,
+        on_batch: Callable[[int], None] = lambda done: None,
+        **inputs: Any,
+    ) -> list[TestResult] | None:
+        """Run every test net; the first one's metric goes to the `plateau` policy.
+
+        Parameters
+        ----------
+        stop: asked before each batch; if it says so the data sources go back to where they were, and there is no result.
+        """
+        before = [positions(test.executable) for test in self.tests]
+        results: list[TestResult] = []
+        for index, test in enumerate(self.tests):
+            own = {name: value for name, value in inputs.items() if name in test.executable.inputs}
+            result = run_test(test.executable, test.batches, self.iteration, index, stop, on_batch, **own)
+            if result is None:
+                for test, position in zip(self.tests, before, strict=True):
+                    seek(test.executable, position)
+                return None
+            results.append(result)
+        if results and results[0].metric is not None:
+            self.rate.observe(*results[0].metric)
+        return results
+
+    # Snapshots
+
+    @property
+    def snapshot_due(self) -> bool:
+        """Whether the solver asks for a snapshot after the iteration that was just done."""
+        return self.parameters.snapshot > 0 and self.iteration % self.parameters.snapshot == 0
+
+    def snapshot(self) -> Path:
+        """Write the weights, the state and what a resumed run needs besides; returns the .solverstate's path.
+
+        Raises
+        ------
+        DivergedError: a weight is not finite; nothing is written.
+        NetdefError: the files cannot be written; those of earlier snapshots are untouched.
+        """
+        self._check_weights()
+        hdf5 = self.parameters.snapshot_format == self.parameters.HDF5
+        files = SnapshotFiles(self.prefix, self.iteration, hdf5)
+        self.executable.save_weights(files.weights)
+        write_side(files.side, self.side_state())
+        history = [self._history(parameter) for parameter in self._owners()]
+        write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.step, history))
+        return files.state
+
+    def side_state(self) -> dict[str, Any]:
+        """What Caffe's files have no place for, as JSON."""
+        return {
+            "iteration": self.iteration,
+            "seed": self.seed,
+            "solver": self.filename,
+            "net": self.nets.train.filename,
+            "rate": self.rate.state(),
+            "smoothed_loss": self.smoothed.state(),
+            "sources": {
+                "train": positions(self.executable),
+                "test": [positions(test.executable) for test in self.tests],
+            },
+            "classes": classes_of(self.executable),
+        }
+
+    def restore(self, path: str | Path) -> None:
+        """Continue exactly where a snapshot was written, by netdef or by Caffe.
+
+        Where the snapshot had another seed, the nets are compiled again for it and `executable` is a new one.
+
+        Raises
+        ------
+        NetdefError: files are missing, damaged, or of another net.
+        """
+        state, side = read_solverstate(path), read_side(path)
+        owners = self._owners()
+        check_history(state, owners, path)
+        if self.seed != side.get("seed", self.seed):
+            self.seed = side["seed"]
+            self.close()
+            self._compile()
+        self.executable.load_weights(weights_beside(path, state.learned_net))
+        for parameter, array in zip(owners, state.history, strict=True):
+            self._set_history(parameter, array)
+        self.iteration = state.iteration
+        self.rate.restore({**side.get("rate", {}), "step": state.step})
+        self.smoothed.restore(side.get("smoothed_loss", {}))
+        sources = side.get("sources", {})
+        seek(self.executable, sources.get("train", {}))
+        for test, position in zip(self.tests, sources.get("test", []), strict=False):
+            seek(test.executable, position)
+
+    def _owners(self) -> list[Parameter]:
+        """The parameters in the order of Caffe's learnable_params: a shared one once, where its owner stands."""
+        return [parameter for parameter in self.executable.net.parameters if parameter.owner is parameter]
+
+    def _history(self, parameter: Parameter) -> np.ndarray:
+        if (parameter, "history") in self.executable.program.states:
+            return self.executable.state(parameter, "history")
+        return np.zeros(parameter.shape, np.float32)  # frozen: Caffe keeps one all the same
+
+    def _set_history(self, parameter: Parameter, array: np.ndarray) -> None:
+        if (parameter, "history") in self.executable.program.states:
+            self.executable.state(parameter, "history")[...] = array.reshape(parameter.shape)
+
+    def _check_weights(self) -> None:
+        for parameter in self._owners():
+            if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
+                raise self._diverged(f"weights of {parameter} are not finite after iteration {self.iteration}")
+
+    def open_sources(self) -> None:
+        """Open the data sources now rather than at the first batch: mistakes in them are then found early."""
+        for executable in [self.executable, *(test.executable for test in self.tests)]:
+            open_sources(executable)
+
+    def close(self) -> None:
+        """Stop data sources and worker threads."""
+        for test in self.tests:
+            test.executable.close()
+        self.executable.close()
+
+
+def check_history(state: SolverState, owners: list[Parameter], path: str | Path) -> None:
+    """That a state's momentum is of these parameters."""
+    if len(state.history) != len(owners):
+        raise NetdefError(
+            f"{path} has the momentum of {len(state.history)} parameters, the net has {len(owners)}",
+            hint="a run resumes with the net and the type of solver that it was started with",
+        )
+    for parameter, array in zip(owners, state.history, strict=True):
+        if array.size != parameter.count:
+            raise NetdefError(
+                f"{path}: the momentum of {parameter} has shape {array.shape}, the net's parameter {parameter.shape}"
+            )

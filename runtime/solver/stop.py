@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+MESSAGE = b"\nfinishing this iteration, then writing a snapshot; once more stops at once\n"
+
+
+class StopRequest:
+    """Whether the run was asked to end; a context manager that takes the signals over.
+
+    Attributes
+    ----------
+    signal: the signal that came, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, 143 after SIGTERM, as shells have it."""
+        return 128 + (self.signal or 0)
+
+    def __enter__(self) -> StopRequest:
+        for which in SIGNALS if threading.current_thread() is threading.main_thread() else ():
+            self._before[which] = signal.signal(which, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for which, handler in self._before.items():
+            signal.signal(which, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+        # Written past Python's buffers, which the main thread may be in the middle of using.
+        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, MESSAGE)

@@ -1,0 +1,48 @@
+"""Testing: a net's outputs averaged over a number of batches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from runtime.solver.results import TestResult, accuracy_names, numbers, total_loss
+
+if TYPE_CHECKING:
+    from runtime.executable import Executable
+
+
+def run_test(
+    executable: Executable,
+    batches: int,
+    iteration: int = 0,
+    index: int = 0,
+    stop: Callable[[], bool] = lambda: False,
+    on_batch: Callable[[int], None] = lambda done: None,
+    **inputs: Any,
+) -> TestResult | None:
+    """Run a net forward over `batches` batches.
+
+    Parameters
+    ----------
+    iteration, index: go into the result, and the iteration's number to kernels that use it.
+    stop: asked before each batch; if it says so, there is no result.
+    on_batch: told how many batches are done.
+    inputs: for a net fed by Input layers; the same for each batch.
+    """
+    sums: defaultdict[str, float] = defaultdict(float)
+    loss_sum: float | None = None
+    executable.set_scalar("iteration", iteration)
+    for batch in range(batches):
+        if stop():
+            return None
+        outputs = executable.forward(**inputs)
+        loss = total_loss(executable, outputs)
+        if loss is not None:
+            loss_sum = (loss_sum or 0.0) + loss
+        for name, value in numbers(outputs).items():
+            sums[name] += value
+        on_batch(batch + 1)
+    means = {name: value / batches for name, value in sums.items()}
+    mean_loss = None if loss_sum is None else loss_sum / batches
+    return TestResult(iteration, index, mean_loss, means, accuracy_names(executable.net, means))
