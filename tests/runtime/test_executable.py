@@ -1,0 +1,153 @@
+"""The Python API: feeding, reading, gradients, sharing, and what it says when used wrongly."""
+
+import netdef
+import numpy as np
+import pytest
+import runtime
+from netdef import NetdefError
+
+NET = """
+layer data: Input -> data, label { shape { dim: 4 dim: 3 dim: 8 dim: 8 } shape { dim: 4 } }
+layer conv1: Convolution(data) { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } }
+layer relu1: ReLU(conv1) -> conv1
+layer pool1: Pooling(conv1) { pool: MAX kernel_size: 2 stride: 2 }
+layer drop: Dropout(pool1) { dropout_ratio: 0.5 }
+layer fc: InnerProduct(drop) { num_output: 5 weight_filler { type: "gaussian" std: 0.1 } }
+layer loss: SoftmaxWithLoss(fc, label)
+layer top1: Accuracy(fc, label)
+"""
+RNG = np.random.default_rng(0)
+DATA = RNG.standard_normal((4, 3, 8, 8), dtype=np.float32)
+LABEL = np.array([0, 1, 2, 3])
+
+
+@pytest.fixture
+def exe():
+    with runtime.compile(netdef.parse(NET, phase="train"), seed=1) as executable:
+        yield executable
+
+
+def test_names(exe) -> None:
+    assert exe.inputs == ["data", "label"]
+    assert exe.outputs == ["loss", "top1"]
+
+
+def test_forward_returns_the_outputs_and_keeps_the_blobs(exe) -> None:
+    outputs = exe.forward(data=DATA, label=LABEL)
+    assert set(outputs) == {"loss", "top1"}
+    assert outputs["loss"].shape == ()
+    np.testing.assert_array_equal(exe.blob("data"), DATA)
+    assert exe.blob("conv1").shape == (4, 4, 6, 6)
+    assert exe.blob("conv1").min() == 0  # the version after ReLU
+    assert exe.blob("fc").dtype == np.float32
+
+
+def test_blobs_are_copies(exe) -> None:
+    exe.forward(data=DATA, label=LABEL)
+    exe.blob("fc")[:] = 7
+    assert not (exe.blob("fc") == 7).any()
+    exe.param("fc", 0)[:] = 7
+    assert not (exe.param("fc", 0) == 7).any()
+
+
+def test_inputs_not_given_keep_their_values(exe) -> None:
+    exe.set_scalar("iteration", 5)
+    first = exe.forward(data=DATA, label=LABEL)["loss"]
+    exe.set_scalar("iteration", 5)
+    assert exe.forward()["loss"] == first
+
+
+def test_each_forward_run_in_training_has_its_own_dropout_mask(exe) -> None:
+    exe.forward(data=DATA, label=LABEL)
+    first = exe.blob("drop")
+    exe.forward()
+    assert (exe.blob("drop") != first).any()
+
+
+def test_backward_uses_the_loss_weight_and_gradients_given(exe) -> None:
+    exe.forward(data=DATA, label=LABEL)
+    exe.backward()
+    once = exe.param_grad("fc", 0)
+    assert np.abs(once).sum() > 0
+    exe.backward(loss=3)
+    np.testing.assert_allclose(exe.param_grad("fc", 0), 3 * once, rtol=1e-5, atol=1e-7)
+
+
+def test_non_contiguous_and_integer_arrays_are_taken(exe) -> None:
+    strided = np.repeat(DATA, 2, axis=3)[:, :, :, ::2].astype(np.float64)
+    exe.set_scalar("iteration", 0)
+    first = exe.forward(data=strided, label=LABEL.astype(np.uint8))["loss"]
+    exe.set_scalar("iteration", 0)
+    assert exe.forward(data=DATA, label=LABEL.astype(np.float32))["loss"] == first
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    net = netdef.parse(NET)
+    weights = []
+    for seed in (1, 1, 2):
+        with runtime.compile(net, seed=seed) as exe:
+            weights.append(exe.param("conv1", 0))
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert (weights[0] != weights[2]).any()
+
+
+def test_batch_size_replaces_the_nets_own() -> None:
+    with runtime.compile(netdef.parse(NET), batch_size=7) as exe:
+        assert exe.forward(data=np.zeros((7, 3, 8, 8)), label=np.zeros(7))["loss"].shape == ()
+        assert exe.blob("fc").shape == (7, 5)
+
+
+def test_a_test_net_shares_the_training_nets_weights(exe) -> None:
+    with runtime.compile(netdef.parse(NET, phase="test"), backward=False, share=exe) as test:
+        values = RNG.standard_normal((5, 36)).astype(np.float32)
+        exe.set_param("fc", 0, values)
+        np.testing.assert_array_equal(test.param("fc", 0), values)
+    exe.forward(data=DATA, label=LABEL)  # the device lives on
+
+
+def test_inference_says_what_it_does_not_keep() -> None:
+    with runtime.compile(netdef.parse(NET), backward=False) as exe:
+        exe.forward(data=DATA, label=LABEL)
+        with pytest.raises(NetdefError, match=r"conv1.*not kept"):
+            exe.blob("conv1")
+        with pytest.raises(NetdefError, match="no backward"):
+            exe.backward()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda exe: exe.forward(dta=DATA), r"'dta' is not an input.*\n.*did you mean data"),
+        (lambda exe: exe.forward(data=DATA[:2]), r"shape \(4, 3, 8, 8\), not \(2, 3, 8, 8\).*\n.*batch_size=2"),
+        (lambda exe: exe.forward(data=DATA[:, :1]), r"not \(4, 1, 8, 8\)"),
+        (lambda exe: exe.blob("conv2"), r"no blob 'conv2'.*\n.*did you mean conv1"),
+        (lambda exe: exe.param("fc", 2), "2 parameters"),
+        (lambda exe: exe.param("conv9", 0), r"no layer 'conv9'.*\n.*did you mean conv1"),
+        (lambda exe: exe.set_param("fc", 1, np.zeros(6)), r"\(5,\), not \(6,\)"),
+        (lambda exe: exe.backward(fc=1), "'fc' takes no gradient"),
+        (lambda exe: exe.blob_grad("data"), r"not computed.*\n.*force_backward"),
+    ],
+)
+def test_mistakes_are_explained(exe, call, message: str) -> None:
+    exe.forward(data=DATA, label=LABEL)
+    with pytest.raises(NetdefError, match=message):
+        call(exe)
+
+
+def test_unknown_devices_are_refused() -> None:
+    with pytest.raises(NetdefError, match="no device 'tpu:0'"):
+        runtime.compile(netdef.parse(NET), devices="tpu:0")
+
+
+def test_the_first_layer_that_is_not_finite_is_found(exe) -> None:
+    exe.set_param("fc", 1, [0, np.inf, 0, 0, 0])
+    exe.forward(data=DATA, label=LABEL)
+    assert exe.first_non_finite() == "fc"
+
+
+def test_weights_travel_through_a_file(exe, tmp_path) -> None:
+    exe.save_weights(tmp_path / "w.caffemodel")
+    with runtime.compile(netdef.parse(NET), seed=9) as other:
+        assert (other.param("fc", 0) != exe.param("fc", 0)).any()
+        assert other.load_weights(tmp_path / "w.caffemodel") == ["conv1", "fc"]
+        np.testing.assert_array_equal(other.param("fc", 0), exe.param("fc", 0))

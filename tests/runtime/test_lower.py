@@ -1,0 +1,111 @@
+"""Lowering: which gradients are computed, how they are joined, what the printed program says."""
+
+import re
+
+import netdef
+import pytest
+import runtime
+from runtime.program import Program
+
+DATA = "layer data: Input -> data, label { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } }\n"
+
+
+def program(text: str, **options) -> Program:
+    return runtime.compile_program(netdef.parse(DATA + text, phase="train"), **options)
+
+
+def kernels(steps) -> list[str]:
+    return [f"{step.layer}.{step.kernel}" for step in steps]
+
+
+CONV = "layer conv: Convolution(data) { num_output: 4 kernel_size: 3 }\n"
+REST = "layer fc: InnerProduct(conv) { num_output: 5 }\nlayer loss: SoftmaxWithLoss(fc, label)\n"
+
+
+def test_the_first_layer_computes_no_gradient_of_the_data() -> None:
+    steps = kernels(program(CONV + REST).backward)
+    assert "conv.conv2d_weight_gradient" in steps
+    assert "conv.conv2d_input_gradient" not in steps
+    assert "conv.flip_weights" not in steps
+    assert steps.index("loss.softmax_loss_backward") == 0
+
+
+def test_force_backward_computes_it() -> None:
+    compiled = program("force_backward: true\n" + CONV + REST)
+    assert {blob.name for blob in compiled.gradients} >= {"data", "conv", "fc"}
+    assert "label" not in {blob.name for blob in compiled.gradients}
+
+
+def test_what_is_frozen_is_not_computed() -> None:
+    frozen = CONV.replace("3 }", "3 param { lr_mult: 0 } param { lr_mult: 0 } }")
+    steps = kernels(program(frozen + REST).backward)
+    assert not any(step.startswith("conv.") for step in steps)
+    assert "fc.inner_product_weight_gradient" in steps
+    assert "fc.inner_product_input_gradient" not in steps
+
+
+def test_training_ignores_outputs_that_are_no_loss() -> None:
+    side = "layer aside: InnerProduct(conv) { num_output: 3 }\n"
+    training = kernels(program(CONV + side + REST, losses_only=True).backward)
+    assert not any(step.startswith("aside.") for step in training)
+    assert any(step.startswith("aside.") for step in kernels(program(CONV + side + REST).backward))
+
+
+def test_a_blob_read_three_times_sums_three_gradients_in_order() -> None:
+    branches = "".join(f"layer b{i}: InnerProduct(conv) {{ num_output: 5 }}\n" for i in range(3))
+    rest = "layer sum: Eltwise(b0, b1, b2)\nlayer loss: SoftmaxWithLoss(sum, label)\n"
+    steps = [step for step in program(CONV + branches + rest).backward if step.kernel == "add" and step.layer == "conv"]
+    assert len(steps) == 2
+    assert [str(buffer) for buffer in steps[0].inputs] == ["%conv.grad.b0", "%conv.grad.b1"]
+
+
+def test_a_shared_parameter_sums_its_layers_gradients() -> None:
+    shared = "param { name: 'w' } param { name: 'b' }"
+    text = (
+        f"layer a: InnerProduct(data) {{ num_output: 192 {shared} }}\n"
+        f"layer b: InnerProduct(a) {{ num_output: 192 {shared} }}\n"
+        "layer loss: EuclideanLoss(b, a)\n"
+    )
+    compiled = program(text.replace("layer loss: EuclideanLoss(b, a)\n", ""))
+    assert len(compiled.parameters) == len(compiled.parameter_gradients) == 2
+    assert kernels(compiled.backward)[-2:].count("a.add") == 2
+
+
+def test_no_backward_at_all_for_inference() -> None:
+    compiled = program(CONV + REST, backward=False)
+    assert not compiled.backward
+    assert not compiled.gradients
+
+
+def test_a_type_without_kernels_says_where_and_what_can_run() -> None:
+    with pytest.raises(netdef.NetdefError) as error:
+        program("layer odd: SPP(data) { pyramid_height: 2 }\n")
+    text = str(error.value)
+    assert "<text>:2:" in text
+    assert "no kernels for SPP" in text
+    assert "Convolution" in text
+
+
+def test_the_printed_program() -> None:
+    text = program(CONV + "layer relu: ReLU(conv) -> conv\n" + REST).text()
+    line = next(line for line in text.splitlines() if "conv2d " in line)
+    assert re.match(r"  dev0  %conv@1 = conv2d %data %conv.w %conv.b  ", line)
+    assert "stride 1x1" in line
+    assert "+has_bias +relu" in line
+    assert "(2, 4, 6, 6)" in line
+    assert "MMAC/image" in line
+    assert text.startswith("forward:\n")
+    assert "\nbackward:\n" in text
+
+
+@pytest.mark.parametrize("after", ["lower", "place", "fuse", "plan_memory"])
+def test_every_pass_can_be_looked_at(after: str) -> None:
+    compiled = program(CONV + "layer relu: ReLU(conv) -> conv\n" + REST, after=after)
+    fused = "relu.relu_forward" not in kernels(compiled.forward)
+    assert fused == (after in ("fuse", "plan_memory"))
+    assert (compiled.plan is not None) == (after == "plan_memory")
+
+
+def test_an_unknown_pass_is_refused() -> None:
+    with pytest.raises(netdef.NetdefError, match="no pass 'optimise'"):
+        program(CONV, after="optimise")
