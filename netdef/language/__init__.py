@@ -9,5 +9,17 @@ from netdef.language.bind import Bound, bind
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position
 from netdef.language.files import read_file, read_text
 from netdef.language.parser import parse
+from netdef.language.printer import print_message
 
-__all__ = ["Bound", "Diagnostic", "NetdefError", "Note", "Position", "bind", "parse", "read_file", "read_text"]
+__all__ = [
+    "Bound",
+    "Diagnostic",
+    "NetdefError",
+    "Note",
+    "Position",
+    "bind",
+    "parse",
+    "print_message",
+    "read_file",
+    "read_text",
+]

@@ -10,9 +10,10 @@ from google.protobuf.message import DecodeError
 
 from netdef import schema
 from netdef.language.bind import Bound, bind
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.parser import parse
 from netdef.language.source import Position, Source
+from netdef.schema import upgrade
 
 _BINARY_ENDINGS = (".caffemodel", ".binaryproto", ".solverstate")
 _KINDS = {
@@ -60,7 +61,7 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     tree = parse(text, filename)
     if not tree.statements and not tree.diagnostics:
         raise NetdefError(f"{filename} holds nothing but comments", Position(filename, 1, 1, 1, tree.source))
-    return bind(tree, message_name)
+    return _upgraded(bind(tree, message_name))
 
 
 def _is_binary(data: bytes, filename: str) -> bool:
@@ -83,7 +84,17 @@ def _read_binary(data: bytes, filename: str, message_name: str) -> Bound:
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "binary")
         wanted = _CALLED.get(message_name, message_name)
         raise NetdefError(f"{filename} is {kind}, not a {wanted}", hint=f"expected text, or a binary {message_name}")
-    return Bound(message, filename)
+    return _upgraded(Bound(message, filename))
+
+
+def _upgraded(bound: Bound) -> Bound:
+    """Bring a message up to date, and say in its notes what was done."""
+    done = upgrade.upgrade(bound.message, bound.origins)
+    if done.problems:
+        place = bound.source.position if bound.source else lambda *span: None
+        raise NetdefError([Diagnostic(one.message, place(*one.span), one.hint) for one in done.problems])
+    bound.notes += done.notes
+    return bound
 
 
 def _decoded(data: bytes, filename: str) -> str:

@@ -1,0 +1,87 @@
+"""Messages to text: protobuf's text format, which the language reads back to the same message."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf import descriptor
+from google.protobuf.message import Message
+
+_Field = descriptor.FieldDescriptor
+_ESCAPED = {ord("\n"): r"\n", ord("\r"): r"\r", ord("\t"): r"\t", ord('"'): r"\"", ord("\\"): r"\\"}
+
+
+def print_message(message: Message) -> str:
+    """The fields of a message, one a line, in the order of their numbers but with layers last, as Caffe prints them."""
+    return "".join(line + "\n" for line in _lines(message, ""))
+
+
+def _lines(message: Message, indent: str) -> Iterator[str]:
+    for field, value in message.ListFields():
+        values = value if _is_repeated(field) else [value]
+        for one in values:
+            if field.type == _Field.TYPE_MESSAGE:
+                yield f"{indent}{field.name} {{"
+                yield from _lines(one, indent + "  ")
+                yield f"{indent}}}"
+            else:
+                yield f"{indent}{field.name}: {print_value(field, one)}"
+
+
+def _is_repeated(field: Any) -> bool:
+    return field.is_repeated if hasattr(field, "is_repeated") else field.label == _Field.LABEL_REPEATED
+
+
+def print_value(field: Any, value: Any) -> str:
+    """One value as a field shows it: an enum by name, a float as short as it can be, text in quotes."""
+    if field.type == _Field.TYPE_ENUM:
+        named = field.enum_type.values_by_number.get(value)
+        return named.name if named else str(value)
+    if field.type == _Field.TYPE_STRING:
+        return _text(value.encode("utf-8", "surrogatepass"))
+    if field.type == _Field.TYPE_BYTES:
+        return _raw(value)
+    if field.type == _Field.TYPE_BOOL:
+        return "true" if value else "false"
+    if field.type == _Field.TYPE_FLOAT:
+        return print_float(value)
+    if field.type == _Field.TYPE_DOUBLE:
+        return _plain(repr(value))
+    return str(value)
+
+
+def print_float(value: float) -> str:
+    """The shortest decimal number that single precision rounds to the same value."""
+    if math.isnan(value) or math.isinf(value):
+        return repr(value)
+    for digits in range(6, 10):
+        text = f"{value:.{digits}g}"
+        if struct.pack("<f", float(text)) == struct.pack("<f", value):
+            break
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
+    """Without a fraction of zero or an exponent's padding: 1, not 1.0; 1e-5, not 1e-05."""
+    mantissa, e, exponent = text.partition("e")
+    mantissa = mantissa.removesuffix(".0")
+    return f"{mantissa}e{int(exponent)}" if e else mantissa
+
+
+def _text(data: bytes) -> str:
+    """A text in quotes: what can be read stays as it is, the rest is escaped."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return _raw(data)
+    made = (_ESCAPED.get(ord(c)) or (c if c.isprintable() else _raw(c.encode())[1:-1]) for c in text)
+    return f'"{"".join(made)}"'
+
+
+def _raw(data: bytes) -> str:
+    """Bytes in quotes, in octal what is not ASCII."""
+    made = (_ESCAPED.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in data)
+    return f'"{"".join(made)}"'

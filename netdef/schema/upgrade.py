@@ -1,0 +1,155 @@
+"""Files of older releases of Caffe, brought to the present vocabulary.
+
+What Caffe itself converts on reading is converted here, with the same result: layers of the two older formats, inputs of the
+network that are not layers, transformations written into a data layer's own settings, BatchNorm with rates for its
+statistics, and the numbered solver types. (Facts from Caffe's upgrade_proto.cpp; tests/goldens/files holds its results.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from netdef import schema
+from netdef.language.origins import Entry, Origins, Span
+from netdef.schema import legacy_layers
+from netdef.schema.layer_types import LAYER_TYPES
+
+_INLINE_NETS = ("net_param", "train_net_param", "test_net_param")
+_SOLVER_TYPES = {"NESTEROV": "Nesterov", "ADAGRAD": "AdaGrad", "RMSPROP": "RMSProp", "ADADELTA": "AdaDelta"} | {
+    "ADAM": "Adam",
+    "SGD": "SGD",
+}
+_TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that cannot be converted, and where it stands."""
+
+    message: str
+    span: Span
+    hint: str = ""
+
+
+@dataclass
+class Upgrade:
+    """What was converted, in words, and what could not be."""
+
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, message: str, span: Span, hint: str = "") -> None:
+        """Note that something cannot be converted."""
+        self.problems.append(Problem(message, span, hint))
+
+
+def upgrade(message: Any, origins: Origins) -> Upgrade:
+    """Bring a NetParameter or SolverParameter up to date in place; `origins` keeps saying where each field stands."""
+    done = Upgrade()
+    if message.DESCRIPTOR.name == "NetParameter":
+        upgrade_net(message, origins, done)
+    elif message.DESCRIPTOR.name == "SolverParameter":
+        upgrade_solver(message, origins, done)
+    return done
+
+
+def upgrade_solver(solver: Any, origins: Origins, done: Upgrade) -> None:
+    """The numbered solver type becomes a name; networks written inside the solver are brought up to date as well."""
+    if solver.HasField("solver_type"):
+        number = solver.solver_type
+        named = {value.number: value.name for value in solver.DESCRIPTOR.enum_types_by_name["SolverType"].values}[number]
+        if solver.HasField("type"):
+            span = origins.find(("solver_type",))
+            done.report("type and solver_type are both given", span, "drop solver_type, the older one")
+        solver.type = _SOLVER_TYPES[named]
+        solver.ClearField("solver_type")
+        if "solver_type" in origins.fields:
+            origins.fields["type"] = origins.fields.pop("solver_type")
+        done.notes.append(f'solver_type: {named} was read as type: "{solver.type}"')
+    for name in _INLINE_NETS:
+        held = getattr(solver, name)
+        entry = origins.fields.get(name)
+        if name == "test_net_param":
+            entries = entry if isinstance(entry, list) else [Origins(origins.at)] * len(held)
+            for net, one in zip(held, entries, strict=True):
+                upgrade_net(net, one if isinstance(one, Origins) else Origins(origins.at), done)
+        elif solver.HasField(name):
+            upgrade_net(held, entry if isinstance(entry, Origins) else Origins(origins.at), done)
+
+
+def upgrade_net(net: Any, origins: Origins, done: Upgrade) -> None:
+    """All conversions of a network."""
+    if net.layers:
+        legacy_layers.upgrade_layers(net, origins, done)
+    if net.input:
+        _inputs(net, origins, done)
+    for index, layer in enumerate(net.layer):
+        entry = _layer_origins(origins, index)
+        _transforms(layer, entry, done)
+        if layer.type == "BatchNorm" and len(layer.param) == 3:
+            del layer.param[:]
+            entry.fields.pop("param", None)
+            done.notes.append(f"layer {layer.name}: rates of BatchNorm's statistics were dropped; they are not trained")
+    for name in ("input", "input_shape", "input_dim"):
+        net.ClearField(name)
+
+
+def _layer_origins(origins: Origins, index: int) -> Origins:
+    entries = origins.fields.get("layer")
+    entry = entries[index] if isinstance(entries, list) and index < len(entries) else None
+    return entry if isinstance(entry, Origins) else Origins(origins.at)
+
+
+def _inputs(net: Any, origins: Origins, done: Upgrade) -> None:
+    """Inputs of the network become one layer of type Input, before all others. Without extents they are dropped."""
+    count, shapes, dims = len(net.input), len(net.input_shape), len(net.input_dim)
+    if not shapes and not dims:
+        return
+    span = origins.find(("input_shape" if shapes else "input_dim",))
+    if shapes and shapes != count:
+        hint = "each input needs one input_shape"
+        done.report(f"{count} inputs and {shapes} shapes of inputs", span, hint)
+        return
+    if not shapes and dims != 4 * count:
+        hint = "each input needs four input_dim, or one input_shape"
+        done.report(f"{count} inputs and {dims} extents of inputs", span, hint)
+        return
+    layers = [schema.LayerParameter(name="input", type="Input", top=net.input)]
+    for index in range(count):
+        extents = net.input_shape[index].dim if shapes else net.input_dim[4 * index : 4 * index + 4]
+        layers[0].input_param.shape.add().dim.extend(extents)
+    layers += net.layer
+    net.ClearField("layer")
+    net.layer.extend(layers)
+    made = Origins(origins.find(("input", 0)), {"input_param": Origins(span)})
+    if "input" in origins.fields:
+        made.fields["top"] = origins.fields["input"]
+    _put_first(origins, made)
+    done.notes.append(f"the network's input {', '.join(net.input)} was read as a layer of type Input")
+
+
+def _put_first(origins: Origins, made: Origins) -> None:
+    entries = origins.fields.get("layer")
+    first: list[Entry] = [made]
+    origins.fields["layer"] = first + (entries if isinstance(entries, list) else [])
+
+
+def _transforms(layer: Any, origins: Origins, done: Upgrade) -> None:
+    """Scale, mean, crop and mirror in a data layer's own settings move to transform_param."""
+    holder = (LAYER_TYPES.get(layer.type) or ("",))[0]
+    if holder not in ("data_param", "image_data_param", "window_data_param") or not layer.HasField(holder):
+        return
+    own = getattr(layer, holder)
+    moved = [name for name in _TRANSFORMS if own.HasField(name)]
+    places = origins.fields.get(holder)
+    for name in moved:
+        if not layer.transform_param.HasField(name):
+            setattr(layer.transform_param, name, getattr(own, name))
+            if isinstance(places, Origins) and name in places.fields:
+                target = origins.fields.setdefault("transform_param", Origins(places.at))
+                if isinstance(target, Origins):
+                    target.fields[name] = places.fields[name]
+        own.ClearField(name)
+    if moved:
+        done.notes.append(f"layer {layer.name}: {', '.join(moved)} moved from {holder} to transform_param")
