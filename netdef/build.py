@@ -90,9 +90,7 @@ class _Builder:
         for index, message in enumerate(self.message.layer):
             where = self.inside("layer", index)
             if len(message.include) and len(message.exclude):
-                self.error(
-                    f"{self.called(message, index)} has include and exclude: one or the other", where(("exclude",))
-                )
+                self.error(f"{self.called(message, index)} has include and exclude: one or the other", where(("exclude",)))
             elif takes_part(message, self.state):
                 chosen.append((message, where, index))
         if not chosen and not self.errors:
@@ -216,9 +214,7 @@ class _Builder:
     def written_twice(self, name: str, before: Blob, at: Position | None) -> None:
         first = self.writers[name]
         notes = (Note(f"{first[0]} writes it first", first[1](("top", before.index))),)
-        self.error(
-            f"blob {name} is written twice", at, "give this top its own name, or work in place (bottom = top)", notes
-        )
+        self.error(f"blob {name} is written twice", at, "give this top its own name, or work in place (bottom = top)", notes)
 
     # -- parameters, weights of losses, gradients
 
@@ -236,9 +232,7 @@ class _Builder:
             frozen = layer.frozen_parameters
             lr_mult = 0.0 if frozen else spec.lr_mult if spec is not None else 1.0
             decay_mult = 0.0 if frozen else spec.decay_mult if spec is not None else 1.0
-            parameter = Parameter(
-                layer, index, shape, filler, lr_mult, decay_mult, spec.name if spec is not None else ""
-            )
+            parameter = Parameter(layer, index, shape, filler, lr_mult, decay_mult, spec.name if spec is not None else "")
             if parameter.name:
                 self.share(parameter, spec)
             made.append(parameter)
@@ -269,9 +263,7 @@ class _Builder:
             elif mine is not None and mine != owners:
                 text = f"{parameter} shares {parameter.name!r} with {owner}: {field} {mine:g} here, {owners:g} there"
                 at = layer.where("param", index, field)
-                self.error(
-                    text, at, "give it once, or the same", (Note("there", owner.layer.where("param", owner.index)),)
-                )
+                self.error(text, at, "give it once, or the same", (Note("there", owner.layer.where("param", owner.index)),))
 
     def settle(self) -> None:
         """What can be known only at the end: multipliers of shared parameters, names of unnamed losses."""

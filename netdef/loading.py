@@ -13,6 +13,7 @@ from netdef.language import read_file, read_text
 if TYPE_CHECKING:
     from netdef.graph import Net
     from netdef.language.diagnostics import Position
+    from netdef.layers.base import Path
 
 
 def load(
@@ -47,6 +48,21 @@ def parse(
 ) -> Net:
     """The network that a text describes; parameters and errors as in `load`."""
     return _net(read_text(text, filename, "NetParameter"), filename, phase, overrides, batch_size)
+
+
+def with_batch_size(net: Net, batch_size: int) -> Net:
+    """The same net with another number of images in a batch, for every source of the net."""
+    from netdef.overrides import set_batch_size
+
+    message = type(net.message)()
+    message.CopyFrom(net.message)
+    set_batch_size(message, batch_size)
+
+    def where(path: Path) -> Position | None:
+        """The layers of the message are those of the net, in its order."""
+        return net.layers[path[1]].within(path[2:]) if path[:1] == ("layer",) else None  # type: ignore[index]
+
+    return build(message, where, net.filename, net.phase)
 
 
 def _net(bound: Any, filename: str, phase: str | None, overrides: Mapping[str, Any] | None, batch_size: int | None) -> Net:

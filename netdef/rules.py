@@ -70,9 +70,7 @@ def input_layer(message: Any) -> Any | None:
     layer: Any = message_class("LayerParameter")(name="input", type="Input", top=names)
     if len(message.input_dim):
         if len(message.input_dim) != 4 * len(names):
-            raise NetdefError(
-                f"{len(message.input_dim)} values of input_dim: each of the {len(names)} inputs needs four"
-            )
+            raise NetdefError(f"{len(message.input_dim)} values of input_dim: each of the {len(names)} inputs needs four")
         for first in range(0, 4 * len(names), 4):
             layer.input_param.shape.add(dim=message.input_dim[first : first + 4])
     else:

@@ -64,7 +64,7 @@ class Layer:
         self.phase = phase
         self._where = where
         fields = LAYER_TYPES[self.type]
-        self._param_fields = fields
+        self.param_fields = fields
         self.p: Any = getattr(message, fields[0]) if fields else None
         self.bottoms = self.tops = ()
         self.parameters = ()
@@ -103,7 +103,7 @@ class Layer:
 
     def where(self, *path: str | int) -> Position | None:
         """The position of a field of the layer: of its own parameter message first, else of the layer."""
-        for name in self._param_fields:
+        for name in self.param_fields:
             if path and path[0] in getattr(self.message, name).DESCRIPTOR.fields_by_name:
                 return self._where((name, *path))
         return self._where(path)

@@ -1,0 +1,5 @@
+"""`python -m netdef` is `netdef`."""
+
+from netdef.cli import main
+
+main()

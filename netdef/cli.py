@@ -1,0 +1,112 @@
+"""The command line. Each command reads its arguments, calls one function elsewhere, and prints what that returns."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from netdef.language.diagnostics import NetdefError
+from netdef.language.spelling import did_you_mean
+
+TROUBLE = 2  # exit code for anything that a user can cause
+INTERRUPTED = 130  # Ctrl-C, as shells number it
+PIPE_CLOSED = 141
+
+
+class Commands(click.Group):
+    """A group that knows what a misspelt command was meant to be, and lists commands in the order they are defined."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self.commands) or f"commands: {', '.join(self.commands)}"
+            raise NetdefError(f"netdef has no command {args[0]}", hint=hint)
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """--version."""
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"netdef {version('netdef-compiler')}")
+        except PackageNotFoundError:
+            click.echo("netdef, not installed (run from its source)")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=print_version, help="The version.")
+def commands() -> None:
+    """Networks as text: look at them, compare them, compile them, train them.
+
+    NET is a .net or .prototxt file, or the name of a model that comes along, such as alexnet.
+    """
+
+
+phase_option = click.option("--phase", type=click.Choice(["train", "test"]), help="Which layers take part.")
+batch_option = click.option("--batch", type=click.IntRange(min=1), help="Images in a batch, instead of the file's.")
+
+
+@commands.command()
+@click.argument("net")
+@phase_option
+@batch_option
+@click.option("--format", "form", type=click.Choice(["text", "json", "yaml", "csv"]), default="text", show_default=True)
+def shapes(net: str, phase: str | None, batch: int | None, form: str) -> None:
+    """Shapes, weights, multiply-accumulates and memory of NET, layer by layer."""
+    from netdef.loading import load
+    from netdef.shapes import render
+
+    click.echo(render(load(net, phase=phase, batch_size=batch), form))
+
+
+@commands.command()
+@click.argument("a")
+@click.argument("b")
+@phase_option
+@batch_option
+def diff(a: str, b: str, phase: str | None, batch: int | None) -> int:
+    """What distinguishes the nets A and B. Exit code 0: nothing; 1: something; 2: trouble."""
+    from netdef.diff import compare, render
+    from netdef.loading import load
+
+    difference = compare(*(load(net, phase=phase, batch_size=batch) for net in (a, b)))
+    click.echo(render(difference))
+    return 1 if difference else 0
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0, or what the command returns; 2 with a message for a user's mistake."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command. Returns the exit code."""
+    try:
+        result: Any = commands.main(args=arguments, prog_name="netdef", standalone_mode=False)
+        sys.stdout.flush()
+    except NetdefError as error:
+        click.echo(_coloured(str(error)), err=True)
+        return TROUBLE
+    except click.ClickException as error:
+        error.show()
+        return TROUBLE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains as it exits
+        return PIPE_CLOSED
+    return result if isinstance(result, int) else 0
+
+
+def _coloured(text: str) -> str:
+    """Diagnostics with "error" in red where they go to a terminal."""
+    return text.replace("error:", click.style("error:", fg="red", bold=True)) if sys.stderr.isatty() else text

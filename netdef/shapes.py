@@ -1,0 +1,177 @@
+"""`netdef shapes`: a net layer by layer, with its shapes, weights and costs, as a table or as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netdef.graph import shape_text
+from netdef.towers import towers
+from netdef.units import binary, decimal, thousands
+
+if TYPE_CHECKING:
+    from netdef.graph import Blob, Net, Shape
+    from netdef.layers.base import Layer
+
+FORMATS = ("text", "json", "yaml", "csv")
+WIDTH = 120  # columns of the table at most, as far as shortening long names can make it so
+HEADER = ("layer", "type", "output", "weights + biases", "parameters", "MACs/image", "activations")
+RIGHT = (4, 5, 6)  # columns of numbers
+
+
+def describe(net: Net) -> dict[str, Any]:
+    """The facts of a net as plain data: what the formats print."""
+    groups = towers(net)
+    batch = batch_of(net)
+    totals = net.totals
+    return {
+        "name": net.name,
+        "file": net.filename,
+        "phase": net.phase,
+        "batch": batch,
+        "layers": [_layer(layer, groups, batch) for layer in net.layers],
+        "totals": {
+            "parameters": totals.parameters,
+            "parameter_bytes": 4 * totals.parameters,
+            "macs_per_image": totals.macs,
+            "activation_bytes": totals.activation_bytes,
+        },
+    }
+
+
+def batch_of(net: Net) -> int | None:
+    """Images in a batch: the first dimension of the first blob that has one."""
+    return next((top.shape[0] for layer in net.layers for top in layer.tops if top.shape), None)
+
+
+def _layer(layer: Layer, groups: dict[Blob, int], batch: int | None) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "type": layer.type,
+        "in_place": bool(layer.tops) and all(layer.in_place),
+        "tops": [
+            {
+                "name": top.name,
+                "shape": list(top.shape),
+                "output": output_text(top.shape, groups[top], batch),
+                "groups": groups[top],
+                "bytes": top.bytes,
+            }
+            for top in layer.tops
+        ],
+        "weights": [
+            {"shape": list(p.shape), "count": p.count, "shared_with": str(p.owner) if p.shared else None} for p in layer.parameters
+        ],
+        "parameters": layer.parameter_count,
+        "macs_per_image": layer.macs,
+        "activation_bytes": layer.activation_bytes,
+    }
+
+
+def output_text(shape: Shape, groups: int, batch: int | None) -> str:
+    """The shape of one image's share of a blob, runs of channels first: 2 x 48 x 55 x 55."""
+    if not shape:
+        return "scalar"
+    if shape[0] != batch:
+        return f"{shape_text(shape)} in all"
+    inner = shape[1:]
+    if groups > 1:
+        inner = (groups, inner[0] // groups, *inner[1:])
+    return shape_text(inner) if inner else "1"
+
+
+def render(net: Net, form: str = "text") -> str:
+    """The facts of a net in one of FORMATS."""
+    facts = describe(net)
+    if form == "json":
+        import json
+
+        return json.dumps(facts, indent=1)
+    if form == "yaml":
+        import yaml
+
+        return yaml.safe_dump(facts, sort_keys=False, default_flow_style=None, width=WIDTH).rstrip()
+    if form == "csv":
+        return _csv(facts)
+    return _table(facts)
+
+
+def _csv(facts: dict[str, Any]) -> str:
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["layer", "type", "top", "shape", "groups", "in_place", "weights", "parameters", "macs_per_image", "top_bytes"])
+    for layer in facts["layers"]:
+        weights = " ".join("x".join(map(str, w["shape"])) or "1" for w in layer["weights"])
+        cost = (weights, layer["parameters"], layer["macs_per_image"])
+        for top in layer["tops"] or [{"name": "", "shape": [], "groups": 1, "bytes": 0}]:
+            shape = "x".join(map(str, top["shape"]))
+            stored = 0 if layer["in_place"] else top["bytes"]
+            place = str(layer["in_place"]).lower()
+            writer.writerow([layer["name"], layer["type"], top["name"], shape, top["groups"], place, *cost, stored])
+            cost = ("", 0, 0)  # counted with the first top
+    return out.getvalue().rstrip()
+
+
+def _table(facts: dict[str, Any]) -> str:
+    rows = [row for layer in facts["layers"] for row in _rows(layer)]
+    totals = facts["totals"]
+    total = (
+        "total",
+        "",
+        "",
+        "",
+        thousands(totals["parameters"]),
+        decimal(totals["macs_per_image"]),
+        binary(totals["activation_bytes"]),
+    )
+    widths = [max(len(row[column]) for row in (HEADER, *rows, total)) for column in range(len(HEADER))]
+    excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+    if excess > 0:
+        widths[0] = max(16, widths[0] - excess)
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    batch = f", batch {facts['batch']}" if facts["batch"] else ""
+    lines = [f"{facts['name'] or 'unnamed'} ({facts['file']}), {facts['phase']} phase{batch}", ""]
+    lines += [_line(HEADER, widths), rule, *(_line(row, widths) for row in rows), rule, _line(total, widths), ""]
+    lines.append(
+        f"{thousands(totals['parameters'])} parameters, {binary(totals['parameter_bytes'])} as float32. "
+        "MACs: multiply-accumulates forward."
+    )
+    lines.append("output: of one image. activations: of the whole batch, float32; in place costs nothing.")
+    return "\n".join(lines)
+
+
+def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The table's lines for a layer: one a top."""
+    weights = " + ".join(shape_text(tuple(w["shape"])) if w["shape"] else "1" for w in layer["weights"])
+    owners = {w["shared_with"].rpartition("/")[0] for w in layer["weights"] if w["shared_with"]}
+    if owners:
+        weights += f" (of {', '.join(sorted(owners))})"
+    parameters = thousands(layer["parameters"]) if layer["weights"] else ""
+    macs = decimal(layer["macs_per_image"]) if layer["macs_per_image"] else ""
+    rows: list[tuple[str, ...]] = []
+    for top in layer["tops"]:
+        several = f" {top['name']}" if len(layer["tops"]) > 1 and top["name"] != layer["name"] else ""
+        stored = "in place" if layer["in_place"] else binary(top["bytes"])
+        rows.append((layer["name"], layer["type"], top["output"] + several, weights, parameters, macs, stored))
+    if not rows:
+        return [(layer["name"], layer["type"], "", weights, parameters, macs, "")]
+    return [rows[0], *(("", "", row[2], "", "", "", row[6]) for row in rows[1:])]
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [_shortened(cell, width) for cell, width in zip(row, widths, strict=True)]
+    aligned = [
+        cell.rjust(width) if column in RIGHT else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(aligned).rstrip()
+
+
+def _shortened(text: str, width: int) -> str:
+    """A long name without its middle."""
+    if len(text) <= width:
+        return text
+    head = (width - 2) // 2
+    return f"{text[:head]}..{text[head + 2 - width :]}"

@@ -1,0 +1,24 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def thousands(count: int) -> str:
+    """60,965,224."""
+    return f"{count:,}"
+
+
+def decimal(count: float, unit: str = "") -> str:
+    """105.4 M: three or four figures and a power of 1000."""
+    for factor, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= factor:
+            return f"{count / factor:.1f} {letter}{unit}"
+    return f"{count:.0f} {unit}".rstrip()
+
+
+def binary(count: float) -> str:
+    """55.4 MiB."""
+    for factor, letter in ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):
+        if count >= factor:
+            return f"{count / factor:.1f} {letter}B"
+    return f"{count:.0f} B"
