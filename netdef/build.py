@@ -195,7 +195,7 @@ class _Builder:
             before = self.blobs.get(name)
             if before is not None and not reuses:
                 self.written_twice(name, before, where(("top", index)))
-            version = before.version + 1 if before is not None else 0
+            version = before.version + 1 if before is not None and reuses else 0
             blob = Blob(name, version, shapes[index], layer, index)
             self.blobs[name] = blob
             self.writers[name] = (message.name, where)
@@ -213,7 +213,7 @@ class _Builder:
 
     def written_twice(self, name: str, before: Blob, at: Position | None) -> None:
         first = self.writers[name]
-        notes = (Note(f"{first[0]} writes it first", first[1](("top", before.index))),)
+        notes = (Note(f"layer {first[0]} writes it first", first[1](("top", before.index))),)
         self.error(f"blob {name} is written twice", at, "give this top its own name, or work in place (bottom = top)", notes)
 
     # -- parameters, weights of losses, gradients
@@ -247,7 +247,7 @@ class _Builder:
             return
         parameter.owner = owner
         layer, index = parameter.layer, parameter.index
-        note = (Note(f"{owner} has {shape_text(owner.shape)}", owner.layer.where("param", owner.index)),)
+        note = (Note(f"{owner} is {shape_text(owner.shape)}", owner.layer.where("param", owner.index)),)
         permissive = spec.share_mode == spec.PERMISSIVE
         if permissive and parameter.count != owner.count:
             text = f"{parameter} shares {parameter.name!r} but differs in size: {shape_text(parameter.shape)}"

@@ -143,12 +143,15 @@ class _Comparison:
             yield Change("top", _listed(a.message.top), _listed(b.message.top))
 
     def _facts(self, a: Layer, b: Layer) -> Iterator[Change]:
-        outputs = [
-            " and ".join(output_text(top.shape, groups[top], batch) for top in layer.tops)
-            for layer, groups, batch in zip((a, b), self.groups, self.batches, strict=True)
-        ]
-        if outputs[0] != outputs[1]:
-            yield Change("output", outputs[0], outputs[1])
+        plain, drawn = (
+            [
+                " and ".join(output_text(top.shape, groups[top] if runs else 1, batch) for top in layer.tops)
+                for layer, groups, batch in zip((a, b), self.groups, self.batches, strict=True)
+            ]
+            for runs in (False, True)
+        )
+        if plain[0] != plain[1]:
+            yield Change("output", *drawn)
         weights = [" + ".join(shape_text(p.shape) for p in layer.parameters) or "none" for layer in (a, b)]
         if weights[0] != weights[1]:
             yield Change("weights", weights[0], weights[1])

@@ -43,17 +43,18 @@ class Names:
             return self.made_later(reader, name, at, later[0])
         if reader in self.writers.get(name, ()):
             in_place = name in self.message.layer[reader].bottom[: len(self.message.layer[reader].top)]
-            text = f"{me} works in place on blob {name}, which nothing makes before it"
+            text = f"layer {me} works in place on blob {name}, which nothing makes before it"
             if not in_place:
-                text = f"{me} reads {name}, its own top"
+                text = f"layer {me} reads blob {name}, its own top"
             return Diagnostic(text, at, hint=self.guess(name, known))
         if name in self.absent:
             maker = self.absent[name]
             layer = self.message.layer[maker].name
-            text = f"{me} reads blob {name}, but {layer}, which makes it, takes no part in phase {self.state.phase}"
-            hint = f"leave {me} out of this phase too, or give {name} another source"
+            phase = self.state.phase
+            text = f"layer {me} reads blob {name}, but layer {layer}, which makes it, takes no part in phase {phase}"
+            hint = f"leave layer {me} out of this phase too, or give it another bottom"
             return Diagnostic(text, at, hint=hint, notes=(self.note(layer, maker),))
-        return Diagnostic(f"{me} reads blob {name}, which no layer makes", at, hint=self.guess(name, known))
+        return Diagnostic(f"layer {me} reads blob {name}, which no layer makes", at, hint=self.guess(name, known))
 
     def made_later(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
         me, other = self.message.layer[reader].name, self.message.layer[maker].name
@@ -63,11 +64,11 @@ class Names:
             chain = " -> ".join(self.message.layer[index].name for index in [*cycle, reader])
             hint = "a net must run from its inputs to its outputs: break the circle"
             return Diagnostic(f"the layers go in a circle: {chain}", at, hint=hint, notes=notes)
-        text = f"{me} reads blob {name}, which {other} makes only further down"
-        return Diagnostic(text, at, hint=f"layers run in the order of the file: put {other} above {me}", notes=notes)
+        text = f"layer {me} reads blob {name}, which layer {other} makes only further down"
+        return Diagnostic(text, at, hint=f"layers run in the order of the file: move {other} above {me}", notes=notes)
 
     def note(self, layer: str, index: int) -> Note:
-        return Note(f"{layer} stands here", self.where(("layer", index)))
+        return Note(f"layer {layer} is here", self.where(("layer", index)))
 
     def guess(self, name: str, known: Iterable[str]) -> str:
         return did_you_mean(name, known) if self.explained <= THOROUGH else ""

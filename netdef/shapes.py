@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "yaml", "csv")
 WIDTH = 120  # columns of the table at most, as far as shortening long names can make it so
 HEADER = ("layer", "type", "output", "weights + biases", "parameters", "MACs/image", "activations")
+GEMM_TYPES = ("Convolution", "Deconvolution", "InnerProduct")
 RIGHT = (4, 5, 6)  # columns of numbers
 
 
@@ -131,12 +132,13 @@ def _table(facts: dict[str, Any]) -> str:
     if excess > 0:
         widths[0] = max(16, widths[0] - excess)
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    gemm = sum(layer["macs_per_image"] for layer in facts["layers"] if layer["type"] in GEMM_TYPES)
     batch = f", batch {facts['batch']}" if facts["batch"] else ""
     lines = [f"{facts['name'] or 'unnamed'} ({facts['file']}), {facts['phase']} phase{batch}", ""]
     lines += [_line(HEADER, widths), rule, *(_line(row, widths) for row in rows), rule, _line(total, widths), ""]
     lines.append(
         f"{thousands(totals['parameters'])} parameters, {binary(totals['parameter_bytes'])} as float32. "
-        "MACs: multiply-accumulates forward."
+        f"MACs: multiply-accumulates forward; {decimal(gemm)} of them in convolutions and inner products."
     )
     lines.append("output: of one image. activations: of the whole batch, float32; in place costs nothing.")
     return "\n".join(lines)
@@ -150,14 +152,10 @@ def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:
         weights += f" (of {', '.join(sorted(owners))})"
     parameters = thousands(layer["parameters"]) if layer["weights"] else ""
     macs = decimal(layer["macs_per_image"]) if layer["macs_per_image"] else ""
-    rows: list[tuple[str, ...]] = []
-    for top in layer["tops"]:
-        several = f" {top['name']}" if len(layer["tops"]) > 1 and top["name"] != layer["name"] else ""
-        stored = "in place" if layer["in_place"] else binary(top["bytes"])
-        rows.append((layer["name"], layer["type"], top["output"] + several, weights, parameters, macs, stored))
-    if not rows:
-        return [(layer["name"], layer["type"], "", weights, parameters, macs, "")]
-    return [rows[0], *(("", "", row[2], "", "", "", row[6]) for row in rows[1:])]
+    tops = [(top["name"], top["output"], "in place" if layer["in_place"] else binary(top["bytes"])) for top in layer["tops"]]
+    _, output, stored = tops[0] if tops else ("", "", "")
+    first = (layer["name"], layer["type"], output, weights, parameters, macs, stored)
+    return [first, *((f"  and {name}", "", output, "", "", "", stored) for name, output, stored in tops[1:])]
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

@@ -9,16 +9,20 @@ def thousands(count: int) -> str:
 
 
 def decimal(count: float, unit: str = "") -> str:
-    """105.4 M: three or four figures and a power of 1000."""
+    """105.4 M, 1.14 G: three or four figures and a power of 1000."""
     for factor, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= factor:
-            return f"{count / factor:.1f} {letter}{unit}"
+            return f"{_figures(count / factor)} {letter}{unit}"
     return f"{count:.0f} {unit}".rstrip()
+
+
+def _figures(number: float) -> str:
+    return f"{number:.2f}" if number < 9.995 else f"{number:.1f}"
 
 
 def binary(count: float) -> str:
     """55.4 MiB."""
     for factor, letter in ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):
         if count >= factor:
-            return f"{count / factor:.1f} {letter}B"
+            return f"{_figures(count / factor)} {letter}B"
     return f"{count:.0f} B"

@@ -101,6 +101,10 @@ class Layer:
     def position(self) -> Position | None:
         return self._where(())
 
+    def within(self, path: Path) -> Position | None:
+        """The position of a path inside the layer's message."""
+        return self._where(path)
+
     def where(self, *path: str | int) -> Position | None:
         """The position of a field of the layer: of its own parameter message first, else of the layer."""
         for name in self.param_fields:
@@ -161,6 +165,6 @@ def per_image(shape: Shape) -> int:
 def shapes_disagree(layer: Layer, first: int, second: int, wanted: str) -> NetdefError:
     """The mistake of two bottoms whose shapes do not fit each other, with the layers that made them."""
     a, b = layer.bottoms[first], layer.bottoms[second]
-    notes = tuple(Note(f"{blob.producer.name} makes {blob}: {shape_text(blob.shape)}", blob.producer.position) for blob in (a, b))
+    notes = tuple(Note(f"{blob} comes from layer {blob.producer}", blob.producer.position) for blob in (a, b))
     text = f"{a} ({shape_text(a.shape)}) and {b} ({shape_text(b.shape)}) do not have {wanted}"
     return layer.error(text, "bottom", second, notes=notes)
