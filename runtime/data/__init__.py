@@ -1,0 +1,95 @@
+"""Where a net's images come from: photographs that travel with netdef, list files, folders.
+
+`open_source(layer, seed)` opens what an ImageData layer names.  Everything it yields is a function of the seed, the layer's
+name and the position in the stream alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runtime.data.draws import Draws
+from runtime.data.files import FileSamples
+from runtime.data.listing import Listing, read_list, scan_folder
+from runtime.data.photos import PhotoSamples
+from runtime.data.prefetch import Prefetcher, warn_of_skip
+from runtime.data.settings import PHOTOS, SIDE, Resize, Settings, mean_image_size, settings_of
+from runtime.data.source import Batch, OnSkip, Samples, Source
+
+if TYPE_CHECKING:
+    from netdef.layers.data import ImageData
+
+__all__ = ["Batch", "Source", "image_shape", "open_images", "open_source"]
+
+MOST_WORKERS = 8
+
+
+def open_source(
+    layer: ImageData,
+    seed: int,
+    workers: int | None = None,
+    hold_out: int = 0,
+    on_skip: OnSkip = warn_of_skip,
+) -> Source:
+    """The images of an ImageData layer, in the layer's phase.
+
+    Its `source` is `builtin:photos`, a list file as Caffe has it, or a folder with one folder a class.
+
+    Parameters
+    ----------
+    workers: threads that decode; by default one a core.  The batches do not depend on it.
+    hold_out: every `hold_out`th image of each class is for the test phase only, and the test phase has only those; 0 gives all
+        images to both.  Sources that keep training and test images apart themselves (`builtin:photos`, a folder that holds
+        `train` and `test` or `val`) are not divided.
+    on_skip: told once of each image that cannot be read.
+
+    Raises
+    ------
+    NetdefError: the source is missing or holds no images, a line of the list is wrong, fields contradict each other.
+    """
+    settings = settings_of(layer)
+    draws = Draws(seed, layer.name)
+    samples: Samples
+    if settings.source == PHOTOS:
+        samples = PhotoSamples(settings, draws)
+    else:
+        samples = FileSamples(_listing(settings, hold_out), settings, draws)
+    return _prefetcher(samples, settings, workers, on_skip)
+
+
+def open_images(
+    layer: ImageData, paths: Sequence[str], workers: int | None = None, on_skip: OnSkip = warn_of_skip
+) -> Source:
+    """The given image files in their order, as an ImageData layer would bring them to its net in the test phase; labels are 0.
+
+    Where the layer's own source is not made of files, their shorter side is brought to 256 pixels and the centre kept.
+    """
+    settings = settings_of(layer)
+    height, width = settings.image_size if settings.resize or mean_image_size(layer) else (max(SIDE, settings.crop),) * 2
+    resize = Resize(height, width, stretch=bool(layer.p.new_height and layer.p.new_width))
+    settings = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, resize=resize)
+    samples = FileSamples(Listing("the images given", list(paths), [0] * len(paths)), settings, Draws(0, layer.name))
+    return _prefetcher(samples, settings, workers, on_skip)
+
+
+def image_shape(layer: ImageData) -> tuple[int, int, int]:
+    """(H, W, C) of the images that `open_source` yields for a layer."""
+    return settings_of(layer).image_shape
+
+
+def _listing(settings: Settings, hold_out: int) -> Listing:
+    if not Path(settings.source).is_dir():
+        listing = read_list(settings.source, settings.root_folder)
+        return listing.part(settings.train, hold_out) if hold_out else listing
+    listing = scan_folder(settings.source, settings.train)
+    divided = listing.name != settings.source
+    return listing.part(settings.train, hold_out) if hold_out and not divided else listing
+
+
+def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip) -> Prefetcher:
+    cores = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return Prefetcher(samples, settings.batch_size, workers or cores, on_skip=on_skip)

@@ -1,0 +1,132 @@
+"""`builtin:photos`: ten classes of seeded random windows, each class from one photograph that travels with netdef.
+
+A grid of 8 x 8 cells lies over each photograph.  The cells marked T are for testing only, so that training and test windows
+never share a pixel: a training window touches none of them, and a test window lies inside one block of them.
+
+    . . . . . . . .
+    . . . . . T T T
+    . . . . . T T T
+    . . . . . T T T
+    T T T . . . . .
+    T T T . . . . .
+    T T T . . . . .
+    . . . . . . . .
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from zlib import crc32
+
+from PIL import Image
+
+from netdef.find import models_folder
+from runtime.data.draws import WINDOW, Draws, below, between
+from runtime.data.files import EPOCHS_KEPT, MODES, augment
+from runtime.data.settings import Settings
+from runtime.data.source import Sample
+
+CELLS = 8
+BLOCKS = ((1, 5), (4, 0))  # the top left cells of the blocks of T
+BLOCK = 3  # cells along a block's side
+SMALLEST = 1.5  # a window's side in cells, of the photograph's shorter side
+LARGEST_TRAIN, LARGEST_TEST = 3.5, 3.0
+TRIES = 16  # places tried for a window of one size before another size is drawn
+
+TRAIN_WINDOWS = 100  # of each class in an epoch
+TEST_WINDOWS = 50  # of each class in all: always the same ones
+
+Window = tuple[int, int, int]  # top, left, side in pixels
+
+
+class Photo:
+    """One photograph and its grid."""
+
+    def __init__(self, image: Image.Image):
+        self.image = image
+        self.rows = [image.height * i // CELLS for i in range(CELLS + 1)]  # the pixel at which each cell starts
+        self.columns = [image.width * i // CELLS for i in range(CELLS + 1)]
+        self.cell = min(image.size) / CELLS
+
+    def train_window(self, draws: Draws, position: int) -> Window:
+        """A window for training, anywhere outside the test cells."""
+        attempt = 0
+        while True:
+            size, top, left, _ = draws.words(WINDOW, position, attempt)
+            if attempt % TRIES == 0:
+                side = self._side(size, LARGEST_TRAIN)
+            window = below(top, self.image.height - side + 1), below(left, self.image.width - side + 1), side
+            if not self._touches_test(window):
+                return window
+            attempt += 1
+
+    def test_window(self, draws: Draws, position: int) -> Window:
+        """A window for testing, in a block of test cells."""
+        size, top, left, block = draws.words(WINDOW, position)
+        row, column = BLOCKS[below(block, len(BLOCKS))]
+        first_row, first_column = self.rows[row], self.columns[column]
+        height, width = self.rows[row + BLOCK] - first_row, self.columns[column + BLOCK] - first_column
+        side = min(self._side(size, LARGEST_TEST), height, width)
+        return first_row + below(top, height - side + 1), first_column + below(left, width - side + 1), side
+
+    def _side(self, word: int, largest: float) -> int:
+        """A side in pixels, its logarithm uniform."""
+        return int(self.cell * SMALLEST * (largest / SMALLEST) ** between(word, 0.0, 1.0))
+
+    def _touches_test(self, window: Window) -> bool:
+        top, left, side = window
+        rows = bisect_right(self.rows, top) - 1, bisect_right(self.rows, top + side - 1) - 1
+        columns = bisect_right(self.columns, left) - 1, bisect_right(self.columns, left + side - 1) - 1
+        return any(
+            rows[0] < row + BLOCK and rows[1] >= row and columns[0] < column + BLOCK and columns[1] >= column
+            for row, column in BLOCKS
+        )
+
+
+class PhotoSamples:
+    """Windows of the photographs, brought to the source's size.  The test phase has the same windows for every seed.
+
+    Parameters
+    ----------
+    draws: the layer's random numbers.
+    """
+
+    def __init__(self, settings: Settings, draws: Draws):
+        folder = models_folder() / "photos"
+        self.classes: tuple[str, ...] = tuple((folder / "labels.txt").read_text().split())
+        self.image_shape = settings.image_shape
+        self.size = len(self.classes) * (TRAIN_WINDOWS if settings.train else TEST_WINDOWS)
+        self._settings, self._draws = settings, draws
+        self._test_draws = Draws(crc32(b"test windows"), "builtin:photos")
+        self._photos = [read_photo(folder / f"{name}.jpg", MODES[settings.channels]) for name in self.classes]
+        self._order = lru_cache(EPOCHS_KEPT)(draws.permutation)
+        self._lock = Lock()
+
+    def load(self, position: int) -> Sample:
+        """The window at a position, cut out and resized."""
+        label, (top, left, side) = self.window(position)
+        # Cut first: a resize of a box within the photograph would look at pixels around the box.
+        image = self._photos[label].image.crop((left, top, left + side, top + side))
+        height, width = self._settings.image_size
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        offset, mirror = augment(self._settings, self._draws, position, image.size)
+        return Sample(image, label, offset, mirror)
+
+    def window(self, position: int) -> tuple[int, Window]:
+        """The class at a position and the window of its photograph."""
+        epoch, index = divmod(position, self.size)
+        if not self._settings.train:
+            label = index % len(self._photos)
+            return label, self._photos[label].test_window(self._test_draws, index)
+        with self._lock:
+            label = int(self._order(epoch, self.size)[index]) % len(self._photos)
+        return label, self._photos[label].train_window(self._draws, position)
+
+
+def read_photo(path: Path, mode: str) -> Photo:
+    """A photograph, decoded once for the whole run."""
+    with Image.open(path) as image:
+        return Photo(image.convert(mode))

@@ -1,0 +1,247 @@
+"""A ring of batches that background threads keep filled.
+
+Pillow decodes and resizes without the interpreter's lock, so threads do, and share the batches' memory with the compute.
+Workers claim positions of the stream in order and load them side by side; rows of batches are given out in the order of
+the positions alone, so the batches do not depend on who was faster, and a skipped image moves all after it up by one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from threading import Condition, Lock, Thread
+from typing import Any
+
+import numpy as np
+
+from runtime.data.source import Batch, OnSkip, Sample, Samples, Unreadable
+
+RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
+JOIN_SECONDS = 5.0  # a worker stuck in a dead file system is left behind
+
+
+def warn_of_skip(path: str, reason: str) -> None:
+    """One warning for an image that cannot be read."""
+    warnings.warn(f"skipping {path}: {reason}", stacklevel=3)
+
+
+class _Slot(Batch):
+    """A batch of the ring, and how far it is filled."""
+
+    def __init__(self, batch_size: int, image_shape: tuple[int, int, int]):
+        super().__init__(
+            images=np.empty((batch_size, *image_shape), np.uint8),
+            labels=np.empty(batch_size, np.float32),
+            offsets=np.empty((batch_size, 2), np.int32),
+            mirrors=np.empty(batch_size, np.uint8),
+            positions=np.empty(batch_size, np.int64),
+        )
+        self.clear()
+
+    def clear(self) -> None:
+        self.assigned = 0  # rows given to a sample
+        self.written = 0  # rows whose pixels are there
+
+    @property
+    def first_after(self) -> int:
+        return int(self.positions[-1]) + 1
+
+    def put(self, row: int, sample: Sample) -> None:
+        """Copy a sample into its row."""
+        pixels = sample.image.tobytes("raw", RAW_MODES[sample.image.mode])
+        self.images[row].reshape(-1)[:] = np.frombuffer(pixels, np.uint8)
+        self.labels[row] = sample.label
+        self.offsets[row] = sample.offset
+        self.mirrors[row] = sample.mirror
+
+
+class Prefetcher:
+    """A Source over `samples`.
+
+    Parameters
+    ----------
+    workers: threads that load.
+    depth: batches in the ring, those handed out included.
+    on_skip: told once of each image that cannot be read, in the thread that calls `next`.
+    """
+
+    def __init__(
+        self, samples: Samples, batch_size: int, workers: int, depth: int = 3, on_skip: OnSkip = warn_of_skip
+    ):
+        self.batch_size, self.image_shape = batch_size, samples.image_shape
+        self.classes, self.size = samples.classes, samples.size
+        self.skipped: dict[str, str] = {}
+        self._samples, self._workers, self._depth, self._on_skip = samples, workers, depth, on_skip
+        self._threads: list[Thread] = []
+        self._lock = Lock()
+        self._changed = Condition(self._lock)  # workers wait here for room, `seek` for quiet
+        self._filled = Condition(self._lock)  # `next` waits here
+        self._free = deque(_Slot(batch_size, samples.image_shape) for _ in range(depth))
+        self._filling: deque[_Slot] = deque()  # in the stream's order; the last may still have rows to give out
+        self._handed_out: list[_Slot] = []
+        self._busy = 0  # workers between a claim and its end
+        self._paused = self._closed = False
+        self._error: BaseException | None = None
+        self._restart(0)
+
+    def _restart(self, position: int) -> None:
+        """Forget everything loaded; the stream goes on at `position`."""
+        for slot in self._filling:
+            slot.clear()
+        self._free.extend(self._filling)
+        self._filling.clear()
+        self._pending: dict[int, Sample | Unreadable] = {}  # loaded, but one before it is not yet
+        self._notices: deque[Unreadable] = deque()
+        self._next_claim = self._next_row = self._position = position
+        self._error = None
+
+    # The consumer's side
+
+    def next(self) -> Batch:
+        """The next batch of the stream.
+
+        Raises
+        ------
+        NetdefError: no image can be read, or one has the wrong size.
+        """
+        self._start()
+        while True:
+            with self._lock:
+                if len(self._handed_out) == self._depth:
+                    raise RuntimeError(f"all {self._depth} batches are handed out: release one first")
+                while not (self._closed or self._notices or self._front_is_full() or self._failed()):
+                    self._filled.wait()
+                if self._closed:
+                    raise RuntimeError("the data source is closed")
+                if not self._notices:
+                    return self._hand_out()
+                notice = self._notices.popleft()
+            self._on_skip(notice.path, notice.reason)
+
+    def release(self, batch: Batch) -> None:
+        """Give a batch of `next` back to the ring."""
+        with self._lock:
+            slot = self._handed_out.pop(next(i for i, s in enumerate(self._handed_out) if s is batch))
+            slot.clear()
+            self._free.append(slot)
+            self._changed.notify_all()
+
+    def position(self) -> dict[str, Any]:
+        """Where the stream stands after the last batch that `next` returned."""
+        with self._lock:
+            return {"sample": self._position}
+
+    def seek(self, state: dict[str, Any]) -> None:
+        """Go on where a source of the same settings and seed was at `state`."""
+        with self._lock:
+            self._paused = True
+            while self._busy:
+                self._changed.wait()
+            self._restart(int(state["sample"]))
+            self._paused = False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop the workers."""
+        with self._lock:
+            self._closed = True
+            self._changed.notify_all()
+            self._filled.notify_all()
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
+        self._threads.clear()
+
+    def __enter__(self) -> Prefetcher:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _front_is_full(self) -> bool:
+        return bool(self._filling) and self._filling[0].written == self.batch_size
+
+    def _failed(self) -> bool:
+        return self._error is not None and not self._busy  # what was loaded before the failure still counts
+
+    def _hand_out(self) -> _Slot:
+        if not self._front_is_full() and self._error:
+            raise self._error
+        slot = self._filling.popleft()
+        self._handed_out.append(slot)
+        self._position = slot.first_after
+        return slot
+
+    # The workers' side
+
+    def _start(self) -> None:
+        if not self._threads and not self._closed:
+            self._threads = [Thread(target=self._work, name=f"data-{i}", daemon=True) for i in range(self._workers)]
+            for thread in self._threads:
+                thread.start()
+
+    def _work(self) -> None:
+        while (position := self._claim()) is not None:
+            try:
+                self._load(position)
+            except BaseException as error:  # it is raised again in `next`
+                with self._lock:
+                    self._error = self._error or error
+            finally:
+                with self._lock:
+                    self._busy -= 1
+                    self._filled.notify_all()
+                    self._changed.notify_all()
+
+    def _claim(self) -> int | None:
+        """The next position to load, once there is sure to be a row for it; None when it is time to stop."""
+        with self._lock:
+            while not self._closed and (self._paused or self._error or not self._room()):
+                self._changed.wait()
+            if self._closed:
+                return None
+            self._busy += 1
+            self._next_claim += 1
+            return self._next_claim - 1
+
+    def _room(self) -> bool:
+        """Whether more rows are left than positions are being loaded."""
+        rows = len(self._free) * self.batch_size
+        if self._filling:
+            rows += self.batch_size - self._filling[-1].assigned
+        return self._next_claim - self._next_row < rows
+
+    def _load(self, position: int) -> None:
+        loaded: Sample | Unreadable
+        try:
+            loaded = self._samples.load(position)
+        except Unreadable as unreadable:
+            loaded = unreadable
+        with self._lock:
+            self._pending[position] = loaded
+            rows = self._assign()
+        for slot, row, sample in rows:
+            slot.put(row, sample)
+        with self._lock:
+            for slot, _, _ in rows:
+                slot.written += 1
+
+    def _assign(self) -> list[tuple[_Slot, int, Sample]]:
+        """Give rows to the samples that are now next in the stream."""
+        rows = []
+        while (loaded := self._pending.pop(self._next_row, None)) is not None:
+            if isinstance(loaded, Unreadable):
+                self._note(loaded)
+            else:
+                if not self._filling or self._filling[-1].assigned == self.batch_size:
+                    self._filling.append(self._free.popleft())
+                slot = self._filling[-1]
+                slot.positions[slot.assigned] = self._next_row
+                rows.append((slot, slot.assigned, loaded))
+                slot.assigned += 1
+            self._next_row += 1
+        return rows
+
+    def _note(self, unreadable: Unreadable) -> None:
+        if unreadable.path not in self.skipped:
+            self.skipped[unreadable.path] = unreadable.reason
+            self._notices.append(unreadable)

@@ -1,0 +1,151 @@
+"""What an ImageData layer asks of its data, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netdef.language.spelling import did_you_mean
+from runtime.data.mean import channel_means, read_mean
+
+if TYPE_CHECKING:
+    from netdef.layers.data import ImageData
+
+BUILTIN = "builtin:"
+PHOTOS = BUILTIN + "photos"
+SIDE = 256  # of the images of a folder, where the layer does not say
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How an image is brought to (height, width): stretched, or filled by the largest centred part of that shape."""
+
+    height: int
+    width: int
+    stretch: bool = True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An ImageData layer's settings.
+
+    Attributes
+    ----------
+    name: the layer's. train: whether crops are random.
+    source: `builtin:photos`, a folder, or a list file. root_folder: put before the paths of a list.
+    channels: 3 (blue, green, red) or 1.
+    resize: None to take images as they are.
+    crop: side of the square cut out, 0 for none. mirror: flip half of the images.
+    image_size: height and width of the images a source yields: resized, but cropped only where images may differ in size.
+    """
+
+    name: str
+    train: bool
+    source: str
+    image_size: tuple[int, int]
+    batch_size: int = 1
+    root_folder: str = ""
+    shuffle: bool = False
+    rand_skip: int = 0
+    channels: int = 3
+    resize: Resize | None = None
+    crop: int = 0
+    mirror: bool = False
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the images a source yields."""
+        return (*self.image_size, self.channels)
+
+
+def settings_of(layer: ImageData) -> Settings:
+    """Read and check an ImageData layer.
+
+    Without `resize` all images must have the mean image's size; if there is none, images of any size are cropped one by one.
+
+    Raises
+    ------
+    NetdefError: fields that contradict each other, a source or mean file that is not there, a crop larger than the images.
+    """
+    transform = layer.message.transform_param
+    if transform.force_color and transform.force_gray:
+        raise layer.error(f"{layer.name}: force_color and force_gray exclude each other", "transform_param", "force_gray")
+    source = _source(layer)
+    resize = _resize(layer, source)
+    size = (resize.height, resize.width) if resize else mean_image_size(layer) or (layer.crop_size, layer.crop_size)
+    if layer.crop_size > min(size):
+        raise layer.error(
+            f"{layer.name}: crop_size {layer.crop_size} is larger than the images, {size[0]} x {size[1]}",
+            "transform_param",
+            "crop_size",
+        )
+    return Settings(
+        name=layer.name,
+        train=layer.phase == "train",
+        source=source,
+        image_size=size,
+        batch_size=layer.batch_size,
+        root_folder=layer.p.root_folder,
+        shuffle=layer.p.shuffle,
+        rand_skip=layer.p.rand_skip,
+        channels=layer.channels,
+        resize=resize,
+        crop=layer.crop_size,
+        mirror=transform.mirror,
+    )
+
+
+def mean_of(layer: ImageData) -> NDArray[np.float32]:
+    """What the layer subtracts from the pixels: (C, 1, 1), or (C, H, W) for the images before cropping.
+
+    Raises
+    ------
+    NetdefError: mean_file together with mean_value, a damaged file, another number of channels.
+    """
+    transform = layer.message.transform_param
+    field = "mean_file" if transform.mean_file else "mean_value"
+    if transform.mean_file and transform.mean_value:
+        raise layer.error(f"{layer.name}: mean_file and mean_value exclude each other", "transform_param", field)
+    try:
+        if not transform.mean_file:
+            return channel_means(transform.mean_value, layer.channels)
+        return read_mean(_find(layer, transform.mean_file, "transform_param", field), layer.channels)
+    except ValueError as error:
+        raise layer.error(f"{layer.name}: {error}", "transform_param", field) from None
+
+
+def mean_image_size(layer: ImageData) -> tuple[int, int] | None:
+    """Height and width of the layer's mean image; None if it has none."""
+    _, height, width = mean_of(layer).shape
+    return None if (height, width) == (1, 1) else (height, width)
+
+
+def _source(layer: ImageData) -> str:
+    if not layer.source.startswith(BUILTIN):
+        return _find(layer, layer.source, "source")
+    if layer.source != PHOTOS:
+        raise layer.error(f"{layer.name}: there is no {layer.source}", "source", hint=did_you_mean(layer.source, [PHOTOS]))
+    return PHOTOS
+
+
+def _find(layer: ImageData, path: str, *field: str) -> str:
+    """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
+    beside = Path(layer.position.file).parent / path if layer.position else Path(path)
+    for candidate in (Path(path), beside):
+        if candidate.exists():
+            return str(candidate)
+    raise layer.error(f"{layer.name}: there is no {path}", *field, hint="paths start at the current folder or at the net file's")
+
+
+def _resize(layer: ImageData, source: str) -> Resize | None:
+    size = layer.image_size()
+    if size is not None:
+        return Resize(*size, stretch=source == PHOTOS or bool(layer.p.new_height and layer.p.new_width))
+    if Path(source).is_dir():
+        side = max(SIDE, layer.crop_size)
+        return Resize(side, side, stretch=False)
+    return None

@@ -1,0 +1,105 @@
+"""What the training loop sees of its data: batches of uint8 images from a source that can say where it is and go back there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+OnSkip = Callable[[str, str], None]  # called with the path of an image that cannot be read, and why
+
+
+@dataclass(eq=False)
+class Batch:
+    """Images as they come from a source, with what `image_transform` needs to bring them to a net's input.
+
+    Attributes
+    ----------
+    images: uint8 (N, H, W, C); C is blue, green, red, or one gray channel.
+    labels: float32 (N,).
+    offsets: int32 (N, 2), top and left of the crop in each image, in pixels.
+    mirrors: uint8 (N,), 1 where the image is flipped left to right.
+    positions: int64 (N,), the place of each sample in the source's stream.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.float32]
+    offsets: NDArray[np.int32]
+    mirrors: NDArray[np.uint8]
+    positions: NDArray[np.int64]
+
+    @property
+    def first(self) -> int:
+        """The position of the first sample."""
+        return int(self.positions[0])
+
+
+class Source(Protocol):
+    """An endless stream of batches, the same for the same seed however many workers fill it.
+
+    Attributes
+    ----------
+    image_shape: (H, W, C) of every image.
+    classes: a name for each label, or None if nobody gave names.
+    size: samples in an epoch.
+    skipped: the images that could not be read so far, path -> why.
+    """
+
+    batch_size: int
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...] | None
+    size: int
+    skipped: dict[str, str]
+
+    def next(self) -> Batch:
+        """The next batch; waits for it.  It belongs to the caller until `release`."""
+
+    def release(self, batch: Batch) -> None:
+        """Give a batch back, to be filled again."""
+
+    def position(self) -> dict[str, Any]:
+        """Where the stream stands after the last batch that `next` returned; can be written as JSON."""
+
+    def seek(self, state: dict[str, Any]) -> None:
+        """Go on exactly as the source did that was at `state`."""
+
+    def close(self) -> None:
+        """Stop the workers and wait for them."""
+
+
+class Unreadable(Exception):
+    """An image file that is missing or damaged; the stream goes on without it."""
+
+    def __init__(self, path: str, reason: str):
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One decoded image, RGB or L, of its source's size.  `offset`: top and left of the crop."""
+
+    image: Image
+    label: float
+    offset: tuple[int, int]
+    mirror: bool
+
+
+class Samples(Protocol):
+    """A stream of samples by position: what a source's workers draw from.  Attributes are the source's."""
+
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...] | None
+    size: int
+
+    def load(self, position: int) -> Sample:
+        """The sample at a position, counted from 0 through all epochs; called from several threads at once.
+
+        Raises
+        ------
+        Unreadable: to skip this position.
+        """
