@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from netdef.graph import Blob, Net, Parameter
     from netdef.layers.base import Layer
 
-Lowering = Callable[["Layer", "Builder"], None]
+Lowering = Callable[[Any, "Builder"], None]  # each takes its own family
 Outputs = Buffer | tuple[Buffer, ...]
 
 _LOWERINGS: dict[type, Lowering] = {}

@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.loss import class_of
 from runtime.kernels.cpu.softmax import RUN, runs
-from runtime.kernels.cpu.softmax_loss import class_of
 from runtime.kernels.registry import kernel
 
 IGNORED = np.float32(-1)

@@ -1,80 +1,65 @@
-"""Kernels that go over runs of floats element by element.  All arrays are flat; an item is one BLOCK of them."""
+"""Functions of one element: the logistic function and the hyperbolic tangent.  All arrays are flat."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
+from runtime.kernels.cpu.exponential import ONE, exponential
 from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
 from runtime.kernels.registry import kernel
 
-
-@kernel(items=lambda y, value: blocks(y.size))
-@njit(**JIT)
-def fill(begin, end, y, value):
-    """y = value."""
-    v = np.float32(value)
-    for item in range(begin, end):
-        out = y[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = v
+TWO = np.float32(2)
+SMALL = np.float32(0.25)  # below, 1 - 2 / (e^2x + 1) would lose digits, and four terms of the series are exact
+SERIES = np.float32(-1 / 3), np.float32(2 / 15), np.float32(-17 / 315), np.float32(62 / 2835)
 
 
 @kernel(items=lambda x, y: blocks(y.size))
 @njit(**JIT)
-def copy(begin, end, x, y):
-    """y = x."""
+def sigmoid_forward(begin, end, x, y):
+    """y = 1 / (1 + exp(-x))."""
     for item in range(begin, end):
         source = x[item * BLOCK : (item + 1) * BLOCK]
         out = y[item * BLOCK : (item + 1) * BLOCK]
         for i in range(out.size):
-            out[i] = source[i]
+            out[i] = ONE / (ONE + exponential(-source[i]))
 
 
-@kernel(items=lambda x, y, factor: blocks(y.size))
+@kernel(items=lambda dy, y, dx: blocks(dx.size))
 @njit(**JIT)
-def scale(begin, end, x, y, factor):
-    """y = factor * x."""
-    f = np.float32(factor)
+def sigmoid_backward(begin, end, dy, y, dx):
+    """dx = dy * y * (1 - y)."""
+    for item in range(begin, end):
+        gradient = dy[item * BLOCK : (item + 1) * BLOCK]
+        value = y[item * BLOCK : (item + 1) * BLOCK]
+        out = dx[item * BLOCK : (item + 1) * BLOCK]
+        for i in range(out.size):
+            out[i] = gradient[i] * value[i] * (ONE - value[i])
+
+
+@kernel(items=lambda x, y: blocks(y.size))
+@njit(**JIT)
+def tanh_forward(begin, end, x, y):
+    """y = tanh(x)."""
+    c3, c5, c7, c9 = SERIES
     for item in range(begin, end):
         source = x[item * BLOCK : (item + 1) * BLOCK]
         out = y[item * BLOCK : (item + 1) * BLOCK]
         for i in range(out.size):
-            out[i] = f * source[i]
+            v = source[i]
+            square = v * v
+            series = v + v * square * (c3 + square * (c5 + square * (c7 + square * c9)))
+            closed = ONE - TWO / (exponential(v + v) + ONE)
+            out[i] = series if abs(v) < SMALL else closed
 
 
-@kernel(items=lambda a, b, y: blocks(y.size))
+@kernel(items=lambda dy, y, dx: blocks(dx.size))
 @njit(**JIT)
-def add(begin, end, a, b, y):
-    """y = a + b."""
+def tanh_backward(begin, end, dy, y, dx):
+    """dx = dy * (1 - y ** 2)."""
     for item in range(begin, end):
-        left = a[item * BLOCK : (item + 1) * BLOCK]
-        right = b[item * BLOCK : (item + 1) * BLOCK]
-        out = y[item * BLOCK : (item + 1) * BLOCK]
+        gradient = dy[item * BLOCK : (item + 1) * BLOCK]
+        value = y[item * BLOCK : (item + 1) * BLOCK]
+        out = dx[item * BLOCK : (item + 1) * BLOCK]
         for i in range(out.size):
-            out[i] = left[i] + right[i]
-
-
-@kernel(items=lambda a, b, y, factor_a, factor_b: blocks(y.size))
-@njit(**JIT)
-def scaled_add(begin, end, a, b, y, factor_a, factor_b):
-    """y = factor_a * a + factor_b * b."""
-    fa, fb = np.float32(factor_a), np.float32(factor_b)
-    for item in range(begin, end):
-        left = a[item * BLOCK : (item + 1) * BLOCK]
-        right = b[item * BLOCK : (item + 1) * BLOCK]
-        out = y[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = fa * left[i] + fb * right[i]
-
-
-@kernel(items=lambda a, b, y: blocks(y.size))
-@njit(**JIT)
-def multiply(begin, end, a, b, y):
-    """y = a * b."""
-    for item in range(begin, end):
-        left = a[item * BLOCK : (item + 1) * BLOCK]
-        right = b[item * BLOCK : (item + 1) * BLOCK]
-        out = y[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = left[i] * right[i]
+            out[i] = gradient[i] * (ONE - value[i] * value[i])

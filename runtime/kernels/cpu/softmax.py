@@ -6,6 +6,8 @@ An item is a run of inner positions of one outer index.
 
 from __future__ import annotations
 
+from typing import Any
+
 from numba import njit
 
 from runtime.kernels.cpu.exponential import ONE, exponential
@@ -15,7 +17,7 @@ from runtime.kernels.registry import kernel
 RUN = 64  # inner positions of one item
 
 
-def runs(x):  # type: ignore[no-untyped-def]
+def runs(x: Any) -> int:
     """How many items an (outer, C, inner) array makes."""
     return x.shape[0] * -(-x.shape[2] // RUN)
 

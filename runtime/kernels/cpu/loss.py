@@ -1,4 +1,4 @@
-"""The multinomial logistic loss of a softmax (Caffe's softmax_loss_layer.cpp).
+"""Losses: the multinomial logistic loss of a softmax (Caffe's softmax_loss_layer.cpp).
 
 Arrays are (outer, C, inner) as in softmax.py; there is one label for each (outer, inner), in that order.
 """

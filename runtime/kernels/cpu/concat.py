@@ -1,4 +1,4 @@
-"""Kernels that only move numbers: parts of rows for Concat, and a batch cut anew for shapes that mix it with other axes."""
+"""Parts of rows, joined and taken."""
 
 from __future__ import annotations
 
@@ -26,15 +26,3 @@ def take_columns(begin, end, x, y, offset):
         source, out = x[row, offset : offset + y.shape[1]], y[row]
         for i in range(out.size):
             out[i] = source[i]
-
-
-@kernel(items=lambda x, y: y.shape[0])
-@njit(**JIT)
-def rebatch(begin, end, x, y):
-    """x (per image, N) -> y (per image', N'): the same numbers in the order that users see, N first, cut into N' images."""
-    old, _ = x.shape
-    new, N = y.shape
-    for row in range(begin, end):
-        for n in range(N):
-            at = n * new + row
-            y[row, n] = x[at % old, at // old]
