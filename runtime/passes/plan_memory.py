@@ -97,6 +97,8 @@ def _readable(program: Program, keep: str) -> list[Buffer]:
     readable = _roots(program.blobs[blob] for blob in blobs if blob in program.blobs)
     if keep == "all":
         readable += _roots(program.gradients.values())
+        saved = (b for step in program.forward for b in step.outputs if b.root.role == "saved")
+        readable += _roots(saved)  # so that backward can run again, with other gradients
     return readable
 
 
