@@ -6,13 +6,19 @@ import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from netdef.solver_file import find_beside
 from runtime.compiler import compile
+from runtime.data import open_source
+from runtime.data.prefetch import warn_of_skip
+from runtime.data.source import OnSkip
+from runtime.kernels.cached import cached
 from runtime.solver.devices import choose_devices
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
@@ -28,6 +34,9 @@ from runtime.solver.update import sgd
 if TYPE_CHECKING:
     from netdef.graph import Net, Parameter
     from runtime.executable import Executable
+
+
+HOLD_OUT = 5  # of the images given as `data`, each class's 1st, 6th ... are for testing only
 
 
 class DivergedError(NetdefError):
@@ -53,9 +62,11 @@ class Solver:
     threads: worker threads; default all cores.
     seed: of everything random, unless the solver gives random_seed; default: drawn by chance.
     batch_size: replaces the training net's.
-    data: a directory, list file or `builtin:` name to train and test on instead of the net's own sources.
+    data: a directory, list file or `builtin:` name to train and test on instead of the net's own sources.  Where it does not
+        keep training and test images apart itself, one image in HOLD_OUT of each class is for testing only.
     max_iter: replaces the solver's.
     out: the directory that a relative snapshot_prefix stands in; default the working directory.
+    on_skip: told once of each image that cannot be read, with its path and the reason.
 
     Attributes
     ----------
@@ -80,6 +91,7 @@ class Solver:
         data: str | None = None,
         max_iter: int | None = None,
         out: str | Path = ".",
+        on_skip: OnSkip = warn_of_skip,
     ) -> None:
         self.parameters, self.filename = read_solver(solver)
         if max_iter is not None:
@@ -94,7 +106,12 @@ class Solver:
         self.seed = self._choose_seed(seed)
         self.executable: Executable
         self.tests: list[TestNet] = []
+        self.data, self.hold_out = data, HOLD_OUT if data and self.nets.tests else 0
+        self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         self._compile()
+        for files in self.parameters.weights:
+            for path in files.split(","):
+                self.load_weights(find_beside(path, Path(self.filename).parent))
 
     def _choose_seed(self, seed: int | None) -> int:
         if self.parameters.random_seed >= 0:
@@ -122,6 +139,11 @@ class Solver:
             TestNet(self._compile_test(net), batches)
             for net, batches in zip(self.nets.tests, self.parameters.test_iter, strict=True)
         ]
+        for executable in self._executables():
+            open_sources(executable, self._opener)
+
+    def _executables(self) -> list[Executable]:
+        return [self.executable, *(test.executable for test in self.tests)]
 
     def _compile_test(self, net: Net) -> Executable:
         readable = {blob.name for blob in net.outputs}
@@ -137,6 +159,21 @@ class Solver:
     def batch_size(self) -> int:
         """Images in one iteration: the training batch, iter_size times."""
         return self.nets.batch_size * self.parameters.iter_size
+
+    @property
+    def kernels_cached(self) -> bool:
+        """Whether this machine has compiled the kernels of the training net before."""
+        return cached({step.kernel for step in self.executable.program.instructions})
+
+    def load_weights(self, path: str | Path) -> list[str]:
+        """Start from a file's weights; returns the layers that are not in it and keep those they have.
+
+        Raises
+        ------
+        NetdefError: see `fit_weights`.
+        """
+        filled = self.executable.load_weights(path)
+        return [layer.name for layer in self.nets.train.layers if layer.parameters and layer.name not in filled]
 
     # Training
 
@@ -261,6 +298,8 @@ class Solver:
                 "train": positions(self.executable),
                 "test": [positions(test.executable) for test in self.tests],
             },
+            "data": self.data,
+            "hold_out": self.hold_out,
             "classes": classes_of(self.executable),
         }
 
@@ -308,11 +347,6 @@ class Solver:
         for parameter in self._owners():
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
                 raise self._diverged(f"weights of {parameter} are not finite after iteration {self.iteration}")
-
-    def open_sources(self) -> None:
-        """Open the data sources now rather than at the first batch: mistakes in them are then found early."""
-        for executable in [self.executable, *(test.executable for test in self.tests)]:
-            open_sources(executable)
 
     def close(self) -> None:
         """Stop data sources and worker threads."""

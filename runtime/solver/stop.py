@@ -44,7 +44,7 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.signal = signal.Signals(number)
         # Written past Python's buffers, which the main thread may be in the middle of using.
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, MESSAGE)

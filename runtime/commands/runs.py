@@ -1,0 +1,126 @@
+"""The directories that runs write to: a new one for each, none written to by two runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from netdef.language.diagnostics import NetdefError
+from runtime.solver.log import NAME as LOG
+from runtime.solver.prefix import directory_under
+from runtime.solver.snapshot import latest_snapshot, snapshots_in
+
+RUNS = Path("runs")
+
+
+def new_run(name: str) -> Path:
+    """Make runs/NAME-N, with the first N that is free.
+
+    Raises
+    ------
+    NetdefError: it cannot be made.
+    """
+    number = 1
+    while True:
+        path = RUNS / f"{name}-{number}"
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise NetdefError(f"cannot make the directory {path}: {error.strerror}", hint="--out DIR names another") from None
+
+
+def check_free(out: Path) -> None:
+    """That a directory given for a new run holds no other.
+
+    Raises
+    ------
+    NetdefError: it does, or it is no directory.
+    """
+    if out.exists() and not out.is_dir():
+        raise NetdefError(f"{out} is a file, not a directory to write a run into")
+    if (out / LOG).exists() or (out.is_dir() and snapshots_in(out)):
+        raise NetdefError(
+            f"{out} holds another run already",
+            hint="--resume latest goes on with it; another --out, or none, starts a new one",
+        )
+
+
+def check_prefix_free(prefix: Path) -> None:
+    """That no other run's snapshots have the prefix of a new one.
+
+    Raises
+    ------
+    NetdefError: some have.
+    """
+    taken = sorted(prefix.parent.glob(f"{prefix.name}_iter_*"))
+    if taken:
+        raise NetdefError(
+            f"{taken[0]} is another run's", hint="change snapshot_prefix, move that file away, or --resume from it"
+        )
+
+
+def find_snapshot(resume: str, out: Path | None, name: str, solver: Any) -> Path:
+    """The .solverstate that --resume means: a path, or `latest` of a run.
+
+    Parameters
+    ----------
+    out: where to look for the latest; None for the last of this net's runs, or where the solver's prefix says.
+
+    Raises
+    ------
+    NetdefError: there is none.
+    """
+    if resume == "latest":
+        fixed = Path(solver.snapshot_prefix)
+        return latest_snapshot(out or (fixed.parent if fixed.is_absolute() else last_run(name)))
+    path = Path(resume)
+    if path.is_dir():
+        return latest_snapshot(path)
+    if ".caffemodel" in path.name:
+        state = path.with_name(path.name.replace(".caffemodel", ".solverstate"))
+        hint = f"--resume {state}" if state.exists() else f"--weights {path} starts a new run from these weights"
+        raise NetdefError(f"{path} holds weights; a run resumes from a .solverstate", hint=hint)
+    if not path.exists():
+        raise NetdefError(f"there is no {path} to resume from", hint="--resume latest finds the last snapshot")
+    return path
+
+
+def last_run(name: str) -> Path:
+    """The run of a net that was written to last, of those that have a snapshot.
+
+    Raises
+    ------
+    NetdefError: there is none.
+    """
+    runs = [path for path in RUNS.glob(f"{name}-*") if path.name.removeprefix(f"{name}-").isdigit()]
+    with_snapshots = [path for path in runs if snapshots_in(path)]
+    if not with_snapshots:
+        raise NetdefError(
+            f"no run of {name} under {RUNS} has a snapshot to resume from",
+            hint="--out DIR --resume latest looks in DIR; without --resume a new run starts",
+        )
+    return max(with_snapshots, key=lambda path: snapshots_in(path)[-1].stat().st_mtime)
+
+
+def run_of(snapshot: Path, solver: Any) -> Path:
+    """The directory of the run that wrote a snapshot: above those that snapshot_prefix itself names."""
+    folder = snapshot.parent
+    under = directory_under(solver)
+    if under.is_absolute() or under == Path():
+        return folder
+    parts = under.parts
+    return Path(*folder.parts[: -len(parts)]) if folder.parts[-len(parts) :] == parts else folder
+
+
+def remove_if_empty(paths: Iterable[Path]) -> None:
+    """Take back directories of a run that never started."""
+    for path in paths:
+        try:
+            os.rmdir(path)
+        except OSError:
+            return

@@ -1,0 +1,212 @@
+"""`netdef train`: a run from its arguments to its last line."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from netdef.language.diagnostics import NetdefError
+from runtime.commands import runs
+from runtime.commands.arguments import net_and_solver
+from runtime.solver.display import duration, open_display
+from runtime.solver.log import NAME as LOG
+from runtime.solver.log import JsonLog
+from runtime.solver.loop import Outcome, TrainingLoop
+from runtime.solver.nets import read_solver
+from runtime.solver.results import TestResult
+from runtime.solver.snapshot import SnapshotFiles, read_side
+from runtime.solver.solver import DivergedError, Solver
+from runtime.solver.stop import StopRequest
+
+
+@dataclass(frozen=True)
+class Options:
+    """What --NAME gives; None for what was not given."""
+
+    devices: str | None = None
+    weights: str | None = None
+    resume: str | None = None
+    data: str | None = None
+    iterations: int | None = None
+    out: str | None = None
+    threads: int | None = None
+    batch: int | None = None
+
+
+def train(first: str, second: str | None, options: Options) -> int:
+    """Run `netdef train FIRST [SECOND]`; returns the exit code: 0, or 130 and 143 after a signal.
+
+    Raises
+    ------
+    NetdefError: anything a user can cause, a loss that is not finite among them.
+    """
+    net, solver_path = net_and_solver(first, second)
+    if options.weights and options.resume:
+        raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
+    parameters, _ = read_solver(solver_path)
+    run = place(net, solver_path, parameters, options)
+    with ExitStack() as stack:
+        stack.callback(lambda: runs.remove_if_empty([run.out]) if run.new else None)
+        display = open_display()
+        stack.callback(display.close)
+        solver = prepare(run, net, solver_path, options, lambda text: display.show({"event": "note", "text": text}))
+        stack.callback(solver.close)
+        run.out.mkdir(parents=True, exist_ok=True)
+        log = JsonLog(run.out / LOG)
+        stack.callback(log.close)
+        stop = stack.enter_context(StopRequest())
+        loop = TrainingLoop(solver, [log, display], stop)
+        return drive(loop, run, Command(net, solver_path, options))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run writes, and the snapshot it goes on from.  new: nothing of it was there before."""
+
+    out: Path
+    snapshot: Path | None
+    new: bool
+
+
+def place(net: str | None, solver_path: str, parameters: Any, options: Options) -> Run:
+    """Find or make the run's directory."""
+    named = net or parameters.net or parameters.train_net or solver_path
+    name, out = Path(named).stem, Path(options.out) if options.out else None
+    if options.resume:
+        snapshot = runs.find_snapshot(options.resume, out, name, parameters)
+        return Run(out or runs.run_of(snapshot, parameters), snapshot, new=False)
+    fixed = Path(parameters.snapshot_prefix)
+    if out is None and fixed.is_absolute():
+        out = fixed.parent
+    if out is None:
+        return Run(runs.new_run(name), None, new=True)
+    runs.check_free(out)
+    return Run(out, None, new=not out.exists())
+
+
+def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: Callable[[str], None]) -> Solver:
+    """The compiled solver, its weights those of the snapshot or the file that was asked for."""
+    seed = read_side(run.snapshot).get("seed") if run.snapshot else None
+    say(f"reading {net + ' and ' if net else ''}{solver_path}")
+    solver = Solver(
+        solver_path,
+        net,
+        options.devices,
+        threads=options.threads,
+        seed=seed,
+        batch_size=options.batch,
+        data=options.data,
+        max_iter=options.iterations,
+        out=run.out,
+        on_skip=lambda path, reason: say(f"skipping {path}: {reason}"),
+    )
+    try:
+        if solver.device_note:
+            say(solver.device_note)
+        if run.snapshot:
+            solver.restore(run.snapshot)
+            say(f"resuming from {run.snapshot}")
+        else:
+            runs.check_prefix_free(solver.prefix)
+        for path in options.weights.split(",") if options.weights else ():
+            fresh = solver.load_weights(path)
+            say(f"weights from {path}" + (f"; not in it, and new: {', '.join(fresh)}" if fresh else ""))
+        if not solver.kernels_cached:
+            say("compiling kernels for this machine: done once, takes up to a minute")
+    except BaseException:
+        solver.close()
+        raise
+    return solver
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command line that was given, to make the next one from."""
+
+    net: str | None
+    solver: str
+    options: Options
+
+    def resume(self, snapshot: Path) -> str:
+        """The same command going on from a snapshot."""
+        words = ["netdef", "train", *([self.net] if self.net else []), self.solver]
+        for field in fields(Options):
+            value = getattr(self.options, field.name)
+            if value is not None and field.name not in ("weights", "resume"):
+                words += [f"--{field.name}", str(value)]
+        return shlex.join([*words, "--resume", str(snapshot)])
+
+    def test(self, net: str, weights: Path) -> str:
+        data = ["--data", self.options.data] if self.options.data else []
+        return shlex.join(["netdef", "test", net, "--weights", str(weights), *data])
+
+
+def drive(loop: TrainingLoop, run: Run, command: Command) -> int:
+    """Run the loop, and say how it ended."""
+    solver = loop.solver
+    loop.tell(
+        "start",
+        name=solver.nets.train.name or Path(solver.nets.train.filename).stem,
+        net=solver.nets.train.filename,
+        solver=solver.filename,
+        iteration=solver.iteration,
+        max_iter=loop.max_iter,
+        batch_size=solver.batch_size,
+        devices=solver.devices,
+        threads=solver.executable.device.threads,
+        seed=solver.seed,
+        out=str(run.out),
+    )
+    try:
+        outcome = loop.run()
+    except DivergedError as error:
+        loop.tell("end", reason="diverged", iteration=solver.iteration, lines=[], error=str(error))
+        raise
+    if outcome.interrupted:
+        loop.tell("end", reason="interrupted", iteration=solver.iteration, lines=stopped(outcome, solver, command))
+        return loop.stop.exit_code
+    loop.tell("end", reason="finished", iteration=solver.iteration, lines=finished(outcome, solver, run, command))
+    return 0
+
+
+def stopped(outcome: Outcome, solver: Solver, command: Command) -> list[str]:
+    assert outcome.snapshot is not None
+    return [
+        f"stopped after {solver.iteration} iterations; everything is in {outcome.snapshot}",
+        f"to go on:  {command.resume(outcome.snapshot)}",
+    ]
+
+
+def finished(outcome: Outcome, solver: Solver, run: Run, command: Command) -> list[str]:
+    """What the run reached, how long it took, where its files are, and what to try next."""
+    clock = outcome.clock
+    lines = [f"done: {solver.iteration} iterations"]
+    if clock.iterations:
+        speed = solver.batch_size * clock.iterations / clock.training
+        lines[0] += f", {duration(clock.training + clock.testing)}, {speed:.1f} images/s while training"
+    if outcome.last:
+        lines.append(f"reached:   {reached(outcome, outcome.last[0])}")
+    files = SnapshotFiles(solver.prefix, solver.iteration, str(outcome.snapshot).endswith(".h5"))
+    if outcome.snapshot:
+        lines.append(f"weights:   {files.weights}")
+    lines.append(f"log:       {run.out / LOG}")
+    lines.append(f"next:      {shlex.join(['netdef', 'plot', str(run.out)])}")
+    if outcome.snapshot and solver.tests:
+        lines.append(f"           {command.test(solver.nets.train.filename, files.weights)}")
+    return lines
+
+
+def reached(outcome: Outcome, result: TestResult) -> str:
+    """The last test's numbers, and the best of all tests where that was another."""
+    parts = [f"test {name} {result.outputs[name]:.1%}" for name in result.accuracies]
+    if result.loss is not None:
+        parts.append(f"test loss {result.loss:.4g}")
+    best = outcome.best
+    if best.value is not None and best.iteration != result.iteration:
+        value = f"{best.value:.4g}" if best.name == "loss" else f"{best.value:.1%}"
+        parts.append(f"best {best.name} {value} at iteration {best.iteration}")
+    return ", ".join(parts)
