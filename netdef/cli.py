@@ -82,6 +82,78 @@ def diff(a: str, b: str, phase: str | None, batch: int | None) -> int:
     return 1 if difference else 0
 
 
+count = click.IntRange(min=1)
+devices_option = click.option("--devices", metavar="DEVICES", help="Where to run; default: the CPU.")
+threads_option = click.option("--threads", type=count, help="Worker threads, by default one a core. No result depends on it.")
+data_option = click.option(
+    "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, or builtin:photos."
+)
+
+
+@commands.command()
+@click.argument("net")
+@click.argument("solver", required=False)
+@devices_option
+@click.option("--weights", metavar="FILE", help="Start from the weights in a .caffemodel, layer by layer, by name.")
+@click.option("--resume", metavar="FILE", help="Go on from a .solverstate; `latest` is the last one that was written.")
+@data_option
+@click.option("--iterations", type=click.IntRange(min=0), help="How many in all, instead of the solver's max_iter.")
+@click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
+@threads_option
+@click.option("--batch", type=count, help="Images in a training batch, instead of the net's.")
+def train(net: str, solver: str | None, **options: Any) -> int:
+    """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
+
+    Ctrl-C ends the run after the iteration, with a snapshot to go on from.
+    """
+    from runtime.commands.train import Options
+    from runtime.commands.train import train as run_training
+
+    return run_training(net, solver, Options(**options))
+
+
+@commands.command()
+@click.argument("net")
+@click.option("--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5.")
+@data_option
+@click.option("--iterations", type=count, help="Batches to test; default: all the test data once.")
+@devices_option
+@threads_option
+@batch_option
+def test(net: str, **options: Any) -> None:
+    """Loss and accuracies of NET with given weights over its test data."""
+    from runtime.commands.test import Options
+    from runtime.commands.test import test as run_testing
+
+    run_testing(net, Options(**options))
+
+
+@commands.command()
+@click.argument("net")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5.")
+@click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
+@click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net that does not say.")
+@devices_option
+@threads_option
+def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
+    """The five classes that NET finds likeliest for each IMAGE, and their probabilities."""
+    from runtime.commands.predict import Options
+    from runtime.commands.predict import predict as run_prediction
+
+    run_prediction(net, images, Options(**options))
+
+
+@commands.command()
+@click.argument("run", metavar="DIR")
+@click.option("--out", metavar="FILE", help="The picture; default: DIR/plot.png.")
+def plot(run: str, out: str | None) -> None:
+    """Draw loss, accuracy and rate of the run in DIR to a PNG."""
+    from runtime.plot import plot as draw_run
+
+    click.echo(draw_run(run, out))
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit: 0, or what the command returns; 2 with a message for a user's mistake."""
     sys.exit(run(arguments))
