@@ -100,7 +100,7 @@ def compile(
         net, backward=backward, keep=keep, losses_only=losses_only, update=update, seed=seed
     )
     device = share.device if share is not None else open_device(devices, threads)
-    return Executable(program, device, seed, share)
+    return Executable(program, device, seed, share, differentiable=backward)
 
 
 def open_device(name: str, threads: int | None = None) -> CpuDevice:

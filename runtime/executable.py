@@ -29,7 +29,9 @@ class Executable:
     sources: the open data sources, by data layer.
     """
 
-    def __init__(self, program: Program, device: CpuDevice, seed: int, share: Executable | None = None):
+    def __init__(
+        self, program: Program, device: CpuDevice, seed: int, share: Executable | None = None, differentiable: bool = True
+    ):
         assert program.plan is not None
         self.net: Net = program.net
         self.program = program
@@ -40,6 +42,7 @@ class Executable:
         self.outputs = [blob.name for blob in self.net.outputs]
         self._plan = program.plan
         self._share = share
+        self._differentiable = differentiable
         self._arenas = {name: device.allocate(size) for name, size in self._plan.arenas.items() if name != "parameters"}
         self._arrays: dict[Buffer, np.ndarray] = {}
         if share is None:
@@ -95,16 +98,14 @@ class Executable:
         Parameters
         ----------
         top_gradients: gradients of outputs by name; an output not given has its loss weight (0 for what is no loss).
+            An output that no parameter or input could learn from, such as an accuracy, ignores its gradient.
         """
-        if not self.program.seeds and not self.program.backward:
-            raise NetdefError(
-                f"net '{self.net.name}' has no backward program",
-                hint="nothing in it needs a gradient, or it was compiled with backward=False",
-            )
+        if not self._differentiable:
+            raise NetdefError(f"net '{self.net.name}' has no backward program", hint="it was compiled with backward=False")
         by_name = {blob.name: blob for blob in self.program.seeds}
         for name in top_gradients:
-            if name not in by_name:
-                raise NetdefError(f"'{name}' takes no gradient", hint="those that do: " + ", ".join(by_name))
+            if name not in by_name and name not in self.outputs:
+                raise NetdefError(f"'{name}' is no output", hint="the outputs are " + ", ".join(self.outputs))
         for name, blob in by_name.items():
             array = self._array(self.program.seeds[blob])
             if name in top_gradients:

@@ -25,7 +25,8 @@ def fuse(program: Program) -> Program:
             maker = forward[makers[source]]
             assert maker is not None and source is not None
             constants = {**maker.constants, "relu": True, "slope": step.constants["slope"]}
-            merged = replace(maker, outputs=(_whole(step.outputs[0]), *maker.outputs[1:]), constants=constants)
+            target = _shaped(step.outputs[0].root, maker.outputs[0])
+            merged = replace(maker, outputs=(target, *maker.outputs[1:]), constants=constants)
             forward[makers[source]] = merged
             fused_away.add(source)
             continue
@@ -36,7 +37,6 @@ def fuse(program: Program) -> Program:
     return replace(program, forward=tuple(step for step in forward if step is not None), blobs=blobs)
 
 
-def _whole(view: Buffer) -> Buffer:
-    """The buffer that a flat view spans."""
-    assert view.size == view.root.size
-    return view.root
+def _shaped(root: Buffer, like: Buffer) -> Buffer:
+    """A buffer in the shape of the one it takes the place of."""
+    return root if root.shape == like.shape else replace(root, shape=like.shape, base=root)

@@ -124,7 +124,7 @@ def test_inference_says_what_it_does_not_keep() -> None:
         (lambda exe: exe.param("fc", 2), "2 parameters"),
         (lambda exe: exe.param("conv9", 0), r"no layer 'conv9'.*\n.*did you mean conv1"),
         (lambda exe: exe.set_param("fc", 1, np.zeros(6)), r"\(5,\), not \(6,\)"),
-        (lambda exe: exe.backward(fc=1), "'fc' takes no gradient"),
+        (lambda exe: exe.backward(fc=1), "'fc' is no output"),
         (lambda exe: exe.blob_grad("data"), r"not computed.*\n.*force_backward"),
     ],
 )
