@@ -112,8 +112,9 @@ class Instruction:
 
 
 def _constant_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "x".join(map(str, value))
+    extents = value if isinstance(value, tuple) else getattr(value, "shape", ())  # of an array only its shape is told
+    if extents:
+        return "x".join(map(str, extents))
     return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
 
 

@@ -59,7 +59,11 @@ class Samples(Layer):
 
 @layer("ImageData")
 class ImageData(Samples):
-    """Images from files that a list names, or from `builtin:photos`, the photographs that come with netdef."""
+    """Images from files that a list names, from a folder with one folder a class, or from `builtin:photos`.
+
+    new_height and new_width together stretch every image.  One of them alone, which Caffe refuses, brings the shorter side to
+    that many pixels and keeps the square in the centre.
+    """
 
     @property
     def source(self) -> str:
@@ -78,14 +82,14 @@ class ImageData(Samples):
     def image_size(self) -> tuple[int, int] | None:
         if self.p.new_height and self.p.new_width:
             return self.p.new_height, self.p.new_width
+        side = self.p.new_height or self.p.new_width
+        if side:
+            return side, side
         return (BUILTIN_SIZE, BUILTIN_SIZE) if self.source.startswith(BUILTIN) else None
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if not self.source:
             raise self.error("source is missing: a list of images and labels, or builtin:photos")
-        if bool(self.p.new_height) != bool(self.p.new_width):
-            there, missing = ("new_height", "new_width") if self.p.new_height else ("new_width", "new_height")
-            raise self.error(f"{there} is given, {missing} is not", there, hint=f"add {missing}")
         return super().output_shapes(*bottoms)
 
 

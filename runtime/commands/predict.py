@@ -15,7 +15,7 @@ from runtime.commands.labels import class_names
 from runtime.compiler import compile
 from runtime.data import open_images
 from runtime.data.files import read_image
-from runtime.data.source import Unreadable
+from runtime.data.source import UnreadableError
 from runtime.solver.nets import load_net
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def check_images(images: Sequence[str]) -> None:
     for path in images:
         try:
             read_image(path, "RGB")
-        except Unreadable as unreadable:
+        except UnreadableError as unreadable:
             bad.append(f"{unreadable.path}: {unreadable.reason}")
     if bad:
         raise NetdefError("cannot read " + "\n  ".join(bad))

@@ -23,7 +23,7 @@ from runtime.data.source import Batch, OnSkip, Samples, Source
 if TYPE_CHECKING:
     from netdef.layers.data import ImageData
 
-__all__ = ["Batch", "Source", "image_shape", "open_images", "open_source"]
+__all__ = ["Batch", "Source", "open_images", "open_source"]
 
 MOST_WORKERS = 8
 
@@ -61,9 +61,7 @@ def open_source(
     return _prefetcher(samples, settings, workers, on_skip)
 
 
-def open_images(
-    layer: ImageData, paths: Sequence[str], workers: int | None = None, on_skip: OnSkip = warn_of_skip
-) -> Source:
+def open_images(layer: ImageData, paths: Sequence[str], workers: int | None = None, on_skip: OnSkip = warn_of_skip) -> Source:
     """The given image files in their order, as an ImageData layer would bring them to its net in the test phase; labels are 0.
 
     Where the layer's own source is not made of files, their shorter side is brought to 256 pixels and the centre kept.
@@ -74,11 +72,6 @@ def open_images(
     settings = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, resize=resize)
     samples = FileSamples(Listing("the images given", list(paths), [0] * len(paths)), settings, Draws(0, layer.name))
     return _prefetcher(samples, settings, workers, on_skip)
-
-
-def image_shape(layer: ImageData) -> tuple[int, int, int]:
-    """(H, W, C) of the images that `open_source` yields for a layer."""
-    return settings_of(layer).image_shape
 
 
 def _listing(settings: Settings, hold_out: int) -> Listing:

@@ -11,7 +11,7 @@ from netdef import NetdefError
 from runtime.data.draws import AUGMENT, SKIP, Draws, below
 from runtime.data.listing import Listing
 from runtime.data.settings import Resize, Settings
-from runtime.data.source import Sample, Unreadable
+from runtime.data.source import Sample, UnreadableError
 
 MODES = {3: "RGB", 1: "L"}
 EPOCHS_KEPT = 2  # workers may be in two epochs at once
@@ -37,7 +37,7 @@ class FileSamples:
         self._lock = Lock()
         self._order = lru_cache(EPOCHS_KEPT)(draws.permutation)
         if settings.rand_skip > self.size:
-            raise NetdefError(f"{settings.name}: rand_skip {settings.rand_skip} is more than the {self.size} images of {listing.name}")
+            raise NetdefError(f"{settings.name}: rand_skip is {settings.rand_skip}, {listing.name} has only {self.size} images")
         self._skip = below(draws.words(SKIP, 0)[0], max(1, settings.rand_skip))
 
     def load(self, position: int) -> Sample:
@@ -45,7 +45,7 @@ class FileSamples:
 
         Raises
         ------
-        Unreadable: it is missing or damaged.
+        UnreadableError: it is missing or damaged.
         NetdefError: no image of the listing can be read, or this one does not have the size that the net needs.
         """
         index = self.entry(position)
@@ -66,10 +66,10 @@ class FileSamples:
 
     def _decode(self, index: int, path: str) -> Image.Image:
         if index in self._bad:
-            raise Unreadable(path, self._bad[index])
+            raise UnreadableError(path, self._bad[index])
         try:
             image = read_image(path, MODES[self._settings.channels])
-        except Unreadable as unreadable:
+        except UnreadableError as unreadable:
             self._bad[index] = unreadable.reason
             if len(self._bad) == self.size:
                 raise NetdefError(
@@ -109,7 +109,7 @@ def read_image(path: str, mode: str) -> Image.Image:
 
     Raises
     ------
-    Unreadable: it is missing, damaged or no image.
+    UnreadableError: it is missing, damaged or no image.
     """
     try:
         with Image.open(path) as image:
@@ -117,9 +117,9 @@ def read_image(path: str, mode: str) -> Image.Image:
             ImageOps.exif_transpose(image, in_place=True)
             return image if image.mode == mode else image.convert(mode)
     except FileNotFoundError:
-        raise Unreadable(path, "there is no such file") from None
+        raise UnreadableError(path, "there is no such file") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged files
-        raise Unreadable(path, f"not a readable image ({str(error) or type(error).__name__})") from None
+        raise UnreadableError(path, f"not a readable image ({str(error) or type(error).__name__})") from None
 
 
 def resized(image: Image.Image, resize: Resize) -> Image.Image:
@@ -137,4 +137,3 @@ def resized(image: Image.Image, resize: Resize) -> Image.Image:
         left, top = (width - ratio * resize.width) / 2, (height - ratio * resize.height) / 2
         box = (left, top, left + ratio * resize.width, top + ratio * resize.height)
     return image.resize((resize.width, resize.height), Image.Resampling.BILINEAR, box=box)
-

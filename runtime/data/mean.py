@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ def _read_blob(path: str) -> NDArray[np.float32]:
 
     from netdef import schema
 
-    blob = schema.message_class("BlobProto")()
+    blob: Any = schema.message_class("BlobProto")()
     try:
         blob.ParseFromString(Path(path).read_bytes())
     except (OSError, DecodeError):

@@ -96,12 +96,13 @@ class PhotoSamples:
 
     def __init__(self, settings: Settings, draws: Draws):
         folder = models_folder() / "photos"
-        self.classes: tuple[str, ...] = tuple((folder / "labels.txt").read_text().split())
+        names = (folder / "labels.txt").read_text().split()
+        self.classes: tuple[str, ...] | None = tuple(names)
         self.image_shape = settings.image_shape
-        self.size = len(self.classes) * (TRAIN_WINDOWS if settings.train else TEST_WINDOWS)
+        self.size = len(names) * (TRAIN_WINDOWS if settings.train else TEST_WINDOWS)
         self._settings, self._draws = settings, draws
         self._test_draws = Draws(crc32(b"test windows"), "builtin:photos")
-        self._photos = [read_photo(folder / f"{name}.jpg", MODES[settings.channels]) for name in self.classes]
+        self._photos = [read_photo(folder / f"{name}.jpg", MODES[settings.channels]) for name in names]
         self._order = lru_cache(EPOCHS_KEPT)(draws.permutation)
         self._lock = Lock()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.data.source import Batch, OnSkip, Sample, Samples, Unreadable
+from runtime.data.source import Batch, OnSkip, Sample, Samples, UnreadableError
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
 JOIN_SECONDS = 5.0  # a worker stuck in a dead file system is left behind
@@ -65,9 +65,7 @@ class Prefetcher:
     on_skip: told once of each image that cannot be read, in the thread that calls `next`.
     """
 
-    def __init__(
-        self, samples: Samples, batch_size: int, workers: int, depth: int = 3, on_skip: OnSkip = warn_of_skip
-    ):
+    def __init__(self, samples: Samples, batch_size: int, workers: int, depth: int = 3, on_skip: OnSkip = warn_of_skip):
         self.batch_size, self.image_shape = batch_size, samples.image_shape
         self.classes, self.size = samples.classes, samples.size
         self.skipped: dict[str, str] = {}
@@ -90,8 +88,8 @@ class Prefetcher:
             slot.clear()
         self._free.extend(self._filling)
         self._filling.clear()
-        self._pending: dict[int, Sample | Unreadable] = {}  # loaded, but one before it is not yet
-        self._notices: deque[Unreadable] = deque()
+        self._pending: dict[int, Sample | UnreadableError] = {}  # loaded, but one before it is not yet
+        self._notices: deque[UnreadableError] = deque()
         self._next_claim = self._next_row = self._position = position
         self._error = None
 
@@ -211,10 +209,10 @@ class Prefetcher:
         return self._next_claim - self._next_row < rows
 
     def _load(self, position: int) -> None:
-        loaded: Sample | Unreadable
+        loaded: Sample | UnreadableError
         try:
             loaded = self._samples.load(position)
-        except Unreadable as unreadable:
+        except UnreadableError as unreadable:
             loaded = unreadable
         with self._lock:
             self._pending[position] = loaded
@@ -229,7 +227,7 @@ class Prefetcher:
         """Give rows to the samples that are now next in the stream."""
         rows = []
         while (loaded := self._pending.pop(self._next_row, None)) is not None:
-            if isinstance(loaded, Unreadable):
+            if isinstance(loaded, UnreadableError):
                 self._note(loaded)
             else:
                 if not self._filling or self._filling[-1].assigned == self.batch_size:
@@ -241,7 +239,7 @@ class Prefetcher:
             self._next_row += 1
         return rows
 
-    def _note(self, unreadable: Unreadable) -> None:
+    def _note(self, unreadable: UnreadableError) -> None:
         if unreadable.path not in self.skipped:
             self.skipped[unreadable.path] = unreadable.reason
             self._notices.append(unreadable)

@@ -65,8 +65,6 @@ class Settings:
 def settings_of(layer: ImageData) -> Settings:
     """Read and check an ImageData layer.
 
-    Without `resize` all images must have the mean image's size; if there is none, images of any size are cropped one by one.
-
     Raises
     ------
     NetdefError: fields that contradict each other, a source or mean file that is not there, a crop larger than the images.
@@ -75,8 +73,7 @@ def settings_of(layer: ImageData) -> Settings:
     if transform.force_color and transform.force_gray:
         raise layer.error(f"{layer.name}: force_color and force_gray exclude each other", "transform_param", "force_gray")
     source = _source(layer)
-    resize = _resize(layer, source)
-    size = (resize.height, resize.width) if resize else mean_image_size(layer) or (layer.crop_size, layer.crop_size)
+    size = image_size(layer)
     if layer.crop_size > min(size):
         raise layer.error(
             f"{layer.name}: crop_size {layer.crop_size} is larger than the images, {size[0]} x {size[1]}",
@@ -93,10 +90,22 @@ def settings_of(layer: ImageData) -> Settings:
         shuffle=layer.p.shuffle,
         rand_skip=layer.p.rand_skip,
         channels=layer.channels,
-        resize=resize,
+        resize=_resize(layer),
         crop=layer.crop_size,
         mirror=transform.mirror,
     )
+
+
+def image_size(layer: ImageData) -> tuple[int, int]:
+    """Height and width of the images that the layer's source yields, whether the source is there or not.
+
+    Images that are not resized must have the mean image's size; if there is none, they may be of any size and are cropped one
+    by one, before they are batched.
+    """
+    resize = _resize(layer)
+    if resize:
+        return resize.height, resize.width
+    return mean_image_size(layer) or (layer.crop_size, layer.crop_size)
 
 
 def mean_of(layer: ImageData) -> NDArray[np.float32]:
@@ -133,19 +142,25 @@ def _source(layer: ImageData) -> str:
 
 
 def _find(layer: ImageData, path: str, *field: str) -> str:
+    found = _located(layer, path)
+    if not found.exists():
+        hint = "paths start at the current folder or at the net file's"
+        raise layer.error(f"{layer.name}: there is no {path}", *field, hint=hint)
+    return str(found)
+
+
+def _located(layer: ImageData, path: str) -> Path:
     """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
     beside = Path(layer.position.file).parent / path if layer.position else Path(path)
-    for candidate in (Path(path), beside):
-        if candidate.exists():
-            return str(candidate)
-    raise layer.error(f"{layer.name}: there is no {path}", *field, hint="paths start at the current folder or at the net file's")
+    return beside if beside.exists() and not Path(path).exists() else Path(path)
 
 
-def _resize(layer: ImageData, source: str) -> Resize | None:
+def _resize(layer: ImageData) -> Resize | None:
     size = layer.image_size()
     if size is not None:
-        return Resize(*size, stretch=source == PHOTOS or bool(layer.p.new_height and layer.p.new_width))
-    if Path(source).is_dir():
+        both = bool(layer.p.new_height and layer.p.new_width)
+        return Resize(*size, stretch=both or layer.source == PHOTOS)
+    if layer.source and _located(layer, layer.source).is_dir():
         side = max(SIDE, layer.crop_size)
         return Resize(side, side, stretch=False)
     return None

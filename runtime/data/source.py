@@ -71,7 +71,7 @@ class Source(Protocol):
         """Stop the workers and wait for them."""
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """An image file that is missing or damaged; the stream goes on without it."""
 
     def __init__(self, path: str, reason: str):
@@ -101,5 +101,5 @@ class Samples(Protocol):
 
         Raises
         ------
-        Unreadable: to skip this position.
+        UnreadableError: to skip this position.
         """
