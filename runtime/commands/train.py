@@ -184,10 +184,11 @@ def stopped(outcome: Outcome, solver: Solver, command: Command) -> list[str]:
 def finished(outcome: Outcome, solver: Solver, run: Run, command: Command) -> list[str]:
     """What the run reached, how long it took, where its files are, and what to try next."""
     clock = outcome.clock
-    lines = [f"done: {solver.iteration} iterations"]
+    lines = [f"done:      iteration {solver.iteration}"]
     if clock.iterations:
         speed = solver.batch_size * clock.iterations / clock.training
-        lines[0] += f", {duration(clock.training + clock.testing)}, {speed:.1f} images/s while training"
+        seconds = duration(clock.training + clock.testing)
+        lines[0] += f", {clock.iterations} iterations in {seconds}, {speed:.1f} images/s while training"
     if outcome.last:
         lines.append(f"reached:   {reached(outcome, outcome.last[0])}")
     files = SnapshotFiles(solver.prefix, solver.iteration, str(outcome.snapshot).endswith(".h5"))
@@ -206,7 +207,7 @@ def reached(outcome: Outcome, result: TestResult) -> str:
     if result.loss is not None:
         parts.append(f"test loss {result.loss:.4g}")
     best = outcome.best
-    if best.value is not None and best.iteration != result.iteration:
+    if best.value is not None and result.metric is not None and best.value != result.metric[0]:
         value = f"{best.value:.4g}" if best.name == "loss" else f"{best.value:.1%}"
         parts.append(f"best {best.name} {value} at iteration {best.iteration}")
     return ", ".join(parts)

@@ -19,19 +19,26 @@ DISPLAYS = 100  # lines in a run whose solver does not say how often to show one
 
 @dataclass
 class Clock:
-    """Seconds spent on training and on testing, apart."""
+    """Seconds spent on training and on testing, apart.  first: on the first iteration, which may compile kernels."""
 
     iterations: int = 0
     training: float = 0.0
+    first: float = 0.0
     tests: int = 0
     testing: float = 0.0
 
+    def train(self, seconds: float) -> None:
+        """One more iteration."""
+        self.first = self.first or seconds
+        self.iterations += 1
+        self.training += seconds
+
     def remaining(self, iterations: int, tests: int) -> float | None:
         """How long so many more iterations and tests will take; None before there is anything to go by."""
-        if not self.iterations:
+        if self.iterations < 2:
             return None
         test = self.testing / self.tests if self.tests else 0.0
-        return iterations * self.training / self.iterations + tests * test
+        return iterations * (self.training - self.first) / (self.iterations - 1) + tests * test
 
 
 @dataclass
@@ -119,8 +126,7 @@ class TrainingLoop:
         step = self.solver.iterate()
         seconds = time.perf_counter() - begun
         for clock in (self.outcome.clock, self._since):
-            clock.iterations += 1
-            clock.training += seconds
+            clock.train(seconds)
         due = self.display > 0 and step.iteration % self.display == 0
         now = time.perf_counter()
         if due or now - self._shown_at >= LIVE_INTERVAL:
@@ -134,7 +140,8 @@ class TrainingLoop:
         remaining = self.outcome.clock.remaining(left, self._tests_left(step.iteration))
         if remaining is not None:
             timing["eta_seconds"] = round(remaining, 1)
-        values = {"loss": step.smoothed, "batch_loss": step.loss, "rate": step.rate, "outputs": step.outputs}
+        rate = float(f"{step.rate:.7g}")  # the solver's float32, as it was written
+        values = {"loss": step.smoothed, "batch_loss": step.loss, "rate": rate, "outputs": step.outputs}
         self.tell("train", iteration=step.iteration, due=due, **values, **timing)
         if due:
             self._since = Clock()
