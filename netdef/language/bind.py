@@ -16,7 +16,7 @@ from netdef.language.diagnostics import Diagnostic, NetdefError, Note, in_order
 from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, Statement, Value
 from netdef.language.origins import Entry, Origins, Path, Span
 from netdef.language.parser import Tree
-from netdef.language.scalars import Misfit, convert
+from netdef.language.scalars import MisfitError, convert
 from netdef.language.source import Position, Source
 from netdef.language.spelling import did_you_mean
 from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
@@ -129,8 +129,7 @@ class _Binder:
             self.name_error(f"{name} takes one value, not a list", statement)
             return
         entry = self.value(info, value, statement, message, statement.start, scope)
-        if entry is not None:
-            origins.fields[name] = entry
+        origins.fields[name] = entry or (statement.start, value.end)
 
     def value(
         self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope
@@ -144,7 +143,11 @@ class _Binder:
             return None
         try:
             made = convert(info, value)
-        except Misfit as misfit:
+        except MisfitError as misfit:
+            if info.name == "type" and scope.message == "LayerParameter":
+                misfit.hint = hints.quoted_type(value) or misfit.hint
+            elif info.name == "type" and scope.message == "V1LayerParameter":
+                misfit.hint = hints.old_type(value) or misfit.hint
             at = (value.start, value.end) if misfit.offset is None else (misfit.offset, misfit.offset + 1)
             self.error(misfit.message, *at, misfit.hint)
             return None
@@ -152,7 +155,7 @@ class _Binder:
             getattr(message, info.name).append(made)
         else:
             setattr(message, info.name, made)
-        return start, value.end
+        return (value.start if info.kind == "string" else start), value.end
 
     def message(
         self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope
@@ -169,7 +172,13 @@ class _Binder:
         else:
             inner = getattr(message, info.name)
             inner.SetInParent()
+        if info.message == "V1LayerParameter" and self.defaults:
+            self.name_error("defaults do not hold for layers of the older format", statement, "write layer { ... }")
+        outer = self.defaults
+        if info.message == "NetParameter":
+            self.defaults = {}
         self.block(value.statements, inner, origins, Scope(info.message, info.name, scope))
+        self.defaults = outer
         if info.message == "LayerParameter":
             self.finish_layer(inner, origins)
         return origins
@@ -185,7 +194,8 @@ class _Binder:
         if self.file_message == "SolverParameter" and scope.outer is None:
             message, hint = f"{word} in a solver file", "layers belong in the network's own file; name it with net: ..."
         else:
-            message, hint = f"{word} inside {hints.described(scope)}", "layers stand side by side; is a '}' missing?"
+            inside = "another layer" if scope.type and scope.name == "layer" else hints.described(scope)
+            message, hint = f"{word} inside {inside}", "layers stand side by side; is a '}' missing before this one?"
         self.error(message, statement.start, statement.start + len(word.split()[-1]), hint)
 
     # Layers.
@@ -222,7 +232,7 @@ class _Binder:
             return value.text
         try:
             return convert(fields("LayerParameter")["name"], value)
-        except Misfit as misfit:
+        except MisfitError as misfit:
             self.error(misfit.message, value.start, value.end, misfit.hint)
             return ""
 
@@ -282,6 +292,8 @@ class _Binder:
             name = f" {message.name}" if message.name else ""
             self.error(f"layer{name} has no type", *origins.at, 'write type: "..."')
             return
+        if not message.HasField("type"):
+            return  # it was given, and wrong
         if message.type not in schema.LAYER_TYPES:
             self.unknown_type(message.type, origins.find(("type",)), message)
             return

@@ -68,10 +68,12 @@ class Brackets:
             top = self.given[self.open[-1]] if self.open else None
             if top is not None and top.type in BLOCK and wanted in BLOCK:
                 return self._other_kind(token, top)
-            self._closes_nothing(token)
+            self._closes_nothing(index)
             return None
         if self.by_indent and self._is_extra(index):
-            self._closes_nothing(token)
+            self.diagnostics.append(
+                Diagnostic(f"this '{token.text}' is one too many", self._position(token), "remove it")
+            )
             return None
         while self.given[self.open[-1]].type != wanted:
             self._not_closed(index)
@@ -92,14 +94,18 @@ class Brackets:
         self.open.pop()
         return Token(closer, "", token.start)
 
-    def _closes_nothing(self, token: Token) -> None:
+    def _closes_nothing(self, index: int) -> None:
+        token = self.given[index]
         notes: tuple[Note, ...] = ()
         last = self.closed_last
-        if not self.open and last is not None:
+        hint = "remove it"
+        if token.type == "MORETHAN" and index and self.given[index - 1].type in (*WORDS, "RPAR"):
+            hint = "an arrow is written ->"
+        elif not self.open and last is not None:
             notes = (Note("this one closed the last that was open", self._position(last)),)
             self.suspect.append((last.start, token.end))
         message = f"'{token.text}' closes nothing"
-        self.diagnostics.append(Diagnostic(message, self._position(token), "remove it", notes))
+        self.diagnostics.append(Diagnostic(message, self._position(token), hint, notes))
 
     def _not_closed(self, index: int) -> None:
         """Close the innermost bracket before token `index`, where its own closer is missing."""
@@ -121,7 +127,7 @@ class Brackets:
         """What an opener belongs to, for the message: " of weight_filler", " of layer conv1"."""
         before = self.given[max(0, at - 40) : at]
         for first in range(len(before) - 1, -1, -1):
-            if before[first].type in BLOCK or before[first].type in OPENER and OPENER[before[first].type] in BLOCK:
+            if before[first].type in (*BLOCK, "RBRACE", "MORETHAN"):
                 break
             if before[first].type == "LAYER" and first + 1 < len(before) and before[first + 1].type != "COLON":
                 return f" of layer {before[first + 1].text}"

@@ -30,6 +30,7 @@ _KINDS = {
     b"\x93NUMPY": "a NumPy array",
     b"SQLite": "an SQLite database",
 }
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r")) + b"\x7f"
 
@@ -38,6 +39,8 @@ def read_file(path: str | PathLike[str], message_name: str) -> Bound:
     """The message in a file of text or of binary protobuf. Raises NetdefError with all that is wrong with it."""
     name = fspath(path)
     try:
+        if Path(path).is_char_device() or Path(path).is_block_device():
+            raise NetdefError(f"{name} is a device, not a file")
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise NetdefError(f"{name}: no such file", hint=_similar(Path(path))) from None
@@ -52,8 +55,8 @@ def read_file(path: str | PathLike[str], message_name: str) -> Bound:
 def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     """The message that a text describes. Bytes may be UTF-8 or binary protobuf. Raises NetdefError as read_file does."""
     if isinstance(text, bytes):
-        if _is_binary(text, filename):
-            return _read_binary(text, filename, message_name)
+        if bound := _read_binary(text, filename, message_name):
+            return _upgraded(bound)
         text = _decoded(text, filename)
     text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     if not text.strip():
@@ -64,27 +67,22 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     return _upgraded(bind(tree, message_name))
 
 
-def _is_binary(data: bytes, filename: str) -> bool:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return False
-    if filename.endswith(_BINARY_ENDINGS) and data:
-        return True
-    return len(data.translate(None, _CONTROL)) != len(data)
-
-
-def _read_binary(data: bytes, filename: str, message_name: str) -> Bound:
-    """A message in protobuf's binary form, if it makes sense as one."""
+def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
+    """A message in protobuf's binary form, if it makes sense as one; None if the data look like text."""
+    is_binary = len(data.translate(None, _CONTROL)) != len(data) and data[:2] not in _UTF16
+    if not is_binary and not filename.endswith(_BINARY_ENDINGS):
+        return None
     message = schema.message_class(message_name)()
     try:
         message.ParseFromString(data)
         sensible = bool(message.ListFields())
     except DecodeError:
         sensible = False
-    if not sensible:
+    if not sensible and is_binary:
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "binary")
         wanted = _CALLED.get(message_name, message_name)
         raise NetdefError(f"{filename} is {kind}, not a {wanted}", hint=f"expected text, or a binary {message_name}")
-    return _upgraded(Bound(message, filename))
+    return Bound(message, filename) if sensible else None
 
 
 def _upgraded(bound: Bound) -> Bound:
@@ -98,7 +96,7 @@ def _upgraded(bound: Bound) -> Bound:
 
 
 def _decoded(data: bytes, filename: str) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data[:2] in _UTF16:
         raise NetdefError(f"{filename} is written in UTF-16", hint="save it as UTF-8")
     try:
         return data.decode()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netdef import schema
-from netdef.language.nodes import Block, Field, Scalar, Statement, Value
+from netdef.language.nodes import Block, Field, Layer, Scalar, Statement, Value
 from netdef.language.spelling import did_you_mean, nearest
 from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
+from netdef.schema.legacy_layers import v1_type
 
 if TYPE_CHECKING:
     from netdef.language.bind import Scope
@@ -70,7 +71,43 @@ def unknown_field(statement: Field, statements: list[Statement], scope: Scope, f
     if scope.type:
         for holder in schema.LAYER_TYPES[scope.type]:
             formerly = formerly or _FORMERLY.get((fields("LayerParameter")[holder].message, name))
-    return message, formerly or _elsewhere(statement, statements, scope, file) or did_you_mean(name, known) or ""
+    hint = formerly or _reads(statement, statements, scope) or _elsewhere(statement, statements, scope, file)
+    return message, hint or did_you_mean(name, known) or _all_of(scope)
+
+
+def quoted_type(value: Scalar) -> str:
+    """The hint for `type: Convolution` or `type: CONVOLUTION` in a layer of the present format."""
+    kind = v1_type(value.name) or nearest(value.name, schema.LAYER_TYPES)
+    return f'write type: "{kind}"' if kind else ""
+
+
+def old_type(value: Scalar) -> str:
+    """The hint for `type: "Convolution"` in `layers { }`, the older format."""
+    if value.name in schema.LAYER_TYPES:
+        return f'write layer {{ type: "{value.name}" ... }}; layers, in the plural, is an older format'
+    return ""
+
+
+def _reads(statement: Field, statements: list[Statement], scope: Scope) -> str:
+    """The hint for `layer relu: ReLU data { }`, where `data { }` looks like a field."""
+    if scope.message != "NetParameter" or not isinstance(statement.value, Block):
+        return ""
+    at = next(index for index, one in enumerate(statements) if one is statement)
+    before = statements[at - 1] if at else None
+    if isinstance(before, Layer) and before.bottoms is before.tops is before.body is None:
+        return f"what a layer reads stands in parentheses: {before.type.name}({statement.name})"
+    return ""
+
+
+def _all_of(scope: Scope) -> str:
+    """What there is, if that is not much."""
+    if scope.type:
+        known = [name for name, (holder, _) in layer_vocabulary(scope.type).items() if holder]
+        if not known:
+            return f"{scope.type} has no settings of its own"
+    else:
+        known = list(fields(scope.message))
+    return f"there {'are' if len(known) > 1 else 'is'} {', '.join(known)}" if len(known) <= 8 else ""
 
 
 def block_wanted(info: FieldInfo, value: Value) -> str:
@@ -89,6 +126,8 @@ def block_wanted(info: FieldInfo, value: Value) -> str:
 def _elsewhere(statement: Field, statements: list[Statement], scope: Scope, file: str) -> str:
     """Where a field that is known, but not here, belongs."""
     name = statement.name
+    if scope.message == "SolverParameter" and (hint := _other_file(name, scope, file)):
+        return hint
     if scope.message == "LayerParameter":
         kind = scope.type or _layer_type(scope, statements)
         for holder in schema.LAYER_TYPES.get(kind, ()):
@@ -143,5 +182,3 @@ def _layer_type(scope: Scope, statements: list[Statement]) -> str:
             return statement.value.name
     return ""
 
-
-__all__ = ["TAKES", "Block", "block_wanted", "described", "unknown_field"]

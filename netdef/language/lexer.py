@@ -13,7 +13,7 @@ from netdef.language.nodes import Token
 # What is left when no terminal fits: a string that its line does not close, and any other character. An open string ends
 # before a bracket, so that a forgotten quote does not swallow what closes the block.
 OPEN_STRING, STRAY = "OPEN_STRING", "STRAY"
-_LEFT_OVER = rf"(?P<{OPEN_STRING}>[\"'][^\"'\n{{}}()\[\]]*)|(?P<{STRAY}>.)"
+_LEFT_OVER = rf"(?P<{OPEN_STRING}>\"[^\"\n{{}}()\[\]]*|'[^'\n{{}}()\[\]]*)|(?P<{STRAY}>.)"
 
 END = "$END"
 
@@ -52,7 +52,7 @@ def tokenizer(terminals: Iterable[Any], ignored: Iterable[str]) -> Callable[[str
                 kind = marks[piece]
             elif kind == "NAME":
                 kind = words.get(piece, kind)
-            add(Token(kind, piece, match.start(match.lastindex)))
+            add(Token(kind, piece, match.end() - len(piece)))
         add(Token(END, "", len(text)))
         return found
 

@@ -32,10 +32,8 @@ class Origins:
                 node = node[step]
             else:
                 break
-            if isinstance(node, list):
-                best = _span(node[0]) if node else best
-            else:
-                best = _span(node)
+            nearest = node[:1] if isinstance(node, list) else [node]
+            best = _span(nearest[0]) if nearest else best
         return best
 
     def copy(self) -> Origins:

@@ -13,7 +13,7 @@ from lark.lexer import Lexer
 
 from netdef.language import brackets, syntax
 from netdef.language.diagnostics import Diagnostic, NetdefError
-from netdef.language.lexer import END, OPEN_STRING, STRAY, tokenizer
+from netdef.language.lexer import END, OPEN_STRING, tokenizer
 from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, Statement, Token
 from netdef.language.source import Source
 
@@ -141,7 +141,7 @@ def _lark() -> tuple[Lark, Any]:
     lark = Lark(
         grammar, parser="lalr", lexer=_Terminals, transformer=Builder(), keep_all_tokens=True, maybe_placeholders=False
     )
-    return lark, _Terminals(lark.parser.lexer_conf).tokens  # type: ignore[attr-defined]
+    return lark, _Terminals(lark.parser.lexer_conf).tokens
 
 
 @dataclass
@@ -162,9 +162,7 @@ def parse(text: str, filename: str = "<text>") -> Tree:
     if deep := brackets.too_deep(source, tokens):
         raise NetdefError([deep])
     tree = Tree(source, [])
-    for token in tokens:
-        if token.type == OPEN_STRING:
-            _close_string(tree, token)
+    tokens = [token for index, token in enumerate(tokens) if _is_whole(tree, tokens, index)]
     balanced = brackets.balance(source, tokens)
     tree.diagnostics += balanced.diagnostics
     tree.suspect += balanced.suspect
@@ -172,12 +170,18 @@ def parse(text: str, filename: str = "<text>") -> Tree:
     return tree
 
 
-def _close_string(tree: Tree, token: Token) -> None:
-    """Report a string that is still open at the end of its line, and take it as closed there."""
-    position = tree.source.position(token.start, token.end)
-    tree.diagnostics.append(syntax.open_string(token, position))
-    tree.suspect.append((token.start, token.end))
-    token.type = "STRING"
+def _is_whole(tree: Tree, tokens: list[Token], index: int) -> bool:
+    """Report a string that its line does not close, and take it as closed there; and an arrow to nowhere, to be left out."""
+    token = tokens[index]
+    if token.type == OPEN_STRING:
+        tree.diagnostics.append(syntax.open_string(token, tree.source.position(token.start, token.end)))
+        tree.suspect.append((token.start, token.end))
+        token.type, token.text = "STRING", token.text.rstrip().rstrip("'\"") + token.text[0]
+    elif token.type == "ARROW" and syntax.begins_line(tree.source, tokens, index + 1):
+        position = tree.source.position(token.start, token.end)
+        tree.diagnostics.append(Diagnostic("expected a name after '->'", position, "name what the layer makes"))
+        return False
+    return True
 
 
 class _Run:
@@ -186,7 +190,8 @@ class _Run:
     def __init__(self, lark: Lark, tree: Tree, tokens: list[Token]) -> None:
         self.tree = tree
         self.tokens = tokens
-        self.state = lark.parse_interactive("").parser_state
+        self.state: Any = lark.parse_interactive("").parser_state
+        self.given_up = -1  # the last token that was in error
         self._partners: dict[int, int] | None = None
 
     def statements(self) -> list[Statement]:
@@ -213,23 +218,29 @@ class _Run:
         begin = syntax.statement_start(self.tokens, at)
         if not any(start <= self.tokens[at].start < end for start, end in self.tree.suspect):
             self.tree.diagnostics.append(found)
-        stack = self.state.value_stack
-        while stack and not isinstance(stack[-1], Statements) and not self._opens_block(stack[-1]):
-            stack.pop()
-            self.state.state_stack.pop()
-        resume = self._next_statement(max(resume, begin + 1) if resume < at else resume)
+        self._drop_statement()
+        resume = self._next_statement(at + 1 if self.given_up == at else resume)
+        self.given_up = at
         self.tree.suspect.append((self.tokens[begin].start, self.tokens[resume].start))
         return resume
 
-    @staticmethod
-    def _opens_block(value: Any) -> bool:
-        return isinstance(value, Token) and value.type in brackets.BLOCK
+    def _drop_statement(self) -> None:
+        """Unwind the parser's stack to the statements of the innermost block that is still open."""
+        values, states = self.state.value_stack, self.state.state_stack
+        closed = 0  # blocks whose closer is on the stack, not yet made into one value
+        while values:
+            kind = values[-1].type if isinstance(values[-1], Token) else ""
+            if not closed and (kind in brackets.BLOCK or isinstance(values[-1], Statements)):
+                return
+            closed += (kind in ("RBRACE", "MORETHAN")) - (kind in brackets.BLOCK)
+            values.pop()
+            states.pop()
 
     def _next_statement(self, index: int) -> int:
         """The first token from `index` on that starts a statement or closes the block that `index` is in."""
         while self.tokens[index].type != END:
             token = self.tokens[index]
-            if token.type in ("RBRACE", "MORETHAN") or syntax.starts_statement(self.tokens, index):
+            if token.type in ("RBRACE", "MORETHAN") or syntax.begins_statement(self.tree.source, self.tokens, index):
                 return index
             index = self.partners.get(index, index) + 1
         return index
@@ -245,6 +256,3 @@ class _Run:
                 elif token.type in brackets.OPENER:
                     self._partners[stack.pop()] = index
         return self._partners
-
-
-__all__ = ["STRAY", "Tree", "parse"]

@@ -18,7 +18,7 @@ _SIMPLE = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92,
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """A value that its field cannot take; `offset` is where in the text, if not the whole value."""
 
     def __init__(self, message: str, hint: str = "", offset: int | None = None) -> None:
@@ -27,14 +27,14 @@ class Misfit(Exception):
 
 
 def convert(info: FieldInfo, value: Scalar) -> Any:
-    """The value of a field as protobuf takes it. Raises Misfit."""
+    """The value of a field as protobuf takes it. Raises MisfitError."""
     return _CONVERT[info.kind](info, value)
 
 
 def _integer(info: FieldInfo, value: Scalar) -> int:
     text = value.text
     if value.type != "NUMBER":
-        raise Misfit(f"{info.name} takes a whole number, not {_shown(value)}", _unquoted(info, value))
+        raise MisfitError(f"{info.name} takes a whole number, not {_shown(value)}", _unquoted(info, value))
     body = text.lstrip("+-")
     try:
         if body[:1] == "0" and body.isdecimal() and len(body) > 1:
@@ -42,14 +42,14 @@ def _integer(info: FieldInfo, value: Scalar) -> int:
         else:
             number = int(body, 16 if body[:2] in ("0x", "0X") else 10)
     except ValueError:
-        raise Misfit(f"{info.name} takes a whole number, not {text}", _whole(info, body)) from None
+        raise MisfitError(f"{info.name} takes a whole number, not {text}", _whole(info, body)) from None
     if text[0] == "-":
         number = -number
     if info.low <= number <= info.high:
         return number
     if info.low == 0 and number < 0:
-        raise Misfit(f"{info.name} cannot be negative, and {text} is")
-    raise Misfit(f"{text} is too large for {info.name}: it goes from {info.low} to {info.high}")
+        raise MisfitError(f"{info.name} cannot be negative, and {text} is")
+    raise MisfitError(f"{text} is too large for {info.name}: it goes from {info.low} to {info.high}")
 
 
 def _whole(info: FieldInfo, body: str) -> str:
@@ -64,17 +64,17 @@ def _whole(info: FieldInfo, body: str) -> str:
 
 def _float(info: FieldInfo, value: Scalar) -> float:
     if value.type == "STRING":
-        raise Misfit(f"{info.name} takes a number, not a text", _unquoted(info, value))
+        raise MisfitError(f"{info.name} takes a number, not a text", _unquoted(info, value))
     sign = -1.0 if value.text[0] == "-" else 1.0
     body = value.text.lstrip("+-")
     if value.type == "NAME":
         number = {"inf": math.inf, "infinity": math.inf, "nan": math.nan}.get(body.lower())
         if number is None:
-            raise Misfit(f"{info.name} takes a number, not {value.text}")
+            raise MisfitError(f"{info.name} takes a number, not {value.text}")
     else:
         number = _float_of(body)
         if number is None:
-            raise Misfit(f"{info.name} takes a decimal number, not {value.text}")
+            raise MisfitError(f"{info.name} takes a decimal number, not {value.text}")
     return sign * number
 
 
@@ -105,21 +105,21 @@ def _bool(info: FieldInfo, value: Scalar) -> bool:
         if value.type == "NUMBER" and re.fullmatch(r"0[xX]0*[01]|0+[01]?", value.text):
             return value.text[-1] == "1"
     word = _SAID.get(value.name.lower()) or (value.name.lower() if value.name.lower() in ("true", "false") else "")
-    raise Misfit(f"{info.name} takes true or false, not {_shown(value)}", f"write {info.name}: {word}" if word else "")
+    raise MisfitError(f"{info.name} takes true or false, not {_shown(value)}", f"write {info.name}: {word}" if word else "")
 
 
 def _enum(info: FieldInfo, value: Scalar) -> int:
     names = info.names or {}
-    choices = f"it is one of {', '.join(names)}"
+    choices = f"it is one of {', '.join(names)}" if len(names) <= 8 else ""
     if value.type == "NUMBER":
         if re.fullmatch(r"[+-]?[0-9]+", value.text) and int(value.text) in names.values():
             return int(value.text)
-        raise Misfit(f"{info.name} has no value {value.text}", choices)
+        raise MisfitError(f"{info.name} has no value {value.text}", choices)
     if value.type == "NAME" and value.text in names:
         return names[value.text]
     if value.name in names:
-        raise Misfit(f"{info.name} takes a word, not a text", f"write {info.name}: {value.name}, without quotes")
-    raise Misfit(f"{info.name} has no value {_shown(value)}", did_you_mean(value.name, names) or choices)
+        raise MisfitError(f"{info.name} takes a word, not a text", f"write {info.name}: {value.name}, without quotes")
+    raise MisfitError(f"{info.name} has no value {_shown(value)}", did_you_mean(value.name, names) or choices)
 
 
 def _string(info: FieldInfo, value: Scalar) -> str:
@@ -127,12 +127,12 @@ def _string(info: FieldInfo, value: Scalar) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise Misfit(f"{info.name} takes a text in UTF-8, and the escapes in this one make something else") from None
+        raise MisfitError(f"{info.name} takes a text in UTF-8, and the escapes in this one make something else") from None
 
 
 def _bytes(info: FieldInfo, value: Scalar) -> bytes:
     if value.pieces is None:
-        raise Misfit(f"{info.name} takes a text, not {_shown(value)}", f'write {info.name}: "{value.text}"')
+        raise MisfitError(f"{info.name} takes a text, not {_shown(value)}", f'write {info.name}: "{value.text}"')
     return b"".join(_unescaped(piece.text[1:-1], piece.start + 1) for piece in value.pieces)
 
 
@@ -154,7 +154,7 @@ def _escape(match: re.Match[str], start: int) -> bytes:
     if letter is not None:
         if letter not in _SIMPLE:
             hint = r"write \\ for a backslash" + (", or / in a path" if letter.isalnum() else "")
-            raise Misfit(f"\\{letter} means nothing in a text", hint, start + match.start())
+            raise MisfitError(f"\\{letter} means nothing in a text", hint, start + match.start())
         return bytes([_SIMPLE[letter]])
     if octal is not None:
         return bytes([int(octal, 8) & 0xFF])
@@ -162,7 +162,7 @@ def _escape(match: re.Match[str], start: int) -> bytes:
         return bytes([int(byte, 16)])
     number = int(short or long, 16)
     if number > 0x10FFFF or 0xD800 <= number < 0xE000:
-        raise Misfit(f"{match[0]} is no character", offset=start + match.start())
+        raise MisfitError(f"{match[0]} is no character", offset=start + match.start())
     return chr(number).encode()
 
 

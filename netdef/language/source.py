@@ -44,8 +44,8 @@ class Source:
         """The place from offset `start` up to `end`, or to the end of its first line if that is earlier."""
         number = self.line_number(start)
         column = start - self.starts[number - 1]
-        left_on_line = len(self.line(number)) - column
-        length = 1 if end is None else max(1, min(end - start, left_on_line))
+        line_end = self.starts[number] - 1 if number < len(self.starts) else len(self.text)
+        length = 1 if end is None else max(1, min(end, line_end) - start)
         return Position(self.name, number, column + 1, length, self)
 
 

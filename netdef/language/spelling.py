@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 
 def distance(a: str, b: str, limit: int) -> int:
@@ -27,7 +27,7 @@ def distance(a: str, b: str, limit: int) -> int:
     return last[-1]
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Collection[str]) -> str | None:
     """The known word that `word` most likely stands for, or None if none is near.
 
     Case and underscores do not count: batchSize is batch_size.
@@ -43,10 +43,18 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         rank = (found, 0 if other[:1] == plain[:1] else 1, candidate)
         if best is None or rank < best:
             best = rank
-    return best[2] if best else None
+    return best[2] if best else _containing(plain, known)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def _containing(plain: str, known: Collection[str]) -> str | None:
+    """The shortest known word of which the word in question is a part, from its first or last letter on."""
+    if len(plain) < 4:
+        return None
+    whole = [word for word in known if _plain(word).startswith(plain) or _plain(word).endswith(plain)]
+    return min(whole, key=len, default=None)
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
     """"did you mean ...?" as a hint, or an empty string."""
     found = nearest(word, known)
     return f"did you mean {found}?" if found else ""

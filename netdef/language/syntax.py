@@ -9,6 +9,7 @@ from netdef.language.diagnostics import Diagnostic
 from netdef.language.lexer import END, STRAY
 from netdef.language.nodes import Token
 from netdef.language.source import Position, Source
+from netdef.language.spelling import nearest
 
 NAMES = WORDS | {"STRING", "NUMBER"}
 VALUES = NAMES | {"MINUS", "PLUS"}
@@ -41,6 +42,19 @@ def starts_statement(tokens: list[Token], index: int) -> bool:
     return kind in ("TRAIN", "TEST") and following == "LAYER"
 
 
+def begins_line(source: Source, tokens: list[Token], index: int) -> bool:
+    """Whether a token is a word, the first of its line, and looks like the start of a statement."""
+    before = tokens[index - 1].end if index else 0
+    if tokens[index].type not in WORDS or (index and "\n" not in source.text[before : tokens[index].start]):
+        return False
+    return starts_statement(tokens, index) or tokens[index + 1].type in NAMES
+
+
+def begins_statement(source: Source, tokens: list[Token], index: int) -> bool:
+    """Whether to look for a statement from this token on, after an error before it."""
+    return starts_statement(tokens, index) or begins_line(source, tokens, index)
+
+
 def statement_start(tokens: list[Token], at: int) -> int:
     """The index at which the statement begins that is broken at token `at`."""
     for index in range(at - 1, max(-1, at - 40), -1):
@@ -56,7 +70,7 @@ def explain(source: Source, tokens: list[Token], at: int) -> tuple[Diagnostic, i
     token = tokens[at]
     if token.type == STRAY:
         return _stray(source, tokens, at), at + 1
-    for clue in (_no_value, _after_layer, _in_list, _no_colon, _layer_without_name, _two_colons):
+    for clue in (_misspelt_layer, _no_value, _after_layer, _in_list, _no_colon, _layer_without_name, _two_colons):
         found = clue(tokens, at)
         if found is not None:
             message, hint, place, resume = found
@@ -64,8 +78,8 @@ def explain(source: Source, tokens: list[Token], at: int) -> tuple[Diagnostic, i
     if token.type == END:
         last = tokens[max(0, at - 1)]
         return Diagnostic(f"the file ends after {_show(last)}, in the middle", _position(source, last)), at
-    message = f"expected a field, a layer or defaults, found {_show(token)}"
-    return Diagnostic(message, _position(source, token), _wanted(tokens, at)), at + 1
+    message = f"expected the name of a field, found {_show(token)}"
+    return Diagnostic(message, _position(source, token), _wanted(tokens, at)), at
 
 
 Clue = tuple[str, str, int, int] | None  # message, hint, index of the token to point at, index to go on from
@@ -75,7 +89,8 @@ def _stray(source: Source, tokens: list[Token], at: int) -> Diagnostic:
     token, before = tokens[at], tokens[at - 1] if at else None
     position = _position(source, token)
     if token.text == "=" and before is not None and before.type in WORDS:
-        return Diagnostic("'=' does not set a field", position, f"write {before.text}: ...")
+        value = _plain(tokens[at + 1]) if tokens[at + 1].type in NAMES else "..."
+        return Diagnostic("'=' does not set a field", position, f"write {before.text}: {value}")
     if token.text in _QUOTES:
         return Diagnostic(f"{token.text} is not a quote of this language", position, f"write {_QUOTES[token.text]}")
     if token.text in "/*":
@@ -84,6 +99,22 @@ def _stray(source: Source, tokens: list[Token], at: int) -> Diagnostic:
         return Diagnostic(f"unexpected character {token.text!r}", position)
     name = unicodedata.name(token.text, "control character")
     return Diagnostic(f"unexpected character U+{ord(token.text):04X} ({name.lower()})", position, "remove it")
+
+
+def _misspelt_layer(tokens: list[Token], at: int) -> Clue:
+    """`layr conv1: ReLU(x)` and `train conv1: ReLU(x)`."""
+    if at == 0 or tokens[at - 1].type not in ("NAME", "TRAIN", "TEST") or tokens[at].type not in NAMES:
+        return None
+    following = [one.type for one in tokens[at + 1 : at + 4]]
+    if len(following) < 3 or following[0] != "COLON" or following[1] not in WORDS or following[2] == "COLON":
+        return None
+    word, head = tokens[at - 1].text, f"{tokens[at].text}: {tokens[at + 2].text}"
+    if tokens[at - 1].type != "NAME":
+        return f"expected layer after {word}, found {_show(tokens[at])}", f"write {word} layer {head}", at, at + 2
+    known = nearest(word, ("layer", "train", "test", "defaults"))
+    if known is None and following[2] not in ("LPAR", "ARROW", *BLOCK):
+        return None
+    return f"unknown word {word!r} before {tokens[at].text}", f"write layer {head}", at - 1, at + 2
 
 
 def _no_value(tokens: list[Token], at: int) -> Clue:
@@ -140,7 +171,7 @@ def _after_layer(tokens: list[Token], at: int) -> Clue:
 def _in_list(tokens: list[Token], at: int) -> Clue:
     """Between square brackets."""
     depth = 0
-    for index in range(at - 1, -1, -1):
+    for index in range(at - 1, max(-1, at - 1000), -1):
         kind = tokens[index].type
         if kind in ("RSQB", "RBRACE", "MORETHAN", "RPAR"):
             depth += 1
@@ -196,6 +227,10 @@ def _wanted(tokens: list[Token], at: int) -> str:
         return "extensions of other schemas are not known here"
     if token.type in ("COMMA", "SEMICOLON"):
         return "one separator is enough"
+    if token.type == "LBRACE" and at == 0:
+        return "this looks like JSON; a network is a list of fields, without braces around it"
+    if token.type == "COLON" and at >= 2 and tokens[at - 2].type == "MINUS":
+        return "this looks like YAML; a network is written as name: value and layer { ... }"
     return ""
 
 
