@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from runtime.devices.cpu import load_kernels
 from runtime.kernels.registry import CPU_KERNELS
 

@@ -27,10 +27,9 @@ def class_of(label, classes):
     ------
     NetdefError: there is no such class.
     """
-    index = np.int64(label)
-    if not (label >= 0) or index >= classes:
+    if not (label >= 0 and label < classes):
         raise NetdefError("a label lies outside the classes: it is negative, no number, or as large as the number of scores")
-    return index
+    return np.int64(label)
 
 
 @kernel(items=lambda probability, labels, loss, normalizer, divisor, ignore: 1)

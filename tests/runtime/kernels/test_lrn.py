@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 from harness import inner, normal, outer, run_kernel
+
 from runtime.kernels.cpu.lrn import lrn_run
 
 CASES = [  # N, C, H, W, size, alpha, beta, k, group
