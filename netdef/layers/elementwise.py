@@ -41,8 +41,6 @@ class Clip(Elementwise):
     """y = min(max(x, p.min), p.max)."""
 
     def check(self) -> None:
-        if not (self.p.HasField("min") and self.p.HasField("max")):
-            raise self.error("min and max are both needed", hint="add min: 0 max: 6, say")
         if self.p.min > self.p.max:
             raise self.error(f"min {self.p.min:g} is above max {self.p.max:g}", "min")
 
