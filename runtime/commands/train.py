@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
@@ -44,6 +45,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     ------
     NetdefError: anything a user can cause, a loss that is not finite among them.
     """
+    warnings.filterwarnings("ignore", "(overflow|invalid value) encountered in matmul")  # DivergedError says it better
     net, solver_path = net_and_solver(first, second)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
@@ -140,9 +142,10 @@ class Command:
                 words += [f"--{field.name}", str(value)]
         return shlex.join([*words, "--resume", str(snapshot)])
 
-    def test(self, net: str, weights: Path) -> str:
+    def test(self, trained: str, weights: Path) -> str:
+        """Testing the weights on the net as it was given here, else as the solver found it."""
         data = ["--data", self.options.data] if self.options.data else []
-        return shlex.join(["netdef", "test", net, "--weights", str(weights), *data])
+        return shlex.join(["netdef", "test", self.net or trained, "--weights", str(weights), *data])
 
 
 def drive(loop: TrainingLoop, run: Run, command: Command) -> int:

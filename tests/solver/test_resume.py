@@ -135,3 +135,11 @@ def test_missing_weights_are_named(start):
     Path(str(snapshot).replace(".solverstate", ".caffemodel")).unlink()
     with pytest.raises(NetdefError, match="small_iter_0.caffemodel"):
         solver.restore(snapshot)
+
+
+def test_weights_that_are_not_finite_are_not_written(start, tmp_path):
+    solver = start()
+    solver.executable.set_param("fc", 1, [0, np.inf, 0])
+    with pytest.raises(NetdefError, match="weights of fc/1 are not finite after iteration 0"):
+        solver.snapshot()
+    assert not (tmp_path / "out").exists()

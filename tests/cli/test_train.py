@@ -1,0 +1,186 @@
+"""`netdef train` from its arguments to its files."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netdef.cli import run
+from runtime.solver.log import read_log
+from tests.solver.nets import IMAGES, SOLVER
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("small.net").write_text(IMAGES)
+    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 4 snapshot: 4")
+    return tmp_path
+
+
+def files(*folders):
+    return sorted(str(path) for folder in folders for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_a_run_shows_and_writes_what_it_does(capsys):
+    assert run(["train", "small.net", "solver.txt"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "\r" not in out
+    assert re.search(r"^iteration +0 +test +loss [\d.]+ +accuracy [\d.]+%", out, re.M)
+    assert re.search(r"^iteration +8 +loss [\d.]+ +rate 0.005 +[\d.]+ images/s +eta", out, re.M)
+    assert "reached:   test accuracy" in out
+    assert "netdef plot runs/small-1" in out
+    assert "netdef test small.net --weights runs/small-1/small_iter_10.caffemodel" in out
+    kinds = ("caffemodel", "netdef.json", "solverstate")
+    snapshots = [f"runs/small-1/small_iter_{n}.{kind}" for n in (10, 4, 8) for kind in kinds]
+    assert files("runs") == sorted([*snapshots, "runs/small-1/log.jsonl"])
+
+
+def test_every_number_shown_is_in_the_log(capsys):
+    run(["train", "small.net", "solver.txt"])
+    out = capsys.readouterr().out
+    records = [json.loads(line) for line in Path("runs/small-1/log.jsonl").read_text().splitlines()]
+    trained = [r for r in records if r["event"] == "train" and r["due"]]
+    tested = [r for r in records if r["event"] == "test"]
+    assert [r["iteration"] for r in trained] == [0, 2, 4, 6, 8]
+    assert [r["iteration"] for r in tested] == [0, 4, 8, 10]
+    for record in trained:
+        assert f"loss {record['loss']:<8.4g}  rate {record['rate']:.4g}" in out
+    for record in tested:
+        assert f"loss {record['loss']:.4g}  accuracy {record['outputs']['accuracy']:.1%}" in out
+
+
+def test_each_run_has_its_own_directory():
+    run(["train", "small.net", "solver.txt", "--iterations", "2"])
+    run(["train", "small.net", "solver.txt", "--iterations", "2"])
+    assert sorted(os.listdir("runs")) == ["small-1", "small-2"]
+
+
+def test_a_solver_that_names_its_net_is_enough():
+    Path("solver.txt").write_text('net: "small.net"\n' + SOLVER)
+    assert run(["train", "solver.txt", "--out", "here"]) == 0
+    assert Path("here/small_iter_10.caffemodel").exists()
+
+
+def test_interrupted_and_resumed_is_the_same_as_never_interrupted():
+    """Ctrl-C: exit code 130, a snapshot, and how to go on; the resumed run's last files have the same bits."""
+    iterations = ["--iterations", "4000"]
+    assert run(["train", "small.net", "solver.txt", "--out", "whole", *iterations]) == 0
+    for which, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        out = f"cut-{code}"
+        command = [sys.executable, "-m", "netdef", "train", "small.net", "solver.txt", "--out", out, *iterations]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+            while "iteration    100  loss" not in process.stdout.readline():
+                pass
+            process.send_signal(which)
+            rest, errors = process.communicate()
+        assert process.returncode == code, errors
+        stopped = int(re.search(r"stopped after (\d+) iterations", rest)[1])
+        assert 100 < stopped < 4000
+        resume = re.search(r"to go on: +netdef (.*)", rest)[1].split()
+        assert resume[-1].endswith(f"_iter_{stopped}.solverstate")
+        assert run(resume) == 0
+        whole, cut = (Path(f"{where}/small_iter_4000.caffemodel").read_bytes() for where in ("whole", out))
+        assert whole == cut
+        assert history(out) == history("whole")
+        assert losses(out) == losses("whole")
+
+
+def history(out):
+    from runtime.solver.solverstate import read_solverstate
+
+    return [array.tobytes() for array in read_solverstate(f"{out}/small_iter_4000.solverstate").history]
+
+
+def losses(out):
+    return [(r["iteration"], r["loss"]) for r in read_log(out) if r["event"] == "train" and r["due"]]
+
+
+def test_resume_latest_goes_on_in_the_same_directory(capsys):
+    run(["train", "small.net", "solver.txt", "--iterations", "5"])
+    assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
+    assert "resuming from runs/small-1/small_iter_5.solverstate" in capsys.readouterr().out
+    assert os.listdir("runs") == ["small-1"]
+    assert Path("runs/small-1/small_iter_10.caffemodel").exists()
+    assert [r["iteration"] for r in read_log("runs/small-1") if r["event"] == "test"] == [0, 4, 8, 10]
+
+
+def test_iterations_count_all_of_them_after_a_resume_too():
+    run(["train", "small.net", "solver.txt", "--iterations", "3", "--out", "a"])
+    run(["train", "small.net", "solver.txt", "--iterations", "6", "--out", "a", "--resume", "latest"])
+    assert Path("a/small_iter_6.solverstate").exists()
+    assert not Path("a/small_iter_9.solverstate").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["solver.txt", "small.net"], "netdef train small.net solver.txt"),
+        (["small.net"], "a solver"),
+        (["small.net", "small.net"], "small.net is a net, where a solver was expected"),
+        (["solver.txt", "solver.txt"], "where a net was expected"),
+        (["solver.txt"], "names no net"),
+        (["missing.net", "solver.txt"], "missing.net"),
+        (["small.net", "missing.txt"], "missing.txt"),
+        (["small.net", "solver.txt", "--resume", "latest"], "no run of small"),
+        (["small.net", "solver.txt", "--resume", "x.solverstate"], "x.solverstate"),
+        (["small.net", "solver.txt", "--resume", "latest", "--weights", "w"], "exclude each other"),
+        (["small.net", "solver.txt", "--weights", "small.net"], "not a .caffemodel"),
+        (["small.net", "solver.txt", "--data", "builtin:photos"], "no ImageData layer"),
+    ],
+)
+def test_mistakes(arguments, says, capsys):
+    assert run(["train", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert "Traceback" not in captured.err
+    assert not Path("runs").exists() or not os.listdir("runs")
+
+
+def test_another_runs_directory_is_not_written_to(capsys):
+    run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "2"])
+    before = {path: Path(path).read_bytes() for path in files("a")}
+    assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
+    assert "holds another run" in capsys.readouterr().err
+    assert {path: Path(path).read_bytes() for path in files("a")} == before
+
+
+def test_weights_to_start_from(capsys):
+    run(["train", "small.net", "solver.txt", "--iterations", "2", "--out", "a"])
+    Path("other.net").write_text(IMAGES.replace("layer fc:", "layer fc_new:").replace("(fc", "(fc_new"))
+    arguments = ["other.net", "solver.txt", "--weights", "a/small_iter_2.caffemodel", "--iterations", "0", "--out", "b"]
+    assert run(["train", *arguments]) == 0
+    assert "not in it, and new: fc_new" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_stops_the_run(capsys):
+    Path("solver.txt").write_text(SOLVER.replace("base_lr: 0.02", "base_lr: 1e30") + "display: 1 snapshot: 1000")
+    assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
+    err = capsys.readouterr().err
+    assert re.search(r"loss is \S+ at iteration \d+: the first layer whose output is not finite is \w+", err)
+    assert "lower base_lr" in err
+    assert not list(Path("a").glob("*.caffemodel"))
+    assert json.loads(Path("a/log.jsonl").read_text().splitlines()[-1])["reason"] == "diverged"
+
+
+def test_a_gpu_that_is_not_here(capsys):
+    Path("solver.txt").write_text(SOLVER + "solver_mode: GPU device_id: 1")
+    assert run(["train", "small.net", "solver.txt", "--iterations", "1"]) == 0
+    assert "solver_mode asks for GPU 1, which is not available here: running on the CPU" in capsys.readouterr().out
+    assert run(["train", "small.net", "solver.txt", "--iterations", "1", "--devices", "cpu"]) == 0
+    assert "GPU" not in capsys.readouterr().out
+
+
+def test_other_types_of_solver(capsys):
+    Path("solver.txt").write_text(SOLVER + 'type: "Adam"')
+    assert run(["train", "small.net", "solver.txt"]) == 2
+    assert "Adam is not available yet" in capsys.readouterr().err
