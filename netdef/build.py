@@ -12,6 +12,7 @@ from netdef.layers import LAYERS
 from netdef.layers.base import Layer, Path
 from netdef.names import Names
 from netdef.rules import State, input_layer, phase_name, state_of, takes_part
+from netdef.units import plural, times
 
 Where = Callable[[Path], Position | None]  # the position of a path inside some message
 Chosen = tuple[Any, Where, int]  # a LayerParameter, where its fields stand, its number in the file
@@ -112,7 +113,7 @@ class _Builder:
 
     @staticmethod
     def called(message: Any, index: int) -> str:
-        return message.name or f"layer {index + 1}"
+        return f"layer {message.name or index + 1}"
 
     # -- one layer
 
@@ -183,7 +184,7 @@ class _Builder:
             if count < low or (high is not None and count > high):
                 fits = False
                 at = layer.where(kind, high) if high is not None and count > high else layer.position
-                self.error(f"{layer.type} {layer.name} has {_plural(count, kind)}; it takes {_range(low, high)}", at)
+                self.error(f"{layer.type} {layer.name} has {plural(count, kind)}; it takes {_range(low, high)}", at)
         return fits
 
     def tops(self, layer: Any, message: Any, shapes: list[Shape], where: Where) -> None:
@@ -223,7 +224,7 @@ class _Builder:
         found = layer.parameter_shapes(*shapes)
         specs = layer.param_specs()
         if len(specs) > len(found):
-            has = f"has {_plural(len(found), 'parameter')}, param is given {_times(len(specs))}"
+            has = f"has {plural(len(found), 'parameter')}, param is given {times(len(specs))}"
             self.error(f"{layer.type} {layer.name} {has}", layer.where("param", len(found)))
             return
         made = []
@@ -286,7 +287,7 @@ class _Builder:
             layer.loss_weights = tuple(float(layer.is_loss and i == 0) for i in range(len(layer.tops)))
             return
         if len(given) != len(layer.tops):
-            has = f"has {_plural(len(layer.tops), 'top')}, loss_weight is given {_times(len(given))}"
+            has = f"has {plural(len(layer.tops), 'top')}, loss_weight is given {times(len(given))}"
             self.error(
                 f"{layer.type} {layer.name} {has}",
                 layer.where("loss_weight"),
@@ -299,21 +300,13 @@ class _Builder:
         given = list(layer.message.propagate_down)
         bottoms = len(layer.message.bottom)
         if given and len(given) != bottoms:
-            has = f"has {_plural(bottoms, 'bottom')}, propagate_down is given {_times(len(given))}"
+            has = f"has {plural(bottoms, 'bottom')}, propagate_down is given {times(len(given))}"
             self.error(
                 f"{layer.type} {layer.name} {has}",
                 layer.where("propagate_down"),
                 "give it once for each bottom, or not at all",
             )
         layer.propagate_down = tuple(given) if given else (None,) * bottoms
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
 
 
 def _range(low: int, high: int | None) -> str:

@@ -151,7 +151,8 @@ def _text(value: Any, field: Any) -> str:
             return value
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     if isinstance(value, Mapping):
-        return "{ " + " ".join(f"{name}: {_text(inner, None)}" for name, inner in value.items()) + " }"
+        known = field.message_type.fields_by_name if field is not None and field.message_type is not None else {}
+        return "{ " + " ".join(f"{name}: {_text(inner, known.get(name))}" for name, inner in value.items()) + " }"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_text(inner, field) for inner in value) + "]"
     return str(value)

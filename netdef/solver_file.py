@@ -10,6 +10,7 @@ from netdef.find import find_beside, models_folder, shown
 from netdef.language import read_file
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.spelling import did_you_mean
+from netdef.units import plural, times
 
 TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 REGULARIZATIONS = ("L1", "L2")
@@ -104,9 +105,9 @@ def _check_tests(solver: Any, wrong: Any) -> None:
     shared = max(0, len(solver.test_iter) - own) if solver.HasField("net") or solver.HasField("net_param") else 0
     tests = own + shared
     if tests and len(solver.test_iter) != tests:
-        wrong(f"{tests} nets are tested, test_iter is given {len(solver.test_iter)} times", "test_iter")
+        wrong(f"{plural(tests, 'net')} tested, test_iter given {times(len(solver.test_iter))}", "test_iter")
     if len(solver.test_state) not in (0, max(tests, 1)):
-        wrong(f"{tests} nets are tested, test_state is given {len(solver.test_state)} times", "test_state")
+        wrong(f"{plural(tests, 'net')} tested, test_state given {times(len(solver.test_state))}", "test_state")
     if solver.test_interval > 0 and not len(solver.test_iter):
         wrong("test_interval is given, test_iter is not: how many batches make a test?", "test_interval", "add test_iter")
     if len(solver.test_iter) and min(solver.test_iter) < 1:

@@ -8,6 +8,16 @@ def thousands(count: int) -> str:
     return f"{count:,}"
 
 
+def plural(count: int, noun: str) -> str:
+    """1 bottom, 2 bottoms, no bottoms."""
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def times(count: int) -> str:
+    """once, 2 times."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def decimal(count: float, unit: str = "") -> str:
     """105.4 M, 1.14 G: three or four figures and a power of 1000."""
     for factor, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

@@ -5,9 +5,7 @@ import netdef
 
 def net_of(layer, *shapes, phase=None):
     """A net whose blobs x0, x1 ... have the given shapes, and then `layer`, text in either form."""
-    inputs = [
-        f"layer x{i}: Input {{ shape {{ {' '.join(f'dim: {d}' for d in shape)} }} }}\n" for i, shape in enumerate(shapes)
-    ]
+    inputs = [f"layer x{i}: Input {{ shape {{ {' '.join(f'dim: {d}' for d in shape)} }} }}\n" for i, shape in enumerate(shapes)]
     return netdef.parse("".join(inputs) + layer, "t.net", phase=phase)
 
 

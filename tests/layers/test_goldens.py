@@ -23,9 +23,7 @@ def test_shapes_are_those_of_caffe(path):
 
 
 def test_there_are_goldens_for_most_types():
-    types = {
-        layer.type for path in GOLDENS for layer in netdef.parse(str(numpy.load(path)["prototxt"]), path.stem).layers
-    }
+    types = {layer.type for path in GOLDENS for layer in netdef.parse(str(numpy.load(path)["prototxt"]), path.stem).layers}
     assert len(GOLDENS) >= 80
     assert set(LAYERS) - types == {
         # sources and sinks

@@ -100,6 +100,6 @@ def test_batch_size_of_every_source():
         "layer e: Input { shape { } }"
     )
     net = netdef.parse(text, batch_size=9)
-    assert {name: blob.shape[:1] for name, blob in net.blobs.items()} == {n: (9,) for n in "abcdl"} | {"e": ()}
+    assert {name: blob.shape[:1] for name, blob in net.blobs.items()} == dict.fromkeys("abcdl", (9,)) | {"e": ()}
     with pytest.raises(netdef.NetdefError, match="a batch of 0 images"):
         netdef.parse(text, batch_size=0)

@@ -49,8 +49,7 @@ def test_convolution_of_several_bottoms_shares_its_weights():
     [
         (
             "num_output: 8 kernel_size: 11",
-            "Convolution op: kernel 11 x 11 is larger than its input x0, 9 x 8 | "
-            "use a smaller kernel, more pad, or a larger input",
+            "Convolution op: kernel 11 x 11 is larger than its input x0, 9 x 8 | use a smaller kernel, more pad, or a larger input",
         ),
         (
             "num_output: 8 kernel_size: 5 dilation: 3 pad: 1",

@@ -1,0 +1,80 @@
+"""What is said about a blob that is not there."""
+
+import time
+
+import pytest
+
+import netdef
+
+INPUT = "layer data: Input { shape { dim: 2 dim: 4 dim: 8 dim: 8 } }\n"
+
+
+def said(text, phase=None):
+    """Message and hint of the only mistake of a net."""
+    with pytest.raises(netdef.NetdefError) as caught:
+        netdef.parse(text, "t.net", phase=phase)
+    (diagnostic,) = caught.value.diagnostics
+    return diagnostic.message, diagnostic.hint
+
+
+def test_misspelt():
+    text = INPUT + "layer conv1: ReLU(data)\nlayer norm1: ReLU(cnov1)"
+    assert said(text) == ("layer norm1 reads blob cnov1, which no layer makes", "did you mean conv1?")
+    with pytest.raises(netdef.NetdefError) as caught:
+        netdef.parse(text, "t.net")
+    assert str(caught.value) == (
+        "t.net:3:19: error: layer norm1 reads blob cnov1, which no layer makes\n"
+        "    3 | layer norm1: ReLU(cnov1)\n"
+        "      |                   ^^^^^\n"
+        "    did you mean conv1?"
+    )
+
+
+def test_nothing_like_it():
+    assert said(INPUT + "layer a: ReLU(zzzzzz)") == ("layer a reads blob zzzzzz, which no layer makes", "")
+
+
+def test_made_further_down():
+    text = INPUT + "layer a: ReLU(b)\nlayer b: TanH(data)"
+    assert said(text) == (
+        "layer a reads blob b, which layer b makes only further down",
+        "layers run in the order of the file: move b above a",
+    )
+    with pytest.raises(netdef.NetdefError, match=r"t\.net:3:7: note: layer b is here"):
+        netdef.parse(text, "t.net")
+
+
+def test_cycle():
+    text = INPUT + "layer a: Eltwise(data, d)\nlayer b: ReLU(a)\nlayer x: ReLU(data)\nlayer c: ReLU(b)\nlayer d: ReLU(c)"
+    assert said(text) == (
+        "the layers go in a circle: a -> b -> c -> d -> a",
+        "a net must run from its inputs to its outputs: break the circle",
+    )
+
+
+def test_own_top():
+    assert said(INPUT + "layer a: Eltwise(data, a)")[0] == "layer a reads blob a, its own top"
+    assert said(INPUT + "layer a: ReLU(dat) -> dat") == (
+        "layer a works in place on blob dat, which nothing makes before it",
+        "did you mean data?",
+    )
+
+
+def test_of_the_other_phase():
+    text = INPUT + "train layer noise: ReLU(data)\nlayer a: ReLU(noise)"
+    assert said(text) == (
+        "layer a reads blob noise, but layer noise, which makes it, takes no part in phase test",
+        "leave layer a out of this phase too, or give it another bottom",
+    )
+    netdef.parse(text, phase="train")
+
+
+def test_thousands_of_missing_names_take_no_time():
+    text = INPUT + "".join(f"layer l{i}: ReLU(m{i})\n" for i in range(5000))
+    text += "".join(f"layer m{i}: ReLU(data)\n" for i in range(5000))
+    start = time.perf_counter()
+    with pytest.raises(netdef.NetdefError) as caught:
+        netdef.parse(text, "t.net")
+    assert len(caught.value.diagnostics) == 5000
+    assert "and 4960 more errors" in str(caught.value)
+    assert time.perf_counter() - start < 20
