@@ -250,8 +250,9 @@ class _Binder:
             holder, info = found
             if holder:
                 inner = origins.fields.setdefault(holder, Origins((statement.start, statement.start)))
-                getattr(message, holder).SetInParent()
-                self.field(info, statement, getattr(message, holder), inner, scope)  # type: ignore[arg-type]
+                if type(inner) is Origins:  # otherwise the holder was written out, and wrong
+                    getattr(message, holder).SetInParent()
+                    self.field(info, statement, getattr(message, holder), inner, scope)
             elif info.name in schema.LAYER_TYPES[scope.type] and info.name in origins.fields:
                 self.own_message(info, statement, message, origins, scope)
             else:

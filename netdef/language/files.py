@@ -58,6 +58,8 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
         if bound := _read_binary(text, filename, message_name):
             return _upgraded(bound)
         text = _decoded(text, filename)
+    elif not text.isascii():
+        _check_characters(text, filename)
     text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     if not text.strip():
         raise NetdefError(f"{filename} is empty", hint=f"expected a {_CALLED.get(message_name, message_name)}")
@@ -105,6 +107,14 @@ def _decoded(data: bytes, filename: str) -> str:
         place = source.position(len(data[: error.start].decode()))
         byte = data[error.start]
         raise NetdefError(f"byte 0x{byte:02x} is not UTF-8", place, hint="save the file as UTF-8") from None
+
+
+def _check_characters(text: str, filename: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        place = Source(filename, text[: error.start].replace("\r\n", "\n")).position(error.start)
+        raise NetdefError(f"half a character, U+{ord(text[error.start]):04X}", place) from None
 
 
 def _similar(path: Path) -> str:

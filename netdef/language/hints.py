@@ -145,10 +145,9 @@ def _elsewhere(statement: Field, statements: list[Statement], scope: Scope, file
 
 
 def _is_setting_of_a_type(scope: Scope, holder: str) -> bool:
-    return scope.message in ("LayerParameter", "V1LayerParameter") and holder.endswith("_param") and holder not in (
-        "transform_param",
-        "loss_param",
-    )
+    if scope.message not in ("LayerParameter", "V1LayerParameter") or holder in ("transform_param", "loss_param"):
+        return False
+    return holder.endswith("_param")
 
 
 def _other_file(name: str, scope: Scope, file: str) -> str:

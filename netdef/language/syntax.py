@@ -159,9 +159,7 @@ def _after_layer(tokens: list[Token], at: int) -> Clue:
         if last.type in NAMES and token.type in NAMES:
             return f"expected ',' or ')' after {_show(last)}, found {_show(token)}", "", at, at
         return f"expected the name of what layer {name} reads, found {_show(token)}", "", at, at
-    if token.type in NAMES and len(head) >= 4 and "LPAR" not in [one.type for one in head] and "ARROW" not in [
-        one.type for one in head
-    ]:
+    if token.type in NAMES and len(head) == 4:
         return f"unexpected {_show(token)}", f"what a layer reads stands in ( ): {last.text}({_plain(token)})", at, at
     if token.type == "MINUS":
         return "unexpected '-'", "an arrow is written ->", at, at
@@ -205,15 +203,13 @@ def _no_colon(tokens: list[Token], at: int) -> Clue:
 
 def _layer_without_name(tokens: list[Token], at: int) -> Clue:
     """`layer: Convolution(data)`."""
-    if tokens[at].type in ("LPAR", "ARROW") and at >= 3 and [one.type for one in tokens[at - 3 : at - 1]] == [
-        "LAYER",
-        "COLON",
-    ]:
-        kind = tokens[at - 1].text
-        return "this layer has no name", f"write layer NAME: {kind}{'(...)' if tokens[at].type == 'LPAR' else ''}", (
-            at - 3
-        ), at
-    return None
+    if at < 3 or tokens[at].type not in ("LPAR", "ARROW"):
+        return None
+    layer, colon, kind = tokens[at - 3 : at]
+    if layer.type != "LAYER" or colon.type != "COLON":
+        return None
+    bottoms = "(...)" if tokens[at].type == "LPAR" else ""
+    return "this layer has no name", f"write layer NAME: {kind.text}{bottoms}", at - 3, at
 
 
 def _wanted(tokens: list[Token], at: int) -> str:

@@ -159,7 +159,7 @@ def _from_v0(old: Any, new: Any, origins: Origins, done: Upgrade, padding: dict[
         new.hdf5_output_param.CopyFrom(settings.hdf5_output_param)
     _own_settings(settings, new, where, origins, done)
     for name in old.bottom:
-        if name in padding:
+        if name in padding and kind in ("Convolution", "Pooling"):
             _set(getattr(new, LAYER_TYPES[kind][0]), "pad", padding[name][1])
     origins.fields.update({name: entry for name, entry in where.fields.items() if name in ("name", "type")})
     origins.fields.pop("layer", None)

@@ -109,11 +109,11 @@ def _inputs(net: Any, origins: Origins, done: Upgrade) -> None:
     span = origins.find(("input_shape" if shapes else "input_dim",))
     if shapes and shapes != count:
         hint = "each input needs one input_shape"
-        done.report(f"{count} inputs and {shapes} shapes of inputs", span, hint)
+        done.report(f"{_counted(count, 'input')} and {_counted(shapes, 'input_shape')}", span, hint)
         return
     if not shapes and dims != 4 * count:
         hint = "each input needs four input_dim, or one input_shape"
-        done.report(f"{count} inputs and {dims} extents of inputs", span, hint)
+        done.report(f"{_counted(count, 'input')} and {_counted(dims, 'input_dim')}", span, hint)
         return
     layers = [schema.LayerParameter(name="input", type="Input", top=net.input)]
     for index in range(count):
@@ -127,6 +127,10 @@ def _inputs(net: Any, origins: Origins, done: Upgrade) -> None:
         made.fields["top"] = origins.fields["input"]
     _put_first(origins, made)
     done.notes.append(f"the network's input {', '.join(net.input)} was read as a layer of type Input")
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count or 'no'} {word}{'' if count == 1 else 's'}"
 
 
 def _put_first(origins: Origins, made: Origins) -> None:
