@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from itertools import count
+from pathlib import Path
 from pkgutil import iter_modules
 from queue import SimpleQueue
 from threading import Thread
@@ -17,6 +18,7 @@ from threadpoolctl import ThreadpoolController
 
 from netdef import NetdefError
 from runtime.kernels.registry import CPU_KERNELS, Kernel
+from runtime.kernels.stale import digest, drop_stale
 from runtime.program import Buffer, Instruction, MemoryPlan
 
 CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
@@ -28,6 +30,8 @@ def load_kernels() -> None:
     package = import_module("runtime.kernels.cpu")
     for module in iter_modules(package.__path__):
         import_module(f"runtime.kernels.cpu.{module.name}")
+    compiled = (getattr(kernel.function, "stats", None) for kernel in CPU_KERNELS.values())
+    drop_stale({Path(stats.cache_path) for stats in compiled if stats}, digest(Path(package.__path__[0])))
 
 
 @cache
