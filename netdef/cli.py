@@ -82,9 +82,24 @@ def diff(a: str, b: str, phase: str | None, batch: int | None) -> int:
     return 1 if difference else 0
 
 
+@commands.command("compile")
+@click.argument("net")
+@phase_option
+@batch_option
+@click.option("--print", "instructions", is_flag=True, help="Print the program: every kernel, in order.")
+@click.option("--after", metavar="PASS", default="plan_memory", help="Stop after lower, place, fuse or plan_memory.")
+@click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
+def compile_net(net: str, phase: str | None, batch: int | None, **options: Any) -> None:
+    """The program that NET compiles to, and the memory it takes."""
+    from netdef.loading import load
+    from runtime.commands.compile import report
+
+    click.echo(report(load(net, phase=phase or "train", batch_size=batch), **options))
+
+
 count = click.IntRange(min=1)
 devices_option = click.option("--devices", metavar="DEVICES", help="Where to run; default: the CPU.")
-threads_option = click.option("--threads", type=count, help="Worker threads, by default one a core. No result depends on it.")
+threads_option = click.option("--threads", type=count, metavar="N", help="Worker threads, by default one a core. No result depends on it.")
 data_option = click.option(
     "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, or builtin:photos."
 )
@@ -97,10 +112,10 @@ data_option = click.option(
 @click.option("--weights", metavar="FILE", help="Start from the weights in a .caffemodel, layer by layer, by name.")
 @click.option("--resume", metavar="FILE", help="Go on from a .solverstate; `latest` is the last one that was written.")
 @data_option
-@click.option("--iterations", type=click.IntRange(min=0), help="How many in all, instead of the solver's max_iter.")
+@click.option("--iterations", type=click.IntRange(min=0), metavar="N", help="How many in all, instead of max_iter.")
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
 @threads_option
-@click.option("--batch", type=count, help="Images in a training batch, instead of the net's.")
+@click.option("--batch", type=count, metavar="N", help="Images in a training batch, instead of the net's.")
 def train(net: str, solver: str | None, **options: Any) -> int:
     """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
 
@@ -116,7 +131,7 @@ def train(net: str, solver: str | None, **options: Any) -> int:
 @click.argument("net")
 @click.option("--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5.")
 @data_option
-@click.option("--iterations", type=count, help="Batches to test; default: all the test data once.")
+@click.option("--iterations", type=count, metavar="N", help="Batches to test; default: all the test data once.")
 @devices_option
 @threads_option
 @batch_option

@@ -56,10 +56,11 @@ class Buffer:
 
     @property
     def user_shape(self) -> tuple[int, ...]:
-        """The shape users see: batch first.  Parameters are stored as users see them."""
-        if self.role in ("parameter", "parameter_gradient", "state") or not self.shape:
-            return self.shape
-        return (self.shape[-1], *self.shape[:-1])
+        """The shape users see: batch first for a blob, even where a kernel takes another view of it."""
+        whole = self if self.base is None or self.size != self.root.size else self.root
+        if whole.role not in ("activation", "gradient", "input") or not whole.shape:
+            return whole.shape
+        return (whole.shape[-1], *whole.shape[:-1])
 
     def __str__(self) -> str:
         return "%" + self.name

@@ -94,6 +94,8 @@ def _join(build: Builder) -> Program:
         before = build.backward_lists[blob.producer]
         if not parts:
             before.insert(0, Instruction("fill", (), (build.flat(total),), {"value": 0.0}, blob.producer.name))
+        elif len(parts) == 1 and parts[0].base is None and parts[0].role == "gradient":
+            substitute[parts[0]] = total
         elif len(parts) == 1:
             substitute[total] = parts[0]
         else:
@@ -141,7 +143,8 @@ class _Resolver:
                 self._done[buffer] = self(self._substitute[buffer])
             elif buffer.base is not None:
                 base = self(buffer.base)
-                self._done[buffer] = buffer if base is buffer.base else replace(buffer, base=base)
+                name = base.name if buffer.name == buffer.base.name else buffer.name
+                self._done[buffer] = buffer if base is buffer.base else replace(buffer, base=base, name=name)
             else:
                 self._done[buffer] = buffer
         return self._done[buffer]
