@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
+from netdef.layers.data import ImageData
 from runtime.solver.snapshot import read_side
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def names_of_data(net: Net) -> list[str]:
     from runtime.data import open_source
 
     for layer in net.layers:
-        if layer.type == "ImageData":
+        if isinstance(layer, ImageData):
             try:
                 source = open_source(layer, seed=0)
             except NetdefError:

@@ -11,18 +11,20 @@ import numpy as np
 import netdef
 from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_message
+from netdef.layers.data import ImageData
 from runtime.commands.labels import class_names
 from runtime.compiler import compile
 from runtime.data import open_images
 from runtime.data.files import read_image
+from runtime.data.mean import read_mean
 from runtime.data.source import UnreadableError
 from runtime.solver.nets import load_net
 
 if TYPE_CHECKING:
     from netdef.graph import Blob, Net
-    from netdef.layers.base import Layer
 
 BEST = 5
+HERE = "."  # where a net's own images would be; never looked at, as the images are given
 BATCH = 16  # images at a time, at most
 
 
@@ -77,7 +79,7 @@ def check_images(images: Sequence[str]) -> None:
 
 def with_images(net: Net, mean: str | None) -> Net:
     """The net with an ImageData layer; one that is fed by an Input layer gets one in its place."""
-    if any(layer.type == "ImageData" for layer in net.layers):
+    if any(isinstance(layer, ImageData) for layer in net.layers):
         if mean:
             raise NetdefError(f"{net.filename} says itself which mean it subtracts", hint="leave --mean out")
         return net
@@ -103,16 +105,34 @@ def replace_input(message: Any, blob: Blob, mean: str | None) -> None:
     layer.type = "ImageData"
     layer.top.extend([blob.name, others[0] if others else f"{blob.name} label"])
     data = layer.image_data_param
-    data.source, data.batch_size, data.is_color = "builtin:photos", count, channels == 3
-    data.new_height, data.new_width = height, width
-    if mean and all(part.replace(".", "", 1).isdigit() for part in mean.split(",")):
-        layer.transform_param.mean_value.extend(map(float, mean.split(",")))
-    elif mean:
-        layer.transform_param.mean_file = mean
+    data.source, data.batch_size = HERE, count
+    layer.transform_param.force_gray = channels == 1
+    data.new_height = height
+    if width != height:  # one of the two alone keeps the centre, both together stretch
+        data.new_width = width
+    if mean is not None:
+        layer.transform_param.mean_value.extend(channel_means(mean, channels))
 
 
-def image_layer(net: Net) -> Layer:
-    return next(layer for layer in net.layers if layer.type == "ImageData")
+def channel_means(mean: str, channels: int) -> list[float]:
+    """What to subtract from each channel: numbers, or the means of a file's channels.
+
+    Raises
+    ------
+    NetdefError: it is neither.
+    """
+    try:
+        return [float(part) for part in mean.split(",")]
+    except ValueError:
+        pass
+    try:
+        return [float(value) for value in read_mean(mean, channels).mean(axis=(1, 2))]
+    except (OSError, ValueError) as error:
+        raise NetdefError(f"--mean {mean}: {error}", hint="expected B,G,R or a .binaryproto or .npy file") from None
+
+
+def image_layer(net: Net) -> ImageData:
+    return next(layer for layer in net.layers if isinstance(layer, ImageData))
 
 
 def scores_of(net: Net) -> tuple[Blob, bool]:

@@ -13,7 +13,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from runtime.commands import runs
 from runtime.commands.arguments import net_and_solver
-from runtime.solver.display import duration, open_display
+from runtime.solver.display import Reporter, duration, open_display
 from runtime.solver.log import NAME as LOG
 from runtime.solver.log import JsonLog
 from runtime.solver.loop import Outcome, TrainingLoop
@@ -55,13 +55,13 @@ def train(first: str, second: str | None, options: Options) -> int:
         stack.callback(lambda: runs.remove_if_empty([run.out]) if run.new else None)
         display = open_display()
         stack.callback(display.close)
-        solver = prepare(run, net, solver_path, options, lambda text: display.show({"event": "note", "text": text}))
+        reporter = Reporter(display)
+        solver = prepare(run, net, solver_path, options, reporter.note)
         stack.callback(solver.close)
-        run.out.mkdir(parents=True, exist_ok=True)
         log = JsonLog(run.out / LOG)
         stack.callback(log.close)
-        stop = stack.enter_context(StopRequest())
-        loop = TrainingLoop(solver, [log, display], stop)
+        reporter.join(log)
+        loop = TrainingLoop(solver, reporter, stack.enter_context(StopRequest()))
         return drive(loop, run, Command(net, solver_path, options))
 
 
@@ -94,6 +94,13 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
     """The compiled solver, its weights those of the snapshot or the file that was asked for."""
     seed = read_side(run.snapshot).get("seed") if run.snapshot else None
     say(f"reading {net + ' and ' if net else ''}{solver_path}")
+    skipped: set[str] = set()
+
+    def skip(path: str, reason: str) -> None:
+        if path not in skipped:  # the training and the test source each find it
+            skipped.add(path)
+            say(f"skipping {path}: {reason}")
+
     solver = Solver(
         solver_path,
         net,
@@ -104,7 +111,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         data=options.data,
         max_iter=options.iterations,
         out=run.out,
-        on_skip=lambda path, reason: say(f"skipping {path}: {reason}"),
+        on_skip=skip,
     )
     try:
         if solver.device_note:

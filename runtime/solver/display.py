@@ -6,6 +6,7 @@ Both are fed the records that go to log.jsonl, so nothing is shown that is not t
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, Protocol, TextIO
 
 from runtime.solver.log import Record
@@ -17,6 +18,32 @@ class Sink(Protocol):
     def show(self, record: Record) -> None: ...
 
     def close(self) -> None: ...
+
+
+class Reporter:
+    """Makes records and gives each to every sink; a sink that joins late gets the earlier ones first."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self.sinks = list(sinks)
+        self.told: list[Record] = []
+
+    def tell(self, event: str, **values: Any) -> None:
+        """Make a record of what happened, at this time."""
+        record = {"event": event, **values, "time": round(time.time(), 3)}
+        if event == "note":
+            self.told.append(record)
+        for sink in self.sinks:
+            sink.show(record)
+
+    def note(self, text: str) -> None:
+        """A remark in words."""
+        self.tell("note", text=text)
+
+    def join(self, sink: Sink) -> None:
+        """Add a sink, and give it the remarks that it missed."""
+        for record in self.told:
+            sink.show(record)
+        self.sinks.append(sink)
 
 
 def open_display(stream: TextIO | None = None) -> Sink:

@@ -23,6 +23,7 @@ class JsonLog:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             cut = ends_in_the_middle(self.path)
             self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - open for the whole run
             if cut:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.solver.display import Sink
+from runtime.solver.display import Reporter
 from runtime.solver.results import Step, TestResult
 from runtime.solver.solver import Solver
 from runtime.solver.stop import StopRequest
@@ -75,16 +74,16 @@ class Outcome:
 
 
 class TrainingLoop:
-    """Drives a Solver to its max_iter, and tells sinks about it.
+    """Drives a Solver to its max_iter, and tells a reporter about it.
 
     Parameters
     ----------
-    sinks: displays and logs; each gets every record.
+    reporter: told of everything.
     stop: asked after each iteration and before each batch of a test.
     """
 
-    def __init__(self, solver: Solver, sinks: Sequence[Sink], stop: StopRequest) -> None:
-        self.solver, self.sinks, self.stop = solver, sinks, stop
+    def __init__(self, solver: Solver, reporter: Reporter, stop: StopRequest) -> None:
+        self.solver, self.tell, self.stop = solver, reporter.tell, stop
         self.max_iter: int = solver.parameters.max_iter
         self.display = display_interval(solver.parameters)
         self.outcome = Outcome()
@@ -114,12 +113,6 @@ class TrainingLoop:
         if solver.tests and not self.stop and self.tested_at != solver.iteration:
             self._test()
         return self.outcome
-
-    def tell(self, event: str, **values: Any) -> None:
-        """Give every sink a record."""
-        record = {"event": event, **values, "time": round(time.time(), 3)}
-        for sink in self.sinks:
-            sink.show(record)
 
     def _iterate(self) -> None:
         begun = time.perf_counter()

@@ -133,7 +133,7 @@ def test_missing_weights_are_named(start):
     solver = start()
     snapshot = solver.snapshot()
     Path(str(snapshot).replace(".solverstate", ".caffemodel")).unlink()
-    with pytest.raises(NetdefError, match="small_iter_0.caffemodel"):
+    with pytest.raises(NetdefError, match=r"small_iter_0\.caffemodel"):
         solver.restore(snapshot)
 
 

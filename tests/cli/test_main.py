@@ -1,0 +1,82 @@
+"""The command line as a whole: mistakes, exit codes, pipes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from netdef.cli import commands, run
+from netdef.find import models_folder
+
+ROOT = models_folder().parent
+
+
+def netdef(*arguments, **options):
+    command = [sys.executable, "-m", "netdef", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, **options)
+
+
+def test_a_users_mistake_is_two_without_a_traceback(tmp_path):
+    bad = tmp_path / "bad.net"
+    bad.write_text("layer data: Input { shape { dim: 1 } }\nlayer a: ReLU(dta)\n")
+    done = netdef("shapes", str(bad))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"{bad}:2:15: error: layer a reads blob dta, which no layer makes\n"
+        "    2 | layer a: ReLU(dta)\n"
+        "      |               ^^^\n"
+        "    did you mean data?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["shaps", "alexnet"], "netdef has no command shaps\n    did you mean shapes?"),
+        (["zzz"], "netdef has no command zzz\n    commands: "),
+        (["shapes"], "Missing argument 'NET'"),
+        (["shapes", "alexnet", "--batch", "0"], "Invalid value for '--batch'"),
+        (["shapes", "alexnet", "--phase", "both"], "Invalid value for '--phase'"),
+        (["shapes", "alexnt"], "there is no file and no model called alexnt\n    did you mean alexnet? models:"),
+        (["shapes", "nowhere.net"], "there is no file nowhere.net"),
+    ],
+)
+def test_mistakes(arguments, said, capsys):
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_help_lists_every_command(capsys):
+    assert run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {name} " in out for name in commands.commands)
+    for name in commands.commands:
+        assert run([name, "--help"]) == 0
+
+
+def test_version(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("netdef")
+
+
+def test_no_colours_in_a_file():
+    assert "\x1b" not in netdef("shapes", "nonesuch").stderr
+    assert "\x1b" not in netdef("shapes", "alexnet").stdout
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m netdef shapes alexnet --format json | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+    assert done.returncode in (0, 141)  # small enough, the output may have gone into the pipe whole
+
+
+def test_interrupted(monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("netdef.loading.load", interrupt)
+    assert run(["shapes", "alexnet"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
