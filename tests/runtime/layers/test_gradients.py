@@ -1,0 +1,171 @@
+"""Every layer's gradients against central differences along random directions, through runtime.compile, for odd shapes."""
+
+import numpy as np
+import pytest
+
+import netdef
+import runtime
+
+SHAPES = [(1, 4, 5, 5), (3, 4, 7, 6), (7, 4, 9, 8), (64, 4, 6, 7)]
+STEP = 0.01
+SMOOTH = [  # bottoms, layer
+    (1, "Convolution", "num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2"),
+    (1, "Convolution", "num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2"),
+    (1, "InnerProduct", "num_output: 5"),
+    (1, "InnerProduct", "num_output: 5 axis: 2 transpose: true"),
+    (1, "Pooling", "pool: AVE kernel_size: 3 stride: 2 pad: 1"),
+    (1, "Pooling", "pool: AVE kernel_h: 2 kernel_w: 3 stride: 2"),
+    (1, "Pooling", "pool: AVE global_pooling: true"),
+    (1, "LRN", "local_size: 3 alpha: 2 beta: 0.75 k: 2"),
+    (1, "LRN", "local_size: 5 alpha: 2 beta: 0.6 group: 2"),
+    (1, "LRN", "local_size: 3 alpha: 2 beta: 0.75 norm_region: WITHIN_CHANNEL"),
+    (1, "Sigmoid", ""),
+    (1, "TanH", ""),
+    (1, "Softmax", ""),
+    (1, "Softmax", "axis: 0"),
+    (1, "Softmax", "axis: 2"),
+    (1, "Softmax", "axis: -1"),
+    (1, "Flatten", ""),
+    (1, "Flatten", "axis: 0 end_axis: 1"),
+    (1, "Flatten", "axis: 2"),
+    (1, "Reshape", "shape { dim: 0 dim: -1 dim: 2 }"),
+    (1, "Reshape", "shape { dim: 1 dim: -1 }"),
+    (1, "Dropout", "dropout_ratio: 0.3"),
+    (1, "Split", ""),
+    (3, "Concat", ""),
+    (2, "Concat", "axis: 0"),
+    (2, "Concat", "axis: 2"),
+    (1, "Concat", ""),
+    (2, "Eltwise", ""),
+    (3, "Eltwise", "coeff: 1 coeff: -0.5 coeff: 2"),
+    (3, "Eltwise", "operation: PROD"),
+    (2, "Eltwise", "operation: PROD stable_prod_grad: false"),
+]
+KINKED = [
+    (1, "ReLU", ""),
+    (1, "ReLU", "negative_slope: 0.2"),
+    (1, "ReLU", "negative_slope: -0.3"),
+    (1, "Pooling", "pool: MAX kernel_size: 3 stride: 2"),
+    (1, "Pooling", "pool: MAX kernel_size: 2 stride: 2 pad: 1"),
+    (1, "Pooling", "pool: MAX kernel_h: 4 kernel_w: 3 stride_h: 1 stride_w: 3 round_mode: FLOOR"),
+    (1, "Pooling", "pool: MAX global_pooling: true"),
+    (3, "Eltwise", "operation: MAX"),
+]
+LOSSES = [
+    "",
+    "softmax_param { axis: 2 }",
+    "loss_weight: 3 loss_param { ignore_label: 1 }",
+    "loss_param { ignore_label: 1 normalization: FULL }",
+    "loss_param { normalization: BATCH_SIZE }",
+    "loss_param { normalization: NONE }",
+]
+
+
+def dims(shape) -> str:
+    return "shape { " + " ".join(f"dim: {d}" for d in shape) + " }"
+
+
+def smooth(rng, shape) -> np.ndarray:
+    return rng.uniform(0.3, 1.5, shape) * rng.choice([-1, 1], shape)
+
+
+def spread(rng, shapes) -> list[np.ndarray]:
+    """Numbers on both sides of zero, no two nearer than a few steps, so that no step crosses a kink."""
+    count = sum(np.prod(shape) for shape in shapes)
+    values = (rng.permutation(count) - count // 2 + 0.5) * 4 * STEP
+    parts = np.split(values, np.cumsum([np.prod(shape) for shape in shapes])[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def check(net: netdef.Net, inputs: dict[str, np.ndarray], fixed: dict[str, np.ndarray], step: float = STEP) -> None:
+    """The gradients of all inputs and parameters of layer y, each along one random direction."""
+    rng = np.random.default_rng(3)
+    exe = runtime.compile(net, threads=2)
+    for parameter in net.parameters:
+        exe.set_param("y", parameter.index, rng.standard_normal(parameter.shape) / 3)
+
+    def run() -> dict[str, np.ndarray]:
+        exe.set_scalar("iteration", 5)  # the same dropout mask each time
+        return exe.forward(**inputs, **fixed)
+
+    losses = {blob.name for blob in net.outputs if blob.producer.loss_weights[blob.index]}
+    weight = {name: rng.standard_normal(value.shape) for name, value in run().items()}
+    weight.update({name: np.float64(net.layer("y").loss_weights[0]) for name in losses})
+
+    def objective() -> float:
+        return sum(float(np.sum(weight[name] * value.astype(np.float64))) for name, value in run().items())
+
+    run()
+    exe.backward(**{name: value for name, value in weight.items() if name not in losses})
+    gradients = [(f"d{name}", exe.blob_grad(name), _input(inputs, name)) for name in inputs]
+    gradients += [(str(p), exe.param_grad("y", p.index), _parameter(exe, p.index)) for p in net.parameters]
+    for what, gradient, move in gradients:
+        direction = rng.choice([-1.0, 1.0], gradient.shape)
+        ends = []
+        for sign in (1, -1):
+            undo = move(sign * step * direction)
+            ends.append(objective())
+            undo()
+        numeric = (ends[0] - ends[1]) / (2 * step)
+        analytic = float(np.sum(gradient.astype(np.float64) * direction))
+        slack = 3e-3 * np.linalg.norm(gradient) + 1e-3
+        assert abs(numeric - analytic) <= slack, f"{what}: {analytic:g}, by differences {numeric:g}"
+    exe.close()
+
+
+def _input(inputs, name):
+    def move(delta):
+        before = inputs[name]
+        inputs[name] = before + delta
+        return lambda: inputs.__setitem__(name, before)
+
+    return move
+
+
+def _parameter(exe, index):
+    def move(delta):
+        before = exe.param("y", index)
+        exe.set_param("y", index, before + delta)
+        return lambda: exe.set_param("y", index, before)
+
+    return move
+
+
+def build(bottoms: int, kind: str, fields: str, shape) -> netdef.Net:
+    names = [f"x{index}" for index in range(bottoms)]
+    inputs = " ".join(f"layer {name}: Input {{ {dims(shape)} }}" for name in names)
+    tops = "-> y, z" if kind == "Split" else ""
+    return netdef.parse(f"force_backward: true {inputs} layer y: {kind}({', '.join(names)}) {tops} {{ {fields} }}", phase="train")
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("bottoms,kind,fields", SMOOTH)
+def test_smooth_layers(bottoms: int, kind: str, fields: str, shape) -> None:
+    if "dim: 2 }" in fields and np.prod(shape[1:]) % 2:
+        pytest.skip("an odd number cannot be cut in two")
+    rng = np.random.default_rng(1)
+    net = build(bottoms, kind, fields, shape)
+    check(net, {f"x{index}": smooth(rng, shape) for index in range(bottoms)}, {})
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("bottoms,kind,fields", KINKED)
+def test_layers_with_kinks(bottoms: int, kind: str, fields: str, shape) -> None:
+    inputs = spread(np.random.default_rng(1), [shape] * bottoms)
+    net = build(bottoms, kind, fields, shape)
+    check(net, {f"x{index}": values for index, values in enumerate(inputs)}, {})
+
+
+@pytest.mark.parametrize("shape", [(1, 5), *SHAPES], ids=str)
+@pytest.mark.parametrize("fields", LOSSES)
+def test_softmax_loss(shape, fields: str) -> None:
+    axis = 2 if "axis" in fields and len(shape) > 2 else 1
+    fields = fields if len(shape) > 2 else fields.replace("axis: 2", "axis: 1")
+    labels = (*shape[:axis], *shape[axis + 1 :])
+    text = (
+        f"force_backward: true layer x: Input {{ {dims(shape)} }} layer t: Input {{ {dims(labels)} }} "
+        f"layer y: SoftmaxWithLoss(x, t) {{ {fields} }}"
+    )
+    rng = np.random.default_rng(2)
+    net = netdef.parse(text)
+    check(net, {"x": 2 * smooth(rng, shape)}, {"t": rng.integers(0, shape[axis], labels)}, step=0.003)
