@@ -19,6 +19,10 @@ from netdef.units import binary, decimal, thousands
 
 UNCOMPARED = {"name", "type", "bottom", "top", "phase", "blobs", "include", "exclude"}  # compared otherwise, or resolved
 
+REPEATED = ("loss_weight", "param", "propagate_down")
+WINDOW = ("kernel", "stride", "pad", "dilation")  # compared as sizes, not as the fields that give them
+WINDOW_FIELDS = {f"{what}{ending}" for what in WINDOW for ending in ("", "_h", "_w", "_size")}
+
 
 @dataclass(frozen=True)
 class Change:
@@ -129,6 +133,7 @@ class _Comparison:
         if a.type != b.type:
             yield Change("type", a.type, b.type)
         yield from self._bottoms(a, b)
+        yield from _windows(a, b)
         yield from _fields(a, b)
         yield from self._facts(a, b)
 
@@ -161,15 +166,24 @@ class _Comparison:
             yield Change("MACs/image", decimal(a.macs), decimal(b.macs))
 
 
+def _windows(a: Layer, b: Layer) -> Iterator[Change]:
+    """Kernels, strides, pads and dilations that differ, however they are written."""
+    for what in WINDOW:
+        x, y = (getattr(layer, what, None) for layer in (a, b))
+        if x is not None and y is not None and x != y:
+            yield Change(what, *(str(v[0]) if len(set(v)) == 1 else shape_text(v) for v in (x, y)))
+
+
 def _fields(a: Layer, b: Layer) -> Iterator[Change]:
     """Fields whose values differ, those of the type's own parameter message by their bare names."""
+    skipped = UNCOMPARED | (WINDOW_FIELDS if hasattr(a, "kernel") and hasattr(b, "kernel") else set())
     own = {name for layer in (a, b) for name in layer.param_fields}
     for name in a.message.DESCRIPTOR.fields_by_name:
-        if name in UNCOMPARED:
+        if name in skipped:
             continue
-        if name in own or a.message.DESCRIPTOR.fields_by_name[name].message_type is None:
-            yield from _compared(a.message, b.message, name, "" if name in own else name)
-        elif name == "param" or a.message.HasField(name) or b.message.HasField(name):
+        if name in own:
+            yield from (c for c in _compared(a.message, b.message, name, "") if c.what not in skipped)
+        elif name in REPEATED or a.message.HasField(name) or b.message.HasField(name):
             yield from _compared(a.message, b.message, name, name)
 
 

@@ -72,5 +72,5 @@ def _suggestion(path: Path, endings: Iterable[str]) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder} either"
-    guess = nearest(path.name, (other.name for other in folder.iterdir() if other.suffix in endings))
+    guess = nearest(path.name, [other.name for other in folder.iterdir() if other.suffix in endings])
     return f"did you mean {folder / guess}?" if guess else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from netdef.language.diagnostics import Diagnostic, Note, Position
@@ -34,7 +34,7 @@ class Names:
             for bottom in layer.bottom:
                 self.readers.setdefault(bottom, []).append(index)
 
-    def missing(self, reader: int, name: str, at: Position | None, known: Iterable[str]) -> Diagnostic:
+    def missing(self, reader: int, name: str, at: Position | None, known: Collection[str]) -> Diagnostic:
         """The diagnostic for layer number `reader`, which wants a blob that no layer before it makes."""
         self.explained += 1
         me = self.message.layer[reader].name
@@ -70,7 +70,7 @@ class Names:
     def note(self, layer: str, index: int) -> Note:
         return Note(f"layer {layer} is here", self.where(("layer", index)))
 
-    def guess(self, name: str, known: Iterable[str]) -> str:
+    def guess(self, name: str, known: Collection[str]) -> str:
         return did_you_mean(name, known) if self.explained <= THOROUGH else ""
 
     def path(self, start: int, goal: int) -> list[int] | None:

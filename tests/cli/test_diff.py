@@ -39,7 +39,8 @@ def test_nothing(capsys):
         CONV + " group: 1 bias_term: true weight_filler { }",
         CONV + " include { phase: TEST }",
         CONV + " param { lr_mult: 1 } param { }",
-        "num_output: 8 kernel_size: [3] pad: 1",
+        "num_output: 8 kernel_h: 3 kernel_w: 3 pad: 1",
+        "num_output: 8 kernel_size: [3, 3] pad_h: 1 pad_w: 1",
     ],
 )
 def test_another_spelling_is_no_difference(conv):
@@ -49,8 +50,8 @@ def test_another_spelling_is_no_difference(conv):
 def test_fields_shapes_and_costs():
     assert changes(net(), net(CONV + " stride: 2 group: 2 param { lr_mult: 2 } weight_filler { type: 'xavier' }")) == {
         "conv": [
+            ("stride", "1", "2"),
             ("param[0].lr_mult", "1 (default)", "2"),
-            ("stride", "none", "2"),
             ("group", "1 (default)", "2"),
             ("weight_filler.type", '"constant" (default)', '"xavier"'),
             ("output", "8 x 8 x 8", "2 x 4 x 4 x 4"),
@@ -64,6 +65,18 @@ def test_fields_shapes_and_costs():
             ("parameters", "2,565", "645"),
             ("MACs/image", "2.56 k", "640"),
         ],
+    }
+
+
+def test_windows_by_what_they_are():
+    assert changes(net(), net("num_output: 8 kernel_h: 1 kernel_w: 3 pad_h: 0 pad_w: 1")) == {
+        "conv": [
+            ("kernel", "3", "1 x 3"),
+            ("pad", "1", "0 x 1"),
+            ("weights", "8 x 4 x 3 x 3 + 8", "8 x 4 x 1 x 3 + 8"),
+            ("parameters", "296", "104"),
+            ("MACs/image", "18.4 k", "6.14 k"),
+        ]
     }
 
 

@@ -79,4 +79,4 @@ def test_interrupted(monkeypatch, capsys):
 
     monkeypatch.setattr("netdef.loading.load", interrupt)
     assert run(["shapes", "alexnet"]) == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert capsys.readouterr().err.strip() == "interrupted"

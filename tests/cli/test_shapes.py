@@ -34,7 +34,7 @@ def test_the_table():
         "\n"
         "layer        type             output         weights + biases   parameters  MACs/image  activations\n"
         "---------------------------------------------------------------------------------------------------\n"
-        "data         Input            4 x 8 x 8                                                    2.00 KiB\n"
+        "data         Input            2 x 2 x 8 x 8                                                2.00 KiB\n"
         "  and label                   1                                                                 8 B\n"
         "conv         Convolution      2 x 4 x 8 x 8  8 x 2 x 3 x 3 + 8         152      9.22 k     4.00 KiB\n"
         "relu         ReLU             2 x 4 x 8 x 8                                                in place\n"
@@ -76,7 +76,7 @@ def test_alexnet_as_people_draw_it(capsys):
 
 def test_long_names_do_not_widen_the_table_beyond_its_limit():
     name = "inception_4a/output/branch_with_a_very_long_name_that_goes_on_and_on/3x3_reduce"
-    text = SMALL.replace("layer conv:", 'layer { name: "%s" type: "ReLU" bottom: "data" top: "q" }\nlayer conv:' % name)
+    text = SMALL.replace("layer conv:", f'layer {{ name: "{name}" type: "ReLU" bottom: "data" top: "q" }}\nlayer conv:')
     table = render(netdef.parse(text))
     assert max(len(line) for line in table.splitlines()[:-2]) <= WIDTH
     assert "inception_4a" in table
