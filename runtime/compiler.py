@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef import NetdefError
-from runtime.devices.cpu import CpuDevice
+from netdef.loading import load, with_batch_size
+from runtime.devices.open import open_device
 from runtime.executable import Executable
 from runtime.passes.fuse import fuse
 from runtime.passes.lower import lower
@@ -85,31 +86,12 @@ def compile(
     ------
     NetdefError: if a layer's type cannot run yet, or the device is not there.
     """
-    from netdef.graph import Net
-
-    if not isinstance(net, Net):
-        from netdef import load
-
+    if isinstance(net, str | Path):
         net = load(net, batch_size=batch_size)
     elif batch_size is not None:
-        from netdef.loading import with_batch_size
-
         net = with_batch_size(net, batch_size)
     seed = DEFAULT_SEED if seed is None else seed
-    program = compile_program(
-        net, backward=backward, keep=keep, losses_only=losses_only, update=update, seed=seed
-    )
+    program = compile_program(net, backward=backward, keep=keep, losses_only=losses_only, update=update, seed=seed)
     device = share.device if share is not None else open_device(devices, threads)
     return Executable(program, device, seed, share, differentiable=backward)
 
-
-def open_device(name: str, threads: int | None = None) -> CpuDevice:
-    """The device of that name.
-
-    Raises
-    ------
-    NetdefError: if it is not one this version knows.
-    """
-    if name in ("cpu", "cpu:0"):
-        return CpuDevice(threads)
-    raise NetdefError(f"there is no device '{name}'", hint="this version runs on `cpu`")

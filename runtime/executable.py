@@ -10,7 +10,7 @@ import numpy as np
 
 from netdef import NetdefError
 from netdef.language.spelling import did_you_mean
-from runtime.devices.cpu import CpuDevice
+from runtime.devices.device import Device
 from runtime.fillers import fill
 from runtime.program import Buffer, Program, SourceInput
 
@@ -30,7 +30,7 @@ class Executable:
     """
 
     def __init__(
-        self, program: Program, device: CpuDevice, seed: int, share: Executable | None = None, differentiable: bool = True
+        self, program: Program, device: Device, seed: int, share: Executable | None = None, differentiable: bool = True
     ):
         assert program.plan is not None
         self.net: Net = program.net
@@ -44,7 +44,7 @@ class Executable:
         self._share = share
         self._differentiable = differentiable
         self._arenas = {name: device.allocate(size) for name, size in self._plan.arenas.items() if name != "parameters"}
-        self._arrays: dict[Buffer, np.ndarray] = {}
+        self._arrays: dict[Buffer, Any] = {}
         if share is None:
             self._arenas["parameters"] = device.allocate(self._plan.arenas["parameters"])
             self._initialise()
@@ -109,9 +109,9 @@ class Executable:
         for name, blob in by_name.items():
             array = self._array(self.program.seeds[blob])
             if name in top_gradients:
-                _store(array, top_gradients[name], blob.shape, name)
+                self._store(array, top_gradients[name], blob.shape, name)
             else:
-                array[...] = blob.producer.loss_weights[blob.index]
+                self.device.write(array, np.array(blob.producer.loss_weights[blob.index], np.float32))
         self.device.run(self._lists["backward"])
 
     def update(self) -> None:
@@ -122,7 +122,7 @@ class Executable:
         """Run forward again on the same inputs, one kernel at a time; the layer whose output first was not finite, or None."""
         for step, bound in zip(self.program.forward, self._lists["forward"], strict=True):
             self.device.run([bound])
-            if not all(np.isfinite(self._array(b)).all() for b in step.outputs if b.dtype == "float32"):
+            if not all(np.isfinite(self._host(b)).all() for b in step.outputs if b.dtype == "float32"):
                 return step.layer
         return None
 
@@ -150,7 +150,7 @@ class Executable:
 
     def param(self, layer: str, index: int) -> np.ndarray:
         """A copy of parameter `index` of a layer, in Caffe's shape."""
-        return self._array(self._parameter_buffer(layer, index)).copy()
+        return self._host(self._parameter_buffer(layer, index))
 
     def set_param(self, layer: str, index: int, array: Any) -> None:
         """Overwrite parameter `index` of a layer.
@@ -159,22 +159,26 @@ class Executable:
         ------
         NetdefError: if the shapes differ.
         """
-        target = self._array(self._parameter_buffer(layer, index))
+        target = self._parameter_buffer(layer, index)
         values = np.asarray(array, np.float32)
         if values.shape != target.shape:
             raise NetdefError(f"parameter {index} of layer '{layer}' has shape {target.shape}, not {values.shape}")
-        target[...] = values
+        self.device.write(self._array(target), values)
 
     def param_grad(self, layer: str, index: int) -> np.ndarray:
         """A copy of the gradient of parameter `index` of a layer, in Caffe's shape."""
         owner = self._parameter(layer, index).owner
         if owner not in self.program.parameter_gradients:
             raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed")
-        return self._array(self.program.parameter_gradients[owner]).copy()
+        return self._host(self.program.parameter_gradients[owner])
 
     def state(self, parameter: Parameter, name: str) -> np.ndarray:
-        """The live array of a solver state, such as a parameter's momentum, in the parameter's shape."""
-        return self._array(self.program.states[parameter.owner, name])
+        """A copy of a solver's state, such as a parameter's momentum, in the parameter's shape."""
+        return self._host(self.program.states[parameter.owner, name])
+
+    def set_state(self, parameter: Parameter, name: str, values: np.ndarray) -> None:
+        """Overwrite a solver's state."""
+        self.device.write(self._array(self.program.states[parameter.owner, name]), values.reshape(parameter.shape))
 
     def set_scalar(self, name: str, value: float) -> None:
         """Set a number that kernels read: `iteration`, `rate`, ...  Programs that do not use it ignore it.
@@ -184,11 +188,11 @@ class Executable:
         if name == "iteration":
             self._passes = int(value) - 1
         elif name in self.program.scalars:
-            self._array(self.program.scalars[name])[0] = value
+            self._write_scalar(name, value)
 
     def scalar(self, name: str) -> float:
         """The present value of such a number."""
-        return float(self._array(self.program.scalars[name])[0])
+        return float(self._host(self.program.scalars[name])[0])
 
     def save_weights(self, path: str | Path) -> None:
         """Write all parameters as a .caffemodel (or .h5 by its ending), beside and renamed."""
@@ -223,14 +227,29 @@ class Executable:
 
     # Memory
 
-    def _array(self, buffer: Buffer) -> np.ndarray:
+    def _array(self, buffer: Buffer) -> Any:
+        """The device's array of a buffer."""
         if buffer not in self._arrays:
-            self._arrays[buffer] = self.device.array(buffer, self._arenas, self._plan)
+            arena, offset = self._plan.offsets[buffer.root]
+            offset += buffer.byte_offset
+            self._arrays[buffer] = self.device.array(self._arenas[arena], offset, buffer.shape, buffer.dtype)
         return self._arrays[buffer]
+
+    def _host(self, buffer: Buffer) -> np.ndarray:
+        """A copy of a buffer, in internal layout."""
+        return self.device.read(self._array(buffer))
+
+    def _write_scalar(self, name: str, value: float) -> None:
+        scalar = self.program.scalars[name]
+        self.device.write(self._array(scalar), np.array([value], scalar.dtype))
 
     def _initialise(self) -> None:
         for parameter, buffer in self.program.parameters.items():
-            fill(self._array(buffer), parameter.filler, self.seed, str(parameter), parameter.layer.position)
+            array = self._array(buffer)
+            values = array if isinstance(array, np.ndarray) else np.empty(buffer.shape, np.float32)
+            fill(values, parameter.filler, self.seed, str(parameter), parameter.layer.position)
+            if values is not array:
+                self.device.write(array, values)
 
     def _adopt(self, other: Executable) -> None:
         """Use the parameters of another executable, by layer name; those it lacks are this one's own."""
@@ -240,14 +259,14 @@ class Executable:
             names = ", ".join(sorted({parameter.layer.name for parameter in own}))
             raise NetdefError(f"layers of the test net that the training net has no weights for: {names}")
         for parameter, buffer in self.program.parameters.items():
-            array = other._array(theirs[str(parameter)])
-            if array.shape != buffer.shape:
+            shared = theirs[str(parameter)]
+            if shared.shape != buffer.shape:
                 raise NetdefError(
                     f"parameter {parameter} has shape {buffer.shape} in phase {self.net.phase} "
-                    f"and {array.shape} in phase {other.net.phase}",
+                    f"and {shared.shape} in phase {other.net.phase}",
                     position=parameter.layer.position,
                 )
-            self._arrays[buffer] = array
+            self._arrays[buffer] = other._array(shared)
 
     def _read(self, buffer: Buffer, what: str) -> np.ndarray:
         if buffer.root in self._plan.recycled:
@@ -255,8 +274,8 @@ class Executable:
                 f"{what} was not kept: its memory is reused by others in this program",
                 hint='compile with keep="all" to read it',
             )
-        array = self._array(buffer)
-        return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim else array.copy()
+        array = self._host(buffer)
+        return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim else array
 
     def _blob_buffer(self, name: str) -> Buffer:
         blob = self.net.blobs.get(name)
@@ -281,7 +300,7 @@ class Executable:
     def _count_pass(self) -> None:
         self._passes += 1
         if "iteration" in self.program.scalars:
-            self._array(self.program.scalars["iteration"])[0] = self._passes
+            self._write_scalar("iteration", self._passes)
 
     def _feed_inputs(self, inputs: Mapping[str, Any]) -> bool:
         """Store the given arrays; whether any of them replaces a data source."""
@@ -291,7 +310,7 @@ class Executable:
                 hint = did_you_mean(name, self._feeds) or "those that are: " + (", ".join(self._feeds) or "none")
                 raise NetdefError(f"'{name}' is not an input of net '{self.net.name}'", hint=hint)
             blob, from_source = self._feeds[name]
-            _store(self._array(self.program.blobs[blob]), values, blob.shape, name)
+            self._store(self._array(self.program.blobs[blob]), values, blob.shape, name)
             replaced |= from_source
         return replaced
 
@@ -304,8 +323,18 @@ class Executable:
             self.sources[name] = open_source(source.layer, self.seed)
         batch = self.sources[name].next()
         for field, buffer in source.fields.items():
-            self._array(buffer)[...] = getattr(batch, field)
+            self.device.write(self._array(buffer), getattr(batch, field))
         self.sources[name].release(batch)
+
+    def _store(self, array: Any, values: Any, shape: tuple[int, ...], name: str) -> None:
+        """Write an array in user order (batch first) into one in internal order (batch last)."""
+        values = np.asarray(values)
+        if values.shape != shape:
+            hint = ""
+            if values.shape[1:] == shape[1:] and values.ndim:
+                hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
+            raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
+        self.device.write(array, np.moveaxis(values, 0, -1) if values.ndim else values)
 
 
 def _feedable(program: Program) -> dict[str, tuple[Blob, bool]]:
@@ -314,15 +343,4 @@ def _feedable(program: Program) -> dict[str, tuple[Blob, bool]]:
     for source in program.sources:
         feeds |= {blob.name: (blob, True) for blob in source.layer.tops}
     return feeds
-
-
-def _store(array: np.ndarray, values: Any, shape: tuple[int, ...], name: str) -> None:
-    """Write an array in user order (batch first) into one in internal order (batch last)."""
-    values = np.asarray(values)
-    if values.shape != shape:
-        hint = ""
-        if values.shape[1:] == shape[1:] and values.ndim:
-            hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
-        raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
-    array[...] = np.moveaxis(values, 0, -1) if values.ndim else values
 

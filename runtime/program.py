@@ -50,6 +50,13 @@ class Buffer:
         return self.size * ITEM_BYTES[self.dtype]
 
     @property
+    def byte_offset(self) -> int:
+        """Where this buffer starts in its root's memory."""
+        if self.base is None:
+            return 0
+        return self.base.byte_offset + self.offset * ITEM_BYTES[self.dtype]
+
+    @property
     def root(self) -> Buffer:
         """The buffer that holds the memory."""
         return self if self.base is None else self.base.root

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import count
+from math import prod
 from pathlib import Path
 from pkgutil import iter_modules
 from queue import SimpleQueue
@@ -17,9 +18,10 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from netdef import NetdefError
+from runtime.devices.device import Step
 from runtime.kernels.registry import CPU_KERNELS, Kernel
 from runtime.kernels.stale import digest, drop_stale
-from runtime.program import Buffer, Instruction, MemoryPlan
+from runtime.program import Buffer, Instruction
 
 CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
 
@@ -108,6 +110,7 @@ class CpuDevice:
 
     def __init__(self, threads: int | None = None):
         load_kernels()
+        self.name = "cpu:0"
         self.threads = threads or available_cores()
         self.workers = Workers(self.threads)
         self._scratch: list[np.ndarray] = []
@@ -129,15 +132,10 @@ class CpuDevice:
         start = -raw.ctypes.data % 64
         return raw[start : start + size]
 
-    def array(self, buffer: Buffer, arenas: Mapping[str, np.ndarray], plan: MemoryPlan) -> np.ndarray:
-        """The array of a buffer: a view into its arena."""
-        arena, offset = plan.offsets[buffer.root]
-        start = offset
-        view: Buffer | None = buffer
-        while view is not None and view.base is not None:
-            start += view.offset * np.dtype(view.dtype).itemsize
-            view = view.base
-        return arenas[arena][start : start + buffer.bytes].view(buffer.dtype).reshape(buffer.shape)
+    def array(self, memory: np.ndarray, offset: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        """The array at a byte offset of `memory`."""
+        size = prod(shape) * np.dtype(dtype).itemsize
+        return memory[offset : offset + size].view(dtype).reshape(shape)
 
     def reserve_scratch(self, floats: int) -> None:
         """Make every worker's private memory at least this large."""
@@ -148,7 +146,7 @@ class CpuDevice:
     def scratch_bytes(self) -> int:
         return sum(scratch.nbytes for scratch in self._scratch)
 
-    def bind(self, step: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> Callable[[], None]:
+    def bind(self, step: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> Step:
         """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
         kernel = CPU_KERNELS[step.kernel]
         given = [arrays(buffer) for buffer in step.buffers]
@@ -161,7 +159,7 @@ class CpuDevice:
         items = kernel.items(*arguments)
         return self._launcher(kernel, step, arguments, items)
 
-    def _launcher(self, kernel: Kernel, step: Instruction, arguments: list[Any], items: int) -> Callable[[], None]:
+    def _launcher(self, kernel: Kernel, step: Instruction, arguments: list[Any], items: int) -> Step:
         function, run = kernel.function, self.workers.run
         if not kernel.wants_scratch:
             fixed = tuple(arguments)
@@ -175,11 +173,22 @@ class CpuDevice:
 
         return lambda: run(work, items)
 
-    def run(self, steps: list[Callable[[], None]]) -> None:
-        """Run bound instructions in order."""
+    def run(self, steps: Sequence[Step]) -> None:
+        """Run bound instructions in order; they are done when it returns."""
         with blas().limit(limits=1, user_api="blas"):
             for step in steps:
                 step()
+
+    def synchronize(self) -> None:
+        """Nothing is ever left running."""
+
+    def write(self, array: np.ndarray, values: np.ndarray) -> None:
+        """Copy from the host; broadcast as NumPy does."""
+        array[...] = values
+
+    def read(self, array: np.ndarray) -> np.ndarray:
+        """A copy for the host."""
+        return array.copy()
 
     def close(self) -> None:
         """End the worker threads."""

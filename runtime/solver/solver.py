@@ -293,7 +293,7 @@ class Solver:
             "solver": self.filename,
             "net": self.nets.train.filename,
             "rate": self.rate.state(),
-            "smoothed_loss": self.smoothed.state(),
+            "last_losses": self.smoothed.state(),
             "sources": {
                 "train": positions(self.executable),
                 "test": [positions(test.executable) for test in self.tests],
@@ -324,7 +324,7 @@ class Solver:
             self._set_history(parameter, array)
         self.iteration = state.iteration
         self.rate.restore({**side.get("rate", {}), "step": state.step})
-        self.smoothed.restore(side.get("smoothed_loss", {}))
+        self.smoothed.restore(side.get("last_losses", []))
         sources = side.get("sources", {})
         seek(self.executable, sources.get("train", {}))
         for test, position in zip(self.tests, sources.get("test", []), strict=False):
@@ -341,7 +341,7 @@ class Solver:
 
     def _set_history(self, parameter: Parameter, array: np.ndarray) -> None:
         if (parameter, "history") in self.executable.program.states:
-            self.executable.state(parameter, "history")[...] = array.reshape(parameter.shape)
+            self.executable.set_state(parameter, "history", array)
 
     def _check_weights(self) -> None:
         for parameter in self._owners():

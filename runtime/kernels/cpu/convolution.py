@@ -241,7 +241,7 @@ def flip_weights(begin, end, w, flipped, group):
 def bias_gradient(begin, end, dy, db):
     """db (O,) = the sum of dy (A, O, rows, columns) over the rest; float32 along a row, float64 over the rows."""
     for o in range(begin, end):
-        total = 0.0
+        total = np.float64(0)
         for a in range(dy.shape[0]):
             for row in range(dy.shape[2]):
                 part = np.float32(0)
