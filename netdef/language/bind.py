@@ -17,7 +17,7 @@ from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, S
 from netdef.language.origins import Entry, Origins, Path, Span
 from netdef.language.parser import Tree
 from netdef.language.scalars import MisfitError, convert
-from netdef.language.source import Position, Source
+from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
 
@@ -305,7 +305,7 @@ class _Binder:
 
     def unknown_type(self, kind: str, span: Span, message: Any = None) -> None:
         hint = did_you_mean(kind, schema.LAYER_TYPES) or "a layer of your own is written as type: Python"
-        self.error(f"unknown layer type {kind!r}", *span, hint)
+        self.error(f"unknown layer type {excerpt(kind)!r}", *span, hint)
 
     def set_defaults(self, defaults: Defaults) -> None:
         """Remember what the layers below inherit."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from netdef import schema
 from netdef.language.nodes import Block, Field, Layer, Scalar, Statement, Value
+from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean, nearest
 from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
 from netdef.schema.legacy_layers import v1_type
@@ -61,11 +62,11 @@ def unknown_field(statement: Field, statements: list[Statement], scope: Scope, f
     """The message and the hint for a field that the block it stands in does not have."""
     name = statement.name
     owner = scope.type or _layer_type(scope, statements) or described(scope)
-    message = f"unknown field {name!r} of {owner}"
+    message = f"unknown field {excerpt(name)!r} of {owner}"
     if scope.type and name in HEAD:
         return f"{name} stands before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }"
     if not scope.type and scope.message == "LayerParameter":
-        message = f"unknown field {name!r} of {described(scope)}"
+        message = f"unknown field {excerpt(name)!r} of {described(scope)}"
     known = list(layer_vocabulary(scope.type)) if scope.type else list(fields(scope.message))
     formerly = _FORMERLY.get((scope.message, name))
     if scope.type:
@@ -115,9 +116,9 @@ def block_wanted(info: FieldInfo, value: Value) -> str:
     inside = fields(info.message)
     if isinstance(value, Scalar) and len(inside) == 1:
         (only,) = inside
-        return f"write {info.name} {{ {only}: {value.text} }}"
+        return f"write {info.name} {{ {only}: {excerpt(value.text)} }}"
     if info.message == "FillerParameter" and isinstance(value, Scalar):
-        return f'write {info.name} {{ type: "{value.name}" }}'
+        return f'write {info.name} {{ type: "{excerpt(value.name)}" }}'
     if info.message == "LayerParameter" and isinstance(value, Scalar):
         return "write layer NAME: TYPE(bottoms) { ... }, or layer { ... }"
     return f"write {info.name} {{ ... }}"

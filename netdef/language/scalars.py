@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from netdef.language.nodes import Scalar
+from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.vocabulary import FieldInfo
 
@@ -42,20 +43,20 @@ def _integer(info: FieldInfo, value: Scalar) -> int:
         else:
             number = int(body, 16 if body[:2] in ("0x", "0X") else 10)
     except ValueError:
-        raise MisfitError(f"{info.name} takes a whole number, not {text}", _whole(info, body)) from None
+        raise MisfitError(f"{info.name} takes a whole number, not {_shown(value)}", _whole(info, body)) from None
     if text[0] == "-":
         number = -number
     if info.low <= number <= info.high:
         return number
     if info.low == 0 and number < 0:
-        raise MisfitError(f"{info.name} cannot be negative, and {text} is")
-    raise MisfitError(f"{text} is too large for {info.name}: it goes from {info.low} to {info.high}")
+        raise MisfitError(f"{info.name} cannot be negative, and {_shown(value)} is")
+    raise MisfitError(f"{_shown(value)} is too large for {info.name}: it goes from {info.low} to {info.high}")
 
 
 def _whole(info: FieldInfo, body: str) -> str:
     """What to write instead of a number that is not a whole one."""
     if body.isdecimal():
-        return f"a number that starts with 0 is octal: write {info.name}: {body.lstrip('0')}"
+        return f"a number that starts with 0 is octal: write {excerpt(body.lstrip('0'))}" if body[0] == "0" else ""
     number = _float_of(body)
     if number is not None and number.is_integer() and abs(number) <= info.high:
         return f"write {info.name}: {int(number)}"
@@ -70,11 +71,11 @@ def _float(info: FieldInfo, value: Scalar) -> float:
     if value.type == "NAME":
         number = {"inf": math.inf, "infinity": math.inf, "nan": math.nan}.get(body.lower())
         if number is None:
-            raise MisfitError(f"{info.name} takes a number, not {value.text}")
+            raise MisfitError(f"{info.name} takes a number, not {_shown(value)}")
     else:
         number = _float_of(body)
         if number is None:
-            raise MisfitError(f"{info.name} takes a decimal number, not {value.text}")
+            raise MisfitError(f"{info.name} takes a decimal number, not {_shown(value)}")
     return sign * number
 
 
@@ -114,7 +115,7 @@ def _enum(info: FieldInfo, value: Scalar) -> int:
     if value.type == "NUMBER":
         if re.fullmatch(r"[+-]?[0-9]+", value.text) and int(value.text) in names.values():
             return int(value.text)
-        raise MisfitError(f"{info.name} has no value {value.text}", choices)
+        raise MisfitError(f"{info.name} has no value {_shown(value)}", choices)
     if value.type == "NAME" and value.text in names:
         return names[value.text]
     if value.name in names:
@@ -132,7 +133,7 @@ def _string(info: FieldInfo, value: Scalar) -> str:
 
 def _bytes(info: FieldInfo, value: Scalar) -> bytes:
     if value.pieces is None:
-        raise MisfitError(f"{info.name} takes a text, not {_shown(value)}", f'write {info.name}: "{value.text}"')
+        raise MisfitError(f"{info.name} takes a text, not {_shown(value)}", f'write {info.name}: "{excerpt(value.text)}"')
     return b"".join(_unescaped(piece.text[1:-1], piece.start + 1) for piece in value.pieces)
 
 
@@ -176,7 +177,7 @@ def _unquoted(info: FieldInfo, value: Scalar) -> str:
 
 def _shown(value: Scalar) -> str:
     text = value.text if value.pieces is None or len(value.pieces) == 1 else f'"{value.name}"'
-    return text if len(text) <= 60 else text[:57] + "..."
+    return excerpt(text)
 
 
 _CONVERT: dict[str, Callable[[FieldInfo, Scalar], Any]] = {

@@ -6,6 +6,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 
+def excerpt(text: str, width: int = 60) -> str:
+    """A piece of a file as a message can quote it: cut if it is long."""
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
 class Source:
     """A file's name and text. Line and column of an offset are worked out when somebody asks for them.
 

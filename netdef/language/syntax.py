@@ -8,7 +8,7 @@ from netdef.language.brackets import BLOCK, WORDS
 from netdef.language.diagnostics import Diagnostic
 from netdef.language.lexer import END, STRAY
 from netdef.language.nodes import Token
-from netdef.language.source import Position, Source
+from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import nearest
 
 NAMES = WORDS | {"STRING", "NUMBER"}
@@ -231,11 +231,11 @@ def _wanted(tokens: list[Token], at: int) -> str:
 
 
 def _plain(token: Token) -> str:
-    return token.text if len(token.text) <= 40 else token.text[:37] + "..."
+    return excerpt(token.text, 40)
 
 
 def _show(token: Token) -> str:
-    return "the end of the file" if token.type == END else token.text if token.type == "STRING" else f"'{_plain(token)}'"
+    return "the end of the file" if token.type == END else _plain(token) if token.type == "STRING" else f"'{_plain(token)}'"
 
 
 def _position(source: Source, token: Token) -> Position:
