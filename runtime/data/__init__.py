@@ -64,9 +64,9 @@ def open_source(
 def open_images(layer: ImageData, paths: Sequence[str], workers: int | None = None, on_skip: OnSkip = warn_of_skip) -> Source:
     """The given image files in their order, as an ImageData layer would bring them to its net in the test phase; labels are 0.
 
-    Where the layer's own source is not made of files, their shorter side is brought to 256 pixels and the centre kept.
+    Their shorter side is brought to 256 pixels and the centre kept, unless the layer gives another size.
     """
-    settings = settings_of(layer)
+    settings = settings_of(layer, source="")
     height, width = settings.image_size if settings.resize or mean_image_size(layer) else (max(SIDE, settings.crop),) * 2
     resize = Resize(height, width, stretch=bool(layer.p.new_height and layer.p.new_width))
     settings = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, resize=resize)

@@ -49,7 +49,7 @@ class FileSamples:
         NetdefError: no image of the listing can be read, or this one does not have the size that the net needs.
         """
         index = self.entry(position)
-        path = self._listing.paths[index]
+        path = self._listing.path(index)
         image = self._decode(index, path)
         offset, mirror = augment(self._settings, self._draws, position, image.size)
         if (image.height, image.width) != self._settings.image_size:

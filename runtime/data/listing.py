@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netdef import NetdefError
+from netdef.language.diagnostics import Diagnostic, Source
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 TEST_FOLDERS = ("test", "val", "validation")
@@ -18,13 +19,20 @@ class Listing:
 
     Attributes
     ----------
-    name: the list file or folder. paths, labels: one a sample. classes: a name for each label, or None.
+    name: the list file or folder.
+    paths, labels: one a sample. root: goes before each path.
+    classes: a name for each label, or None.
     """
 
     name: str
     paths: list[str]
     labels: list[int]
     classes: tuple[str, ...] | None = None
+    root: str = ""
+
+    def path(self, index: int) -> str:
+        """The file of a sample."""
+        return self.root + self.paths[index]
 
     def part(self, train: bool, every: int) -> Listing:
         """The training or the test part when every `every`th image of each class, its first included, is kept for testing."""
@@ -36,7 +44,7 @@ class Listing:
                 kept.append(index)
         if not kept:
             raise NetdefError(f"{self.name} has too few images to keep one in {every} of each class for testing")
-        return Listing(self.name, [self.paths[i] for i in kept], [self.labels[i] for i in kept], self.classes)
+        return replace(self, paths=[self.paths[i] for i in kept], labels=[self.labels[i] for i in kept])
 
 
 def read_list(path: str, root_folder: str = "") -> Listing:
@@ -48,34 +56,41 @@ def read_list(path: str, root_folder: str = "") -> Listing:
 
     Raises
     ------
-    NetdefError: the file is missing, empty or not text; a line, by its number, has no label or one that is no integer.
+    NetdefError: the file is missing, empty or not text; or lines have no label or one that is no integer (all are told).
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise NetdefError(f"cannot read the list of images {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise NetdefError(f"{path} is not a list of images: it is not text", hint="expected lines of 'path label'") from None
-    paths, labels = [], []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            name, label = _entry(line, f"{path}:{number}")
-            paths.append(name)
-            labels.append(label)
+    source = Source(path, text)
+    paths: list[str] = []
+    labels: list[int] = []
+    errors: list[Diagnostic] = []
+    for number, line in enumerate(source.text.split("\n"), 1):
+        if not line or line.isspace():
+            continue
+        try:
+            name, label = line.rsplit(None, 1)
+            labels.append(int(label))
+            paths.append(name.strip())
+        except ValueError:
+            errors.append(_error(source, number, line))
+    if errors:
+        raise NetdefError(errors)
     if not paths:
         raise NetdefError(f"{path} lists no images", hint="expected lines of 'path label'")
-    root = f"{root_folder.rstrip('/')}/" if root_folder else _start(paths[0], path)
-    return Listing(path, [root + name for name in paths], labels)
+    return Listing(path, paths, labels, root=f"{root_folder.rstrip('/')}/" if root_folder else _start(paths[0], path))
 
 
-def _entry(line: str, where: str) -> tuple[str, int]:
-    name, _, label = line.strip().rpartition(" ") if "\t" not in line else line.strip().rpartition("\t")
-    if not name.strip():
-        raise NetdefError(f"{where}: expected 'path label', found '{line.strip()}'")
-    try:
-        return name.strip(), int(label)
-    except ValueError:
-        raise NetdefError(f"{where}: the label '{label}' is not an integer", hint="expected 'path label'") from None
+def _error(source: Source, number: int, line: str) -> Diagnostic:
+    """What is wrong with a line of a list."""
+    words = line.split()
+    wrong = words[-1] if len(words) > 1 else line.strip()
+    at = source.starts[number - 1] + line.rindex(wrong)
+    message = f"the label '{wrong}' is not an integer" if len(words) > 1 else "a path without a label"
+    return Diagnostic(message, source.position(at, at + len(wrong)), hint="expected 'path label'")
 
 
 def _start(first: str, list_path: str) -> str:

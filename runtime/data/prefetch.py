@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from threading import Condition, Lock, Thread
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from runtime.data.source import Batch, OnSkip, Sample, Samples, UnreadableError
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
-JOIN_SECONDS = 5.0  # a worker stuck in a dead file system is left behind
+JOIN_SECONDS = 2.0  # for all workers; one that is stuck in a dead file system is left behind
 
 
 def warn_of_skip(path: str, reason: str) -> None:
@@ -145,8 +146,9 @@ class Prefetcher:
             self._closed = True
             self._changed.notify_all()
             self._filled.notify_all()
+        deadline = monotonic() + JOIN_SECONDS
         for thread in self._threads:
-            thread.join(JOIN_SECONDS)
+            thread.join(max(0.0, deadline - monotonic()))
         self._threads.clear()
 
     def __enter__(self) -> Prefetcher:

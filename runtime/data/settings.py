@@ -62,8 +62,12 @@ class Settings:
         return (*self.image_size, self.channels)
 
 
-def settings_of(layer: ImageData) -> Settings:
+def settings_of(layer: ImageData, source: str | None = None) -> Settings:
     """Read and check an ImageData layer.
+
+    Parameters
+    ----------
+    source: instead of the layer's own, which then need not be there.
 
     Raises
     ------
@@ -71,19 +75,15 @@ def settings_of(layer: ImageData) -> Settings:
     """
     transform = layer.message.transform_param
     if transform.force_color and transform.force_gray:
-        raise layer.error(f"{layer.name}: force_color and force_gray exclude each other", "transform_param", "force_gray")
-    source = _source(layer)
+        raise layer.error("force_color and force_gray exclude each other", "transform_param", "force_gray")
     size = image_size(layer)
     if layer.crop_size > min(size):
-        raise layer.error(
-            f"{layer.name}: crop_size {layer.crop_size} is larger than the images, {size[0]} x {size[1]}",
-            "transform_param",
-            "crop_size",
-        )
+        message = f"crop_size {layer.crop_size} is larger than the images, {size[0]} x {size[1]}"
+        raise layer.error(message, "transform_param", "crop_size")
     return Settings(
         name=layer.name,
         train=layer.phase == "train",
-        source=source,
+        source=_source(layer) if source is None else source,
         image_size=size,
         batch_size=layer.batch_size,
         root_folder=layer.p.root_folder,
@@ -108,36 +108,45 @@ def image_size(layer: ImageData) -> tuple[int, int]:
     return mean_image_size(layer) or (layer.crop_size, layer.crop_size)
 
 
+def mean_image_size(layer: ImageData) -> tuple[int, int] | None:
+    """Height and width of the layer's mean image; None if it has none."""
+    _, height, width = _mean(layer).shape
+    return None if (height, width) == (1, 1) else (height, width)
+
+
 def mean_of(layer: ImageData) -> NDArray[np.float32]:
-    """What the layer subtracts from the pixels: (C, 1, 1), or (C, H, W) for the images before cropping.
+    """What the layer subtracts from the pixels: (C, H, W), for the images before cropping.
 
     Raises
     ------
-    NetdefError: mean_file together with mean_value, a damaged file, another number of channels.
+    NetdefError: mean_file together with mean_value, a damaged file, another number of channels, another size.
     """
+    mean, size = _mean(layer), image_size(layer)
+    if mean.shape[1:] not in ((1, 1), size):
+        message = f"the mean image is {mean.shape[1]} x {mean.shape[2]}, the images are {size[0]} x {size[1]}"
+        raise layer.error(message, "transform_param", "mean_file")
+    return np.ascontiguousarray(np.broadcast_to(mean, (layer.channels, *size)))
+
+
+def _mean(layer: ImageData) -> NDArray[np.float32]:
+    """The mean as (C, 1, 1), or as (C, H, W) where it is an image."""
     transform = layer.message.transform_param
     field = "mean_file" if transform.mean_file else "mean_value"
     if transform.mean_file and transform.mean_value:
-        raise layer.error(f"{layer.name}: mean_file and mean_value exclude each other", "transform_param", field)
+        raise layer.error("mean_file and mean_value exclude each other", "transform_param", field)
     try:
         if not transform.mean_file:
             return channel_means(transform.mean_value, layer.channels)
         return read_mean(_find(layer, transform.mean_file, "transform_param", field), layer.channels)
     except ValueError as error:
-        raise layer.error(f"{layer.name}: {error}", "transform_param", field) from None
-
-
-def mean_image_size(layer: ImageData) -> tuple[int, int] | None:
-    """Height and width of the layer's mean image; None if it has none."""
-    _, height, width = mean_of(layer).shape
-    return None if (height, width) == (1, 1) else (height, width)
+        raise layer.error(str(error), "transform_param", field) from None
 
 
 def _source(layer: ImageData) -> str:
     if not layer.source.startswith(BUILTIN):
         return _find(layer, layer.source, "source")
     if layer.source != PHOTOS:
-        raise layer.error(f"{layer.name}: there is no {layer.source}", "source", hint=did_you_mean(layer.source, [PHOTOS]))
+        raise layer.error(f"there is no {layer.source}", "source", hint=did_you_mean(layer.source, [PHOTOS]))
     return PHOTOS
 
 
@@ -145,7 +154,7 @@ def _find(layer: ImageData, path: str, *field: str) -> str:
     found = _located(layer, path)
     if not found.exists():
         hint = "paths start at the current folder or at the net file's"
-        raise layer.error(f"{layer.name}: there is no {path}", *field, hint=hint)
+        raise layer.error(f"there is no {path}", *field, hint=hint)
     return str(found)
 
 

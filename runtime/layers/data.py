@@ -25,7 +25,7 @@ def lower(layer: ImageData, build: Builder) -> None:
         "image_transform",
         *fields.values(),
         out=top,
-        mean=np.ascontiguousarray(np.broadcast_to(mean_of(layer), (channels, *size))),
+        mean=mean_of(layer),
         scale=np.float32(layer.message.transform_param.scale),
         scratch=scratch_floats(width),
     )

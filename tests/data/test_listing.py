@@ -1,0 +1,113 @@
+"""List files and folders of classes."""
+
+import pytest
+from netdef import NetdefError
+from runtime.data.listing import read_list, scan_folder
+
+
+def files(listing):
+    return [listing.path(index) for index in range(len(listing.paths))]
+
+
+def test_a_list_is_paths_and_labels(write_list):
+    listing = read_list(write_list("/a/one.png 3", "/a/two words.jpg  12", "", "/a/tab.png\t7", "  /a/b.png -1  "))
+    assert listing.paths == ["/a/one.png", "/a/two words.jpg", "/a/tab.png", "/a/b.png"]
+    assert listing.labels == [3, 12, 7, -1]
+    assert listing.classes is None
+
+
+def test_the_root_folder_goes_before_each_path(write_list):
+    for root in ("/images", "/images/"):
+        assert files(read_list(write_list("a/one.png 3", "two.png 1"), root)) == ["/images/a/one.png", "/images/two.png"]
+    assert files(read_list(write_list("/val/one.png 3"), "/images")) == ["/images//val/one.png"]
+
+
+def test_paths_start_here_or_else_at_the_list(tmp_path, monkeypatch, write_list, write_image):
+    monkeypatch.chdir(tmp_path)
+    write_image("here.png", 2, 2)
+    write_image("elsewhere/there.png", 2, 2)
+    path = write_list("here.png 1", "missing.png 2", name="elsewhere/list.txt")
+    assert files(read_list(path)) == ["here.png", "missing.png"]
+    path = write_list("there.png 1", "missing.png 2", name="elsewhere/list.txt")
+    assert files(read_list(path)) == [str(tmp_path / "elsewhere/there.png"), str(tmp_path / "elsewhere/missing.png")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["a.png 1", "", " b.png"], r"list\.txt:3:2: .*without a label"),
+        (["a.png 1", "7"], r"list\.txt:2:1: .*without a label"),
+        (["a.png 1", "b.png cat"], r"list\.txt:2:7: .*'cat' is not an integer"),
+        (["b.png 1.5"], r"list\.txt:1:7: .*'1\.5' is not an integer"),
+        ([], "lists no images"),
+        (["", "  "], "lists no images"),
+    ],
+)
+def test_bad_lists_say_where(write_list, lines, message):
+    with pytest.raises(NetdefError, match=message):
+        read_list(write_list(*lines))
+
+
+def test_all_bad_lines_are_told_at_once(write_list):
+    with pytest.raises(NetdefError) as caught:
+        read_list(write_list("a.png", "b.png 1", "c.png x"))
+    assert len(caught.value.diagnostics) == 2
+
+
+def test_a_list_that_is_not_there_or_not_text(tmp_path):
+    with pytest.raises(NetdefError, match=r"none\.txt"):
+        read_list(str(tmp_path / "none.txt"))
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00\x80 1\n")
+    with pytest.raises(NetdefError, match="not text"):
+        read_list(str(tmp_path / "binary.txt"))
+
+
+def test_a_folder_has_one_folder_a_class(tmp_path, write_image):
+    for name in ("zebra/b.png", "zebra/a.JPG", "ant/deep/er/c.png", ".hidden/d.png", "empty/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "loose.png").write_bytes(b"")
+    listing = scan_folder(str(tmp_path), train=True)
+    assert listing.classes == ("ant", "empty", "zebra")
+    assert [(path.removeprefix(f"{tmp_path}/"), label) for path, label in zip(listing.paths, listing.labels, strict=True)] == [
+        ("ant/deep/er/c.png", 0),
+        ("zebra/a.JPG", 2),
+        ("zebra/b.png", 2),
+    ]
+
+
+@pytest.mark.parametrize("test_folder", ["test", "val", "validation"])
+def test_a_folder_may_keep_the_phases_apart(tmp_path, write_image, test_folder):
+    for name in ("train/ant/1.png", "train/bee/2.png", f"{test_folder}/bee/3.png", f"{test_folder}/cow/4.png"):
+        write_image(name, 2, 2)
+    train, test = scan_folder(str(tmp_path), train=True), scan_folder(str(tmp_path), train=False)
+    assert train.classes == test.classes == ("ant", "bee", "cow")
+    assert train.labels == [0, 1] and test.labels == [1, 2]
+    assert [path[-5:] for path in train.paths + test.paths] == ["1.png", "2.png", "3.png", "4.png"]
+
+
+def test_a_folder_called_train_alone_is_a_class(tmp_path, write_image):
+    write_image("train/1.png", 2, 2)
+    write_image("ship/2.png", 2, 2)
+    assert scan_folder(str(tmp_path), train=True).classes == ("ship", "train")
+
+
+def test_folders_without_images(tmp_path, write_image):
+    with pytest.raises(NetdefError, match="one folder a class"):
+        scan_folder(str(tmp_path), train=True)
+    write_image("loose.png", 2, 2)
+    with pytest.raises(NetdefError, match="one folder a class"):
+        scan_folder(str(tmp_path), train=True)
+
+
+def test_parts_divide_each_class(write_list):
+    listing = read_list(write_list(*(f"{label}-{n}.png {label}" for n in range(7) for label in (0, 1))))
+    train, test = listing.part(True, 3), listing.part(False, 3)
+    assert test.paths == [f"{label}-{n}.png" for n in (0, 3, 6) for label in (0, 1)]
+    assert sorted(train.paths + test.paths) == sorted(listing.paths)
+    assert test.labels == [0, 1] * 3 and len(train.labels) == 8
+
+
+def test_parts_of_too_few(write_list):
+    with pytest.raises(NetdefError, match="too few"):
+        read_list(write_list("a.png 0", "b.png 1")).part(True, 3)

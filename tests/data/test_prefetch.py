@@ -1,0 +1,199 @@
+"""The ring of batches: order, resuming, skipping, failing, stopping; all with workers that take their time."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from netdef import NetdefError
+from PIL import Image
+from runtime.data.prefetch import Prefetcher
+from runtime.data.source import Sample, UnreadableError
+
+BATCH = 4
+
+
+class Numbers:
+    """A stream whose image at a position shows that number, of epochs of 10; loading takes a random while."""
+
+    image_shape = (2, 3, 3)
+    classes = None
+    size = 10
+
+    def __init__(self, bad=(), broken=None, pause=0.002):
+        self.bad, self.broken, self.pause = bad, broken, pause
+        self.loaded: list[int] = []
+
+    def load(self, position):
+        time.sleep(random.random() * self.pause)
+        self.loaded.append(position)
+        entry = position % self.size
+        if position == self.broken:
+            raise NetdefError("wrong size")
+        if entry in self.bad:
+            raise UnreadableError(f"{entry}.jpg", "damaged")
+        image = Image.new("RGB", (3, 2), (position % 256, position // 256, 7))
+        return Sample(image, entry, (position, position + 1), position % 2 == 1)
+
+
+def ring(samples, workers=3, **options):
+    return Prefetcher(samples, BATCH, workers, **options)
+
+
+def take(source, batches):
+    """The positions of the next batches, each checked to hold what belongs there."""
+    positions = []
+    for _ in range(batches):
+        batch = source.next()
+        at = batch.positions
+        np.testing.assert_array_equal(batch.images, np.stack([at * 0 + 7, at // 256, at % 256], 1)[:, None, None, :] + np.zeros((2, 3, 1)))
+        np.testing.assert_array_equal(batch.labels, at % 10)
+        np.testing.assert_array_equal(batch.offsets, np.stack([at, at + 1], 1))
+        np.testing.assert_array_equal(batch.mirrors, at % 2)
+        assert batch.first == at[0]
+        positions += at.tolist()
+        source.release(batch)
+    return positions
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_batches_come_in_order_whatever_the_workers(workers):
+    with ring(Numbers(), workers) as source:
+        assert take(source, 20) == list(range(20 * BATCH))
+        assert source.size == 10 and source.batch_size == BATCH and source.image_shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_skipped_images_move_up_those_after_them(workers):
+    told = []
+    with ring(Numbers(bad={2, 3, 9}), workers, on_skip=lambda *notice: told.append(notice)) as source:
+        assert take(source, 14) == [p for p in range(80) if p % 10 not in {2, 3, 9}]
+        assert sorted(told) == [(f"{n}.jpg", "damaged") for n in (2, 3, 9)]
+        assert source.skipped == {"2.jpg": "damaged", "3.jpg": "damaged", "9.jpg": "damaged"}
+
+
+def test_skips_are_told_in_the_thread_that_asks():
+    threads = []
+    with ring(Numbers(bad={1}), on_skip=lambda *_: threads.append(threading.current_thread())) as source:
+        take(source, 4)
+    assert threads == [threading.main_thread()]
+
+
+def test_a_skip_is_a_warning_where_nobody_asks_for_it():
+    with ring(Numbers(bad={1})) as source, pytest.warns(UserWarning, match=r"skipping 1\.jpg: damaged"):
+        take(source, 4)
+
+
+@pytest.mark.parametrize("bad", [set(), {2, 5}])
+def test_a_source_goes_on_where_another_stopped(bad):
+    def quiet(*_):
+        pass
+
+    with ring(Numbers(bad), on_skip=quiet) as first:
+        whole = take(first, 12)
+    for stop in (0, 1, 5):
+        with ring(Numbers(bad), on_skip=quiet) as first, ring(Numbers(bad), 1, on_skip=quiet) as second:
+            take(first, stop)
+            time.sleep(0.02)  # it loads ahead: that does not count
+            second.seek(json.loads(json.dumps(first.position())))
+            assert second.position() == first.position()
+            assert take(second, 12 - stop) == whole[stop * BATCH :]
+
+
+def test_seek_forgets_what_was_loaded_ahead_but_not_batches_in_use():
+    with ring(Numbers()) as source:
+        take(source, 3)
+        held = source.next()
+        source.seek({"sample": 100})
+        assert source.position() == {"sample": 100}
+        assert take(source, 5) == list(range(100, 120))
+        assert held.positions.tolist() == [12, 13, 14, 15]
+        source.release(held)
+        source.seek({"sample": 0})
+        assert take(source, 5) == list(range(20))
+
+
+def test_workers_load_no_further_than_the_ring():
+    samples = Numbers(pause=0)
+    with ring(samples, depth=2) as source:
+        held = source.next()
+        time.sleep(0.05)
+        assert max(samples.loaded) == 2 * BATCH - 1
+        assert held.positions.tolist() == [0, 1, 2, 3]
+        other = source.next()
+        with pytest.raises(RuntimeError, match="release"):
+            source.next()
+        source.release(held)
+        source.release(other)
+        assert take(source, 2) == list(range(8, 16))
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_goes_wrong_in_a_worker_is_raised_in_next(workers):
+    source = ring(Numbers(broken=9), workers)
+    assert take(source, 2) == list(range(8))
+    for _ in range(2):
+        with pytest.raises(NetdefError, match="wrong size"):
+            source.next()
+    source.seek({"sample": 10})
+    assert take(source, 2) == list(range(10, 18))
+    source.close()
+
+
+def test_close_is_prompt_and_final():
+    source = ring(Numbers(pause=0.05))
+    take(source, 1)
+    threads = list(source._threads)
+    start = time.perf_counter()
+    source.close()
+    assert time.perf_counter() - start < 1
+    assert not any(thread.is_alive() for thread in threads)
+    with pytest.raises(RuntimeError, match="closed"):
+        source.next()
+    source.close()
+    ring(Numbers()).close()  # one that never ran
+
+
+def test_close_frees_one_who_waits():
+    source = ring(Numbers(pause=0.5))
+    failures = []
+
+    def wait():
+        try:
+            source.next()
+        except RuntimeError as error:
+            failures.append(str(error))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.05)
+    source.close()
+    waiting.join(10)
+    assert failures == ["the data source is closed"]
+
+
+def test_interrupting_next_leaves_a_source_that_works():
+    samples = Numbers(pause=0)
+    release = threading.Event()
+    plain = samples.load
+    samples.load = lambda position: (release.wait(), plain(position))[1]
+    with ring(samples) as source:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            source.next()
+        release.set()
+        assert take(source, 3) == list(range(12))
+
+
+def test_many_batches_under_pressure():
+    random.seed(1)
+    with warnings.catch_warnings(), ring(Numbers(bad={4}, pause=0), 8, depth=2) as source:
+        warnings.simplefilter("ignore")
+        assert take(source, 500) == [p for p in range(3000) if p % 10 != 4][: 500 * BATCH]
