@@ -104,7 +104,7 @@ class LiveDisplay:
             )
             self.progress.start()
         elif event == "train":
-            self.progress.update(self.task, completed=record["iteration"], status=self.status(record))
+            self.progress.update(self.task, completed=record["iteration"] + 1, status=self.status(record))
         elif event == "testing":
             self.progress.update(self.task, status=f"testing {record['batch']}/{record['batches']}")
         else:

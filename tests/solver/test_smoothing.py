@@ -37,10 +37,20 @@ def test_a_restored_mean_goes_on_exactly(before):
     assert second.value == whole.value
 
 
-def test_another_window_starts_afresh():
-    first, second = SmoothedLoss(2), SmoothedLoss(5)
+def test_another_window_takes_what_fits():
+    first, second = SmoothedLoss(4), SmoothedLoss(2)
     for loss in [1.0, 2.0, 3.0]:
         first.add(loss)
     second.restore(first.state())
-    second.add(7.0)
-    assert second.value == 7.0
+    assert second.value == 2.5
+
+
+def test_nothing_yet():
+    assert SmoothedLoss(3).value == 0
+
+
+def test_no_rounding_errors_stay_behind():
+    smoothed = SmoothedLoss(3)
+    for loss in [0.1, 0.2, 0.3, 0.0, 0.0, 0.0]:
+        smoothed.add(loss)
+    assert smoothed.value == 0

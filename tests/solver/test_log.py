@@ -1,0 +1,64 @@
+"""The log: a line for each record, whole after a kill, and without what a resumed run did again."""
+
+import json
+
+import pytest
+
+from netdef import NetdefError
+from runtime.solver.log import JsonLog, read_log
+
+
+def write(path, *records):
+    log = JsonLog(path)
+    for record in records:
+        log.show(record)
+    log.close()
+
+
+def test_lines_of_json(tmp_path):
+    write(tmp_path / "log.jsonl", {"event": "note", "text": "naïve"}, {"event": "end", "lines": []})
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["note", "end"]
+
+
+def test_on_disk_at_once(tmp_path):
+    log = JsonLog(tmp_path / "log.jsonl")
+    log.show({"event": "note", "text": "x"})
+    assert (tmp_path / "log.jsonl").read_text().endswith("\n")
+    log.close()
+
+
+def test_no_numbers_that_json_lacks(tmp_path):
+    write(tmp_path / "log", {"event": "test", "loss": float("nan"), "outputs": {"a": float("inf"), "b": [1.5]}})
+    text = (tmp_path / "log").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["outputs"] == {"a": None, "b": [1.5]}
+
+
+def test_a_line_cut_by_a_kill(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"event":"note","text":"whole"}\n{"event":"tra')
+    write(path, {"event": "note", "text": "after"})
+    assert [record["text"] for record in read_log(tmp_path)] == ["whole", "after"]
+
+
+def test_a_resumed_run_replaces_what_it_does_again(tmp_path):
+    first = [{"event": "start", "iteration": 0}]
+    first += [{"event": "train", "iteration": n, "run": 1} for n in range(6)]
+    first.insert(5, {"event": "snapshot", "iteration": 4})
+    first.insert(6, {"event": "test", "iteration": 4, "run": 1})
+    second = [{"event": "start", "iteration": 4}]
+    second += [{"event": "test", "iteration": 4, "run": 2}]
+    second += [{"event": "train", "iteration": n, "run": 2} for n in range(4, 8)]
+    write(tmp_path / "log.jsonl", *first, *second)
+    records = read_log(tmp_path)
+    assert [r["iteration"] for r in records if r["event"] == "train"] == list(range(8))
+    assert [r["run"] for r in records if r["event"] == "train"] == [1] * 4 + [2] * 4
+    assert [r["run"] for r in records if r["event"] == "test"] == [2]
+    assert [r["event"] for r in records].count("snapshot") == 1
+
+
+def test_no_log(tmp_path):
+    with pytest.raises(NetdefError, match=r"log\.jsonl"):
+        read_log(tmp_path)
+    with pytest.raises(NetdefError, match="cannot write"):
+        JsonLog("/proc/none/log.jsonl")

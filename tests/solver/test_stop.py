@@ -1,0 +1,35 @@
+"""Signals: the first asks, the second ends at once, and handlers are put back."""
+
+import os
+import signal
+
+import pytest
+
+from runtime.solver.stop import StopRequest
+
+
+@pytest.mark.parametrize(("which", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_asks(which, code, capfd):
+    with StopRequest() as stop:
+        assert not stop
+        os.kill(os.getpid(), which)
+        assert stop
+        assert stop.exit_code == code
+    assert "once more stops at once" in capfd.readouterr().err
+
+
+def test_the_second_ends_at_once(capfd):
+    with StopRequest(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    with StopRequest(), pytest.raises(SystemExit) as ended:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 143
+
+
+def test_handlers_are_put_back():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with StopRequest():
+        assert signal.getsignal(signal.SIGINT) != before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
