@@ -22,9 +22,11 @@ class Device(Protocol):
     Attributes
     ----------
     name: as `--devices` has it, "cpu:0" or "gpu:1".
+    threads: host threads that compute for it; 0 where the hardware has its own.
     """
 
     name: str
+    threads: int
 
     def allocate(self, size: int) -> Any:
         """Zeroed memory of `size` bytes, aligned for the widest load.
