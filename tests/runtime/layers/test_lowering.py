@@ -1,4 +1,4 @@
-"""What layers lower to: which need no kernel, labels in any shape, dropout by phase, and the same bits from any number of threads."""
+"""What layers lower to: no kernel where none is needed, labels in any shape, dropout by phase, equal bits from any thread count."""
 
 import numpy as np
 import pytest
