@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import netdef
 import numpy as np
 import pytest
-from netdef.layers.data import ImageData
 from PIL import Image
+
+import netdef
+from netdef.layers.data import ImageData
 
 
 @pytest.fixture

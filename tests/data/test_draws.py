@@ -1,6 +1,7 @@
 """Random numbers for data."""
 
 import numpy as np
+
 from runtime.data.draws import AUGMENT, SHUFFLE, WINDOW, Draws, below, between
 
 

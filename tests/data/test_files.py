@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from netdef import NetdefError
 from PIL import Image
+
+from netdef import NetdefError
 from runtime.data.draws import Draws
 from runtime.data.files import FileSamples, read_image, resized
 from runtime.data.listing import Listing
@@ -57,7 +58,12 @@ def test_photographs_are_turned_upright(tmp_path):
 
 def test_files_that_are_no_images(tmp_path, write_image):
     whole = (tmp_path / "noise.jpg", write_image("noise.jpg", 64, 64, 3))[0].read_bytes()
-    damaged = {"empty.jpg": b"", "text.png": b"hello", "cut.jpg": whole[: len(whole) // 2], "head.png": b"\x89PNG\r\n\x1a\n" + b"\0" * 40}
+    damaged = {
+        "empty.jpg": b"",
+        "text.png": b"hello",
+        "cut.jpg": whole[: len(whole) // 2],
+        "head.png": b"\x89PNG\r\n\x1a\n" + b"\0" * 40,
+    }
     for name, content in damaged.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UnreadableError) as caught:
@@ -129,7 +135,9 @@ def test_random_crops_stay_inside_and_reach_everywhere(write_image):
     assert {s.offset for s in drawn} == {(top, left) for top in range(2) for left in range(4)}
     assert 100 < sum(s.mirror for s in drawn) < 200
     assert all(s.image.size == (6, 4) for s in drawn)
-    assert {s.offset for s in (samples([write_image("a.png", 4, 6, 1)], replace(settings, train=False)).load(p) for p in range(9))} == {(0, 1)}
+    assert {
+        s.offset for s in (samples([write_image("a.png", 4, 6, 1)], replace(settings, train=False)).load(p) for p in range(9))
+    } == {(0, 1)}
 
 
 def test_images_of_any_size_are_cropped_one_by_one(write_image):

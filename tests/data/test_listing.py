@@ -1,6 +1,7 @@
 """List files and folders of classes."""
 
 import pytest
+
 from netdef import NetdefError
 from runtime.data.listing import read_list, scan_folder
 

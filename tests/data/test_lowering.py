@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import netdef
 import numpy as np
+
+import netdef
 import runtime
 
 NET = """

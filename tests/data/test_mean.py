@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from netdef.schema import message_class
 from runtime.data.mean import channel_means, read_mean
 

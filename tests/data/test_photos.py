@@ -6,8 +6,9 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from netdef.find import models_folder
 from PIL import Image
+
+from netdef.find import models_folder
 from runtime.data.draws import Draws
 from runtime.data.photos import PhotoSamples
 from runtime.data.settings import PHOTOS, Settings

@@ -12,8 +12,9 @@ import warnings
 
 import numpy as np
 import pytest
-from netdef import NetdefError
 from PIL import Image
+
+from netdef import NetdefError
 from runtime.data.prefetch import Prefetcher
 from runtime.data.source import Sample, UnreadableError
 
@@ -53,7 +54,9 @@ def take(source, batches):
     for _ in range(batches):
         batch = source.next()
         at = batch.positions
-        np.testing.assert_array_equal(batch.images, np.stack([at * 0 + 7, at // 256, at % 256], 1)[:, None, None, :] + np.zeros((2, 3, 1)))
+        np.testing.assert_array_equal(
+            batch.images, np.stack([at * 0 + 7, at // 256, at % 256], 1)[:, None, None, :] + np.zeros((2, 3, 1))
+        )
         np.testing.assert_array_equal(batch.labels, at % 10)
         np.testing.assert_array_equal(batch.offsets, np.stack([at, at + 1], 1))
         np.testing.assert_array_equal(batch.mirrors, at % 2)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from harness import run_kernel
+
 from runtime.kernels.cpu.image_transform import GROUP, scratch_floats
 
 
