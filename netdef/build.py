@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from netdef.graph import Blob, Net, Parameter, Shape, shape_text
@@ -11,7 +11,7 @@ from netdef.language.spelling import did_you_mean
 from netdef.layers import LAYERS
 from netdef.layers.base import Layer, Path
 from netdef.names import Names
-from netdef.rules import State, input_layer, phase_name, state_of, takes_part
+from netdef.rules import State, phase_name, state_of, takes_part
 from netdef.units import plural, times
 
 Where = Callable[[Path], Position | None]  # the position of a path inside some message
@@ -19,29 +19,32 @@ Chosen = tuple[Any, Where, int]  # a LayerParameter, where its fields stand, its
 UNKNOWN: Shape = (-1,)  # the shape of a blob whose layer is in error; whoever reads it is not checked further
 
 
-def build(message: Any, where: Where, filename: str, phase: str | None = None) -> Net:
+def build(message: Any, where: Where, filename: str, phase: str | None = None, broken: Set[int] = frozenset()) -> Net:
     """The graph of a NetParameter.
 
     Parameters
     ----------
     where: the position of a path such as ("layer", 3, "bottom", 0).
     phase: "train" or "test"; None for what the file's `state` says, test by default.
+    broken: numbers of the layers that have mistakes already told of: only their names and tops count.
 
     Raises
     ------
     NetdefError: with every mistake of the file.
     """
-    return _Builder(message, where, filename, state_of(message, phase)).net()
+    return _Builder(message, where, filename, state_of(message, phase), broken).net()
 
 
 class _Builder:
     """One run over the layers, in order. What a layer asks about earlier ones is kept in tables: the run is linear."""
 
-    def __init__(self, message: Any, where: Where, filename: str, state: State):
+    def __init__(self, message: Any, where: Where, filename: str, state: State, broken: Set[int]):
         self.message = message
         self.where = where
         self.filename = filename
         self.state = state
+        self.broken = broken
+        self.blind = any(not message.layer[index].top for index in broken)  # names may be missing for that reason alone
         self.errors: list[Diagnostic] = []
         self.layers: list[Layer] = []
         self.by_name: dict[str, Layer] = {}
@@ -81,13 +84,6 @@ class _Builder:
     def choose(self) -> list[Chosen]:
         """The layers of this state."""
         chosen: list[Chosen] = []
-        try:
-            legacy = input_layer(self.message)
-        except NetdefError as error:
-            self.error(error.diagnostics[0].message, self.where(("input",)))
-            legacy = None
-        if legacy is not None:
-            chosen.append((legacy, self.inside("input"), -1))
         for index, message in enumerate(self.message.layer):
             where = self.inside("layer", index)
             if len(message.include) and len(message.exclude):
@@ -119,6 +115,9 @@ class _Builder:
 
     def add(self, message: Any, where: Where, number: int) -> None:
         """Bind one layer, or say what is wrong with it; its tops exist either way, so that one mistake is told once."""
+        if number in self.broken:
+            self.tops(None, message, [UNKNOWN] * len(message.top), where)
+            return
         layer = self.make(message, where)
         bottoms = [self.bottom(message, i, where, number) for i in range(len(message.bottom))]
         if layer is None:
@@ -167,7 +166,8 @@ class _Builder:
         blob = self.blobs.get(name)
         if blob is None:
             self.names = self.names or Names(self.message, self.where, self.state)
-            self.errors.append(self.names.missing(number, name, where(("bottom", index)), self.blobs))
+            if not self.blind:
+                self.errors.append(self.names.missing(number, name, where(("bottom", index)), self.blobs))
             blob = Blob(name, 0, UNKNOWN, None, 0)  # type: ignore[arg-type]
         return blob
 

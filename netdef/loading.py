@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from netdef.build import build
 from netdef.find import find_net
-from netdef.language import read_file, read_text
+from netdef.language import NetdefError, read_file, read_text
 
 if TYPE_CHECKING:
     from netdef.graph import Net
-    from netdef.language.diagnostics import Position
+    from netdef.language import Bound, Diagnostic, Position
     from netdef.layers.base import Path
 
 
@@ -36,7 +36,7 @@ def load(
     NetdefError: with everything that is wrong in the file.
     """
     file = find_net(path)
-    return _net(read_file(file, "NetParameter"), str(file), phase, overrides, batch_size)
+    return _net(lambda: read_file(file, "NetParameter"), str(file), phase, overrides, batch_size)
 
 
 def parse(
@@ -47,7 +47,7 @@ def parse(
     batch_size: int | None = None,
 ) -> Net:
     """The network that a text describes; parameters and errors as in `load`."""
-    return _net(read_text(text, filename, "NetParameter"), filename, phase, overrides, batch_size)
+    return _net(lambda: read_text(text, filename, "NetParameter"), filename, phase, overrides, batch_size)
 
 
 def with_batch_size(net: Net, batch_size: int) -> Net:
@@ -65,7 +65,17 @@ def with_batch_size(net: Net, batch_size: int) -> Net:
     return build(message, where, net.filename, net.phase)
 
 
-def _net(bound: Any, filename: str, phase: str | None, overrides: Mapping[str, Any] | None, batch_size: int | None) -> Net:
+def _net(
+    read: Callable[[], Bound],
+    filename: str,
+    phase: str | None,
+    overrides: Mapping[str, Any] | None,
+    batch_size: int | None,
+) -> Net:
+    try:
+        bound = read()
+    except NetdefError as error:
+        raise NetdefError([*error.diagnostics, *_further(error.partial, filename, phase)]) from None
     message, where = bound.message, bound.position
     for layer in message.layer:
         layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph
@@ -80,3 +90,14 @@ def _net(bound: Any, filename: str, phase: str | None, overrides: Mapping[str, A
 
         set_batch_size(message, batch_size)
     return build(message, where, filename, phase)
+
+
+def _further(partial: Bound | None, filename: str, phase: str | None) -> tuple[Diagnostic, ...]:
+    """What is wrong with the graph of a file whose text has mistakes in some layers: all of it is told in one run."""
+    if partial is None or partial.message.layers or partial.message.input:
+        return ()
+    try:
+        build(partial.message, partial.position, filename, phase, partial.broken)
+    except NetdefError as error:
+        return error.diagnostics
+    return ()

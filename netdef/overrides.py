@@ -81,9 +81,7 @@ def set_batch_size(message: Any, batch_size: int) -> None:
     """
     if batch_size < 1:
         raise NetdefError(f"a batch of {batch_size} images", hint="the batch size must be at least 1")
-    shapes = list(message.input_shape)
-    for first in range(0, len(message.input_dim), 4):
-        message.input_dim[first] = batch_size
+    shapes: list[Any] = []
     for layer in message.layer:
         if layer.type in BATCH_SIZE_TYPES:
             getattr(layer, (layer_fields(layer.type) or ("",))[0]).batch_size = batch_size

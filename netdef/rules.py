@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from netdef.schema import TRAIN, message_class
+from netdef.schema import TRAIN
 
 PHASES = ("train", "test")
 
@@ -55,24 +55,3 @@ def takes_part(layer: Any, state: State) -> bool:
     if len(layer.include):
         return any(meets(rule, state) for rule in layer.include)
     return not any(meets(rule, state) for rule in layer.exclude)
-
-
-def input_layer(message: Any) -> Any | None:
-    """The Input layer that stands for a net's own `input`, `input_shape` and `input_dim`; None without them.
-
-    Raises
-    ------
-    NetdefError: shapes are missing or too many.
-    """
-    names = list(message.input)
-    if not names:
-        return None
-    layer: Any = message_class("LayerParameter")(name="input", type="Input", top=names)
-    if len(message.input_dim):
-        if len(message.input_dim) != 4 * len(names):
-            raise NetdefError(f"{len(message.input_dim)} values of input_dim: each of the {len(names)} inputs needs four")
-        for first in range(0, 4 * len(names), 4):
-            layer.input_param.shape.add(dim=message.input_dim[first : first + 4])
-    else:
-        layer.input_param.shape.extend(message.input_shape)
-    return layer

@@ -33,6 +33,7 @@ class Bound:
     source: Source | None = None  # None for a binary file
     origins: Origins = field(default_factory=lambda: Origins((0, 0)))
     notes: list[str] = field(default_factory=list)  # what was converted from older formats
+    broken: frozenset[int] = frozenset()  # numbers of the layers that have mistakes; of a partial message only
 
     def position(self, path: Path) -> Position | None:
         """The place of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or else of the nearest thing
@@ -52,7 +53,10 @@ def bind(tree: Tree, message_name: str) -> Bound:
     if not found and tree.diagnostics + binder.diagnostics:
         found = binder.diagnostics
     if found:
-        raise NetdefError(in_order(found))
+        error = NetdefError(in_order(found))
+        if not tree.diagnostics and not binder.elsewhere:
+            error.partial = Bound(message, tree.source.name, tree.source, origins, broken=frozenset(binder.broken))
+        raise error
     return Bound(message, tree.source.name, tree.source, origins)
 
 
@@ -80,6 +84,8 @@ class _Binder:
         self.file_message = message_name
         self.diagnostics: list[Diagnostic] = []
         self.defaults: dict[str, tuple[Any, Origins]] = {}
+        self.broken: set[int] = set()  # layers with findings of their own
+        self.elsewhere = False  # whether there are findings outside of layers
 
     # Reporting.
 
@@ -95,6 +101,7 @@ class _Binder:
         """Fill a message from the statements of its block."""
         known = fields(scope.message)
         for statement in statements:
+            found, made = len(self.diagnostics), len(origins.fields.get("layer", ()))
             if type(statement) is Field:
                 info = known.get(statement.name)
                 if info is None:
@@ -107,6 +114,13 @@ class _Binder:
                 self.layer(statement, message, origins, scope)
             elif type(statement) is Defaults:
                 self.set_defaults(statement)
+            if scope.outer is None and len(self.diagnostics) > found:
+                self.blame(range(made, len(origins.fields.get("layer", ()))))
+
+    def blame(self, layers: range) -> None:
+        """Remember which layer a statement with findings made, if it made one."""
+        self.broken.update(layers)
+        self.elsewhere |= not layers
 
     def field(self, info: FieldInfo, statement: Field, message: Any, origins: Origins, scope: Scope) -> None:
         """Set one field of a message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from netdef.language.source import Position, Source
 
@@ -45,7 +46,10 @@ class NetdefError(Exception):
     """Anything that a user can cause. `str()` of it is ready to be shown: all diagnostics, in the order of the file.
 
     It is made from one message, with `position`, `hint` and `notes` as a Diagnostic has them, or from several Diagnostics.
+    `partial` is what could be read all the same, where that is enough to look for further mistakes.
     """
+
+    partial: Any = None
 
     def __init__(
         self,

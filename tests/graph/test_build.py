@@ -259,3 +259,24 @@ def test_ten_thousand_layers_take_ten_times_a_thousand():
         return time.perf_counter() - start
 
     assert seconds(10_000) < 40 * max(seconds(1000), 0.005)
+
+
+def test_mistakes_of_the_text_and_of_the_graph_come_together():
+    text = INPUT + (
+        "layer conv: Convolution(data) { num_output: 4 kernel_sze: 3 }\n"  # the text's
+        "layer pool: Pooling(conv) { kernel_size: 2 }\n"
+        "layer large: Convolution(data) { num_output: 4 kernel_size: 33 }\n"  # the graph's
+        "layer odd: Poolin(pool)\n"
+        "layer relu: ReLU(odd)\n"
+        "layer loss: SoftmaxWithLoss(relu, lable)\n"
+    )
+    assert [(line, message.split(":")[0]) for line, message, _ in errors(text)] == [
+        (2, "unknown field 'kernel_sze' of Convolution"),
+        (4, "Convolution large"),
+        (5, "unknown layer type 'Poolin'"),
+        (7, "layer loss reads blob lable, which no layer makes"),
+    ]
+    in_defaults = "defaults Convolution { kernel_sze: 3 }\n" + INPUT + "layer conv: Convolution(data) { num_output: 4 }"
+    assert [line for line, _, _ in errors(in_defaults)] == [1]  # what follows from defaults is not told
+    nameless = INPUT + 'layer { name: "a" type: "ReLU" bottom: "data" topp: "a" }\nlayer b: ReLU(a)'
+    assert [line for line, _, _ in errors(nameless)] == [2]
