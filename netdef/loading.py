@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from netdef.build import build
 from netdef.find import find_net
 from netdef.language import NetdefError, read_file, read_text
 
 if TYPE_CHECKING:
+    from netdef.build import Where
     from netdef.graph import Net
     from netdef.language import Bound, Diagnostic, Position
     from netdef.layers.base import Path
@@ -76,7 +77,7 @@ def _net(
         bound = read()
     except NetdefError as error:
         raise NetdefError([*error.diagnostics, *_further(error.partial, filename, phase)]) from None
-    message, where = bound.message, bound.position
+    message, where = bound.message, cast("Where", bound.position)
     for layer in message.layer:
         layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph
     if overrides:

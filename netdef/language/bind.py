@@ -101,7 +101,7 @@ class _Binder:
         """Fill a message from the statements of its block."""
         known = fields(scope.message)
         for statement in statements:
-            found, made = len(self.diagnostics), len(origins.fields.get("layer", ()))
+            found, made = len(self.diagnostics), len(getattr(message, "layer", ()))
             if type(statement) is Field:
                 info = known.get(statement.name)
                 if info is None:
@@ -115,7 +115,7 @@ class _Binder:
             elif type(statement) is Defaults:
                 self.set_defaults(statement)
             if scope.outer is None and len(self.diagnostics) > found:
-                self.blame(range(made, len(origins.fields.get("layer", ()))))
+                self.blame(range(made, len(getattr(message, "layer", ()))))
 
     def blame(self, layers: range) -> None:
         """Remember which layer a statement with findings made, if it made one."""
