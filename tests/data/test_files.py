@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_photographs_are_turned_upright(tmp_path):
 
 
 def test_files_that_are_no_images(tmp_path, write_image):
-    whole = (tmp_path / "noise.jpg", write_image("noise.jpg", 64, 64, 3))[0].read_bytes()
+    whole = Path(write_image("noise.jpg", 64, 64, 3)).read_bytes()
     damaged = {
         "empty.jpg": b"",
         "text.png": b"hello",
@@ -130,14 +131,14 @@ def test_rand_skip_starts_somewhere_below_it():
 
 def test_random_crops_stay_inside_and_reach_everywhere(write_image):
     settings = replace(PLAIN, train=True, crop=3, mirror=True)
-    stream = samples([write_image("a.png", 4, 6, 1)], settings)
+    paths = [write_image("a.png", 4, 6, 1)]
+    stream = samples(paths, settings)
     drawn = [stream.load(p) for p in range(300)]
     assert {s.offset for s in drawn} == {(top, left) for top in range(2) for left in range(4)}
     assert 100 < sum(s.mirror for s in drawn) < 200
     assert all(s.image.size == (6, 4) for s in drawn)
-    assert {
-        s.offset for s in (samples([write_image("a.png", 4, 6, 1)], replace(settings, train=False)).load(p) for p in range(9))
-    } == {(0, 1)}
+    testing = samples(paths, replace(settings, train=False))
+    assert {testing.load(p).offset for p in range(9)} == {(0, 1)}
 
 
 def test_images_of_any_size_are_cropped_one_by_one(write_image):

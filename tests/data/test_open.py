@@ -105,9 +105,7 @@ def test_images_held_out_for_testing(image_layer, write_image, tmp_path):
             write_image(f"photos/{name}/{n}.png", 8, 8, (n, n, n))
     seen = {}
     for phase in ("train", "test"):
-        layer = image_layer(
-            f'source: "{tmp_path}/photos" new_height: 8 batch_size: 2 transform_param {{ crop_size: 8 }}', phase=phase
-        )
+        layer = image_layer(f'source: "{tmp_path}/photos" new_height: 8 batch_size: 2', phase=phase)
         source = open_source(layer, 1, hold_out=3)
         images, labels, *_ = drain(source, source.size // 2)
         seen[phase] = sorted(zip(labels, images[:, 0, 0, 0], strict=True))
@@ -117,22 +115,18 @@ def test_images_held_out_for_testing(image_layer, write_image, tmp_path):
 def test_folders_that_keep_the_phases_apart_are_not_divided(image_layer, write_image, tmp_path):
     for name in ("train/cat/1.png", "train/dog/2.png", "val/dog/3.png"):
         write_image(f"photos/{name}", 8, 8)
-    sizes = [
-        open_source(image_layer(f'source: "{tmp_path}/photos" new_height: 8', phase), 1, hold_out=2).size
-        for phase in ("train", "test")
-    ]
-    assert sizes == [2, 1]
+    layers = [image_layer(f'source: "{tmp_path}/photos" new_height: 8', phase) for phase in ("train", "test")]
+    assert [open_source(layer, 1, hold_out=2).size for layer in layers] == [2, 1]
 
 
 def test_gray(image_layer, write_image, write_list):
     path = write_list(f"{write_image('a.png', 8, 8, 1)} 0")
     for body in ("is_color: false", "transform_param { force_gray: true }"):
-        (images, *_) = drain(open_source(image_layer(f'source: "{path}" new_height: 8 {body}'), 1), 1)
+        images, *_ = drain(open_source(image_layer(f'source: "{path}" new_height: 8 {body}'), 1), 1)
         expected = Image.open(path.replace("list.txt", "a.png")).convert("L")
         np.testing.assert_array_equal(images[0, :, :, 0], np.asarray(expected))
-    (images, *_) = drain(
-        open_source(image_layer(f'source: "{path}" new_height: 8 is_color: false transform_param {{ force_color: true }}'), 1), 1
-    )
+    forced = image_layer(f'source: "{path}" new_height: 8 is_color: false transform_param {{ force_color: true }}')
+    images, *_ = drain(open_source(forced, 1), 1)
     assert images.shape == (1, 8, 8, 3)
 
 
@@ -163,7 +157,7 @@ def test_a_mean_image_of_another_size(image_layer, write_list, tmp_path):
     np.save(tmp_path / "mean.npy", np.zeros((3, 30, 40), np.float32))
     mean = f'transform_param {{ crop_size: 20 mean_file: "{tmp_path}/mean.npy" }}'
     assert settings_of(image_layer(f'source: "{write_list("a.png 1")}" {mean}')).image_shape == (30, 40, 3)
-    with pytest.raises(NetdefError, match="30 x 40.* 256 x 256"):
+    with pytest.raises(NetdefError, match=r"30 x 40.* 256 x 256"):
         mean_of(image_layer(f'source: "builtin:photos" {mean}'))
 
 
