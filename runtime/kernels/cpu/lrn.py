@@ -21,8 +21,8 @@ ROWS = 5  # rows that one pass of row_sum adds up
 
 
 def lrn_run(positions: int) -> int:
-    """How many of a channel's elements (heights x widths x images) an item takes: long rows, yet items for every worker."""
-    return 4096 if positions >= 1 << 16 else 512
+    """How many of a channel's elements (height x width x images) an item takes: long rows, yet some 16 items for the workers."""
+    return min(max(positions // 256 * 16, 512), 4096)
 
 
 @njit(**JIT)
