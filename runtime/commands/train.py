@@ -19,7 +19,7 @@ from runtime.solver.log import JsonLog
 from runtime.solver.loop import Outcome, TrainingLoop
 from runtime.solver.nets import read_solver
 from runtime.solver.results import TestResult
-from runtime.solver.snapshot import SnapshotFiles, read_side
+from runtime.solver.snapshot import read_side
 from runtime.solver.solver import DivergedError, Solver
 from runtime.solver.stop import StopRequest
 
@@ -62,6 +62,7 @@ def train(first: str, second: str | None, options: Options) -> int:
         stack.callback(log.close)
         reporter.join(log)
         loop = TrainingLoop(solver, reporter, stack.enter_context(StopRequest()))
+        loop.saved_at = solver.iteration if run.snapshot else None
         return drive(loop, run, Command(net, solver_path, options))
 
 
@@ -118,6 +119,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
             say(solver.device_note)
         if run.snapshot:
             solver.restore(run.snapshot)
+            check_end(solver)
             say(f"resuming from {run.snapshot}")
         else:
             runs.check_prefix_free(solver.prefix)
@@ -130,6 +132,20 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         solver.close()
         raise
     return solver
+
+
+def check_end(solver: Solver) -> None:
+    """That a resumed run does not end before it starts.
+
+    Raises
+    ------
+    NetdefError: it would.
+    """
+    if solver.iteration > solver.parameters.max_iter:
+        raise NetdefError(
+            f"the snapshot is of iteration {solver.iteration}, the run is to end at {solver.parameters.max_iter}",
+            hint="--iterations counts all iterations, those before the snapshot too",
+        )
 
 
 @dataclass(frozen=True)
@@ -201,12 +217,12 @@ def finished(outcome: Outcome, solver: Solver, run: Run, command: Command) -> li
         lines[0] += f", {clock.iterations} iterations in {seconds}, {speed:.1f} images/s while training"
     if outcome.last:
         lines.append(f"reached:   {reached(outcome, outcome.last[0])}")
-    files = SnapshotFiles(solver.prefix, solver.iteration, str(outcome.snapshot).endswith(".h5"))
-    if outcome.snapshot:
+    files = solver.snapshot_files
+    if files.weights.exists():
         lines.append(f"weights:   {files.weights}")
     lines.append(f"log:       {run.out / LOG}")
     lines.append(f"next:      {shlex.join(['netdef', 'plot', str(run.out)])}")
-    if outcome.snapshot and solver.tests:
+    if files.weights.exists() and solver.tests:
         lines.append(f"           {command.test(solver.nets.train.filename, files.weights)}")
     return lines
 

@@ -268,6 +268,11 @@ class Solver:
         """Whether the solver asks for a snapshot after the iteration that was just done."""
         return self.parameters.snapshot > 0 and self.iteration % self.parameters.snapshot == 0
 
+    @property
+    def snapshot_files(self) -> SnapshotFiles:
+        """The names of a snapshot of now."""
+        return SnapshotFiles(self.prefix, self.iteration, self.parameters.snapshot_format == self.parameters.HDF5)
+
     def snapshot(self) -> Path:
         """Write the weights, the state and what a resumed run needs besides; returns the .solverstate's path.
 
@@ -277,8 +282,7 @@ class Solver:
         NetdefError: the files cannot be written; those of earlier snapshots are untouched.
         """
         self._check_weights()
-        hdf5 = self.parameters.snapshot_format == self.parameters.HDF5
-        files = SnapshotFiles(self.prefix, self.iteration, hdf5)
+        files = self.snapshot_files
         self.executable.save_weights(files.weights)
         write_side(files.side, self.side_state())
         history = [self._history(parameter) for parameter in self._owners()]

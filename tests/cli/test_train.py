@@ -71,6 +71,7 @@ def test_a_solver_that_names_its_net_is_enough():
 
 def test_interrupted_and_resumed_is_the_same_as_never_interrupted():
     """Ctrl-C: exit code 130, a snapshot, and how to go on; the resumed run's last files have the same bits."""
+    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 1000")
     iterations = ["--iterations", "4000"]
     assert run(["train", "small.net", "solver.txt", "--out", "whole", *iterations]) == 0
     for which, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
@@ -119,6 +120,20 @@ def test_iterations_count_all_of_them_after_a_resume_too():
     run(["train", "small.net", "solver.txt", "--iterations", "6", "--out", "a", "--resume", "latest"])
     assert Path("a/small_iter_6.solverstate").exists()
     assert not Path("a/small_iter_9.solverstate").exists()
+
+
+def test_a_finished_run_has_nothing_left_to_do(capsys):
+    run(["train", "small.net", "solver.txt", "--out", "a"])
+    before = {path: Path(path).read_bytes() for path in files("a") if not path.endswith("log.jsonl")}
+    capsys.readouterr()
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--resume", "latest"]) == 0
+    out = capsys.readouterr().out
+    assert "done:      iteration 10\n" in out
+    assert "weights:   a/small_iter_10.caffemodel" in out
+    assert {path: Path(path).read_bytes() for path in before} == before
+    again = ["--resume", "latest", "--iterations", "7"]
+    assert run(["train", "small.net", "solver.txt", "--out", "a", *again]) == 2
+    assert "the snapshot is of iteration 10, the run is to end at 7" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
