@@ -60,7 +60,7 @@ batch_option = click.option("--batch", type=click.IntRange(min=1), help="Images 
 @batch_option
 @click.option("--format", "form", type=click.Choice(["text", "json", "yaml", "csv"]), default="text", show_default=True)
 def shapes(net: str, phase: str | None, batch: int | None, form: str) -> None:
-    """Shapes, weights, multiply-accumulates and memory of NET, layer by layer."""
+    """Shapes, weights, costs and memory of NET, layer by layer."""
     from netdef.loading import load
     from netdef.shapes import render
 

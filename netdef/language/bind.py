@@ -60,12 +60,16 @@ def bind(tree: Tree, message_name: str) -> Bound:
     return Bound(message, tree.source.name, tree.source, origins)
 
 
+def _layers(message: Any) -> int:
+    """How many layers a message holds."""
+    return len(message.layer) if message.DESCRIPTOR.name == "NetParameter" else 0
+
+
 def _is_suspect(diagnostic: Diagnostic, tree: Tree) -> bool:
     """Whether a finding only follows from an error of syntax."""
     if diagnostic.position is None or not tree.suspect:
         return False
-    at = tree.source.starts[diagnostic.position.line - 1] + diagnostic.position.column - 1
-    return any(start <= at < end for start, end in tree.suspect)
+    return tree.is_suspect(tree.source.starts[diagnostic.position.line - 1] + diagnostic.position.column - 1)
 
 
 @dataclass(slots=True)
@@ -101,7 +105,7 @@ class _Binder:
         """Fill a message from the statements of its block."""
         known = fields(scope.message)
         for statement in statements:
-            found, made = len(self.diagnostics), len(getattr(message, "layer", ()))
+            found, made = len(self.diagnostics), _layers(message)
             if type(statement) is Field:
                 info = known.get(statement.name)
                 if info is None:
@@ -115,7 +119,7 @@ class _Binder:
             elif type(statement) is Defaults:
                 self.set_defaults(statement)
             if scope.outer is None and len(self.diagnostics) > found:
-                self.blame(range(made, len(getattr(message, "layer", ()))))
+                self.blame(range(made, _layers(message)))
 
     def blame(self, layers: range) -> None:
         """Remember which layer a statement with findings made, if it made one."""

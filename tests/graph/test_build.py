@@ -278,5 +278,7 @@ def test_mistakes_of_the_text_and_of_the_graph_come_together():
     ]
     in_defaults = "defaults Convolution { kernel_sze: 3 }\n" + INPUT + "layer conv: Convolution(data) { num_output: 4 }"
     assert [line for line, _, _ in errors(in_defaults)] == [1]  # what follows from defaults is not told
+    older = 'input: "data" input_dim: [1, 2, 3, 4] layers { name: "a" type: RELU bottom: "data" topp: "a" }'
+    assert [line for line, _, _ in errors(older)] == [1]
     nameless = INPUT + 'layer { name: "a" type: "ReLU" bottom: "data" topp: "a" }\nlayer b: ReLU(a)'
     assert [line for line, _, _ in errors(nameless)] == [2]
