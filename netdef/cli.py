@@ -99,7 +99,9 @@ def compile_net(net: str, phase: str | None, batch: int | None, **options: Any) 
 
 count = click.IntRange(min=1)
 devices_option = click.option("--devices", metavar="DEVICES", help="Where to run; default: the CPU.")
-threads_option = click.option("--threads", type=count, metavar="N", help="Worker threads, by default one a core. No result depends on it.")
+threads_option = click.option(
+    "--threads", type=count, metavar="N", help="Worker threads, by default one a core. No result depends on it."
+)
 data_option = click.option(
     "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, or builtin:photos."
 )

@@ -12,6 +12,8 @@ import pytest
 
 from netdef.cli import run
 from runtime.solver.log import read_log
+from runtime.solver.solverstate import read_solverstate
+from runtime.solver.weights import read_weights
 from tests.solver.nets import IMAGES, SOLVER
 
 ROOT = Path(__file__).parents[2]
@@ -69,41 +71,49 @@ def test_a_solver_that_names_its_net_is_enough():
     assert Path("here/small_iter_10.caffemodel").exists()
 
 
-def test_interrupted_and_resumed_is_the_same_as_never_interrupted():
-    """Ctrl-C: exit code 130, a snapshot, and how to go on; the resumed run's last files have the same bits."""
-    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 1000")
-    iterations = ["--iterations", "4000"]
-    assert run(["train", "small.net", "solver.txt", "--out", "whole", *iterations]) == 0
+ITERATIONS = 2500
+
+
+def start_and_send(which, out, after):
+    """Start a run in a process of its own, send it a signal once it has shown a line; (exit code, stdout after it)."""
+    arguments = ["small.net", "solver.txt", "--out", out, "--iterations", str(ITERATIONS)]
+    command = [sys.executable, "-m", "netdef", "train", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+        while after not in process.stdout.readline():
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(which)
+        rest, _ = process.communicate()
+    return process.returncode, rest
+
+
+def ending(out):
+    """What a run's last weights, momentum and losses are."""
+    weights = read_weights(f"{out}/small_iter_{ITERATIONS}.caffemodel")
+    state = read_solverstate(f"{out}/small_iter_{ITERATIONS}.solverstate")
+    arrays = [array.tobytes() for arrays in weights.values() for array in arrays]
+    losses = [(r["iteration"], r["loss"]) for r in read_log(out) if r["event"] == "train" and r["due"]]
+    return arrays, [array.tobytes() for array in state.history], losses
+
+
+def test_stopped_and_resumed_is_the_same_as_never_stopped():
+    """After Ctrl-C, SIGTERM or a kill the resumed run's last weights, momentum and losses have the same bits."""
+    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 400")
+    assert run(["train", "small.net", "solver.txt", "--out", "whole", "--iterations", str(ITERATIONS)]) == 0
     for which, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        out = f"cut-{code}"
-        command = [sys.executable, "-m", "netdef", "train", "small.net", "solver.txt", "--out", out, *iterations]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
-            while "iteration    100  loss" not in process.stdout.readline():
-                pass
-            process.send_signal(which)
-            rest, errors = process.communicate()
-        assert process.returncode == code, errors
+        returned, rest = start_and_send(which, f"cut-{code}", after="iteration    100  loss")
+        assert returned == code
         stopped = int(re.search(r"stopped after (\d+) iterations", rest)[1])
-        assert 100 < stopped < 4000
+        assert 100 < stopped < ITERATIONS
         resume = re.search(r"to go on: +netdef (.*)", rest)[1].split()
         assert resume[-1].endswith(f"_iter_{stopped}.solverstate")
         assert run(resume) == 0
-        whole, cut = (Path(f"{where}/small_iter_4000.caffemodel").read_bytes() for where in ("whole", out))
-        assert whole == cut
-        assert history(out) == history("whole")
-        assert losses(out) == losses("whole")
-
-
-def history(out):
-    from runtime.solver.solverstate import read_solverstate
-
-    return [array.tobytes() for array in read_solverstate(f"{out}/small_iter_4000.solverstate").history]
-
-
-def losses(out):
-    return [(r["iteration"], r["loss"]) for r in read_log(out) if r["event"] == "train" and r["due"]]
+        assert ending(f"cut-{code}") == ending("whole")
+    assert start_and_send(signal.SIGKILL, "killed", after="iteration    500  loss")[0] == -signal.SIGKILL
+    arguments = ["--out", "killed", "--iterations", str(ITERATIONS), "--resume", "latest"]
+    assert run(["train", "small.net", "solver.txt", *arguments]) == 0
+    assert ending("killed") == ending("whole")
 
 
 def test_resume_latest_goes_on_in_the_same_directory(capsys):
