@@ -9,7 +9,7 @@ from __future__ import annotations
 from netdef.language.diagnostics import Diagnostic, Note
 from netdef.language.lexer import END
 from netdef.language.nodes import Token
-from netdef.language.source import Position, Source
+from netdef.language.source import Position, Source, excerpt
 
 CLOSER = {"LBRACE": "RBRACE", "LESSTHAN": "MORETHAN", "LSQB": "RSQB", "LPAR": "RPAR"}
 OPENER = {closer: opener for opener, closer in CLOSER.items()}
@@ -34,7 +34,7 @@ class Brackets:
         self.diagnostics: list[Diagnostic] = []
         self.suspect: list[tuple[int, int]] = []  # stretches of text that may stand at a wrong level
         self.open: list[int] = []  # indices of openers in `given`
-        self.closed_last: Token | None = None
+        self.closed_last: tuple[int, Token] | None = None  # index of an opener, and its closer
         self._indents: dict[int, int] = {}
         for index, token in enumerate(tokens):
             self._take(index, token)
@@ -68,8 +68,7 @@ class Brackets:
             top = self.given[self.open[-1]] if self.open else None
             if top is not None and top.type in BLOCK and wanted in BLOCK:
                 return self._other_kind(token, top)
-            self._closes_nothing(index)
-            return None
+            return self._closes_nothing(index)
         if self.by_indent and self._is_extra(index):
             self.diagnostics.append(
                 Diagnostic(f"this '{token.text}' is one too many", self._position(token), "remove it")
@@ -77,8 +76,7 @@ class Brackets:
             return None
         while self.given[self.open[-1]].type != wanted:
             self._not_closed(index)
-        self.open.pop()
-        self.closed_last = token
+        self.closed_last = (self.open.pop(), token)
         return token
 
     # What is wrong.
@@ -94,18 +92,20 @@ class Brackets:
         self.open.pop()
         return Token(closer, "", token.start)
 
-    def _closes_nothing(self, index: int) -> None:
+    def _closes_nothing(self, index: int) -> Token | None:
+        """Report a closer without an opener. What goes on in its place: nothing, or the arrow that it was meant to be."""
         token = self.given[index]
         notes: tuple[Note, ...] = ()
-        last = self.closed_last
-        hint = "remove it"
+        hint, instead = "remove it", None
         if token.type == "MORETHAN" and index and self.given[index - 1].type in (*WORDS, "RPAR"):
-            hint = "an arrow is written ->"
-        elif not self.open and last is not None:
+            hint, instead = "an arrow is written ->", Token("ARROW", token.text, token.start)
+        elif not self.open and self.closed_last is not None:
+            opener, last = self.closed_last
             notes = (Note("this one closed the last that was open", self._position(last)),)
-            self.suspect.append((last.start, token.end))
+            self.suspect.append((self.given[max(0, opener - 1)].start, token.end))
         message = f"'{token.text}' closes nothing"
         self.diagnostics.append(Diagnostic(message, self._position(token), hint, notes))
+        return instead
 
     def _not_closed(self, index: int) -> None:
         """Close the innermost bracket before token `index`, where its own closer is missing."""
@@ -130,10 +130,10 @@ class Brackets:
             if before[first].type in (*BLOCK, "RBRACE", "MORETHAN"):
                 break
             if before[first].type == "LAYER" and first + 1 < len(before) and before[first + 1].type != "COLON":
-                return f" of layer {before[first + 1].text}"
+                return f" of layer {excerpt(before[first + 1].text)}"
         if before and before[-1].type == "COLON":
             before.pop()
-        return f" of {before[-1].text}" if before and before[-1].type in WORDS else ""
+        return f" of {excerpt(before[-1].text)}" if before and before[-1].type in WORDS else ""
 
     def _position(self, token: Token) -> Position:
         return self.source.position(token.start, token.end)
@@ -188,8 +188,8 @@ class Brackets:
         return (token.type == "LAYER" or token.text == "layers") and following in (*BLOCK, "NAME")
 
     def _in_layer(self) -> bool:
-        """Whether some open block is a layer written as `layer { }`."""
-        return any(at and self.given[at - 1].text in ("layer", "layers") for at in self.open)
+        """Whether some open block is a layer."""
+        return any(at and self._owner(at).startswith(" of layer") for at in self.open)
 
     def _is_extra(self, index: int) -> bool:
         """Whether a closer stands further in than the line that it would close."""

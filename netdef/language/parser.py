@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,22 @@ class Tree:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     suspect: list[tuple[int, int]] = field(default_factory=list)  # text whose meaning an error has blurred
 
+    def is_suspect(self, offset: int) -> bool:
+        """Whether what stands at an offset may be there only because of an error."""
+        at = bisect_right(self._suspect, offset, key=lambda stretch: stretch[0]) - 1
+        return at >= 0 and offset < self._suspect[at][1]
+
+    @cached_property
+    def _suspect(self) -> list[tuple[int, int]]:
+        """The suspect stretches in order, those that overlap merged."""
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(self.suspect):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = merged[-1][0], max(end, merged[-1][1])
+            else:
+                merged.append((start, end))
+        return merged
+
 
 def parse(text: str, filename: str = "<text>") -> Tree:
     """The statements of a text, whatever it holds. Errors are in `.diagnostics`; NetdefError only if it nests too deep."""
@@ -190,6 +207,7 @@ class _Run:
     def __init__(self, lark: Lark, tree: Tree, tokens: list[Token]) -> None:
         self.tree = tree
         self.tokens = tokens
+        self.strings = {start for start, _ in tree.suspect}
         self.state: Any = lark.parse_interactive("").parser_state
         self.given_up = -1  # the last token that was in error
         self._partners: dict[int, int] | None = None
@@ -216,7 +234,7 @@ class _Run:
         """Report what is wrong at a token, forget the statement that it is in, and say where to go on."""
         found, resume = syntax.explain(self.tree.source, self.tokens, at)
         begin = syntax.statement_start(self.tokens, at)
-        if not any(start <= self.tokens[at].start < end for start, end in self.tree.suspect):
+        if self.tokens[at].start not in self.strings:  # that it is not closed has been said
             self.tree.diagnostics.append(found)
         self._drop_statement()
         resume = self._next_statement(at + 1 if self.given_up == at else resume)

@@ -90,7 +90,7 @@ def _stray(source: Source, tokens: list[Token], at: int) -> Diagnostic:
     position = _position(source, token)
     if token.text == "=" and before is not None and before.type in WORDS:
         value = _plain(tokens[at + 1]) if tokens[at + 1].type in NAMES else "..."
-        return Diagnostic("'=' does not set a field", position, f"write {before.text}: {value}")
+        return Diagnostic("'=' does not set a field", position, f"write {_plain(before)}: {value}")
     if token.text in _QUOTES:
         return Diagnostic(f"{token.text} is not a quote of this language", position, f"write {_QUOTES[token.text]}")
     if token.text in "/*":
@@ -108,13 +108,13 @@ def _misspelt_layer(tokens: list[Token], at: int) -> Clue:
     following = [one.type for one in tokens[at + 1 : at + 4]]
     if len(following) < 3 or following[0] != "COLON" or following[1] not in WORDS or following[2] == "COLON":
         return None
-    word, head = tokens[at - 1].text, f"{tokens[at].text}: {tokens[at + 2].text}"
+    word, head = _plain(tokens[at - 1]), f"{_plain(tokens[at])}: {_plain(tokens[at + 2])}"
     if tokens[at - 1].type != "NAME":
         return f"expected layer after {word}, found {_show(tokens[at])}", f"write {word} layer {head}", at, at + 2
     known = nearest(word, ("layer", "train", "test", "defaults"))
     if known is None and following[2] not in ("LPAR", "ARROW", *BLOCK):
         return None
-    return f"unknown word {word!r} before {tokens[at].text}", f"write layer {head}", at - 1, at + 2
+    return f"unknown word {word!r} before {_plain(tokens[at])}", f"write layer {head}", at - 1, at + 2
 
 
 def _no_value(tokens: list[Token], at: int) -> Clue:
@@ -122,13 +122,13 @@ def _no_value(tokens: list[Token], at: int) -> Clue:
     token = tokens[at]
     if token.type == "COLON" and at >= 3 and tokens[at - 2].type == "COLON" and tokens[at - 1].type in WORDS:
         if tokens[at - 3].type in WORDS:
-            return f"{tokens[at - 3].text} has no value", f"write {tokens[at - 3].text}: ...", at - 3, at - 1
+            return f"{_plain(tokens[at - 3])} has no value", f"write {_plain(tokens[at - 3])}: ...", at - 3, at - 1
         return None
     if at >= 2 and tokens[at - 1].type == "COLON" and tokens[at - 2].type in WORDS and token.type not in VALUES:
         if at >= 3 and tokens[at - 3].type == "LAYER":
-            return f"layer {tokens[at - 2].text} has no type", f"write layer {tokens[at - 2].text}: TYPE", at - 2, at
+            return f"layer {_plain(tokens[at - 2])} has no type", f"write layer {_plain(tokens[at - 2])}: TYPE", at - 2, at
         if token.type not in ("COLON", "LPAR"):
-            return f"{tokens[at - 2].text} has no value", f"write {tokens[at - 2].text}: ...", at - 2, at
+            return f"{_plain(tokens[at - 2])} has no value", f"write {_plain(tokens[at - 2])}: ...", at - 2, at
     return None
 
 
@@ -146,7 +146,7 @@ def _after_layer(tokens: list[Token], at: int) -> Clue:
         head = head[1:]
     if not head or head[0].type not in ("LAYER", "DEFAULTS") or len(head) < 2 or head[1].type not in NAMES:
         return None
-    last, token, name = head[-1], tokens[at], head[1].text
+    last, token, name = head[-1], tokens[at], _plain(head[1])
     if head[0].type == "DEFAULTS":
         return f"expected '{{' after defaults {name}, found {_show(token)}", "", at, at
     if len(head) == 2:
@@ -160,7 +160,7 @@ def _after_layer(tokens: list[Token], at: int) -> Clue:
             return f"expected ',' or ')' after {_show(last)}, found {_show(token)}", "", at, at
         return f"expected the name of what layer {name} reads, found {_show(token)}", "", at, at
     if token.type in NAMES and len(head) == 4:
-        return f"unexpected {_show(token)}", f"what a layer reads stands in ( ): {last.text}({_plain(token)})", at, at
+        return f"unexpected {_show(token)}", f"what a layer reads stands in ( ): {_plain(last)}({_plain(token)})", at, at
     if token.type == "MINUS":
         return "unexpected '-'", "an arrow is written ->", at, at
     return f"unexpected {_show(token)} in layer {name}", "write layer NAME: TYPE(bottoms) -> tops { ... }", at, at
@@ -169,7 +169,7 @@ def _after_layer(tokens: list[Token], at: int) -> Clue:
 def _in_list(tokens: list[Token], at: int) -> Clue:
     """Between square brackets."""
     depth = 0
-    for index in range(at - 1, max(-1, at - 1000), -1):
+    for index in range(at - 1, max(-1, at - 100), -1):
         kind = tokens[index].type
         if kind in ("RSQB", "RBRACE", "MORETHAN", "RPAR"):
             depth += 1
@@ -191,7 +191,7 @@ def _no_colon(tokens: list[Token], at: int) -> Clue:
     """`kernel_size 3`."""
     token = tokens[at]
     if at and tokens[at - 1].type in WORDS and (at < 2 or tokens[at - 2].type not in ("COLON", "MINUS", "PLUS")):
-        word = tokens[at - 1].text
+        word = _plain(tokens[at - 1])
         if token.type in VALUES:
             if starts_statement(tokens, at):
                 return f"{word} has no value", f"write {word}: ...", at - 1, at
@@ -209,7 +209,7 @@ def _layer_without_name(tokens: list[Token], at: int) -> Clue:
     if layer.type != "LAYER" or colon.type != "COLON":
         return None
     bottoms = "(...)" if tokens[at].type == "LPAR" else ""
-    return "this layer has no name", f"write layer NAME: {kind.text}{bottoms}", at - 3, at
+    return "this layer has no name", f"write layer NAME: {_plain(kind)}{bottoms}", at - 3, at
 
 
 def _wanted(tokens: list[Token], at: int) -> str:

@@ -103,7 +103,8 @@ def test_defaults_hold_below_and_only_for_their_type():
 
 def test_messages_merge_and_repeated_fields_replace():
     made = net(
-        """defaults Convolution { weight_filler { type: "gaussian" std: 0.01 } param { lr_mult: 1 } param { lr_mult: 2 } stride: [2, 3] }
+        """defaults Convolution { weight_filler { type: "gaussian" std: 0.01 } stride: [2, 3]
+          param { lr_mult: 1 } param { lr_mult: 2 } }
         layer a: Convolution(x) { weight_filler { std: 0.5 } }
         layer b: Convolution(x) { param { lr_mult: 7 } stride: 1 }
         layer c: Convolution(x) { param: [] }"""

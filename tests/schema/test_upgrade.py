@@ -50,7 +50,7 @@ def test_every_type_of_the_second_format_has_a_present_name():
         if value != "NONE":
             made = net(f'layers {{ name: "a" type: {value} }}').message
             assert made.layer[0].type in schema.LAYER_TYPES
-    softmax = net('layers { type: SOFTMAX_LOSS } layers { type: TANH } layers { type: HDF5_DATA }').message
+    softmax = net("layers { type: SOFTMAX_LOSS } layers { type: TANH } layers { type: HDF5_DATA }").message
     assert [layer.type for layer in softmax.layer] == ["SoftmaxWithLoss", "TanH", "HDF5Data"]
 
 
@@ -100,7 +100,7 @@ def test_networks_inside_a_solver():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('layers { type: RELU } layer b: ReLU(a)', "two formats"),
+        ("layers { type: RELU } layer b: ReLU(a)", "two formats"),
         ('layers { name: "x" }', "layer x has no type"),
         ('layers { layer { type: "covn" } }', "did you mean conv?"),
         ('layers { layer { type: "relu" num_output: 3 } }', "num_output is no setting of relu"),

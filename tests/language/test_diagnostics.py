@@ -1,0 +1,268 @@
+"""What is wrong is said where it is, once, with what to do about it; and all of a file at once."""
+
+from itertools import pairwise
+
+import pytest
+
+from netdef.language import Diagnostic, NetdefError, Note, Position, read_text
+
+
+def fails(text, message="NetParameter"):
+    with pytest.raises(NetdefError) as caught:
+        read_text(text, "x.net", message)
+    found = []
+    for one in caught.value.diagnostics:
+        found.append((f"{one.position.line}:{one.position.column} {one.message}", one.hint))
+    return found
+
+
+# A text; then for each error its line and column, what it says, and the hint.
+NETS = [
+    # Names.
+    (
+        "layer c: Convolution(d) { kernel_sze: 3 }",
+        [("1:27 unknown field 'kernel_sze' of Convolution", "did you mean kernel_size?")],
+    ),
+    (
+        'layer { type: "Convolution" convolution_param { num_outputs: 3 } }',
+        [("1:49 unknown field 'num_outputs' of convolution_param", "did you mean num_output?")],
+    ),
+    ("layer c: ReLU(d) { slope: 3 }", [("1:20 unknown field 'slope' of ReLU", "did you mean negative_slope?")]),
+    ("layer c: ReLU(d) { zzz: 3 }", [("1:20 unknown field 'zzz' of ReLU", "there are negative_slope, engine")]),
+    ("layer c: Silence(d) { zzz: 3 }", [("1:23 unknown field 'zzz' of Silence", "Silence has no settings of its own")]),
+    ("layer c: Data { batchSize: 3 }", [("1:17 unknown field 'batchSize' of Data", "did you mean batch_size?")]),
+    ("nmae: 'x'", [("1:1 unknown field 'nmae' of a network", "did you mean name?")]),
+    ("layer c: Convolutoin(d) { a: 3 }", [("1:10 unknown layer type 'Convolutoin'", "did you mean Convolution?")]),
+    ('layer { type: "Relu" }', [("1:15 unknown layer type 'Relu'", "did you mean ReLU?")]),
+    ("defaults Poling { a: 1 }", [("1:10 unknown layer type 'Poling'", "did you mean Pooling?")]),
+    ("layer p: Pooling(d) { pool: max }", [("1:29 pool has no value max", "did you mean MAX?")]),
+    ("layer p: Pooling(d) { pool: MIN }", [("1:29 pool has no value MIN", "it is one of MAX, AVE, STOCHASTIC")]),
+    ("layer p: Pooling(d) { pool: 7 }", [("1:29 pool has no value 7", "it is one of MAX, AVE, STOCHASTIC")]),
+    # Known names in the wrong place.
+    (
+        'layer { name: "c" type: "Convolution" kernel_size: 3 }',
+        [("1:39 unknown field 'kernel_size' of a layer", "it belongs in convolution_param { }")],
+    ),
+    (
+        'layer { name: "c" kernel_size: 3 type: "Pooling" }',
+        [("1:19 unknown field 'kernel_size' of a layer", "it belongs in pooling_param { }")],
+    ),
+    ("layer c: ReLU(d) { lr_mult: 3 }", [("1:20 unknown field 'lr_mult' of ReLU", "it belongs in param { }")]),
+    (
+        "layer c: ReLU(d) { num_output: 3 }",
+        [
+            (
+                "1:20 unknown field 'num_output' of ReLU",
+                "ReLU has no such setting; Convolution, Deconvolution, Embed, Im2col and others have",
+            )
+        ],
+    ),
+    (
+        'layer { type: "Pooling" pooling_param { kernel_size: 3 top: "c" } }',
+        [("1:56 unknown field 'top' of pooling_param", "it belongs one level up, in a layer: is a '}' missing before it?")],
+    ),
+    (
+        "layer c: ReLU(d) { top: 'x' }",
+        [("1:20 top stands before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }")],
+    ),
+    ("base_lr: 1", [("1:1 unknown field 'base_lr' of a network", "it belongs in a solver file")]),
+    (
+        "layer { type: 'ReLU' blobs_lr: 1 }",
+        [("1:22 unknown field 'blobs_lr' of a layer", "the rate of a weight array is now param { lr_mult: ... }")],
+    ),
+    (
+        "layer a: ReLU(x) { layer b: ReLU(a) }",
+        [("1:20 a layer inside another layer", "layers stand side by side; is a '}' missing before this one?")],
+    ),
+    # Values.
+    (
+        "layer c: Convolution(d) { num_output: '96' }",
+        [("1:39 num_output takes a whole number, not '96'", "write num_output: 96, without quotes")],
+    ),
+    ("layer c: Convolution(d) { num_output: 9.5 }", [("1:39 num_output takes a whole number, not 9.5", "")]),
+    ("layer c: Convolution(d) { num_output: 1e3 }", [("1:39 num_output takes a whole number, not 1e3", "write num_output: 1000")]),
+    ("layer c: Convolution(d) { num_output: -1 }", [("1:39 num_output cannot be negative, and -1 is", "")]),
+    ("layer c: Convolution(d) { bias_term: no }", [("1:38 bias_term takes true or false, not no", "write bias_term: false")]),
+    (
+        "layer c: Convolution(d) { weight_filler: 'msra' }",
+        [("1:42 weight_filler takes a block in braces", 'write weight_filler { type: "msra" }')],
+    ),
+    ("layer c: Input { shape: 3 }", [("1:25 shape takes a block in braces", "write shape { dim: 3 }")]),
+    ("layer c: Pooling(d) { kernel_size: [1, 2] }", [("1:23 kernel_size takes one value, not a list", "")]),
+    (
+        "layer c: Convolution(d) { kernel_size: [[1], 2] }",
+        [("1:41 kernel_size takes a whole number, not a list within a list", "")],
+    ),
+    ("layer c: Convolution(d) { stride { } }", [("1:34 stride takes a whole number, not a block", "")]),
+    ("name: alexnet", [("1:7 name takes a text, not alexnet", 'write name: "alexnet"')]),
+    ("layer { type: Convolution }", [("1:15 type takes a text, not Convolution", 'write type: "Convolution"')]),
+    ("layer { type: INNER_PRODUCT }", [("1:15 type takes a text, not INNER_PRODUCT", 'write type: "InnerProduct"')]),
+    (
+        'layers { type: "ReLU" }',
+        [('1:16 type has no value "ReLU"', 'write layer { type: "ReLU" ... }; layers, in the plural, is an older format')],
+    ),
+    (
+        r'layer c: HDF5Data { source: "C:\data" }',
+        [(r"1:32 \d means nothing in a text", r"write \\ for a backslash, or / in a path")],
+    ),
+    # Fields too many, and too few.
+    ("layer { name: 'x' }", [("1:1 layer x has no type", 'write type: "..."')]),
+    ("layer c: Clip(d) { max: 1 }", [("1:7 Clip needs min", "")]),
+    (
+        "train layer a: ReLU(x) { include { phase: TEST } }",
+        [("1:36 this rule asks for the other phase", "drop train or the phase")],
+    ),
+    ("test layer a: ReLU(x) { exclude { stage: 's' } }", [("1:25 a test layer cannot have exclude rules", "use include")]),
+    (
+        "defaults ReLU { } layers { type: RELU }",
+        [("1:19 defaults do not hold for layers of the older format", "write layer { ... }")],
+    ),
+    # Sentences.
+    (
+        "layer c: Pooling(d) { kernel_size 3 stride: -1 }",
+        [
+            ("1:35 expected ':' after kernel_size, found '3'", "write kernel_size: 3"),
+            ("1:45 stride cannot be negative, and -1 is", ""),
+        ],
+    ),
+    ("name = 'x'", [("1:6 '=' does not set a field", "write name: 'x'")]),
+    ("layer c: Pooling(d) { kernel_size: stride: 2 }", [("1:23 kernel_size has no value", "write kernel_size: ...")]),
+    ("layer c: Pooling(d) { kernel_size: }", [("1:23 kernel_size has no value", "write kernel_size: ...")]),
+    ("layer c: Pooling(d) { kernel_size }", [("1:23 kernel_size has no value", "write kernel_size: ...")]),
+    ("name:", [("1:1 name has no value", "write name: ...")]),
+    ("name:: 'x'", [("1:6 a second ':'", "remove it")]),
+    ("name: 'x' 3", [("1:11 expected the name of a field, found '3'", "a value needs a field's name and a colon before it")]),
+    ("layer c: Convolution(d) { stride: [1 2] }", [("1:38 expected ',' or ']' after '1', found '2'", "")]),
+    ("layer c: Convolution(d) { stride: [1,] }", [("1:38 expected a value, found ']'", "")]),
+    ("[a.b]: 3", [("1:1 expected the name of a field, found '['", "extensions of other schemas are not known here")]),
+    ("// AlexNet\nname: 'x'", [("1:1 unexpected '/'", "a comment starts with #, a text stands in quotes")]),
+    ("name: \u201cx\u201d", [("1:7 \u201c is not a quote of this language", 'write "')]),
+    ("name: 'x' \x07", [("1:11 unexpected character U+0007 (control character)", "remove it")]),
+    (
+        '{"name": "x"}',
+        [
+            (
+                "1:1 expected the name of a field, found '{'",
+                "this looks like JSON; a network is a list of fields, without braces around it",
+            )
+        ],
+    ),
+    # Heads of layers.
+    ("layer conv1 { num_output: 3 }", [("1:7 layer conv1 has no type", "write layer conv1: TYPE(...)")]),
+    ("layer conv1: { num_output: 3 }", [("1:7 layer conv1 has no type", "write layer conv1: TYPE")]),
+    ("layer: Convolution(d) { }", [("1:1 this layer has no name", "write layer NAME: Convolution(...)")]),
+    (
+        "layer c: ReLU data { }",
+        [("1:15 unknown field 'data' of a network", "what a layer reads stands in parentheses: ReLU(data)")],
+    ),
+    ("layer c: ReLU(a b)", [("1:17 expected ',' or ')' after 'a', found 'b'", "")]),
+    ("layer c: ReLU(a,)", [("1:17 expected a name after ',', found ')'", "")]),
+    ("layer c: ReLU(a) ->\nlayer d: ReLU(c)", [("1:18 expected a name after '->'", "name what the layer makes")]),
+    ("layer c: ReLU(a) > b", [("1:18 '>' closes nothing", "an arrow is written ->")]),
+    (
+        "layr c: ReLU(a)\nname: 3",
+        [("1:1 unknown word 'layr' before c", "write layer c: ReLU"), ("2:7 name takes a text, not 3", 'write name: "3"')],
+    ),
+    ("train c: ReLU(a)", [("1:7 expected layer after train, found 'c'", "write train layer c: ReLU")]),
+    # Strings.
+    (
+        'name: "x\nlayer c: Relu(d)',
+        [
+            ('1:7 this text is not closed: it was opened here, with "', 'close it with "'),
+            ("2:10 unknown layer type 'Relu'", "did you mean ReLU?"),
+        ],
+    ),
+    ("layer { type: \"ReLU' }", [("1:15 this text is opened with \" and closed with '", 'close it with "')]),
+    ('layer c: LRN(d) { k: 1 } "', [('1:26 a text starts here, at ", and is not closed', "is there a quote too many?")]),
+]
+
+SOLVERS = [
+    ("lr: 0.1", [("1:1 unknown field 'lr' of a solver", "did you mean base_lr?")]),
+    ("max_iter: 1e5", [("1:11 max_iter takes a whole number, not 1e5", "write max_iter: 100000")]),
+    ("solver_mode: gpu", [("1:14 solver_mode has no value gpu", "did you mean GPU?")]),
+    ("lr_policy: step", [("1:12 lr_policy takes a text, not step", 'write lr_policy: "step"')]),
+    (
+        'layer { type: "ReLU" }',
+        [("1:1 unknown field 'layer' of a solver", "this looks like a network; a solver file names it with net: ...")],
+    ),
+    ("layer a: ReLU(x)", [("1:1 a layer in a solver file", "layers belong in the network's own file; name it with net: ...")]),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted"), NETS)
+def test_network(text, wanted):
+    assert fails(text) == wanted
+
+
+@pytest.mark.parametrize(("text", "wanted"), SOLVERS)
+def test_solver(text, wanted):
+    assert fails(text, "SolverParameter") == wanted
+
+
+def test_the_first_of_two_is_shown():
+    with pytest.raises(NetdefError) as caught:
+        read_text('name: "a"\nname: "b"', "x.net", "NetParameter")
+    assert str(caught.value) == (
+        "x.net:2:1: error: name is given twice\n"
+        '    2 | name: "b"\n'
+        "      | ^^^^\n"
+        "    keep one of them\n"
+        "x.net:1:7: note: first given here\n"
+        '    1 | name: "a"\n'
+        "      |       ^^^"
+    )
+
+
+def test_all_errors_of_a_file_in_the_order_of_the_file():
+    text = "\n".join(
+        f"layer l{i}: Pooling(x) {{ " + ("kernel_sze: 3" if i % 3 == 0 else "stride 2" if i % 3 == 1 else "pool: ave") + " }"
+        for i in range(30)
+    )
+    found = fails(text)
+    assert [int(place.split(":")[0]) for place, _ in found] == list(range(1, 31))
+
+
+def test_every_field_after_an_error_is_still_checked():
+    assert [place for place, _ in fails("layer a: Pooling(x) {\n kernel_size 3\n strid: 2\n pad: -1\n}\nnmae: 1")] == [
+        "2:14 expected ':' after kernel_size, found '3'",
+        "3:2 unknown field 'strid' of Pooling",
+        "4:7 pad cannot be negative, and -1 is",
+        "6:1 unknown field 'nmae' of a network",
+    ]
+
+
+# How a diagnostic looks.
+
+
+def test_shown_with_the_line_and_a_caret():
+    with pytest.raises(NetdefError) as caught:
+        read_text("\tname: \t-1\n", "dir/x.net", "NetParameter")
+    assert str(caught.value) == (
+        'dir/x.net:1:9: error: name takes a text, not -1\n    1 |     name:     -1\n      |               ^^\n    write name: "-1"'
+    )
+
+
+def test_long_lines_are_cut_around_the_place():
+    text = f'name: "{"x" * 500}" debug_info: maybe # {"y" * 500}'
+    with pytest.raises(NetdefError) as caught:
+        read_text(text, "x.net", "NetParameter")
+    shown = str(caught.value).splitlines()
+    assert max(len(line) for line in shown) < 130
+    quoted, carets = next(pair for pair in pairwise(shown) if pair[1].endswith("^^^^^"))
+    assert quoted[carets.index("^") :].startswith("maybe")
+
+
+def test_many_errors_are_cut_short():
+    text = "\n".join(f"field{i}: 1" for i in range(1000))
+    with pytest.raises(NetdefError) as caught:
+        read_text(text, "x.net", "NetParameter")
+    assert len(caught.value.diagnostics) == 1000
+    assert str(caught.value).endswith("and 960 more errors")
+
+
+def test_made_by_hand():
+    error = NetdefError("no kernels", Position("a.net", 3, 4), "build them", [Note("asked for here")])
+    assert str(error) == "a.net:3:4: error: no kernels\n    build them\nnote: asked for here"
+    two = NetdefError([Diagnostic("b", Position("a", 2, 1)), Diagnostic("last"), Diagnostic("a", Position("a", 1, 9))])
+    assert [one.message for one in two.diagnostics] == ["a", "b", "last"]
+    assert str(NetdefError("plain")) == "error: plain"
