@@ -26,7 +26,7 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
     kinds = [kind_of(first), kind_of(second) if second is not None else None]
     if second is None:
         if kinds[0] == NET:
-            raise NetdefError(f"{first} is a net; training it takes a solver too", hint=f"netdef train {first} SOLVER")
+            raise NetdefError(f"{first} is a net; training it takes a solver too", hint=f"netdef train {first} solver.txt uses the one that comes along")
         return None, first
     if kinds == [SOLVER, NET]:
         raise NetdefError(

@@ -214,7 +214,8 @@ def finished(outcome: Outcome, solver: Solver, run: Run, command: Command) -> li
     if clock.iterations:
         speed = solver.batch_size * clock.iterations / clock.training
         seconds = duration(clock.training + clock.testing)
-        lines[0] += f", {clock.iterations} iterations in {seconds}, {speed:.1f} images/s while training"
+        count = f"{clock.iterations} iteration{'' if clock.iterations == 1 else 's'}"
+        lines[0] += f", {count} in {seconds}, {speed:.1f} images/s while training"
     if outcome.last:
         lines.append(f"reached:   {reached(outcome, outcome.last[0])}")
     files = solver.snapshot_files
