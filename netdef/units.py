@@ -8,9 +8,9 @@ def thousands(count: int) -> str:
     return f"{count:,}"
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, nouns: str = "") -> str:
     """1 bottom, 2 bottoms, no bottoms."""
-    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+    return f"{count or 'no'} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def times(count: int) -> str:

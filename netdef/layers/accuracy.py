@@ -71,6 +71,7 @@ class ArgMax(Layer):
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms
+        self.expect_axes(1)
         choices = prod(x[1:]) if self.axis is None else x[self.axis]
         if not 1 <= self.top_k <= choices:
             raise self.error(f"top_k {self.top_k} of {choices} elements of {self.bottoms[0]}", "top_k")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from netdef.graph import shape_text
 from netdef.language.diagnostics import NetdefError, Note
 from netdef.schema.layer_types import LAYER_TYPES
+from netdef.units import plural
 
 if TYPE_CHECKING:
     from netdef.graph import Blob, Parameter, Shape
@@ -115,6 +116,13 @@ class Layer:
     def error(self, message: str, *path: str | int, hint: str = "", **details: Any) -> NetdefError:
         """A user's mistake in this layer, pointing at the field `path`."""
         return NetdefError(f"{self.type} {self.name}: {message}", position=self.where(*path), hint=hint, **details)
+
+    def expect_axes(self, *fewest: int) -> None:
+        """Raises NetdefError where a bottom has fewer axes than these, one number a bottom."""
+        for index, (blob, count) in enumerate(zip(self.bottoms, fewest, strict=False)):
+            if len(blob.shape) < count:
+                text = f"{blob} ({shape_text(blob.shape)}) must have at least {plural(count, 'axis', 'axes')}"
+                raise self.error(text, "bottom", index)
 
     def axis_of(self, axis: int, axes: int, field: str = "axis") -> int:
         """`axis` counted from the front; negative counts from the end of `axes` axes.

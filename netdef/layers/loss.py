@@ -21,7 +21,8 @@ class Loss(Layer):
 
     def check_batches(self, bottoms: tuple[Shape, ...]) -> None:
         """Raises NetdefError where predictions and targets are of different numbers of samples."""
-        if bottoms[0][:1] != bottoms[1][:1]:
+        self.expect_axes(1, 1)
+        if bottoms[0][0] != bottoms[1][0]:
             raise self.error(f"{self.named(0)} and {self.named(1)} differ in their first dimension", "bottom", 1)
 
     def named(self, index: int) -> str:

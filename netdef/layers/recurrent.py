@@ -109,6 +109,7 @@ class LSTMUnit(Layer):
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         cell = bottoms[0]
+        self.expect_axes(3)
         for index, wanted in ((1, (*cell[:2], 4 * cell[-1])), (2, cell[:2])):
             if bottoms[index] != wanted:
                 text = f"{self.bottoms[index]} must be {shape_text(wanted)}, it is {shape_text(bottoms[index])}"

@@ -46,8 +46,7 @@ class PReLU(Rectifier):
         return self.p.channel_shared
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        if len(bottoms[0]) < 2:
-            raise self.error(f"{self.bottoms[0]} has no channel axis", "bottom", 0)
+        self.expect_axes(2)
         return [bottoms[0]]
 
     def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:

@@ -82,6 +82,7 @@ class BatchReindex(Layer):
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         x, order = bottoms
+        self.expect_axes(1)
         if len(order) != 1:
             raise self.error(f"{self.bottoms[1]} must be a list of numbers, it is {shape_text(order)}", "bottom", 1)
         return [(order[0], *x[1:])]
@@ -100,6 +101,7 @@ class Filter(Layer):
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         *data, selector = bottoms
+        self.expect_axes(*(1 for _ in bottoms))
         if len(self.message.top) != len(data):
             raise self.error(f"{len(data)} bottoms are filtered, so there must be {len(data)} tops", "top")
         if any(size != 1 for size in selector[1:]):
