@@ -136,11 +136,11 @@ def _table(facts: dict[str, Any]) -> str:
     batch = f", batch {facts['batch']}" if facts["batch"] else ""
     lines = [f"{facts['name'] or 'unnamed'} ({facts['file']}), {facts['phase']} phase{batch}", ""]
     lines += [_line(HEADER, widths), rule, *(_line(row, widths) for row in rows), rule, _line(total, widths), ""]
-    lines.append(
-        f"{thousands(totals['parameters'])} parameters, {binary(totals['parameter_bytes'])} as float32. "
-        f"MACs: multiply-accumulates forward; {decimal(gemm)} of them in convolutions and inner products."
-    )
-    lines.append("output: of one image. activations: of the whole batch, float32; in place costs nothing.")
+    lines += [
+        f"parameters:  {binary(totals['parameter_bytes'])} as float32",
+        f"MACs:        multiply-accumulates forward, {decimal(gemm)} of them in convolutions and inner products",
+        "activations: of the whole batch as float32; output: of one image",
+    ]
     return "\n".join(lines)
 
 

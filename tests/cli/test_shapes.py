@@ -45,9 +45,9 @@ def test_the_table():
         "---------------------------------------------------------------------------------------------------\n"
         "total                                                                2,712      14.3 k     6.09 KiB\n"
         "\n"
-        "2,712 parameters, 10.6 KiB as float32. MACs: multiply-accumulates forward; 14.3 k of them in convolutions and "
-        "inner products.\n"
-        "output: of one image. activations: of the whole batch, float32; in place costs nothing."
+        "parameters:  10.6 KiB as float32\n"
+        "MACs:        multiply-accumulates forward, 14.3 k of them in convolutions and inner products\n"
+        "activations: of the whole batch as float32; output: of one image"
     )
 
 
@@ -70,15 +70,14 @@ def test_alexnet_as_people_draw_it(capsys):
     assert "105.4 M" in rows["conv1"]
     assert "60,965,224" in rows["total"]
     assert "724.4 M of them in convolutions and inner products" in table
-    assert max(map(len, table.splitlines())) <= 140
-    assert max(len(line) for line in table.splitlines()[:-2]) <= 110
+    assert max(map(len, table.splitlines())) <= 110
 
 
 def test_long_names_do_not_widen_the_table_beyond_its_limit():
     name = "inception_4a/output/branch_with_a_very_long_name_that_goes_on_and_on/3x3_reduce"
     text = SMALL.replace("layer conv:", f'layer {{ name: "{name}" type: "ReLU" bottom: "data" top: "q" }}\nlayer conv:')
     table = render(netdef.parse(text))
-    assert max(len(line) for line in table.splitlines()[:-2]) <= WIDTH
+    assert max(len(line) for line in table.splitlines()) <= WIDTH
     assert "inception_4a" in table
     assert "3x3_reduce" in table
 
