@@ -26,12 +26,13 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
     kinds = [kind_of(first), kind_of(second) if second is not None else None]
     if second is None:
         if kinds[0] == NET:
-            raise NetdefError(f"{first} is a net; training it takes a solver too", hint=f"netdef train {first} solver.txt uses the one that comes along")
+            raise NetdefError(
+                f"{first} is a net; training it takes a solver too",
+                hint=f"netdef train {first} solver.txt uses the one that comes along",
+            )
         return None, first
     if kinds == [SOLVER, NET]:
-        raise NetdefError(
-            f"{first} is a solver and {second} is a net; the net comes first", hint=f"netdef train {second} {first}"
-        )
+        raise NetdefError(f"{first} is a solver and {second} is a net; the net comes first", hint=f"netdef train {second} {first}")
     if kinds[0] == SOLVER:
         also = " too" if kinds[1] == SOLVER else ""
         raise NetdefError(f"{first} is a solver{also}, where a net was expected", hint=f"netdef train NET {second}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
@@ -59,9 +60,22 @@ def check_prefix_free(prefix: Path) -> None:
     """
     taken = sorted(prefix.parent.glob(f"{prefix.name}_iter_*"))
     if taken:
-        raise NetdefError(
-            f"{taken[0]} is another run's", hint="change snapshot_prefix, move that file away, or --resume from it"
-        )
+        raise NetdefError(f"{taken[0]} is another run's", hint="change snapshot_prefix, move that file away, or --resume from it")
+
+
+def check_writable(prefix: Path) -> None:
+    """That snapshots can be written: hours of training are a high price for a mistyped directory.
+
+    Raises
+    ------
+    NetdefError: they cannot.
+    """
+    try:
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=prefix.parent):
+            pass
+    except OSError as error:
+        raise NetdefError(f"cannot write snapshots to {prefix.parent}: {error.strerror}") from None
 
 
 def find_snapshot(resume: str, out: Path | None, name: str, solver: Any) -> Path:

@@ -126,6 +126,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         for path in options.weights.split(",") if options.weights else ():
             fresh = solver.load_weights(path)
             say(f"weights from {path}" + (f"; not in it, and new: {', '.join(fresh)}" if fresh else ""))
+        runs.check_writable(solver.prefix)
         if not solver.kernels_cached:
             say("compiling kernels for this machine: done once, takes up to a minute")
     except BaseException:

@@ -13,7 +13,9 @@ from runtime.solver.log import Record
 
 
 class Sink(Protocol):
-    """Takes a run's records."""
+    """Takes a run's records.  live: wants them as often as a person can follow, not only where a line is due."""
+
+    live: bool
 
     def show(self, record: Record) -> None: ...
 
@@ -34,6 +36,11 @@ class Reporter:
             self.told.append(record)
         for sink in self.sinks:
             sink.show(record)
+
+    @property
+    def live(self) -> bool:
+        """Whether anybody watches between the lines that are due."""
+        return any(sink.live for sink in self.sinks)
 
     def note(self, text: str) -> None:
         """A remark in words."""
@@ -61,13 +68,13 @@ def open_display(stream: TextIO | None = None) -> Sink:
 class PlainDisplay:
     """One line a record, no control characters."""
 
+    live = False
+
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def show(self, record: Record) -> None:
-        if record["event"] == "train" and not record["due"]:
-            return
-        line = text(record)
+        line = "" if record["event"] == "train" and not record["due"] else text(record)
         if line:
             print(line, file=self.stream, flush=True)
 
@@ -77,6 +84,8 @@ class PlainDisplay:
 
 class LiveDisplay:
     """A progress bar at the bottom; tests, snapshots and remarks scroll by above it."""
+
+    live = True
 
     def __init__(self, console: Any) -> None:
         from rich.progress import BarColumn, Progress, TextColumn

@@ -15,13 +15,12 @@ def is_hdf5(data: memoryview) -> bool:
     return bytes(data[: len(SIGNATURE)]) == SIGNATURE
 
 
-def h5py_module(path: Path) -> Any:
+def h5py_module(what: object) -> Any:
+    """h5py, for a file or a setting that needs it."""
     try:
         import h5py
     except ImportError:
-        raise NetdefError(
-            f"{path} is an HDF5 file, which needs h5py", hint="pip install 'netdef-compiler[hdf5]'"
-        ) from None
+        raise NetdefError(f"{what} needs h5py, which is not installed", hint="pip install 'netdef-compiler[hdf5]'") from None
     return h5py
 
 

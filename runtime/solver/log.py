@@ -20,6 +20,8 @@ class JsonLog:
     NetdefError: the file cannot be written.
     """
 
+    live = False
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:

@@ -84,6 +84,7 @@ class TrainingLoop:
 
     def __init__(self, solver: Solver, reporter: Reporter, stop: StopRequest) -> None:
         self.solver, self.tell, self.stop = solver, reporter.tell, stop
+        self.live_interval = LIVE_INTERVAL if reporter.live else float("inf")
         self.max_iter: int = solver.parameters.max_iter
         self.display = display_interval(solver.parameters)
         self.outcome = Outcome()
@@ -122,7 +123,7 @@ class TrainingLoop:
             clock.train(seconds)
         due = self.display > 0 and step.iteration % self.display == 0
         now = time.perf_counter()
-        if due or now - self._shown_at >= LIVE_INTERVAL:
+        if due or now - self._shown_at >= self.live_interval:
             self._shown_at = now
             self._show(step, due)
 
@@ -166,7 +167,7 @@ class TrainingLoop:
 
     def _testing(self, batch: int) -> None:
         now = time.perf_counter()
-        if now - self._shown_at >= LIVE_INTERVAL:
+        if now - self._shown_at >= self.live_interval:
             self._shown_at = now
             batches = max(test.batches for test in self.solver.tests)
             self.tell("testing", iteration=self.solver.iteration, batch=batch, batches=batches)

@@ -58,9 +58,7 @@ class SolverNets:
     train: Net.  tests: one Net for each of the solver's test_iter.
     """
 
-    def __init__(
-        self, solver: Any, filename: str, net: Any = None, batch_size: int | None = None, data: str | None = None
-    ) -> None:
+    def __init__(self, solver: Any, filename: str, net: Any = None, batch_size: int | None = None, data: str | None = None) -> None:
         self.solver, self.filename, self.data = solver, filename, data
         if net is not None:
             generic, own_tests, train = net, [], net
@@ -77,9 +75,7 @@ class SolverNets:
                 f"{filename} has {len(sources)} test_iter for {len(own_tests)} test nets",
                 hint="one test_iter for each test_net; more are for nets given as `net`",
             )
-        self.tests = [
-            self._read(source, "test", state_overrides(solver, "test", index)) for index, source in enumerate(sources)
-        ]
+        self.tests = [self._read(source, "test", state_overrides(solver, "test", index)) for index, source in enumerate(sources)]
 
     @property
     def batch_size(self) -> int:

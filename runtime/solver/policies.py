@@ -37,7 +37,7 @@ class LearningRate:
     def observe(self, metric: float, higher_is_better: bool) -> bool:
         """Take note of a test's result; returns whether `plateau` lowered the rate because of it."""
         value = metric if higher_is_better else -metric
-        if self.best is None or value > self.best:
+        if not math.isnan(value) and (self.best is None or value > self.best):
             self.best, self.tests_since_best = value, 0
             return False
         self.tests_since_best += 1

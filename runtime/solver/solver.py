@@ -20,6 +20,7 @@ from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
 from runtime.kernels.cached import cached
 from runtime.solver.devices import choose_devices
+from runtime.solver.hdf5 import h5py_module
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
@@ -102,6 +103,8 @@ class Solver:
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
         self.iteration = 0
+        if self.parameters.snapshot_format == self.parameters.HDF5:
+            h5py_module("snapshot_format: HDF5")  # missing, it is better missed now than at the first snapshot
         self.prefix = snapshot_prefix(self.parameters, self.nets.train.filename, out)
         self.seed = self._choose_seed(seed)
         self.executable: Executable
@@ -352,6 +355,12 @@ class Solver:
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
                 raise self._diverged(f"weights of {parameter} are not finite after iteration {self.iteration}")
 
+    def __enter__(self) -> Solver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Stop data sources and worker threads."""
         for test in self.tests:
@@ -368,6 +377,4 @@ def check_history(state: SolverState, owners: list[Parameter], path: str | Path)
         )
     for parameter, array in zip(owners, state.history, strict=True):
         if array.size != parameter.count:
-            raise NetdefError(
-                f"{path}: the momentum of {parameter} has shape {array.shape}, the net's parameter {parameter.shape}"
-            )
+            raise NetdefError(f"{path}: the momentum of {parameter} has shape {array.shape}, the net's parameter {parameter.shape}")

@@ -25,17 +25,17 @@ def run_test(
 
     Parameters
     ----------
-    iteration, index: go into the result, and the iteration's number to kernels that use it.
+    iteration, index: go into the result; the iteration also numbers the batches for kernels that draw numbers.
     stop: asked before each batch; if it says so, there is no result.
     on_batch: told how many batches are done.
     inputs: for a net fed by Input layers; the same for each batch.
     """
     sums: defaultdict[str, float] = defaultdict(float)
     loss_sum: float | None = None
-    executable.set_scalar("iteration", iteration)
     for batch in range(batches):
         if stop():
             return None
+        executable.set_scalar("iteration", iteration * batches + batch)
         outputs = executable.forward(**inputs)
         loss = total_loss(executable, outputs)
         if loss is not None:

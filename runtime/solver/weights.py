@@ -69,9 +69,7 @@ def contents(path: Path) -> memoryview:
 def layers_of(data: memoryview) -> list[tuple[int, memoryview]]:
     """The layers of a NetParameter, each with the number of the field that holds it."""
     return [
-        (number, value)
-        for number, _, value in wire.fields(data)
-        if number in (LAYERS, OLD_LAYERS) and not isinstance(value, int)
+        (number, value) for number, _, value in wire.fields(data) if number in (LAYERS, OLD_LAYERS) and not isinstance(value, int)
     ]
 
 

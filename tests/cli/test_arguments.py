@@ -45,4 +45,4 @@ def test_the_files_that_come_along():
 
 
 def test_words_outside_of_braces():
-    assert outer_words('a: 1 b { c { d: 2 } e < f: 3 > } # g\n"h" i: \'j\'') == {"a", "b", "i"}
+    assert outer_words("a: 1 b { c { d: 2 } e < f: 3 > } # g\n\"h\" i: 'j'") == {"a", "b", "i"}

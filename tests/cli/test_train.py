@@ -179,6 +179,25 @@ def test_another_runs_directory_is_not_written_to(capsys):
     assert {path: Path(path).read_bytes() for path in files("a")} == before
 
 
+def test_an_absolute_prefix_is_the_runs_directory_too(tmp_path, capsys):
+    Path("solver.txt").write_text(SOLVER + f'snapshot_prefix: "{tmp_path}/there/small"')
+    assert run(["train", "small.net", "solver.txt", "--iterations", "3"]) == 0
+    names = ["log.jsonl", "small_iter_3.caffemodel", "small_iter_3.netdef.json", "small_iter_3.solverstate"]
+    assert sorted(os.listdir("there")) == names
+    assert run(["train", "small.net", "solver.txt"]) == 2
+    assert run(["train", "small.net", "solver.txt", "--out", "elsewhere"]) == 2
+    assert "is another run's" in capsys.readouterr().err
+    assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
+    assert Path("there/small_iter_10.solverstate").exists()
+
+
+def test_a_prefix_that_cannot_be_written_is_found_before_training(capsys):
+    Path("solver.txt").write_text(SOLVER + 'snapshot_prefix: "/proc/none/small"')
+    assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
+    assert "cannot write snapshots to /proc/none" in capsys.readouterr().err
+    assert not Path("a").exists()
+
+
 def test_weights_to_start_from(capsys):
     run(["train", "small.net", "solver.txt", "--iterations", "2", "--out", "a"])
     Path("other.net").write_text(IMAGES.replace("layer fc:", "layer fc_new:").replace("(fc", "(fc_new"))

@@ -15,7 +15,8 @@ from tests.cli import images
 class Records:
     """A sink that keeps what it is told."""
 
-    def __init__(self):
+    def __init__(self, live=False):
+        self.live = live
         self.kept = []
 
     def show(self, record):

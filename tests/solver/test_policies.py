@@ -71,6 +71,12 @@ def test_plateau_of_a_loss_wants_it_lower():
     assert [rate.observe(loss, higher_is_better=False) for loss in [2, 1, 1.5]] == [False, False, True]
 
 
+def test_a_metric_that_is_no_number_is_no_improvement():
+    rate = plateau(patience=2)
+    assert [rate.observe(loss, False) for loss in [float("nan"), 3.0, float("nan"), 2.0]] == [False] * 4
+    assert rate.best == -2.0
+
+
 def test_plateau_state_is_saved():
     rate = plateau(patience=3)
     for accuracy in [0.5, 0.4, 0.4]:
