@@ -64,7 +64,7 @@ def matplotlib_figure() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise NetdefError("drawing needs matplotlib, which is not installed", hint="pip install 'netdef-compiler[plot]'") from None
+        raise NetdefError("drawing needs matplotlib, which is not installed", hint="pip install matplotlib") from None
     return Figure
 
 

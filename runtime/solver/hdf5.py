@@ -20,7 +20,7 @@ def h5py_module(what: object) -> Any:
     try:
         import h5py
     except ImportError:
-        raise NetdefError(f"{what} needs h5py, which is not installed", hint="pip install 'netdef-compiler[hdf5]'") from None
+        raise NetdefError(f"{what} needs h5py, which is not installed", hint="pip install h5py") from None
     return h5py
 
 
