@@ -138,14 +138,14 @@ class Executable:
         return self._read(self._blob_buffer(name), f"blob '{name}'")
 
     def blob_grad(self, name: str) -> np.ndarray:
-        """A copy of the gradient of a blob, (N, C, H, W) float32; of its first version where layers work in place, as in Caffe."""
+        """A copy of the gradient of a blob, (N, C, H, W) float32; zeros, as in Caffe, if nothing in the net needs it.
+
+        Where layers work in place it is that of the blob's first version.  `force_backward: true` asks for those of inputs.
+        """
+        self._blob_buffer(name)  # an unknown name is said so
         versions = [blob for blob in self.program.gradients if blob.name == name]
         if not versions:
-            self._blob_buffer(name)  # an unknown name is said so
-            raise NetdefError(
-                f"the gradient of blob '{name}' is not computed",
-                hint="`force_backward: true` in the net asks for gradients of inputs",
-            )
+            return np.zeros(self.net.blobs[name].shape, np.float32)
         return self._read(self.program.gradients[versions[0]], f"the gradient of blob '{name}'")
 
     def param(self, layer: str, index: int) -> np.ndarray:

@@ -41,17 +41,22 @@ def lower(net: Net, backward: bool = True, losses_only: bool = False, seed: int 
 
 
 def _wanted(net: Net) -> set[tuple[Layer, int]]:
-    """The (layer, bottom) pairs that backward must compute, as Caffe's Net::Init decides it."""
+    """The (layer, bottom) pairs that backward must compute, as Caffe's Net::Init decides it.
+
+    propagate_down says which bottoms of a layer with a backward get a gradient; it gives no layer a backward.
+    """
     needing: set[Blob] = set()
     wanted: set[tuple[Layer, int]] = set()
     for layer in net.layers:
+        learns = any(parameter.lr_mult != 0 for parameter in layer.parameters)
+        if not (learns or net.force_backward or any(bottom in needing for bottom in layer.bottoms)):
+            continue
+        needing.update(layer.tops)
         for index in gradient_bottoms(layer):
-            forced = layer.propagate_down[index] if index < len(layer.propagate_down) else None
+            said = layer.propagate_down[index] if index < len(layer.propagate_down) else None
             needs = net.force_backward or layer.bottoms[index] in needing
-            if needs if forced is None else forced:
+            if needs if said is None else said:
                 wanted.add((layer, index))
-        if _has_backward(layer, wanted):
-            needing.update(layer.tops)
     return wanted
 
 

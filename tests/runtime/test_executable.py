@@ -125,13 +125,19 @@ def test_inference_says_what_it_does_not_keep() -> None:
         (lambda exe: exe.param("conv9", 0), r"no layer 'conv9'.*\n.*did you mean conv1"),
         (lambda exe: exe.set_param("fc", 1, np.zeros(6)), r"\(5,\), not \(6,\)"),
         (lambda exe: exe.backward(fc=1), "'fc' is no output"),
-        (lambda exe: exe.blob_grad("data"), r"not computed.*\n.*force_backward"),
     ],
 )
 def test_mistakes_are_explained(exe, call, message: str) -> None:
     exe.forward(data=DATA, label=LABEL)
     with pytest.raises(NetdefError, match=message):
         call(exe)
+
+
+def test_gradients_that_nothing_needs_are_zero_as_in_caffe(exe) -> None:
+    exe.forward(data=DATA, label=LABEL)
+    exe.backward()
+    assert (exe.blob_grad("data") == np.zeros((4, 3, 8, 8))).all()
+    assert exe.blob_grad("conv1").any()
 
 
 def test_unknown_devices_are_refused() -> None:

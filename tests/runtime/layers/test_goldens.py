@@ -46,7 +46,7 @@ def test_layer(path: Path, threads: int) -> None:
         if name.startswith("out_"):
             close(exe.blob(name.removeprefix("out_")), golden[name], name)
     gradients = {name.removeprefix("dout_"): golden[name] for name in golden if name.startswith("dout_")}
-    if gradients and net.force_backward:  # without it Caffe had no reason to go back, and its gradients stayed zero
+    if gradients:
         exe.backward(**gradients)
         for name in golden:
             if name.startswith("din_"):
