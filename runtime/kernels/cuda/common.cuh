@@ -1,0 +1,37 @@
+// What every kernel file starts with: packs of consecutive numbers that a thread loads and stores at once, and loops over flat arrays.
+
+typedef long long Index;
+
+template <class T, int V> struct alignas(sizeof(T) * V) Pack { T at[V]; };
+
+// The pack that starts `pack` packs after `from`, whose address is a multiple of a pack's size.
+template <int V, class T> __device__ inline Pack<T, V> load(const T* from, Index pack) {
+  return reinterpret_cast<const Pack<T, V>*>(from)[pack];
+}
+
+template <int V, class T> __device__ inline void store(T* to, Index pack, const Pack<T, V>& values) {
+  reinterpret_cast<Pack<T, V>*>(to)[pack] = values;
+}
+
+template <int V, class T> __device__ inline Pack<T, V> all(T value) {
+  Pack<T, V> same;
+  for (int v = 0; v < V; ++v) same.at[v] = value;
+  return same;
+}
+
+__device__ inline Index flat_thread() { return Index(blockIdx.x) * blockDim.x + threadIdx.x; }
+
+// y[i] = f(in[i]...) for one pack.
+template <int V, class F, class T, class... In>
+__device__ inline void apply(Index pack, T* y, F f, const Pack<In, V>&... in) {
+  Pack<T, V> out;
+  for (int v = 0; v < V; ++v) out.at[v] = f(in.at[v]...);
+  store<V>(y, pack, out);
+}
+
+// y[i] = f(in[i]...) for all i in [0, size), a pack to a thread and then a thread for each one left over.  y may be one of the inputs.
+template <int V, class F, class T, class... In> __device__ inline void map(Index size, T* y, F f, const In*... in) {
+  const Index thread = flat_thread(), packs = size / V, left = packs * V + thread - packs;
+  if (thread < packs) apply<V>(thread, y, f, load<V>(in, thread)...);
+  else if (left < size) apply<1>(left, y, f, load<1>(in, left)...);
+}

@@ -1,0 +1,63 @@
+"""How many threads a launch has, and how many numbers each of them takes at once."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from runtime.kernels.cuda.registry import Extent, Launch, Operand, Pointer
+
+THREADS = 256  # in a block, where nothing says otherwise
+WIDEST = 4  # floats in 16 bytes, the widest load
+MOST_ROWS = 65535  # what a grid's y and z may be
+
+
+def width(*operands: Operand, run: int | None = None) -> int:
+    """How many numbers a thread takes: 4 where every address, and the length of a contiguous run if it matters, allow it."""
+    whole = run is None or run % WIDEST == 0
+    return WIDEST if whole and all(operand.fits(WIDEST) for operand in operands) else 1
+
+
+def blocks(threads: int, size: int = THREADS) -> int:
+    """How many blocks of `size` threads."""
+    return max(1, -(-threads // size))
+
+
+def rows(count: int) -> int:
+    """A grid's extent in y or z over this many rows; the kernel strides over those beyond."""
+    return max(1, min(count, MOST_ROWS))
+
+
+def name(function: str, *constants: Any) -> str:
+    """A function with its template arguments as C++ writes them."""
+    arguments = ", ".join(str(c).lower() if isinstance(c, bool) else str(c) for c in constants)
+    return f"{function}<{arguments}>"
+
+
+def flat(file: str, function: str, operands: tuple[Operand, ...], *scalars: np.generic, y: int = -1) -> Launch:
+    """A kernel over flat arrays of one size, a pack to a thread: function<V>(arrays..., size, scalars...).
+
+    Parameters
+    ----------
+    y: index of an array that has that size; the arrays beside them that have another are numbers the kernel reads.
+    """
+    size = operands[y].size
+    wide = width(*(operand for operand in operands if operand.size == size))
+    threads = size // wide + size % wide
+    pointers: tuple[Pointer, ...] = tuple(range(len(operands)))
+    grid: Extent = (blocks(threads), 1, 1)
+    return Launch(file, name(function, wide), grid, (THREADS, 1, 1), pointers, (np.int64(size), *scalars))
+
+
+def elements(*extents: int) -> np.int32:
+    """A product that kernels hold in an int.
+
+    Raises
+    ------
+    OverflowError: it is larger than that.
+    """
+    if prod(extents) >= 1 << 31:
+        raise OverflowError(f"{' x '.join(map(str, extents))} elements are more than a kernel can count")
+    return np.int32(prod(extents))

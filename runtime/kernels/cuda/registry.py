@@ -1,0 +1,167 @@
+"""The CUDA device's table of kernels: instruction name -> the launches and matrix products that carry it out.
+
+An instruction's plan (runtime/kernels/cuda/*.py) is a function of the shapes of its arrays and of its constants, named like the CPU
+kernel and with the same parameters, less those that only cut the CPU's work (`scratch`, `run`, `block`).  It touches no device:
+
+    for step in plan("lrn_forward", [Operand.of(x), Operand.of(y)], constants).steps:   # a Launch or a Gemm each
+        ...
+
+A Launch names a file, and the function in it as C++ writes it, with its compile-time constants: "lrn_forward<4, 5, true>".
+`source` is that file's whole text, to be compiled with this name among NVRTC's name expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from inspect import signature
+from math import prod
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import numpy as np
+
+from runtime.program import ITEM_BYTES
+
+FOLDER = Path(__file__).parent
+WORKSPACE = "workspace"  # as a pointer: the device's workspace
+DEFAULT_WORKSPACE = 256 << 20  # bytes
+CPU_ONLY = frozenset({"scratch", "run", "block"})  # constants of instructions that say how the CPU cuts its work
+
+Pointer = int | str  # the instruction's n-th array (inputs, then outputs); WORKSPACE; or the name of a constant that is an array
+Extent = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """What a plan may know of an array: its shape, its type, and how its address is aligned (address modulo at least 16)."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    address: int = 0
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    def fits(self, width: int) -> bool:
+        """Whether `width` numbers starting at this array's first can be loaded at once."""
+        return self.address % (width * ITEM_BYTES[self.dtype]) == 0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel launch.
+
+    Parameters
+    ----------
+    file: in this folder.
+    function: with its template arguments, a C++ name expression.
+    pointers: the kernel's first parameters.  A constant given by name is a float32 array, which the device holds a copy of.
+    scalars: the kernel's other parameters, each of the NumPy type that has the C++ type's size.
+    """
+
+    file: str
+    function: str
+    grid: Extent
+    block: Extent
+    pointers: tuple[Pointer, ...]
+    scalars: tuple[np.generic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Matrices in an array, row-major.
+
+    Parameters
+    ----------
+    offset: of the first number, in floats from the array's start.
+    leading: floats from one stored row to the next.
+    stride: floats from one matrix of the batch to the next.
+    transposed: the product uses the transpose of what is stored.
+    """
+
+    pointer: Pointer
+    offset: int
+    leading: int
+    stride: int = 0
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """c (m, n) = a (m, k) . b (k, n), or c += with `accumulate`; `batch` times, float32."""
+
+    m: int
+    n: int
+    k: int
+    a: Matrix
+    b: Matrix
+    c: Matrix
+    batch: int = 1
+    accumulate: bool = False
+
+
+Step = Launch | Gemm
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What carries out an instruction, in order; `workspace`: the bytes that pointers to WORKSPACE need, free again afterwards."""
+
+    steps: tuple[Step, ...]
+    workspace: int = 0
+
+
+CUDA_KERNELS: dict[str, Callable[..., Plan]] = {}
+
+
+def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan]:
+    """Register a plan under its function's name.  It takes an Operand for each array, then constants; `workspace`: a limit."""
+
+    def whole(*operands: Operand, **constants: Any) -> Plan:
+        made = function(*operands, **constants)
+        return made if isinstance(made, Plan) else Plan((made,))
+
+    CUDA_KERNELS[function.__name__] = whole
+    PARAMETERS[function.__name__] = tuple(signature(function).parameters)
+    return function
+
+
+PARAMETERS: dict[str, tuple[str, ...]] = {}  # of each plan
+
+
+@cache
+def load_plans() -> None:
+    """Import every file of this folder, each of which registers its plans."""
+    for module in iter_modules([str(FOLDER)]):
+        import_module(f"runtime.kernels.cuda.{module.name}")
+
+
+def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], workspace: int = DEFAULT_WORKSPACE) -> Plan:
+    """How an instruction runs on arrays like these.
+
+    Parameters
+    ----------
+    workspace: bytes that it should not exceed; a plan that cannot do with less says what it needs.
+    """
+    load_plans()
+    given = {key: value for key, value in constants.items() if key not in CPU_ONLY}
+    if "workspace" in PARAMETERS[name]:
+        given["workspace"] = workspace
+    return CUDA_KERNELS[name](*operands, **given)
+
+
+@cache
+def source(file: str) -> str:
+    """A file's text with the files of this folder that it includes written out, so that it stands alone."""
+    lines = []
+    for line in (FOLDER / file).read_text().splitlines():
+        if line.startswith('#include "'):
+            lines.append(source(line.split('"')[1]))
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
