@@ -61,3 +61,10 @@ def elements(*extents: int) -> np.int32:
     if prod(extents) >= 1 << 31:
         raise OverflowError(f"{' x '.join(map(str, extents))} elements are more than a kernel can count")
     return np.int32(prod(extents))
+
+
+def table(count: int, columns: int) -> tuple[Extent, Extent]:
+    """Grid and block over `count` rows (y) of `columns` packs (x): short rows share a block."""
+    across = min(THREADS, 1 << max(columns - 1, 0).bit_length())
+    down = THREADS // across
+    return (blocks(columns, across), rows(blocks(count, down)), 1), (across, down, 1)

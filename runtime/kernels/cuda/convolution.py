@@ -1,0 +1,163 @@
+"""Plans of a convolution: im2col in chunks of output rows, matrix products batched over the groups, launches of convolution.cu.
+
+    y  = w . col(x)          one product a chunk, its result in place
+    dw = dy . col(x)^T       the chunks' products added up in order
+    dx = col2im(w^T . dy)    each chunk adds to the rows that earlier chunks reached
+
+A chunk is as many output rows as the workspace holds, at least one.  A window of one element (1 x 1, stride 1, no padding) needs no
+copy: the blob is its own matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, name, rows, table, width
+from runtime.kernels.cuda.registry import WORKSPACE, Gemm, Launch, Matrix, Operand, Plan, Step, plans
+
+FILE = "convolution.cu"
+Pair = tuple[int, int]
+
+
+class Windows:
+    """A convolution's extents: those of its input x (C, H, W, N) and its output y (O, OH, OW, N), and its window.
+
+    Attributes
+    ----------
+    rows: of a group's matrix, (C / group) * kh * kw.
+    columns: of one output row, OW * N.
+    chunks: [first, last) output rows of each chunk.
+    workspace: bytes of the largest chunk's matrices.
+    """
+
+    def __init__(self, x: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int, workspace: int):
+        self.C, self.H, self.W, self.N = x.shape
+        self.O, self.OH, self.OW, _ = y.shape
+        self.kernel, self.stride, self.pad, self.dilation, self.group = kernel, stride, pad, dilation, group
+        self.pointwise = (kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))
+        self.rows = self.C // group * kernel[0] * kernel[1]
+        self.columns = self.OW * self.N
+        row_bytes = 4 * group * self.rows * self.columns
+        count = 1 if self.pointwise else -(-self.OH // max(1, workspace // row_bytes))
+        most = -(-self.OH // count)
+        self.chunks = [(first, min(first + most, self.OH)) for first in range(0, self.OH, most)]
+        self.workspace = 0 if self.pointwise else row_bytes * most
+
+    def col(self, x: int, chunk: Pair, transposed: bool = False) -> Matrix:
+        """Each group's windows of a chunk: in the workspace, or the n-th array itself where they need no copy."""
+        columns = self.columns * (chunk[1] - chunk[0])
+        return Matrix(x if self.pointwise else WORKSPACE, 0, columns, self.rows * columns, transposed)
+
+    def outputs(self, y: int, chunk: Pair) -> Matrix:
+        """Each group's part of the n-th array, shaped like y, in a chunk."""
+        leading = self.OH * self.columns
+        return Matrix(y, chunk[0] * self.columns, leading, self.O // self.group * leading)
+
+    def weights(self, w: int, transposed: bool = False) -> Matrix:
+        return Matrix(w, 0, self.rows, self.O // self.group * self.rows, transposed)
+
+    def function(self, function: str, wide: int) -> str:
+        return name(function, wide, *self.kernel, *self.stride, *self.pad, *self.dilation)
+
+    def im2col(self, operand: Operand, x: int, chunk: Pair) -> Iterator[Launch]:
+        """The launch that fills `col`, if one is needed."""
+        if self.pointwise:
+            return
+        wide, positions = width(operand, run=self.N), (chunk[1] - chunk[0]) * self.OW
+        packs = self.N // wide
+        scalars = (self.C, self.H, self.W, packs, self.OW, chunk[0], positions)
+        grid = (blocks(int(elements(positions, packs))), rows(self.C), 1)
+        yield Launch(FILE, self.function("im2col", wide), grid, (THREADS, 1, 1), (x, WORKSPACE), tuple(map(np.int32, scalars)))
+
+    def reached(self, last: int) -> int:
+        """How many rows of x the windows of the output rows before `last` have reached; all, after the last one."""
+        if last in (0, self.OH):
+            return self.H if last else 0
+        return min(max((last - 1) * self.stride[0] - self.pad[0] + (self.kernel[0] - 1) * self.dilation[0] + 1, 0), self.H)
+
+    def col2im(self, operand: Operand, dx: int, chunk: Pair) -> Iterator[Launch]:
+        """The launch that adds `col` up, if one is needed."""
+        if self.pointwise:
+            return
+        first, last = chunk
+        fresh, end = self.reached(first), self.reached(last)
+        begin = min(fresh, max(first * self.stride[0] - self.pad[0], 0))
+        if begin == end:
+            return
+        wide = width(operand, run=self.N)
+        packs, size = self.N // wide, elements(end - begin, self.W)
+        scalars = (self.C, self.H, self.W, packs, self.OW, first, last, begin, fresh, size)
+        grid = (blocks(int(elements(int(size), packs))), rows(self.C), 1)
+        yield Launch(FILE, self.function("col2im", wide), grid, (THREADS, 1, 1), (WORKSPACE, dx), tuple(map(np.int32, scalars)))
+
+
+@plans
+def conv2d(
+    x: Operand, w: Operand, b: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int,
+    has_bias: bool, relu: bool, slope: float, workspace: int,
+) -> Plan:  # fmt: skip
+    windows = Windows(x, y, kernel, stride, pad, dilation, group, workspace)
+    steps: list[Step] = []
+    for chunk in windows.chunks:
+        steps += windows.im2col(x, 0, chunk)
+        n = windows.columns * (chunk[1] - chunk[0])
+        product = windows.weights(1), windows.col(0, chunk), windows.outputs(3, chunk)
+        steps.append(Gemm(windows.O // group, n, windows.rows, *product, batch=group))
+    steps += bias_relu(Operand((1, windows.O, windows.OH * windows.columns), address=y.address), 2, 3, has_bias, relu, slope)
+    return Plan(tuple(steps), windows.workspace)
+
+
+def bias_relu(y: Operand, bias: int, array: int, has_bias: bool, relu: bool, slope: float) -> Iterator[Launch]:
+    """What a product's result y (A, O, columns), the n-th array, still needs."""
+    if not (has_bias or relu):
+        return
+    A, O, columns = y.shape
+    wide = width(y, run=columns)
+    grid, block = table(A * O, columns // wide)
+    scalars = np.int32(O), np.int64(A * O), elements(columns // wide), np.float32(slope)
+    yield Launch(FILE, name("bias_relu", wide, has_bias, relu), grid, block, (bias, array), scalars)
+
+
+@plans
+def conv2d_weight_gradient(
+    x: Operand, dy: Operand, dw: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int, workspace: int
+) -> Plan:
+    windows = Windows(x, dy, kernel, stride, pad, dilation, group, workspace)
+    steps: list[Step] = []
+    for chunk in windows.chunks:
+        steps += windows.im2col(x, 0, chunk)
+        k = windows.columns * (chunk[1] - chunk[0])
+        product = windows.outputs(1, chunk), windows.col(0, chunk, transposed=True), windows.weights(2)
+        steps.append(Gemm(windows.O // group, windows.rows, k, *product, batch=group, accumulate=chunk[0] > 0))
+    return Plan(tuple(steps), windows.workspace)
+
+
+@plans
+def conv2d_input_gradient(
+    dy: Operand, w: Operand, dx: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int, workspace: int
+) -> Plan:
+    windows = Windows(dx, dy, kernel, stride, pad, dilation, group, workspace)
+    steps: list[Step] = []
+    for chunk in windows.chunks:
+        n = windows.columns * (chunk[1] - chunk[0])
+        product = windows.weights(1, transposed=True), windows.outputs(0, chunk), windows.col(2, chunk)
+        steps.append(Gemm(windows.rows, n, windows.O // group, *product, batch=group))
+        steps += windows.col2im(dx, 2, chunk)
+    return Plan(tuple(steps), windows.workspace)
+
+
+@plans
+def flip_weights(w: Operand, flipped: Operand, group: int) -> Launch:
+    O, per_group, kh, kw = w.shape
+    scalars = np.int32(per_group), np.int32(O // group), elements(w.size)
+    return Launch(FILE, name("flip_weights", kh, kw), (blocks(w.size), 1, 1), (THREADS, 1, 1), (0, 1), scalars)
+
+
+@plans
+def bias_gradient(dy: Operand, db: Operand) -> Launch:
+    A, O, height, columns = dy.shape
+    wide = width(dy, run=height * columns)
+    scalars = np.int32(A), np.int32(O), np.int64(height * columns // wide)
+    return Launch(FILE, name("bias_gradient", wide), (O, 1, 1), (THREADS, 1, 1), (0, 1), scalars)
