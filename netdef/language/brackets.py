@@ -35,6 +35,7 @@ class Brackets:
         self.suspect: list[tuple[int, int]] = []  # stretches of text that may stand at a wrong level
         self.open: list[int] = []  # indices of openers in `given`
         self.closed_last: tuple[int, Token] | None = None  # index of an opener, and its closer
+        self.doubled = 0  # openers left out because another stands right before them
         self._indents: dict[int, int] = {}
         for index, token in enumerate(tokens):
             self._take(index, token)
@@ -48,6 +49,10 @@ class Brackets:
             if self.by_indent and kind != END:
                 while self.open and self._outdented(index):
                     self._not_closed(index)
+        if kind in BLOCK and index and self.given[index - 1].type in BLOCK:
+            self.doubled += 1
+            self.diagnostics.append(Diagnostic(f"a second '{token.text}'", self._position(token), "remove it"))
+            return
         if kind in CLOSER:
             self.open.append(index)
         elif kind in OPENER:
@@ -95,10 +100,16 @@ class Brackets:
     def _closes_nothing(self, index: int) -> Token | None:
         """Report a closer without an opener. What goes on in its place: nothing, or the arrow that it was meant to be."""
         token = self.given[index]
+        if self.doubled and token.type in ("RBRACE", "MORETHAN"):
+            self.doubled -= 1
+            return None
         notes: tuple[Note, ...] = ()
         hint, instead = "remove it", None
-        if token.type == "MORETHAN" and index and self.given[index - 1].type in (*WORDS, "RPAR"):
+        before = self.given[index - 1] if index else token
+        if token.type == "MORETHAN" and (before.type in (*WORDS, "RPAR", "MINUS") or before.text == "="):
             hint, instead = "an arrow is written ->", Token("ARROW", token.text, token.start)
+            if before.type not in (*WORDS, "RPAR") and self.tokens[-1] is before:
+                self.tokens.pop()
         elif not self.open and self.closed_last is not None:
             opener, last = self.closed_last
             notes = (Note("this one closed the last that was open", self._position(last)),)

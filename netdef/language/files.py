@@ -71,7 +71,8 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
 
 def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
     """A message in protobuf's binary form, if it makes sense as one; None if the data look like text."""
-    is_binary = len(data.translate(None, _CONTROL)) != len(data) and data[:2] not in _UTF16
+    start = data[:65536]
+    is_binary = len(start.translate(None, _CONTROL)) != len(start) and data[:2] not in _UTF16
     if not is_binary and not filename.endswith(_BINARY_ENDINGS):
         return None
     message = schema.message_class(message_name)()

@@ -119,6 +119,9 @@ def block_wanted(info: FieldInfo, value: Value) -> str:
         return f"write {info.name} {{ {only}: {excerpt(value.text)} }}"
     if info.message == "FillerParameter" and isinstance(value, Scalar):
         return f'write {info.name} {{ type: "{excerpt(value.name)}" }}'
+    for name, field in inside.items():
+        if isinstance(value, Scalar) and value.name in (field.names or ()):
+            return f"write {info.name} {{ {name}: {value.name} }}"
     if info.message == "LayerParameter" and isinstance(value, Scalar):
         return "write layer NAME: TYPE(bottoms) { ... }, or layer { ... }"
     return f"write {info.name} {{ ... }}"

@@ -234,10 +234,11 @@ class _Run:
         """Report what is wrong at a token, forget the statement that it is in, and say where to go on."""
         found, resume = syntax.explain(self.tree.source, self.tokens, at)
         begin = syntax.statement_start(self.tokens, at)
-        if self.tokens[at].start not in self.strings:  # that it is not closed has been said
+        said_before = self.tokens[at].start in self.strings or (self.tokens[at].text == "" and self.tokens[at].type != END)
+        if not said_before:
             self.tree.diagnostics.append(found)
         self._drop_statement()
-        resume = self._next_statement(at + 1 if self.given_up == at else resume)
+        resume = self._next_statement(at, at + 1 if self.given_up == at else resume)
         self.given_up = at
         self.tree.suspect.append((self.tokens[begin].start, self.tokens[resume].start))
         return resume
@@ -254,11 +255,14 @@ class _Run:
             values.pop()
             states.pop()
 
-    def _next_statement(self, index: int) -> int:
-        """The first token from `index` on that starts a statement or closes the block that `index` is in."""
+    def _next_statement(self, at: int, resume: int) -> int:
+        """The first token from `resume` on that starts a statement; or that closes the block which `at` is in, if that
+        comes first."""
+        index = min(at, resume)
         while self.tokens[index].type != END:
-            token = self.tokens[index]
-            if token.type in ("RBRACE", "MORETHAN") or syntax.begins_statement(self.tree.source, self.tokens, index):
+            if self.tokens[index].type in ("RBRACE", "MORETHAN"):
+                return index
+            if index >= resume and syntax.begins_statement(self.tree.source, self.tokens, index):
                 return index
             index = self.partners.get(index, index) + 1
         return index

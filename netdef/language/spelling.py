@@ -47,11 +47,11 @@ def nearest(word: str, known: Collection[str]) -> str | None:
 
 
 def _containing(plain: str, known: Collection[str]) -> str | None:
-    """The shortest known word of which the word in question is a part, from its first or last letter on."""
-    if len(plain) < 4:
-        return None
-    whole = [word for word in known if _plain(word).startswith(plain) or _plain(word).endswith(plain)]
-    return min(whole, key=len, default=None)
+    """The shortest known word that starts or ends with the word in question."""
+    parts = [word for word in known if plain in (word.split("_")[0].lower(), word.split("_")[-1].lower())]
+    if not parts and len(plain) >= 4:
+        parts = [word for word in known if _plain(word).startswith(plain) or _plain(word).endswith(plain)]
+    return min(parts, key=len, default=None)
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

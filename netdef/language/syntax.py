@@ -12,6 +12,7 @@ from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import nearest
 
 NAMES = WORDS | {"STRING", "NUMBER"}
+HEADS = ("LAYER", "DEFAULTS", "TRAIN", "TEST")
 VALUES = NAMES | {"MINUS", "PLUS"}
 _QUOTES = {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"}
 
@@ -60,7 +61,7 @@ def statement_start(tokens: list[Token], at: int) -> int:
     for index in range(at - 1, max(-1, at - 40), -1):
         if tokens[index].type in BLOCK or tokens[index].type in ("RBRACE", "MORETHAN"):
             return index + 1
-        if starts_statement(tokens, index) and not (index and tokens[index - 1].type in ("COLON", "LAYER")):
+        if starts_statement(tokens, index) and not (index and tokens[index - 1].type in ("COLON", *HEADS)):
             return index
     return at
 
@@ -70,7 +71,7 @@ def explain(source: Source, tokens: list[Token], at: int) -> tuple[Diagnostic, i
     token = tokens[at]
     if token.type == STRAY:
         return _stray(source, tokens, at), at + 1
-    for clue in (_misspelt_layer, _no_value, _after_layer, _in_list, _no_colon, _layer_without_name, _two_colons):
+    for clue in CLUES:
         found = clue(tokens, at)
         if found is not None:
             message, hint, place, resume = found
@@ -90,7 +91,8 @@ def _stray(source: Source, tokens: list[Token], at: int) -> Diagnostic:
     position = _position(source, token)
     if token.text == "=" and before is not None and before.type in WORDS:
         value = _plain(tokens[at + 1]) if tokens[at + 1].type in NAMES else "..."
-        return Diagnostic("'=' does not set a field", position, f"write {_plain(before)}: {value}")
+        name = ("layer " if at > 1 and tokens[at - 2].type == "LAYER" else "") + _plain(before)
+        return Diagnostic("'=' does not set a field", position, f"write {name}: {value}")
     if token.text in _QUOTES:
         return Diagnostic(f"{token.text} is not a quote of this language", position, f"write {_QUOTES[token.text]}")
     if token.text in "/*":
@@ -132,6 +134,28 @@ def _no_value(tokens: list[Token], at: int) -> Clue:
     return None
 
 
+def _no_number(tokens: list[Token], at: int) -> Clue:
+    """`value: -`."""
+    if at and tokens[at - 1].type in ("MINUS", "PLUS"):
+        sign = tokens[at - 1].text
+        return f"expected a number after '{sign}', found {_show(tokens[at])}", "", at - 1, at
+    return None
+
+
+def _no_layer(tokens: list[Token], at: int) -> Clue:
+    """`conv1: Convolution(data)`, and a comma too many before `layer conv1: Convolution(data)`."""
+    if tokens[at].type not in ("LPAR", "ARROW") or at < 3 or [one.type for one in tokens[at - 2 : at]] != ["COLON", "NAME"]:
+        return None
+    name, kind = _plain(tokens[at - 3]), _plain(tokens[at - 1])
+    if at >= 5 and tokens[at - 4].type == "LAYER" and tokens[at - 5].type == "COMMA":
+        return "expected a name after ','", "", at - 5, at - 4
+    if at >= 5 and tokens[at - 4].type == "LAYER" and tokens[at - 5].type == "COLON":
+        return "a ':' before layer", "remove it", at - 5, at - 4
+    if tokens[at - 3].type == "NAME":
+        return f"expected layer before {name}", f"write layer {name}: {kind}(...)", at - 3, at
+    return None
+
+
 def _two_colons(tokens: list[Token], at: int) -> Clue:
     if tokens[at].type == "COLON" and tokens[at - 1].type == "COLON":
         return "a second ':'", "remove it", at, at + 1
@@ -144,11 +168,18 @@ def _after_layer(tokens: list[Token], at: int) -> Clue:
     head = tokens[begin:at]
     if head and head[0].type in ("TRAIN", "TEST") and len(head) > 1 and head[1].type == "LAYER":
         head = head[1:]
-    if not head or head[0].type not in ("LAYER", "DEFAULTS") or len(head) < 2 or head[1].type not in NAMES:
+    if not head or head[0].type not in ("LAYER", "DEFAULTS"):
+        return None
+    if len(head) == 1 and tokens[at].type not in NAMES and (tokens[at].type != "COLON" or at - begin == 2):
+        if head[0].type == "DEFAULTS":
+            return "defaults of which type?", "write defaults TYPE { ... }", at - 1, at
+        return "this layer has no name", "write layer NAME: TYPE(...)", at - 1, at
+    if len(head) < 2 or head[1].type not in NAMES:
         return None
     last, token, name = head[-1], tokens[at], _plain(head[1])
     if head[0].type == "DEFAULTS":
-        return f"expected '{{' after defaults {name}, found {_show(token)}", "", at, at
+        resume = at + 2 if token.type in WORDS else at
+        return f"defaults {name} has no braces", f"write defaults {name} {{ ... }}", at - 1, resume
     if len(head) == 2:
         return f"layer {name} has no type", f"write layer {name}: TYPE(...)", at - 1, at
     if last.type == "ARROW":
@@ -197,6 +228,8 @@ def _no_colon(tokens: list[Token], at: int) -> Clue:
                 return f"{word} has no value", f"write {word}: ...", at - 1, at
             return f"expected ':' after {word}, found {_show(token)}", f"write {word}: {_plain(token)}", at, at
         if token.type in ("RBRACE", "MORETHAN", "COMMA", "SEMICOLON", END):
+            if tokens[at - 1].type == "LAYER":
+                return "this layer has no name", "write layer NAME: TYPE(...)", at - 1, at
             return f"{word} has no value", f"write {word}: ...", at - 1, at
     return None
 
@@ -212,9 +245,17 @@ def _layer_without_name(tokens: list[Token], at: int) -> Clue:
     return "this layer has no name", f"write layer NAME: {_plain(kind)}{bottoms}", at - 3, at
 
 
+CLUES = (_misspelt_layer, _no_layer, _no_value, _no_number, _after_layer, _in_list, _no_colon, _layer_without_name, _two_colons)
+
+
 def _wanted(tokens: list[Token], at: int) -> str:
+    """The hint when no clue fits."""
     token = tokens[at]
     before = tokens[at - 1] if at else None
+    if token.type == "NUMBER" and before is not None and before.type == "COMMA" and tokens[at - 2].type == "NUMBER":
+        return f"a number is written with a point, {tokens[at - 2].text}.{_plain(token)}; several values stand in [ ]"
+    if token.type == "ARROW" and before is not None and before.type == "RBRACE":
+        return "what a layer makes stands before its braces"
     if token.type == "STRING" and before is not None and before.type in ("NUMBER", "NAME"):
         return "is a field's name missing before it?"
     if token.type in ("NUMBER", "STRING"):

@@ -126,6 +126,9 @@ def test_fields_that_fell_out_of_their_layer_are_not_reported_too():
         ),
         ("layer a: Convolution(x) { stride: [1, 2 }", [("1:35 '[' of stride is not closed", "a ']' is missing on this line")]),
         ("layer a: Convolution(x) { stride: 1, 2] }", [("1:39 ']' closes nothing", "remove it"), ("1:38 expected", "")]),
+        ("layer {{ type: 'ReLU' }\nlayer b: TanH(x)", [("1:8 a second '{'", "remove it")]),
+        ("layer {{ type: 'ReLU' }}", [("1:8 a second '{'", "remove it")]),
+        ("layer a: ReLU(b,\nlayer c: ReLU(a)", [("1:14 '(' of layer a is not closed", "a ')' is missing on this line")]),
         ("layer a: LRN(x) { k: 1 ) }", [("1:24 ')' closes nothing", "remove it")]),
     ],
 )

@@ -164,6 +164,31 @@ NETS = [
         [("1:1 unknown word 'layr' before c", "write layer c: ReLU"), ("2:7 name takes a text, not 3", 'write name: "3"')],
     ),
     ("train c: ReLU(a)", [("1:7 expected layer after train, found 'c'", "write train layer c: ReLU")]),
+    ("layer", [("1:1 this layer has no name", "write layer NAME: TYPE(...)")]),
+    ("train layer: ReLU(x)", [("1:7 this layer has no name", "write layer NAME: TYPE(...)")]),
+    ("conv1: Convolution(x) { }", [("1:1 expected layer before conv1", "write layer conv1: Convolution(...)")]),
+    ("train: layer a: ReLU(x)", [("1:6 a ':' before layer", "remove it")]),
+    ("layer a = ReLU(x)", [("1:9 '=' does not set a field", "write layer a: ReLU")]),
+    ("layer a: ReLU(x) => b", [("1:19 '>' closes nothing", "an arrow is written ->")]),
+    (
+        "layer a: ReLU(x) { } -> y",
+        [("1:22 expected the name of a field, found '->'", "what a layer makes stands before its braces")],
+    ),
+    ("layer a: ReLU(x) -> y,\nlayer b: ReLU(y)", [("1:22 expected a name after ','", "")]),
+    ("defaults Pooling stride: 2", [("1:10 defaults Pooling has no braces", "write defaults Pooling { ... }")]),
+    ("defaults Pooling: { }", [("1:10 defaults Pooling has no braces", "write defaults Pooling { ... }")]),
+    # Numbers.
+    (
+        "layer a: Dropout(x) { dropout_ratio: 0,5 }",
+        [
+            (
+                "1:40 expected the name of a field, found '5'",
+                "a number is written with a point, 0.5; several values stand in [ ]",
+            )
+        ],
+    ),
+    ("layer a: ReLU(x) { negative_slope: - }", [("1:36 expected a number after '-', found '}'", "")]),
+    ("state: TRAIN", [("1:8 state takes a block in braces", "write state { phase: TRAIN }")]),
     # Strings.
     (
         'name: "x\nlayer c: Relu(d)',

@@ -1,6 +1,8 @@
 """Whatever a path leads to, there is one clear message."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,16 @@ def test_weights_where_a_solver_is_wanted():
 def test_text_under_a_binary_name(tmp_path):
     (tmp_path / "x.caffemodel").write_text('name: "a network in text"')
     assert read_file(tmp_path / "x.caffemodel", "NetParameter").message.name == "a network in text"
+
+
+def test_reading_needs_nothing_heavy():
+    """A cold start takes a tenth of a second because only lark and protobuf are imported."""
+    program = (
+        "import sys; from netdef.language import read_file; read_file(sys.argv[1], 'NetParameter');"
+        "print(*{'numpy', 'numba', 'PIL', 'rich', 'matplotlib', 'h5py', 'yaml'} & {name.split('.')[0] for name in sys.modules})"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, GOLDENS / "tiny.prototxt"], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == ""
 
 
 def test_device_and_impossible_names():
