@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", "activation gradients")
 
 
-def report(net: Net, after: str = PASSES[-1], instructions: bool = False, inference: bool = False, threads: int | None = None) -> str:
+def report(
+    net: Net, after: str = PASSES[-1], instructions: bool = False, inference: bool = False, threads: int | None = None
+) -> str:
     """The program after a pass, or a table of the bytes it needs.
 
     Parameters
@@ -23,7 +25,8 @@ def report(net: Net, after: str = PASSES[-1], instructions: bool = False, infere
     inference: compile without backward.
     threads: worker threads, each with a workspace; default all cores.
     """
-    program = compile_program(net, backward=not inference, after=after, losses_only=True, keep="outputs" if inference else "activations")
+    keep = "outputs" if inference else "activations"
+    program = compile_program(net, backward=not inference, after=after, losses_only=True, keep=keep)
     parts = [program.text()] if instructions else []
     if program.plan is not None:
         parts.append(_memory(program, threads or available_cores()))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
 
 
 @dataclass(frozen=True)

@@ -13,5 +13,5 @@ def lower(layer: DummyData, build: Builder) -> None:
         if filler.type == "constant":
             build.forward("fill", out=build.flat(y), value=filler.value)
         else:
-            seed = build.seed(layer)
-            build.forward("random_fill", build.scalar("iteration"), out=y, filler=filler, shape=top.shape, seed=seed[0], name=str(top))
+            key = {"seed": build.seed(layer)[0], "name": str(top)}
+            build.forward("random_fill", build.scalar("iteration"), out=y, filler=filler, shape=top.shape, **key)

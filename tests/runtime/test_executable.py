@@ -1,8 +1,9 @@
 """The Python API: feeding, reading, gradients, sharing, and what it says when used wrongly."""
 
-import netdef
 import numpy as np
 import pytest
+
+import netdef
 import runtime
 from netdef import NetdefError
 

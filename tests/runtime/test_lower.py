@@ -2,8 +2,9 @@
 
 import re
 
-import netdef
 import pytest
+
+import netdef
 import runtime
 from runtime.program import Program
 

@@ -1,7 +1,8 @@
 """Memory plans: nothing that is alive overlaps, what need not live is reused."""
 
-import netdef
 import pytest
+
+import netdef
 import runtime
 from runtime.program import Buffer, Program
 
