@@ -32,6 +32,7 @@ class Buffer:
     name: printed with a % before it.
     shape: internal shape, e.g. (C, H, W, N).
     base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
+    device: whose memory it lies in, by its place among the program's devices; a view lies where its base does.
     """
 
     name: str
@@ -40,6 +41,11 @@ class Buffer:
     dtype: str = "float32"
     base: Buffer | None = None
     offset: int = 0
+    device: int = 0
+
+    def __post_init__(self) -> None:
+        if self.base is not None:
+            object.__setattr__(self, "device", self.base.device)
 
     @property
     def size(self) -> int:
@@ -93,7 +99,11 @@ class Instruction:
     inplace: bool = False
     scratch: int = 0
     macs: int = 0
-    device: int = 0
+
+    @property
+    def device(self) -> int:
+        """Whose queue it is put on: that of its inputs, so that what is sent is sent by the device that has it."""
+        return next((buffer.device for buffer in self.buffers), 0)
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -111,12 +121,16 @@ class Instruction:
         flags = " ".join(f"+{key}" for key, value in self.constants.items() if value is True)
         plain = [(k, v) for k, v in self.constants.items() if not isinstance(v, bool)]
         constants = " ".join(f"{key} {_constant_text(value)}" for key, value in plain)
-        targets = " ".join(map(str, self.outputs)) + " = " if self.outputs else ""
+        targets = " ".join(map(self._named, self.outputs)) + " = " if self.outputs else ""
         left = f"{targets}{self.kernel} {' '.join(map(str, self.inputs))}"
         shape = str(self.outputs[0].user_shape) if self.outputs else ""
         cost = f"{self.macs / 1e6:.1f} MMAC/image" if self.macs else ""
         parts = [f"dev{self.device}", left, constants, flags, shape, cost]
         return "  ".join(part for part in parts if part)
+
+    def _named(self, output: Buffer) -> str:
+        """An output by its name, and by its device where that is another than the instruction's."""
+        return str(output) if output.device == self.device else f"{output}:{output.device}"
 
 
 def _constant_text(value: Any) -> str:

@@ -1,7 +1,12 @@
 """What a device is: the one place that knows its hardware.
 
-Arrays are the device's own kind (NumPy on the CPU, CuPy on a GPU); only the device touches them.  A device has one queue: what is
-run on it runs in order, and may still be running when `run` returns.
+Arrays are the device's own kind (NumPy on the CPU, CuPy on a GPU); only the device touches them.  What is run on a device runs in
+order, and may still be running when `run` returns.
+
+A program on several devices is put on their queues instead (runtime/schedule.py): each device has one for its kernels and one for
+what it sends to its peers.  A queue does its steps in order; queues know of each other only by events.  The one instruction
+that touches two devices is `send`: its input is a buffer of this device, its output one of a peer, of the same size, both runs of
+memory without gaps; it is bound by the device of its input and put on that device's queue `copies`.
 """
 
 from __future__ import annotations
@@ -16,17 +21,37 @@ from runtime.program import Buffer, Instruction
 Step = Callable[[], None]  # an instruction bound to its kernel and arrays; calling it puts it on the device's queue
 
 
+class Queue(Protocol):
+    """Steps done in order, beside what other queues do."""
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Put steps on the queue."""
+
+    def record(self) -> Any:
+        """An event that happens when all that was put on this queue so far is done."""
+
+    def wait(self, event: Any) -> None:
+        """Hold back what is put on this queue from now on until an event, of any queue of any peer, has happened."""
+
+
 class Device(Protocol):
-    """Memory and a queue.
+    """Memory and queues.
 
     Attributes
     ----------
     name: as `--devices` has it, "cpu:0" or "gpu:1".
     threads: host threads that compute for it; 0 where the hardware has its own.
+    queue: for kernels.  copies: for `send`.  Both of use to programs on several devices only.
     """
 
     name: str
     threads: int
+
+    @property
+    def queue(self) -> Queue: ...
+
+    @property
+    def copies(self) -> Queue: ...
 
     def allocate(self, size: int) -> Any:
         """Zeroed memory of `size` bytes, aligned for the widest load.
@@ -46,7 +71,13 @@ class Device(Protocol):
         """Put bound instructions on the queue, in order."""
 
     def synchronize(self) -> None:
-        """Wait until the queue is empty; raise what went wrong in it."""
+        """Wait until the queues are empty; raise what went wrong in them."""
+
+    def settle(self) -> None:
+        """Told when a whole list of a program on several devices is on the queues, each device's joined to the others' by events.
+
+        Where the host's own threads do the work, wait for it; where the hardware does, there is nothing to do.
+        """
 
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does.  After all that was run before."""
