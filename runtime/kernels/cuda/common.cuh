@@ -1,4 +1,4 @@
-// What every kernel file starts with: packs of consecutive numbers that a thread loads and stores at once, and loops over flat arrays.
+// What every kernel file starts with: packs of consecutive numbers that a thread loads and stores at once, and maps of flat arrays.
 
 typedef long long Index;
 
@@ -29,7 +29,7 @@ __device__ inline void apply(Index pack, T* y, F f, const Pack<In, V>&... in) {
   store<V>(y, pack, out);
 }
 
-// y[i] = f(in[i]...) for all i in [0, size), a pack to a thread and then a thread for each one left over.  y may be one of the inputs.
+// y[i] = f(in[i]...) for all i in [0, size): a pack to a thread, then a thread for each number left over.  y may be an input.
 template <int V, class F, class T, class... In> __device__ inline void map(Index size, T* y, F f, const In*... in) {
   const Index thread = flat_thread(), packs = size / V, left = packs * V + thread - packs;
   if (thread < packs) apply<V>(thread, y, f, load<V>(in, thread)...);

@@ -1,5 +1,5 @@
-// The parts of a convolution beside its matrix products.  Blobs are (C, H, W, N), matrices (C * KH * KW, positions * N): a column for
-// every output position of some output rows, and every image.
+// The parts of a convolution beside its matrix products.  Blobs are (C, H, W, N), matrices (C * KH * KW, positions * N): a column
+// for every output position of some output rows, and every image.
 #include "common.cuh"
 #include "reduce.cuh"
 
@@ -93,8 +93,9 @@ template <int V> __global__ void bias_gradient(const float* __restrict__ dy, flo
   if (threadIdx.x == 0) db[o] = float(total);
 }
 
-// flipped (C, M, KH, KW) from w (groups * M, per_group, KH, KW): inputs and outputs of each group exchanged, both window axes reversed.
-template <int KH, int KW> __global__ void flip_weights(const float* __restrict__ w, float* __restrict__ flipped, int per_group, int M, int size) {
+// flipped (C, M, KH, KW) from w (groups * M, per_group, KH, KW): inputs and outputs of each group exchanged, window axes reversed.
+template <int KH, int KW>
+__global__ void flip_weights(const float* __restrict__ w, float* __restrict__ flipped, int per_group, int M, int size) {
   const int thread = int(flat_thread());
   if (thread >= size) return;
   const int j = thread % KW, i = thread / KW % KH, o = thread / (KW * KH) % M, c = thread / (KW * KH * M);

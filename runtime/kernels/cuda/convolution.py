@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from runtime.kernels.cuda.grids import THREADS, blocks, elements, name, rows, table, width
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
 from runtime.kernels.cuda.registry import WORKSPACE, Gemm, Launch, Matrix, Operand, Plan, Step, plans
 
 FILE = "convolution.cu"
@@ -68,8 +68,8 @@ class Windows:
         wide, positions = width(operand, run=self.N), (chunk[1] - chunk[0]) * self.OW
         packs = self.N // wide
         scalars = (self.C, self.H, self.W, packs, self.OW, chunk[0], positions)
-        grid = (blocks(int(elements(positions, packs))), rows(self.C), 1)
-        yield Launch(FILE, self.function("im2col", wide), grid, (THREADS, 1, 1), (x, WORKSPACE), tuple(map(np.int32, scalars)))
+        grid = (blocks(elements(positions, packs)), rows(self.C), 1)
+        yield Launch(FILE, self.function("im2col", wide), grid, (THREADS, 1, 1), (x, WORKSPACE), ints(*scalars))
 
     def reached(self, last: int) -> int:
         """How many rows of x the windows of the output rows before `last` have reached; all, after the last one."""
@@ -89,8 +89,8 @@ class Windows:
         wide = width(operand, run=self.N)
         packs, size = self.N // wide, elements(end - begin, self.W)
         scalars = (self.C, self.H, self.W, packs, self.OW, first, last, begin, fresh, size)
-        grid = (blocks(int(elements(int(size), packs))), rows(self.C), 1)
-        yield Launch(FILE, self.function("col2im", wide), grid, (THREADS, 1, 1), (WORKSPACE, dx), tuple(map(np.int32, scalars)))
+        grid = (blocks(elements(size, packs)), rows(self.C), 1)
+        yield Launch(FILE, self.function("col2im", wide), grid, (THREADS, 1, 1), (WORKSPACE, dx), ints(*scalars))
 
 
 @plans
@@ -116,7 +116,7 @@ def bias_relu(y: Operand, bias: int, array: int, has_bias: bool, relu: bool, slo
     A, O, columns = y.shape
     wide = width(y, run=columns)
     grid, block = table(A * O, columns // wide)
-    scalars = np.int32(O), np.int64(A * O), elements(columns // wide), np.float32(slope)
+    scalars = np.int32(O), np.int64(A * O), np.int32(elements(columns // wide)), np.float32(slope)
     yield Launch(FILE, name("bias_relu", wide, has_bias, relu), grid, block, (bias, array), scalars)
 
 
@@ -151,7 +151,7 @@ def conv2d_input_gradient(
 @plans
 def flip_weights(w: Operand, flipped: Operand, group: int) -> Launch:
     O, per_group, kh, kw = w.shape
-    scalars = np.int32(per_group), np.int32(O // group), elements(w.size)
+    scalars = ints(per_group, O // group, elements(w.size))
     return Launch(FILE, name("flip_weights", kh, kw), (blocks(w.size), 1, 1), (THREADS, 1, 1), (0, 1), scalars)
 
 

@@ -51,7 +51,12 @@ def flat(file: str, function: str, operands: tuple[Operand, ...], *scalars: np.g
     return Launch(file, name(function, wide), grid, (THREADS, 1, 1), pointers, (np.int64(size), *scalars))
 
 
-def elements(*extents: int) -> np.int32:
+def ints(*values: int) -> tuple[np.int32, ...]:
+    """Numbers that the kernel takes as int."""
+    return tuple(np.int32(value) for value in values)
+
+
+def elements(*extents: int) -> int:
     """A product that kernels hold in an int.
 
     Raises
@@ -60,7 +65,7 @@ def elements(*extents: int) -> np.int32:
     """
     if prod(extents) >= 1 << 31:
         raise OverflowError(f"{' x '.join(map(str, extents))} elements are more than a kernel can count")
-    return np.int32(prod(extents))
+    return prod(extents)
 
 
 def table(count: int, columns: int) -> tuple[Extent, Extent]:

@@ -1,0 +1,30 @@
+"""Launches of loss.cu."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runtime.kernels.cuda.grids import THREADS, elements, ints, name, table, width
+from runtime.kernels.cuda.registry import Launch, Operand, plans
+from runtime.kernels.cuda.softmax import extents
+
+FILE = "loss.cu"
+
+
+@plans
+def softmax_loss(
+    probability: Operand, labels: Operand, loss: Operand, normalizer: Operand, divisor: float, ignore: float
+) -> Launch:
+    scalars = *extents(probability), np.float32(divisor), np.float32(ignore)
+    return Launch(FILE, "softmax_loss", (1, 1, 1), (THREADS, 1, 1), (0, 1, 2, 3), scalars)
+
+
+@plans
+def softmax_loss_backward(
+    probability: Operand, labels: Operand, normalizer: Operand, dloss: Operand, dx: Operand, ignore: float
+) -> Launch:
+    outer, C, inner = dx.shape
+    wide = width(probability, labels, dx, run=inner)
+    grid, block = table(elements(outer, C), inner // wide)
+    scalars = *ints(outer * C, C, inner // wide), np.float32(ignore)
+    return Launch(FILE, name("softmax_loss_backward", wide), grid, block, (0, 1, 2, 3, 4), scalars)

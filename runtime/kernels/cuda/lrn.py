@@ -1,0 +1,68 @@
+"""Launches of lrn.cu."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
+from runtime.kernels.cuda.registry import Extent, Launch, Operand, plans
+
+FILE = "lrn.cu"
+WIDEST = 9  # the largest window held in registers
+FEW = 128  # threads in a block: each holds many registers
+ENOUGH = 1 << 16  # threads that keep a card busy: with fewer positions, the channels are cut into runs as well
+SHORTEST = 16  # channels in a run: the windows at both ends are read twice
+
+
+def runs_of(columns: int, group: int, per_group: int) -> int:
+    """How many runs a group's channels are cut into."""
+    return max(1, min(-(-ENOUGH // (columns * group)), per_group // SHORTEST))
+
+
+def across(function: str, arrays: tuple[Operand, ...], size: int, beta: float, group: int, *numbers: float) -> Launch:
+    """A kernel over (C, positions) with these float constants."""
+    C, positions = arrays[0].shape
+    per_group, root, scalars = C // group, beta == 0.75, tuple(np.float32(number) for number in numbers)
+    pointers = tuple(range(len(arrays)))
+    window = size // 2 * 2 + 1
+    if window > WIDEST:
+        grid: Extent = (blocks(positions), rows(C), 1)
+        extents = np.int32(C), np.int64(positions), np.int32(per_group), np.int32(size // 2)
+        return Launch(FILE, name(f"{function}_wide", root), grid, (THREADS, 1, 1), pointers, (*extents, *scalars))
+    wide = width(*arrays, run=positions)
+    columns = positions // wide
+    runs = runs_of(columns, group, per_group)
+    extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(runs)
+    grid = (blocks(columns, FEW), rows(group * runs), 1)
+    return Launch(FILE, name(function, wide, window, root), grid, (FEW, 1, 1), pointers, (*extents, *scalars))
+
+
+@plans
+def lrn_forward(x: Operand, y: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
+    return across("lrn_forward", (x, y), size, beta, group, alpha / size, beta, k)
+
+
+@plans
+def lrn_backward(x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
+    return across("lrn_backward", (x, dy, dx), size, beta, group, alpha / size, beta, k, -2.0 * alpha * beta / size)
+
+
+def within(function: str, arrays: tuple[Operand, ...], size: int, *numbers: float) -> Launch:
+    """A kernel over (C, H, W, N)."""
+    C, H, W, N = arrays[0].shape
+    wide = width(*arrays, run=N)
+    grid = (blocks(elements(H, W, N // wide)), rows(C), 1)
+    scalars = *ints(C, H, W, N // wide, size // 2), *(np.float32(number) for number in numbers)
+    return Launch(FILE, name(function, wide), grid, (THREADS, 1, 1), tuple(range(len(arrays))), scalars)
+
+
+@plans
+def lrn_within_forward(x: Operand, y: Operand, scale: Operand, size: int, alpha: float, beta: float) -> Launch:
+    return within("lrn_within_forward", (x, y, scale), size, alpha / (size * size), beta)
+
+
+@plans
+def lrn_within_backward(
+    x: Operand, y: Operand, scale: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float
+) -> Launch:
+    return within("lrn_within_backward", (x, y, scale, dy, dx), size, beta, -2.0 * alpha * beta / (size * size))

@@ -1,0 +1,158 @@
+// Pooling by windows of blobs (C, H, W, N).  A window is cut where it leaves the image; the mean divides by the size of the window
+// cut to the padded image.  The maximum remembers where in its window it was found (row * KW + column), of equals the first.
+// Backward gathers: every input element adds up what the windows over it give, in order.
+#include "common.cuh"
+
+constexpr float LOWEST = -3.402823466e38f;  // Caffe's maximum of nothing
+constexpr int most(int kernel, int stride) { return (kernel + stride - 1) / stride; }  // windows over one position, along an axis
+constexpr int unrolled(int kernel) { return kernel <= 7 ? kernel : 1; }
+
+// The first window over a position of the padded image.
+template <int K, int S> __device__ inline int first_window(int position) { return position < K ? 0 : (position - K) / S + 1; }
+
+// 1 / the length of a window along one axis, cut to the padded image; 0 if it starts beyond that.
+template <int K, int S, int P> __device__ inline float share(int window, int size) {
+  const int start = window * S - P, length = min(start + K, size + P) - start;
+  return length > 0 ? 1.f / length : 0.f;
+}
+
+// This thread's output or input element: its row, column and pack of images.
+struct Place {
+  int row, column;
+  unsigned n;
+};
+
+__device__ inline Place place_of(unsigned thread, int width, int packs) {
+  const unsigned element = thread / packs;
+  return {int(element / width), int(element % width), thread % packs};
+}
+
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
+__global__ void pool_max_forward(
+    const float* __restrict__ x, float* __restrict__ y, Where* __restrict__ place, int C, int H, int W, int OH, int OW, int packs) {
+  const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
+  if (thread >= outputs) return;
+  const Place out = place_of(thread, OW, packs);
+  const int top = out.row * SH - PH, left = out.column * SW - PW;
+  const int row0 = max(top, 0), column0 = max(left, 0);
+  const bool empty = row0 >= min(top + KH, H) || column0 >= min(left + KW, W);
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    const Index image = Index(c) * H * W;
+    Pack<float, V> best = all<V>(LOWEST);
+    Pack<Where, V> where = all<V>(Where(0));
+    if (!empty) {
+      best = load<V>(x, (image + Index(row0) * W + column0) * packs + out.n);
+      where = all<V>(Where((row0 - top) * KW + column0 - left));
+    }
+#pragma unroll unrolled(KH)
+    for (int i = 0; i < KH; ++i) {
+#pragma unroll unrolled(KW)
+      for (int j = 0; j < KW; ++j) {
+        const int ih = top + i, iw = left + j;
+        if (ih < 0 || ih >= H || iw < 0 || iw >= W) continue;
+        const Pack<float, V> value = load<V>(x, (image + Index(ih) * W + iw) * packs + out.n);
+        for (int v = 0; v < V; ++v) {
+          const bool better = value.at[v] > best.at[v];
+          best.at[v] = better ? value.at[v] : best.at[v];
+          where.at[v] = better ? Where(i * KW + j) : where.at[v];
+        }
+      }
+    }
+    store<V>(y, Index(c) * outputs + thread, best);
+    store<V>(place, Index(c) * outputs + thread, where);
+  }
+}
+
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
+__global__ void pool_max_backward(
+    const float* __restrict__ dy, const Where* __restrict__ place, float* __restrict__ dx, int C, int H, int W, int OH, int OW,
+    int packs) {
+  const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
+  if (thread >= inputs) return;
+  const Place in = place_of(thread, W, packs);
+  const int oh0 = first_window<KH, SH>(in.row + PH), ow0 = first_window<KW, SW>(in.column + PW);
+  const int oh1 = min((in.row + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    Pack<float, V> sum = all<V>(0.f);
+#pragma unroll unrolled(most(KH, SH))
+    for (int a = 0; a < most(KH, SH); ++a) {
+#pragma unroll unrolled(most(KW, SW))
+      for (int b = 0; b < most(KW, SW); ++b) {
+        const int oh = oh0 + a, ow = ow0 + b;
+        if (oh >= oh1 || ow >= ow1) continue;
+        const int here = (in.row + PH - oh * SH) * KW + in.column + PW - ow * SW;
+        const Index at = ((Index(c) * OH + oh) * OW + ow) * packs + in.n;
+        const Pack<float, V> gradient = load<V>(dy, at);
+        const Pack<Where, V> where = load<V>(place, at);
+        for (int v = 0; v < V; ++v) sum.at[v] += where.at[v] == here ? gradient.at[v] : 0.f;
+      }
+    }
+    store<V>(dx, Index(c) * inputs + thread, sum);
+  }
+}
+
+// positions = row * width + column, in the whole channel, of each maximum.
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
+__global__ void pool_positions(
+    const Where* __restrict__ place, float* __restrict__ positions, int C, int OH, int OW, int packs, int width) {
+  const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
+  if (thread >= outputs) return;
+  const Place out = place_of(thread, OW, packs);
+  const int start = (out.row * SH - PH) * width + out.column * SW - PW;
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    const Pack<Where, V> where = load<V>(place, Index(c) * outputs + thread);
+    Pack<float, V> at;
+    for (int v = 0; v < V; ++v) at.at[v] = float(start + where.at[v] / KW * width + where.at[v] % KW);
+    store<V>(positions, Index(c) * outputs + thread, at);
+  }
+}
+
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW>
+__global__ void pool_ave_forward(
+    const float* __restrict__ x, float* __restrict__ y, int C, int H, int W, int OH, int OW, int packs) {
+  const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
+  if (thread >= outputs) return;
+  const Place out = place_of(thread, OW, packs);
+  const int top = out.row * SH - PH, left = out.column * SW - PW;
+  const float part = share<KH, SH, PH>(out.row, H) * share<KW, SW, PW>(out.column, W);
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    Pack<float, V> sum = all<V>(0.f);
+#pragma unroll unrolled(KH)
+    for (int i = 0; i < KH; ++i) {
+#pragma unroll unrolled(KW)
+      for (int j = 0; j < KW; ++j) {
+        const int ih = top + i, iw = left + j;
+        if (ih < 0 || ih >= H || iw < 0 || iw >= W) continue;
+        const Pack<float, V> value = load<V>(x, ((Index(c) * H + ih) * W + iw) * packs + out.n);
+        for (int v = 0; v < V; ++v) sum.at[v] += value.at[v];
+      }
+    }
+    for (int v = 0; v < V; ++v) sum.at[v] *= part;
+    store<V>(y, Index(c) * outputs + thread, sum);
+  }
+}
+
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW>
+__global__ void pool_ave_backward(
+    const float* __restrict__ dy, float* __restrict__ dx, int C, int H, int W, int OH, int OW, int packs) {
+  const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
+  if (thread >= inputs) return;
+  const Place in = place_of(thread, W, packs);
+  const int oh0 = first_window<KH, SH>(in.row + PH), ow0 = first_window<KW, SW>(in.column + PW);
+  const int oh1 = min((in.row + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    Pack<float, V> sum = all<V>(0.f);
+#pragma unroll unrolled(most(KH, SH))
+    for (int a = 0; a < most(KH, SH); ++a) {
+#pragma unroll unrolled(most(KW, SW))
+      for (int b = 0; b < most(KW, SW); ++b) {
+        const int oh = oh0 + a, ow = ow0 + b;
+        if (oh >= oh1 || ow >= ow1) continue;
+        const float part = share<KH, SH, PH>(oh, H) * share<KW, SW, PW>(ow, W);
+        const Pack<float, V> gradient = load<V>(dy, ((Index(c) * OH + oh) * OW + ow) * packs + in.n);
+        for (int v = 0; v < V; ++v) sum.at[v] += part * gradient.at[v];
+      }
+    }
+    store<V>(dx, Index(c) * inputs + thread, sum);
+  }
+}

@@ -1,0 +1,60 @@
+"""Launches of pooling.cu.  Blobs are (C, H, W, N)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
+from runtime.kernels.cuda.registry import Launch, Operand, Pointer, plans
+
+FILE = "pooling.cu"
+PLACES = {"uint8": "unsigned char", "uint16": "unsigned short"}
+Pair = tuple[int, int]
+
+
+def pool(
+    function: str, arrays: tuple[Operand, ...], over: Operand, geometry: tuple[Pair, ...], *extents: int,
+    place: Operand | None = None,
+) -> Launch:  # fmt: skip
+    """A thread for every pack of images at each position of `over`'s channels.
+
+    Parameters
+    ----------
+    geometry: kernel, stride and pad, compiled in.
+    extents: the kernel's int parameters after C and before `packs`.
+    place: the array of places, whose type is compiled in.
+    """
+    C, height, across, N = over.shape
+    wide = width(*arrays, run=N)
+    kind = [PLACES[place.dtype]] if place else []
+    function = name(function, wide, *kind, *(number for pair in geometry for number in pair))
+    pointers: tuple[Pointer, ...] = tuple(range(len(arrays)))
+    return Launch(FILE, function, (blocks(elements(height, across, N // wide)), rows(C), 1), (THREADS, 1, 1), pointers, ints(C, *extents, N // wide))
+
+
+@plans
+def pool_max_forward(x: Operand, y: Operand, place: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+    extents = (*x.shape[1:3], *y.shape[1:3])
+    return pool("pool_max_forward", (x, y, place), y, (kernel, stride, pad), *extents, place=place)
+
+
+@plans
+def pool_max_backward(dy: Operand, place: Operand, dx: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+    extents = (*dx.shape[1:3], *dy.shape[1:3])
+    return pool("pool_max_backward", (dy, place, dx), dx, (kernel, stride, pad), *extents, place=place)
+
+
+@plans
+def pool_positions(place: Operand, positions: Operand, width: int, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+    made = pool("pool_positions", (place, positions), positions, (kernel, stride, pad), *place.shape[1:3], place=place)
+    return replace(made, scalars=(*made.scalars, *ints(width)))
+
+
+@plans
+def pool_ave_forward(x: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+    return pool("pool_ave_forward", (x, y), y, (kernel, stride, pad), *x.shape[1:3], *y.shape[1:3])
+
+
+@plans
+def pool_ave_backward(dy: Operand, dx: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+    return pool("pool_ave_backward", (dy, dx), dx, (kernel, stride, pad), *dx.shape[1:3], *dy.shape[1:3])
