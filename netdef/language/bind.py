@@ -84,6 +84,7 @@ class Scope:
 
 class _Binder:
     def __init__(self, tree: Tree, message_name: str) -> None:
+        self.tree = tree
         self.source = tree.source
         self.file_message = message_name
         self.diagnostics: list[Diagnostic] = []
@@ -198,7 +199,7 @@ class _Binder:
         self.block(value.statements, inner, origins, Scope(info.message, info.name, scope))
         self.defaults = outer
         if info.message == "LayerParameter":
-            self.finish_layer(inner, origins)
+            self.finish_layer(inner, origins, (start, value.end))
         return origins
 
     def unknown(self, statement: Field, statements: list[Statement], scope: Scope) -> None:
@@ -235,7 +236,7 @@ class _Binder:
             self.body(layer.body, message, made, Scope("LayerParameter", "layer", scope, message.type))
         if layer.phase is not None:
             self.phase(layer, message, made)
-        self.finish_layer(message, made)
+        self.finish_layer(message, made, (layer.start, layer.body.end if layer.body else layer.type.end))
 
     @staticmethod
     def tops(layer: Layer) -> list[Scalar]:
@@ -305,8 +306,11 @@ class _Binder:
                 self.error("this rule asks for the other phase", *at, f"drop {token.text} or the phase", (note,))
             rule.phase = wanted
 
-    def finish_layer(self, message: Any, origins: Origins) -> None:
-        """Apply defaults, and check what every layer needs."""
+    def finish_layer(self, message: Any, origins: Origins, span: Span) -> None:
+        """Apply defaults, and check what every layer needs; not where an error of syntax may have hidden it."""
+        blurred = bool(self.tree.suspect) and self.tree.is_blurred(*span)
+        if "type" not in origins.fields and blurred:
+            return
         if "type" not in origins.fields:
             name = f" {message.name}" if message.name else ""
             self.error(f"layer{name} has no type", *origins.at, 'write type: "..."')
@@ -318,7 +322,7 @@ class _Binder:
             return
         if message.type in self.defaults:
             merge_under(message, origins, *self.defaults[message.type])
-        for missing in message.FindInitializationErrors():
+        for missing in [] if blurred else message.FindInitializationErrors():
             self.error(f"{message.type} needs {missing.rsplit('.')[-1]}", *origins.at)
 
     def unknown_type(self, kind: str, span: Span, message: Any = None) -> None:

@@ -35,6 +35,7 @@ class Brackets:
         self.suspect: list[tuple[int, int]] = []  # stretches of text that may stand at a wrong level
         self.open: list[int] = []  # indices of openers in `given`
         self.closed_last: tuple[int, Token] | None = None  # index of an opener, and its closer
+        self.closed_nothing = 0  # closers of blocks without an opener
         self.doubled = 0  # openers left out because another stands right before them
         self._indents: dict[int, int] = {}
         for index, token in enumerate(tokens):
@@ -49,7 +50,7 @@ class Brackets:
             if self.by_indent and kind != END:
                 while self.open and self._outdented(index):
                     self._not_closed(index)
-        if kind in BLOCK and index and self.given[index - 1].type in BLOCK:
+        if self.by_indent and kind in BLOCK and index and self.given[index - 1].type in BLOCK:
             self.doubled += 1
             self.diagnostics.append(Diagnostic(f"a second '{token.text}'", self._position(token), "remove it"))
             return
@@ -103,6 +104,7 @@ class Brackets:
         if self.doubled and token.type in ("RBRACE", "MORETHAN"):
             self.doubled -= 1
             return None
+        self.closed_nothing += token.type == "RBRACE"
         notes: tuple[Note, ...] = ()
         hint, instead = "remove it", None
         before = self.given[index - 1] if index else token
@@ -140,8 +142,8 @@ class Brackets:
         for first in range(len(before) - 1, -1, -1):
             if before[first].type in (*BLOCK, "RBRACE", "MORETHAN"):
                 break
-            if before[first].type == "LAYER" and first + 1 < len(before) and before[first + 1].type != "COLON":
-                return f" of layer {excerpt(before[first + 1].text)}"
+            if before[first].type in ("LAYER", "DEFAULTS") and first + 1 < len(before) and before[first + 1].type != "COLON":
+                return f" of {before[first].text} {excerpt(before[first + 1].text)}"
         if before and before[-1].type == "COLON":
             before.pop()
         return f" of {excerpt(before[-1].text)}" if before and before[-1].type in WORDS else ""
@@ -196,11 +198,13 @@ class Brackets:
         token, following = self.given[index], self.given[index + 1].type
         if token.type in ("TRAIN", "TEST"):
             return following == "LAYER"
+        if token.type == "DEFAULTS":
+            return following == "NAME"
         return (token.type == "LAYER" or token.text == "layers") and following in (*BLOCK, "NAME")
 
     def _in_layer(self) -> bool:
-        """Whether some open block is a layer."""
-        return any(at and self._owner(at).startswith(" of layer") for at in self.open)
+        """Whether some open block is a layer, or defaults."""
+        return any(at and self._owner(at).startswith((" of layer", " of defaults")) for at in self.open)
 
     def _is_extra(self, index: int) -> bool:
         """Whether a closer stands further in than the line that it would close."""
@@ -215,8 +219,47 @@ def balance(source: Source, tokens: list[Token]) -> Brackets:
     found = Brackets(source, tokens)
     if not found.diagnostics:
         return found
+    if found.closed_nothing:
+        missing = missing_openers(source, tokens)
+        if len(missing) == found.closed_nothing:
+            return _with_openers(source, tokens, missing)
     guided = Brackets(source, tokens, by_indent=True)
     return guided if len(guided.diagnostics) <= len(found.diagnostics) else found
+
+
+def missing_openers(source: Source, tokens: list[Token]) -> list[int]:
+    """Where a '{' seems to be left out: before a field that directly follows the name of a block or the head of a layer."""
+    found = []
+    for index in range(1, len(tokens) - 2):
+        before, token, after = tokens[index - 1 : index + 2]
+        if token.type not in WORDS or after.type not in ("COLON", *BLOCK, "LSQB"):
+            continue
+        if before.type == "LAYER":
+            left_out = token.text in ("name", "type", "bottom", "top") and tokens[index + 2].type == "STRING"
+        elif before.type in ("NAME", "RPAR") and token.type == "NAME":
+            outside = tokens[index - 2].type if index > 1 else END
+            ends_head = before.type == "RPAR" or outside in ("ARROW", "COMMA")
+            indented = source.text[token.start - 1 : token.start] != "\n"
+            left_out = indented if ends_head else outside not in ("COLON", "MINUS", "LAYER", "TRAIN", "TEST")
+        else:
+            left_out = False
+        if left_out:
+            found.append(index)
+    return found
+
+
+def _with_openers(source: Source, tokens: list[Token], missing: list[int]) -> Brackets:
+    """The tokens with a '{' before each of some, and an error for it."""
+    whole = list(tokens)
+    for index in reversed(missing):
+        whole.insert(index, Token("LBRACE", "", tokens[index - 1].end))
+    made = Brackets(source, whole)
+    for index in missing:
+        before = tokens[index - 1]
+        hint = f"write {before.text} {{ ... }}" if before.type in WORDS else "the settings of a layer stand in braces"
+        place = source.position(before.start, before.end)
+        made.diagnostics.append(Diagnostic(f"a '{{' is missing after {excerpt(before.text)}", place, hint))
+    return made
 
 
 def too_deep(source: Source, tokens: list[Token]) -> Diagnostic | None:

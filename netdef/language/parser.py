@@ -159,6 +159,11 @@ class Tree:
         at = bisect_right(self._suspect, offset, key=lambda stretch: stretch[0]) - 1
         return at >= 0 and offset < self._suspect[at][1]
 
+    def is_blurred(self, start: int, end: int) -> bool:
+        """Whether there is anything suspect between two offsets."""
+        at = bisect_right(self._suspect, end, key=lambda stretch: stretch[0]) - 1
+        return at >= 0 and start < self._suspect[at][1]
+
     @cached_property
     def _suspect(self) -> list[tuple[int, int]]:
         """The suspect stretches in order, those that overlap merged."""

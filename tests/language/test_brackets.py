@@ -127,7 +127,7 @@ def test_fields_that_fell_out_of_their_layer_are_not_reported_too():
         ("layer a: Convolution(x) { stride: [1, 2 }", [("1:35 '[' of stride is not closed", "a ']' is missing on this line")]),
         ("layer a: Convolution(x) { stride: 1, 2] }", [("1:39 ']' closes nothing", "remove it"), ("1:38 expected", "")]),
         ("layer {{ type: 'ReLU' }\nlayer b: TanH(x)", [("1:8 a second '{'", "remove it")]),
-        ("layer {{ type: 'ReLU' }}", [("1:8 a second '{'", "remove it")]),
+        ("layer {{ type: 'ReLU' }}", [("1:8 expected the name of a field, found '{'", "")]),
         ("layer a: ReLU(b,\nlayer c: ReLU(a)", [("1:14 '(' of layer a is not closed", "a ')' is missing on this line")]),
         ("layer a: LRN(x) { k: 1 ) }", [("1:24 ')' closes nothing", "remove it")]),
     ],
@@ -138,6 +138,22 @@ def test_other_brackets(text, wanted):
     for (message, hint), (start, advice) in zip(sorted(found), sorted(wanted), strict=True):
         assert message.startswith(start)
         assert hint == advice or not advice
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "column"),
+    [
+        ("layer a: Pooling(x) { kernel_size: 2 }\nlayer b: Convolution(a) num_output: 3 kernel_size: 3 }", ")", 23),
+        ("layer a: TanH(x)\nlayer b: Convolution(a)\n  num_output: 3 kernel_size: 3\n}", ")", 23),
+        ("name: 'x'\nlayer b: Data -> data, label source: 'x' }", "label", 24),
+        ("name: 'x'\nlayer name: 'r' type: 'ReLU' }", "layer", 1),
+        ("name: 'x'\nlayer { type: 'ReLU' param lr_mult: 1 } }", "param", 22),
+        ("name: 'x'\ndefaults Convolution\n  weight_filler { std: 1 }\n}", "Convolution", 10),
+    ],
+)
+def test_an_opener_left_out(text, after, column):
+    ((said, _),) = fails(text)
+    assert said == f"2:{column} a '{{' is missing after {after}"
 
 
 def test_nesting():
