@@ -4,13 +4,15 @@ A grid of 8 x 8 cells lies over each photograph.  The cells marked T are for tes
 never share a pixel: a training window touches none of them, and a test window lies inside one block of them.
 
     . . . . . . . .
-    . . . . . T T T
-    . . . . . T T T
-    . . . . . T T T
-    T T T . . . . .
-    T T T . . . . .
-    T T T . . . . .
-    . . . . . . . .
+    . . . . . . T T
+    . . . . . . T T
+    T T . . . . . .
+    T T . . . . . .
+    . . . . . T T .
+    . T T . . T T .
+    . T T . . . . .
+
+The blocks are small and apart, so that what is in one is seldom a thing of which training has seen nothing.
 """
 
 from __future__ import annotations
@@ -30,10 +32,10 @@ from runtime.data.settings import Settings
 from runtime.data.source import Sample
 
 CELLS = 8
-BLOCKS = ((1, 5), (4, 0))  # the top left cells of the blocks of T
-BLOCK = 3  # cells along a block's side
-SMALLEST = 1.5  # a window's side in cells, of the photograph's shorter side
-LARGEST_TRAIN, LARGEST_TEST = 3.5, 3.0
+BLOCKS = ((1, 6), (3, 0), (5, 5), (6, 1))  # the top left cells of the blocks of T
+BLOCK = 2  # cells along a block's side
+SMALLEST = 1.25  # a window's side in cells, of the photograph's shorter side
+LARGEST_TRAIN, LARGEST_TEST = 3.0, 2.0
 TRIES = 16  # places tried for a window of one size before another size is drawn
 
 TRAIN_WINDOWS = 100  # of each class in an epoch

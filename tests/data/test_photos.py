@@ -47,7 +47,7 @@ def test_training_and_test_windows_never_share_a_pixel():
                 canvases[label][top : top + side, left : left + side] = True
     for trained, tested in zip(painted[True], painted[False], strict=True):
         assert not (trained & tested).any()
-        assert trained.mean() > 0.6 and 0.2 < tested.mean() < 0.3
+        assert trained.mean() > 0.5 and 0.2 < tested.mean() < 0.3
 
 
 @pytest.mark.parametrize("train", [True, False])
@@ -67,7 +67,7 @@ def test_a_window_shows_nothing_of_the_other_phase(train):
         np.testing.assert_array_equal(pixels(plain.load(position)), pixels(spoilt.load(position)))
 
 
-@pytest.mark.parametrize(("train", "smallest", "ratio"), [(True, 100, 2.2), (False, 50, 1.8)])
+@pytest.mark.parametrize(("train", "smallest", "ratio"), [(True, 100, 2.2), (False, 50, 1.4)])
 def test_windows_vary_in_place_and_scale(train, smallest, ratio):
     stream = samples(train)
     windows: dict[int, list] = {label: [] for label in range(CLASSES)}
