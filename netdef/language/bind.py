@@ -19,9 +19,7 @@ from netdef.language.parser import Tree
 from netdef.language.scalars import MisfitError, convert
 from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import did_you_mean
-from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
-
-_ONE_LINE = ("layer", "train", "test", "defaults")
+from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 
 
 @dataclass
@@ -362,6 +360,3 @@ def merge_under(message: Message, origins: Origins, below: Message, below_origin
             inner = origins.fields[name]
             assert isinstance(inner, Origins)
             merge_under(getattr(message, name), inner, value, entry)
-
-
-__all__ = ["HEAD", "Bound", "bind"]
