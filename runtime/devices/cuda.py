@@ -1,0 +1,279 @@
+"""The CUDA device: a graphics card through CuPy; kernels of runtime/kernels/cuda, matrix products by cuBLAS.
+
+Everything is put on a stream and the host goes on at once.  There is one for kernels, one for uploads of data, and one for what is
+sent to other cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netdef import NetdefError
+from runtime.devices.cuda_cards import find_card, load_cupy
+from runtime.devices.cuda_gemm import WORKSPACES, Cublas, load_library
+from runtime.devices.cuda_graphs import Graphs
+from runtime.devices.cuda_kernels import Kernels
+from runtime.devices.cuda_steps import HOST_KERNELS, CudaStep, HostStep, SendStep, named
+from runtime.devices.cuda_transfers import Transfers
+from runtime.devices.device import Step
+from runtime.kernels.cuda.registry import CUDA_KERNELS, DEFAULT_WORKSPACE, Launch, Operand, load_plans, plan
+from runtime.program import Buffer, Instruction
+
+HOPPER = (9, 0)
+OUT_OF_MEMORY, ALREADY_ENABLED = 2, 704  # cudaErrorMemoryAllocation, cudaErrorPeerAccessAlreadyEnabled
+
+
+@dataclass(frozen=True)
+class CudaOptions:
+    """How a card computes.
+
+    Parameters
+    ----------
+    math: "fp32", or "tf32" for matrix products on tensor cores, their factors rounded to 10 bits behind the point.
+    workspace: bytes that the matrices of a convolution may take.
+    graphs: whether lists of kernels are captured as CUDA graphs.
+    """
+
+    math: str = "fp32"
+    workspace: int = DEFAULT_WORKSPACE
+    graphs: bool = True
+
+
+class CudaQueue:
+    """A stream of a card, and the graphs of the steps that run on it."""
+
+    def __init__(self, device: CudaDevice, stream: Any):
+        self.stream, self._device = stream, device
+        self.graphs = Graphs(stream, device.options.graphs, lambda step: getattr(step, "capturable", False))
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Put bound instructions on the stream, in order."""
+        with self._device.here(), self.stream:
+            self._device.resolve()
+            self.graphs.run(steps)
+
+    def record(self) -> Any:
+        """An event that happens when all that was put on this stream so far is done."""
+        with self._device.here():
+            event = self._device.cupy.cuda.Event(disable_timing=True)
+            event.record(self.stream)
+        return event
+
+    def wait(self, event: Any) -> None:
+        """Hold back what is put on this stream from now on until an event, of any stream of any card, has happened."""
+        with self._device.here():
+            self.stream.wait_event(event)
+
+
+class CudaDevice:
+    """A card and its streams.
+
+    Parameters
+    ----------
+    index: N of gpu:N.
+
+    Attributes
+    ----------
+    card: what it is.
+    queue: for kernels.  copies: for what is sent to other cards.
+
+    Raises
+    ------
+    NoCudaError: there is no such card, or it cannot be used.
+    """
+
+    threads = 0
+
+    def __init__(self, index: int, options: CudaOptions | None = None):
+        load_plans()
+        self.options = options or CudaOptions()
+        self.card = find_card(index)
+        self.name = f"gpu:{index}"
+        self.cupy = load_cupy()
+        self._library = load_library(self.cupy)
+        self._current = self.cupy.cuda.Device(index)
+        with self.here():
+            compute, copies, upload = (self.cupy.cuda.Stream(non_blocking=True) for _ in range(3))
+            self.kernels = Kernels(self.cupy, self._current)
+            self.transfers = Transfers(self.cupy, compute, upload, self._memory)
+            products = WORKSPACES[self.card.capability >= HOPPER]
+            self._cublas_memory = self._memory(products)
+            self.cublas = Cublas(self._library, compute.ptr, self.options.math, self._cublas_memory.ptr, products)
+        self.queue, self.copies = CudaQueue(self, compute), CudaQueue(self, copies)
+        self._streams = (compute, upload, copies)
+        self._reached: set[int] = set()
+        self._unresolved: list[CudaStep] = []
+        self._workspaces: list[Any] = []  # the last one serves new steps; steps and graphs of before keep theirs
+        self._needed = 0
+
+    # Memory
+
+    def allocate(self, size: int) -> Any:
+        """Zeroed memory of `size` bytes on the card.
+
+        Raises
+        ------
+        NetdefError: there is not that much.
+        """
+        with self.here():
+            memory = self._memory(size)
+            self.cupy.cuda.runtime.memsetAsync(memory.ptr, 0, size, self.queue.stream.ptr)
+        return memory
+
+    def array(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: str) -> Any:
+        """The array at a byte offset of `memory`."""
+        with self.here():
+            return self.cupy.ndarray(shape, dtype, memptr=memory + offset)
+
+    def free_memory(self) -> int:
+        """Bytes that can still be allocated."""
+        with self.here():
+            return int(self.cupy.cuda.runtime.memGetInfo()[0])
+
+    def _memory(self, size: int) -> Any:
+        cuda = self.cupy.cuda
+        try:
+            return cuda.MemoryPointer(cuda.Memory(max(size, 1)), 0)
+        except (MemoryError, cuda.runtime.CUDARuntimeError) as error:
+            if getattr(error, "status", OUT_OF_MEMORY) != OUT_OF_MEMORY:
+                raise
+            free, total = cuda.runtime.memGetInfo()
+            raise NetdefError(
+                f"out of memory on {self.name}: {size / 2**30:.2f} GiB needed in one piece, "
+                f"{free / 2**30:.2f} of {total / 2**30:.2f} GiB are free",
+                hint="a smaller batch_size needs less",
+            ) from None
+
+    # Running
+
+    def bind(self, step: Instruction, arrays: Callable[[Buffer], Any]) -> Step:
+        """Make an instruction ready to run: planned now, its kernels compiled before the first run."""
+        given = [arrays(buffer) for buffer in step.buffers]
+        if step.kernel == "send":
+            return SendStep(self, *given)
+        if step.kernel in HOST_KERNELS and step.kernel not in CUDA_KERNELS:
+            return HostStep(self, step, given)
+        if step.kernel not in CUDA_KERNELS:
+            raise NetdefError(f"layer '{step.layer}' cannot run on {self.name}: there is no CUDA kernel {step.kernel} yet")
+        operands = [Operand(tuple(array.shape), str(np.dtype(array.dtype)), int(array.data.ptr)) for array in given]
+        planned = plan(step.kernel, operands, step.constants, self.options.workspace)
+        constants = {name: self._constant(step.constants[name]) for name in named(planned)}
+        self._needed = max(self._needed, planned.workspace)
+        for part in planned.steps:
+            if isinstance(part, Launch):
+                self.kernels.want(part.file, part.function)
+        bound = CudaStep(planned, given, constants)
+        self._unresolved.append(bound)
+        return bound
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Put bound instructions on the stream, in order."""
+        self.queue.run(steps)
+
+    def resolve(self) -> None:
+        """Compile the kernels of steps that were bound since, and give their matrices room."""
+        if not self._unresolved:
+            return
+        self.kernels.compile()
+        if self._needed > (self._workspaces[-1].nbytes if self._workspaces else 0):
+            memory = self._memory(self._needed)
+            self._workspaces.append(self.array(memory, 0, (self._needed,), "uint8"))
+        for step in self._unresolved:
+            step.resolve(self.kernels, self.cublas, self._workspaces[-1] if self._workspaces else None)
+        self._unresolved.clear()
+
+    def _constant(self, values: np.ndarray) -> Any:
+        values = np.ascontiguousarray(values, np.float32)
+        array = self.array(self.allocate(values.nbytes), 0, values.shape, "float32")
+        self.write(array, values)
+        return array
+
+    def reach(self, other: int) -> None:
+        """Let this card write to the memory of another one directly."""
+        if other in self._reached:
+            return
+        self._reached.add(other)
+        with self.here():
+            try:
+                self.cupy.cuda.runtime.deviceEnablePeerAccess(other)
+            except self.cupy.cuda.runtime.CUDARuntimeError as error:
+                if error.status != ALREADY_ENABLED:
+                    raise
+
+    def synchronize(self) -> None:
+        """Wait until the streams are empty.
+
+        Raises
+        ------
+        NetdefError: a kernel failed.
+        """
+        with self.here():
+            for stream in self._streams:
+                stream.synchronize()
+
+    def settle(self) -> None:
+        """Nothing: the card works by itself."""
+
+    def seconds(self, steps: Sequence[Step], repeats: int = 1) -> float:
+        """How long the card takes for these steps, by its own clock; the mean of `repeats` runs, one after the other."""
+        with self.here():
+            begin, end = self.cupy.cuda.Event(), self.cupy.cuda.Event()
+            begin.record(self.queue.stream)
+            for _ in range(repeats):
+                self.run(steps)
+            end.record(self.queue.stream)
+            end.synchronize()
+            return float(self.cupy.cuda.get_elapsed_time(begin, end)) / 1000 / repeats
+
+    # The host
+
+    def write(self, array: Any, values: np.ndarray) -> None:
+        """Copy from the host; broadcast as NumPy does.  After all that was run before."""
+        with self.here():
+            self.transfers.write(array, values)
+
+    def upload(self, array: Any, values: np.ndarray) -> None:
+        """`write` for data that come anew for every run: copied while the card still computes the run before."""
+        with self.here():
+            self.transfers.upload(array, values)
+
+    def read(self, array: Any) -> np.ndarray:
+        """A copy for the host.  After all that was run before."""
+        with self.here():
+            return self.transfers.read(array)
+
+    def read_later(self, array: Any) -> Callable[[], np.ndarray]:
+        """A copy for the host, of after all that was run before; it is made while the host goes on, until it is called for."""
+        with self.here():
+            fetch = self.transfers.read_later(array)
+
+        def wait() -> np.ndarray:
+            with self.here():
+                return fetch()
+
+        return wait
+
+    def close(self) -> None:
+        """Wait for the card and give back what is held there."""
+        self.synchronize()
+        with self.here():
+            for queue in (self.queue, self.copies):
+                queue.graphs.forget()
+            self.cublas.close()
+        self._unresolved.clear()
+        self._workspaces.clear()
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """With this card as the current one; CUDA's errors as one line."""
+        cuda = self.cupy.cuda
+        try:
+            with self._current:
+                yield
+        except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
+            raise NetdefError(f"{self.name} ({self.card.name}) failed: {str(error).strip().splitlines()[0]}") from error

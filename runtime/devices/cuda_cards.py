@@ -1,0 +1,156 @@
+"""What graphics cards are here, through CuPy; and in one line why one cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from netdef import NetdefError
+
+OLDEST = (7, 0)  # compute capability that the kernels are written for: shuffles and barriers of Volta
+INSTALL = "pip install 'cupy-cuda12x[ctk]' for a driver of CUDA 12, or 'cupy-cuda13x[ctk]' for one of CUDA 13"
+
+
+class NoCudaError(NetdefError):
+    """No card of this machine can be used, and why."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One graphics card.
+
+    Attributes
+    ----------
+    index: N of gpu:N.  name: the vendor's.
+    memory, free: bytes in all, and what others leave of them.
+    capability: compute capability, (major, minor).
+    multiprocessors: how many.
+    peers: the cards whose memory this one can write to directly.
+    trouble: why it cannot be used, "" if it can.
+    """
+
+    index: int
+    name: str
+    memory: int
+    free: int
+    capability: tuple[int, int]
+    multiprocessors: int
+    peers: tuple[int, ...]
+    trouble: str = ""
+
+
+def load_cupy() -> Any:
+    """The CuPy package, on a machine that has a card and a driver for it.
+
+    Raises
+    ------
+    NoCudaError: it has not, or CuPy is missing.
+    """
+    cupy = _import_cupy()
+    _count(cupy)
+    return cupy
+
+
+def cards() -> list[Card]:
+    """All cards that the driver shows.
+
+    Raises
+    ------
+    NoCudaError: there is none, no driver, or no CuPy.
+    """
+    cupy = _import_cupy()
+    count = _count(cupy)
+    return [_card(cupy, index, count) for index in range(count)]
+
+
+def find_card(index: int) -> Card:
+    """The card gpu:`index`, known to be usable.
+
+    Raises
+    ------
+    NoCudaError: it is not here, or cannot be used.
+    """
+    here = cards()
+    if not 0 <= index < len(here):
+        names = ", ".join(f"gpu:{card.index}" for card in here)
+        raise NoCudaError(f"there is no gpu:{index}", hint=f"this machine has {names}")
+    if here[index].trouble:
+        raise NoCudaError(f"gpu:{index} ({here[index].name}) cannot be used: {here[index].trouble}")
+    return here[index]
+
+
+def _import_cupy() -> Any:
+    try:
+        return import_module("cupy")
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise NoCudaError(f"no GPU can be used: CuPy cannot be imported ({error})", hint=INSTALL) from None
+        raise NoCudaError("no GPU can be used: CuPy is not installed", hint=INSTALL) from None
+    except Exception as error:  # a broken installation may raise anything
+        raise NoCudaError(f"no GPU can be used: CuPy cannot be imported ({_first_line(error)})", hint=INSTALL) from None
+
+
+def _count(cupy: Any) -> int:
+    """How many cards the driver shows; at least one."""
+    runtime = cupy.cuda.runtime
+    try:
+        count = int(runtime.getDeviceCount())
+    except Exception as error:
+        raise NoCudaError(f"no GPU can be used: {_driver_trouble(runtime, error)}") from None
+    if not count:
+        raise NoCudaError("no GPU can be used: there is no NVIDIA card on this machine, or CUDA_VISIBLE_DEVICES hides it")
+    return count
+
+
+def _driver_trouble(runtime: Any, error: Exception) -> str:
+    """In words, why the driver shows no cards."""
+    driver, needed = _version(runtime.driverGetVersion), _version(runtime.runtimeGetVersion)
+    if "NoDevice" in str(error):
+        return "there is no NVIDIA card on this machine, or CUDA_VISIBLE_DEVICES hides it"
+    if driver == (0, 0):
+        return "there is no NVIDIA driver on this machine"
+    if driver < needed:
+        return f"the NVIDIA driver supports CUDA {driver[0]}.{driver[1]}, CuPy was built for {needed[0]}.{needed[1]}"
+    return _first_line(error)
+
+
+def _version(ask: Any) -> tuple[int, int]:
+    """CUDA's 12040 as (12, 4); (0, 0) where nobody answers."""
+    try:
+        number = int(ask())
+    except Exception:
+        return 0, 0
+    return number // 1000, number % 1000 // 10
+
+
+def _card(cupy: Any, index: int, count: int) -> Card:
+    runtime = cupy.cuda.runtime
+    properties = runtime.getDeviceProperties(index)
+    capability = (int(properties["major"]), int(properties["minor"]))
+    free, trouble = 0, ""
+    try:
+        with cupy.cuda.Device(index):
+            free, _ = runtime.memGetInfo()
+    except Exception as error:  # another process may hold it for itself
+        trouble = _first_line(error)
+    if capability < OLDEST:
+        have, need = (".".join(map(str, version)) for version in (capability, OLDEST))
+        trouble = f"its compute capability is {have}, the kernels need {need}"
+    peers = tuple(peer for peer in range(count) if peer != index and runtime.deviceCanAccessPeer(index, peer))
+    name = properties["name"]
+    return Card(
+        index,
+        name.decode() if isinstance(name, bytes) else str(name),
+        int(properties["totalGlobalMem"]),
+        int(free),
+        capability,
+        int(properties["multiProcessorCount"]),
+        peers,
+        trouble,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,63 @@
+"""Kernels of runtime/kernels/cuda, compiled for a card by NVRTC through CuPy, which keeps them on disk for the next time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from netdef import NetdefError
+from runtime.devices.cuda_cards import INSTALL
+from runtime.kernels.cuda.registry import source
+
+OPTIONS = ("--std=c++17",)
+COMPILERS = 4  # threads; a file takes a second or so
+
+
+class Kernels:
+    """The compiled kernels of one card: those that were asked for are compiled together, a module for each file.
+
+    Parameters
+    ----------
+    card: a cupy.cuda.Device.
+    """
+
+    def __init__(self, cupy: Any, card: Any):
+        self._cupy, self._card = cupy, card
+        self._wanted: dict[str, dict[str, None]] = {}
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def want(self, file: str, function: str) -> None:
+        """Have this function ready after the next `compile`."""
+        if (file, function) not in self._made:
+            self._wanted.setdefault(file, {})[function] = None
+
+    def compile(self) -> None:
+        """Compile what is wanted and not there.
+
+        Raises
+        ------
+        NetdefError: NVRTC is missing, or does not take a file.
+        """
+        if not self._wanted:
+            return
+        wanted, self._wanted = self._wanted, {}
+        with ThreadPoolExecutor(min(COMPILERS, len(wanted))) as pool:
+            for made in pool.map(self._compile_file, wanted, wanted.values()):
+                self._made.update(made)
+
+    def __getitem__(self, key: tuple[str, str]) -> Any:
+        """The function: call it with grid, block and arguments."""
+        return self._made[key]
+
+    def _compile_file(self, file: str, functions: dict[str, None]) -> dict[tuple[str, str], Any]:
+        with self._card:
+            module = self._cupy.RawModule(code=source(file), options=OPTIONS, name_expressions=tuple(functions))
+            try:
+                module.compile()
+                return {(file, function): module.get_function(function) for function in functions}
+            except Exception as error:
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise NetdefError(
+                    f"the kernels of {file} cannot be compiled: {reason}",
+                    hint="NVRTC comes with CUDA's toolkit; " + INSTALL,
+                ) from error

@@ -1,0 +1,98 @@
+"""Instructions bound to a card: what is called to put each of them on a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.devices.cuda_gemm import Cublas
+from runtime.devices.cuda_kernels import Kernels
+from runtime.kernels.cuda.registry import WORKSPACE, Launch, Matrix, Plan
+from runtime.program import Instruction
+
+if TYPE_CHECKING:
+    from runtime.devices.cuda import CudaDevice
+
+HOST_KERNELS = frozenset({"random_fill"})  # made-up data come from NumPy's generator
+
+
+class CudaStep:
+    """An instruction on a card: the calls that put it on the stream.  They are made by `resolve`, before the first run."""
+
+    capturable = True
+
+    def __init__(self, plan: Plan, arrays: list[Any], constants: dict[str, Any]):
+        self.plan, self.arrays, self.constants = plan, arrays, constants
+        self.calls: list[Callable[[], None]] = []
+
+    def resolve(self, kernels: Kernels, cublas: Cublas, workspace: Any) -> None:
+        """Look up the kernels, and where everything lies."""
+
+        def array(pointer: int | str) -> Any:
+            if pointer == WORKSPACE:
+                return workspace
+            return self.arrays[pointer] if isinstance(pointer, int) else self.constants[pointer]
+
+        def address(matrix: Matrix) -> int:
+            return int(array(matrix.pointer).data.ptr) + 4 * matrix.offset
+
+        for step in self.plan.steps:
+            if isinstance(step, Launch):
+                arguments = (*map(array, step.pointers), *step.scalars)
+                self.calls.append(partial(kernels[step.file, step.function], step.grid, step.block, arguments))
+            else:
+                self.calls.append(cublas.bind(step, address))
+
+    def __call__(self) -> None:
+        for call in self.calls:
+            call()
+
+
+class HostStep:
+    """An instruction that the host carries out: what it reads is copied there, what it writes copied back."""
+
+    capturable = False
+
+    def __init__(self, device: CudaDevice, step: Instruction, arrays: list[Any]):
+        from runtime.devices.cpu import load_kernels
+        from runtime.kernels.registry import CPU_KERNELS
+
+        load_kernels()
+        self._kernel, self._device = CPU_KERNELS[step.kernel], device
+        self._inputs, self._outputs = arrays[: len(step.inputs)], arrays[len(step.inputs) :]
+        self._constants = [step.constants[name] for name in self._kernel.parameters[len(arrays) :]]
+
+    def __call__(self) -> None:
+        inputs = [self._device.read(array) for array in self._inputs]
+        outputs = [np.empty(array.shape, np.dtype(array.dtype)) for array in self._outputs]
+        arguments = [*inputs, *outputs, *self._constants]
+        self._kernel.function(0, self._kernel.items(*arguments), *arguments)
+        for array, values in zip(self._outputs, outputs, strict=True):
+            self._device.write(array, values)
+
+
+class SendStep:
+    """A copy to another card, from the stream of the one that has it; the driver takes it through the host's memory where the two
+    cannot reach each other."""
+
+    capturable = False
+
+    def __init__(self, device: CudaDevice, source: Any, target: Any):
+        here, there = source.data.device_id, target.data.device_id
+        if there in device.card.peers:
+            device.reach(there)
+        arguments = (target.data.ptr, there, source.data.ptr, here, source.nbytes, device.copies.stream.ptr)
+        self._arrays = source, target  # kept: the copy knows only addresses
+        self._copy = partial(device.cupy.cuda.runtime.memcpyPeerAsync, *arguments)
+
+    def __call__(self) -> None:
+        self._copy()
+
+
+def named(planned: Plan) -> set[str]:
+    """The constants that a plan's launches take as arrays."""
+    pointers = {p for step in planned.steps if isinstance(step, Launch) for p in step.pointers}
+    return {p for p in pointers if isinstance(p, str) and p != WORKSPACE}

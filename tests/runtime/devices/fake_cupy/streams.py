@@ -1,0 +1,129 @@
+"""Streams that run late and in the most hostile order that events allow.
+
+Nothing that is put on a stream runs before somebody waits for it, or before the scheduler, by its seed, is in the mood to let one
+stream race ahead while the others stand still.  Whatever a program forgets to order will then happen in the wrong order.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from threading import RLock
+
+MOOD = 12  # operations after which the scheduler takes another mood, on average
+
+
+class DeadlockError(Exception):
+    """Something waits for what will never be done."""
+
+
+class Operation:
+    """Work on a stream.  after: operations of other streams that come first."""
+
+    def __init__(self, run: Callable[[], None], after: Iterable[Operation], what: str):
+        self.run, self.after, self.what = run, tuple(after), what
+        self.done = False
+
+
+class Queue:
+    """What was put on one stream and has not run.  recording: what was put there since a capture began, None without one."""
+
+    def __init__(self, name: str, device: int):
+        self.name, self.device = name, device
+        self.waiting: deque[Operation] = deque()
+        self.last: Operation | None = None
+        self.recording: list[Operation] | None = None
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.waiting) and all(operation.done for operation in self.waiting[0].after)
+
+
+class Scheduler:
+    """Decides which stream's next operation runs when.
+
+    Parameters
+    ----------
+    seed: None runs everything at once, in the order it was put there.
+    """
+
+    def __init__(self, seed: int | None):
+        self._random, self._eager = random.Random(seed), seed is None
+        self._favourite: Queue | None = None  # runs as soon as it can
+        self._last: Queue | None = None  # runs when nothing else can
+        self.queues: list[Queue] = []
+        self.lock = RLock()
+        self.ran = 0
+        self.failure: BaseException | None = None
+
+    def queue(self, name: str, device: int) -> Queue:
+        made = Queue(name, device)
+        with self.lock:
+            self.queues.append(made)
+        return made
+
+    def put(self, queue: Queue, run: Callable[[], None], what: str, after: Iterable[Operation] = ()) -> Operation:
+        """Append an operation; some of what waits may run, or nothing."""
+        with self.lock:
+            operation = Operation(run, after, what)
+            if queue.recording is not None:
+                queue.recording.append(operation)
+                return operation
+            queue.waiting.append(operation)
+            queue.last = operation
+            if self._eager:
+                self.finish(operation)
+            else:
+                self._race()
+            return operation
+
+    def finish(self, operation: Operation | None) -> None:
+        """Run what is needed until this one is done, and as it pleases some that is not.
+
+        Raises
+        ------
+        DeadlockError: it can never be.
+        BaseException: what an operation raised, at the first time that anybody waits.
+        """
+        with self.lock:
+            while operation is not None and not operation.done:
+                ready = [queue for queue in self.queues if queue.ready]
+                if not ready:
+                    raise DeadlockError(f"'{operation.what}' waits for ever")
+                self._turn()
+                if self._favourite in ready:
+                    self._step(self._favourite)
+                else:
+                    self._step(self._random.choice([queue for queue in ready if queue is not self._last] or ready))
+            if self.failure is not None:
+                failure, self.failure = self.failure, None
+                raise failure
+
+    def drain(self, device: int) -> None:
+        """Run everything that waits on a card's streams."""
+        for queue in self.queues:
+            if queue.device == device:
+                self.finish(queue.last)
+
+    def _race(self) -> None:
+        """Let the favourite stream run as far as events let it."""
+        self._turn()
+        while self._favourite is not None and self._favourite.ready:
+            self._step(self._favourite)
+
+    def _turn(self) -> None:
+        """Now and then take another favourite, or none, and another stream that is always last."""
+        if self._random.random() < 1 / MOOD:
+            self._favourite = self._random.choice([None, None, *self.queues])
+            self._last = self._random.choice([None, *self.queues])
+
+    def _step(self, queue: Queue) -> None:
+        operation = queue.waiting.popleft()
+        self.ran += 1
+        operation.done = True
+        if self.failure is None:
+            try:
+                operation.run()
+            except BaseException as error:  # as on a card, it shows when somebody waits
+                self.failure = error
