@@ -1,4 +1,4 @@
-// What Eltwise needs beyond sums and products, on flat arrays: maxima that remember who won, and a product's gradient as a quotient.
+// What Eltwise needs beyond sums and products, on flat arrays: maxima that remember who won, a product's gradient as a quotient.
 #include "common.cuh"
 
 typedef unsigned char Byte;

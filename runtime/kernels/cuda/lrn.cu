@@ -5,8 +5,8 @@
 //     dx[c] = dy[c] * s[c] ** -beta + factor * x[c] * sum(dy[j] * y[j] / s[j] for the same j),   factor = -2 a beta
 //
 // A thread takes one pack of positions through a run of a group's channels, once, with what the window holds in registers; each sum
-// is taken anew from these, as a running sum would keep the rounding of large numbers that have left the window.  ROOT: beta is 0.75,
-// and s ** -0.75 = r * sqrt(r) with r = 1 / sqrt(s).
+// is taken anew from these, as a running sum would keep the rounding of large numbers that left the window.  ROOT: beta is 0.75, and
+// s ** -0.75 = r * sqrt(r) with r = 1 / sqrt(s).
 #include "common.cuh"
 
 template <int V, int SIZE> struct Window {

@@ -4,8 +4,8 @@
 #include "common.cuh"
 
 constexpr float LOWEST = -3.402823466e38f;  // Caffe's maximum of nothing
-constexpr int most(int kernel, int stride) { return (kernel + stride - 1) / stride; }  // windows over one position, along an axis
-constexpr int unrolled(int kernel) { return kernel <= 7 ? kernel : 1; }
+__device__ constexpr int most(int kernel, int stride) { return (kernel + stride - 1) / stride; }  // windows over one position, along an axis
+__device__ constexpr int unrolled(int kernel) { return kernel <= 7 ? kernel : 1; }
 
 // The first window over a position of the padded image.
 template <int K, int S> __device__ inline int first_window(int position) { return position < K ? 0 : (position - K) / S + 1; }

@@ -29,7 +29,8 @@ def pool(
     kind = [PLACES[place.dtype]] if place else []
     function = name(function, wide, *kind, *(number for pair in geometry for number in pair))
     pointers: tuple[Pointer, ...] = tuple(range(len(arrays)))
-    return Launch(FILE, function, (blocks(elements(height, across, N // wide)), rows(C), 1), (THREADS, 1, 1), pointers, ints(C, *extents, N // wide))
+    grid = (blocks(elements(height, across, N // wide)), rows(C), 1)
+    return Launch(FILE, function, grid, (THREADS, 1, 1), pointers, ints(C, *extents, N // wide))
 
 
 @plans
