@@ -35,7 +35,9 @@ SHAPES = {  # of one image
         "pool5": (256, 6, 6),
     },
     "alexnet_six_conv": {"pool5": (256, 6, 6), "conv6": (256, 6, 6), "fc6": (4096,)},
-    "alexnet_tf": {"conv1": (96, 55, 55), "pool1": (96, 28, 28), "conv2": (256, 28, 28), "pool2": (256, 13, 13), "pool5": (256, 6, 6)},
+    "alexnet_tf": {
+        "conv1": (96, 55, 55), "pool1": (96, 28, 28), "conv2": (256, 28, 28), "pool2": (256, 13, 13), "pool5": (256, 6, 6),
+    },
     "bvlc_reference_caffenet": {"pool1": (96, 27, 27), "norm1": (96, 27, 27), "norm2": (256, 13, 13), "pool5": (256, 6, 6)},
     "cifar10_relu": {"conv1": (32, 32, 32), "pool1": (32, 16, 16), "pool2": (32, 8, 8), "conv3": (64, 8, 8), "pool3": (64, 4, 4)},
     "googlenet": {
@@ -141,7 +143,8 @@ def test_six_conv_adds_one_convolution_after_the_last_pooling_layer():
 
 
 def test_the_order_of_normalisation_and_pooling():
-    after = {name: netdef.load(name).layer("norm1").bottoms[0].producer.type for name in TOTALS if "norm1" in netdef.load(name).blobs}
+    nets = {name: netdef.load(name) for name in TOTALS}
+    after = {name: net.layer("norm1").bottoms[0].producer.type for name, net in nets.items() if "norm1" in net.blobs}
     pooled_first = {name for name, before in after.items() if before == "Pooling"}
     assert pooled_first == {"bvlc_reference_caffenet", "caffenet", "zfnet"}
     assert {name for name, before in after.items() if before == "Convolution"} == {"alexnet_tf"}
