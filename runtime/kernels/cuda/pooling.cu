@@ -4,8 +4,12 @@
 #include "common.cuh"
 
 constexpr float LOWEST = -3.402823466e38f;  // Caffe's maximum of nothing
-__device__ constexpr int most(int kernel, int stride) { return (kernel + stride - 1) / stride; }  // windows over one position, along an axis
-__device__ constexpr int unrolled(int kernel) { return kernel <= 7 ? kernel : 1; }
+
+// Windows over one position, along an axis.
+__device__ constexpr int most(int kernel, int stride) { return (kernel + stride - 1) / stride; }
+
+// How often a loop of `count` turns is unrolled, each turn with `loads` of its own: beyond 16 together they would fill the registers.
+__device__ constexpr int unrolled(int count, int loads) { return count * loads <= 16 ? count : 1; }
 
 // The first window over a position of the padded image.
 template <int K, int S> __device__ inline int first_window(int position) { return position < K ? 0 : (position - K) / S + 1; }
@@ -44,9 +48,9 @@ __global__ void pool_max_forward(
       best = load<V>(x, (image + Index(row0) * W + column0) * packs + out.n);
       where = all<V>(Where((row0 - top) * KW + column0 - left));
     }
-#pragma unroll unrolled(KH)
+#pragma unroll unrolled(KH, KW)
     for (int i = 0; i < KH; ++i) {
-#pragma unroll unrolled(KW)
+#pragma unroll unrolled(KW, 1)
       for (int j = 0; j < KW; ++j) {
         const int ih = top + i, iw = left + j;
         if (ih < 0 || ih >= H || iw < 0 || iw >= W) continue;
@@ -74,9 +78,9 @@ __global__ void pool_max_backward(
   const int oh1 = min((in.row + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> sum = all<V>(0.f);
-#pragma unroll unrolled(most(KH, SH))
+#pragma unroll unrolled(most(KH, SH), most(KW, SW))
     for (int a = 0; a < most(KH, SH); ++a) {
-#pragma unroll unrolled(most(KW, SW))
+#pragma unroll unrolled(most(KW, SW), 1)
       for (int b = 0; b < most(KW, SW); ++b) {
         const int oh = oh0 + a, ow = ow0 + b;
         if (oh >= oh1 || ow >= ow1) continue;
@@ -117,9 +121,9 @@ __global__ void pool_ave_forward(
   const float part = share<KH, SH, PH>(out.row, H) * share<KW, SW, PW>(out.column, W);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> sum = all<V>(0.f);
-#pragma unroll unrolled(KH)
+#pragma unroll unrolled(KH, KW)
     for (int i = 0; i < KH; ++i) {
-#pragma unroll unrolled(KW)
+#pragma unroll unrolled(KW, 1)
       for (int j = 0; j < KW; ++j) {
         const int ih = top + i, iw = left + j;
         if (ih < 0 || ih >= H || iw < 0 || iw >= W) continue;
@@ -142,9 +146,9 @@ __global__ void pool_ave_backward(
   const int oh1 = min((in.row + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> sum = all<V>(0.f);
-#pragma unroll unrolled(most(KH, SH))
+#pragma unroll unrolled(most(KH, SH), most(KW, SW))
     for (int a = 0; a < most(KH, SH); ++a) {
-#pragma unroll unrolled(most(KW, SW))
+#pragma unroll unrolled(most(KW, SW), 1)
       for (int b = 0; b < most(KW, SW); ++b) {
         const int oh = oh0 + a, ow = ow0 + b;
         if (oh >= oh1 || ow >= ow1) continue;
