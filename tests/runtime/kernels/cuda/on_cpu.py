@@ -1,0 +1,109 @@
+"""CUDA sources built by the machine's C++ compiler behind shim.h, and launched on host memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+SHIM = Path(__file__).with_name("shim.h")
+FLAGS = ("-x", "c++", "-std=c++17", "-O1", "-shared", "-fPIC", "-fno-strict-aliasing", "-w")
+SANITIZERS = ("-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+@cache
+def compiler() -> tuple[str, ...]:
+    """The C++ compiler's command: $CXX, else the first there is, else the one of the ziglang package.
+
+    Raises
+    ------
+    RuntimeError: there is none.
+    """
+    for name in (os.environ.get("CXX", ""), "c++", "g++", "clang++"):
+        if name and shutil.which(name.split()[0]):
+            return tuple(name.split())
+    if find_spec("ziglang"):
+        return (sys.executable, "-m", "ziglang", "c++")
+    raise RuntimeError("no C++ compiler: set CXX, install g++ or clang++, or pip install ziglang")
+
+
+@dataclass
+class Module:
+    """A source's functions, ready to be launched."""
+
+    library: ctypes.CDLL
+    symbols: dict[str, str]
+    _bound: dict[str, ctypes._FuncPointer] = field(default_factory=dict)
+
+    def launch(
+        self, function: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[int | np.generic], seed: int = 0
+    ) -> None:
+        """Run a kernel to its end.
+
+        Parameters
+        ----------
+        arguments: addresses as int, other values as NumPy scalars of the parameter's size.
+        seed: of the order of blocks and threads.
+
+        Raises
+        ------
+        RuntimeError: a barrier that not all threads of a block reach alike.
+        """
+        if function not in self._bound:
+            self._bound[function] = getattr(self.library, self.symbols[function])
+            self._bound[function].restype = ctypes.c_char_p
+        values = [np.asarray(np.uint64(a) if isinstance(a, int) else a) for a in arguments]
+        pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
+        extents = [(ctypes.c_uint * 3)(*extent) for extent in (grid, block)]
+        failure = self._bound[function](pointers, *extents, ctypes.c_ulonglong(seed))
+        if failure:
+            raise RuntimeError(f"{function}: {failure.decode()}")
+
+
+def compile_library(text: str, functions: Sequence[str], folder: Path, sanitize: bool = False) -> Path:
+    """A shared library of the named functions ("lrn_forward<4, 5, true>") of a source; one that `folder` holds is not made again.
+
+    Raises
+    ------
+    RuntimeError: it does not compile; with the compiler's words.
+    """
+    launchers = [f"LAUNCHER({symbol}, ({name}))" for name, symbol in symbols_of(functions).items()]
+    whole = "\n".join([SHIM.read_text(), '#line 1 "kernels.cu"', text, *launchers, ""])
+    command = [*compiler(), *FLAGS, *(SANITIZERS if sanitize else ())]
+    made = folder / f"{blake2b((whole + ' '.join(command)).encode(), digest_size=12).hexdigest()}.so"
+    if not made.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        new = made.with_suffix(f".{os.getpid()}.so")
+        done = subprocess.run([*command, "-", "-o", str(new)], input=whole, text=True, capture_output=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
+        new.replace(made)
+    return made
+
+
+def symbols_of(functions: Sequence[str]) -> dict[str, str]:
+    """The library's symbol for each function."""
+    return {name: f"launch_{index}" for index, name in enumerate(sorted(set(functions)))}
+
+
+def build(text: str, functions: Sequence[str], folder: Path) -> Module:
+    """Compile and load the named functions of a source."""
+    return Module(ctypes.CDLL(str(compile_library(text, functions, folder))), symbols_of(functions))
+
+
+def compile_all(sources: dict[str, tuple[str, Sequence[str]]], folder: Path, sanitize: bool = False) -> dict[str, Path]:
+    """`compile_library` for several files, {name: (text, functions)}, as many at once as there are cores."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        made = {name: pool.submit(compile_library, *source, folder, sanitize) for name, source in sources.items()}
+        return {name: path.result() for name, path in made.items()}

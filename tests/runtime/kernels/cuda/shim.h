@@ -1,0 +1,168 @@
+// CUDA's built-ins for kernels compiled as plain C++: launches as loops over blocks and threads, in any order.
+//
+// Each thread of a block is a fiber, so that __syncthreads lets every other thread come this far before anyone goes on.  The order in
+// which blocks run, and threads between two barriers, is drawn from a seed.  What the hardware would not forgive is an error: a barrier
+// that some threads of a block never reach, or at which they stand in different places.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#define __global__
+#define __device__
+#define __shared__ static
+
+struct Extent {
+  unsigned x, y, z;
+};
+static Extent gridDim, blockDim, blockIdx, threadIdx;
+
+static inline int min(int a, int b) { return a < b ? a : b; }
+static inline int max(int a, int b) { return a > b ? a : b; }
+static inline long long min(long long a, long long b) { return a < b ? a : b; }
+static inline long long max(long long a, long long b) { return a > b ? a : b; }
+static inline float rsqrtf(float x) { return 1.f / sqrtf(x); }
+static inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((unsigned long long)a * b >> 32); }
+static inline float __int_as_float(int bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+namespace shim {
+
+struct Fiber {
+  ucontext_t context;
+  void* stack;
+  int waits;  // the number of the barrier it stands at, counted from 1, times 2 ** 16, plus its line; 0 before the first
+  bool done;
+};
+
+constexpr unsigned long long STACK = 1 << 16;
+static Fiber fibers[1024];
+static ucontext_t scheduler;
+static Fiber* running;        // nullptr: threads of this block run as plain calls
+static void (*thread_body)();
+static bool barriers_seen;
+static char failure[200];
+
+static inline void barrier(int line) {
+  if (!running) {  // the first block of this launch met no barrier
+    snprintf(failure, sizeof failure, "blocks differ in whether they reach the barrier at line %d", line);
+    return;
+  }
+  barriers_seen = true;
+  running->waits = ((running->waits >> 16) + 1) * (1 << 16) + line;
+  swapcontext(&running->context, &scheduler);
+}
+
+static inline void fiber_body() {
+  thread_body();
+  running->done = true;
+}
+
+// A permutation of [0, count) from a seed; 0: backwards, an order that is easily forgotten.
+struct Order {
+  unsigned count, step, start;
+
+  Order(unsigned count, unsigned long long seed) : count(count) {
+    unsigned long long state = seed * 6364136223846793005ull + 1442695040888963407ull;
+    step = seed ? unsigned((state >> 33) % count) : count - 1;
+    start = seed ? unsigned((state >> 20) % count) : count - 1;
+    while (count > 1 && common(step, count) != 1) step = step + 1 < count ? step + 1 : 1;
+  }
+  static unsigned common(unsigned a, unsigned b) { return b ? common(b, a % b) : a; }
+  unsigned operator[](unsigned i) const { return unsigned((start + (unsigned long long)i * step) % count); }
+};
+
+static inline void place(Extent& at, const Extent& within, unsigned flat) {
+  at.x = flat % within.x;
+  at.y = flat / within.x % within.y;
+  at.z = flat / within.x / within.y;
+}
+
+static inline void start(Fiber& fiber) {
+  if (!fiber.stack) fiber.stack = malloc(STACK);
+  fiber.waits = 0;
+  fiber.done = false;
+  getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = fiber.stack;
+  fiber.context.uc_stack.ss_size = STACK;
+  fiber.context.uc_link = &scheduler;
+  makecontext(&fiber.context, fiber_body, 0);
+}
+
+// One block's threads, from barrier to barrier.
+static inline void run_fibers(unsigned threads, unsigned long long seed) {
+  for (unsigned t = 0; t < threads; ++t) start(fibers[t]);
+  for (unsigned phase = 0, left = threads; left && !failure[0]; ++phase) {
+    const Order order(threads, seed ? seed + phase : 0);
+    const unsigned before = left;
+    for (unsigned i = 0; i < threads; ++i) {
+      const unsigned t = order[i];
+      if (fibers[t].done) continue;
+      running = &fibers[t];
+      place(threadIdx, blockDim, t);
+      swapcontext(&scheduler, &running->context);
+      left -= running->done;
+    }
+    int waits = 0;
+    for (unsigned t = 0; t < threads; ++t) {
+      if (fibers[t].done) continue;
+      if (left < before) snprintf(failure, sizeof failure, "%u of %u threads ended before a barrier", threads - left, threads);
+      if (waits && fibers[t].waits != waits) snprintf(failure, sizeof failure, "threads stand at different barriers");
+      waits = fibers[t].waits;
+    }
+  }
+  running = nullptr;
+}
+
+// Runs a kernel; an empty string, or what went wrong.
+static inline const char* run(void (*body)(), const unsigned* grid, const unsigned* block, unsigned long long seed) {
+  gridDim = {grid[0], grid[1], grid[2]};
+  blockDim = {block[0], block[1], block[2]};
+  thread_body = body;
+  barriers_seen = false;
+  failure[0] = 0;
+  const unsigned threads = block[0] * block[1] * block[2], blocks = grid[0] * grid[1] * grid[2];
+  if (threads > 1024) return "more than 1024 threads in a block";
+  const Order order(blocks, seed);
+  for (unsigned b = 0; b < blocks && !failure[0]; ++b) {
+    place(blockIdx, gridDim, order[b]);
+    if (b == 0 || barriers_seen) {
+      run_fibers(threads, seed ? seed + 1000 * b : 0);
+      continue;
+    }
+    const Order inner(threads, seed ? seed + b : 0);
+    for (unsigned t = 0; t < threads; ++t) {
+      place(threadIdx, blockDim, inner[t]);
+      body();
+    }
+  }
+  return failure;
+}
+
+static void** arguments;
+
+template <int... I> struct Indices {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> { typedef Indices<I...> type; };
+
+template <class... A, int... I> static inline void call(void (*kernel)(A...), Indices<I...>) {
+  kernel(*static_cast<A*>(arguments[I])...);
+}
+
+template <class... A> constexpr int arity(void (*)(A...)) { return sizeof...(A); }
+
+}  // namespace shim
+
+// Defines `symbol`: run the kernel on an array of pointers to its arguments.
+#define LAUNCHER(symbol, ...)                                                                                                  \
+  static void symbol##_body() { shim::call(__VA_ARGS__, shim::Count<shim::arity(decltype(&__VA_ARGS__)())>::type()); }          \
+  extern "C" const char* symbol(void** arguments, const unsigned* grid, const unsigned* block, unsigned long long seed) {      \
+    shim::arguments = arguments;                                                                                               \
+    return shim::run(symbol##_body, grid, block, seed);                                                                        \
+  }
+
+#define __syncthreads() shim::barrier(__LINE__)
