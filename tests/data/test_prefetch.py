@@ -9,6 +9,8 @@ import signal
 import threading
 import time
 import warnings
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,6 +122,29 @@ def test_seek_forgets_what_was_loaded_ahead_but_not_batches_in_use():
         source.release(held)
         source.seek({"sample": 0})
         assert take(source, 5) == list(range(20))
+
+
+class SlowPixels(SimpleNamespace):
+    """An image that takes its time to be copied into a batch."""
+
+    mode = "RGB"
+
+    def tobytes(self, *how):
+        time.sleep(random.random() * 0.002)
+        return self.image.tobytes(*how)
+
+
+def test_seek_while_workers_are_loading():
+    random.seed(2)
+    samples = Numbers()
+    plain = samples.load
+    samples.load = lambda position: replace(plain(position), image=SlowPixels(image=plain(position).image))
+    with ring(samples, 4) as source:
+        for _ in range(40):
+            start = random.randrange(100)
+            source.seek({"sample": start})
+            batches = random.randrange(4)
+            assert take(source, batches) == list(range(start, start + batches * BATCH))
 
 
 def test_workers_load_no_further_than_the_ring():
