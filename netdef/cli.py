@@ -98,10 +98,13 @@ def compile_net(net: str, phase: str | None, batch: int | None, **options: Any) 
 
 
 count = click.IntRange(min=1)
-devices_option = click.option("--devices", metavar="DEVICES", help="Where to run; default: the CPU.")
+devices_option = click.option("--devices", metavar="DEVICES", help="Where to run; default: gpu:0 if it can be used, else cpu.")
 threads_option = click.option(
     "--threads", type=count, metavar="N", help="Worker threads, by default one a core. No result depends on it."
 )
+math_option = click.option("--math", type=click.Choice(["fp32", "tf32"]), help="Of matrix products on a GPU; fp32 if not given.")
+workspace_option = click.option("--workspace", type=count, metavar="MB", help="Memory for a convolution's matrices on a GPU; 256.")
+graph_option = click.option("--no-graph", is_flag=True, help="Launch the kernels on a GPU one by one, not as CUDA graphs.")
 data_option = click.option(
     "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, or builtin:photos."
 )
@@ -118,6 +121,9 @@ data_option = click.option(
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
 @threads_option
 @click.option("--batch", type=count, metavar="N", help="Images in a training batch, instead of the net's.")
+@math_option
+@workspace_option
+@graph_option
 def train(net: str, solver: str | None, **options: Any) -> int:
     """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
 
@@ -137,6 +143,9 @@ def train(net: str, solver: str | None, **options: Any) -> int:
 @devices_option
 @threads_option
 @batch_option
+@math_option
+@workspace_option
+@graph_option
 def test(net: str, **options: Any) -> None:
     """Loss and accuracies of NET with given weights over its test data."""
     from runtime.commands.test import Options
@@ -153,12 +162,23 @@ def test(net: str, **options: Any) -> None:
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net that does not say.")
 @devices_option
 @threads_option
+@math_option
+@workspace_option
+@graph_option
 def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
     """The five classes that NET finds likeliest for each IMAGE, and their probabilities."""
     from runtime.commands.predict import Options
     from runtime.commands.predict import predict as run_prediction
 
     run_prediction(net, images, Options(**options))
+
+
+@commands.command()
+def devices() -> None:
+    """What NET could run on here: the cores, the graphics cards, and why one of those cannot be used."""
+    from runtime.devices.listing import listing
+
+    click.echo(listing())
 
 
 @commands.command()

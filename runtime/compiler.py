@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from netdef import NetdefError
 from netdef.loading import load, with_batch_size
 from runtime.devices.open import open_device
+from runtime.devices.options import CudaOptions
 from runtime.executable import Executable
 from runtime.passes.fuse import fuse
 from runtime.passes.lower import lower
@@ -66,13 +67,14 @@ def compile(
     losses_only: bool = False,
     update: Update | None = None,
     share: Executable | None = None,
+    cuda: CudaOptions | None = None,
 ) -> Executable:
     """Compile a net for a device, its parameters filled as the net's fillers say.
 
     Parameters
     ----------
     net: a Net, or what netdef.load takes.
-    devices: "cpu".
+    devices: "cpu", or a graphics card such as "gpu:0".
     batch_size: replaces the batch size of the net's inputs and data layers.
     seed: of everything random; default DEFAULT_SEED.
     threads: worker threads; default all cores.
@@ -81,6 +83,7 @@ def compile(
     losses_only: gradients flow from losses alone, not from other outputs.
     update: adds a solver's update list.
     share: use the parameters and the device of this executable.
+    cuda: how graphics cards compute.
 
     Raises
     ------
@@ -92,6 +95,6 @@ def compile(
         net = with_batch_size(net, batch_size)
     seed = DEFAULT_SEED if seed is None else seed
     program = compile_program(net, backward=backward, keep=keep, losses_only=losses_only, update=update, seed=seed)
-    device = share.device if share is not None else open_device(devices, threads)
+    device = share.device if share is not None else open_device(devices, threads, cuda)
     return Executable(program, device, seed, share, differentiable=backward)
 

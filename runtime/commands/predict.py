@@ -13,11 +13,13 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_message
 from netdef.layers.data import ImageData
 from runtime.commands.labels import class_names
+from runtime.commands.where import chosen
 from runtime.compiler import compile
 from runtime.data import open_images
 from runtime.data.files import read_image
 from runtime.data.mean import read_mean
 from runtime.data.source import UnreadableError
+from runtime.devices.options import cuda_options
 from runtime.solver.nets import load_net
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ class Options:
     mean: str | None = None
     devices: str | None = None
     threads: int | None = None
+    math: str | None = None
+    workspace: int | None = None
+    no_graph: bool = False
 
 
 def predict(net_path: str, images: Sequence[str], options: Options) -> None:

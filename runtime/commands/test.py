@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
 from runtime.compiler import compile
+from runtime.commands.where import chosen
 from runtime.data import open_source
+from runtime.devices.options import cuda_options
 from runtime.solver.display import duration
 from runtime.solver.nets import batch_of, load_net
 from runtime.solver.results import TestResult
@@ -38,6 +40,9 @@ class Options:
     devices: str | None = None
     threads: int | None = None
     batch: int | None = None
+    math: str | None = None
+    workspace: int | None = None
+    no_graph: bool = False
 
 
 def test(net_path: str, options: Options) -> None:
@@ -54,7 +59,9 @@ def test(net_path: str, options: Options) -> None:
             hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
         )
     side = read_side(options.weights)
-    with compile(net, options.devices or "cpu", seed=side.get("seed"), threads=options.threads, backward=False) as exe:
+    devices = chosen(options.devices, options.threads)
+    cuda = cuda_options(options.math, options.workspace, options.no_graph)
+    with compile(net, devices, seed=side.get("seed"), threads=options.threads, backward=False, cuda=cuda) as exe:
         exe.load_weights(options.weights)
         open_sources(exe, partial(open_source, hold_out=held_out(side, options.data)))
         sizes = [source.size for source in exe.sources.values()]

@@ -6,13 +6,15 @@ import shlex
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 from runtime.commands import runs
 from runtime.commands.arguments import net_and_solver
+from runtime.devices.options import cuda_options
+from runtime.solver.devices import choose_devices
 from runtime.solver.display import Reporter, duration, open_display
 from runtime.solver.log import NAME as LOG
 from runtime.solver.log import JsonLog
@@ -36,6 +38,9 @@ class Options:
     out: str | None = None
     threads: int | None = None
     batch: int | None = None
+    math: str | None = None
+    workspace: int | None = None
+    no_graph: bool = False
 
 
 def train(first: str, second: str | None, options: Options) -> int:
@@ -56,7 +61,10 @@ def train(first: str, second: str | None, options: Options) -> int:
         display = open_display()
         stack.callback(display.close)
         reporter = Reporter(display)
-        solver = prepare(run, net, solver_path, options, reporter.note)
+        choice = choose_devices(options.devices, parameters)
+        for note in choice.notes(options.threads):
+            reporter.note(note)
+        solver = prepare(run, net, solver_path, replace(options, devices=choice.devices), reporter.note)
         stack.callback(solver.close)
         log = JsonLog(run.out / LOG)
         stack.callback(log.close)
@@ -113,10 +121,9 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         max_iter=options.iterations,
         out=run.out,
         on_skip=skip,
+        cuda=cuda_options(options.math, options.workspace, options.no_graph),
     )
     try:
-        if solver.device_note:
-            say(solver.device_note)
         if run.snapshot:
             solver.restore(run.snapshot)
             check_end(solver)
@@ -162,8 +169,8 @@ class Command:
         words = ["netdef", "train", *([self.net] if self.net else []), self.solver]
         for field in fields(Options):
             value = getattr(self.options, field.name)
-            if value is not None and field.name not in ("weights", "resume"):
-                words += [f"--{field.name}", str(value)]
+            if value is not None and value is not False and field.name not in ("weights", "resume"):
+                words += [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name}", str(value)]
         return shlex.join([*words, "--resume", str(snapshot)])
 
     def test(self, trained: str, weights: Path) -> str:

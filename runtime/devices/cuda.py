@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,27 +20,12 @@ from runtime.devices.cuda_kernels import Kernels
 from runtime.devices.cuda_steps import HOST_KERNELS, CudaStep, HostStep, SendStep, named
 from runtime.devices.cuda_transfers import Transfers
 from runtime.devices.device import Step
-from runtime.kernels.cuda.registry import CUDA_KERNELS, DEFAULT_WORKSPACE, Launch, Operand, load_plans, plan
+from runtime.devices.options import CudaOptions
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Operand, load_plans, plan
 from runtime.program import Buffer, Instruction
 
 HOPPER = (9, 0)
 OUT_OF_MEMORY, ALREADY_ENABLED = 2, 704  # cudaErrorMemoryAllocation, cudaErrorPeerAccessAlreadyEnabled
-
-
-@dataclass(frozen=True)
-class CudaOptions:
-    """How a card computes.
-
-    Parameters
-    ----------
-    math: "fp32", or "tf32" for matrix products on tensor cores, their factors rounded to 10 bits behind the point.
-    workspace: bytes that the matrices of a convolution may take.
-    graphs: whether lists of kernels are captured as CUDA graphs.
-    """
-
-    math: str = "fp32"
-    workspace: int = DEFAULT_WORKSPACE
-    graphs: bool = True
 
 
 class CudaQueue:

@@ -15,7 +15,7 @@ from runtime.devices.cuda_cards import INSTALL
 from runtime.kernels.cuda.registry import Gemm, Matrix
 
 FP32, TF32 = 0, 3  # CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH
-MATHS = {"fp32": FP32, "tf32": TF32}
+MODES = {"fp32": FP32, "tf32": TF32}
 PLAIN, TRANSPOSED = 0, 1  # CUBLAS_OP_N, CUBLAS_OP_T
 WORKSPACES = {True: 32 << 20, False: 4 << 20}  # bytes that NVIDIA recommends: from Hopper on, and before
 
@@ -61,7 +61,7 @@ class Cublas:
     Parameters
     ----------
     stream: that the products run on.
-    math: a key of MATHS.
+    math: a key of MODES.
     workspace, size: memory on the card, which must stay until `close`.
     """
 
@@ -72,7 +72,7 @@ class Cublas:
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
         self._call("cublasSetStream_v2", self._handle, stream)  # before the workspace, which it would take away again
         self._call("cublasSetWorkspace_v2", self._handle, workspace, size)
-        self._call("cublasSetMathMode", self._handle, MATHS[math])
+        self._call("cublasSetMathMode", self._handle, MODES[math])
 
     def bind(self, gemm: Gemm, address: Callable[[Matrix], int]) -> Callable[[], None]:
         """A product ready to be put on the stream.

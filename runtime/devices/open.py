@@ -2,23 +2,109 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from netdef import NetdefError
+from netdef.units import plural
 from runtime.devices.device import Device
 
+if TYPE_CHECKING:
+    from runtime.devices.options import CudaOptions
 
-def open_device(name: str, threads: int | None = None) -> Device:
+KINDS = ("cpu", "gpu")
+NAME = re.compile(r"([a-z]+)(?::(\d+)(?:-(\d+))?)?")
+EXAMPLES = "such as cpu, gpu:0, or gpu:0,gpu:1"
+
+
+def device_names(text: str) -> tuple[str, ...]:
+    """The devices of a `--devices`, one by one: "gpu:0-2" is gpu:0, gpu:1 and gpu:2, "cpu" is cpu:0.
+
+    Raises
+    ------
+    NetdefError: it is no such list, or names a device twice.
+    """
+    names: list[str] = []
+    for part in text.split(","):
+        match = NAME.fullmatch(part.strip())
+        if not match or match[1] not in KINDS:
+            raise NetdefError(f"there is no device '{part.strip()}'", hint=EXAMPLES)
+        first = int(match[2] or 0)
+        last = first if match[3] is None else int(match[3])
+        if last < first:
+            raise NetdefError(f"--devices {part.strip()} is an empty range", hint=EXAMPLES)
+        names += [f"{match[1]}:{index}" for index in range(first, last + 1)]
+    for name in names:
+        if names.count(name) > 1:
+            raise NetdefError(f"--devices names {name} twice", hint="a device has one share of the work")
+    return tuple(names)
+
+
+def open_device(name: str, threads: int | None = None, cuda: CudaOptions | None = None) -> Device:
     """The device of that name.
 
     Parameters
     ----------
     threads: worker threads of a CPU device; default all cores.
+    cuda: how a graphics card computes.
 
     Raises
     ------
-    NetdefError: if it is not one this version knows.
+    NetdefError: it is none, is not on this machine, or cannot be used.
     """
-    if name in ("cpu", "cpu:0"):
-        from runtime.devices.cpu import CpuDevice
+    (name,) = device_names(name)
+    kind, index = name.split(":")
+    if kind == "gpu":
+        from runtime.devices.cuda import CudaDevice
 
-        return CpuDevice(threads)
-    raise NetdefError(f"there is no device '{name}'", hint="this version runs on `cpu`")
+        return CudaDevice(int(index), cuda)
+    if index != "0":
+        raise NetdefError(f"there is no device '{name}'", hint="the cores of this machine are cpu:0")
+    from runtime.devices.cpu import CpuDevice
+
+    return CpuDevice(threads)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Devices as `--devices` has them.  note: what to tell the user about how they were chosen, "" for nothing."""
+
+    devices: str
+    note: str = ""
+
+    def notes(self, threads: int | None = None) -> list[str]:
+        """What a command says first: where it runs, and why there."""
+        where = ", ".join(describe(name, threads) for name in device_names(self.devices))
+        return [f"running on {where}", *([self.note] if self.note else [])]
+
+
+def default_devices(preferred: int = 0) -> Choice:
+    """Where to run if nobody says: the card gpu:`preferred` if it can be used, else the CPU.
+
+    What keeps a card from being used is worth a note only where there is CuPy, whose user expects one.
+    """
+    from runtime.devices.cuda_cards import NoCudaError, find_card
+
+    try:
+        return Choice(f"gpu:{find_card(preferred).index}")
+    except NoCudaError as error:
+        reason = error.diagnostics[0].message
+        return Choice("cpu", "" if "not installed" in reason else reason)
+
+
+def describe(name: str, threads: int | None = None) -> str:
+    """A device in words: "cpu:0 (8 threads)", "gpu:0 (NVIDIA H100 80GB HBM3)".
+
+    Raises
+    ------
+    NetdefError: the card is not here.
+    """
+    kind, index = name.split(":")
+    if kind == "gpu":
+        from runtime.devices.cuda_cards import find_card
+
+        return f"{name} ({find_card(int(index)).name})"
+    from runtime.devices.cpu import available_cores
+
+    return f"{name} ({plural(threads or available_cores(), 'thread')})"

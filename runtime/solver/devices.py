@@ -1,19 +1,24 @@
 """Which device a solver file's solver_mode and device_id come to."""
 
+from __future__ import annotations
+
 from typing import Any
 
-DEFAULT = "cpu"
+from runtime.devices.open import Choice, default_devices
 
 
-def choose_devices(given: str | None, solver: Any) -> tuple[str, str]:
-    """The devices to train on, and what to tell the user about the choice ("" for nothing).
+def choose_devices(given: str | None, solver: Any) -> Choice:
+    """The devices to train on.
 
-    --devices overrides the solver's preference; a GPU that is not here is not worth failing for.
+    --devices overrides the solver's preference; a GPU that only the solver asks for is not worth failing for.
     """
-    if given is not None and not given.startswith("gpu"):
-        return given, ""
     if given is not None:
-        return DEFAULT, f"{given} is not available here: running on the CPU"
-    if solver.HasField("solver_mode") and solver.solver_mode == solver.GPU:
-        return DEFAULT, f"solver_mode asks for GPU {solver.device_id}, which is not available here: running on the CPU"
-    return DEFAULT, ""
+        return Choice(given)
+    if not solver.HasField("solver_mode"):
+        return default_devices()
+    if solver.solver_mode != solver.GPU:
+        return Choice("cpu")
+    choice = default_devices(solver.device_id)
+    if choice.devices != "cpu":
+        return choice
+    return Choice("cpu", f"solver_mode asks for GPU {solver.device_id}, which is not available here: running on the CPU")

@@ -143,9 +143,9 @@ def text(record: Record) -> str:
 
 def start_text(record: Record) -> str:
     batch = f"batches of {record['batch_size']}"
-    threads = f"{record['threads']} thread{'' if record['threads'] == 1 else 's'}"
+    threads = f" ({record['threads']} thread{'' if record['threads'] == 1 else 's'})" if record["threads"] else ""
     first = f"from iteration {record['iteration']} " if record["iteration"] else ""
-    line = f"training {record['name']} on {record['devices']} ({threads}), {batch}, {first}to iteration "
+    line = f"training {record['name']} on {record['devices']}{threads}, {batch}, {first}to iteration "
     return line + f"{record['max_iter']}; seed {record['seed']}; files in {record['out']}"
 
 

@@ -18,6 +18,7 @@ from runtime.compiler import compile
 from runtime.data import open_source
 from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
+from runtime.devices.options import CudaOptions
 from runtime.kernels.cached import cached
 from runtime.solver.devices import choose_devices
 from runtime.solver.hdf5 import h5py_module
@@ -68,6 +69,7 @@ class Solver:
     max_iter: replaces the solver's.
     out: the directory that a relative snapshot_prefix stands in; default the working directory.
     on_skip: told once of each image that cannot be read, with its path and the reason.
+    cuda: how graphics cards compute.
 
     Attributes
     ----------
@@ -93,13 +95,14 @@ class Solver:
         max_iter: int | None = None,
         out: str | Path = ".",
         on_skip: OnSkip = warn_of_skip,
+        cuda: CudaOptions | None = None,
     ) -> None:
         self.parameters, self.filename = read_solver(solver)
         if max_iter is not None:
             self.parameters.max_iter = max_iter
         self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data)
-        self.devices, self.device_note = choose_devices(devices, self.parameters)
-        self.threads = threads
+        self.devices = choose_devices(devices, self.parameters).devices
+        self.threads, self.cuda = threads, cuda
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
         self.iteration = 0
@@ -128,6 +131,7 @@ class Solver:
             self.devices,
             seed=self.seed,
             threads=self.threads,
+            cuda=self.cuda,
             keep="activations",
             losses_only=True,
             update=update,
@@ -166,7 +170,7 @@ class Solver:
     @property
     def kernels_cached(self) -> bool:
         """Whether this machine has compiled the kernels of the training net before."""
-        return cached({step.kernel for step in self.executable.program.instructions})
+        return self.executable.device.threads == 0 or cached({step.kernel for step in self.executable.program.instructions})
 
     def load_weights(self, path: str | Path) -> list[str]:
         """Start from a file's weights; returns the layers that are not in it and keep those they have.

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
-from runtime.devices.cuda import CudaDevice, CudaOptions
+from runtime.devices.cuda import CudaDevice
 from runtime.devices.cuda_gemm import TF32
+from runtime.devices.options import CudaOptions
 from runtime.kernels.cuda.registry import Gemm, Matrix
 
 RNG = np.random.default_rng(0)
