@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,11 @@ class Executable:
         ------
         NetdefError: for an unknown name or a shape other than the compiled one.
         """
+        self.run_forward(**inputs)
+        return {name: self.blob(name) for name in self.outputs}
+
+    def run_forward(self, **inputs: Any) -> None:
+        """`forward` without reading the outputs: a device that runs by itself may not be done when this returns."""
         fed = self._feed_inputs(inputs)
         self._count_pass()
         steps = self._lists["forward"]
@@ -90,7 +95,6 @@ class Executable:
                 for source in self.program.sources:
                     self._load(source)
         self.device.run(steps)
-        return {name: self.blob(name) for name in self.outputs}
 
     def backward(self, **top_gradients: Any) -> None:
         """Compute the gradients of parameters, and of blobs where needed, after a forward run.
@@ -127,6 +131,22 @@ class Executable:
         return None
 
     # Reading and writing
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether the device may still be running when a call returns, so that reading has to wait for it."""
+        return self.device.threads == 0
+
+    def read_later(self, names: Iterable[str]) -> Callable[[], dict[str, np.ndarray]]:
+        """Copies of blobs as they are after all that was run before; calling the result waits for them.
+
+        Raises
+        ------
+        NetdefError: as `blob`.
+        """
+        buffers = {name: self._kept(self._blob_buffer(name), f"blob '{name}'") for name in names}
+        readers = {name: self.device.read_later(self._array(buffer)) for name, buffer in buffers.items()}
+        return lambda: {name: _outer(read()) for name, read in readers.items()}
 
     def blob(self, name: str) -> np.ndarray:
         """A copy of a blob, (N, C, H, W) float32.
@@ -269,13 +289,16 @@ class Executable:
             self._arrays[buffer] = other._array(shared)
 
     def _read(self, buffer: Buffer, what: str) -> np.ndarray:
+        return _outer(self._host(self._kept(buffer, what)))
+
+    def _kept(self, buffer: Buffer, what: str) -> Buffer:
+        """The buffer, which must not have been used for others since."""
         if buffer.root in self._plan.recycled:
             raise NetdefError(
                 f"{what} was not kept: its memory is reused by others in this program",
                 hint='compile with keep="all" to read it',
             )
-        array = self._host(buffer)
-        return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim else array
+        return buffer
 
     def _blob_buffer(self, name: str) -> Buffer:
         blob = self.net.blobs.get(name)
@@ -323,7 +346,7 @@ class Executable:
             self.sources[name] = open_source(source.layer, self.seed)
         batch = self.sources[name].next()
         for field, buffer in source.fields.items():
-            self.device.write(self._array(buffer), getattr(batch, field))
+            self.device.upload(self._array(buffer), getattr(batch, field))
         self.sources[name].release(batch)
 
     def _store(self, array: Any, values: Any, shape: tuple[int, ...], name: str) -> None:
@@ -335,6 +358,11 @@ class Executable:
                 hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
             raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
         self.device.write(array, np.moveaxis(values, 0, -1) if values.ndim else values)
+
+
+def _outer(array: np.ndarray) -> np.ndarray:
+    """From internal order (batch last) to the users' (batch first)."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim else array
 
 
 def _feedable(program: Program) -> dict[str, tuple[Blob, bool]]:

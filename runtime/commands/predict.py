@@ -54,7 +54,9 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     check_images(images)
     net = with_images(load_net(net_path, "test", batch_size=min(BATCH, len(images))), options.mean)
     scores, is_probability = scores_of(net)
-    with compile(net, options.devices or "cpu", threads=options.threads, backward=False, keep="activations") as executable:
+    devices = chosen(options.devices, options.threads)
+    cuda = cuda_options(options.math, options.workspace, options.no_graph)
+    with compile(net, devices, threads=options.threads, backward=False, keep="activations", cuda=cuda) as executable:
         executable.load_weights(options.weights)
         source_layer = image_layer(net)
         executable.sources[source_layer.name] = open_images(source_layer, images)

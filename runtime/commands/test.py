@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
-from runtime.compiler import compile
 from runtime.commands.where import chosen
+from runtime.compiler import compile
 from runtime.data import open_source
 from runtime.devices.options import cuda_options
 from runtime.solver.display import duration

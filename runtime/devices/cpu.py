@@ -186,9 +186,16 @@ class CpuDevice:
         """Copy from the host; broadcast as NumPy does."""
         array[...] = values
 
+    upload = write
+
     def read(self, array: np.ndarray) -> np.ndarray:
         """A copy for the host."""
         return array.copy()
+
+    def read_later(self, array: np.ndarray) -> Callable[[], np.ndarray]:
+        """A copy for the host, made now."""
+        values = array.copy()
+        return lambda: values
 
     def close(self) -> None:
         """End the worker threads."""

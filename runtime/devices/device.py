@@ -82,8 +82,14 @@ class Device(Protocol):
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does.  After all that was run before."""
 
+    def upload(self, array: Any, values: np.ndarray) -> None:
+        """`write`, for data that come anew for every run: may be copied while what was run before is still at work."""
+
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host.  After all that was run before."""
+
+    def read_later(self, array: Any) -> Callable[[], np.ndarray]:
+        """As `read`, without waiting: of what the array holds after all that was run before; calling the result waits."""
 
     def close(self) -> None:
         """Give back threads, streams and memory."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.solver.display import Reporter
-from runtime.solver.results import Step, TestResult
+from runtime.solver.results import TestResult
 from runtime.solver.solver import Solver
+from runtime.solver.steps import Step
 from runtime.solver.stop import StopRequest
 
 LIVE_INTERVAL = 0.5  # seconds between updates of a progress bar
@@ -118,12 +119,14 @@ class TrainingLoop:
     def _iterate(self) -> None:
         begun = time.perf_counter()
         step = self.solver.iterate()
-        seconds = time.perf_counter() - begun
-        for clock in (self.outcome.clock, self._since):
-            clock.train(seconds)
         due = self.display > 0 and step.iteration % self.display == 0
+        shown = due or time.perf_counter() - self._shown_at >= self.live_interval
+        if shown:
+            step.settle()  # so that the time is that of all iterations, not only of starting them
         now = time.perf_counter()
-        if due or now - self._shown_at >= self.live_interval:
+        for clock in (self.outcome.clock, self._since):
+            clock.train(now - begun)
+        if shown:
             self._shown_at = now
             self._show(step, due)
 

@@ -1,4 +1,4 @@
-"""What an iteration and a test come to: numbers by the names of the net's outputs."""
+"""What a test comes to: numbers by the names of the net's outputs."""
 
 from __future__ import annotations
 
@@ -10,27 +10,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from netdef.graph import Net
-    from runtime.executable import Executable
 
 SHOWN = 32  # elements of an output that are shown; larger ones (a batch of probabilities) are not
-
-
-@dataclass(frozen=True)
-class Step:
-    """One iteration of training.
-
-    Attributes
-    ----------
-    iteration: its number, from 0.
-    loss: of its batches, before the update.
-    smoothed: mean of the last `average_loss` losses.
-    """
-
-    iteration: int
-    loss: float
-    smoothed: float
-    rate: float
-    outputs: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -75,15 +56,6 @@ def loss_names(net: Net) -> list[tuple[str, float]]:
     """The blobs that make the loss, with their weights."""
     tops = [pair for layer in net.layers for pair in zip(layer.tops, layer.loss_weights, strict=True)]
     return [(blob.name, weight) for blob, weight in tops if weight]
-
-
-def total_loss(executable: Executable, outputs: Mapping[str, np.ndarray]) -> float | None:
-    """The weighted sum of the losses after a forward run; None for a net without any."""
-    losses = loss_names(executable.net)
-    if not losses:
-        return None
-    values = [(outputs[name] if name in outputs else executable.blob(name), weight) for name, weight in losses]
-    return float(sum(weight * float(value.sum(dtype=np.float64)) for value, weight in values))
 
 
 def accuracy_names(net: Net, among: Iterable[str]) -> tuple[str, ...]:

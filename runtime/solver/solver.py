@@ -25,11 +25,12 @@ from runtime.solver.hdf5 import h5py_module
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
-from runtime.solver.results import Step, TestResult, loss_names, numbers, total_loss
+from runtime.solver.results import TestResult, loss_names
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
 from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
 from runtime.solver.sources import classes_of, open_sources, positions, seek
+from runtime.solver.steps import Part, Step, Steps
 from runtime.solver.testing import run_test
 from runtime.solver.update import sgd
 
@@ -105,6 +106,7 @@ class Solver:
         self.threads, self.cuda = threads, cuda
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
+        self.steps = Steps(self.parameters.iter_size, self.smoothed, self._diverged)
         self.iteration = 0
         if self.parameters.snapshot_format == self.parameters.HDF5:
             h5py_module("snapshot_format: HDF5")  # missing, it is better missed now than at the first snapshot
@@ -160,6 +162,7 @@ class Solver:
     @property
     def loss(self) -> float:
         """The loss, averaged over the last `average_loss` iterations."""
+        self.steps.settle()
         return self.smoothed.value
 
     @property
@@ -204,31 +207,42 @@ class Solver:
         return self.loss
 
     def iterate(self, **inputs: Any) -> Step:
-        """One iteration: iter_size batches forward and backward, then the update.  Nothing else."""
+        """One iteration: iter_size batches forward and backward, then the update.  Nothing else.
+
+        On a device that runs by itself nothing is waited for: a loss that is not finite shows when a Step's loss is asked for,
+        at the latest some iterations on.
+        """
         rate = self.rate.at(self.iteration)
         executable, parts = self.executable, self.parameters.iter_size
         executable.set_scalar("rate", rate)
-        loss = 0.0
+        step = Step(self.steps, self.iteration, rate)
         for part in range(parts):
             # Each batch of an iteration has its own number, so that each has its own dropout masks.
             executable.set_scalar("iteration", self.iteration * parts + part)
             executable.set_scalar("added", part)
-            outputs = executable.forward(**inputs)
-            loss += (total_loss(executable, outputs) or 0.0) / parts
-            if not math.isfinite(loss):
-                raise self._diverged(f"the loss is {loss} at iteration {self.iteration}")
+            executable.run_forward(**inputs)
+            step.add(Part(executable))
+            if not executable.runs_ahead and not math.isfinite(step.so_far):
+                raise self._diverged(step)
             executable.backward()
-        self.smoothed.add(loss)
         executable.update()
         self.iteration += 1
-        return Step(self.iteration - 1, loss, self.loss, rate, numbers(outputs))
+        self.steps.add(step)
+        if not executable.runs_ahead:
+            step.settle()
+        return step
 
-    def _diverged(self, what: str) -> DivergedError:
-        layer = self.executable.first_non_finite()
+    def _diverged(self, step: Step) -> DivergedError:
+        what = f"the loss is {step.so_far} at iteration {step.iteration}"
+        return self._not_finite(what, step.rate, look=step.iteration == self.iteration)
+
+    def _not_finite(self, what: str, rate: float, look: bool = True) -> DivergedError:
+        """look: whether the weights are still those that it happened with, so that its place can be found."""
+        layer = self.executable.first_non_finite() if look else None
         where = f": the first layer whose output is not finite is {layer}" if layer else ""
         return DivergedError(
             what + where,
-            hint=f"lower base_lr (the rate was {self.rate.at(self.iteration):g}), add `clip_gradients: 10`, "
+            hint=f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, "
             "or look for bad values in the data; earlier snapshots are untouched",
         )
 
@@ -254,6 +268,7 @@ class Solver:
         ----------
         stop: asked before each batch; if it says so the data sources go back to where they were, and there is no result.
         """
+        self.steps.settle()
         before = [positions(test.executable) for test in self.tests]
         results: list[TestResult] = []
         for index, test in enumerate(self.tests):
@@ -288,6 +303,7 @@ class Solver:
         DivergedError: a weight is not finite; nothing is written.
         NetdefError: the files cannot be written; those of earlier snapshots are untouched.
         """
+        self.steps.settle()
         self._check_weights()
         files = self.snapshot_files
         self.executable.save_weights(files.weights)
@@ -335,6 +351,7 @@ class Solver:
             self._set_history(parameter, array)
         self.iteration = state.iteration
         self.rate.restore({**side.get("rate", {}), "step": state.step})
+        self.steps.forget()
         self.smoothed.restore(side.get("last_losses", []))
         sources = side.get("sources", {})
         seek(self.executable, sources.get("train", {}))
@@ -357,7 +374,8 @@ class Solver:
     def _check_weights(self) -> None:
         for parameter in self._owners():
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
-                raise self._diverged(f"weights of {parameter} are not finite after iteration {self.iteration}")
+                what = f"weights of {parameter} are not finite after iteration {self.iteration}"
+                raise self._not_finite(what, self.rate.at(self.iteration))
 
     def __enter__(self) -> Solver:
         return self

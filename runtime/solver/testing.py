@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from runtime.solver.results import TestResult, accuracy_names, numbers, total_loss
+from runtime.solver.results import TestResult, accuracy_names
+from runtime.solver.steps import LAG, Part
 
 if TYPE_CHECKING:
     from runtime.executable import Executable
@@ -32,17 +33,26 @@ def run_test(
     """
     sums: defaultdict[str, float] = defaultdict(float)
     loss_sum: float | None = None
+    waiting: deque[Part] = deque()
+
+    def add(part: Part) -> None:
+        nonlocal loss_sum
+        if part.loss is not None:
+            loss_sum = (loss_sum or 0.0) + part.loss
+        for name, value in part.outputs.items():
+            sums[name] += value
+
     for batch in range(batches):
         if stop():
             return None
         executable.set_scalar("iteration", iteration * batches + batch)
-        outputs = executable.forward(**inputs)
-        loss = total_loss(executable, outputs)
-        if loss is not None:
-            loss_sum = (loss_sum or 0.0) + loss
-        for name, value in numbers(outputs).items():
-            sums[name] += value
+        executable.run_forward(**inputs)
+        waiting.append(Part(executable))
+        if len(waiting) > (LAG if executable.runs_ahead else 0):
+            add(waiting.popleft())
         on_batch(batch + 1)
+    for part in waiting:
+        add(part)
     means = {name: value / batches for name, value in sums.items()}
     mean_loss = None if loss_sum is None else loss_sum / batches
     return TestResult(iteration, index, mean_loss, means, accuracy_names(executable.net, means))

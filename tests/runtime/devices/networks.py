@@ -88,13 +88,13 @@ def inputs(net: Any) -> dict[str, np.ndarray]:
 
 
 def train(
-    net: str, devices: str, cuda: CudaOptions | None = None, iterations: int = 10, iter_size: int = 1, clip: float = -1, **options: Any
+    net: str, devices: str, cuda: CudaOptions | None = None, iter_size: int = 1, clip: float = -1, **options: Any
 ) -> tuple[list[np.ndarray], list[float]]:
     """The weights after ten iterations, and the losses on the way."""
     solver = Solver(SOLVER % (iter_size, clip), parse(net), devices, cuda=cuda, **options)
     try:
         fed = inputs(solver.nets.train)
-        losses = [solver.iterate(**fed) for _ in range(iterations)]
+        losses = [solver.iterate(**fed) for _ in range(10)]
         executable = solver.executable
         weights = [executable.param(p.layer.name, p.index) for p in executable.net.parameters]
         return weights, [step.loss for step in losses]
