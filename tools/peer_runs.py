@@ -11,11 +11,10 @@ import json
 import resource
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from alexnet_text import alexnet_fed_by
 
-ROOT = Path(__file__).resolve().parent.parent
 LRN = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
 
 
@@ -57,7 +56,7 @@ def netdef_train(batch: int, threads: int, iterations: int) -> list[float]:
     from runtime import Solver
 
     text = "base_lr: 0.01 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1000000 snapshot_after_train: false"
-    solver = Solver(read_text(text, "bench", "SolverParameter"), net=_fed_alexnet(batch), threads=threads)
+    solver = Solver(read_text(text, "bench", "SolverParameter"), net=alexnet_fed_by("Input", batch), threads=threads)
     data, label = images(batch)
     return timed(lambda: solver.step(1, data=data, label=label), iterations)
 
@@ -65,23 +64,9 @@ def netdef_train(batch: int, threads: int, iterations: int) -> list[float]:
 def netdef_forward(batch: int, threads: int, iterations: int) -> list[float]:
     import runtime
 
-    executable = runtime.compile(_fed_alexnet(batch), threads=threads, backward=False)
+    executable = runtime.compile(alexnet_fed_by("Input", batch), threads=threads, backward=False)
     data, label = images(batch)
     return timed(lambda: executable.forward(data=data, label=label), iterations)
-
-
-def _fed_alexnet(batch: int) -> str:
-    """A file with models/alexnet.net's layers, its data layers replaced by an Input layer."""
-    import re
-    import tempfile
-
-    text = (ROOT / "models" / "alexnet.net").read_text()
-    data = re.compile(r"^(train|test) layer \w+: ImageData.*?^\}\n", re.M | re.S)
-    shapes = f"shape {{ dim: {batch} dim: 3 dim: 227 dim: 227 }} shape {{ dim: {batch} }}"
-    fed = f"layer data: Input -> data, label {{ {shapes} }}\n" + data.sub("", text)
-    with tempfile.NamedTemporaryFile("w", suffix=".net", delete=False) as file:
-        file.write(fed)
-    return file.name
 
 
 def torch_alexnet(threads: int):  # type: ignore[no-untyped-def]
