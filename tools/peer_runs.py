@@ -11,6 +11,7 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from alexnet_text import alexnet_fed_by
@@ -82,7 +83,7 @@ def torch_alexnet(threads: int):  # type: ignore[no-untyped-def]
             towers = x.reshape(-1, x.shape[1] // 2, *x.shape[2:])
             return local_response_norm(towers, LRN["size"], LRN["alpha"], LRN["beta"], LRN["k"]).reshape(x.shape)
 
-    def conv(inputs: int, outputs: int, kernel: int, **options: int) -> list[nn.Module]:
+    def conv(inputs: int, outputs: int, kernel: int, **options: Any) -> list[nn.Module]:
         return [nn.Conv2d(inputs, outputs, kernel, **options), nn.ReLU(inplace=True)]
 
     def dense(inputs: int, outputs: int) -> list[nn.Module]:
@@ -151,7 +152,7 @@ def onnx_alexnet(batch: int) -> bytes:
             constant(name + ".b", np.zeros(shape[0], np.float32)),
         ]
 
-    def node(kind: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
