@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from alexnet_text import alexnet_fed_by
 
-LRN = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
+LRN: dict[str, Any] = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
 
 
 def timed(run: Callable[[], object], iterations: int) -> list[float]:
@@ -70,7 +70,7 @@ def netdef_forward(batch: int, threads: int, iterations: int) -> list[float]:
     return timed(lambda: executable.forward(data=data, label=label), iterations)
 
 
-def torch_alexnet(threads: int):  # type: ignore[no-untyped-def]
+def torch_alexnet(threads: int):
     """The same network in PyTorch; LRN over each tower by folding the towers into the batch."""
     import torch
     from torch import nn
@@ -79,7 +79,7 @@ def torch_alexnet(threads: int):  # type: ignore[no-untyped-def]
     torch.set_num_threads(threads)
 
     class TowerLRN(nn.Module):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             towers = x.reshape(-1, x.shape[1] // 2, *x.shape[2:])
             return local_response_norm(towers, LRN["size"], LRN["alpha"], LRN["beta"], LRN["k"]).reshape(x.shape)
 
