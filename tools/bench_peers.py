@@ -1,7 +1,8 @@
 """AlexNet beside PyTorch and ONNX Runtime: the same network, batch and threads, in turns, in one run.
 
 Every measurement is a process of its own (peer_runs.py); the programs take turns, so that a machine whose speed drifts treats
-them alike.  Prints images/s, the ratio to netdef turn by turn, the share of this machine's GEMM rate, and peak memory.
+them alike.  Prints images/s, the ratio to netdef turn by turn, the share of this machine's GEMM rate, and peak memory.  Each BLAS
+picks its kernels itself: variables such as OPENBLAS_CORETYPE, which hold one library back and not the others, are not passed on.
 
     python tools/bench_peers.py            (needs the `bench` extra: torch, onnxruntime, onnx)
 """
@@ -25,7 +26,8 @@ TRAIN_FLOP = 3 * FORWARD_FLOP - 2 * 105_415_200
 
 def measure(run: str, batch: int, threads: int, iterations: int) -> dict[str, object]:
     """One process; its report."""
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     command = [sys.executable, str(Path(__file__).with_name("peer_runs.py")), run]
     options = ["--batch", str(batch), "--threads", str(threads), "--iterations", str(iterations)]
     path = os.pathsep.join([str(Path(__file__).resolve().parent.parent), environment.get("PYTHONPATH", "")])
