@@ -1,0 +1,13 @@
+"""`netdef draw`: a picture of a net, as SVG, HTML, PNG or DOT.
+
+    stages.py     what is drawn: layers, those in place with the one before them; towers; which reads which
+    layout.py     where: ranks, order and routes, by the library graphlay
+    volumes.py    a net that goes straight on, as the solids of its blobs, the way the AlexNet paper draws itself
+    cards.py      any other net, as boxes with their numbers
+    lanes.py      a net spread over devices: a column each, and what crosses between them
+    svg.py page.py png.py dot.py    the same picture in each format
+"""
+
+from netdef.draw.picture import FORMATS, STYLES, draw, render
+
+__all__ = ["FORMATS", "STYLES", "draw", "render"]

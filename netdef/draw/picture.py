@@ -1,0 +1,94 @@
+"""The whole picture: its head and legend around volumes, cards or lanes, in the format that a file's ending names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netdef.draw import svg
+from netdef.draw.cards import cards
+from netdef.draw.dot import dot
+from netdef.draw.stages import Drawing, drawing_of
+from netdef.draw.theme import KINDS, text_width
+from netdef.draw.volumes import volumes
+from netdef.draw.words import facts, headline, plain
+from netdef.language.diagnostics import NetdefError
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+
+FORMATS = ("svg", "html", "png", "dot")
+STYLES = ("auto", "volumes", "cards")
+_MARGIN = 36.0
+_HEAD = 104.0  # name, totals, legend
+
+
+def draw(net: Net, path: str | os.PathLike[str], style: str = "auto") -> Path:
+    """Draw a net to a file; its ending is one of FORMATS. Returns the path.
+
+    Raises
+    ------
+    NetdefError: the ending is none of them, a library is missing, or the file cannot be written.
+    """
+    path = Path(path)
+    form = path.suffix.lstrip(".").lower()
+    if form not in FORMATS:
+        raise NetdefError(f"{path}: pictures end in {', '.join('.' + name for name in FORMATS)}")
+    made = render(net, form, style)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(made)
+        beside.replace(path)
+    except OSError as error:
+        raise NetdefError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def render(net: Net, form: str, style: str = "auto") -> bytes:
+    """The picture of a net as the bytes of a file of one of FORMATS."""
+    drawing = drawing_of(net)
+    if form == "dot":
+        return dot(drawing).encode()
+    picture = _picture(drawing, style)
+    if form == "svg":
+        return picture.encode()
+    if form == "png":
+        from netdef.draw.png import png
+
+        return png(picture)
+    from netdef.draw.page import page
+
+    return page(drawing, picture).encode()
+
+
+def _picture(drawing: Drawing, style: str) -> str:
+    titles = [plain(sections) for sections in facts(drawing.net, drawing.stages)]
+    as_volumes = style == "volumes" or (style == "auto" and drawing.straight)
+    content, width, height = (volumes if as_volumes else cards)(drawing, titles)
+    name, totals = headline(drawing.net)
+    legend, legend_width = _legend(drawing, as_volumes)
+    head = svg.text(0, 20, name, "title") + svg.text(0, 42, totals, "note") + legend
+    width = max(width, legend_width, text_width(totals, 11), text_width(name, 22, bold=True))
+    inside = svg.tag("g", head, transform=f"translate({_MARGIN:g} {_MARGIN:g})")
+    inside += svg.tag("g", "".join(content), transform=f"translate({_MARGIN:g} {_MARGIN + _HEAD:g})")
+    return svg.document(inside, width + 2 * _MARGIN, height + _HEAD + 2 * _MARGIN, name, totals)
+
+
+def _legend(drawing: Drawing, as_volumes: bool) -> tuple[str, float]:
+    """Which colour is which, and how to read the numbers; and how wide it is."""
+    used = {stage.kind for stage in drawing.stages}
+    parts, x = [], 0.0
+    for kind, (label, _) in KINDS.items():
+        if kind in used:
+            parts += [svg.group([svg.rect(x, 57, 11, 11, "key", 3)], kind), svg.text(x + 17, 66.5, label, "note")]
+            x += 17 + text_width(label, 11) + 18
+    remark = (
+        "height and depth: rows and columns to the power of 0.6; thickness: the root of the channels"
+        if as_volumes
+        else "at the right of a box: parameters  ·  multiply-accumulates an image"
+    )
+    parts.append(svg.text(0, 86, remark, "note"))
+    return "".join(parts), max(x, text_width(remark, 11))

@@ -1,0 +1,74 @@
+"""Colours by kind of layer, and how wide text is."""
+
+from __future__ import annotations
+
+FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+INK, MUTED, LINE, PAPER = "#1e293b", "#64748b", "#94a3b8", "#ffffff"
+
+# kind: what the legend calls it, its colour
+KINDS = {
+    "source": ("data", "#8494a9"),
+    "convolution": ("convolution", "#2f7ed8"),
+    "pooling": ("pooling", "#e8743b"),
+    "normalisation": ("normalisation", "#19a979"),
+    "connected": ("fully connected", "#7a5bd0"),
+    "activation": ("activation", "#d9a514"),
+    "joining": ("joining, cutting, shaping", "#5f7d95"),
+    "loss": ("loss", "#d6336c"),
+    "result": ("result", "#a8326f"),
+    "other": ("other", "#7c8794"),
+}
+
+_TYPES = {
+    "convolution": "Convolution Deconvolution Im2col",
+    "pooling": "Pooling SPP",
+    "normalisation": "LRN BatchNorm MVN Scale Bias",
+    "connected": "InnerProduct Embed RNN LSTM LSTMUnit",
+    "activation": "ReLU PReLU ELU Sigmoid TanH AbsVal BNLL Clip Exp Log Power Swish Threshold Dropout",
+    "joining": "Concat Slice Split Eltwise Flatten Reshape Crop Tile Reduction BatchReindex Filter",
+    "result": "Softmax Accuracy ArgMax HDF5Output",
+}
+_KIND_OF = {name: kind for kind, names in _TYPES.items() for name in names.split()}
+
+# Widths of Helvetica's letters in thousandths of the size, by letter; digits and most of the rest are 556.
+_WIDTHS = {
+    **dict.fromkeys("ijl'|", 222), **dict.fromkeys(" .,:;!/\\It[]f()-·", 278), **dict.fromkeys("r\"", 340),
+    **dict.fromkeys("ckszvxyJ", 500), **dict.fromkeys("+=×<>~", 584), **dict.fromkeys("FTZ", 611),
+    **dict.fromkeys("ABEKPSVXY", 667), **dict.fromkeys("CDHNRUw", 722), **dict.fromkeys("GOQ", 778),
+    **dict.fromkeys("Mm", 833), "W": 944, "@": 1015, "→": 1000, "…": 1000,
+}  # fmt: skip
+_ROOM = 1.1  # other fonts are wider than Helvetica
+
+
+def kind_of(type_name: str, is_source: bool, is_loss: bool) -> str:
+    """The key in KINDS of a layer type."""
+    if is_source:
+        return "source"
+    return "loss" if is_loss else _KIND_OF.get(type_name, "other")
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """How wide a line of text may get, in pixels."""
+    return sum(_WIDTHS.get(letter, 556) for letter in text) * size / 1000 * _ROOM * (1.06 if bold else 1)
+
+
+def shortened(text: str, size: float, width: float, bold: bool = False) -> str:
+    """The text, without its middle if it would be wider."""
+    if text_width(text, size, bold) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        head = (kept + 1) // 2
+        shorter = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+        if text_width(shorter, size, bold) <= width:
+            return shorter
+    return "…"
+
+
+def mix(colour: str, other: str, share: float) -> str:
+    """A colour with a share of another in it: mix("#000000", "#ffffff", 0.5) is a grey."""
+    pairs = zip(_channels(colour), _channels(other), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))

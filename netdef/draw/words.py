@@ -1,0 +1,135 @@
+"""What a picture says of a layer: on its box, and when the mouse is over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from netdef.draw.stages import Stage
+from netdef.graph import Net
+from netdef.language.printer import print_message
+from netdef.layers.base import Layer
+from netdef.shapes import describe
+from netdef.units import binary, decimal, plural, thousands
+
+
+def headline(net: Net) -> tuple[str, str]:
+    """A net's name, and its totals in a line."""
+    totals = net.totals
+    facts = (
+        plural(len(net.layers), "layer"),
+        f"{thousands(totals.parameters)} parameters",
+        f"{decimal(totals.macs)} multiply-accumulates an image",
+        f"{binary(totals.activation_bytes)} of activations a batch",
+        f"{net.phase} phase",
+    )
+    return net.name or net.filename, "   ·   ".join(facts)
+
+
+def detail(layer: Layer) -> str:
+    """What distinguishes a layer from others of its type: "11 × 11, stride 4"."""
+    return ", ".join(filter(None, window(layer)))
+
+
+def window(layer: Layer) -> tuple[str, str]:
+    """What a layer looks at, and how its window moves: ("11 × 11", "stride 4"); "" for what it has not."""
+    return _WINDOWS.get(layer.type, lambda _: ("", ""))(layer)
+
+
+def followers(stage: Stage) -> str:
+    """The types that work in place on a stage's result: "ReLU, Dropout"."""
+    return ", ".join(layer.type for layer in stage.in_place)
+
+
+def costs(stage: Stage) -> str:
+    """Parameters and multiply-accumulates: "34.9 k  ·  105.4 M"; nothing for neither."""
+    parameters = decimal(stage.parameters) if stage.parameters else "–"
+    return f"{parameters}  ·  {decimal(stage.macs)}" if stage.parameters or stage.macs else ""
+
+
+def facts(net: Net, stages: list[Stage]) -> list[list[dict[str, Any]]]:
+    """For each stage, for each of its layers: everything `netdef shapes` knows, and where the layer stands."""
+    described = dict(zip(net.layers, describe(net)["layers"], strict=True))
+    return [[_facts(layer, described[layer]) for layer in stage.layers] for stage in stages]
+
+
+def plain(sections: list[dict[str, Any]]) -> str:
+    """The facts of a stage as lines of text."""
+    lines = []
+    for section in sections:
+        lines.append(f"{section['name']}: {section['type']}")
+        lines += [f"  {key}: {value}" for key, value in section["rows"]]
+    return "\n".join(lines)
+
+
+def _facts(layer: Layer, entry: dict[str, Any]) -> dict[str, Any]:
+    rows: list[tuple[str, str]] = []
+    if layer.bottoms:
+        rows.append(("reads", ", ".join(f"{blob.name} ({_shape(blob.shape)})" for blob in layer.bottoms)))
+    for top in entry["tops"]:
+        what = "in place on" if entry["in_place"] else "makes"
+        size = "" if entry["in_place"] else f", {binary(top['bytes'])}"
+        rows.append((what, f"{top['name']}: {_shape(top['shape'])}{size}"))
+        if top["groups"] > 1:
+            rows.append(("towers", top["output"].replace(" x ", " × ")))
+    for weights in entry["weights"]:
+        shared = f", shared with {weights['shared_with']}" if weights["shared_with"] else ""
+        rows.append(("weights", f"{_shape(weights['shape'])}{shared}"))
+    if entry["weights"]:
+        rows.append(("parameters", thousands(entry["parameters"])))
+    if entry["macs_per_image"]:
+        rows.append(("MACs an image", thousands(entry["macs_per_image"])))
+    if layer.p is not None and layer.p.ByteSize():
+        rows.append(("settings", " ".join(line.strip() for line in print_message(layer.p).splitlines())))
+    if layer.position is not None:
+        rows.append(("written in", f"{Path(layer.position.file).name}:{layer.position.line}"))
+    return {"name": layer.name, "type": layer.type, "rows": rows}
+
+
+def _shape(shape: Any) -> str:
+    return " × ".join(map(str, shape)) or "scalar"
+
+
+def _sides(layer: Any) -> str:
+    return " × ".join(map(str, layer.kernel))
+
+
+def _steps(layer: Any) -> str:
+    """Stride, pad and dilation, as far as they are not the usual ones."""
+    steps = []
+    for word, usual in (("stride", 1), ("pad", 0), ("dilation", 1)):
+        values = getattr(layer, word, ())
+        if any(value != usual for value in values):
+            steps.append(f"{word} {'×'.join(map(str, values if len(set(values)) > 1 else values[:1]))}")
+    return ", ".join(steps)
+
+
+def _groups(layer: Any) -> str:
+    return f", {plural(layer.group, 'group')}" if layer.group > 1 else ""
+
+
+def _pooling(layer: Any) -> tuple[str, str]:
+    method = {"MAX": "max", "AVE": "mean", "STOCHASTIC": "random"}[layer.method]
+    return f"{method} {'of all' if layer.global_pooling else _sides(layer)}", _steps(layer)
+
+
+def _lrn(layer: Any) -> tuple[str, str]:
+    if layer.within_channel:
+        return f"{layer.size} × {layer.size} within", ""
+    return f"{layer.size} channels{_groups(layer)}", ""
+
+
+def _loss(layer: Any) -> tuple[str, str]:
+    weight = layer.loss_weights[0] if layer.loss_weights else 1
+    return f"weight {weight:g}" if weight != 1 else "", ""
+
+
+_WINDOWS: dict[str, Callable[[Any], tuple[str, str]]] = {
+    **dict.fromkeys(("Convolution", "Deconvolution"), lambda layer: (_sides(layer) + _groups(layer), _steps(layer))),
+    "Pooling": _pooling,
+    "LRN": _lrn,
+    "Dropout": lambda layer: (f"{layer.ratio:.0%} off", ""),
+    "Accuracy": lambda layer: (f"top {layer.top_k}" if layer.top_k > 1 else "", ""),
+    **dict.fromkeys(("SoftmaxWithLoss", "EuclideanLoss", "SigmoidCrossEntropyLoss", "HingeLoss"), _loss),
+}
