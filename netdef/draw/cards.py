@@ -48,7 +48,8 @@ def card(stage: Stage, index: int, x: float, y: float, name: str, title: str) ->
     if chip:
         chip = shortened(chip, 10, room / 2)
         width = text_width(chip, 10) + 12
-        parts += [svg.rect(right - width, y + 8, width, 16, "chip", 8), svg.text(right - width / 2, middle - 0.5, chip, "note middle")]
+        parts.append(svg.rect(right - width, y + 8, width, 16, "chip", 8))
+        parts.append(svg.text(right - width / 2, middle - 0.5, chip, "note middle"))
         room -= width + 6
     parts.append(svg.text(left, middle, shortened(name, 12.5, room, bold=True), "name"))
     doing = " ".join(filter(None, (stage.layer.type, detail(stage.layer))))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 
@@ -60,10 +61,10 @@ def arrange(boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: f
         raise NetdefError("drawing needs the library graphlay, which is not installed", hint=hint) from None
     graph = graphlay.Graph()
     for index, box in enumerate(boxes):
-        fields = {} if box.column is None else {"group": box.column}
+        fields: dict[str, Any] = {} if box.column is None else {"group": box.column}
         graph.node(index, width=box.width, height=box.height, label="", **fields)
     for link in links:
-        size = {} if link.label is None else {"label_size": dict(zip(("width", "height"), link.label, strict=True))}
+        size: dict[str, Any] = {} if link.label is None else {"label_size": dict(zip(("width", "height"), link.label, strict=True))}
         graph.edge(link.source, link.target, **size)
     options = {
         "direction": "topbottom" if down else "leftright",

@@ -96,10 +96,8 @@ def document(content: str, width: float, height: float, title: str, description:
         tag("title", escape(title)) + tag("desc", escape(description)) + tag("style", style()) + tag("defs", marker)
         + rect(0, 0, width, height, "paper") + content
     )  # fmt: skip
-    return tag(
-        "svg", inside, xmlns="http://www.w3.org/2000/svg", width=width, height=height, viewBox=f"0 0 {number(width)} {number(height)}",
-        role="img",
-    )  # fmt: skip
+    box = f"0 0 {number(width)} {number(height)}"
+    return tag("svg", inside, xmlns="http://www.w3.org/2000/svg", width=width, height=height, viewBox=box, role="img")
 
 
 def _at(point: Point) -> str:

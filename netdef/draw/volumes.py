@@ -100,7 +100,7 @@ class _Volumes:
         for index, stage in enumerate(self.stages):
             parts = self.solid(stage, table) if stage in self.solids else self.pill(stage)
             drawn.append(svg.group(parts, f"stage {stage.kind}", titles[index], data_stage=index, tabindex=0))
-        drawn += [self.wire(wire, link, index) for index, (wire, link) in enumerate(zip(self.drawing.wires, self.links, strict=True))]
+        drawn += [self.wire(index, wire) for index, wire in enumerate(self.drawing.wires)]
         margin, heads = self.row_heads(table)
         height = max(self.layout.size[1], table + _ROW * (len(_ROWS) - 1)) + 6
         return [*heads, svg.tag("g", "".join(drawn), transform=f"translate({margin:g} 0)")], self.layout.size[0] + margin, height
@@ -150,7 +150,7 @@ class _Volumes:
 
     # -- wires
 
-    def wire(self, wire: Wire, link: Link, index: int) -> str:
+    def wire(self, index: int, wire: Wire) -> str:
         source, target = wire.source, wire.target
         parts = []
         if source in self.solids and target in self.solids:
@@ -160,6 +160,7 @@ class _Volumes:
                         parts.append(self.reach(source, other, target, tower))
         else:
             parts.append(svg.wire(self.route(source, target, self.layout.routes[index])))
+        link = self.links[index]
         return svg.group(parts, "link", data_from=link.source, data_to=link.target)
 
     def route(self, source: Stage, target: Stage, route: list[Point]) -> list[Point]:

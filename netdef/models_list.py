@@ -1,0 +1,88 @@
+"""`netdef models`: the networks that come with netdef, each with a line about it and its totals."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netdef.find import model_names, models_folder, shown
+from netdef.graph import shape_text
+from netdef.loading import load
+from netdef.units import decimal, thousands
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+
+FORMATS = ("text", "json")
+_HEADER = ("model", "input", "layers", "parameters", "MACs/image", "")
+_NUMBERS = (2, 3, 4)  # columns of them
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model by its numbers.
+
+    Attributes
+    ----------
+    about: the beginning of the comment that its file begins with.
+    input: of one image, channels first.
+    layers: those with weights, as people count them.
+    parameters, macs: in testing; macs are multiply-accumulates of one image, forward.
+    """
+
+    name: str
+    about: str
+    input: tuple[int, ...]
+    layers: int
+    parameters: int
+    macs: int
+    file: str
+
+
+def models() -> list[Model]:
+    """All models, by name."""
+    return [_model(name) for name in model_names()]
+
+
+def render(form: str = "text") -> str:
+    """The list in one of FORMATS."""
+    found = models()
+    if form == "json":
+        return json.dumps([asdict(model) for model in found], indent=1)
+    rows = [(m.name, shape_text(m.input), str(m.layers), thousands(m.parameters), decimal(m.macs), m.about) for m in found]
+    widths = [max(len(row[column]) for row in (_HEADER, *rows)) for column in range(len(_HEADER))]
+    lines = [_line(row, widths) for row in (_HEADER, *rows)]
+    return "\n".join([*lines, "", "layers: those with weights.  MACs: multiply-accumulates, forward.  All in the test phase."])
+
+
+def about(text: str) -> str:
+    """The beginning of the comment at the top of a file, up to the first full stop or colon."""
+    comment = " ".join(line.lstrip("#").strip() for line in re.match(r"(#[^\n]*\n)*", text)[0].splitlines())  # type: ignore[index]
+    return re.split(r"[.:](?=\s|$)", comment, maxsplit=1)[0]
+
+
+def _model(name: str) -> Model:
+    path = models_folder() / f"{name}.net"
+    net = load(path, phase="test")
+    return Model(
+        name=name,
+        about=about(Path(path).read_text(encoding="utf-8")),
+        input=_input(net),
+        layers=sum(bool(layer.parameters) for layer in net.layers),
+        parameters=net.totals.parameters,
+        macs=net.totals.macs,
+        file=str(shown(path)),
+    )
+
+
+def _input(net: Net) -> tuple[int, ...]:
+    """The shape of one image of the first blob that comes from outside."""
+    return next((top.shape[1:] for layer in net.layers if layer.is_source for top in layer.tops), ())
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    columns = enumerate(zip(row, widths, strict=True))
+    return "  ".join(cell.rjust(width) if column in _NUMBERS else cell.ljust(width) for column, (cell, width) in columns).rstrip()
