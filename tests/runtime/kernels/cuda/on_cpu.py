@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,12 @@ class Module:
 
     library: ctypes.CDLL
     symbols: dict[str, str]
-    _bound: dict[str, ctypes._FuncPointer] = field(default_factory=dict)
+    _bound: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path, functions: Sequence[str]) -> Module:
+        """What `compile_library` made of these functions."""
+        return cls(ctypes.CDLL(str(path)), symbols_of(functions))
 
     def launch(
         self, function: str, grid: Sequence[int], block: Sequence[int], arguments: Sequence[int | np.generic], seed: int = 0
@@ -99,7 +105,7 @@ def symbols_of(functions: Sequence[str]) -> dict[str, str]:
 
 def build(text: str, functions: Sequence[str], folder: Path) -> Module:
     """Compile and load the named functions of a source."""
-    return Module(ctypes.CDLL(str(compile_library(text, functions, folder))), symbols_of(functions))
+    return Module.load(compile_library(text, functions, folder), functions)
 
 
 def compile_all(sources: dict[str, tuple[str, Sequence[str]]], folder: Path, sanitize: bool = False) -> dict[str, Path]:

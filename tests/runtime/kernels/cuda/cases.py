@@ -1,0 +1,303 @@
+"""Every instruction on arrays of many shapes: what its CUDA kernels and its CPU kernel are both run on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+
+from runtime.kernels.cpu.jit import BLOCK, blocks
+from runtime.kernels.cpu.loss import NO_LABEL
+from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
+
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+BATCHES, CHANNELS = (1, 3, 32, 128), (1, 3, 48, 96)
+FLAT = (1, 3, 4, 1023, 4096, 2 * BLOCK + 5)
+ALEXNET_WINDOWS = (((11, 11), (4, 4), (0, 0), 1), ((5, 5), (1, 1), (2, 2), 2), ((3, 3), (1, 1), (1, 1), 2))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An array: its shape, and the values it is filled with by `draw(random, shape)`; NaN (99 for integers) where there is none."""
+
+    shape: Shape
+    draw: Callable[[np.random.Generator, Shape], np.ndarray] | None = None
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An instruction with its arrays and constants.
+
+    Parameters
+    ----------
+    arrays: inputs, then outputs.
+    cpu: constants and scratch floats that only the CPU kernel takes.
+    aliases: (i, j): array i is array j itself.
+    close: how far the two may be apart, relative to the larger of 1 and the value; 0: not at all.
+    """
+
+    kernel: str
+    arrays: tuple[Spec, ...]
+    constants: dict[str, Any] = field(default_factory=dict)
+    cpu: dict[str, Any] = field(default_factory=dict)
+    aliases: tuple[Pair, ...] = ()
+    close: float = 1e-5
+    workspace: int = DEFAULT_WORKSPACE
+
+    def __str__(self) -> str:
+        shapes = " ".join("x".join(map(str, spec.shape)) for spec in self.arrays[:3])
+        numbers = [f"{k}{v}" for k, v in self.constants.items() if isinstance(v, bool | int | float | tuple)]
+        return f"{self.kernel} {shapes} {' '.join(numbers)}{' in place' if self.aliases else ''}"
+
+    def values(self, seed: int = 0) -> list[np.ndarray]:
+        """Each array's contents before the instruction; the same object where arrays are aliases."""
+        random = np.random.default_rng([seed, *self.kernel.encode()])
+        made = []
+        for spec in self.arrays:
+            if spec.draw:
+                made.append(np.ascontiguousarray(spec.draw(random, spec.shape), spec.dtype))
+            else:
+                made.append(np.full(spec.shape, np.nan if spec.dtype.startswith("float") else 99, spec.dtype))
+        for i, j in self.aliases:
+            made[i] = made[j]
+        return made
+
+
+def normal(*shape: int) -> Spec:
+    return Spec(shape, lambda random, shape: random.standard_normal(shape))
+
+
+def ties(*shape: int) -> Spec:
+    """Few different values."""
+    return Spec(shape, lambda random, shape: np.round(2 * random.standard_normal(shape)) / 2)
+
+
+def positive(*shape: int) -> Spec:
+    return Spec(shape, lambda random, shape: 0.5 + random.random(shape))
+
+
+def whole(below: int, *shape: int, dtype: str = "float32") -> Spec:
+    """Integers in [0, below)."""
+    return Spec(shape, lambda random, shape: random.integers(0, below, shape), dtype)
+
+
+def value(number: float, dtype: str = "float32") -> Spec:
+    return Spec((1,), lambda random, shape: np.full(shape, number), dtype)
+
+
+def out(*shape: int, dtype: str = "float32") -> Spec:
+    return Spec(shape, None, dtype)
+
+
+def some_shapes(seed: int, count: int, least: Pair = (1, 1)) -> Iterator[Shape]:
+    """`count` shapes (C, H, W, N): every batch in turn, sizes at random but at least `least`; 40000 numbers at most."""
+    random = np.random.default_rng(seed)
+    while count:
+        N, C = BATCHES[count % 4], int(random.choice(CHANNELS))
+        H, W = (size + int(random.integers(0, 5)) * 2 for size in least)
+        if C * H * W * N <= 40000:
+            count -= 1
+            yield C, H, W, N
+
+
+def elementwise_cases() -> Iterator[Case]:
+    for n in FLAT:
+        x, y = normal(n), out(n)
+        yield Case("fill", (y,), {"value": 0.3}, close=0)
+        yield Case("copy", (x, y), close=0)
+        yield Case("scale", (x, y), {"factor": -1.7}, close=0)
+        for aliases in ((), ((2, 0),)):
+            yield Case("add", (x, x, y), aliases=aliases, close=0)
+            yield Case("multiply", (x, x, y), aliases=aliases, close=0)
+            yield Case("scaled_add", (x, x, y), {"factor_a": 0.3, "factor_b": -2.0}, aliases=aliases)
+        for slope in (0.0, 0.1, -0.5):
+            for aliases in ((), ((1, 0),)):
+                yield Case("relu_forward", (x, y), {"slope": slope}, aliases=aliases, close=0)
+            for aliases in ((), ((2, 0),)):
+                yield Case("relu_backward", (x, ties(n), y), {"slope": slope}, aliases=aliases, close=0)
+        yield Case("sigmoid_forward", (x, y), close=1e-6)
+        yield Case("sigmoid_backward", (x, positive(n), y), close=1e-6)
+        yield Case("tanh_forward", (x, y), close=1e-6)
+        yield Case("tanh_backward", (x, positive(n), y), close=1e-6)
+        yield Case("maximum_pair", (ties(n), ties(n), y, out(n, dtype="uint8")), close=0)
+        for aliases in ((), ((3, 0), (4, 2))):
+            arrays = (ties(n), ties(n), whole(2, n, dtype="uint8"), y, out(n, dtype="uint8"))
+            yield Case("maximum_next", arrays, {"index": 2}, aliases=aliases, close=0)
+        yield Case("maximum_backward", (x, whole(3, n, dtype="uint8"), y), {"index": 2}, close=0)
+        yield Case("quotient_backward", (x, x, positive(n), y))
+        for ratio, aliases in ((0.5, ((2, 0),)), (0.1, ())):
+            constants = {"key": (1701, 0xDEADBEEF), "threshold": ceil(ratio * 2**24), "factor": 1 / (1 - ratio)}
+            yield Case("dropout", (x, value(5_000_000_007, "int64"), y), constants, aliases=aliases, close=0)
+
+
+def solver_cases() -> Iterator[Case]:
+    for n in FLAT:
+        x = normal(n)
+        for l1 in (False, True):
+            constants = {"lr_mult": 2.0, "decay": 0.05, "momentum": 0.9, "l1": l1}
+            yield Case("sgd_update", (ties(n), x, x, value(0.1), value(0.5)), constants, close=1e-6)
+        yield Case("accumulate", (x, value(0), out(n)), close=0)
+        yield Case("accumulate", (x, value(3), x), close=0)
+        yield Case("sum_of_squares", (x, out(blocks(n), dtype="float64")), close=1e-12)
+        for clip in (0.5, 1e9):
+            yield Case("clip_scale", (Spec((n,), positive(n).draw, "float64"), out(1)), {"clip": clip, "scale": 0.25}, close=1e-6)
+
+
+def class_cases() -> Iterator[Case]:
+    """(outer, C, inner)."""
+    scratch = {"scratch": 128}
+    for shape in ((1, 5, 1), (1, 10, 128), (1, 300, 32), (4, 3, 2), (2, 21, 130), (3, 1, 5), (1, 96, 3)):
+        outer, C, inner = shape
+        count = outer * inner
+        label, scores, chances = whole(C, count), ties(*shape), positive(*shape)
+        yield Case("softmax_forward", (normal(*shape), out(*shape)), cpu=scratch, close=1e-6)
+        yield Case("softmax_backward", (normal(*shape), chances, out(*shape)), cpu=scratch, close=1e-5 * C)
+        for ignore in (NO_LABEL, 0):
+            for divisor in (0.0, 7.0):
+                constants = {"divisor": divisor, "ignore": ignore}
+                yield Case("softmax_loss", (chances, label, out(1), out(1)), constants)
+            for aliases in ((), ((4, 0),)):
+                arrays = (chances, label, value(3), value(0.7), out(*shape))
+                yield Case("softmax_loss_backward", arrays, {"ignore": ignore}, aliases=aliases, close=1e-6)
+            for top_k in (1, 5):
+                constants = {"top_k": top_k, "ignore": ignore}
+                yield Case("accuracy_hits", (scores, label, out(count)), constants, scratch, close=0)
+        hits = Spec((count,), lambda random, shape: random.integers(-1, 2, shape))
+        yield Case("accuracy_share", (hits, out(1)), close=1e-6)
+        yield Case("accuracy_per_class", (hits, label, out(C)), close=1e-6)
+
+
+def windows_along(size: int, kernel: int, stride: int, pad: int) -> int:
+    """Caffe's rule: rounded up; with padding no window starts beyond the image."""
+    count = -(-(size + 2 * pad - kernel) // stride) + 1
+    return count - 1 if pad and (count - 1) * stride >= size + pad else count
+
+
+def pooling_cases() -> Iterator[Case]:
+    windows = (
+        ((3, 3), (2, 2), (0, 0)),
+        ((3, 3), (2, 2), (1, 1)),
+        ((2, 3), (2, 1), (0, 0)),
+        ((7, 6), (1, 1), (0, 0)),
+        ((17, 17), (2, 2), (3, 3)),  # more places than a byte can tell
+        ((5, 4), (3, 3), (4, 2)),
+        ((1, 1), (3, 3), (0, 0)),  # windows wholly outside
+    )
+    for seed, (kernel, stride, pad) in enumerate(windows):
+        geometry = {"kernel": kernel, "stride": stride, "pad": pad}
+        kind = "uint8" if prod(kernel) <= 256 else "uint16"
+        for C, H, W, N in some_shapes(seed, 5, kernel):
+            OH, OW = map(windows_along, (H, W), kernel, stride, pad)
+            x, y, scratch = (C, H, W, N), (C, OH, OW, N), {"scratch": 2 * max(W, OW) * N}
+            for values in (normal, ties):
+                yield Case("pool_max_forward", (values(*x), out(*y), out(*y, dtype=kind)), geometry, scratch, close=0)
+            place = whole(prod(kernel), *y, dtype=kind)
+            yield Case("pool_max_backward", (normal(*y), place, out(*x)), geometry, close=1e-6)
+            yield Case("pool_positions", (place, out(*y)), {**geometry, "width": W}, close=0)
+            yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry, scratch)
+            yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry, scratch)
+
+
+def lrn_cases() -> Iterator[Case]:
+    settings = (
+        (5, 5e-4, 0.75, 2.0),
+        (3, 0.9, 0.5, 1.0),
+        (5, 1.5, 0.75, 1.0),
+        (1, 1.0, 0.75, 1.0),
+        (9, 1.0, 0.6, 2.0),
+        (13, 2.0, 0.75, 1.0),
+    )
+    for seed, (size, alpha, beta, k) in enumerate(settings):
+        for C, H, W, N in some_shapes(seed, 4):
+            for group in (1, 3) if C % 3 == 0 else (1,):
+                constants = {"size": size, "alpha": alpha, "beta": beta, "k": k, "group": group}
+                rows, cpu = (C, H * W * N), {"run": 512, "scratch": (size + 2) * 512}
+                yield Case("lrn_forward", (normal(*rows), out(*rows)), constants, cpu)
+                yield Case("lrn_backward", (normal(*rows), normal(*rows), out(*rows)), constants, cpu)
+    for size, shape in ((3, (3, 7, 5, 32)), (5, (48, 5, 3, 3)), (7, (1, 2, 9, 1)), (1, (3, 3, 3, 128))):
+        constants, cpu, x = {"size": size, "alpha": 0.9, "beta": 0.75}, {"scratch": shape[2] * shape[3]}, normal(*shape)
+        yield Case("lrn_within_forward", (x, out(*shape), out(*shape)), constants, cpu)
+        yield Case("lrn_within_backward", (x, x, positive(*shape), x, out(*shape)), constants, cpu)
+
+
+def convolution_cases() -> Iterator[Case]:
+    """AlexNet's windows, and others; matrices of one output row at a time, of all, and in between."""
+    one = (1, 1)
+    geometries: Sequence[tuple[Pair, Pair, Pair, Pair, int, Shape, int]] = (  # kernel, stride, pad, dilation, group, x, O
+        *((k, s, p, one, g, (3 * g, 23, 23, N), 2 * g) for k, s, p, g in ALEXNET_WINDOWS for N in (1, 4)),
+        ((3, 3), one, (1, 1), one, 2, (96, 5, 3, 32), 48),
+        (one, one, (0, 0), one, 2, (8, 5, 7, 3), 6),
+        (one, (2, 2), (0, 0), one, 1, (3, 7, 7, 128), 5),  # one element, yet with steps between
+        ((5, 3), (2, 1), (2, 0), one, 2, (4, 9, 8, 3), 6),
+        ((3, 3), one, (2, 2), (2, 2), 3, (6, 11, 11, 1), 3),
+        ((3, 2), (2, 3), (1, 2), (3, 2), 1, (3, 13, 11, 32), 4),
+        ((2, 2), (3, 4), (1, 1), one, 1, (2, 6, 7, 3), 5),  # rows of x that no window sees
+        ((3, 3), one, (4, 4), one, 4, (4, 5, 5, 8), 4),  # more padding than kernel
+    )
+    for kernel, stride, pad, dilation, group, x, O in geometries:
+        C, H, W, N = x
+        OH, OW = (
+            (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip((H, W), kernel, stride, pad, dilation, strict=True)
+        )
+        y, rows, positions = (O, OH, OW, N), C // group * prod(kernel), OH * OW
+        w = (O, C // group, *kernel)
+        geometry = {"kernel": kernel, "stride": stride, "pad": pad, "dilation": dilation, "group": group}
+        cpu = {"run": positions, "scratch": 2 * O * rows + C * prod(kernel) * positions * N}
+        for rows_at_once in (1, 3, OH):
+            limit = 4 * group * rows * OW * N * rows_at_once
+            extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
+            arrays = (normal(*x), normal(*w), normal(O), out(*y))
+            yield Case("conv2d", arrays, {**geometry, **extra}, cpu, close=1e-4, workspace=limit)
+            parts = (normal(*x), normal(*y), out(*w))
+            yield Case("conv2d_weight_gradient", parts, geometry, {**cpu, "block": rows}, close=1e-3, workspace=limit)
+            parts = (normal(*y), normal(*w), out(*x))
+            yield Case("conv2d_input_gradient", parts, geometry, {**cpu, "block": C // group}, close=1e-4, workspace=limit)
+        yield Case("flip_weights", (normal(*w), out(C, O // group, *kernel)), {"group": group}, close=0)
+        yield Case("bias_gradient", (normal(1, *y[:2], OW * N), out(O)), close=1e-4)
+
+
+def inner_product_cases() -> Iterator[Case]:
+    for A, K, O, N in ((1, 27, 10, 1), (1, 96, 48, 128), (3, 5, 7, 3), (2, 9, 4, 32)):
+        for transpose in (False, True):
+            w = (K, O) if transpose else (O, K)
+            for has_bias, relu in ((False, False), (True, True), (True, False)):
+                constants = {"transpose": transpose, "has_bias": has_bias, "relu": relu, "slope": 0.0}
+                b = normal(O) if has_bias else normal(*w)
+                yield Case("inner_product", (normal(A, K, N), normal(*w), b, out(A, O, N)), constants)
+            parts = (normal(A, K, N), normal(A, O, N), out(*w))
+            yield Case("inner_product_weight_gradient", parts, {"transpose": transpose}, {"scratch": O * K}, close=1e-4)
+            parts = (normal(A, O, N), normal(*w), out(A, K, N))
+            yield Case("inner_product_input_gradient", parts, {"transpose": transpose})
+        yield Case("bias_gradient", (normal(A, O, 1, N), out(O)))
+
+
+def copying_cases() -> Iterator[Case]:
+    for rows, part, columns, offset in ((1, 5, 9, 2), (3, 4, 12, 8), (48, 32, 96, 32), (7, 128, 131, 3), (70000, 1, 2, 1)):
+        joined = Case("join_columns", (normal(rows, part), normal(rows, columns)), {"offset": offset}, close=0)
+        yield joined
+        yield Case("take_columns", (normal(rows, columns), out(rows, part)), {"offset": offset}, close=0)
+    for old, new in (((6, 4), (3, 8)), ((3, 8), (6, 4)), ((1, 12), (12, 1)), ((96, 3), (32, 9))):
+        yield Case("rebatch", (normal(*old), out(*new)), close=0)
+
+
+def image_cases() -> Iterator[Case]:
+    tops = ((3, 13, 13, 32), (16, 17)), ((1, 7, 5, 3), (9, 5)), ((3, 5, 67, 1), (6, 70)), ((3, 3, 33, 128), (5, 36))
+    for (C, H, W, N), (h, w) in tops:
+        mean = np.random.default_rng(N).random((C, h, w), np.float32) * 100
+        crops = Spec((N, 2), lambda random, shape, room=(h - H + 1, w - W + 1): random.integers(0, room, shape), "int32")
+        arrays = (whole(256, N, h, w, C, dtype="uint8"), crops, whole(2, N, dtype="uint8"), out(C, H, W, N))
+        cpu = {"scratch": W * 32}
+        yield Case("image_transform", arrays, {"mean": mean, "scale": np.float32(0.0078125)}, cpu, close=1e-6)
+
+
+def all_cases() -> list[Case]:
+    families = (
+        elementwise_cases, solver_cases, class_cases, pooling_cases, lrn_cases, convolution_cases, inner_product_cases,
+        copying_cases, image_cases,
+    )  # fmt: skip
+    return [case for family in families for case in family()]

@@ -1,0 +1,32 @@
+"""What the tests of CUDA kernels share: every case with its plans, and kernels compiled for the CPU once a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime.kernels.cuda.registry import source
+from tests.runtime.kernels.cuda.checks import Check, all_checks
+from tests.runtime.kernels.cuda.on_cpu import Module, compile_all
+from tests.runtime.kernels.cuda.running import functions_of
+
+
+@pytest.fixture(scope="session")
+def checks() -> list[Check]:
+    return all_checks()
+
+
+@pytest.fixture(scope="session")
+def libraries(pytestconfig: pytest.Config) -> Path:
+    """The folder of compiled kernels; a run with the same sources finds them there."""
+    cache = pytestconfig.cache
+    assert cache is not None
+    return cache.mkdir("cuda_on_cpu")
+
+
+@pytest.fixture(scope="session")
+def modules(checks: list[Check], libraries: Path) -> dict[str, Module]:
+    """Each file's kernels, with all compile-time constants that the checks need."""
+    sources = {file: (source(file), sorted(names)) for file, names in functions_of(check.plan for check in checks).items()}
+    return {file: Module.load(path, sources[file][1]) for file, path in compile_all(sources, libraries).items()}

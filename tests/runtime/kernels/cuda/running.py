@@ -1,0 +1,103 @@
+"""Plans run on host memory by kernels built for it: each array in memory of its own, exactly as large as it is."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from runtime.kernels.cuda.registry import WORKSPACE, Gemm, Launch, Matrix, Operand, Plan
+from tests.runtime.kernels.cuda.on_cpu import Module
+
+ALIGNMENT = 64
+_libc = ctypes.CDLL(None)
+_libc.free.argtypes = [ctypes.c_void_p]
+
+
+class Memory:
+    """Copies of arrays in allocations of their own, so that a sanitizer sees the first byte beside them; freed at the end.
+
+    Parameters
+    ----------
+    shift: how many numbers each copy starts after an aligned address.
+    """
+
+    def __init__(self, shift: int = 0):
+        self._shift = shift
+        self._held: list[int] = []
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._held:
+            _libc.free(self._held.pop())
+
+    def copy(self, array: np.ndarray) -> np.ndarray:
+        start, held = self._shift * array.itemsize, ctypes.c_void_p()
+        if _libc.posix_memalign(ctypes.byref(held), ctypes.c_size_t(ALIGNMENT), ctypes.c_size_t(start + array.nbytes)):
+            raise MemoryError
+        assert held.value is not None
+        self._held.append(held.value)
+        bytes_ = (ctypes.c_char * array.nbytes).from_address(held.value + start)
+        made = np.frombuffer(bytes_, array.dtype).reshape(array.shape)
+        made[...] = array
+        return made
+
+
+def operand(array: np.ndarray) -> Operand:
+    return Operand(array.shape, str(array.dtype), array.ctypes.data % ALIGNMENT)
+
+
+def functions_of(plans: Iterable[Plan]) -> dict[str, set[str]]:
+    """What plans launch, by file."""
+    needed: dict[str, set[str]] = {}
+    for planned in plans:
+        for step in planned.steps:
+            if isinstance(step, Launch):
+                needed.setdefault(step.file, set()).add(step.function)
+    return needed
+
+
+def run_plan(
+    planned: Plan, arrays: Sequence[np.ndarray], constants: Mapping[str, Any], modules: Mapping[str, Module], memory: Memory,
+    seed: int,
+) -> None:  # fmt: skip
+    """Carry out an instruction on host arrays, in an order drawn from the seed."""
+    given: dict[int | str, np.ndarray] = dict(enumerate(arrays))
+    given[WORKSPACE] = memory.copy(np.full(planned.workspace // 4, np.nan, np.float32))
+
+    def array(pointer: int | str) -> np.ndarray:
+        if pointer not in given:
+            given[pointer] = memory.copy(constants[str(pointer)])
+        return given[pointer]
+
+    for step in planned.steps:
+        if isinstance(step, Launch):
+            arguments = [*(array(pointer).ctypes.data for pointer in step.pointers), *step.scalars]
+            modules[step.file].launch(step.function, step.grid, step.block, arguments, seed)
+        else:
+            multiply(step, array)
+
+
+def multiply(step: Gemm, array: Callable[[int | str], np.ndarray]) -> None:
+    """What cuBLAS would do."""
+    for index in range(step.batch):
+        a = view(step.a, array(step.a.pointer), step.m, step.k, index)
+        b = view(step.b, array(step.b.pointer), step.k, step.n, index)
+        c = view(step.c, array(step.c.pointer), step.m, step.n, index)
+        c[...] = a @ b + (c if step.accumulate else 0)
+
+
+def view(matrix: Matrix, array: np.ndarray, rows: int, columns: int, index: int) -> np.ndarray:
+    """One matrix of a batch, as it is used; it must lie inside its array."""
+    stored = (columns, rows) if matrix.transposed else (rows, columns)
+    assert matrix.leading >= stored[1], "rows overlap"
+    flat = array.reshape(-1)[matrix.offset + index * matrix.stride :]
+    assert flat.size >= (stored[0] - 1) * matrix.leading + stored[1], "a matrix reaches beyond its array"
+    found = np.lib.stride_tricks.as_strided(flat, stored, (4 * matrix.leading, 4))
+    assert prod(stored) > 0
+    return found.T if matrix.transposed else found
