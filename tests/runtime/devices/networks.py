@@ -71,6 +71,16 @@ layer pool: Pooling(joined) { pool: AVE kernel_size: 4 stride: 4 }
 layer fc: InnerProduct(pool) { num_output: 4 weight_filler { type: "gaussian" std: 0.1 } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+IMAGES = """
+name: "images"
+train layer data: ImageData -> data, label {
+  source: "builtin:photos" batch_size: 2 transform_param { crop_size: 15 mirror: true scale: 0.01 }
+}
+layer conv: Convolution(data) { num_output: 4 kernel_size: 5 stride: 2 weight_filler { type: "xavier" } }
+layer relu: ReLU(conv) -> conv
+layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 SOLVER = """
 base_lr: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.005
 max_iter: 10 average_loss: 3 random_seed: 7 iter_size: %d clip_gradients: %g

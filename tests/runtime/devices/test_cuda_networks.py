@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from runtime.devices.cuda_transfers import Lane, Transfers
 from runtime.devices.options import CudaOptions
+from runtime.solver.solver import DivergedError, Solver
 from tests.runtime.devices.fake_cupy import Cards
-from tests.runtime.devices.networks import ALEXNET, BRANCHES, LENET, train
+from tests.runtime.devices.networks import ALEXNET, BRANCHES, IMAGES, LENET, SOLVER, inputs, parse, train
 from tests.runtime.kernels.cuda.on_cpu import build
 
-NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES}
+NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES, "images": IMAGES}
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +42,7 @@ def on_cpu(name: str, iter_size: int = 1, clip: float = -1) -> tuple[list[np.nda
 
 def check(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
     for mine, theirs in zip(weights, expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=2e-3, atol=2e-5)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -56,3 +59,76 @@ def test_options(machine: Callable[..., Cards], execute: Callable) -> None:
     weights, _ = train(NETS["alexnet"], "gpu:0", CudaOptions(workspace=100 << 10, graphs=False))
     check(weights, on_cpu("alexnet")[0])
     assert cards.replayed == 0
+
+
+@pytest.mark.parametrize("seed", range(3, 5))
+def test_the_order_in_which_streams_run_changes_nothing(machine: Callable[..., Cards], execute: Callable, seed: int) -> None:
+    """Data come by uploads, sums over two batches and clipped gradients make more lists of kernels."""
+    machine(execute=execute, seed=seed)
+    weights, _ = train(NETS["alexnet"], "gpu:0", iter_size=2, clip=0.5)
+    check(weights, on_cpu("alexnet", iter_size=2, clip=0.5)[0])
+
+
+@pytest.mark.parametrize("events", ["uploaded", "consumed"])
+def test_a_wait_that_is_missing_gives_wrong_weights(
+    machine: Callable[..., Cards], execute: Callable, monkeypatch, events: str
+) -> None:
+    """The same run with a broken copy: kernels do not wait for the upload of their batch, or uploads for the batch before."""
+    made = Transfers._open_lane
+
+    def open_lane(self: Transfers, array: Any) -> Lane:
+        lane = made(self, array)
+        forget(getattr(lane, events))
+        return lane
+
+    monkeypatch.setattr(Transfers, "_open_lane", open_lane)
+    right, _ = on_cpu("images")
+    for seed in range(20):
+        machine(execute=execute, seed=seed)
+        weights, _ = train(NETS["images"], "gpu:0")
+        if any(not np.allclose(*pair, rtol=1e-4, atol=1e-6, equal_nan=False) for pair in zip(weights, right, strict=True)):
+            return
+    pytest.fail("the stand-in did not see it")
+
+
+def forget(events: list[Any]) -> None:
+    """Let events be recorded nowhere, so that nobody waits for them."""
+    for event in events:
+        event.record = lambda stream: None
+
+
+def test_made_up_data_come_from_the_host(machine: Callable[..., Cards], execute: Callable) -> None:
+    machine(execute=execute, seed=1)
+    net = LENET.replace(
+        "layer data: Input -> data, label { shape { dim: 6 dim: 1 dim: 28 dim: 28 } shape { dim: 6 } }",
+        """layer data: DummyData -> data, label { dummy_data_param {
+             shape { dim: 6 dim: 1 dim: 28 dim: 28 } shape { dim: 6 }
+             data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" max: 9.9 } } }""",
+    )
+    check(train(net, "gpu:0")[0], train(net, "cpu")[0])
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+def test_a_loss_that_is_no_number_is_told_when_it_is_read(machine: Callable[..., Cards], execute: Callable) -> None:
+    machine(execute=execute, seed=1)
+    solver = Solver(SOLVER.replace("base_lr: 0.01", "base_lr: 1e30") % (1, -1), parse(NETS["lenet"]), "gpu:0")
+    fed = inputs(solver.nets.train)
+    steps = [solver.iterate(**fed) for _ in range(3)]
+    assert np.isfinite(steps[0].loss)
+    with pytest.raises(DivergedError, match=r"the loss is nan at iteration 1\n"):
+        steps[2].settle()
+    solver.close()
+
+
+def test_nothing_is_waited_for_between_iterations(machine: Callable[..., Cards], execute: Callable) -> None:
+    """The host is ahead of the card until somebody asks for a loss."""
+    cards = machine(execute=execute, seed=0)
+    solver = Solver(SOLVER % (1, -1), parse(NETS["lenet"]), "gpu:0")
+    fed = inputs(solver.nets.train)
+    solver.iterate(**fed).settle()
+    cards.scheduler.asleep = True
+    before = cards.scheduler.ran
+    steps = [solver.iterate(**fed) for _ in range(3)]
+    assert cards.scheduler.ran == before
+    assert [step.loss for step in steps] == pytest.approx(on_cpu("lenet")[1][1:4], rel=1e-4)
+    solver.close()
