@@ -82,6 +82,51 @@ def diff(a: str, b: str, phase: str | None, batch: int | None) -> int:
     return 1 if difference else 0
 
 
+@commands.command()
+@click.argument("net")
+@click.option("-o", "--out", metavar="FILE", help="The picture; ends in .svg, .html, .png or .dot. Default: NET.svg.")
+@phase_option
+@batch_option
+@click.option("--style", type=click.Choice(["auto", "volumes", "cards"]), default="auto", help="Solids, or boxes of text.")
+def draw(net: str, out: str | None, phase: str | None, batch: int | None, style: str) -> None:
+    """Draw NET: shapes, parameters and costs. In an .html file the mouse shows all that is known of a layer."""
+    from pathlib import Path
+
+    from netdef.draw import draw as draw_net
+    from netdef.loading import load
+
+    click.echo(draw_net(load(net, phase=phase, batch_size=batch), out or f"{Path(net).stem}.svg", style))
+
+
+@commands.command()
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def models(form: str) -> None:
+    """The networks that come with netdef, each with a line about it and its totals."""
+    from netdef.models_list import render
+
+    click.echo(render(form))
+
+
+@commands.command()
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def layers(form: str) -> None:
+    """All layer types, and the devices that can run them."""
+    from netdef.explain import layers as list_layers
+    from runtime.support import devices_by_class
+
+    click.echo(list_layers(devices_by_class(), form))
+
+
+@commands.command()
+@click.argument("topic")
+def explain(topic: str) -> None:
+    """What TOPIC means: a layer type (LRN), a field (LRN.alpha, solver.gamma) or a code of netdef check (ND201)."""
+    from netdef.explain import explain as explain_topic
+    from runtime.support import devices_by_class
+
+    click.echo(explain_topic(topic, devices_by_class()))
+
+
 @commands.command("compile")
 @click.argument("net")
 @phase_option

@@ -1,0 +1,137 @@
+"""What the language knows of layer types, messages and fields, as plain data: the schema and the layers' own documentation."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from netdef.language.printer import print_value
+from netdef.layers import LAYERS
+from netdef.schema import LAYER_TYPES, descriptor_of, documentation
+
+COMMON = "LayerParameter"  # the message with the fields that every layer may have
+_KINDS = {
+    "int32": "integer", "int64": "integer", "uint32": "integer", "uint64": "integer", "float": "number", "double": "number",
+    "bool": "true or false", "string": "text", "bytes": "bytes",
+}  # fmt: skip
+_MANY = {"integer": "integers", "number": "numbers", "text": "texts", "word": "words"}
+_SENTENCE = re.compile(r"(?<!et al)\.(?=\s|$)")
+_DEFAULT = re.compile(r"\s*Default: (.+?)\.(?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a message.
+
+    Attributes
+    ----------
+    message: the message it belongs to. kind: what it takes, in words; "several" is before it where it may be repeated.
+    default: "" where there is none.
+    values: of an enum, with what each means. fields_of: the message that it holds, "" for a scalar.
+    """
+
+    message: str
+    name: str
+    kind: str
+    default: str
+    about: str
+    values: tuple[tuple[str, str], ...] = ()
+    fields_of: str = ""
+
+
+@dataclass(frozen=True)
+class LayerType:
+    """A layer type.
+
+    Attributes
+    ----------
+    family: what the types in its file have in common.
+    about: what it computes, with the formula.
+    bottoms, tops: (fewest, most), most None for any number.
+    messages: the messages that hold its settings, its own first.
+    """
+
+    name: str
+    family: str
+    about: str
+    bottoms: tuple[int, int | None]
+    tops: tuple[int, int | None]
+    messages: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """The first sentence about it."""
+        return _SENTENCE.split(" ".join(self.about.split()), maxsplit=1)[0]
+
+
+def layer_type(name: str) -> LayerType:
+    """The layer type of that name. Raises KeyError if there is none."""
+    family = LAYERS[name]
+    own = next((base for base in family.__mro__ if base.__dict__.get("__doc__")), family)
+    return LayerType(
+        name=name,
+        family=(sys.modules[family.__module__].__doc__ or "").strip().rstrip("."),
+        about=inspect.cleandoc(own.__doc__ or ""),
+        bottoms=family.bottoms_allowed,
+        tops=family.tops_allowed,
+        messages=tuple(_message_of(field) for field in LAYER_TYPES[name]),
+    )
+
+
+def fields(message: str) -> list[Field]:
+    """The fields of a message, in the order of the schema. Raises KeyError if there is no such message."""
+    return [_field(found) for found in sorted(descriptor_of(message).fields, key=lambda found: found.index)]
+
+
+def own_fields(name: str) -> list[Field]:
+    """The settings of a layer type, as they stand in the braces of its line."""
+    return [field for message in layer_type(name).messages for field in fields(message)]
+
+
+def common_fields() -> list[Field]:
+    """What every layer may have: the fields of LayerParameter but for those with the settings of types."""
+    settings = {field for names in LAYER_TYPES.values() for field in names}
+    return [field for field in fields(COMMON) if field.name not in settings]
+
+
+def count_text(allowed: tuple[int, int | None]) -> str:
+    """1; 1 or 2; 1 or more; none."""
+    low, high = allowed
+    if high is None:
+        return f"{low} or more" if low else "any number"
+    if low == high:
+        return str(low) if low else "none"
+    return f"{low} to {high}" if high > low + 1 else f"{low} or {high}"
+
+
+def _message_of(layer_field: str) -> str:
+    return next(found.fields_of for found in fields(COMMON) if found.name == layer_field)
+
+
+def _field(found: Any) -> Field:
+    message = found.containing_type.name
+    about = documentation(f"{message}.{found.name}")
+    told = _DEFAULT.search(about)
+    default = told[1] if told else ""
+    if not told and found.has_default_value:
+        default = print_value(found, found.default_value)
+    values: tuple[tuple[str, str], ...] = ()
+    holds = found.message_type.name if found.message_type is not None else ""
+    if found.enum_type is not None:
+        kind = "word"
+        prefix = found.enum_type.full_name.removeprefix(found.enum_type.file.package + ".")
+        values = tuple((value.name, documentation(f"{prefix}.{value.name}")) for value in found.enum_type.values)
+    else:
+        kind = f"{holds} {{ }}" if holds else _KINDS[_type_name(found)]
+    repeated = found.is_repeated if hasattr(found, "is_repeated") else found.label == found.LABEL_REPEATED
+    if repeated:
+        kind = _MANY.get(kind, f"{kind}, several")
+    return Field(message, found.name, kind, default, _DEFAULT.sub("", about).strip(), values, holds)
+
+
+def _type_name(found: Any) -> str:
+    names = {getattr(found, f"TYPE_{name.upper()}"): name for name in _KINDS}
+    return names[found.type]
