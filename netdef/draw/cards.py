@@ -10,7 +10,7 @@ from netdef.draw.stages import Drawing, Stage
 from netdef.draw.theme import shortened, text_width
 from netdef.draw.words import costs, detail, followers
 
-WIDTH, HEIGHT = 218.0, 60.0
+WIDTH, HEIGHT = 228.0, 60.0
 _PAD = 12.0  # from a box's side to its text
 _RANK_GAP, _GAP = 46.0, 26.0
 _PANEL, _PANEL_FOOT, _PANEL_HEAD = 10.0, 7.0, 27.0  # from boxes to the edge of their panel: beside, below, above with its name

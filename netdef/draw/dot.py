@@ -10,7 +10,7 @@ from netdef.draw.words import costs, detail, followers, headline
 def dot(drawing: Drawing) -> str:
     """A digraph: a node for each stage, those that share a name in a cluster."""
     number = {stage: index for index, stage in enumerate(drawing.stages)}
-    name, totals = headline(drawing.net)
+    name, totals = headline(drawing.whole)
     lines = [
         f"digraph {_quoted(name)} {{",
         f"  graph [label={_quoted(name, totals)} labelloc=t fontname=Helvetica rankdir=TB]",

@@ -15,7 +15,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 
 def page(drawing: Drawing, picture: str) -> str:
     """The HTML around the SVG `picture` of a drawing."""
-    name, _ = headline(drawing.net)
+    name, _ = headline(drawing.whole)
     known = json.dumps(facts(drawing.net, drawing.stages), ensure_ascii=False).replace("<", "\\u003c")
     style, script = ((_FOLDER / file).read_text(encoding="utf-8") for file in ("page.css", "page.js"))
     return f"""<!DOCTYPE html>

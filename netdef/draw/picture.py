@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.draw import svg
 from netdef.draw.cards import cards
 from netdef.draw.dot import dot
+from netdef.draw.lanes import lanes
 from netdef.draw.stages import Drawing, drawing_of
 from netdef.draw.theme import KINDS, text_width
 from netdef.draw.volumes import volumes
@@ -24,8 +26,14 @@ _MARGIN = 36.0
 _HEAD = 104.0  # name, totals, legend
 
 
-def draw(net: Net, path: str | os.PathLike[str], style: str = "auto") -> Path:
+def draw(net: Net, path: str | os.PathLike[str], style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()) -> Path:
     """Draw a net to a file; its ending is one of FORMATS. Returns the path.
+
+    Parameters
+    ----------
+    style: one of STYLES; "auto" takes volumes for a net that goes straight on.
+    devices: for a net that was placed on several, their names; each gets a column, and what crosses shows its bytes.
+    whole: the net before it was placed, whose name and totals are shown.
 
     Raises
     ------
@@ -35,7 +43,7 @@ def draw(net: Net, path: str | os.PathLike[str], style: str = "auto") -> Path:
     form = path.suffix.lstrip(".").lower()
     if form not in FORMATS:
         raise NetdefError(f"{path}: pictures end in {', '.join('.' + name for name in FORMATS)}")
-    made = render(net, form, style)
+    made = render(net, form, style, whole, devices)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(made)
@@ -47,12 +55,12 @@ def draw(net: Net, path: str | os.PathLike[str], style: str = "auto") -> Path:
     return path
 
 
-def render(net: Net, form: str, style: str = "auto") -> bytes:
-    """The picture of a net as the bytes of a file of one of FORMATS."""
-    drawing = drawing_of(net)
+def render(net: Net, form: str, style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()) -> bytes:
+    """The picture of a net as the bytes of a file of one of FORMATS; parameters as in `draw`."""
+    drawing = drawing_of(net, whole)
     if form == "dot":
         return dot(drawing).encode()
-    picture = _picture(drawing, style)
+    picture = _picture(drawing, style, devices)
     if form == "svg":
         return picture.encode()
     if form == "png":
@@ -64,11 +72,14 @@ def render(net: Net, form: str, style: str = "auto") -> bytes:
     return page(drawing, picture).encode()
 
 
-def _picture(drawing: Drawing, style: str) -> str:
+def _picture(drawing: Drawing, style: str, devices: Sequence[str]) -> str:
     titles = [plain(sections) for sections in facts(drawing.net, drawing.stages)]
-    as_volumes = style == "volumes" or (style == "auto" and drawing.straight)
-    content, width, height = (volumes if as_volumes else cards)(drawing, titles)
-    name, totals = headline(drawing.net)
+    as_volumes = not devices and (style == "volumes" or (style == "auto" and drawing.straight))
+    if devices:
+        content, width, height = lanes(drawing, titles, devices)
+    else:
+        content, width, height = (volumes if as_volumes else cards)(drawing, titles)
+    name, totals = headline(drawing.whole)
     legend, legend_width = _legend(drawing, as_volumes)
     head = svg.text(0, 20, name, "title") + svg.text(0, 42, totals, "note") + legend
     width = max(width, legend_width, text_width(totals, 11), text_width(name, 22, bold=True))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
+from typing import Any
 
 from netdef.draw.theme import kind_of
-from netdef.graph import Blob, Net, Shape
+from netdef.graph import BYTES_PER_ELEMENT, Blob, Net, Shape
 from netdef.layers.base import Layer
 from netdef.shapes import batch_of, output_text
 from netdef.towers import towers
@@ -24,6 +26,7 @@ class Stage:
     shape: what it makes, of one image; () for a scalar.
     towers: in how many runs of channels it is drawn.
     labels: names of blobs it reads that are not drawn as wires: labels straight from the data.
+    device: which of several devices runs it.
     """
 
     layers: list[Layer]
@@ -31,6 +34,7 @@ class Stage:
     output: str
     towers: int
     labels: list[str] = field(default_factory=list)
+    device: int = 0
 
     @property
     def layer(self) -> Layer:
@@ -69,17 +73,27 @@ class Wire:
     Attributes
     ----------
     apart: whether each tower of the reader reads the tower beside it alone.
+    sent: bytes of a batch that are sent for it from device to device; told once of what several stages read.
     """
 
     source: Stage
     target: Stage
     blob: Blob
     apart: bool
+    sent: int = 0
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it goes from device to device."""
+        return self.source.device != self.target.device
 
 
 @dataclass
 class Drawing:
+    """A net as it is drawn; `whole` is the net before it was placed on several devices."""
+
     net: Net
+    whole: Net
     stages: list[Stage]
     wires: list[Wire]
 
@@ -94,14 +108,16 @@ class Drawing:
         return max(readers.values(), default=0) <= 1 and len(read) == len(set(read))
 
 
-def drawing_of(net: Net) -> Drawing:
+def drawing_of(net: Net, whole: Net | None = None) -> Drawing:
     """The stages of a net in their order, and the wires between them."""
     drawn_in = towers(net)
     batch = batch_of(net)
     stage_of: dict[Layer, Stage] = {}
     stages: list[Stage] = []
     for layer in net.layers:
-        if layer.tops and all(layer.in_place) and len(layer.bottoms) == 1:
+        if is_transfer(layer):
+            continue
+        if layer.tops and all(layer.in_place) and len(layer.bottoms) == 1 and layer.bottoms[0].producer in stage_of:
             stage_of[layer] = stage_of[layer.bottoms[0].producer]
             stage_of[layer].layers.append(layer)
             continue
@@ -109,24 +125,50 @@ def drawing_of(net: Net) -> Drawing:
         shape = top.shape[1:] if top is not None and top.shape[:1] == (batch,) else top.shape if top is not None else ()
         groups = drawn_in[top] if top is not None and drawn_in[top] <= MOST_TOWERS else 1
         output = output_text(top.shape, 1, batch) if top is not None else ""
-        stage_of[layer] = stage = Stage([layer], shape, output, groups)
+        stage_of[layer] = stage = Stage([layer], shape, output, groups, device=layer.device)
         stages.append(stage)
-    return Drawing(net, stages, _wires(net, stage_of))
+    return Drawing(net, whole or net, stages, _wires(net, stage_of))
 
 
 def _wires(net: Net, stage_of: dict[Layer, Stage]) -> list[Wire]:
     wires: dict[tuple[Stage, Stage], Wire] = {}
+    told: set[tuple[Layer, Blob]] = set()
     for layer in net.layers:
-        target = stage_of[layer]
-        for blob in layer.bottoms:
-            source = stage_of[blob.producer]
-            if source is target:
-                continue
-            if is_label(blob):
-                target.labels.append(str(blob))
-            else:
-                wires.setdefault((source, target), Wire(source, target, blob, _apart(source, target)))
+        for bottom in layer.bottoms if layer in stage_of else ():
+            for blob, transfer in origins(bottom):
+                source, target = stage_of[blob.producer], stage_of[layer]
+                if source is target:
+                    continue
+                if is_label(blob):
+                    target.labels.append(blob.name)
+                    continue
+                wire = wires.setdefault((source, target), Wire(source, target, blob, _apart(source, target)))
+                if transfer is not None and wire.crosses and (transfer, blob) not in told:
+                    told.add((transfer, blob))
+                    wire.sent += sent_bytes(transfer, blob)
     return list(wires.values())
+
+
+def is_transfer(layer: Layer) -> bool:
+    """Whether a layer is one that placement puts between others; what it moves is in `moves`."""
+    return layer.type == "Transfer"
+
+
+def origins(blob: Blob) -> Iterator[tuple[Blob, Layer | None]]:
+    """The blobs that a blob is put together from, each with the transfer that brings it, None for the blob itself."""
+    if not is_transfer(blob.producer):
+        yield blob, None
+        return
+    for part in blob.producer.bottoms:
+        for origin, _ in origins(part):
+            yield origin, blob.producer
+
+
+def sent_bytes(transfer: Any, blob: Blob) -> int:
+    """How much of a blob a transfer moves."""
+    each = prod(blob.shape[2:]) * BYTES_PER_ELEMENT
+    parts = [move for move in transfer.moves if transfer.bottoms[move.bottom] is blob]
+    return sum((m.channels[1] - m.channels[0]) * (m.images[1] - m.images[0]) * each for m in parts)
 
 
 def is_label(blob: Blob) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from netdef.draw.theme import FONT, INK, KINDS, LINE, MUTED, PAPER, mix
+from netdef.draw.theme import CROSSING, FONT, INK, KINDS, LINE, MUTED, PAPER, mix
 
 Point = tuple[float, float]
 _CORNER = 7.0  # radius of a wire's bends
@@ -22,6 +22,8 @@ def style() -> str:
         ".cell { font-size: 11px; }",
         f".count {{ font-size: 10px; font-weight: 700; fill: {MUTED}; }}",
         f".wire {{ fill: none; stroke: {LINE}; stroke-width: 1.5; }}",
+        f".crossing {{ stroke: {CROSSING}; }}",
+        f".tag {{ fill: {PAPER}; stroke: {CROSSING}; }}",
         f".head {{ fill: {LINE}; }}",
         f".rule {{ stroke: {mix(LINE, PAPER, 0.6)}; stroke-width: 1; }}",
         f".panel {{ fill: {mix(LINE, PAPER, 0.88)}; stroke: {mix(LINE, PAPER, 0.6)}; }}",

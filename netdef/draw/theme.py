@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 INK, MUTED, LINE, PAPER = "#1e293b", "#64748b", "#94a3b8", "#ffffff"
+CROSSING = "#e0a100"  # what goes from device to device
 
 # kind: what the legend calls it, its colour
 KINDS = {
@@ -37,7 +38,7 @@ _WIDTHS = {
     **dict.fromkeys("ABEKPSVXY", 667), **dict.fromkeys("CDHNRUw", 722), **dict.fromkeys("GOQ", 778),
     **dict.fromkeys("Mm", 833), "W": 944, "@": 1015, "→": 1000, "…": 1000,
 }  # fmt: skip
-_ROOM = 1.1  # other fonts are wider than Helvetica
+_ROOM = 1.2  # other fonts are wider than Helvetica: DejaVu Sans, that many Linux machines have alone, by this much
 
 
 def kind_of(type_name: str, is_source: bool, is_loss: bool) -> str:
@@ -49,7 +50,7 @@ def kind_of(type_name: str, is_source: bool, is_loss: bool) -> str:
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """How wide a line of text may get, in pixels."""
-    return sum(_WIDTHS.get(letter, 556) for letter in text) * size / 1000 * _ROOM * (1.06 if bold else 1)
+    return sum(_WIDTHS.get(letter, 556) for letter in text) * size / 1000 * _ROOM * (1.08 if bold else 1)
 
 
 def shortened(text: str, size: float, width: float, bold: bool = False) -> str:

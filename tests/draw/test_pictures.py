@@ -1,0 +1,191 @@
+"""The pictures, format by format."""
+
+import io
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image, ImageFont
+
+import netdef
+from netdef import NetdefError
+from netdef.cli import run
+from netdef.draw import draw, render
+from netdef.draw.theme import mix, shortened, text_width
+from netdef.find import model_names
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = """
+name: "<b>\\"&'"
+layer data: Input { shape { dim: [1, 3, 8, 8] } }
+layer "</script><x a='1'>&": Convolution(data) { num_output: 4 kernel_size: 3 }
+"""
+
+
+def svg(net, **options):
+    return ElementTree.fromstring(render(net, "svg", **options))
+
+
+def texts(picture):
+    return [text.text for text in picture.iter(f"{SVG}text")]
+
+
+def boxes(picture, class_):
+    found = [rect for rect in picture.iter(f"{SVG}rect") if rect.get("class") == class_]
+    return [tuple(float(rect.get(key)) for key in ("x", "y", "width", "height")) for rect in found]
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_every_model_can_be_drawn_in_both_styles(name):
+    for phase in ("train", "test"):
+        net = netdef.load(name, phase=phase)
+        for style in ("volumes", "cards"):
+            picture = svg(net, style=style)
+            shown = " ".join(text for text in texts(picture) if text)
+            assert net.name in shown
+            assert f"{net.totals.parameters:,} parameters" in shown
+            titles = "".join(title.text for title in picture.iter(f"{SVG}title"))
+            assert all(f"{layer.name}: {layer.type}" in titles for layer in net.layers)
+
+
+def test_alexnet_is_the_two_rows_of_the_paper():
+    picture = svg(netdef.load("alexnet"))
+    fronts = {}
+    for group in picture.iter(f"{SVG}g"):
+        if group.get("class", "").startswith("stage "):
+            name = group.find(f"{SVG}title").text.split(":")[0]
+            corners = [p.get("points").split()[0] for p in group.iter(f"{SVG}polygon") if p.get("class") == "front"]
+            fronts[name] = [tuple(map(float, corner.split(","))) for corner in corners]
+    rows = {name: len(places) for name, places in fronts.items() if places}
+    assert rows == {
+        "data": 1, "conv1": 2, "norm1": 2, "pool1": 2, "conv2": 2, "norm2": 2, "pool2": 2, "conv3": 2, "conv4": 2, "conv5": 2,
+        "pool5": 2, "fc6": 1, "fc7": 1, "fc8": 1,
+    }  # fmt: skip
+    assert all(upper[0] == lower[0] and upper[1] < lower[1] for upper, lower in (p for p in fronts.values() if len(p) == 2))
+    columns = [places[0][0] for places in fronts.values() if places]
+    assert columns == sorted(columns)
+    shown = {"2 × 48 × 55 × 55", "2 × 128 × 6 × 6", "11 × 11", "stride 4", "105.4 M", "34.9 k", "ReLU, Dropout", "4096"}
+    assert shown <= set(texts(picture))
+    fans = [polygon.get("class") for polygon in picture.iter(f"{SVG}polygon") if "fan" in polygon.get("class")]
+    assert fans.count("fan-convolution") == 2 + 2 + 4 + 2 + 2  # conv3 reads both towers from both
+    assert fans.count("fan-connected") == 2 + 1 + 1
+
+
+def test_cards_of_googlenet():
+    picture = svg(netdef.load("googlenet", phase="train"))
+    cards = boxes(picture, "card")
+    assert len(cards) == 95
+    assert len({card[2:] for card in cards}) == 1
+    for index, (x, y, width, height) in enumerate(cards):
+        assert not any(abs(x - u) < width and abs(y - v) < height for u, v, _, _ in cards[index + 1 :])
+    panels = boxes(picture, "panel")
+    assert len(panels) == 12  # nine modules, two auxiliary classifiers, conv2
+    for x, y, width, height in panels:
+        assert not any(abs(2 * x + width - 2 * u - w) < width + w and abs(2 * y + height - 2 * v - h) < height + h
+                       for u, v, w, h in panels if (u, v) != (x, y))  # fmt: skip
+    shown = texts(picture)
+    assert shown.count("3x3_reduce") == 10
+    assert {"inception_3a", "inception_5b", "loss1"} <= set(shown)
+    assert {"Convolution 7 × 7, stride 2, pad 3", "ReLU, Dropout", "832 × 7 × 7"} <= set(shown)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "vgg19"])
+def test_text_stays_within_the_picture_and_its_card(name):
+    """Measured in DejaVu Sans, the widest of the fonts asked for."""
+    import matplotlib
+
+    folder = Path(matplotlib.__file__).parent / "mpl-data" / "fonts" / "ttf"
+    fonts = {bold: ImageFont.truetype(folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf", 100) for bold in (False, True)}
+    sizes = {"title": 22, "name": 12.5, "note": 11, "cell": 11, "count": 10}
+    picture = svg(netdef.load(name), style="cards")
+    width = float(picture.get("width"))
+    for group in picture.iter(f"{SVG}g"):
+        card = next((rect for rect in group.findall(f"{SVG}rect") if rect.get("class") == "card"), None)
+        left, right = (float(card.get("x")), float(card.get("x")) + float(card.get("width"))) if card is not None else (0, width)
+        for text in group.findall(f"{SVG}text"):
+            style, *anchor = text.get("class").split()
+            wide = fonts[style in ("title", "name")].getlength(text.text) * sizes[style] / 100
+            start = float(text.get("x")) - wide * {"middle": 0.5, "end": 1}.get(anchor[0] if anchor else "", 0)
+            assert left <= start, text.text
+            assert start + wide <= right + 1, text.text
+
+
+def test_names_from_outside_cannot_break_a_file():
+    net = netdef.parse(HOSTILE)
+    assert "<b>\"&'" in texts(svg(net))
+    page = render(net, "html").decode()
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "<b>" not in page
+    dot = render(net, "dot").decode()
+    assert 'digraph "<b>\\"&\'" {' in dot
+
+
+def test_html_needs_no_network():
+    page = render(netdef.load("alexnet"), "html").decode()
+    assert set(re.findall(r"https?://[^\s\"']+", page)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"<link|\bsrc=|@import|url\((?!#)", page)
+    assert "default-src 'none'" in page
+
+
+def test_png():
+    from netdef.draw.png import png
+
+    picture = render(netdef.load("lenet"), "svg").decode()
+    image = Image.open(io.BytesIO(png(picture)))
+    width = float(re.search(r'width="([\d.]+)"', picture)[1])
+    assert image.format == "PNG"
+    assert image.width == pytest.approx(2 * width, abs=2)
+    assert len(image.convert("RGB").getcolors(1 << 20)) > 50
+
+
+def test_png_without_the_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(NetdefError, match=r"need the library resvg-py(.|\n)*\[draw\]"):
+        render(netdef.load("lenet"), "png")
+
+
+def test_dot_needs_no_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "graphlay", None)
+    dot = render(netdef.load("googlenet", phase="train"), "dot").decode()
+    nodes, edges = re.findall(r"^ +n(\d+) \[", dot, re.M), re.findall(r"^  n(\d+) -> n(\d+)$", dot, re.M)
+    assert len(nodes) == len(set(nodes)) == 95
+    assert len(edges) == 121
+    assert {end for edge in edges for end in edge} <= set(nodes)
+    assert dot.count("subgraph") == 14
+    assert dot.count("{") == dot.count("}")
+
+
+def test_files(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["draw", "lenet"]) == 0
+    assert capsys.readouterr().out == "lenet.svg\n"
+    for ending in ("svg", "html", "png", "dot"):
+        assert run(["draw", "cifar10_relu", "-o", f"a.{ending}", "--phase", "train"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"lenet.svg", "a.svg", "a.html", "a.png", "a.dot"}
+    assert b"train phase" in (tmp_path / "a.svg").read_bytes()
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_files_that_cannot_be(tmp_path, capsys):
+    assert run(["draw", "lenet", "-o", "x.gif"]) == 2
+    assert "x.gif: pictures end in .svg, .html, .png, .dot" in capsys.readouterr().err
+    with pytest.raises(NetdefError, match=r"nowhere/x\.dot cannot be written: No such file or directory"):
+        draw(netdef.load("lenet"), tmp_path / "nowhere" / "x.dot")
+
+
+def test_a_large_net_is_drawn_in_time():
+    lines = ["layer data: Input { shape { dim: [1, 8, 8, 8] } }"]
+    for index in range(400):
+        before = f"e{index - 1}" if index else "data"
+        lines.append(f"layer c{index}: Convolution({before}) {{ num_output: 8 kernel_size: 3 pad: 1 }}")
+        lines.append(f"layer e{index}: Eltwise(c{index}, {before})")
+    assert len(boxes(svg(netdef.parse("\n".join(lines))), "card")) == 801
+
+
+def test_letters():
+    assert shortened("short", 11, 100) == "short"
+    assert shortened("inception_4a/3x3_reduce", 11, 80) == "incep…duce"
+    assert text_width(shortened("W" * 99, 11, 80), 11) <= 80
+    assert mix("#000000", "#ffffff", 0.5) == "#808080"
