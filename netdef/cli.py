@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -67,19 +68,34 @@ def shapes(net: str, phase: str | None, batch: int | None, form: str) -> None:
     click.echo(render(load(net, phase=phase, batch_size=batch), form))
 
 
+def show(text: str, out: str | None) -> None:
+    """Print a text, or write it to a file."""
+    if out is None:
+        click.echo(text)
+        return
+    try:
+        Path(out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as error:
+        raise NetdefError(f"cannot write {out}: {error.strerror}") from None
+
+
 @commands.command()
 @click.argument("a")
 @click.argument("b")
 @phase_option
 @batch_option
-def diff(a: str, b: str, phase: str | None, batch: int | None) -> int:
-    """What distinguishes the nets A and B. Exit code 0: nothing; 1: something; 2: trouble."""
-    from netdef.diff import compare, render
-    from netdef.loading import load
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("-o", "--out", metavar="FILE", help="Write to a file.")
+def diff(a: str, b: str, phase: str | None, batch: int | None, form: str, out: str | None) -> int:
+    """What distinguishes the nets A and B; or two solvers, or a net and a .caffemodel. Nothing: exit 0; something: 1; trouble: 2.
 
-    difference = compare(*(load(net, phase=phase, batch_size=batch) for net in (a, b)))
-    click.echo(render(difference))
-    return 1 if difference else 0
+    Without --phase, the nets are compared in both phases.
+    """
+    from netdef.diff import diff as compare
+
+    text, differs = compare(a, b, phase, batch, form=form, colour=out is None and sys.stdout.isatty())
+    show(text, out)
+    return int(differs)
 
 
 @commands.command()
@@ -90,8 +106,6 @@ def diff(a: str, b: str, phase: str | None, batch: int | None) -> int:
 @click.option("--style", type=click.Choice(["auto", "volumes", "cards"]), default="auto", help="Solids, or boxes of text.")
 def draw(net: str, out: str | None, phase: str | None, batch: int | None, style: str) -> None:
     """Draw NET: shapes, parameters and costs. In an .html file the mouse shows all that is known of a layer."""
-    from pathlib import Path
-
     from netdef.draw import draw as draw_net
     from netdef.loading import load
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef.find import find_beside, models_folder, shown
-from netdef.language import read_file
+from netdef.language import Bound, read_file
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.spelling import did_you_mean
 from netdef.units import plural, times
@@ -40,13 +40,18 @@ def load_solver(path: str | os.PathLike[str]) -> Any:
     ------
     NetdefError: with everything that is wrong in the file.
     """
+    bound = read_solver(path)
+    check_solver(bound)
+    return bound
+
+
+def read_solver(path: str | os.PathLike[str]) -> Bound:
+    """The same, as far as the text goes: whether it can be run is not looked at."""
     file = Path(path)
     packaged = models_folder() / f"{file.name.removesuffix('.txt')}.txt"
     if not file.exists() and file.name == str(path) and packaged.is_file():
         file = shown(packaged)
-    bound = read_file(file, "SolverParameter")
-    check_solver(bound)
-    return bound
+    return read_file(file, "SolverParameter")
 
 
 def check_solver(bound: Any) -> None:

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
-from netdef.find import model_names
+from netdef.kinds import NET, SOLVER, kind_of
 from netdef.language.diagnostics import NetdefError
-from netdef.schema import message_class
-
-NET, SOLVER = "net", "solver"
-QUOTED = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""")
-NESTED = re.compile(r"[{<][^{}<>]*[}>]")
-WORDS = re.compile(r"[A-Za-z_]\w*")
-LANGUAGE = {"layer", "layers", "train", "test", "defaults"}  # words that only nets start a statement with
 
 
 def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
@@ -39,29 +29,3 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
     if kinds[1] == NET:
         raise NetdefError(f"{second} is a net, where a solver was expected", hint=f"netdef train {first} SOLVER")
     return first, second
-
-
-def kind_of(name: str) -> str | None:
-    """Whether a file holds a net or a solver, or a name is a model's; None where that cannot be seen."""
-    path = Path(name)
-    if not path.is_file():
-        return NET if name in model_names() or path.suffix == ".net" else None
-    try:
-        words = outer_words(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return None
-    of_net = set(message_class("NetParameter").DESCRIPTOR.fields_by_name) | LANGUAGE
-    of_solver = set(message_class("SolverParameter").DESCRIPTOR.fields_by_name)
-    nets, solvers = len(words & (of_net - of_solver)), len(words & (of_solver - of_net))
-    if nets == solvers:
-        return NET if path.suffix == ".net" else None
-    return NET if nets > solvers else SOLVER
-
-
-def outer_words(text: str) -> set[str]:
-    """The words of a text that stand in no string, comment or braces."""
-    text = QUOTED.sub(" ", text)
-    shorter = NESTED.sub(" ", text)
-    while shorter != text:
-        text, shorter = shorter, NESTED.sub(" ", shorter)
-    return set(WORDS.findall(text))

@@ -1,0 +1,27 @@
+"""`netdef diff`: what changed between two networks, as a person would say it.
+
+Layers are aligned by structure as well as by name (align.py, units.py), compared by what they mean and not by how it is written
+(settings.py, compare.py, order.py), and the differences gathered under what they are about (findings.py). text.py, html.py and
+data.py show the result. Two solver files (solvers.py), and a net beside a file of weights (weights.py), are compared as well.
+"""
+
+from netdef.diff.align import Match, align
+from netdef.diff.command import compare, diff
+from netdef.diff.compare import Compared, compare_nets
+from netdef.diff.difference import Difference, difference
+from netdef.diff.findings import Finding, findings
+from netdef.diff.text import render
+
+__all__ = [
+    "Compared",
+    "Difference",
+    "Finding",
+    "Match",
+    "align",
+    "compare",
+    "compare_nets",
+    "diff",
+    "difference",
+    "findings",
+    "render",
+]

@@ -1,0 +1,207 @@
+"""Which layer of one net is which of the other.
+
+Names are a hint, not the truth: an inserted layer renumbers those after it, and two authors call one net's layers
+differently. The layers of both nets are aligned in order, so that as much as possible of what they are (type, settings,
+weights, shapes, neighbours, names) agrees in sum; then what is left over is matched out of order: layers that have moved.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from netdef.diff.units import Unit, units
+from netdef.graph import Net
+from netdef.layers.base import Layer
+
+LARGEST = 160_000  # pairs of layers that are weighed in one table; beyond, layers are matched by name alone
+NAMED, NAMED_ALIKE = 1.5, 4.0  # what a common name is worth; where all names are in both nets, they are meant
+NEAR = 3  # places that a layer may move without its name
+GAIN = 3.0  # what a pair must be worth, or both layers stand alone
+FAMILIES = (
+    {"ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "Swish", "BNLL", "AbsVal", "Power"},
+    {"LRN", "BatchNorm", "MVN"},
+    {"Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "DummyData", "Input"},
+    {"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss", "EuclideanLoss", "SigmoidCrossEntropyLoss"},
+    {"Eltwise", "Concat"},
+    {"Pooling", "SPP"},
+)
+FAMILY = {name: index for index, family in enumerate(FAMILIES) for name in family}
+
+Pair = tuple[Unit | None, Unit | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Layers that are one another's counterparts: mostly one and one; none on one side for a layer that came or went; several
+    for towers that the other net writes as one layer."""
+
+    before: tuple[Layer, ...]
+    after: tuple[Layer, ...]
+
+    @property
+    def first(self) -> Layer:
+        return (self.after or self.before)[0]
+
+
+def align(before: Net, after: Net) -> list[Match]:
+    """Every layer of both nets once, in an order that follows both."""
+    names = [{(layer.type, layer.name) for layer in net.layers} for net in (before, after)]
+    left, right = units(before, names[1]), units(after, names[0])
+    pairs = list(_aligned(left, right))
+    return [match for pair in _rejoined(pairs) for match in _matches(pair)]
+
+
+def _matches(pair: Pair) -> Iterator[Match]:
+    """Twins that have as many twins on the other side are matched one by one; twins that came or went are told one by one."""
+    a, b = (unit.layers if unit else () for unit in pair)
+    if len(a) == len(b) and a:
+        yield from (Match((x,), (y,)) for x, y in zip(a, b, strict=True))
+    elif a and b:
+        yield Match(a, b)
+    else:
+        yield from (Match((x,), ()) for x in a)
+        yield from (Match((), (y,)) for y in b)
+
+
+def _aligned(left: Sequence[Unit], right: Sequence[Unit]) -> Iterator[Pair]:
+    """Pairs in order: what both start and end with, and what is between."""
+    start, end = 0, 0
+    shorter = min(len(left), len(right))
+    while start < shorter and _same(left[start], right[start]):
+        start += 1
+    while end < shorter - start and _same(left[-1 - end], right[-1 - end]):
+        end += 1
+    yield from zip(left[:start], right[:start], strict=True)
+    yield from _between(left[start : len(left) - end], right[start : len(right) - end])
+    yield from zip(left[len(left) - end :], right[len(right) - end :], strict=True)
+
+
+def _same(a: Unit, b: Unit) -> bool:
+    return a.key == b.key and a.settings == b.settings and a.weights == b.weights and a.output == b.output
+
+
+def _between(left: Sequence[Unit], right: Sequence[Unit]) -> Iterator[Pair]:
+    """Pairs of two runs of layers; long runs are cut where a name is in both."""
+    if len(left) * len(right) <= LARGEST:
+        yield from _weighed(left, right)
+        return
+    begins = (0, 0)
+    for i, j in [*_anchors(left, right), (len(left), len(right))]:
+        gap = left[begins[0] : i], right[begins[1] : j]
+        if len(gap[0]) * len(gap[1]) <= LARGEST:
+            yield from _weighed(*gap)
+        else:
+            yield from ((unit, None) for unit in gap[0])
+            yield from ((None, unit) for unit in gap[1])
+        if i < len(left):
+            yield left[i], right[j]
+        begins = i + 1, j + 1
+
+
+def _anchors(left: Sequence[Unit], right: Sequence[Unit]) -> list[tuple[int, int]]:
+    """The longest row of layers with one name and type on both sides, in the order of both (patience sorting)."""
+    places = {unit.key: index for index, unit in enumerate(right)}
+    shared = [(i, places[unit.key]) for i, unit in enumerate(left) if unit.key in places]
+    ends: list[int] = []  # the smallest last place of a row of each length
+    rows: list[int] = []  # which pair that is
+    before: list[int] = []  # the pair before each pair in its row
+    for number, (_, place) in enumerate(shared):
+        length = bisect_left(ends, place)
+        ends[length : length + 1] = [place]
+        rows[length : length + 1] = [number]
+        before.append(rows[length - 1] if length else -1)
+    found, at = [], rows[-1] if rows else -1
+    while at >= 0:
+        found.append(shared[at])
+        at = before[at]
+    return found[::-1]
+
+
+def _weighed(left: Sequence[Unit], right: Sequence[Unit]) -> Iterator[Pair]:
+    """The pairs in order whose worth is greatest in sum (Needleman & Wunsch 1970)."""
+    width = len(right)
+    table = [[0.0] * (width + 1)]
+    alike = {unit.key for unit in left} == {unit.key for unit in right}
+    named = NAMED_ALIKE if alike else NAMED
+    worth = [[_worth(a, b, named) for b in right] for a in left]
+    for row in worth:
+        last, line = table[-1], [0.0]
+        for j in range(width):
+            line.append(max(last[j] + row[j], last[j + 1], line[j]))
+        table.append(line)
+    i, j = len(left), width
+    found: list[Pair] = []
+    while i or j:
+        if i and j and table[i][j] == table[i - 1][j - 1] + worth[i - 1][j - 1] and worth[i - 1][j - 1] > 0:
+            i, j = i - 1, j - 1
+            found.append((left[i], right[j]))
+        elif j and table[i][j] == table[i][j - 1]:
+            j -= 1
+            found.append((None, right[j]))
+        else:
+            i -= 1
+            found.append((left[i], None))
+    yield from reversed(found)
+
+
+def _worth(a: Unit, b: Unit, named: float) -> float:
+    """How much two layers have in common, less what a pair must have; weights make a layer weigh more."""
+    same_name = a.first.name == b.first.name
+    if a.first.type != b.first.type:
+        related = FAMILY.get(a.first.type, -1) == FAMILY.get(b.first.type, -2)
+        return 1.0 + related if same_name else 0.5 * related * (a.context == b.context) * (a.readers == b.readers)
+    worth = 2.0 + named * same_name + 2.0 * _agreement(a.settings, b.settings)
+    worth += 1.5 * (a.output == b.output) + 0.5 * (a.context == b.context) + 0.5 * (a.readers == b.readers)
+    if a.weights or b.weights:
+        return 3.0 * (worth + (a.weights == b.weights) - GAIN)
+    return worth + 1.0 - GAIN
+
+
+def _agreement(x: dict, y: dict) -> float:
+    """The share of settings that are alike; 1 where there is nothing to set."""
+    if x == y:
+        return 1.0
+    names = x.keys() | y.keys()
+    return sum(name in x and name in y and x[name] == y[name] for name in names) / len(names)
+
+
+def _rejoined(pairs: list[Pair]) -> list[Pair]:
+    """Layers left over on both sides that have moved are paired; they stand where the second net has them.
+
+    They have one name and type; or are set alike and have weights of one shape; or have no weights, are of one type and have
+    moved by a layer or two.
+    """
+    gone = [(index, a) for index, (a, b) in enumerate(pairs) if a is not None and b is None]
+    come = [(index, b) for index, (a, b) in enumerate(pairs) if a is None and b is not None]
+    partner: dict[int, int] = {}  # index of a layer that has come -> of the one that has gone
+    taken: set[int] = set()
+    for rule in (_called_alike, _made_alike, _close_by):
+        waiting: dict[object, list[int]] = {}
+        for index, unit in reversed(gone):
+            if index not in taken:
+                waiting.setdefault(rule(unit), []).append(index)
+        for index, unit in come:
+            key = rule(unit)
+            found = waiting.get(key) if key is not None and index not in partner else None
+            if found and (rule is not _close_by or abs(found[-1] - index) <= NEAR):
+                partner[index] = found.pop()
+                taken.add(partner[index])
+    result: list[Pair] = []
+    for index, (a, b) in enumerate(pairs):
+        if index not in taken:
+            result.append((pairs[partner[index]][0] if index in partner else a, b))
+    return result
+
+
+def _called_alike(unit: Unit) -> object:
+    return unit.key
+
+
+def _made_alike(unit: Unit) -> object:
+    return (unit.first.type, unit.weights, unit.output, repr(sorted(unit.settings.items()))) if unit.weights else None
+
+
+def _close_by(unit: Unit) -> object:
+    return None if unit.weights else unit.first.type

@@ -1,0 +1,163 @@
+"""All that distinguishes two nets, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from netdef.diff.align import Match, align
+from netdef.diff.settings import Change, changed, compared
+from netdef.graph import Net, Totals, shape_text
+from netdef.layers.base import Layer
+from netdef.shapes import batch_of, output_text
+from netdef.towers import towers
+from netdef.units import binary, decimal, thousands
+
+FACTS = ("output", "weights", "parameters", "macs", "activations")  # kinds of changes that follow from others
+
+
+@dataclass
+class Compared:
+    """Two nets in one phase: how their layers match, and in what each match differs."""
+
+    before: Net
+    after: Net
+    matches: list[Match]
+    changes: dict[Match, list[Change]]
+    net: list[Change] = field(default_factory=list)
+    swapped: list[tuple[tuple[Match, ...], tuple[Match, ...]]] = field(default_factory=list)  # runs in another order
+
+    def __bool__(self) -> bool:
+        """Whether there is any difference."""
+        return bool(self.net or any(self.changes.values()) or any(not (m.before and m.after) for m in self.matches))
+
+    @property
+    def totals(self) -> tuple[Totals, Totals]:
+        return self.before.totals, self.after.totals
+
+
+def compare_nets(before: Net, after: Net) -> Compared:
+    """What changes from one net to the other."""
+    matches = align(before, after)
+    result = Compared(before, after, matches, {})
+    if before.force_backward != after.force_backward:
+        values = before.force_backward, after.force_backward
+        result.net.append(changed("force_backward", (str(value).lower() for value in values), values=values))
+    wiring = _Wiring(matches, (before, after))
+    facts = _Facts(before, after)
+    for match in matches:
+        if match.before and match.after:
+            found = [*_identity(match), *wiring.changes(match), *_settings(match), *facts.changes(match)]
+            result.changes[match] = found
+    return result
+
+
+def _identity(match: Match) -> Iterator[Change]:
+    a, b = match.before, match.after
+    if len(a) == len(b) == 1 and a[0].name != b[0].name:
+        yield Change("name", a[0].name, b[0].name, "name", (a[0].name, b[0].name))
+    if a[0].type != b[0].type:
+        yield Change("type", a[0].type, b[0].type, "type", (a[0].type, b[0].type))
+
+
+def _settings(match: Match) -> Iterator[Change]:
+    """Settings in which a layer differs; of towers that are one layer in the other net, each is compared, outputs in all."""
+    several = len(match.before) != len(match.after)
+    for change in compared(match.before[0], match.after[0]):
+        if several and change.what in ("num_output", "group"):
+            continue
+        yield change
+
+
+class _Wiring:
+    """What each layer reads, as matches: the name of a blob makes no difference, nor does a layer that came or went between."""
+
+    def __init__(self, matches: Iterable[Match], nets: tuple[Net, Net]):
+        self.of: dict[Layer, Match] = {}
+        for match in matches:
+            for layer in (*match.before, *match.after):
+                self.of[layer] = match
+        self.seen: dict[Layer, tuple[tuple[Match, int], ...]] = {}  # of the layers that one net alone has
+        for net in nets:
+            for layer in net.layers:
+                match = self.of[layer]
+                if not (match.before and match.after):
+                    self.seen[layer] = self.sources(layer) or ((match, 0),)
+
+    def changes(self, match: Match) -> Iterator[Change]:
+        a, b = match.before, match.after
+        sides = [list(dict.fromkeys(s for layer in side for s in self.sources(layer))) for side in (a, b)]
+        if sides[0] != sides[1]:
+            names = [list(dict.fromkeys(name for layer in side for name in layer.message.bottom)) for side in (a, b)]
+            yield changed("bottom", (", ".join(side) or "none" for side in names), "wiring", names)
+        if len(a) == len(b) == 1:
+            if a[0].in_place != b[0].in_place and len(a[0].tops) == len(b[0].tops):
+                places = all(a[0].in_place), all(b[0].in_place)
+                yield changed("in place", ("yes" if place else "no" for place in places), "place", places)
+            if len(a[0].tops) != len(b[0].tops):
+                names = [list(layer.message.top) for layer in (a[0], b[0])]
+                yield changed("top", (", ".join(side) or "none" for side in names), "wiring", names)
+
+    def sources(self, layer: Layer) -> tuple[tuple[Match, int], ...]:
+        """The (match, top) that a layer reads; through a layer that only one of the nets has, what that one reads."""
+        found: dict[tuple[Match, int], None] = {}
+        for bottom in layer.bottoms:
+            maker = bottom.producer
+            match = self.of[maker]
+            if match.before and match.after:
+                found[match, bottom.index] = None
+            else:
+                found.update(dict.fromkeys(self.seen[maker]))
+        return tuple(found)
+
+
+class _Facts:
+    """What follows from the settings: shapes, weights and costs."""
+
+    def __init__(self, before: Net, after: Net):
+        self.batches = batch_of(before), batch_of(after)
+        self.groups = towers(before), towers(after)
+
+    def changes(self, match: Match) -> Iterator[Change]:
+        sides = match.before, match.after
+        if len(match.before) == len(match.after):
+            yield from self._output(match.before[0], match.after[0])
+        shapes = [[parameter.shape for parameter in side[0].parameters] for side in sides]
+        if shapes[0] != shapes[1] or len(match.before) != len(match.after):
+            pairs = list(zip(*shapes, strict=False))
+            alike = len(shapes[0]) == len(shapes[1]) and len(match.before) == len(match.after)
+            shown = [i for i, (x, y) in enumerate(pairs) if x != y] if alike else None
+            texts = [weights_text(side, shown) for side in sides]
+            if texts[0] != texts[1]:
+                values = [[list(shape) for shape in side] for side in shapes]
+                yield changed("weights", texts, "weights", values)
+        for what, kind, count, text in (
+            ("parameters", "parameters", lambda layer: layer.parameter_count, thousands),
+            ("MACs/image", "macs", lambda layer: layer.macs, decimal),
+            ("activations", "activations", lambda layer: layer.activation_bytes, binary),
+        ):
+            counts = [sum(map(count, side)) for side in sides]
+            if kind == "activations" and self.batches[0] != self.batches[1]:
+                continue  # as large as the batch, which is the data layers' difference
+            if counts[0] != counts[1]:
+                yield changed(what, map(text, counts), kind, counts)
+
+    def _output(self, a: Layer, b: Layer) -> Iterator[Change]:
+        plain, drawn = (
+            [
+                " and ".join(output_text(top.shape, groups[top] if runs else 1, batch) for top in layer.tops)
+                for layer, groups, batch in zip((a, b), self.groups, self.batches, strict=True)
+            ]
+            for runs in (False, True)
+        )
+        if plain[0] != plain[1]:
+            shapes = [[list(top.shape) for top in layer.tops] for layer in (a, b)]
+            yield changed("output", drawn, "output", shapes)
+
+
+def weights_text(layers: tuple[Layer, ...], shown: list[int] | None = None) -> str:
+    """The shapes of a layer's parameters, or of those `shown`; of several towers, how many there are of them."""
+    parameters = layers[0].parameters
+    chosen = parameters if shown is None else [parameters[index] for index in shown]
+    text = " + ".join(shape_text(parameter.shape) for parameter in chosen) or "none"
+    return f"{len(layers)} of {text}" if len(layers) > 1 else text

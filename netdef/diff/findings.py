@@ -1,0 +1,315 @@
+"""What changed between two nets as a person would say it: differences of layers gathered under what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from netdef.diff.align import Match
+from netdef.diff.compare import FACTS, Compared, weights_text
+from netdef.diff.order import Reordered, reordered
+from netdef.diff.settings import Change
+from netdef.graph import shape_text
+from netdef.layers.base import Layer
+from netdef.units import binary, decimal, plural, thousands
+
+WORDS = {"LRN": "normalisation", "BatchNorm": "batch normalisation", "Pooling": "pooling", "Convolution": "convolution",
+         "InnerProduct": "inner product", "Dropout": "dropout"}  # fmt: skip
+GLUE = ("Concat", "Slice", "Split")  # what holds towers together
+MANY = 20  # names in a title
+COSTS = {"parameters": thousands, "macs": decimal, "activations": binary}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting with both values, and the layers in which it changes so."""
+
+    who: tuple[str, ...]
+    what: str
+    before: str
+    after: str
+    values: tuple[Any, Any] = (None, None)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What follows for one layer: kind of fact -> (before, after), either None where the layer is not there."""
+
+    who: str
+    cells: dict[str, tuple[str | None, str | None]]
+    values: dict[str, tuple[Any, Any]]
+
+
+@dataclass
+class Finding:
+    """One thing that changed. `costs`: how much more of parameters, macs and activations it takes in all."""
+
+    kind: str
+    title: str
+    layers: tuple[str, ...] = ()
+    lines: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    facts: list[Facts] = field(default_factory=list)
+
+    @property
+    def costs(self) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for facts in self.facts:
+            for kind in COSTS.keys() & facts.values.keys():
+                before, after = facts.values[kind]
+                totals[kind] = totals.get(kind, 0) + (after or 0) - (before or 0)
+        return {kind: totals[kind] for kind in COSTS if totals.get(kind)}
+
+
+def label(match: Match) -> str:
+    """What a matched layer is called: the second net's name for it; both where towers become one."""
+    if match.before and match.after and len(match.before) != len(match.after):
+        return " -> ".join(" + ".join(layer.name for layer in side) for side in (match.before, match.after))
+    return match.first.name
+
+
+def listed(names: Sequence[str]) -> str:
+    """conv1, conv2 and conv3."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
+
+
+def findings(compared: Compared) -> list[Finding]:
+    """All changes, each told once, the weightiest first."""
+    return _Story(compared).tell()
+
+
+class _Story:
+    """Takes changes from a heap until nothing is left; `left` holds what is yet untold of each match."""
+
+    def __init__(self, compared: Compared):
+        self.compared = compared
+        self.left = {match: list(changes) for match, changes in compared.changes.items()}
+        self.lone = [match for match in compared.matches if not (match.before and match.after)]
+        self.found: list[Finding] = []
+
+    def tell(self) -> list[Finding]:
+        self.towers()
+        self.joined()
+        for name, runs in _alike(reordered(self.compared.matches)):
+            self.swapped(name, runs)
+        self.replaced()
+        self.came_or_went()
+        self.settings()
+        self.follows()
+        self.renamed()
+        if self.compared.net:
+            rows = [Row((), change.what, change.before, change.after, change.values) for change in self.compared.net]
+            self.add("net", "The net as a whole", rows=rows)
+        return self.found
+
+    def add(self, kind: str, title: str, matches: Iterable[Match] = (), **parts: Any) -> None:
+        self.found.append(Finding(kind, title, tuple(label(match) for match in matches), **parts))
+
+    def take(self, match: Match, *kinds: str, what: str = "") -> list[Change]:
+        """Changes of these kinds, which are told hereby."""
+        changes = self.left.get(match, [])
+        taken = [change for change in changes if change.kind in kinds and (not what or change.what == what)]
+        self.left[match] = [change for change in changes if change not in taken]
+        return taken
+
+    def facts(self, match: Match, told: str = "") -> list[Facts]:
+        """What follows for a layer."""
+        changes = self.take(match, *FACTS)
+        cells: dict[str, tuple[str | None, str | None]] = {change.kind: (change.before, change.after) for change in changes}
+        return [Facts(told or label(match), cells, {c.kind: c.values for c in changes})] if changes else []
+
+    # What is recognised.
+
+    def towers(self) -> None:
+        """Convolutions whose groups became fewer or more."""
+        groups: dict[tuple[int, int], list[Match]] = {}
+        for match, changes in self.left.items():
+            for change in changes:
+                if change.what == "group" and change.kind == "setting":
+                    groups.setdefault((change.values[0] or 1, change.values[1] or 1), []).append(match)
+        for (before, after), matches in groups.items():
+            names = listed([label(match) for match in matches])
+            verb = "read" if len(matches) > 1 else "reads"
+            if after == 1:
+                title = f"Towers merged: {names} now {verb} all channels (group {before} -> 1)"
+            elif before == 1:
+                title = f"Split into towers: {names} now {verb} only one in {after} of the channels (group 1 -> {after})"
+            else:
+                title = f"Towers: {names} (group {before} -> {after})"
+            facts = []
+            for match in matches:
+                self.take(match, "setting", what="group")
+                facts += self.facts(match)
+            self.add("merged" if after < before else "split", title, matches, facts=facts)
+
+    def joined(self) -> None:
+        """Towers that one net writes as layers of their own and the other as one."""
+        for fewer, kind, title in ((1, "merged", "Towers merged"), (0, "split", "Split into towers")):
+            several = [m for m in self.left if len(m.before) != len(m.after) and m.before and m.after]
+            matches = [m for m in several if (len(m.after) < len(m.before)) == fewer]
+            if not matches:
+                continue
+            facts, rows = [], []
+            glue = [m for m in self.lone if m.first.type in GLUE and bool(m.before) == bool(fewer)]
+            for match in matches:
+                towers, one = (match.before, match.after[0]) if fewer else (match.after, match.before[0])
+                group = getattr(one, "group", 1)
+                if group == len(towers):
+                    rows.append(Row((label(match),), "kept apart by", *_either(fewer, f"{len(towers)} layers", f"group: {group}")))
+                facts += self.facts(match)
+                self.take(match, "wiring")
+            lines = []
+            if glue:
+                self.lone = [m for m in self.lone if m not in glue]
+                names = listed([f"{m.first.name} ({m.first.type})" for m in glue])
+                lines.append(f"{'without' if fewer else 'with'} {names}, which the towers need to come together")
+            self.add(kind, f"{title}: {listed([label(match) for match in matches])}", matches, facts=facts, rows=rows, lines=lines)
+
+    def swapped(self, types: tuple[tuple[str, ...], tuple[str, ...]], runs: list[Reordered]) -> None:
+        """Runs of layers in another order."""
+        places = listed(list(dict.fromkeys(_blob(run.entry) for run in runs)))
+        before, after = ([WORDS.get(name, name) for name in side] for side in types)
+        if len(after) == 2:
+            title = f"Swapped after {places}: {after[0]} now comes before {after[1]}"
+        else:
+            title = f"Another order after {places}: {', '.join(before)} -> {', '.join(after)}"
+        lines: list[str] = []
+        facts: list[Facts] = []
+        matches: list[Match] = []
+        for run in runs:
+            for match in {*run.before, *([run.exit] if run.exit else ())}:
+                self.take(match, "wiring")
+            matches += run.after
+            ends = [[run.entry, *side, *([run.exit] if run.exit else [])] for side in (run.before, run.after)]
+            ways = [" -> ".join(_name(m, side) for m in end) for side, end in enumerate(ends)]
+            lines.append(f"{ways[0]}   is now   {ways[1]}")
+            facts += [one for match in run.after for one in self.facts(match)]
+        self.add("swapped", title, matches, lines=lines, facts=facts)
+
+    def replaced(self) -> None:
+        """Layers of another type in the same place."""
+        groups: dict[tuple[str, str], list[Match]] = {}
+        for match, changes in self.left.items():
+            for change in changes:
+                if change.kind == "type":
+                    groups.setdefault((change.before, change.after), []).append(match)
+        for (before, after), matches in groups.items():
+            facts = []
+            for match in matches:
+                self.take(match, "type")
+                facts += self.facts(match)
+            names = listed([f"{m.before[0].name} (now {m.after[0].name})" if _renamed(m) else m.after[0].name for m in matches])
+            for match in matches:
+                self.take(match, "name")
+            self.add("replaced", f"{before} is now {after}: {names}", matches, facts=facts)
+
+    def came_or_went(self) -> None:
+        for side, kind, title in ((1, "inserted", "Inserted"), (0, "removed", "Removed")):
+            matches = [match for match in self.lone if (match.after if side else match.before)]
+            if matches:
+                facts = [_lone_facts(m.first, side) for m in matches if m.first.parameters or not all(m.first.in_place)]
+                names = listed(_grouped([match.first for match in matches]))
+                self.add(kind, f"{title}: {names}", matches, facts=facts)
+
+    def settings(self) -> None:
+        """Settings that changed, those that changed alike together."""
+        for kind, title in (
+            ("setting", "Settings"),
+            ("wiring", "What layers read"),
+            ("place", "In place"),
+            ("constant", "Constants of normalisation"),
+            ("initialiser", "Initialisers"),
+            ("rate", "Learning rates and decay"),
+            ("data", "Data"),
+        ):
+            rows: dict[tuple[str, str, str], list[Match]] = {}
+            values: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+            for match in list(self.left):
+                for change in self.take(match, kind):
+                    key = change.what, change.before, change.after
+                    rows.setdefault(key, []).append(match)
+                    values[key] = change.values
+            if rows:
+                made = [Row(tuple(map(label, matches)), *key, values[key]) for key, matches in rows.items()]
+                made.sort(key=lambda row: row.who)
+                order = list(dict.fromkeys(match for matches in rows.values() for match in matches))
+                place = {label(match): index for index, match in enumerate(self.left)}
+                made.sort(key=lambda row: ([place[who] for who in row.who]))
+                facts = [one for match in order for one in self.facts(match)] if kind in ("setting", "wiring", "data") else []
+                self.add(kind, title, order, rows=made, facts=facts)
+
+    def follows(self) -> None:
+        """Layers that are set as they were, with other shapes and costs. What works in place has the shape of what it is given."""
+        facts, matches = [], []
+        for match in self.left:
+            in_place = match.after and all(layer.in_place and all(layer.in_place) for layer in match.after)
+            found = self.facts(match)
+            if found and not (in_place and not any(layer.parameters for layer in match.after)):
+                facts += found
+                matches.append(match)
+        if facts:
+            self.add("follows", "What follows from this", matches, facts=facts)
+
+    def renamed(self) -> None:
+        matches = [match for match, changes in self.left.items() if any(change.kind == "name" for change in changes)]
+        if matches:
+            names = [f"{match.before[0].name} -> {match.after[0].name}" for match in matches]
+            self.add("renamed", f"Renamed: {plural(len(names), 'layer')}", matches, lines=[", ".join(names)])
+
+
+def _alike(runs: list[Reordered]) -> Iterator[tuple[tuple[tuple[str, ...], tuple[str, ...]], list[Reordered]]]:
+    """Runs by the types that they change round."""
+    groups: dict[Any, list[Reordered]] = {}
+    for run in runs:
+        types = tuple(tuple(match.first.type for match in side) for side in (run.before, run.after))
+        groups.setdefault(types, []).append(run)
+    yield from groups.items()
+
+
+def _blob(match: Match) -> str:
+    """The name of what a layer makes: one that works in place goes by the name of what it works on."""
+    return match.first.tops[0].name if match.first.tops else match.first.name
+
+
+def _name(match: Match, side: int) -> str:
+    layers = match.after if side else match.before
+    return "+".join(layer.name for layer in layers)
+
+
+def _renamed(match: Match) -> bool:
+    return match.before[0].name != match.after[0].name
+
+
+def _either(fewer: int, towers: str, group: str) -> tuple[str, str]:
+    return (towers, group) if fewer else (group, towers)
+
+
+def _grouped(layers: list[Layer]) -> list[str]:
+    """Names with types, those of one type together: relu1 and relu2 (ReLU); counts alone where there are many."""
+    groups: dict[str, list[str]] = {}
+    for layer in layers:
+        groups.setdefault(layer.type, []).append(layer.name)
+    if len(layers) > MANY:
+        return [f"{len(names)} {kind}" for kind, names in groups.items()]
+    return [f"{', '.join(names)} ({kind})" for kind, names in groups.items()]
+
+
+def _lone_facts(layer: Layer, side: int) -> Facts:
+    """The facts of a layer that one net alone has."""
+
+    def cell(text: Any) -> tuple[Any, Any]:
+        return (None, text) if side else (text, None)
+
+    cells, values = {}, {}
+    if layer.tops and layer.tops[0].shape:
+        shape = layer.tops[0].shape[1:]
+        cells["output"], values["output"] = cell(shape_text(shape) if shape else "1"), cell([list(t.shape) for t in layer.tops])
+    if layer.parameters:
+        cells["weights"] = cell(weights_text((layer,)))
+        values["weights"] = cell([list(p.shape) for p in layer.parameters])
+    for kind, count in (("parameters", layer.parameter_count), ("macs", layer.macs), ("activations", layer.activation_bytes)):
+        if count:
+            cells[kind], values[kind] = cell(COSTS[kind](count)), cell(count)
+    bottoms = ", ".join(layer.message.bottom)
+    return Facts(f"{layer.name}: {layer.type}({bottoms})" if bottoms else f"{layer.name}: {layer.type}", cells, values)

@@ -1,0 +1,236 @@
+"""A Difference as a page of its own: findings beside the two nets, layer by layer. Needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from netdef.diff.align import Match
+from netdef.diff.compare import Compared
+from netdef.diff.difference import Difference
+from netdef.diff.findings import COSTS, Finding
+from netdef.diff.lanes import rows
+from netdef.diff.text import HEADS
+from netdef.layers.base import Layer
+from netdef.units import binary, decimal, thousands
+
+ROW, BOX, LANE, GAP = 30, 24, 196, 96  # pixels of the drawing: a row, a box, a column of boxes, the space between the columns
+LETTERS = 7.2  # pixels of a letter, for shortening
+MARKS = {
+    "inserted": "+",
+    "removed": "−",
+    "swapped": "⇅",
+    "merged": "⇒",
+    "split": "⇐",
+    "replaced": "↻",
+    "renamed": "Aa",
+    "follows": "↳",
+}
+
+
+def render(difference: Difference) -> str:
+    """The HTML of `netdef diff`."""
+    folder = Path(__file__).parent
+    style, script = ((folder / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
+    before, after = escape(difference.before), escape(difference.after)
+    compared = next((one for one in difference.compared.values() if one), difference.main)
+    body = [
+        f'<header><h1><span class="a">{before}</span><span class="to">→</span><span class="b">{after}</span></h1>',
+        f"<p>{escape(_subtitle(difference, compared))}</p></header>",
+        *(f'<p class="note">{escape(note)}</p>' for note in difference.notes),
+        f'<section class="totals">{"".join(_totals(compared))}</section>',
+        '<main><div class="findings">',
+        *_sections(difference),
+        "</div>",
+        f'<aside><div class="lanes"><h2><span>{before}</span><span>{after}</span></h2>{_drawing(compared)}</div></aside></main>',
+        '<div id="card" hidden></div>',
+    ]
+    return _page(f"{before} → {after}", style, "\n".join(body), script)
+
+
+def _page(title: str, style: str, body: str, script: str) -> str:
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title>\n<style>\n{style}</style></head>\n<body>\n{body}\n<script>\n{script}</script>\n</body></html>\n"
+    )
+
+
+def _subtitle(difference: Difference, compared: Compared) -> str:
+    if not difference:
+        return f"no differences in {difference.phases}"
+    counts = [
+        (sum(bool(changes) for changes in compared.changes.values()), "changed"),
+        (sum(not match.before for match in compared.matches), "inserted"),
+        (sum(not match.after for match in compared.matches), "removed"),
+    ]
+    told = ", ".join(f"{count} {what}" for count, what in counts if count)
+    return f"{difference.phases}: {told} of {len(compared.before.layers)} layers"
+
+
+def _totals(compared: Compared) -> Iterator[str]:
+    """A card with two bars for each sum."""
+    old, new = compared.totals
+    for what, a, b, text in (
+        ("parameters", old.parameters, new.parameters, thousands),
+        ("multiply-accumulates per image", old.macs, new.macs, decimal),
+        ("activations of a batch", old.activation_bytes, new.activation_bytes, binary),
+    ):
+        most = max(a, b, 1)
+        share = f"{100 * (b - a) / a:+.1f} %" if a and a != b else "the same"
+        sign = "more" if b > a else "less" if b < a else "same"
+        bars = "".join(
+            f'<div class="bar {side}"><i style="width:{100 * value / most:.1f}%"></i><b>{text(value)}</b></div>'
+            for side, value in (("a", a), ("b", b))
+        )
+        yield f'<div class="total"><h3>{what}<em class="{sign}">{share}</em></h3>{bars}</div>'
+
+
+def _sections(difference: Difference) -> Iterator[str]:
+    for section in difference.sections:
+        if section.phase:
+            yield f"<h2>In the {section.phase} phase alone</h2>"
+        for finding in section.findings:
+            yield _finding(finding)
+    if not difference:
+        yield '<article class="finding same"><h3>No differences</h3></article>'
+
+
+def _finding(finding: Finding) -> str:
+    names = escape(" ".join(finding.layers), quote=True)
+    mark = MARKS.get(finding.kind, "≠")
+    parts = [f'<article class="finding {finding.kind}" data-layers="{names}"><h3><i>{mark}</i>{_arrows(finding.title)}</h3>']
+    parts += [f"<p>{_chained(line)}</p>" for line in finding.lines]
+    if finding.rows:
+        parts.append("<table>")
+        last: Sequence[str] | None = None
+        for row in finding.rows:
+            who = " ".join(f"<code>{escape(name)}</code>" for name in row.who) if row.who != last else ""
+            last = row.who
+            parts.append(
+                f'<tr><th>{who}</th><td>{escape(row.what)}</td><td class="a">{escape(row.before)}</td>'
+                f'<td class="to">→</td><td class="b">{escape(row.after)}</td></tr>'
+            )
+        parts.append("</table>")
+    parts += _facts(finding)
+    return "".join([*parts, "</article>"])
+
+
+def _arrows(text: str) -> str:
+    return escape(text.replace(" -> ", " → "))
+
+
+def _chained(line: str) -> str:
+    """A line of a finding; the way from layer to layer as a row of boxes."""
+    if " -> " not in line:
+        return escape(line)
+    ways = []
+    for index, way in enumerate(line.split("   is now   ")):
+        links = " <span>›</span> ".join(f"<code>{escape(name)}</code>" for name in way.split(" -> "))
+        ways.append(f'<span class="way {"ab"[index]}">{links}</span>' if "is now" in line else escape(line))
+    return "".join(ways)
+
+
+def _facts(finding: Finding) -> Iterator[str]:
+    kinds = [kind for kind in HEADS if any(kind in one.cells for one in finding.facts)]
+    if not kinds:
+        return
+    yield "<table class='facts'><tr><th></th>" + "".join(f"<th colspan=3>{HEADS[kind]}</th>" for kind in kinds) + "</tr>"
+    for one in finding.facts:
+        cells = []
+        for kind in kinds:
+            before, after = one.cells.get(kind, (None, None))
+            arrow = "→" if before and after else ""
+            number = " n" if kind in COSTS else ""
+            cells.append(
+                f'<td class="a{number}">{escape(before or "")}</td><td class="to">{arrow}</td>'
+                f'<td class="b{number}">{escape(after or "")}</td>'
+            )
+        yield f"<tr><th><code>{escape(one.who)}</code></th>{''.join(cells)}</tr>"
+    costs = finding.costs
+    if costs and len(finding.facts) > 1:
+        cells = [_sum(kind, costs.get(kind, 0)) for kind in kinds]
+        yield f'<tr class="sum"><th>in all</th>{"".join(cells)}</tr>'
+    yield "</table>"
+
+
+def _sum(kind: str, number: int) -> str:
+    sign = "more" if number > 0 else "less"
+    return f'<td colspan=3 class="{sign}">{COSTS[kind](abs(number))} {sign}</td>' if number else "<td colspan=3></td>"
+
+
+# The two nets, side by side.
+
+
+def _drawing(compared: Compared) -> str:
+    """Boxes of both nets, and lines between counterparts."""
+    matches = {layer: match for match in compared.matches for layer in (*match.before, *match.after)}
+    places: dict[Layer, int] = {}
+    boxes: list[str] = []
+    table = rows(compared)
+    for index, row in enumerate(table):
+        y = index * ROW + (ROW - BOX) / 2
+        if row.folded:
+            x = LANE + GAP / 2
+            boxes.append(f'<text class="folded" x="{x}" y="{y + BOX / 2}">{row.folded} layers the same</text>')
+        for side, layer in enumerate((row.left, row.right)):
+            if layer is not None:
+                places[layer] = index
+                boxes.append(_box(layer, side, y, matches[layer], compared))
+    lines = [
+        _line(places[a], places[b], _state(match, compared), match)
+        for match in compared.matches
+        for a in match.before
+        for b in match.after
+        if a in places and b in places
+    ]
+    size = 2 * LANE + GAP, len(table) * ROW
+    return f'<svg viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}">{"".join(lines + boxes)}</svg>'
+
+
+def _state(match: Match, compared: Compared) -> str:
+    if not match.before:
+        return "inserted"
+    if not match.after:
+        return "removed"
+    kinds = {change.kind for change in compared.changes.get(match, [])}
+    if not kinds:
+        return "same"
+    if kinds <= {"output", "weights", "parameters", "macs", "activations"}:
+        return "follows"
+    return "moved" if kinds <= {"wiring", "output", "macs", "activations", "name"} else "changed"
+
+
+def _box(layer: Layer, side: int, y: float, match: Match, compared: Compared) -> str:
+    x = side * (LANE + GAP)
+    name = _shortened(layer.name, int((LANE - 20) / LETTERS) - len(layer.type) - 1)
+    told = escape("\n".join(_told(layer, match, compared)), quote=True)
+    return (
+        f'<g class="box {_state(match, compared)}" data-layer="{escape(match.first.name, quote=True)}" data-told="{told}">'
+        f'<rect x="{x + 0.5}" y="{y + 0.5}" width="{LANE - 1}" height="{BOX - 1}" rx="5"/>'
+        f'<text x="{x + 9}" y="{y + BOX / 2}">{escape(name)}</text>'
+        f'<text class="type" x="{x + LANE - 9}" y="{y + BOX / 2}">{escape(layer.type)}</text></g>'
+    )
+
+
+def _told(layer: Layer, match: Match, compared: Compared) -> Iterator[str]:
+    """What the card of a box says."""
+    bottoms = ", ".join(layer.message.bottom)
+    yield f"{layer.name}: {layer.type}({bottoms})" if bottoms else f"{layer.name}: {layer.type}"
+    changes = compared.changes.get(match, [])
+    for change in changes:
+        yield f"{change.what}\t{change.before}\t{change.after}"
+    if not changes:
+        yield {"inserted": "only here", "removed": "only here"}.get(_state(match, compared), "the same in both")
+
+
+def _line(left: int, right: int, state: str, match: Match) -> str:
+    a, b = ((place + 0.5) * ROW for place in (left, right))
+    x, middle, end = LANE, LANE + GAP / 2, LANE + GAP
+    name = escape(match.first.name, quote=True)
+    return f'<path class="{state}" data-layer="{name}" d="M{x} {a} C{middle} {a} {middle} {b} {end} {b}"/>'
+
+
+def _shortened(name: str, letters: int) -> str:
+    return name if len(name) <= letters else f"{name[: max(1, letters // 2 - 1)]}…{name[len(name) - letters // 2 :]}"

@@ -1,0 +1,161 @@
+"""What a layer is set to, as plain values: spelled-out defaults left out, windows as sizes however they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from netdef.graph import shape_text
+from netdef.language.printer import print_float
+from netdef.layers.base import Layer
+
+# Names and wiring are compared by what they mean; rules of phases have been resolved; weights are not the graph's.
+UNCOMPARED = {"name", "type", "bottom", "top", "phase", "blobs", "include", "exclude"}
+WINDOW = ("kernel", "stride", "pad", "dilation")
+WINDOW_FIELDS = {f"{what}{ending}" for what in WINDOW for ending in ("", "_h", "_w", "_size")}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A setting, shape or cost with both its values: as plain data, and as text.
+
+    `kind` is what it is about: setting, initialiser, rate, constant (of a normalisation), data, wiring, name, type;
+    or a fact that follows from others: output, weights, parameters, macs, activations.
+    """
+
+    what: str
+    before: str
+    after: str
+    kind: str = "setting"
+    values: tuple[Any, Any] = (None, None)
+
+
+def changed(what: str, texts: Iterable[str], kind: str = "setting", values: Iterable[Any] = (None, None)) -> Change:
+    """A Change of two texts and two values."""
+    before, after = texts
+    old, new = values
+    return Change(what, before, after, kind, (old, new))
+
+
+def settings(layer: Layer) -> dict[str, tuple[Any, Any]]:
+    """The settings that differ from the schema's defaults: path -> (value, its field's descriptor).
+
+    Those of the type's own message stand under their bare names. A window's sizes stand under kernel, stride, pad and
+    dilation, with None for a descriptor.
+    """
+    found: dict[str, tuple[Any, Any]] = {}
+    windowed = layer.p is not None and hasattr(layer, "kernel")
+    for field, value in layer.message.ListFields():
+        if field.name in UNCOMPARED:
+            continue
+        own = field.name in layer.param_fields
+        for path, item in _flat(field, value, "" if own else field.name):
+            if not (own and windowed and path in WINDOW_FIELDS):
+                found[path] = item
+    if windowed:
+        for what in WINDOW:
+            sizes = getattr(layer, what, None)
+            if sizes is not None:
+                found[what] = (sizes[0] if len(set(sizes)) == 1 else tuple(sizes)), None
+    return found
+
+
+def _flat(field: Any, value: Any, path: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """The leaves of one field, each with its path: weight_filler.std, param[0].lr_mult."""
+    if field.message_type is None:
+        repeated = not isinstance(value, (str, bytes)) and hasattr(value, "append")
+        plain = tuple(value) if repeated else value
+        if repeated or plain != field.default_value or _says_by_being_there(field):
+            yield path, (plain, field)
+        return
+    single = hasattr(value, "DESCRIPTOR")
+    for index, item in enumerate([value] if single else value):
+        prefix = path if single else f"{path}[{index}]"
+        for inner, leaf in item.ListFields():
+            yield from _flat(inner, leaf, f"{prefix}.{inner.name}" if prefix else inner.name)
+
+
+def _says_by_being_there(field: Any) -> bool:
+    """Whether a field that is left out means something that no value of it does, as BatchNorm's use_global_stats."""
+    return not field.has_default_value and field.cpp_type not in (field.CPPTYPE_STRING, field.CPPTYPE_ENUM)
+
+
+def compared(a: Layer, b: Layer) -> Iterator[Change]:
+    """The settings in which two layers differ. Which fields hold them (p.kernel_size, p.kernel_h) makes no difference."""
+    x, y = settings(a), settings(b)
+    if x == y:
+        return
+    for path in sorted({**x, **y}, key=_rank):
+        before, after = x.get(path), y.get(path)
+        if before is None or after is None or before[0] != after[0]:
+            if path in WINDOW and (before is None or after is None):
+                continue  # of a layer that has no window; its type differs
+            field = (before or after)[1]  # type: ignore[index]
+            pair = before, after
+            yield changed(path, (_shown(one, field) for one in pair), _kind(path, b), (_value(one, field) for one in pair))
+
+
+def _rank(path: str) -> tuple[int, ...]:
+    """Windows first, in their usual order; rates and initialisers last; other settings in the order of the file."""
+    if path in WINDOW:
+        return (0, WINDOW.index(path))
+    return (3 if "filler" in path else 2 if path.startswith("param[") else 1,)
+
+
+def _kind(path: str, layer: Layer) -> str:
+    if "filler" in path and not layer.is_source:
+        return "initialiser"
+    if path.startswith("param["):
+        return "rate"
+    if layer.is_source or path.startswith("transform_param"):
+        return "data"
+    return "constant" if layer.type == "LRN" else "setting"
+
+
+def _shown(item: tuple[Any, Any] | None, field: Any) -> str:
+    if item is not None:
+        return text_of(item[0], field)
+    if field is None:
+        return "none"
+    if _repeated(field) or not field.has_default_value:
+        return "none"
+    return f"{text_of(field.default_value, field)} (default)"
+
+
+def _value(item: tuple[Any, Any] | None, field: Any) -> Any:
+    """A value as plain data, for JSON: an enum by its name."""
+    if item is None:
+        value = [] if field is not None and _repeated(field) else field.default_value if field is not None else None
+        value = None if field is not None and not _repeated(field) and not field.has_default_value else value
+    else:
+        value = item[0]
+    if isinstance(value, (tuple, list)):
+        return [_plain(one, field) for one in value]
+    return _plain(value, field)
+
+
+def _plain(value: Any, field: Any) -> Any:
+    if field is not None and field.enum_type is not None:
+        return text_of(value, field)
+    if isinstance(value, float):
+        return float(print_float(value))
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _repeated(field: Any) -> bool:
+    return field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
+
+
+def text_of(value: Any, field: Any = None) -> str:
+    """A value as people write it."""
+    if isinstance(value, tuple):
+        return shape_text(value) if field is None else ", ".join(text_of(one, field) for one in value) or "none"
+    if field is not None and field.enum_type is not None:
+        named = field.enum_type.values_by_number.get(value)
+        return named.name if named else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return print_float(value)
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,100 @@
+"""What distinguishes two solver files: every setting that differs, under what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from netdef.diff.findings import Row
+from netdef.diff.settings import text_of
+
+SECTIONS = {
+    "Nets": ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param", "train_state", "test_state"),
+    "Learning rate": (
+        "base_lr", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "plateau_patience", "plateau_max",
+    ),
+    "Update": (
+        "type", "momentum", "momentum2", "delta", "rms_decay", "weight_decay", "regularization_type", "clip_gradients", "iter_size",
+    ),
+    "Length and tests": (
+        "max_iter", "test_iter", "test_interval", "test_compute_loss", "test_initialization", "random_seed",
+    ),
+    "Files and display": (
+        "display", "average_loss", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "snapshot_after_train",
+    ),
+}  # fmt: skip
+TITLE = {field: title for title, fields in SECTIONS.items() for field in fields}
+
+
+@dataclass
+class SolverDifference:
+    """All settings in which two solvers differ, by section; false if there are none."""
+
+    before: str
+    after: str
+    sections: dict[str, list[Row]]
+
+    def __bool__(self) -> bool:
+        return bool(self.sections)
+
+
+def difference(before: Any, after: Any, names: tuple[str, str]) -> SolverDifference:
+    """What changes from one SolverParameter to the other; a default that is spelled out is no change."""
+    found: dict[str, list[Row]] = {title: [] for title in (*SECTIONS, "Other settings")}
+    for field in before.DESCRIPTOR.fields:
+        values = [_value(message, field) for message in (before, after)]
+        if values[0] != values[1]:
+            row = Row((), field.name, _text(before, field), _text(after, field), (values[0], values[1]))
+            found[TITLE.get(field.name, "Other settings")].append(row)
+    return SolverDifference(*names, {title: rows for title, rows in found.items() if rows})
+
+
+def _value(message: Any, field: Any) -> Any:
+    """What a field says, as plain data; None where nothing is said and no default holds."""
+    value = getattr(message, field.name)
+    if field.message_type is not None:
+        repeated = not hasattr(value, "DESCRIPTOR")
+        return [str(one) for one in value] if repeated else str(value) if message.HasField(field.name) else None
+    if not isinstance(value, (str, bytes)) and hasattr(value, "append"):
+        return list(value)
+    if not message.HasField(field.name) and not field.has_default_value:
+        return None
+    return text_of(value, field) if field.enum_type is not None or isinstance(value, float) else value
+
+
+def _text(message: Any, field: Any) -> str:
+    value = getattr(message, field.name)
+    if field.message_type is not None:
+        count = len(value) if not hasattr(value, "DESCRIPTOR") else int(message.HasField(field.name))
+        if not field.name.endswith("net_param"):
+            return " ".join(" ".join(str(value).split("\n")).split()) if count else "none"
+        return "none" if not count else "a net" if count == 1 else f"{count} nets"
+    if not isinstance(value, (str, bytes)) and hasattr(value, "append"):
+        return text_of(tuple(value), field)
+    if message.HasField(field.name):
+        return text_of(value, field)
+    return f"{text_of(value, field)} (default)" if field.has_default_value else "none"
+
+
+def render(difference: SolverDifference, colour: bool = False) -> str:
+    """A SolverDifference for people."""
+    from netdef.diff.text import painter, row_lines
+
+    paint = painter(colour)
+    title = f"{paint(difference.before, fg='red')} -> {paint(difference.after, fg='green')}"
+    if not difference:
+        return f"{title}: no differences"
+    lines = [title]
+    for section, rows in difference.sections.items():
+        lines += ["", paint(section, bold=True), *row_lines(rows, paint)]
+    return "\n".join(lines)
+
+
+def describe(difference: SolverDifference) -> dict[str, Any]:
+    """A SolverDifference as plain data."""
+    changes = [
+        {"section": section, "what": row.what, "before": row.values[0], "after": row.values[1]}
+        for section, rows in difference.sections.items()
+        for row in rows
+    ]
+    return {"before": difference.before, "after": difference.after, "same": not difference, "changes": changes}

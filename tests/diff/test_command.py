@@ -1,0 +1,158 @@
+"""`netdef diff` as it is called: kinds of files, forms of output, exit codes."""
+
+import json
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from netdef import schema
+from netdef.cli import run
+
+GOLDENS = "tests/goldens/files"
+
+
+def test_exit_codes(capsys):
+    assert run(["diff", "alexnet", "alexnet"]) == 0
+    assert capsys.readouterr().out == "alexnet -> alexnet: no differences in test and train phases\n"
+    assert run(["diff", "alexnet", "caffenet", "--phase", "train"]) == 1
+    assert "alexnet -> caffenet, train phase\n" in capsys.readouterr().out
+    assert run(["diff", "alexnet", "nonesuch"]) == 2
+    assert "nonesuch" in capsys.readouterr().err
+
+
+def test_json(capsys):
+    assert run(["diff", "alexnet", "caffenet", "--format", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["before"], told["after"], told["same"]) == ("alexnet", "caffenet", False)
+    assert [one["kind"] for one in told["findings"]] == ["merged", "swapped", "constant", "initialiser"]
+    assert told["findings"][0]["costs"]["parameters"] == 1_413_120
+    test = told["phases"]["test"]
+    assert test["totals"]["after"]["parameters"] == 62_378_344
+    conv2 = next(layer for layer in test["layers"] if layer["before"] == ["conv2"])
+    assert {"what": "group", "kind": "setting", "before": 2, "after": 1} in conv2["changes"]
+
+
+class Page(HTMLParser):
+    """Whether every element is closed in turn, and the texts."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.texts = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+        if tag not in ("meta", "rect", "path", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_html(tmp_path):
+    out = tmp_path / "x.html"
+    assert run(["diff", "alexnet", "caffenet", "--format", "html", "-o", str(out)]) == 1
+    page = Page()
+    page.feed(out.read_text())
+    assert page.open == []
+    text = " ".join(page.texts)
+    assert "Towers merged: conv2, conv4 and conv5" in text
+    assert "62,378,344" in text
+    boxes = [attributes for tag, attributes in page.seen if "data-told" in attributes]
+    assert {box["data-layer"] for box in boxes} >= {"conv1", "norm1", "pool1", "fc7"}
+    assert not [1 for tag, attributes in page.seen if "src" in attributes or "href" in attributes]  # all in one file
+
+
+def test_html_of_names_that_look_like_html(tmp_path):
+    file = tmp_path / "x.net"
+    file.write_text('layer "<b>&": Input { shape { dim: 2 } }\nlayer "\\"x": TanH("<b>&")')
+    out = tmp_path / "x.html"
+    assert run(["diff", str(file), "lenet", "--format", "html", "-o", str(out)]) == 1
+    page = Page()
+    page.feed(out.read_text())
+    assert page.open == []
+    assert "b" not in [tag for tag, attributes in page.seen if attributes == {}] or "<b>&" in " ".join(page.texts)
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium here")
+def test_html_in_a_browser(tmp_path):
+    """The script runs: pointing at a layer shows its card, and lights the findings about it."""
+    out = tmp_path / "x.html"
+    run(["diff", "alexnet", "caffenet", "--format", "html", "-o", str(out)])
+    point = "document.querySelector('g[data-layer=norm1]').dispatchEvent(new MouseEvent('mouseenter'));"
+    tell = (
+        "document.title = [document.getElementById('card').innerText, document.querySelectorAll('article.lit').length].join('|');"
+    )
+    out.write_text(out.read_text().replace("</body>", f"<script>{point}{tell}</script></body>"))
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    shown = subprocess.run(["chromium", *flags, f"file://{out}"], capture_output=True, text=True, timeout=60, check=False).stdout
+    title = shown[shown.index("<title>") + 7 : shown.index("</title>")]
+    assert title.startswith("norm1: LRN(conv1)")
+    assert "alpha" in title
+    assert title.endswith("|2")
+
+
+def test_solvers(capsys, tmp_path):
+    assert run(["diff", "solver", "solver"]) == 0
+    file = tmp_path / "s.txt"
+    file.write_text('net: "alexnet.net" # of one\'s own\nbase_lr: 0.1 lr_policy: "fixed" momentum: .9 type: "SGD" iter_size: 1')
+    other = tmp_path / "t.txt"
+    other.write_text('base_lr: .1 lr_policy: "step" gamma: 0.5 net: "alexnet.net" momentum: 0.9 stepsize: 10')
+    capsys.readouterr()
+    assert run(["diff", str(file), str(other)]) == 1
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "Learning rate",
+        '  lr_policy  "fixed" -> "step"',
+        "  gamma      none    -> 0.5",
+        "  stepsize   none    -> 10",
+    ]
+    assert run(["diff", str(file), str(other), "--format", "json"]) == 1
+    changes = json.loads(capsys.readouterr().out)["changes"]
+    assert changes[1] == {"section": "Learning rate", "what": "gamma", "before": None, "after": "0.5"}
+    assert run(["diff", "alexnet", str(file)]) == 2
+    assert "alexnet is a net and" in capsys.readouterr().err
+
+
+def test_weights(capsys, tmp_path):
+    net, held = f"{GOLDENS}/tiny.prototxt", f"{GOLDENS}/snap_iter_4.caffemodel"
+    for file in (held, f"{held}.h5"):
+        assert run(["diff", net, file]) == 0
+        assert "weights of 3 of 3 layers fit" in capsys.readouterr().out
+        assert run(["diff", held, file]) == 0
+        capsys.readouterr()
+    changed = tmp_path / "x.prototxt"
+    changed.write_text(Path(net).read_text().replace('name: "conv2"', 'name: "conv_two"').replace("num_output: 5", "num_output: 6"))
+    assert run(["diff", str(changed), held]) == 1
+    out = capsys.readouterr().out
+    assert "Other shapes\n  fc  6 x 150 + 6 -> 5 x 150 + 5\n" in out
+    assert "Alike in shape, perhaps renamed: conv_two and conv2" in out
+    assert run(["diff", str(changed), held, "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["perhaps_renamed"] == [{"before": "conv_two", "after": "conv2"}]
+
+
+def test_old_files_of_weights_state_four_extents(tmp_path, capsys):
+    model = schema.NetParameter()
+    layer = model.layer.add(name="fc", type="InnerProduct")
+    for num, channels, height, width in ((1, 1, 5, 3), (1, 1, 1, 5)):
+        layer.blobs.add(num=num, channels=channels, height=height, width=width)
+    (tmp_path / "x.caffemodel").write_bytes(model.SerializeToString())
+    (tmp_path / "x.net").write_text("layer d: Input { shape { dim: 2 dim: 3 } }\nlayer fc: InnerProduct(d) { num_output: 5 }")
+    assert run(["diff", str(tmp_path / "x.net"), str(tmp_path / "x.caffemodel")]) == 0
+
+
+def test_a_phase_that_one_net_does_not_have(tmp_path, capsys):
+    file = tmp_path / "x.net"
+    file.write_text("train layer d: Input { shape { dim: 2 } }")
+    assert run(["diff", str(file), "lenet"]) == 1
+    out = capsys.readouterr().out
+    assert "train phase\n" in out
+    assert "is not compared in the test phase: " in out

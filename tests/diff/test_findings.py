@@ -1,0 +1,133 @@
+"""What is said of whole networks."""
+
+import pytest
+
+import netdef
+from netdef.diff import compare, compare_nets, findings, render
+from tests.diff.nets import differ, parse, told
+
+
+def story(a, b):
+    return {one.kind: one for one in findings(compare_nets(netdef.load(a), netdef.load(b)))}
+
+
+def test_alexnet_and_caffenet():
+    found = story("alexnet", "caffenet")
+    assert list(found) == ["merged", "swapped", "constant", "initialiser"]
+    merged, swapped, constants, fillers = found.values()
+    assert merged.title == "Towers merged: conv2, conv4 and conv5 now read all channels (group 2 -> 1)"
+    assert merged.costs == {"parameters": 1_413_120, "macs": 410_849_280}
+    assert swapped.title == "Swapped after conv1 and conv2: pooling now comes before normalisation"
+    assert swapped.lines[0] == "relu1 -> norm1 -> pool1 -> conv2   is now   relu1 -> pool1 -> norm1 -> conv2"
+    assert swapped.costs["macs"] < 0 and swapped.costs["activations"] < 0
+    assert [(row.who, row.what, row.before, row.after) for row in constants.rows] == [
+        (("norm1", "norm2"), "alpha", "0.0005", "0.0001"),
+        (("norm1", "norm2"), "k", "2", "1 (default)"),
+        (("norm1", "norm2"), "group", "2", "1 (default)"),
+    ]
+    assert [(row.who, row.what, row.before, row.after) for row in fillers.rows] == [
+        (("fc6", "fc7"), "weight_filler.std", "0.01", "0.005")
+    ]
+
+
+def test_about_a_screen():
+    text = render(compare("alexnet", "caffenet"))
+    assert len(text.splitlines()) <= 40
+    assert max(map(len, text.splitlines())) <= 120
+    assert "\x1b" not in text
+    assert "  parameters   60,965,224 -> 62,378,344   +1,413,120 (+2.3 %)" in text
+    assert "\x1b" in render(compare("alexnet", "caffenet"), colour=True)
+
+
+def test_costs_add_up_to_the_totals():
+    """What the findings cost is the difference of the sums: nothing is told twice or left out."""
+    for other in ("caffenet", "vgg16", "googlenet", "lenet", "alexnet_six_conv", "alexnet_tf"):
+        a, b = netdef.load("alexnet"), netdef.load(other)
+        told = {"parameters": 0, "macs": 0}
+        for finding in findings(compare_nets(a, b)):
+            for kind in told:
+                told[kind] += finding.costs.get(kind, 0)
+        assert told == {
+            "parameters": b.totals.parameters - a.totals.parameters,
+            "macs": b.totals.macs - a.totals.macs,
+        }
+
+
+def test_a_sixth_convolution():
+    found = story("alexnet", "alexnet_six_conv")
+    assert list(found) == ["inserted"]
+    assert found["inserted"].title == "Inserted: conv6 (Convolution) and relu_conv6 (ReLU)"
+
+
+def test_relu_to_tanh():
+    found = story("cifar10_relu", "cifar10_tanh")
+    assert list(found) == ["replaced"]
+    assert found["replaced"].title.startswith("ReLU is now TanH: relu1 (now tanh1)")
+
+
+@pytest.mark.parametrize("model", ["alexnet", "googlenet", "nin", "lenet"])
+def test_nothing(model):
+    assert not compare(model, model)
+    assert story(model, model) == {}
+
+
+def test_there_and_back():
+    """What one way is inserted is removed the other way, and costs change their sign."""
+    there, back = story("vgg16", "vgg19"), story("vgg19", "vgg16")
+    assert sorted(there["inserted"].layers) == sorted(back["removed"].layers)
+    assert {kind: -count for kind, count in there["inserted"].costs.items()} == back["removed"].costs
+
+
+TRAIN = """
+train layer data: Input {{ shape {{ dim: {n} dim: 4 }} }}
+test layer data: Input {{ shape {{ dim: 2 dim: 4 }} }}
+layer fc: InnerProduct(data) {{ num_output: 5 {fc} }}
+{phase} layer drop: Dropout(fc) {{ dropout_ratio: {ratio} }}
+"""
+
+
+def test_what_one_phase_alone_has():
+    a = TRAIN.format(n=2, fc="", phase="train", ratio=0.5)
+    b = TRAIN.format(n=2, fc="bias_term: false", phase="train", ratio=0.25)
+    sections = differ(a, b).sections
+    assert [(section.phase, [one.kind for one in section.findings]) for section in sections] == [
+        ("", ["setting"]),
+        ("train", ["setting"]),
+    ]
+    assert sections[1].findings[0].rows[0].before == "0.5 (default)"
+    text = render(differ(a, b))
+    assert "\nIn the train phase alone\n" in text
+    assert text.count("bias_term") == 1
+
+
+def test_a_layer_that_comes_in_one_phase_alone():
+    a = TRAIN.format(n=2, fc="", phase="train", ratio=0.5)
+    sections = differ(a, a.replace("train layer drop", "test layer drop")).sections
+    assert [(s.phase, [one.title for one in s.findings]) for s in sections if s.findings] == [
+        ("test", ["Inserted: drop (Dropout)"]),
+        ("train", ["Removed: drop (Dropout)"]),
+    ]
+
+
+def test_what_follows_is_told_last_and_not_in_place():
+    text = "layer c: Convolution(data) {{ num_output: {} kernel_size: 3 }}\nlayer r: ReLU(c) -> c\nlayer p: LRN(c)"
+    found = told(parse(text.format(4)), parse(text.format(8)))
+    assert [kind for kind, _ in found] == ["setting", "follows"]
+    (follows,) = [one for one in findings(compare_nets(parse(text.format(4)), parse(text.format(8)))) if one.kind == "follows"]
+    assert [facts.who for facts in follows.facts] == ["p"]
+
+
+def test_split_into_towers():
+    text = "layer c: Convolution(data) {{ num_output: 4 kernel_size: 3 group: {} }}"
+    titles = [told(parse(text.format(a)), parse(text.format(b)))[0][1] for a, b in ((1, 2), (2, 4), (4, 2))]
+    assert titles == [
+        "Split into towers: c now reads only one in 2 of the channels (group 1 -> 2)",
+        "Towers: c (group 2 -> 4)",
+        "Towers: c (group 4 -> 2)",
+    ]
+
+
+def test_rates_and_the_net_as_a_whole():
+    text = "{} layer c: InnerProduct(data) {{ num_output: 4 {} }}"
+    found = told(parse(text.format("", "")), parse(text.format("force_backward: true", "param { lr_mult: 0 }")))
+    assert [kind for kind, _ in found] == ["rate", "net"]
