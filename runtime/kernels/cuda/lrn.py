@@ -9,6 +9,7 @@ from runtime.kernels.cuda.registry import Extent, Launch, Operand, plans
 
 FILE = "lrn.cu"
 WIDEST = 9  # the largest window held in registers
+WIDEST_OF_PACKS = 5  # and the largest of packs of four, at some 20 registers a channel
 FEW = 128  # threads in a block: each holds many registers
 ENOUGH = 1 << 16  # threads that keep a card busy: with fewer positions, the channels are cut into runs as well
 SHORTEST = 16  # channels in a run: the windows at both ends are read twice
@@ -29,7 +30,7 @@ def across(function: str, arrays: tuple[Operand, ...], size: int, beta: float, g
         grid: Extent = (blocks(positions), rows(C), 1)
         extents = np.int32(C), np.int64(positions), np.int32(per_group), np.int32(size // 2)
         return Launch(FILE, name(f"{function}_wide", root), grid, (THREADS, 1, 1), pointers, (*extents, *scalars))
-    wide = width(*arrays, run=positions)
+    wide = width(*arrays, run=positions) if window <= WIDEST_OF_PACKS else 1
     columns = positions // wide
     runs = runs_of(columns, group, per_group)
     extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(runs)

@@ -1,6 +1,6 @@
 // Sums over the threads of a block, always in the same order.
 
-// The sum of every thread's value, told to all; a block is THREADS (a power of two) threads along x.
+// The sum of every thread's value, told to thread 0; a block is THREADS (a power of two) threads along x.
 template <int THREADS> __device__ inline double block_sum(double value) {
   __shared__ double part[THREADS];
   const int thread = threadIdx.x;
@@ -9,10 +9,8 @@ template <int THREADS> __device__ inline double block_sum(double value) {
     __syncthreads();
     if (thread < half) part[thread] += part[thread + half];
   }
-  __syncthreads();
-  const double sum = part[0];
-  __syncthreads();  // nobody writes the next sum's parts before all have read this one
-  return sum;
+  __syncthreads();  // nobody writes the next sum's parts before these are added up
+  return part[thread];
 }
 
 // Blocks of SLICES rows (y) of LANES threads (x): each lane is a column of numbers, every SLICES-th of which is one thread's.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.registry import Operand, Plan, plan
+from runtime.kernels.cuda.registry import Launch, Operand, Plan, plan
 from tests.runtime.kernels.cuda.cases import Case, all_cases
 from tests.runtime.kernels.cuda.on_cpu import Module
 from tests.runtime.kernels.cuda.running import Memory, run_plan
@@ -46,6 +46,12 @@ def on_cpu(case: Case) -> list[np.ndarray]:
     items = kernel.items(*arrays, *(value for name, value in constants.items() if name != "scratch"))
     kernel.function(0, items, *arrays, *constants.values())
     return arrays
+
+
+def folded(planned: Plan) -> Plan:
+    """The plan with every grid one block high, as for more rows than a grid can have: kernels go on to the rows beyond."""
+    steps = (replace(s, grid=(s.grid[0], 1, 1)) if isinstance(s, Launch) else s for s in planned.steps)
+    return replace(planned, steps=tuple(steps))
 
 
 def on_cuda(check: Check, modules: Mapping[str, Module], seed: int) -> list[np.ndarray]:

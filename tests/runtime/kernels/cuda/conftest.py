@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from runtime.kernels.cuda.registry import source
 from tests.runtime.kernels.cuda.checks import Check, all_checks
 from tests.runtime.kernels.cuda.on_cpu import Module, compile_all
 from tests.runtime.kernels.cuda.running import functions_of
+
+Say = Callable[[str], None]
+SAID = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +34,14 @@ def modules(checks: list[Check], libraries: Path) -> dict[str, Module]:
     """Each file's kernels, with all compile-time constants that the checks need."""
     sources = {file: (source(file), sorted(names)) for file, names in functions_of(check.plan for check in checks).items()}
     return {file: Module.load(path, sources[file][1]) for file, path in compile_all(sources, libraries).items()}
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Say:
+    """Adds a line to the summary at the end of the run."""
+    return pytestconfig.stash.setdefault(SAID, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(SAID, []):
+        terminalreporter.write_line(line)

@@ -12,7 +12,17 @@
 
 #define __global__
 #define __device__
+
+// Shared memory is rubbish when a block starts.  Under a sanitizer it is left as it was: only so are its bounds watched.
+#ifdef SANITIZED
 #define __shared__ static
+static inline void spoil_shared_memory() {}
+#else
+#define __shared__ static __attribute__((section("cuda_shared")))
+extern char __start_cuda_shared[] __attribute__((weak, visibility("hidden")));
+extern char __stop_cuda_shared[] __attribute__((weak, visibility("hidden")));
+static inline void spoil_shared_memory() { memset(__start_cuda_shared, 0xff, __stop_cuda_shared - __start_cuda_shared); }
+#endif
 
 struct Extent {
   unsigned x, y, z;
@@ -154,6 +164,7 @@ static inline const char* run(void (*body)(), const unsigned* grid, const unsign
   const Order order(blocks, seed);
   for (unsigned b = 0; b < blocks && !failure[0]; ++b) {
     place(blockIdx, gridDim, order[b]);
+    spoil_shared_memory();
     if (b == 0 || barriers_seen) {
       run_fibers(threads, seed ? seed + 1000 * b : 0);
       continue;

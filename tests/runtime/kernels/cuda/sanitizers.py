@@ -1,0 +1,82 @@
+"""Address and undefined-behaviour sanitizers over all checks, in a process of their own, as they must be its first library:
+
+    LD_PRELOAD=... python -m tests.runtime.kernels.cuda.sanitizers LIBRARIES.json
+
+prints a line for each check, its index and a digest of its results.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from platform import machine
+
+import numpy as np
+
+from tests.runtime.kernels.cuda.checks import Check, all_checks, on_cuda
+from tests.runtime.kernels.cuda.on_cpu import Module, compiler
+
+ROOT = Path(__file__).parents[4]
+SEED = 2  # of the order of blocks and threads
+FIBERS = "ASan doesn't fully support makecontext"  # said at their first use: no stack is left by an exception or jump here
+OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+
+
+def runtime_library() -> Path | None:
+    """The sanitizers' shared library that belongs to the compiler, or None if it has none."""
+    command = compiler()
+    told = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
+    names = [f"libclang_rt.asan-{machine()}.so", "libclang_rt.asan.so"] if "clang" in told else ["libasan.so"]
+    for name in names:
+        found = subprocess.run([*command, f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
+        if os.path.isabs(found) and os.path.exists(found):
+            return Path(found).resolve()
+    return None
+
+
+def digest(arrays: Sequence[np.ndarray]) -> str:
+    state = blake2b(digest_size=12)
+    for array in arrays:
+        state.update(array.tobytes())
+    return state.hexdigest()
+
+
+def run_sanitized(libraries: Mapping[str, tuple[Path, Sequence[str]]], folder: Path) -> tuple[dict[int, str], str]:
+    """Every check that the libraries, {file: (library, its functions)}, are enough for; (their digests, the sanitizers' words)."""
+    preload = runtime_library()
+    assert preload is not None
+    listed = folder / "libraries.json"
+    listed.write_text(json.dumps({file: [str(path), list(names)] for file, (path, names) in libraries.items()}))
+    command = [sys.executable, "-m", __spec__.name, str(listed)]
+    environment = {**os.environ, **OPTIONS, "LD_PRELOAD": str(preload), "PYTHONMALLOC": "malloc"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    digests = dict(line.split() for line in done.stdout.splitlines())
+    words = "".join(line for line in done.stderr.splitlines(keepends=True) if FIBERS not in line)
+    if done.returncode:
+        words += f"it ended with {done.returncode}"
+    return {int(index): digest for index, digest in digests.items()}, words
+
+
+def needs(check: Check) -> set[str]:
+    """The files that a check launches kernels of."""
+    return {step.file for step in check.plan.steps if hasattr(step, "file")}
+
+
+def main(listed: str) -> None:
+    libraries = json.loads(Path(listed).read_text())
+    modules = {file: Module.load(Path(path), names) for file, (path, names) in libraries.items()}
+    for index, check in enumerate(all_checks()):
+        if needs(check) <= set(modules):
+            print(index, digest(on_cuda(check, modules, SEED)), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

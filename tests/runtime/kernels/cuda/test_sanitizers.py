@@ -1,0 +1,53 @@
+"""No kernel reads or writes beside its arrays, or does what C++ leaves undefined; a broken one is caught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime.kernels.cuda.registry import source
+from tests.runtime.kernels.cuda.checks import Check, on_cuda
+from tests.runtime.kernels.cuda.conftest import Say
+from tests.runtime.kernels.cuda.on_cpu import Module, compile_all, compile_library, compiler
+from tests.runtime.kernels.cuda.running import functions_of
+from tests.runtime.kernels.cuda.sanitizers import SEED, digest, needs, run_sanitized, runtime_library
+
+
+@pytest.fixture
+def sanitized(say: Say) -> None:
+    if runtime_library() is None:
+        reason = f"{' '.join(compiler())} comes without AddressSanitizer"
+        say(f"CUDA kernels under sanitizers: NOT RUN, {reason}")
+        pytest.skip(reason)
+
+
+def test_all_kernels(
+    sanitized: None, checks: list[Check], modules: dict[str, Module], libraries: Path, tmp_path: Path, say: Say
+) -> None:
+    functions = {file: sorted(names) for file, names in functions_of(check.plan for check in checks).items()}
+    made = compile_all({file: (source(file), names) for file, names in functions.items()}, libraries, sanitize=True)
+    digests, words = run_sanitized({file: (made[file], functions[file]) for file in made}, tmp_path)
+    assert not words, words[-4000:]
+    for index, check in enumerate(checks):
+        assert digests[index] == digest(on_cuda(check, modules, SEED)), f"{check.case}: other numbers under sanitizers"
+    say(f"CUDA kernels under address and undefined-behaviour sanitizers: {len(checks)} runs, {' '.join(compiler())}")
+
+
+BROKEN = [  # file, what is taken out, what is put in its place, what must be said
+    ("concat.cu", "if (pack >= packs) return;", "", "AddressSanitizer: heap-buffer-overflow"),
+    ("image_transform.cu", "if (n < N && x < W)", "if (x < W)", "AddressSanitizer: heap-buffer-overflow"),
+    ("image_transform.cu", "[TILE + 1];", "[TILE - 1];", "out of bounds for type"),
+    ("relu.cu", "(from)[pack]", "(from - (pack > 0))[pack]", "misaligned address"),
+]
+
+
+@pytest.mark.parametrize("file,right,wrong,words", BROKEN, ids=lambda text: text if text.endswith(".cu") else "")
+def test_a_broken_kernel_is_caught(
+    sanitized: None, file: str, right: str, wrong: str, words: str, checks: list[Check], libraries: Path, tmp_path: Path
+) -> None:
+    text = source(file)
+    assert right in text
+    names = sorted(functions_of(check.plan for check in checks if needs(check) == {file})[file])
+    library = compile_library(text.replace(right, wrong), names, libraries, sanitize=True)
+    assert words in run_sanitized({file: (library, names)}, tmp_path)[1]
