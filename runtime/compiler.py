@@ -1,4 +1,7 @@
-"""graph -> lower -> place -> fuse -> plan_memory -> bound to a device."""
+"""graph -> lower -> place -> fuse -> plan_memory -> bound to devices.
+
+For several devices `place` divides the graph, and the divided one is lowered.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from netdef import NetdefError
 from netdef.loading import load, with_batch_size
-from runtime.devices.open import open_device
+from runtime.devices.open import open_devices
 from runtime.devices.options import CudaOptions
 from runtime.executable import Executable
 from runtime.passes.fuse import fuse
 from runtime.passes.lower import lower
-from runtime.passes.place import place
+from runtime.passes.place import DEFAULT_SPLIT, Fixed, lies, lower_divided, place
+from runtime.passes.placement.copies import return_weights
+from runtime.passes.placement.elide import elide
 from runtime.passes.plan_memory import KEEP, plan_memory
 from runtime.program import Program
 
@@ -28,6 +33,9 @@ Update = Callable[[Program], Program]
 def compile_program(
     net: Net,
     *,
+    devices: int = 1,
+    split: str = DEFAULT_SPLIT,
+    fixed: Fixed | None = None,
     backward: bool = True,
     keep: str | None = None,
     losses_only: bool = False,
@@ -35,10 +43,11 @@ def compile_program(
     seed: int = DEFAULT_SEED,
     after: str = PASSES[-1],
 ) -> Program:
-    """The program of a net after one of PASSES, without binding it to a device.
+    """The program of a net after one of PASSES, without binding it to devices.
 
     Parameters
     ----------
+    devices: how many.  fixed: parameters that lie on them already, see `place`.
     update: a function that adds a solver's update list (runtime/solver/update.py).
     others: see `compile`.
     """
@@ -47,10 +56,14 @@ def compile_program(
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    program = lower(net, backward=backward, losses_only=losses_only, seed=seed)
+    if devices > 1 and after != "lower":
+        division = place(net, devices, split, backward, losses_only, fixed)
+        program = lower_divided(division, backward, losses_only, seed)
+    else:
+        program = lower(net, backward, losses_only, seed)
     if update is not None:
-        program = update(program)
-    for run in (place, fuse, lambda p: plan_memory(p, keep))[: PASSES.index(after)]:
+        program = return_weights(update(program))
+    for run in (lambda p: p, lambda p: elide(fuse(p)), lambda p: plan_memory(p, keep))[: PASSES.index(after)]:
         program = run(program)
     return program
 
@@ -67,34 +80,47 @@ def compile(
     losses_only: bool = False,
     update: Update | None = None,
     share: Executable | None = None,
+    split: str = DEFAULT_SPLIT,
     cuda: CudaOptions | None = None,
 ) -> Executable:
-    """Compile a net for a device, its parameters filled as the net's fillers say.
+    """Compile a net for one device or several, its parameters filled as the net's fillers say.
 
     Parameters
     ----------
     net: a Net, or what netdef.load takes.
-    devices: "cpu", or a graphics card such as "gpu:0".
+    devices: "cpu", a graphics card such as "gpu:0", or several: "cpu:0,cpu:1", "gpu:0-3".
     batch_size: replaces the batch size of the net's inputs and data layers.
     seed: of everything random; default DEFAULT_SEED.
-    threads: worker threads; default all cores.
+    threads: worker threads of all CPU devices together; default one a core.
     backward: False compiles for inference: no gradients, memory reused by lifetime.
     keep: which blobs stay readable after a run: "all" (with gradients), "activations" or "outputs".
     losses_only: gradients flow from losses alone, not from other outputs.
     update: adds a solver's update list.
-    share: use the parameters and the device of this executable.
+    share: use the parameters and the devices of this executable.
+    split: what is cut on several devices: "groups", "batch" or "hybrid", see `place`.
     cuda: how graphics cards compute.
 
     Raises
     ------
-    NetdefError: if a layer's type cannot run yet, or the device is not there.
+    NetdefError: if a layer's type cannot run yet, or a device is not there.
     """
     if isinstance(net, str | Path):
         net = load(net, batch_size=batch_size)
     elif batch_size is not None:
         net = with_batch_size(net, batch_size)
     seed = DEFAULT_SEED if seed is None else seed
-    program = compile_program(net, backward=backward, keep=keep, losses_only=losses_only, update=update, seed=seed)
-    device = share.device if share is not None else open_device(devices, threads, cuda)
-    return Executable(program, device, seed, share, differentiable=backward)
+    opened = share.devices if share is not None else open_devices(devices, threads, cuda)
+    division = share.program.division if share is not None else None
+    program = compile_program(
+        net,
+        devices=len(opened),
+        split=split,
+        fixed=lies(division) if division is not None else None,
+        backward=backward,
+        keep=keep,
+        losses_only=losses_only,
+        update=update,
+        seed=seed,
+    )
+    return Executable(program, opened, seed, share, differentiable=backward)
 

@@ -1,8 +1,8 @@
-"""A compiled network bound to a device: run it, read and write its blobs and parameters."""
+"""A compiled network bound to its devices: run it, read and write its blobs and parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,12 @@ import numpy as np
 
 from netdef import NetdefError
 from netdef.language.spelling import did_you_mean
-from runtime.devices.device import Device
+from runtime.devices.device import Device, Step
 from runtime.fillers import fill
-from runtime.program import Buffer, Program, SourceInput
+from runtime.memory import Memory
+from runtime.parts import Part, Parts, gathered, scattered, summed
+from runtime.program import Buffer, Instruction, Program, SourceInput
+from runtime.schedule import Schedule
 
 if TYPE_CHECKING:
     from netdef.graph import Blob, Net, Parameter
@@ -24,42 +27,40 @@ class Executable:
 
     Attributes
     ----------
-    net: the graph.  program: the instructions it became.
+    net: the graph.  program: the instructions it became.  devices: what runs them.
     inputs, outputs: names of the blobs it is fed, and of those nobody consumes.
     sources: the open data sources, by data layer.
     """
 
     def __init__(
-        self, program: Program, device: Device, seed: int, share: Executable | None = None, differentiable: bool = True
+        self,
+        program: Program,
+        devices: Sequence[Device],
+        seed: int,
+        share: Executable | None = None,
+        differentiable: bool = True,
     ):
         assert program.plan is not None
-        self.net: Net = program.net
+        self.parts = Parts(program)
+        self.net: Net = self.parts.net
         self.program = program
-        self.device = device
+        self.devices = tuple(devices)
         self.seed = seed
         self.sources: dict[str, Source] = {}
         self.inputs = [blob.name for blob in self.net.inputs]
         self.outputs = [blob.name for blob in self.net.outputs]
-        self._plan = program.plan
         self._share = share
         self._differentiable = differentiable
-        self._arenas = {name: device.allocate(size) for name, size in self._plan.arenas.items() if name != "parameters"}
-        self._arrays: dict[Buffer, Any] = {}
+        self._memory = Memory(program, self.devices, own_parameters=share is None)
         if share is None:
-            self._arenas["parameters"] = device.allocate(self._plan.arenas["parameters"])
             self._initialise()
         else:
             self._adopt(share)
-        self._lists = {
-            name: [device.bind(step, self._array) for step in getattr(program, name)]
-            for name in ("forward", "backward", "update")
-        }
-        self._without_sources = [
-            bound
-            for bound, step in zip(self._lists["forward"], program.forward, strict=True)
-            if step.layer not in {source.layer.name for source in program.sources}
-        ]
-        self._feeds = _feedable(program)
+        self._lists = {name: self._bind(name) for name in ("forward", "backward", "update")}
+        fed = {source.layer.name for source in program.sources}
+        self._without_sources = [number for number, step in enumerate(program.forward) if step.layer not in fed]
+        self._schedules: dict[tuple[str, bool], Schedule] = {}
+        self._feeds = _feedable(self.net, program)
         self._passes = -1  # forward runs so far, less one
 
     # Running
@@ -87,14 +88,9 @@ class Executable:
         """`forward` without reading the outputs: a device that runs by itself may not be done when this returns."""
         fed = self._feed_inputs(inputs)
         self._count_pass()
-        steps = self._lists["forward"]
-        if self.program.sources:
-            if fed:
-                steps = self._without_sources
-            else:
-                for source in self.program.sources:
-                    self._load(source)
-        self.device.run(steps)
+        if not fed:
+            self._load_sources()
+        self._run("forward", without_sources=fed)
 
     def backward(self, **top_gradients: Any) -> None:
         """Compute the gradients of parameters, and of blobs where needed, after a forward run.
@@ -106,27 +102,30 @@ class Executable:
         """
         if not self._differentiable:
             raise NetdefError(f"net '{self.net.name}' has no backward program", hint="it was compiled with backward=False")
-        by_name = {blob.name: blob for blob in self.program.seeds}
+        by_name = {blob.name: blob for blob in self.parts.seeded}
         for name in top_gradients:
             if name not in by_name and name not in self.outputs:
                 raise NetdefError(f"'{name}' is no output", hint="the outputs are " + ", ".join(self.outputs))
         for name, blob in by_name.items():
-            array = self._array(self.program.seeds[blob])
+            parts = self.parts.seed(blob)
             if name in top_gradients:
-                self._store(array, top_gradients[name], blob.shape, name)
+                self._store(parts, top_gradients[name], blob.shape, name)
             else:
-                self.device.write(array, np.array(blob.producer.loss_weights[blob.index], np.float32))
-        self.device.run(self._lists["backward"])
+                for part in parts:
+                    self._memory.write(part.buffer, np.array(blob.producer.loss_weights[blob.index], np.float32))
+        self._run("backward")
 
     def update(self) -> None:
         """Run the update list: one step of the solver on all parameters."""
-        self.device.run(self._lists["update"])
+        self._run("update")
 
     def first_non_finite(self) -> str | None:
         """Run forward again on the same inputs, one kernel at a time; the layer whose output first was not finite, or None."""
         for step, bound in zip(self.program.forward, self._lists["forward"], strict=True):
-            self.device.run([bound])
-            if not all(np.isfinite(self._host(b)).all() for b in step.outputs if b.dtype == "float32"):
+            device = self.devices[step.device]
+            device.run([bound])
+            device.synchronize()
+            if not all(np.isfinite(self._memory.read(b)).all() for b in step.outputs if b.dtype == "float32"):
                 return step.layer
         return None
 
@@ -134,8 +133,18 @@ class Executable:
 
     @property
     def runs_ahead(self) -> bool:
-        """Whether the device may still be running when a call returns, so that reading has to wait for it."""
-        return self.device.threads == 0
+        """Whether devices may still be running when a call returns, so that reading has to wait for them."""
+        return self.threads == 0
+
+    @property
+    def device(self) -> Device:
+        """The first of its devices."""
+        return self.devices[0]
+
+    @property
+    def threads(self) -> int:
+        """Host threads that compute; 0 where the hardware has its own."""
+        return sum(device.threads for device in self.devices)
 
     def read_later(self, names: Iterable[str]) -> Callable[[], dict[str, np.ndarray]]:
         """Copies of blobs as they are after all that was run before; calling the result waits for them.
@@ -144,9 +153,12 @@ class Executable:
         ------
         NetdefError: as `blob`.
         """
-        buffers = {name: self._kept(self._blob_buffer(name), f"blob '{name}'") for name in names}
-        readers = {name: self.device.read_later(self._array(buffer)) for name, buffer in buffers.items()}
-        return lambda: {name: _outer(read()) for name, read in readers.items()}
+        blobs = {name: self._blob(name) for name in names}
+        parts = {name: self._kept(self.parts.blob(blob), f"blob '{name}'") for name, blob in blobs.items()}
+        readers = {part.buffer: self._memory.read_later(part.buffer) for found in parts.values() for part in found}
+        return lambda: {
+            name: gathered(parts[name], blob.shape, lambda buffer: _outer(readers[buffer]())) for name, blob in blobs.items()
+        }
 
     def blob(self, name: str) -> np.ndarray:
         """A copy of a blob, (N, C, H, W) float32.
@@ -155,22 +167,25 @@ class Executable:
         ------
         NetdefError: if there is no such blob, or its memory has been used for others since.
         """
-        return self._read(self._blob_buffer(name), f"blob '{name}'")
+        blob = self._blob(name)
+        return gathered(self._kept(self.parts.blob(blob), f"blob '{name}'"), blob.shape, self._read)
 
     def blob_grad(self, name: str) -> np.ndarray:
         """A copy of the gradient of a blob, (N, C, H, W) float32; zeros, as in Caffe, if nothing in the net needs it.
 
         Where layers work in place it is that of the blob's first version.  `force_backward: true` asks for those of inputs.
         """
-        self._blob_buffer(name)  # an unknown name is said so
-        versions = [blob for blob in self.program.gradients if blob.name == name]
+        shape = self._blob(name).shape  # an unknown name is said so
+        versions = [blob for blob in self.parts.with_gradient if blob.name == name]
         if not versions:
-            return np.zeros(self.net.blobs[name].shape, np.float32)
-        return self._read(self.program.gradients[versions[0]], f"the gradient of blob '{name}'")
+            return np.zeros(shape, np.float32)
+        parts = self._kept(self.parts.gradient(versions[0]), f"the gradient of blob '{name}'")
+        return summed(parts, versions[0].shape, self._read)
 
     def param(self, layer: str, index: int) -> np.ndarray:
         """A copy of parameter `index` of a layer, in Caffe's shape."""
-        return self._host(self._parameter_buffer(layer, index))
+        owner = self._parameter(layer, index).owner
+        return gathered(self.parts.parameter(owner), owner.shape, self._memory.read)
 
     def set_param(self, layer: str, index: int, array: Any) -> None:
         """Overwrite parameter `index` of a layer.
@@ -179,26 +194,31 @@ class Executable:
         ------
         NetdefError: if the shapes differ.
         """
-        target = self._parameter_buffer(layer, index)
+        owner = self._parameter(layer, index).owner
         values = np.asarray(array, np.float32)
-        if values.shape != target.shape:
-            raise NetdefError(f"parameter {index} of layer '{layer}' has shape {target.shape}, not {values.shape}")
-        self.device.write(self._array(target), values)
+        if values.shape != owner.shape:
+            raise NetdefError(f"parameter {index} of layer '{layer}' has shape {owner.shape}, not {values.shape}")
+        scattered(self.parts.parameter(owner), values, self._memory.write)
 
     def param_grad(self, layer: str, index: int) -> np.ndarray:
         """A copy of the gradient of parameter `index` of a layer, in Caffe's shape."""
         owner = self._parameter(layer, index).owner
-        if owner not in self.program.parameter_gradients:
+        parts = self.parts.parameter_gradient(owner)
+        if not parts:
             raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed")
-        return self._host(self.program.parameter_gradients[owner])
+        return gathered(parts, owner.shape, self._memory.read)
+
+    def has_state(self, parameter: Parameter, name: str) -> bool:
+        """Whether the solver keeps such a state for a parameter."""
+        return bool(self.parts.state(parameter.owner, name))
 
     def state(self, parameter: Parameter, name: str) -> np.ndarray:
         """A copy of a solver's state, such as a parameter's momentum, in the parameter's shape."""
-        return self._host(self.program.states[parameter.owner, name])
+        return gathered(self.parts.state(parameter.owner, name), parameter.owner.shape, self._memory.read)
 
     def set_state(self, parameter: Parameter, name: str, values: np.ndarray) -> None:
         """Overwrite a solver's state."""
-        self.device.write(self._array(self.program.states[parameter.owner, name]), values.reshape(parameter.shape))
+        scattered(self.parts.state(parameter.owner, name), values.reshape(parameter.owner.shape), self._memory.write)
 
     def set_scalar(self, name: str, value: float) -> None:
         """Set a number that kernels read: `iteration`, `rate`, ...  Programs that do not use it ignore it.
@@ -207,12 +227,13 @@ class Executable:
         """
         if name == "iteration":
             self._passes = int(value) - 1
-        elif name in self.program.scalars:
+        else:
             self._write_scalar(name, value)
 
     def scalar(self, name: str) -> float:
         """The present value of such a number."""
-        return float(self._host(self.program.scalars[name])[0])
+        buffer = next(buffer for (scalar, _), buffer in self.program.scalars.items() if scalar == name)
+        return float(self._memory.read(buffer)[0])
 
     def save_weights(self, path: str | Path) -> None:
         """Write all parameters as a .caffemodel (or .h5 by its ending), beside and renamed."""
@@ -237,7 +258,8 @@ class Executable:
             source.close()
         self.sources.clear()
         if self._share is None:
-            self.device.close()
+            for device in self.devices:
+                device.close()
 
     def __enter__(self) -> Executable:
         return self
@@ -245,69 +267,79 @@ class Executable:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # Memory
+    # Binding
 
-    def _array(self, buffer: Buffer) -> Any:
-        """The device's array of a buffer."""
-        if buffer not in self._arrays:
-            arena, offset = self._plan.offsets[buffer.root]
-            offset += buffer.byte_offset
-            self._arrays[buffer] = self.device.array(self._arenas[arena], offset, buffer.shape, buffer.dtype)
-        return self._arrays[buffer]
+    def _bind(self, name: str) -> list[Step]:
+        steps = getattr(self.program, name)
+        return [self.devices[step.device].bind(step, self._memory.array) for step in steps]
 
-    def _host(self, buffer: Buffer) -> np.ndarray:
-        """A copy of a buffer, in internal layout."""
-        return self.device.read(self._array(buffer))
+    def steps(self, name: str) -> list[tuple[Instruction, Step]]:
+        """A list's instructions ("forward", "backward" or "update"), each with what runs it."""
+        return list(zip(getattr(self.program, name), self._lists[name], strict=True))
 
-    def _write_scalar(self, name: str, value: float) -> None:
-        scalar = self.program.scalars[name]
-        self.device.write(self._array(scalar), np.array([value], scalar.dtype))
+    def _run(self, name: str, without_sources: bool = False) -> None:
+        """Run a list; without the instructions of data layers if the caller gave their blobs."""
+        bound = self._lists[name]
+        chosen = self._without_sources if without_sources else range(len(bound))
+        if len(self.devices) == 1:
+            self.devices[0].run(bound if not without_sources else [bound[number] for number in chosen])
+            return
+        if (name, without_sources) not in self._schedules:
+            steps = getattr(self.program, name)
+            some = [steps[number] for number in chosen], [bound[number] for number in chosen]
+            self._schedules[name, without_sources] = Schedule(self.devices, *some, self._memory.span)
+        self._schedules[name, without_sources].run()
 
     def _initialise(self) -> None:
-        for parameter, buffer in self.program.parameters.items():
-            array = self._array(buffer)
-            values = array if isinstance(array, np.ndarray) else np.empty(buffer.shape, np.float32)
-            fill(values, parameter.filler, self.seed, str(parameter), parameter.layer.position)
-            if values is not array:
-                self.device.write(array, values)
+        """Fill every parameter as a whole, so that its numbers are the same however it is cut."""
+        for owner, parts in self.parts.parameters().items():
+            array = self._memory.array(parts[0].buffer)
+            here = len(parts) == 1 and parts[0].is_whole and isinstance(array, np.ndarray)
+            values = array if here else np.empty(owner.shape, np.float32)
+            fill(values, owner.filler, self.seed, str(owner), owner.layer.position)
+            if not here:
+                scattered(parts, values, self._memory.write)
 
     def _adopt(self, other: Executable) -> None:
-        """Use the parameters of another executable, by layer name; those it lacks are this one's own."""
-        theirs = {str(parameter): buffer for parameter, buffer in other.program.parameters.items()}
-        own = [parameter for parameter in self.program.parameters if str(parameter) not in theirs]
-        if own:
-            names = ", ".join(sorted({parameter.layer.name for parameter in own}))
+        """Use the parameters of another executable, by layer name."""
+        theirs = {str(owner): (owner, parts) for owner, parts in other.parts.parameters().items()}
+        mine = self.parts.parameters()
+        lacking = [owner for owner in mine if str(owner) not in theirs]
+        if lacking:
+            names = ", ".join(sorted({owner.layer.name for owner in lacking}))
             raise NetdefError(f"layers of the test net that the training net has no weights for: {names}")
-        for parameter, buffer in self.program.parameters.items():
-            shared = theirs[str(parameter)]
-            if shared.shape != buffer.shape:
+        for owner, parts in mine.items():
+            shared, held = theirs[str(owner)]
+            if shared.shape != owner.shape:
                 raise NetdefError(
-                    f"parameter {parameter} has shape {buffer.shape} in phase {self.net.phase} "
+                    f"parameter {owner} has shape {owner.shape} in phase {self.net.phase} "
                     f"and {shared.shape} in phase {other.net.phase}",
-                    position=parameter.layer.position,
+                    position=owner.layer.position,
                 )
-            self._arrays[buffer] = other._array(shared)
+            on = {part.buffer.device: part.buffer for part in held}
+            for part in parts:
+                self._memory.adopt(part.buffer, other._memory, on[part.buffer.device])
 
-    def _read(self, buffer: Buffer, what: str) -> np.ndarray:
-        return _outer(self._host(self._kept(buffer, what)))
+    def _read(self, buffer: Buffer) -> np.ndarray:
+        return _outer(self._memory.read(buffer))
 
-    def _kept(self, buffer: Buffer, what: str) -> Buffer:
-        """The buffer, which must not have been used for others since."""
-        if buffer.root in self._plan.recycled:
+    def _kept(self, parts: list[Part], what: str) -> list[Part]:
+        """The parts, which must not have been used for others since."""
+        if any(self._memory.recycles(part.buffer) for part in parts):
             raise NetdefError(
                 f"{what} was not kept: its memory is reused by others in this program",
                 hint='compile with keep="all" to read it',
             )
-        return buffer
+        return parts
 
-    def _blob_buffer(self, name: str) -> Buffer:
+    def _blob(self, name: str) -> Blob:
         blob = self.net.blobs.get(name)
         if blob is None:
             raise NetdefError(
                 f"net '{self.net.name}' has no blob '{name}' in phase {self.net.phase}",
                 hint=did_you_mean(name, self.net.blobs),
             )
-        return self.program.blobs[blob]
+        return blob
 
     def _parameter(self, layer: str, index: int) -> Parameter:
         parameters = self.net.layer(layer).parameters
@@ -315,15 +347,16 @@ class Executable:
             raise NetdefError(f"layer '{layer}' has {len(parameters)} parameters, there is no parameter {index}")
         return parameters[index]
 
-    def _parameter_buffer(self, layer: str, index: int) -> Buffer:
-        return self.program.parameters[self._parameter(layer, index).owner]
-
     # Feeding
 
     def _count_pass(self) -> None:
         self._passes += 1
-        if "iteration" in self.program.scalars:
-            self._write_scalar("iteration", self._passes)
+        self._write_scalar("iteration", self._passes)
+
+    def _write_scalar(self, name: str, value: float) -> None:
+        for (scalar, _), buffer in self.program.scalars.items():
+            if scalar == name:
+                self._memory.write(buffer, np.array([value], buffer.dtype))
 
     def _feed_inputs(self, inputs: Mapping[str, Any]) -> bool:
         """Store the given arrays; whether any of them replaces a data source."""
@@ -333,31 +366,36 @@ class Executable:
                 hint = did_you_mean(name, self._feeds) or "those that are: " + (", ".join(self._feeds) or "none")
                 raise NetdefError(f"'{name}' is not an input of net '{self.net.name}'", hint=hint)
             blob, from_source = self._feeds[name]
-            self._store(self._array(self.program.blobs[blob]), values, blob.shape, name)
+            self._store(self.parts.blob(blob), values, blob.shape, name)
             replaced |= from_source
         return replaced
 
-    def _load(self, source: SourceInput) -> None:
-        """Copy the next batch of a data source into its buffers."""
-        from runtime.data import open_source
+    def _load_sources(self) -> None:
+        """Copy the next batch of every data source into its buffers, on each device that takes any of it."""
+        inputs: dict[str, list[SourceInput]] = {}
+        for source in self.program.sources:
+            inputs.setdefault(source.layer.name, []).append(source)
+        for name, takers in inputs.items():
+            if name not in self.sources:
+                from runtime.data import open_source
 
-        name = source.layer.name
-        if name not in self.sources:
-            self.sources[name] = open_source(source.layer, self.seed)
-        batch = self.sources[name].next()
-        for field, buffer in source.fields.items():
-            self.device.upload(self._array(buffer), getattr(batch, field))
-        self.sources[name].release(batch)
+                self.sources[name] = open_source(takers[0].layer, self.seed)
+            batch = self.sources[name].next()
+            for taker in takers:
+                images = slice(*taker.images) if taker.images else slice(None)
+                for field, buffer in taker.fields.items():
+                    self._memory.upload(buffer, getattr(batch, field)[images])
+            self.sources[name].release(batch)
 
-    def _store(self, array: Any, values: Any, shape: tuple[int, ...], name: str) -> None:
-        """Write an array in user order (batch first) into one in internal order (batch last)."""
+    def _store(self, parts: list[Part], values: Any, shape: tuple[int, ...], name: str) -> None:
+        """Write an array in user order (batch first) into its parts in internal order (batch last)."""
         values = np.asarray(values)
         if values.shape != shape:
             hint = ""
             if values.shape[1:] == shape[1:] and values.ndim:
                 hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
             raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
-        self.device.write(array, np.moveaxis(values, 0, -1) if values.ndim else values)
+        scattered(parts, values, lambda buffer, part: self._memory.write(buffer, np.moveaxis(part, 0, -1) if part.ndim else part))
 
 
 def _outer(array: np.ndarray) -> np.ndarray:
@@ -365,10 +403,9 @@ def _outer(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim else array
 
 
-def _feedable(program: Program) -> dict[str, tuple[Blob, bool]]:
+def _feedable(net: Net, program: Program) -> dict[str, tuple[Blob, bool]]:
     """The blobs that can be given to forward, and whether that replaces a data source."""
-    feeds = {blob.name: (blob, False) for blob in program.net.inputs}
+    feeds = {blob.name: (blob, False) for blob in net.inputs}
     for source in program.sources:
-        feeds |= {blob.name: (blob, True) for blob in source.layer.tops}
+        feeds |= {blob.name: (blob, True) for blob in net.layer(source.layer.name).tops}
     return feeds
-

@@ -14,6 +14,7 @@ A family's lowering (runtime/layers/*.py) is one function that asks the builder 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -26,6 +27,26 @@ from runtime.program import Buffer, Instruction, SourceInput, internal_shape
 if TYPE_CHECKING:
     from netdef.graph import Blob, Net, Parameter
     from netdef.layers.base import Layer
+    from netdef.layers.cuts import Region, Run
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """A gradient of some channels and images of a blob.
+
+    Parameters
+    ----------
+    buffer: holds it, as one run of elements.
+    channels, images: which, counted in the blob.
+    demand: what those have in common that come from one reader's shares.
+    fresh: whether one instruction writes the buffer and nothing else will read it, so that it may be written in its place at once.
+    """
+
+    buffer: Buffer
+    channels: Run
+    images: Run
+    demand: object
+    fresh: bool
+
 
 Lowering = Callable[[Any, "Builder"], None]  # each takes its own family
 Outputs = Buffer | tuple[Buffer, ...]
@@ -100,6 +121,7 @@ class Builder:
     wanted: the bottoms, as (layer, index), that need this layer's contribution to their gradient.
     seeds: the blobs whose gradient the host gives (the program's outputs, or its losses).
     seed: the run's random seed.
+    region: of a net divided over devices, which part of which shape a blob is.
     """
 
     def __init__(
@@ -109,29 +131,33 @@ class Builder:
         wanted: Collection[tuple[Layer, int]] = (),
         seeds: Collection[Blob] = (),
         seed: int = 0,
+        region: Callable[[Blob], tuple[Region, tuple[int, ...]] | None] = lambda blob: None,
     ):
         self.net = net
         self.phase = net.phase
         self._live, self._wanted, self._seed = live, wanted, seed
         self._layer: Layer | None = None
+        self.region = region
         self.forward_list: list[Instruction] = []
         self.backward_lists: dict[Layer, list[Instruction]] = {}
         self.blobs: dict[Blob, Buffer] = {}
         self.parameters: dict[Parameter, Buffer] = {}
         self.parameter_contributions: dict[Parameter, list[Buffer]] = {}
         self.contributions: dict[Blob, list[Buffer]] = {}
+        self.partial_contributions: dict[Blob, list[Partial]] = {}
+        self.substitutes: dict[Buffer, Buffer] = {}
         self.gradients: dict[Blob, Buffer] = {}
         self.seeds: dict[Blob, Buffer] = {}
-        self.scalars: dict[str, Buffer] = {}
+        self.scalars: dict[tuple[str, int], Buffer] = {}
         self.sources: list[SourceInput] = []
         for blob in seeds:
-            self.seeds[blob] = Buffer(f"{blob}.seed", internal_shape(blob.shape), "input")
+            self.seeds[blob] = Buffer(f"{blob}.seed", internal_shape(blob.shape), "input", device=blob.producer.device)
             self.contributions[blob] = [self.seeds[blob]]
         for parameter in net.parameters:
             if parameter.owner is parameter:
                 suffix = _PARAMETER_SUFFIXES.get(parameter.index, f"p{parameter.index}")
                 name = f"{parameter.layer.name}.{suffix}"
-                self.parameters[parameter] = Buffer(name, parameter.shape, "parameter")
+                self.parameters[parameter] = Buffer(name, parameter.shape, "parameter", device=parameter.layer.device)
 
     def lower(self, layer: Layer) -> None:
         """Append one layer's instructions."""
@@ -149,7 +175,7 @@ class Builder:
         """A new buffer for a layer's output blob (the same one when asked again)."""
         blob = layer.tops[index]
         if blob not in self.blobs:
-            self.blobs[blob] = Buffer(str(blob), internal_shape(blob.shape), role)
+            self.blobs[blob] = Buffer(str(blob), internal_shape(blob.shape), role, device=layer.device)
         return self.blobs[blob]
 
     def alias(self, layer: Layer, top: int, bottom: int) -> None:
@@ -173,15 +199,16 @@ class Builder:
 
     def saved(self, layer: Layer, name: str, shape: tuple[int, ...], dtype: str = "float32") -> Buffer:
         """A new internal buffer that lives from its first write to its last read."""
-        return Buffer(f"{layer.name}.{name}", shape, "saved", dtype)
+        return Buffer(f"{layer.name}.{name}", shape, "saved", dtype, device=layer.device)
 
     def host_input(self, layer: Layer, name: str, shape: tuple[int, ...], dtype: str) -> Buffer:
         """A new buffer that the host writes before each forward run."""
-        return Buffer(f"{layer.name}.{name}", shape, "input", dtype)
+        return Buffer(f"{layer.name}.{name}", shape, "input", dtype, device=layer.device)
 
     def source(self, layer: Layer, **fields: Buffer) -> None:
         """Declare that a data source feeds these buffers, by its batch's field names."""
-        self.sources.append(SourceInput(layer, fields))
+        part = self.region(layer.tops[0])
+        self.sources.append(SourceInput(layer, fields, part[0].images if part else None))
 
     def parameter(self, layer: Layer, index: int) -> Buffer:
         """The buffer of a layer's parameter (its owner's if it is shared)."""
@@ -189,10 +216,11 @@ class Builder:
 
     def scalar(self, name: str) -> Buffer:
         """One number that the host sets: `iteration` is int64, any other float32."""
-        if name not in self.scalars:
+        device = self._layer.device if self._layer else 0
+        if (name, device) not in self.scalars:
             dtype = "int64" if name == "iteration" else "float32"
-            self.scalars[name] = Buffer(name, (1,), "scalar", dtype)
-        return self.scalars[name]
+            self.scalars[name, device] = Buffer(name, (1,), "scalar", dtype, device=device)
+        return self.scalars[name, device]
 
     def seed(self, layer: Layer) -> tuple[int, int]:
         """The Philox key of a layer: the run's seed and a hash of the layer's name, 32 bits each."""
@@ -215,13 +243,15 @@ class Builder:
     def gradient(self, blob: Blob) -> Buffer:
         """The buffer that will hold a blob's whole gradient."""
         if blob not in self.gradients:
-            self.gradients[blob] = Buffer(f"{blob}.grad", internal_shape(blob.shape), "gradient")
+            device = blob.producer.device
+            self.gradients[blob] = Buffer(f"{blob}.grad", internal_shape(blob.shape), "gradient", device=device)
         return self.gradients[blob]
 
     def bottom_gradient(self, layer: Layer, index: int) -> Buffer:
         """A new buffer for this layer's contribution to the gradient of a bottom."""
         blob = layer.bottoms[index]
-        contribution = Buffer(f"{blob}.grad.{layer.name}", internal_shape(blob.shape), "gradient")
+        device = blob.producer.device
+        contribution = Buffer(f"{blob}.grad.{layer.name}", internal_shape(blob.shape), "gradient", device=device)
         self.contributions.setdefault(blob, []).append(contribution)
         return contribution
 
@@ -231,7 +261,7 @@ class Builder:
         shares = self.parameter_contributions.setdefault(owner, [])
         suffix = ".grad" if not shares else f".grad.{layer.name}"
         role = "parameter_gradient" if not shares else "gradient"
-        shares.append(Buffer(self.parameters[owner].name + suffix, owner.shape, role))
+        shares.append(Buffer(self.parameters[owner].name + suffix, owner.shape, role, device=layer.device))
         return shares[-1]
 
     # Instructions

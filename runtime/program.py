@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netdef.graph import Blob, Net, Parameter
+    from runtime.passes.placement.divide import Division
 
 ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}
 
@@ -142,10 +143,22 @@ def _constant_text(value: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class SourceInput:
-    """What a data layer's source feeds: its buffers, by the names of the source's batch fields."""
+    """What a data layer's source feeds: its buffers, by the names of the source's batch fields.
+
+    images: which of the batch's images these buffers take; None for all.
+    """
 
     layer: Any
     fields: Mapping[str, Buffer]
+    images: tuple[int, int] | None = None
+
+
+PARAMETERS, WORKING = "parameters", "working"  # the arenas of a device
+
+
+def arena_of(kind: str, device: int) -> str:
+    """The name of a device's arena of a kind."""
+    return f"{kind}:{device}" if device else kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +167,10 @@ class MemoryPlan:
 
     Parameters
     ----------
-    offsets: byte offset of each root buffer in the arena of its kind ("parameters" or "working").
-    arenas: bytes of each arena.
+    offsets: the arena of each root buffer, by its name, and its byte offset there.
+    arenas: bytes of each arena, two for each device.
     totals: bytes by what they hold: weights, activations, gradients, ..., as `netdef compile` prints them.
+    by_device: the same for each device.
     recycled: buffers whose memory other buffers take over, so that they cannot be read afterwards.
     """
 
@@ -164,11 +178,22 @@ class MemoryPlan:
     arenas: Mapping[str, int]
     totals: Mapping[str, int]
     recycled: frozenset[Buffer]
+    by_device: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A compiled network.  `blobs` and `gradients` say which buffer holds which blob of the graph."""
+    """A compiled network.
+
+    Parameters
+    ----------
+    net: the graph that was lowered; on several devices the divided one.
+    blobs, gradients: which buffer holds which blob of it.
+    learned: where copies of a parameter on several devices are updated by a part on each: the parts, as parameters, and where
+        they lie.  Such a parameter's gradients and solver states are its parts'.
+    scalars: by name and device.
+    division: how the net was divided; None on one device.
+    """
 
     net: Net
     forward: tuple[Instruction, ...]
@@ -179,10 +204,16 @@ class Program:
     seeds: Mapping[Blob, Buffer] = field(default_factory=dict)
     parameters: Mapping[Parameter, Buffer] = field(default_factory=dict)
     parameter_gradients: Mapping[Parameter, Buffer] = field(default_factory=dict)
+    learned: Mapping[Parameter, Buffer] = field(default_factory=dict)
     states: Mapping[tuple[Parameter, str], Buffer] = field(default_factory=dict)
-    scalars: Mapping[str, Buffer] = field(default_factory=dict)
+    scalars: Mapping[tuple[str, int], Buffer] = field(default_factory=dict)
     sources: tuple[SourceInput, ...] = ()
+    division: Division | None = None
     plan: MemoryPlan | None = None
+
+    def weights(self, parameter: Parameter) -> Buffer:
+        """Where a parameter lies that has a gradient."""
+        return self.learned[parameter] if parameter in self.learned else self.parameters[parameter]
 
     @property
     def instructions(self) -> Iterator[Instruction]:

@@ -7,6 +7,7 @@ from math import prod
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import Layer, layer
+from netdef.layers.cuts import Same
 
 
 @layer("Accuracy")
@@ -56,6 +57,8 @@ class ArgMax(Layer):
     Output: with an axis, the input's shape with that axis top_k long, holding indices, or values if out_max_val.
     Without, (N, 1, top_k), or (N, 2, top_k) with out_max_val: indices, then values; four axes for four.
     """
+
+    cuts = Same("axis", channels=False)
 
     @cached_property
     def axis(self) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from netdef.graph import shape_text
 from netdef.language.diagnostics import NetdefError, Note
+from netdef.layers.cuts import Cuts
 from netdef.schema.layer_types import LAYER_TYPES
 from netdef.units import plural
 
@@ -30,7 +31,8 @@ class Layer:
     - `output_shapes(*shapes)`: the shapes of the tops from those of the bottoms;
     - `parameter_shapes(*shapes)`: (shape, filler) of each parameter;
     - `macs`: multiply-accumulates of one image;
-    - `channel_groups`: how many runs of channels it keeps apart.
+    - `channel_groups`: how many runs of channels it keeps apart;
+    - `cuts`: how several devices can share it.
     Geometry (kernel, stride, axis ...) is given as properties, which the runtime reads too. They may use
     `self.bottoms`, which are bound before any rule is asked.
 
@@ -41,6 +43,7 @@ class Layer:
     loss_weights: one a top; what the top adds to the objective.
     propagate_down: one a bottom; None leaves it to what needs a gradient.
     in_place: one a top; whether it takes the name of the bottom at its place.
+    device: which of the program's devices runs it.
     """
 
     bottoms_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
@@ -48,6 +51,7 @@ class Layer:
     is_loss: ClassVar[bool] = False  # its first top has loss weight 1 and may go unnamed
     is_source: ClassVar[bool] = False  # makes its tops from outside the net
     frozen_parameters: ClassVar[bool] = False  # statistics that the layer keeps itself; no solver touches them
+    cuts: ClassVar[Cuts] = Cuts()
     channel_groups: int | None = 1  # None: channels do not mix at all; g: only within g equal runs; 1: they all may
 
     bottoms: tuple[Blob, ...]
@@ -72,6 +76,7 @@ class Layer:
         self.loss_weights = ()
         self.propagate_down = ()
         self.in_place = ()
+        self.device = 0
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         raise NotImplementedError

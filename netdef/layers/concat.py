@@ -3,10 +3,57 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
+from typing import Any
 
 from netdef.graph import Shape
 from netdef.layers.base import ANY, Layer, layer, shapes_disagree
+from netdef.layers.cuts import Part, Region, Regions, Run, Same, joined, length, overlap, shifted
+
+
+def piece(region: Region, along: Run, shift: int) -> Region | None:
+    """The channels of a region that lie within `along`, renumbered; None if there are none."""
+    runs = overlap(region.channels, (along,))
+    return Region(region.images, shifted(runs, shift)) if runs else None
+
+
+class JoinCuts(Same):
+    """Joined along the channels, the parts of all bottoms follow one another; along another axis all parts are alike."""
+
+    def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
+        if layer.axis != 1:
+            return super().follow(layer, bottoms)
+        images = {bottom.images for bottom in bottoms if bottom is not None}
+        if len(images) != 1:
+            return None
+        starts = layer.starts
+        runs = [run for b, start in zip(bottoms, starts, strict=True) if b is not None for run in shifted(b.channels, start)]
+        return (Region(images.pop(), joined(runs)),)
+
+    def part(self, layer: Any, tops: Regions) -> Part | None:
+        (top,) = tops
+        if layer.axis != 1 or top is None:
+            return super().part(layer, tops)
+        ranges = [(start, start + bottom.shape[1]) for start, bottom in zip(layer.starts, layer.bottoms, strict=True)]
+        return Part(tuple(piece(top, along, -along[0]) for along in ranges), tops)
+
+
+class SliceCuts(Same):
+    """Cut along the channels, each top takes its own part of the bottom's; along another axis all parts are alike."""
+
+    def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
+        (bottom,) = bottoms
+        if layer.axis != 1 or bottom is None:
+            return super().follow(layer, bottoms)
+        return tuple(piece(bottom, along, -along[0]) for along in pairwise(layer.points))
+
+    def part(self, layer: Any, tops: Regions) -> Part | None:
+        images = {top.images for top in tops if top is not None}
+        if layer.axis != 1 or len(images) != 1:
+            return super().part(layer, tops)
+        runs = [shifted(top.channels, point) for top, point in zip(tops, layer.points, strict=False) if top is not None]
+        points = list(accumulate(map(length, runs)))[:-1]
+        return Part((Region(images.pop(), joined(chain(*runs))),), tops, fields={"slice_point": points})
 
 
 @layer("Concat")
@@ -14,12 +61,18 @@ class Concat(Layer):
     """The bottoms one after another along `axis`; they agree in all other dimensions."""
 
     bottoms_allowed = (1, ANY)
+    cuts = JoinCuts("axis")
 
     @cached_property
     def axis(self) -> int:
         if self.p.HasField("concat_dim"):
             return self.axis_of(self.p.concat_dim, len(self.bottoms[0].shape), "concat_dim")
         return self.axis_of(self.p.axis, len(self.bottoms[0].shape))
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Where along the axis each bottom begins."""
+        return tuple(accumulate((bottom.shape[self.axis] for bottom in self.bottoms[:-1]), initial=0))
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if self.p.HasField("concat_dim") and self.p.HasField("axis"):
@@ -36,6 +89,7 @@ class Slice(Layer):
     """The bottom cut along `axis` at each slice_point, or into equal parts without any."""
 
     tops_allowed = (1, ANY)
+    cuts = SliceCuts("axis")
 
     @cached_property
     def axis(self) -> int:

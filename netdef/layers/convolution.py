@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import ANY, Layer, ParameterShape, layer
+from netdef.layers.cuts import Cut, Cuts, Part, Region, Regions, Run, Same
 from netdef.layers.window import check_positive, convolved, deconvolved, sizes, spatial
 
 
@@ -70,11 +72,50 @@ class Window(Layer):
         return result
 
 
+class FilterCuts(Cuts):
+    """Some of the filters make some of the output channels, from the whole input, or from that of their groups."""
+
+    def part(self, layer: Any, tops: Regions) -> Part | None:
+        top = tops[0]
+        if top is None or top.run is None or any(other != top for other in tops) or layer.axis != 1:
+            return None
+        (begin, end), groups = top.run, layer.group
+        outputs, inputs = layer.num_output // groups, layer.channels // groups
+        first, last = begin // outputs, -(-end // outputs)  # the groups that these filters are in
+        divided = begin % outputs or end % outputs
+        if divided and last - first > 1:
+            return None
+        bottom = Region(top.images, ((first * inputs, last * inputs),))
+        weights = self.weights(layer, top.run, (first, last))
+        if weights is None:
+            return None
+        cuts = (None, None) if end - begin == layer.num_output else (weights, Cut(0, top.channels))
+        fields = {"num_output": end - begin, "group": last - first}
+        return Part((bottom,) * len(tops), tops, cuts[: 1 + layer.bias_term], fields)
+
+    def weights(self, layer: Any, filters: Run, groups: Run) -> Cut | None:
+        """The part of the weights (num_output, ...) that these filters are."""
+        return Cut(0, (filters,))
+
+
+class TransposedCuts(FilterCuts):
+    """The same for weights (channels, num_output / group, ...): groups lie along the first axis, filters along the second."""
+
+    def weights(self, layer: Any, filters: Run, groups: Run) -> Cut | None:
+        if layer.group == 1:
+            return Cut(1, (filters,))
+        outputs, inputs = layer.num_output // layer.group, layer.channels // layer.group
+        if filters != (groups[0] * outputs, groups[1] * outputs):
+            return None
+        return Cut(0, ((groups[0] * inputs, groups[1] * inputs),))
+
+
 class Filters(Window):
     """A Window with weights: Convolution and Deconvolution. Several bottoms go through the same weights."""
 
     bottoms_allowed = (1, ANY)
     tops_allowed = (1, ANY)
+    cuts = FilterCuts()
 
     @property
     def num_output(self) -> int:
@@ -149,6 +190,8 @@ class Deconvolution(Filters):
     Output: stride (size - 1) + (dilation (kernel - 1) + 1) - 2 pad along each spatial axis.
     """
 
+    cuts = TransposedCuts()
+
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check(bottoms)
         x = bottoms[0]
@@ -172,6 +215,8 @@ class Deconvolution(Filters):
 @layer("Im2col")
 class Im2col(Window):
     """Unfolds every window into a column: channels x kernel_h x kernel_w channels, one position a window."""
+
+    cuts = Same(channels=False)
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms

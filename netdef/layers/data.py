@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from netdef.graph import Shape
 from netdef.layers.base import ANY, Layer, layer
+from netdef.layers.cuts import Source
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
 BUILTIN_SIZE = 256  # their images' sides, in pixels
@@ -64,6 +65,8 @@ class ImageData(Samples):
     new_height and new_width together stretch every image.  One of them alone, which Caffe refuses, brings the shorter side to
     that many pixels and keeps the square in the centre.
     """
+
+    cuts = Source()
 
     @property
     def source(self) -> str:

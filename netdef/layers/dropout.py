@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from netdef.graph import Shape
 from netdef.layers.base import Layer, layer
+from netdef.layers.cuts import Same
 
 
 @layer("Dropout")
 class Dropout(Layer):
     """In training each element is kept with probability 1 - dropout_ratio and divided by it, else 0; in test y = x."""
 
+    cuts = Same()
     channel_groups = None
 
     @property

@@ -6,11 +6,13 @@ from math import e
 
 from netdef.graph import Shape
 from netdef.layers.base import Layer, layer
+from netdef.layers.cuts import Same
 
 
 class Elementwise(Layer):
     """y = f(x), element by element."""
 
+    cuts = Same()
     channel_groups = None
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from netdef.graph import Shape
 from netdef.layers.base import ANY, Layer, enum_name, layer, per_image, shapes_disagree
+from netdef.layers.cuts import Same
 
 
 @layer("Eltwise")
 class Eltwise(Layer):
     """The sum (each bottom times its coeff), the product or the largest of the bottoms."""
 
+    cuts = Same()
     bottoms_allowed = (2, ANY)
     channel_groups = None
 

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from netdef.graph import Shape
 from netdef.layers.base import Layer, ParameterShape, images, layer
+from netdef.layers.cuts import Cut, Cuts, Part, Region, Regions, Same, region_of
+
+
+class RowCuts(Cuts):
+    """Some rows of the weights make some of the outputs, from the whole input."""
+
+    def part(self, layer: Any, tops: Regions) -> Part | None:
+        (top,), (bottom,) = tops, layer.bottoms
+        if top is None or layer.axis == 0:
+            return None
+        whole = region_of(layer.tops[0].shape)
+        takes = (Region(top.images, region_of(bottom.shape).channels),)
+        if top.channels == whole.channels:
+            return Part(takes, tops, (None,) * len(layer.parameters))
+        if layer.axis != 1 or top.run is None:
+            return None
+        rows = Cut(int(layer.transpose), top.channels), Cut(0, top.channels)
+        return Part(takes, tops, rows[: len(layer.parameters)], {"num_output": top.run[1] - top.run[0]})
 
 
 @layer("InnerProduct")
@@ -15,6 +34,8 @@ class InnerProduct(Layer):
 
     Parameters: weights (num_output, K), or (K, num_output) when `transpose`; biases (num_output,).
     """
+
+    cuts = RowCuts()
 
     @property
     def num_output(self) -> int:
@@ -58,6 +79,8 @@ class Embed(Layer):
 
     Parameters: table (input_dim, num_output), biases (num_output,).
     """
+
+    cuts = Same(channels=False)
 
     @property
     def num_output(self) -> int:

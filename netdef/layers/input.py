@@ -6,6 +6,7 @@ from typing import Any
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import ANY, Layer, ParameterShape, layer
+from netdef.layers.cuts import Source
 
 
 class Declared(Layer):
@@ -37,6 +38,8 @@ class Declared(Layer):
 @layer("Input")
 class Input(Declared):
     """Blobs that the caller fills before each pass."""
+
+    cuts = Source(channels=True)
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         return self.declared_shapes()

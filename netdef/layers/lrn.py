@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import Layer, enum_name, layer, per_image
+from netdef.layers.cuts import Cuts, Part, Region, Regions, Same
+
+
+class Neighbours(Cuts):
+    """Apart where a cut falls between groups; elsewhere each side also takes half a window of channels beyond the seam."""
+
+    def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
+        return bottoms if self.part(layer, bottoms) else None
+
+    def part(self, layer: Any, tops: Regions) -> Part | None:
+        (top,) = tops
+        if top is None or top.run is None:
+            return None
+        (begin, end), size = top.run, layer.tops[0].shape[1] // layer.group
+        if begin % size == 0 and end % size == 0:
+            return Part(tops, tops, fields={"group": (end - begin) // size})
+        first = begin // size * size
+        if end > first + size:
+            return None
+        reach = layer.size // 2
+        seen = (Region(top.images, ((max(begin - reach, first), min(end + reach, first + size)),)),)
+        return Part(seen, seen, fields={"group": 1})
 
 
 @layer("LRN")
@@ -38,6 +62,10 @@ class LRN(Layer):
     @property
     def within_channel(self) -> bool:
         return enum_name(self.p, "norm_region") == "WITHIN_CHANNEL"
+
+    @property
+    def cuts(self) -> Cuts:  # type: ignore[override]
+        return Same() if self.within_channel else Neighbours()
 
     @property
     def channel_groups(self) -> int | None:  # type: ignore[override]

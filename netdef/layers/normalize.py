@@ -6,6 +6,7 @@ from typing import Any
 
 from netdef.graph import Shape
 from netdef.layers.base import Layer, ParameterShape, layer, per_image
+from netdef.layers.cuts import Cuts, PerChannel, Same
 
 
 @layer("BatchNorm")
@@ -19,6 +20,10 @@ class BatchNorm(Layer):
 
     channel_groups = None
     frozen_parameters = True
+
+    @property
+    def cuts(self) -> Cuts:  # type: ignore[override]
+        return PerChannel(images=self.use_global_stats)  # the batch's own statistics are the whole batch's
 
     @property
     def eps(self) -> float:
@@ -62,6 +67,10 @@ class MVN(Layer):
     @property
     def channel_groups(self) -> int | None:  # type: ignore[override]
         return 1 if self.p.across_channels else None
+
+    @property
+    def cuts(self) -> Cuts:  # type: ignore[override]
+        return Same(channels=not self.p.across_channels)
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         return [bottoms[0]]

@@ -7,6 +7,7 @@ from math import prod
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import Layer, enum_name, layer
+from netdef.layers.cuts import Cuts, Same
 from netdef.layers.window import check_positive, pooled, sizes, spatial
 
 
@@ -21,6 +22,10 @@ class Pooling(Layer):
 
     tops_allowed = (1, 2)
     channel_groups = None
+
+    @property
+    def cuts(self) -> Cuts:  # type: ignore[override]
+        return Cuts() if self.method == "STOCHASTIC" else Same()  # what it draws is numbered over the whole blob
 
     @property
     def method(self) -> str:
@@ -90,6 +95,7 @@ class SPP(Layer):
     """
 
     channel_groups = 1
+    cuts = Same(channels=False)
 
     @property
     def method(self) -> str:

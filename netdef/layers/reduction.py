@@ -6,11 +6,14 @@ from functools import cached_property
 
 from netdef.graph import Shape
 from netdef.layers.base import Layer, enum_name, layer, per_image
+from netdef.layers.cuts import Same
 
 
 @layer("Reduction")
 class Reduction(Layer):
     """coeff times the sum, the sum of magnitudes or squares, or the mean over the axes from `axis` on."""
+
+    cuts = Same("axis")
 
     @property
     def operation(self) -> str:

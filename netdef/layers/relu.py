@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from netdef.graph import Shape
 from netdef.layers.base import Layer, ParameterShape, layer
+from netdef.layers.cuts import PerChannel
 from netdef.schema import message_class
 
 
 class Rectifier(Layer):
     """Element by element; what is above zero passes unchanged."""
 
+    cuts = PerChannel()
     channel_groups = None
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

@@ -7,11 +7,14 @@ from math import prod
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import Layer, layer
+from netdef.layers.cuts import Reshaped
 
 
 @layer("Flatten")
 class Flatten(Layer):
     """The axes from `axis` to `end_axis` as one."""
+
+    cuts = Reshaped()
 
     @cached_property
     def axis(self) -> int:
@@ -31,6 +34,8 @@ class Flatten(Layer):
 @layer("Reshape")
 class Reshape(Layer):
     """The dimensions of `shape` in place of `num_axes` axes from `axis` on: 0 keeps one, -1 takes what is left."""
+
+    cuts = Reshaped()
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms

@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import Layer, ParameterShape, layer, per_image
+from netdef.layers.cuts import Cut, Cuts, Part, Regions, fitted, region_of
 from netdef.schema import message_class
+
+
+class SpreadCuts(Cuts):
+    """The same part of the data, and of the operand what is spread over it."""
+
+    def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
+        return bottoms[:1] if self.part(layer, bottoms[:1]) else None
+
+    def part(self, layer: Any, tops: Regions) -> Part | None:
+        (top,), whole, axis = tops, region_of(layer.tops[0].shape), layer.axis
+        if top is None:
+            return None
+        divided = top.images != whole.images, top.channels != whole.channels
+        if len(layer.bottoms) == 2:
+            operand = layer.bottoms[1].shape
+            if axis > 1 or not any(divided[axis:]) or not operand:
+                return Part((top, region_of(operand)), tops, (None,) * len(layer.parameters)) if not layer.parameters else None
+            aligned = axis == 0 and len(operand) > 1 and not layer.parameters
+            return Part((top, fitted(top, operand)), tops) if aligned else None
+        if axis == 0 and any(divided):
+            return None
+        cut = Cut(0, top.channels) if axis == 1 and divided[1] else None
+        return Part(tops, tops, (cut,) * len(layer.parameters))
 
 
 class Spread(Layer):
     """The operand, learned or the second bottom, has the shape of some axes of the first bottom from `axis` on."""
 
     bottoms_allowed = (1, 2)
+    cuts = SpreadCuts()
     channel_groups = None
 
     @cached_property

@@ -6,12 +6,14 @@ from functools import cached_property
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import ANY, Layer, layer
+from netdef.layers.cuts import Same
 
 
 @layer("Split")
 class Split(Layer):
     """Each top is the bottom. Nets need none: a blob may have any number of readers."""
 
+    cuts = Same()
     tops_allowed = (1, ANY)
     channel_groups = None
 
@@ -22,6 +24,8 @@ class Split(Layer):
 @layer("Tile")
 class Tile(Layer):
     """The bottom `tiles` times along `axis`."""
+
+    cuts = Same("axis")
 
     @cached_property
     def axis(self) -> int:

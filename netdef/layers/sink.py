@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from netdef.graph import Shape
 from netdef.layers.base import ANY, Layer, layer
+from netdef.layers.cuts import Idle
 
 
 @layer("Silence")
 class Silence(Layer):
     """Reads blobs so that they are not outputs of the net."""
 
+    cuts = Idle()
     bottoms_allowed = (1, ANY)
     tops_allowed = (0, 0)
 

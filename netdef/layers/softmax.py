@@ -6,11 +6,14 @@ from functools import cached_property
 
 from netdef.graph import Shape
 from netdef.layers.base import Layer, layer
+from netdef.layers.cuts import Same
 
 
 @layer("Softmax")
 class Softmax(Layer):
     """y = exp(x) / sum(exp(x)) along `axis`."""
+
+    cuts = Same("axis")
 
     @cached_property
     def axis(self) -> int:

@@ -15,10 +15,10 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from netdef import NetdefError
 from runtime.devices.device import Step
+from runtime.devices.host_queue import HostQueue, Peers, one_blas_thread
 from runtime.kernels.registry import CPU_KERNELS, Kernel
 from runtime.kernels.stale import digest, drop_stale
 from runtime.program import Buffer, Instruction
@@ -34,12 +34,6 @@ def load_kernels() -> None:
         import_module(f"runtime.kernels.cpu.{module.name}")
     compiled = (getattr(kernel.function, "stats", None) for kernel in CPU_KERNELS.values())
     drop_stale({Path(stats.cache_path) for stats in compiled if stats}, digest(Path(package.__path__[0])))
-
-
-@cache
-def blas() -> ThreadpoolController:
-    """The BLAS libraries of this process.  The workers are the parallelism; each calls a BLAS held to one thread."""
-    return ThreadpoolController()
 
 
 def available_cores() -> int:
@@ -106,14 +100,31 @@ class CpuDevice:
     Parameters
     ----------
     threads: how many threads compute; default: the cores this process may use.
+    index: N of cpu:N.
+    peers: what it has in common with the other devices of its program.
     """
 
-    def __init__(self, threads: int | None = None):
+    def __init__(self, threads: int | None = None, index: int = 0, peers: Peers | None = None):
         load_kernels()
-        self.name = "cpu:0"
+        self.name = f"cpu:{index}"
         self.threads = threads or available_cores()
         self.workers = Workers(self.threads)
+        self._peers = peers or Peers()
+        self._queues: dict[str, HostQueue] = {}
         self._scratch: list[np.ndarray] = []
+
+    @property
+    def queue(self) -> HostQueue:
+        return self._queue("kernels")
+
+    @property
+    def copies(self) -> HostQueue:
+        return self._queue("copies")
+
+    def _queue(self, name: str) -> HostQueue:
+        if name not in self._queues:
+            self._queues[name] = HostQueue(self.name, name, self._peers)
+        return self._queues[name]
 
     def allocate(self, size: int) -> np.ndarray:
         """An arena of `size` bytes, zeroed, its start on a cache line.
@@ -148,8 +159,11 @@ class CpuDevice:
 
     def bind(self, step: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> Step:
         """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
-        kernel = CPU_KERNELS[step.kernel]
         given = [arrays(buffer) for buffer in step.buffers]
+        if step.kernel == "send":
+            source, target = given
+            return lambda: np.copyto(target, source)
+        kernel = CPU_KERNELS[step.kernel]
         names = [name for name in kernel.parameters if name != "scratch"]
         missing = [name for name in names[len(given) :] if name not in step.constants]
         unknown = [name for name in step.constants if name not in names[len(given) :]]
@@ -175,12 +189,34 @@ class CpuDevice:
 
     def run(self, steps: Sequence[Step]) -> None:
         """Run bound instructions in order; they are done when it returns."""
-        with blas().limit(limits=1, user_api="blas"):
+        with one_blas_thread:
             for step in steps:
                 step()
 
     def synchronize(self) -> None:
-        """Nothing is ever left running."""
+        """Nothing is ever left running: `run` and `settle` wait."""
+
+    def settle(self) -> None:
+        """Wait until the queues are empty.
+
+        Raises
+        ------
+        StepError: a step failed, here or on a peer.
+        """
+        try:
+            self._drain()
+        except BaseException:  # an interrupt: let go of what is not begun, then stop
+            self._peers.fail(None)
+            self._drain()
+            self._peers.told()
+            raise
+        failure = self._peers.told()
+        if failure is not None:
+            raise failure
+
+    def _drain(self) -> None:
+        for queue in self._queues.values():
+            queue.drain()
 
     def write(self, array: np.ndarray, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does."""
@@ -199,4 +235,6 @@ class CpuDevice:
 
     def close(self) -> None:
         """End the worker threads."""
+        for queue in self._queues.values():
+            queue.close()
         self.workers.close()

@@ -21,6 +21,14 @@ from runtime.program import Buffer, Instruction
 Step = Callable[[], None]  # an instruction bound to its kernel and arrays; calling it puts it on the device's queue
 
 
+class StepError(Exception):
+    """A step failed on a queue; its cause is what was raised there."""
+
+    def __init__(self, device: str, step: Step):
+        super().__init__(f"a step failed on {device}")
+        self.device, self.step = device, step
+
+
 class Queue(Protocol):
     """Steps done in order, beside what other queues do."""
 
@@ -77,6 +85,10 @@ class Device(Protocol):
         """Told when a whole list of a program on several devices is on the queues, each device's joined to the others' by events.
 
         Where the host's own threads do the work, wait for it; where the hardware does, there is nothing to do.
+
+        Raises
+        ------
+        StepError: a step failed, here or on a peer; what was behind it on any queue has not been done.
         """
 
     def write(self, array: Any, values: np.ndarray) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 KINDS = ("cpu", "gpu")
 NAME = re.compile(r"([a-z]+)(?::(\d+)(?:-(\d+))?)?")
-EXAMPLES = "such as cpu, gpu:0, or gpu:0,gpu:1"
+EXAMPLES = "such as cpu, gpu:0, cpu:0,cpu:1 or gpu:0-3"
 
 
 def device_names(text: str) -> tuple[str, ...]:
@@ -39,6 +39,34 @@ def device_names(text: str) -> tuple[str, ...]:
         if names.count(name) > 1:
             raise NetdefError(f"--devices names {name} twice", hint="a device has one share of the work")
     return tuple(names)
+
+
+def open_devices(text: str, threads: int | None = None, cuda: CudaOptions | None = None) -> tuple[Device, ...]:
+    """The devices of a `--devices`, in its order.
+
+    Parameters
+    ----------
+    threads: worker threads of all CPU devices together; default one a core.
+    cuda: how graphics cards compute.
+
+    Raises
+    ------
+    NetdefError: one is none, cannot be used, or they are of two kinds.
+    """
+    names = device_names(text)
+    if len(names) == 1:
+        return (open_device(names[0], threads, cuda),)
+    kinds = {name.split(":")[0] for name in names}
+    if len(kinds) > 1:
+        raise NetdefError(f"a network runs on CPU devices or on cards, not on both: {text}", hint=EXAMPLES)
+    if kinds == {"gpu"}:
+        return tuple(open_device(name, cuda=cuda) for name in names)
+    from runtime.devices.cpu import CpuDevice, available_cores
+    from runtime.devices.host_queue import Peers
+
+    peers, most = Peers(), threads or available_cores()
+    shares = [max(1, most // len(names) + (place < most % len(names))) for place in range(len(names))]
+    return tuple(CpuDevice(share, int(name.split(":")[1]), peers) for name, share in zip(names, shares, strict=True))
 
 
 def open_device(name: str, threads: int | None = None, cuda: CudaOptions | None = None) -> Device:

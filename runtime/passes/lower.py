@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runtime.lowering import Builder, gradient_bottoms
@@ -11,9 +12,12 @@ from runtime.program import Buffer, Instruction, Program
 if TYPE_CHECKING:
     from netdef.graph import Blob, Net
     from netdef.layers.base import Layer
+    from runtime.passes.placement.divide import Division
 
 
-def lower(net: Net, backward: bool = True, losses_only: bool = False, seed: int = 0) -> Program:
+def lower(
+    net: Net, backward: bool = True, losses_only: bool = False, seed: int = 0, division: Division | None = None
+) -> Program:
     """Lower every layer of a net.
 
     Parameters
@@ -21,23 +25,45 @@ def lower(net: Net, backward: bool = True, losses_only: bool = False, seed: int 
     backward: whether gradients are computed at all.
     losses_only: gradients flow from the net's losses alone, not from its other outputs (a training program).
     seed: the run's random seed.
+    division: which parts of the whole the blobs of a divided net are.
 
     Raises
     ------
     NetdefError: if a layer's type has no kernels.
     """
-    seeds: list[Blob] = []
-    wanted: set[tuple[Layer, int]] = set()
-    live: set[Layer] = set()
-    if backward:
-        wanted = _wanted(net)
-        seeds = _seeds(net, wanted, losses_only)
-        live = _live(net, wanted, seeds)
-        seeds = [blob for blob in seeds if blob.producer in live]
-    build = Builder(net, live, wanted, seeds, seed)
+    flow = gradient_flow(net, losses_only) if backward else Flow()
+    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, *([division.region] if division else []))
     for layer in net.layers:
         build.lower(layer)
+    if build.partial_contributions:
+        from runtime.passes.placement.partial import join_partials  # for nets on several devices only
+
+        join_partials(build)
     return _join(build)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where gradients go.
+
+    Attributes
+    ----------
+    seeds: the blobs whose gradient comes from outside.
+    wanted: the bottoms, as (layer, index), that backward computes.
+    live: the layers whose backward runs.
+    """
+
+    seeds: Sequence[Blob] = ()
+    wanted: Collection[tuple[Layer, int]] = ()
+    live: Collection[Layer] = ()
+
+
+def gradient_flow(net: Net, losses_only: bool = False) -> Flow:
+    """Which gradients backward computes; parameters as for `lower`."""
+    wanted = _wanted(net)
+    seeds = _seeds(net, wanted, losses_only)
+    live = _live(net, wanted, seeds)
+    return Flow([blob for blob in seeds if blob.producer in live], wanted, live)
 
 
 def _wanted(net: Net) -> set[tuple[Layer, int]]:
@@ -91,7 +117,7 @@ def _live(net: Net, wanted: set[tuple[Layer, int]], seeds: list[Blob]) -> set[La
 
 def _join(build: Builder) -> Program:
     """Sum each blob's gradient contributions before its producer's backward, and order the lists."""
-    substitute: dict[Buffer, Buffer] = {}
+    substitute = build.substitutes
     for blob in build.contributions:
         build.gradient(blob)
     for blob, total in build.gradients.items():

@@ -1,19 +1,60 @@
-"""Placement: which device runs what.  With one device everything runs on it."""
+"""Placement: which device runs what, and what must be sent for it.  With one device everything runs on it."""
 
 from __future__ import annotations
 
-from runtime.program import Program
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from netdef import NetdefError
+from runtime.lowering import lowering_of
+from runtime.passes.lower import gradient_flow, lower
+from runtime.passes.placement.copies import sum_copies
+from runtime.passes.placement.divide import Division, divide
+from runtime.passes.placement.search import SPLITS, Gradients, Search
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+    from netdef.layers.cuts import Cut
+    from runtime.program import Program
+
+DEFAULT_SPLIT = SPLITS[0]
+Fixed = Mapping[str, Mapping[int, "Cut | None"]]
 
 
-def place(program: Program, devices: int = 1) -> Program:
-    """Assign every instruction to a device.
+def place(
+    net: Net, devices: int, split: str = DEFAULT_SPLIT, backward: bool = True, losses_only: bool = False, fixed: Fixed | None = None
+) -> Division:
+    """Divide a net over devices so that the fewest bytes are sent.
+
+    Parameters
+    ----------
+    split: "groups" cuts channels, "batch" images, "hybrid" the images of convolutions and the channels of fully connected layers.
+    backward, losses_only: as for `lower`; gradients are sent too.
+    fixed: parameters that lie somewhere already, as `lies` tells it.
 
     Raises
     ------
-    NetdefError: for more than one device, which this version cannot split a network over.
+    NetdefError: `split` is none of these, a layer's type cannot run, or its `device` is not there.
     """
-    if devices != 1:
-        from netdef import NetdefError
+    if split not in SPLITS:
+        raise NetdefError(f"a network cannot be split by '{split}'", hint="it can by " + ", ".join(SPLITS))
+    for layer in net.layers:
+        lowering_of(layer)
+    flow = gradient_flow(net, losses_only) if backward else None
+    gradients = Gradients()
+    if flow is not None:
+        learned = {p for layer in flow.live for p in layer.parameters if p.lr_mult != 0}
+        gradients = Gradients({pair for pair in flow.wanted if pair[0] in flow.live}, learned)
+    choices = Search(net, devices, split, gradients, fixed).run()
+    return divide(net, devices, choices)
 
-        raise NetdefError(f"a network runs on one device for now, not {devices}")
-    return program
+
+def lower_divided(division: Division, backward: bool = True, losses_only: bool = False, seed: int = 0) -> Program:
+    """The program of a divided net; see `lower`."""
+    program = lower(division.net, backward, losses_only, seed, division)
+    return sum_copies(program, division)
+
+
+def lies(division: Division) -> Fixed:
+    """How a division cuts the parameters, by their names: what another net on the same weights must keep to."""
+    return {str(owner): {shard.device: shard.cut for shard in shards} for owner, shards in division.shards.items()}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from runtime.program import Buffer, Instruction, MemoryPlan, Program
+from runtime.program import PARAMETERS, WORKING, Buffer, Instruction, MemoryPlan, Program, arena_of
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 KEEP = ("all", "activations", "outputs")
@@ -52,17 +52,26 @@ def plan_memory(program: Program, keep: str = "all") -> Program:
         last[buffer] = end
     parameters = set(program.parameters.values())
     spans = _merge_inplace(steps, [b for b in first if b not in parameters], first, last)
-    working = _assign(spans)
-    offsets = {buffer: ("working", span.offset) for span in spans for buffer in span.buffers}
-    cursor = 0
-    for buffer in program.parameters.values():
-        offsets[buffer] = ("parameters", cursor)
-        cursor += _aligned(buffer.bytes)
+    offsets: dict[Buffer, tuple[str, int]] = {}
+    arenas: dict[str, int] = {}
+    by_device: list[Mapping[str, int]] = []
+    for device in range(program.division.devices if program.division else 1):
+        here = [span for span in spans if span.buffers[0].device == device]
+        working, weights = arena_of(WORKING, device), arena_of(PARAMETERS, device)
+        arenas[weights] = 0
+        for buffer in program.parameters.values():
+            if buffer.device == device:
+                offsets[buffer] = (weights, arenas[weights])
+                arenas[weights] += _aligned(buffer.bytes)
+        arenas[working] = _assign(here)
+        offsets |= {buffer: (working, span.offset) for span in here for buffer in span.buffers}
+        by_device.append(_totals(here, arenas[weights]))
     plan = MemoryPlan(
         offsets=offsets,
-        arenas={"parameters": cursor, "working": working},
-        totals=_totals(spans, cursor),
+        arenas=arenas,
+        totals=_sum(by_device),
         recycled=frozenset(buffer for span in spans for buffer in span.buffers if last[buffer] < end),
+        by_device=tuple(by_device),
     )
     return replace(program, plan=plan)
 
@@ -97,8 +106,9 @@ def _readable(program: Program, keep: str) -> list[Buffer]:
     readable = _roots(program.blobs[blob] for blob in blobs if blob in program.blobs)
     if keep == "all":
         readable += _roots(program.gradients.values())
-        saved = (b for step in program.forward for b in step.outputs if b.root.role == "saved")
-        readable += _roots(saved)  # so that backward can run again, with other gradients
+        inner = ("saved", "activation") if program.division else ("saved",)  # what is gathered is nobody's blob
+        kept = (b for step in program.forward for b in step.outputs if b.root.role in inner)
+        readable += _roots(kept)  # so that backward can run again, with other gradients
     return readable
 
 
@@ -144,6 +154,13 @@ def _assign(spans: list[_Span]) -> int:
         placed.append(span)
         placed.sort(key=lambda s: s.offset)
     return total
+
+
+def _sum(by_device: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for part in by_device:
+        totals.update(part)
+    return dict(totals)
 
 
 def _aligned(size: int) -> int:

@@ -173,7 +173,7 @@ class Solver:
     @property
     def kernels_cached(self) -> bool:
         """Whether this machine has compiled the kernels of the training net before."""
-        return self.executable.device.threads == 0 or cached({step.kernel for step in self.executable.program.instructions})
+        return self.executable.threads == 0 or cached({step.kernel for step in self.executable.program.instructions})
 
     def load_weights(self, path: str | Path) -> list[str]:
         """Start from a file's weights; returns the layers that are not in it and keep those they have.
@@ -363,12 +363,12 @@ class Solver:
         return [parameter for parameter in self.executable.net.parameters if parameter.owner is parameter]
 
     def _history(self, parameter: Parameter) -> np.ndarray:
-        if (parameter, "history") in self.executable.program.states:
+        if self.executable.has_state(parameter, "history"):
             return self.executable.state(parameter, "history")
         return np.zeros(parameter.shape, np.float32)  # frozen: Caffe keeps one all the same
 
     def _set_history(self, parameter: Parameter, array: np.ndarray) -> None:
-        if (parameter, "history") in self.executable.program.states:
+        if self.executable.has_state(parameter, "history"):
             self.executable.set_state(parameter, "history", array)
 
     def _check_weights(self) -> None:

@@ -63,20 +63,22 @@ def add_sgd(program: Program, solver: Any) -> Program:
     """
     gradients = {p: gradient for p, gradient in program.parameter_gradients.items() if p.lr_mult != 0}
     states: dict[tuple[Parameter, str], Buffer] = {}
-    scalars = {name: Buffer(name, (1,), "scalar") for name in ("rate", "scale")}
+    names = ("rate", "scale", "added") if solver.iter_size > 1 else ("rate", "scale")
+    devices = sorted({gradient.device for gradient in gradients.values()} | {0})
+    scalars = {(name, device): Buffer(name, (1,), "scalar", device=device) for name in names for device in devices}
     backward, update = list(program.backward), []
     if solver.iter_size > 1:
-        scalars["added"] = Buffer("added", (1,), "scalar")
         for parameter, gradient in gradients.items():
             total = states[parameter, "gradient_sum"] = state(program, parameter, "sum")
-            inputs = (flat(gradient), scalars["added"])
+            inputs = (flat(gradient), scalars["added", gradient.device])
             backward.append(Instruction("accumulate", inputs, (flat(total),), {}, parameter.layer.name))
             gradients[parameter] = total
     if solver.clip_gradients >= 0:
-        update += clipping(gradients, scalars["scale"], solver)
+        update += clipping(gradients, [scalars["scale", device] for device in devices], solver)
     for parameter, gradient in gradients.items():
         history = states[parameter, "history"] = state(program, parameter, "history")
-        update.append(step(program.parameters[parameter], gradient, history, scalars, parameter, solver))
+        here = {name: scalars[name, gradient.device] for name in ("rate", "scale")}
+        update.append(step(program.weights(parameter), gradient, history, here, parameter, solver))
     return replace(
         program,
         backward=tuple(backward),
@@ -87,8 +89,8 @@ def add_sgd(program: Program, solver: Any) -> Program:
 
 
 def state(program: Program, parameter: Parameter, name: str) -> Buffer:
-    weights = program.parameters[parameter]
-    return Buffer(f"{weights.name}.{name}", weights.shape, "state")
+    weights = program.weights(parameter)
+    return Buffer(f"{weights.name}.{name}", weights.shape, "state", device=weights.device)
 
 
 def step(
@@ -105,18 +107,23 @@ def step(
     return Instruction("sgd_update", inputs, (), constants, parameter.layer.name)
 
 
-def clipping(gradients: dict[Parameter, Buffer], scale: Buffer, solver: Any) -> list[Instruction]:
-    """Sums of squares by block, each in its own place so that their order never changes; then the scale from them."""
+def clipping(gradients: dict[Parameter, Buffer], scales: list[Buffer], solver: Any) -> list[Instruction]:
+    """Sums of squares by block, each in its own place so that their order never changes; then the scale from them.
+
+    Every device has a scale.  Each is given the sums of all, so that all come to the same scale.
+    """
     size = sum(blocks(gradient.size) for gradient in gradients.values())
-    sums = Buffer("squares", (size,), "saved", "float64")
-    steps, start = [], 0
+    sums = {scale.device: Buffer("squares", (size,), "saved", "float64", device=scale.device) for scale in scales}
+    steps, sends, start = [], [], 0
     for parameter, gradient in gradients.items():
         count = blocks(gradient.size)
-        part = Buffer("squares", (count,), "saved", "float64", base=sums, offset=start)
-        steps.append(Instruction("sum_of_squares", (flat(gradient),), (part,), {}, parameter.layer.name))
+        parts = {device: Buffer("squares", (count,), "saved", "float64", base=all_, offset=start) for device, all_ in sums.items()}
+        own = parts.pop(gradient.device)
+        steps.append(Instruction("sum_of_squares", (flat(gradient),), (own,), {}, parameter.layer.name))
+        sends += [Instruction("send", (own,), (part,), {}, parameter.layer.name) for part in parts.values()]
         start += count
     limits = {"clip": solver.clip_gradients, "scale": 1 / solver.iter_size}
-    return [*steps, Instruction("clip_scale", (sums,), (scale,), limits)]
+    return [*steps, *sends, *(Instruction("clip_scale", (sums[scale.device],), (scale,), limits) for scale in scales)]
 
 
 def flat(buffer: Buffer) -> Buffer:

@@ -1,0 +1,72 @@
+"""The memory of a program on its devices: arenas, and the arrays in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from runtime.devices.device import Device
+from runtime.program import PARAMETERS, Buffer, Program, arena_of
+
+Span = tuple[str, int, int]
+
+
+class Memory:
+    """Where a program's buffers are.
+
+    Parameters
+    ----------
+    own_parameters: whether it has parameters of its own; else they are adopted from another memory, one by one.
+    """
+
+    def __init__(self, program: Program, devices: Sequence[Device], own_parameters: bool):
+        assert program.plan is not None
+        self._plan, self._devices = program.plan, devices
+        sizes = self._plan.arenas
+        self._arenas: dict[str, Any] = {}
+        for index, device in enumerate(devices):
+            parameters, working = arena_of(PARAMETERS, index), arena_of("working", index)
+            self._arenas[working] = device.allocate(sizes[working])
+            if own_parameters:
+                self._arenas[parameters] = device.allocate(sizes[parameters])
+        self._arrays: dict[Buffer, Any] = {}
+
+    def array(self, buffer: Buffer) -> Any:
+        """The device's array of a buffer."""
+        if buffer not in self._arrays:
+            arena, begin, _ = self.span(buffer)
+            device = self._devices[buffer.device]
+            self._arrays[buffer] = device.array(self._arenas[arena], begin, buffer.shape, buffer.dtype)
+        return self._arrays[buffer]
+
+    def span(self, buffer: Buffer) -> Span:
+        """A buffer's arena, and its first byte there and the one after its last."""
+        arena, offset = self._plan.offsets[buffer.root]
+        begin = offset + buffer.byte_offset
+        return arena, begin, begin + buffer.bytes
+
+    def adopt(self, buffer: Buffer, other: Memory, theirs: Buffer) -> None:
+        """Let a buffer be another memory's."""
+        self._arrays[buffer] = other.array(theirs)
+
+    def recycles(self, buffer: Buffer) -> bool:
+        """Whether others use a buffer's memory in turn, so that it cannot be read after a run."""
+        return buffer.root in self._plan.recycled
+
+    def read(self, buffer: Buffer) -> np.ndarray:
+        """A copy, in internal layout."""
+        return self._devices[buffer.device].read(self.array(buffer))
+
+    def read_later(self, buffer: Buffer) -> Callable[[], np.ndarray]:
+        """A copy of what it holds after all that was run before; calling the result waits for it."""
+        return self._devices[buffer.device].read_later(self.array(buffer))
+
+    def write(self, buffer: Buffer, values: np.ndarray) -> None:
+        """Copy from the host; broadcast as NumPy does."""
+        self._devices[buffer.device].write(self.array(buffer), values)
+
+    def upload(self, buffer: Buffer, values: np.ndarray) -> None:
+        """`write`, for data that come anew for every run."""
+        self._devices[buffer.device].upload(self.array(buffer), values)

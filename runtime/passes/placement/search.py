@@ -1,0 +1,308 @@
+"""Who makes what: the assignment of a net's layers to devices that moves the fewest bytes.
+
+Layers are decided in order.  For each there are a few ways to cut it (`proposals`); the search keeps, for every distinct way that
+the blobs still to be read can lie, the cheapest decisions that lead there.  It is exact until there are more than BEAM of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from netdef import NetdefError
+from netdef.graph import Blob, Net, Parameter
+from netdef.layers.base import Layer
+from netdef.layers.cuts import Cut, Part, Region, Regions, even_cuts, region_of
+
+BEAM = 64  # states kept after each layer
+FLOAT_BYTES = 4
+
+CHANNELS, IMAGES = "channels", "images"
+SPLITS = ("groups", "batch", "hybrid")
+
+Spread = tuple["Region | None", ...]  # which part of a blob each device has
+Demand = tuple[int, Region, bool]  # a device, what it needs of a blob, whether it sends a gradient back
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How one layer is cut.
+
+    Attributes
+    ----------
+    tops: for each top, which part each device is to have.
+    parts: for each device what making that takes; None where it makes nothing.
+    anywhere: data from outside, to be had wherever it is needed: `tops` and `parts` are empty.
+    """
+
+    tops: tuple[Spread, ...] = ()
+    parts: tuple[Part | None, ...] = ()
+    anywhere: bool = False
+
+    def cuts(self, index: int) -> dict[int, Cut | None]:
+        """Which part of a parameter each device has that has any."""
+        return {device: part.parameters[index] for device, part in enumerate(self.parts) if part is not None}
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Where gradients flow: bottoms as (layer, index), and the parameters that learn."""
+
+    bottoms: Collection[tuple[Layer, int]] = ()
+    parameters: Collection[Parameter] = ()
+
+
+@dataclass
+class State:
+    """The decisions so far, and all of them that later layers can see.
+
+    Attributes
+    ----------
+    bytes: moved in one iteration.  work: the largest share of each layer's multiply-accumulates, summed.
+    spreads, demands: of the blobs that are still to be read.
+    shared: how the parameters lie that several layers share.
+    """
+
+    bytes: int = 0
+    work: int = 0
+    choices: dict[Layer, Choice] = field(default_factory=dict)
+    spreads: dict[Blob, Spread | None] = field(default_factory=dict)  # None: anywhere
+    demands: dict[Blob, frozenset[Demand]] = field(default_factory=dict)
+    shared: dict[Parameter, dict[int, Cut | None]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        shared = tuple((p, tuple(sorted(cuts.items(), key=lambda item: item[0]))) for p, cuts in self.shared.items())
+        return tuple((blob, spread, self.demands.get(blob)) for blob, spread in self.spreads.items()), shared
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        return self.bytes, self.work
+
+
+class Search:
+    """One search.
+
+    Parameters
+    ----------
+    split: how layers are cut that can be cut in more than one way, of SPLITS.
+    fixed: parameters whose cut is given: a test net's are where the training net has them.
+    """
+
+    def __init__(
+        self,
+        net: Net,
+        devices: int,
+        split: str,
+        gradients: Gradients,
+        fixed: Mapping[str, Mapping[int, Cut | None]] | None = None,
+    ):
+        self.net, self.devices, self.split, self.gradients = net, devices, split, gradients
+        self.fixed = fixed or {}
+        self.shared_owners = {p.owner for p in net.parameters if p.shared}
+        self.together: set[Layer] = set()  # layers that share parameters and cannot be cut alike: whole, on device 0
+        self.groups = sorted({g for layer in net.layers if (g := layer.channel_groups) is not None} | {1})
+        self.last_reader = {bottom: layer for layer in net.layers for bottom in layer.bottoms}
+
+    def run(self) -> dict[Layer, Choice]:
+        """A choice for every layer.
+
+        Raises
+        ------
+        NetdefError: a layer is placed on a device that there is not, or away from one that it shares parameters with.
+        """
+        states = [State()]
+        for layer in self.net.layers:
+            best: dict[tuple[object, ...], State] = {}
+            for state in states:
+                for choice in self.proposals(layer, state):
+                    new = self.taken(state, layer, choice)
+                    if new is not None and (new.key not in best or new.cost < best[new.key].cost):
+                        best[new.key] = new
+            states = sorted(best.values(), key=lambda state: state.cost)[:BEAM]
+            if not states:
+                return self._again(layer)
+        return states[0].choices
+
+    def _again(self, stuck: Layer) -> dict[Layer, Choice]:
+        """Search again with the layers that share parameters with this one on one device."""
+        owners = {parameter.owner for parameter in stuck.parameters}
+        group = {p.layer for p in self.net.parameters if p.owner in owners}
+        if group <= self.together:
+            raise NetdefError(
+                f"layer {stuck.name} cannot run on {self.devices} devices beside the layers it shares parameters with",
+                position=stuck.position,
+                hint="`device` on all of them, the same number, puts them together",
+            )
+        self.together |= group
+        return self.run()
+
+    # The ways to cut a layer
+
+    def proposals(self, layer: Layer, state: State) -> Iterator[Choice]:
+        """The ways to cut a layer; whole on one device only where there is no other."""
+        if layer.message.HasField("device") or layer in self.together:
+            yield self.whole(layer, layer.message.device)
+            return
+        if layer.is_source:
+            yield Choice(anywhere=True)
+            return
+        if layer.cuts.idle:
+            yield Choice((), (None,) * self.devices)
+            return
+        found = False
+        for tops in self.spreads(layer, state):
+            choice = cut(layer, tops, self.devices)
+            if choice is not None:
+                found = True
+                yield choice
+        if not found:
+            for device in range(self.devices):
+                yield self.whole(layer, device)
+
+    def spreads(self, layer: Layer, state: State) -> Iterator[tuple[Spread, ...]]:
+        """How the tops may lie: as follows from the bottoms, or cut evenly."""
+        bottoms = [state.spreads[blob] for blob in layer.bottoms]
+        known = [spread for spread in bottoms if spread is not None]
+        if known and len(known) == len(bottoms):
+            followed = [self.follow(layer, tuple(spread[device] for spread in known)) for device in range(self.devices)]
+            made = [regions for regions in followed if regions is not None]
+            if len(made) == self.devices:
+                yield tuple(zip(*made, strict=True))
+        if not layer.tops or len({top.shape[:2] for top in layer.tops}) > 1:
+            return
+        shape = layer.tops[0].shape
+        for one in dict.fromkeys(self.even(shape)):
+            yield (one,) * len(layer.tops)
+
+    @staticmethod
+    def follow(layer: Layer, bottoms: Regions) -> Regions | None:
+        if all(bottom is None for bottom in bottoms):
+            return (None,) * len(layer.tops)
+        return layer.cuts.follow(layer, bottoms)
+
+    def even(self, shape: tuple[int, ...]) -> Iterator[Spread]:
+        """The even cuts of a blob, along the axis that `split` wants cut."""
+        whole = region_of(shape)
+        along = {"groups": CHANNELS, "batch": IMAGES, "hybrid": IMAGES if len(shape) > 2 else CHANNELS}[self.split]
+        if along == IMAGES and shape:
+            yield tuple(Region(run, whole.channels) if run[0] < run[1] else None for run in even_cuts(shape[0], self.devices))
+        if along == CHANNELS and len(shape) > 1:
+            for groups in self.groups:
+                if shape[1] % groups == 0:
+                    runs = even_cuts(shape[1], self.devices, groups)
+                    yield tuple(Region(whole.images, (run,)) if run[0] < run[1] else None for run in runs)
+
+    def whole(self, layer: Layer, device: int) -> Choice:
+        """All of a layer on one device.
+
+        Raises
+        ------
+        NetdefError: `device` in the net's text is beyond the devices there are.
+        """
+        if not 0 <= device < self.devices:
+            raise layer.error(
+                f"device {device} is not there: the net is placed on {self.devices}",
+                "device",
+                hint=f"device is from 0 to {self.devices - 1}",
+            )
+
+        def only(region: Region) -> Spread:
+            return tuple(region if d == device else None for d in range(self.devices))
+
+        bottoms = tuple(region_of(blob.shape) for blob in layer.bottoms)
+        tops = tuple(region_of(blob.shape) for blob in layer.tops)
+        part = Part(bottoms, tops, (None,) * len(layer.parameters))
+        return Choice(tuple(map(only, tops)), tuple(part if d == device else None for d in range(self.devices)))
+
+    # What a choice costs
+
+    def taken(self, state: State, layer: Layer, choice: Choice) -> State | None:
+        """The state after a choice; None where shared parameters would have to lie in two ways."""
+        shared = self.agreed(state, layer, choice)
+        if shared is None:
+            return None
+        new = State(
+            state.bytes, state.work, {**state.choices, layer: choice}, dict(state.spreads), dict(state.demands), shared
+        )
+        for index, blob in enumerate(layer.bottoms):
+            back = (layer, index) in self.gradients.bottoms
+            for device, part in enumerate(choice.parts):
+                region = part.bottoms[index] if part is not None else None
+                if region is not None:
+                    new.bytes += self._moved(new, blob, device, region, back)
+        new.bytes += self._summed(layer, choice)
+        new.work += largest_share(layer, choice)
+        for index, blob in enumerate(layer.tops):
+            new.spreads[blob] = None if choice.anywhere else choice.tops[index]
+        for blob in (*layer.bottoms, *layer.tops):
+            if self.last_reader.get(blob, layer) is layer:
+                new.spreads.pop(blob, None)
+                new.demands.pop(blob, None)
+        return new
+
+    def _moved(self, state: State, blob: Blob, device: int, region: Region, back: bool) -> int:
+        """Bytes that must come to a device for it to have a region of a blob, and go back as its gradient."""
+        spread = state.spreads[blob]
+        if spread is None:
+            return 0
+        before = state.demands.get(blob, frozenset())
+        if (device, region, True) in before or (device, region, back) in before:
+            return 0
+        state.demands[blob] = before | {(device, region, back)}
+        held = spread[device]
+        mine = region.meet(held) if held else None
+        missing = region.count(blob.shape) - (mine.count(blob.shape) if mine else 0)
+        if (device, region, False) in before:
+            return FLOAT_BYTES * missing
+        return FLOAT_BYTES * missing * (2 if back else 1)
+
+    def _summed(self, layer: Layer, choice: Choice) -> int:
+        """Bytes of gradients that are summed over devices, and of weights sent back: both by all but one of the copies."""
+        total = 0
+        for index, parameter in enumerate(layer.parameters):
+            copies = len(choice.parts) - choice.parts.count(None) - 1
+            cuts = set(choice.cuts(index).values())
+            if parameter in self.gradients.parameters and cuts == {None} and parameter.owner is parameter:
+                total += 2 * copies * parameter.bytes
+        return total
+
+    def agreed(self, state: State, layer: Layer, choice: Choice) -> dict[Parameter, dict[int, Cut | None]] | None:
+        """How shared parameters lie after a choice; None if it contradicts an earlier one."""
+        shared = dict(state.shared)
+        for index, parameter in enumerate(layer.parameters):
+            cuts, owner = choice.cuts(index), parameter.owner
+            given = self.fixed.get(str(owner))
+            if given is not None and any(device not in given or given[device] != cut for device, cut in cuts.items()):
+                return None
+            if owner in self.shared_owners:
+                if parameter.shape != owner.shape and len(cuts) > 1:
+                    return None
+                if shared.setdefault(owner, cuts) != cuts:
+                    return None
+        return shared
+
+
+def cut(layer: Layer, tops: tuple[Spread, ...], devices: int) -> Choice | None:
+    """The choice that gives the tops these spreads; None if a device cannot make its part."""
+    parts: list[Part | None] = []
+    for device in range(devices):
+        regions = tuple(spread[device] for spread in tops)
+        empty = all(region is None for region in regions) and bool(regions)
+        part = None if empty else layer.cuts.part(layer, regions)
+        if part is None and not empty:
+            return None
+        parts.append(part if part is None or part.parameters else _with_parameters(layer, part))
+    return Choice(tops, tuple(parts))
+
+
+def _with_parameters(layer: Layer, part: Part) -> Part:
+    return Part(part.bottoms, part.made, (None,) * len(layer.parameters), part.fields)
+
+
+def largest_share(layer: Layer, choice: Choice) -> int:
+    """The multiply-accumulates of one image that the busiest device makes of a layer."""
+    if not choice.tops or not layer.tops[0].count:
+        return 0
+    whole = layer.tops[0]
+    return max(layer.macs * region.count(whole.shape) // whole.count for region in choice.tops[0] if region is not None)
