@@ -26,7 +26,9 @@ _MARGIN = 36.0
 _HEAD = 104.0  # name, totals, legend
 
 
-def draw(net: Net, path: str | os.PathLike[str], style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()) -> Path:
+def draw(
+    net: Net, path: str | os.PathLike[str], style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()
+) -> Path:
     """Draw a net to a file; its ending is one of FORMATS. Returns the path.
 
     Parameters

@@ -8,7 +8,7 @@ from PIL import Image
 import netdef
 from netdef.draw import draw
 
-XHTML = "{http://www.w3.org/1999/xhtml}"
+FILLERS = 'weight_filler { type: "gaussian" std: 0.01 } bias_filler { value: 1 }'
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_card_of_a_layer_shows_all_that_shapes_knows(page, browse):
         ("weights", "256"),
         ("parameters", "307,456"),
         ("MACs an image", "223,948,800"),
-        ("settings", 'num_output: 256 pad: 2 kernel_size: 5 group: 2 weight_filler { type: "gaussian" std: 0.01 } bias_filler { value: 1 }'),
+        ("settings", f"num_output: 256 pad: 2 kernel_size: 5 group: 2 {FILLERS}"),
         ("written in", "alexnet.net:43"),
     ]
     near = [tag for tag in shown.split("<g ") if tag.startswith('class="stage') and "near" in tag.split(">", 1)[0]]

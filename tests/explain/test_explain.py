@@ -1,0 +1,145 @@
+"""`netdef explain`: layer types, fields, messages, codes."""
+
+from subprocess import run as run_process
+from sys import executable
+from time import perf_counter
+
+import pytest
+
+from netdef import NetdefError
+from netdef.check.codes import CODES
+from netdef.cli import run
+from netdef.explain import WIDTH, explain
+from netdef.find import models_folder
+from netdef.layers import LAYERS
+from netdef.reference import common_fields, own_fields
+from netdef.schema import LAYER_TYPES, descriptor_of
+
+
+def test_lrn():
+    told, also = explain("LRN", {"LRN": ("cpu", "gpu")}).split("\n\nAlso ")
+    assert told == (
+        "LRN\n"
+        "\n"
+        "Local response normalisation (Krizhevsky et al. 2012, 3.3).\n"
+        "\n"
+        "Across channels: y[c] = x[c] / (k + alpha / local_size * sum(x[j] ** 2 for local_size channels j around c)) ** beta;\n"
+        "with `group` G the channels lie in G equal runs and a sum stays inside its run. Channels beyond the ends count as 0.\n"
+        "Within a channel, the sum runs over a local_size x local_size window of the image and is divided by local_size ** 2.\n"
+        "\n"
+        "  layer NAME: LRN(bottom) -> top { field: value ... }\n"
+        "\n"
+        "bottoms: 1   tops: 1   runs on: cpu, gpu\n"
+        "\n"
+        "field        takes    default\n"
+        "local_size   integer  5                How many channels, or how many pixels in each direction, the sum of\n"
+        "                                       squares runs over; odd.\n"
+        "alpha        number   1                Factor on the mean of the squares. The paper's is on their sum:\n"
+        "                                       local_size times as much here.\n"
+        "beta         number   0.75             The exponent.\n"
+        "norm_region  word     ACROSS_CHANNELS  What counts as near. ACROSS_CHANNELS or WITHIN_CHANNEL.\n"
+        "k            number   1                The constant that keeps the divisor from zero.\n"
+        "engine       word     DEFAULT          Caffe's choice of implementation. DEFAULT or CAFFE or CUDNN.\n"
+        "group        integer  1                Equal runs of channels that are normalised apart, as the two towers of\n"
+        "                                       the paper are. Caffe lacks it."
+    )
+    assert also.startswith("loss_weight, param, ")
+    assert also.endswith(", as every layer (netdef explain layer).")
+    assert "transform_param" not in also
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_every_type_and_every_field_is_explained(name):
+    text = explain(name)
+    head, *lines = text.splitlines()
+    assert head == name
+    assert len(lines) > 5
+    settings = own_fields(name)
+    assert all(f"\n{field.name} " in text for field in settings)
+    held = [descriptor_of("LayerParameter").fields_by_name[field].message_type for field in LAYER_TYPES[name]]
+    assert [field.name for field in settings] == [field.name for message in held for field in message.fields]
+    for field in (*settings, *common_fields()):
+        assert field.about
+        told = explain(f"{name}.{field.name}")
+        assert told.startswith(f"{name}.{field.name}: {field.kind}")
+        assert field.about.split()[0] in told
+    table = text[text.index("\nfield ") :].split("\n\n")[0] if settings else ""
+    assert all(len(line) <= WIDTH for line in table.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("topic", "told"),
+    [
+        ("LRN.alpha", "LRN.alpha: number, 1 by default"),
+        ("Pooling.pool", "  AVE         the mean\n"),
+        ("Convolution.kernel_size", "Convolution.kernel_size: integers\n"),
+        ("Convolution.weight_filler", "std            number   1         gaussian: the standard deviation."),
+        ("Convolution.weight_filler.std", "Convolution.weight_filler.std: number, 1 by default"),
+        ("ImageData.transform_param.crop_size", "ImageData.transform_param.crop_size: integer"),
+        ("solver.momentum", "solver.momentum: number"),
+        ("SolverParameter", "base_lr "),
+        ("param.lr_mult", "param.lr_mult: number, 1 by default"),
+        ("filler", "FillerParameter\n\nHow a weight or bias array gets its values before training starts."),
+        ("layer.loss_weight", "How much each top counts in the total loss."),
+        ("ND201", "ND201: a top that nothing reads\n\n"),
+        ("nd201", "ND201: "),
+    ],
+)
+def test_topics(topic, told):
+    assert told in explain(topic)
+
+
+def test_layer_is_told_without_the_settings_of_every_type():
+    text = explain("layer")
+    assert "propagate_down" in text
+    assert "lrn_param" not in text
+
+
+def test_every_code_of_check_is_explained():
+    for code, (title, why) in CODES.items():
+        told = explain(code)
+        assert told.startswith(f"{code}: {title}")
+        assert why.split()[-1] in told
+
+
+@pytest.mark.parametrize(
+    ("topic", "text", "hint"),
+    [
+        ("LRM", "there is no layer type, message or code called LRM", "did you mean LRN?"),
+        ("convolution", "there is no layer type, message or code called convolution", "did you mean Convolution?"),
+        ("LRN.alfa", "LRN has no field alfa", ""),
+        ("Pooling.kernel_sze", "Pooling has no field kernel_sze", "did you mean kernel_size?"),
+        ("LRN.alpha.x", "LRN.alpha is no message: it has no field x", ""),
+        ("Convolution.weight_filler.sdt", "Convolution.weight_filler has no field sdt", "did you mean std?"),
+        ("quite another thing", "there is no layer type, message or code", "`netdef layers` lists"),
+        ("", "there is no layer type, message or code called ", ""),
+        (".", "there is no layer type, message or code called ", ""),
+    ],
+)
+def test_what_is_not_there(topic, text, hint):
+    with pytest.raises(NetdefError) as error:
+        explain(topic)
+    assert text in str(error.value)
+    assert hint in str(error.value)
+
+
+def test_the_command(capsys):
+    assert run(["explain", "Convolution"]) == 0
+    out = capsys.readouterr().out
+    assert "runs on: cpu, gpu" in out
+    assert run(["explain", "Deconvolution"]) == 0
+    assert run(["explain", "nothing"]) == 2
+
+
+def test_it_answers_at_once_and_without_arrays():
+    code = (
+        "import sys\nfrom netdef.cli import run\nrun(['explain', 'LRN'])\nrun(['layers'])\n"
+        "print([name for name in ('numpy', 'numba', 'runtime.lowering') if name in sys.modules])"
+    )
+    best = 9.0
+    for _ in range(3):
+        start = perf_counter()
+        done = run_process([executable, "-c", code], capture_output=True, text=True, cwd=models_folder().parent, check=True)
+        best = min(best, perf_counter() - start)
+    assert done.stdout.strip().endswith("[]")
+    assert best < 0.5

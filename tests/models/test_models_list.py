@@ -1,0 +1,45 @@
+"""`netdef models`."""
+
+import json
+from subprocess import run as run_process
+from sys import executable
+from time import perf_counter
+
+from netdef.cli import run
+from netdef.find import model_names, models_folder
+from netdef.models_list import about, models, render
+
+
+def test_the_list():
+    header, *rows = render().split("\n\n")[0].splitlines()
+    assert [row.split()[0] for row in rows] == model_names()
+    by_name = {row.split()[0]: row for row in rows}
+    assert header.split() == ["model", "input", "layers", "parameters", "MACs/image"]
+    assert by_name["alexnet"].split()[:8] == ["alexnet", "3", "x", "227", "x", "227", "8", "60,965,224"]
+    assert by_name["lenet"].endswith("431,080      2.31 M  LeNet for handwritten digits, in Caffe's form")
+    assert max(map(len, rows)) <= 126
+
+
+def test_as_data(capsys):
+    assert run(["models", "--format", "json"]) == 0
+    facts = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert facts["vgg16"]["parameters"] == 138_357_544
+    assert facts["vgg16"]["layers"] == 16
+    assert facts["vgg16"]["input"] == [3, 224, 224]
+
+
+def test_what_a_file_says_of_itself():
+    assert about("# A net: with this.\n# and that\nname: 'x'\n") == "A net"
+    assert about("# One of a.net's\n# two towers. More.\n\n# other\n") == "One of a.net's two towers"
+    assert about("name: 'x'\n") == ""
+    assert all(5 < len(model.about) < 75 for model in models())
+
+
+def test_it_answers_at_once():
+    command = [executable, "-m", "netdef", "models"]
+    best = 9.0
+    for _ in range(3):
+        start = perf_counter()
+        run_process(command, capture_output=True, cwd=models_folder().parent, check=True)
+        best = min(best, perf_counter() - start)
+    assert best < 1
