@@ -30,6 +30,7 @@ class Executable:
     net: the graph.  program: the instructions it became.  devices: what runs them.
     inputs, outputs: names of the blobs it is fed, and of those nobody consumes.
     sources: the open data sources, by data layer.
+    memory: where the program's buffers are.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Executable:
         self.outputs = [blob.name for blob in self.net.outputs]
         self._share = share
         self._differentiable = differentiable
-        self._memory = Memory(program, self.devices, own_parameters=share is None)
+        self.memory = Memory(program, self.devices, own_parameters=share is None)
         if share is None:
             self._initialise()
         else:
@@ -112,7 +113,7 @@ class Executable:
                 self._store(parts, top_gradients[name], blob.shape, name)
             else:
                 for part in parts:
-                    self._memory.write(part.buffer, np.array(blob.producer.loss_weights[blob.index], np.float32))
+                    self.memory.write(part.buffer, np.array(blob.producer.loss_weights[blob.index], np.float32))
         self._run("backward")
 
     def update(self) -> None:
@@ -125,7 +126,7 @@ class Executable:
             device = self.devices[step.device]
             device.run([bound])
             device.synchronize()
-            if not all(np.isfinite(self._memory.read(b)).all() for b in step.outputs if b.dtype == "float32"):
+            if not all(np.isfinite(self.memory.read(b)).all() for b in step.outputs if b.dtype == "float32"):
                 return step.layer
         return None
 
@@ -155,7 +156,7 @@ class Executable:
         """
         blobs = {name: self._blob(name) for name in names}
         parts = {name: self._kept(self.parts.blob(blob), f"blob '{name}'") for name, blob in blobs.items()}
-        readers = {part.buffer: self._memory.read_later(part.buffer) for found in parts.values() for part in found}
+        readers = {part.buffer: self.memory.read_later(part.buffer) for found in parts.values() for part in found}
         return lambda: {
             name: gathered(parts[name], blob.shape, lambda buffer: _outer(readers[buffer]())) for name, blob in blobs.items()
         }
@@ -185,7 +186,7 @@ class Executable:
     def param(self, layer: str, index: int) -> np.ndarray:
         """A copy of parameter `index` of a layer, in Caffe's shape."""
         owner = self._parameter(layer, index).owner
-        return gathered(self.parts.parameter(owner), owner.shape, self._memory.read)
+        return gathered(self.parts.parameter(owner), owner.shape, self.memory.read)
 
     def set_param(self, layer: str, index: int, array: Any) -> None:
         """Overwrite parameter `index` of a layer.
@@ -198,7 +199,7 @@ class Executable:
         values = np.asarray(array, np.float32)
         if values.shape != owner.shape:
             raise NetdefError(f"parameter {index} of layer '{layer}' has shape {owner.shape}, not {values.shape}")
-        scattered(self.parts.parameter(owner), values, self._memory.write)
+        scattered(self.parts.parameter(owner), values, self.memory.write)
 
     def param_grad(self, layer: str, index: int) -> np.ndarray:
         """A copy of the gradient of parameter `index` of a layer, in Caffe's shape."""
@@ -206,7 +207,7 @@ class Executable:
         parts = self.parts.parameter_gradient(owner)
         if not parts:
             raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed")
-        return gathered(parts, owner.shape, self._memory.read)
+        return gathered(parts, owner.shape, self.memory.read)
 
     def has_state(self, parameter: Parameter, name: str) -> bool:
         """Whether the solver keeps such a state for a parameter."""
@@ -214,11 +215,11 @@ class Executable:
 
     def state(self, parameter: Parameter, name: str) -> np.ndarray:
         """A copy of a solver's state, such as a parameter's momentum, in the parameter's shape."""
-        return gathered(self.parts.state(parameter.owner, name), parameter.owner.shape, self._memory.read)
+        return gathered(self.parts.state(parameter.owner, name), parameter.owner.shape, self.memory.read)
 
     def set_state(self, parameter: Parameter, name: str, values: np.ndarray) -> None:
         """Overwrite a solver's state."""
-        scattered(self.parts.state(parameter.owner, name), values.reshape(parameter.owner.shape), self._memory.write)
+        scattered(self.parts.state(parameter.owner, name), values.reshape(parameter.owner.shape), self.memory.write)
 
     def set_scalar(self, name: str, value: float) -> None:
         """Set a number that kernels read: `iteration`, `rate`, ...  Programs that do not use it ignore it.
@@ -233,7 +234,7 @@ class Executable:
     def scalar(self, name: str) -> float:
         """The present value of such a number."""
         buffer = next(buffer for (scalar, _), buffer in self.program.scalars.items() if scalar == name)
-        return float(self._memory.read(buffer)[0])
+        return float(self.memory.read(buffer)[0])
 
     def save_weights(self, path: str | Path) -> None:
         """Write all parameters as a .caffemodel (or .h5 by its ending), beside and renamed."""
@@ -271,7 +272,7 @@ class Executable:
 
     def _bind(self, name: str) -> list[Step]:
         steps = getattr(self.program, name)
-        return [self.devices[step.device].bind(step, self._memory.array) for step in steps]
+        return [self.devices[step.device].bind(step, self.memory.array) for step in steps]
 
     def steps(self, name: str) -> list[tuple[Instruction, Step]]:
         """A list's instructions ("forward", "backward" or "update"), each with what runs it."""
@@ -287,18 +288,18 @@ class Executable:
         if (name, without_sources) not in self._schedules:
             steps = getattr(self.program, name)
             some = [steps[number] for number in chosen], [bound[number] for number in chosen]
-            self._schedules[name, without_sources] = Schedule(self.devices, *some, self._memory.span)
+            self._schedules[name, without_sources] = Schedule(self.devices, *some, self.memory.span)
         self._schedules[name, without_sources].run()
 
     def _initialise(self) -> None:
         """Fill every parameter as a whole, so that its numbers are the same however it is cut."""
         for owner, parts in self.parts.parameters().items():
-            array = self._memory.array(parts[0].buffer)
+            array = self.memory.array(parts[0].buffer)
             here = len(parts) == 1 and parts[0].is_whole and isinstance(array, np.ndarray)
             values = array if here else np.empty(owner.shape, np.float32)
             fill(values, owner.filler, self.seed, str(owner), owner.layer.position)
             if not here:
-                scattered(parts, values, self._memory.write)
+                scattered(parts, values, self.memory.write)
 
     def _adopt(self, other: Executable) -> None:
         """Use the parameters of another executable, by layer name."""
@@ -318,14 +319,14 @@ class Executable:
                 )
             on = {part.buffer.device: part.buffer for part in held}
             for part in parts:
-                self._memory.adopt(part.buffer, other._memory, on[part.buffer.device])
+                self.memory.adopt(part.buffer, other.memory, on[part.buffer.device])
 
     def _read(self, buffer: Buffer) -> np.ndarray:
-        return _outer(self._memory.read(buffer))
+        return _outer(self.memory.read(buffer))
 
     def _kept(self, parts: list[Part], what: str) -> list[Part]:
         """The parts, which must not have been used for others since."""
-        if any(self._memory.recycles(part.buffer) for part in parts):
+        if any(self.memory.recycles(part.buffer) for part in parts):
             raise NetdefError(
                 f"{what} was not kept: its memory is reused by others in this program",
                 hint='compile with keep="all" to read it',
@@ -356,7 +357,7 @@ class Executable:
     def _write_scalar(self, name: str, value: float) -> None:
         for (scalar, _), buffer in self.program.scalars.items():
             if scalar == name:
-                self._memory.write(buffer, np.array([value], buffer.dtype))
+                self.memory.write(buffer, np.array([value], buffer.dtype))
 
     def _feed_inputs(self, inputs: Mapping[str, Any]) -> bool:
         """Store the given arrays; whether any of them replaces a data source."""
@@ -384,7 +385,7 @@ class Executable:
             for taker in takers:
                 images = slice(*taker.images) if taker.images else slice(None)
                 for field, buffer in taker.fields.items():
-                    self._memory.upload(buffer, getattr(batch, field)[images])
+                    self.memory.upload(buffer, getattr(batch, field)[images])
             self.sources[name].release(batch)
 
     def _store(self, parts: list[Part], values: Any, shape: tuple[int, ...], name: str) -> None:
@@ -395,7 +396,7 @@ class Executable:
             if values.shape[1:] == shape[1:] and values.ndim:
                 hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
             raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
-        scattered(parts, values, lambda buffer, part: self._memory.write(buffer, np.moveaxis(part, 0, -1) if part.ndim else part))
+        scattered(parts, values, lambda buffer, part: self.memory.write(buffer, np.moveaxis(part, 0, -1) if part.ndim else part))
 
 
 def _outer(array: np.ndarray) -> np.ndarray:

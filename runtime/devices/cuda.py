@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -203,16 +204,18 @@ class CudaDevice:
     def settle(self) -> None:
         """Nothing: the card works by itself."""
 
-    def seconds(self, steps: Sequence[Step], repeats: int = 1) -> float:
-        """How long the card takes for these steps, by its own clock; the mean of `repeats` runs, one after the other."""
-        with self.here():
-            begin, end = self.cupy.cuda.Event(), self.cupy.cuda.Event()
-            begin.record(self.queue.stream)
-            for _ in range(repeats):
-                self.run(steps)
-            end.record(self.queue.stream)
-            end.synchronize()
-            return float(self.cupy.cuda.get_elapsed_time(begin, end)) / 1000 / repeats
+    def times(self, steps: Sequence[Step]) -> list[float]:
+        """Seconds that each of these steps takes, by the card's own clock; they are put on the stream one by one."""
+        with self.here(), self.queue.stream:
+            self.resolve()
+            events = [self.cupy.cuda.Event() for _ in range(len(steps) + 1)]
+            events[0].record(self.queue.stream)
+            for step, event in zip(steps, events[1:], strict=True):
+                step()
+                event.record(self.queue.stream)
+            events[-1].synchronize()
+            elapsed = self.cupy.cuda.get_elapsed_time
+            return [float(elapsed(*pair)) / 1000 for pair in pairwise(events)]
 
     # The host
 

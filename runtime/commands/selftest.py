@@ -1,0 +1,115 @@
+"""`netdef selftest`: whether a device computes what the CPU does, and how fast."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netdef import NetdefError
+from netdef.loading import load
+from netdef.schema import message_class
+from runtime.commands.where import chosen
+from runtime.compiler import compile
+from runtime.devices.listing import processor
+from runtime.devices.open import describe, device_names
+from runtime.selftest import torch_alexnet
+from runtime.selftest.agreement import compare, noise
+from runtime.selftest.nets import CARD, CPU, Sizes
+from runtime.selftest.report import Agreement, Results, as_json, text
+from runtime.selftest.speed import measure
+from runtime.selftest.training import drift, train
+from runtime.solver.update import sgd
+
+OUT = "netdef-selftest.json"
+Say = Callable[[str], None]
+
+
+def selftest(devices: str | None, out: str, say: Say = print, sizes: Sizes | None = None) -> int:
+    """Run `netdef selftest`; returns the exit code, 1 if the device does not agree.
+
+    Parameters
+    ----------
+    out: the JSON file.
+    sizes: how much is done; by default what suits the kind of device.
+
+    Raises
+    ------
+    NetdefError: the device is not here, or several are given.
+    """
+    names = device_names(chosen(devices, None))
+    if len(names) > 1:
+        raise NetdefError("netdef selftest tries one device at a time", hint="netdef selftest --devices " + names[0])
+    results = run(names[0], sizes or (CARD if names[0].startswith("gpu") else CPU), say)
+    say(text(results))
+    try:
+        Path(out).write_text(json.dumps(as_json(results), indent=1) + "\n")
+    except OSError as error:
+        raise NetdefError(f"cannot write {out}: {error.strerror}") from None
+    say(f"everything measured is in {out}")
+    return 0 if results.passed else 1
+
+
+def run(name: str, sizes: Sizes, say: Say) -> Results:
+    """A card is held against the CPU, the CPU with all its threads against one of them, to the last bit."""
+    on_card = name.startswith("gpu")
+    reference: dict[str, Any] = {"devices": "cpu", "threads": None if on_card else 1}
+    agreements = []
+    for net, batch in sizes.nets:
+        say(f"comparing the kernels of {Path(net).stem}")
+        agreements.append(Agreement(Path(net).stem, list(differences(net, batch, name, reference, exact=not on_card))))
+    say(f"training {sizes.trained} for {sizes.iterations} iterations on both")
+    expected = train(sizes.trained, sizes.batch, sizes.iterations, **reference)
+    apart = drift(expected, train(sizes.trained, sizes.batch, sizes.iterations, name), exact=not on_card)
+    say(f"measuring {sizes.measured} in batches of {sizes.measured_batch}")
+    speed = measure(sizes.measured, sizes.measured_batch, sizes.rounds, name)
+    torch = torch_alexnet.measure(int(name.split(":")[1]), sizes.measured_batch, sizes.rounds) if on_card else None
+    return Results(
+        describe(name),
+        "the CPU" if on_card else "one thread",
+        machine(name),
+        agreements,
+        (sizes.trained, sizes.batch, sizes.iterations),
+        apart,
+        (sizes.measured, sizes.measured_batch),
+        speed,
+        torch,
+    )
+
+
+def differences(net: str, batch: int, name: str, reference: dict[str, Any], exact: bool) -> Any:
+    """Compare the kernels of one net, with clipped gradients and sums over batches in its update."""
+    solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001)
+    loaded = load(net, phase="train", batch_size=batch)
+    options: dict[str, Any] = {"losses_only": True, "update": sgd(solver), "keep": "activations"}
+    with compile(loaded, **reference, **options) as mine, compile(loaded, name, **options) as theirs:
+        for executable in (mine, theirs):
+            for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0)):
+                executable.set_scalar(scalar, value)
+        yield from compare(mine, theirs, exact, **noise(mine))
+
+
+def machine(name: str) -> dict[str, Any]:
+    """What this is, for whoever reads the file elsewhere."""
+    told: dict[str, Any] = {
+        "device": describe(name),
+        "processor": processor(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    if name.startswith("gpu"):
+        from runtime.devices.cuda_cards import find_card, load_cupy
+
+        cupy, card = load_cupy(), find_card(int(name.split(":")[1]))
+        told |= {
+            "capability": ".".join(map(str, card.capability)),
+            "memory": card.memory,
+            "cupy": cupy.__version__,
+            "driver": int(cupy.cuda.runtime.driverGetVersion()),
+            "cuda": int(cupy.cuda.runtime.runtimeGetVersion()),
+        }
+    return told

@@ -1,0 +1,211 @@
+"""`netdef time`: how long each layer takes, and how long it must take at least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from netdef import NetdefError
+from netdef.schema import message_class
+from runtime.cards import find_limits
+from runtime.commands.where import chosen
+from runtime.compiler import compile, compile_program
+from runtime.costs import Cost, launches, plain, total
+from runtime.devices.open import device_names
+from runtime.devices.options import cuda_options
+from runtime.program import Instruction, Program
+from runtime.selftest.agreement import write_noise
+from runtime.solver.nets import batch_of, load_net
+from runtime.solver.update import sgd
+from runtime.yardstick import measured_limits, times
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+
+LISTS = ("forward", "backward", "update")
+ROUNDS = 10  # iterations that are measured, if nobody says
+
+
+@dataclass(frozen=True)
+class Options:
+    """What --NAME gives; None for what was not given."""
+
+    devices: str | None = None
+    predict: str | None = None
+    phase: str | None = None
+    batch: int | None = None
+    iterations: int | None = None
+    threads: int | None = None
+    math: str | None = None
+    workspace: int | None = None
+    no_graph: bool = False
+
+
+@dataclass
+class Row:
+    """One layer's part of a list.  seconds: measured, 0 if only predicted."""
+
+    cost: Cost
+    floor: float
+    seconds: float = 0.0
+
+    def __add__(self, other: Row) -> Row:
+        return Row(self.cost + other.cost, self.floor + other.floor, self.seconds + other.seconds)
+
+
+NOTHING = Row(Cost(), 0.0)
+Table = dict[str, dict[str, Row]]  # layer -> list -> row
+
+
+def time(net_path: str, options: Options) -> str:
+    """Run `netdef time NET` and return its table.
+
+    Raises
+    ------
+    NetdefError: the net cannot run, a device is not here, there is no such card.
+    """
+    net = load_net(net_path, options.phase or "train", batch_size=options.batch)
+    if options.predict:
+        return predict(net, options)
+    return measure(net, options)
+
+
+def predict(net: Net, options: Options) -> str:
+    """The floor on a card that need not be here."""
+    limits = find_limits(options.predict or "")
+    cuda = cuda_options(options.math, options.workspace, options.no_graph)
+    program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=_update(net))
+    table: Table = {}
+    for name, step in _instructions(program):
+        costs = launches(step, cuda.workspace)
+        _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+    rate = f"{limits.bandwidth / 1e9:,.0f} GB/s and {limits.products(cuda.math) / 1e12:.1f} TFLOP/s"
+    lines = [
+        f"{net.name or net.filename}, phase {net.phase}, batches of {batch_of(net)}: the floor on {limits.name}",
+        *predicted_lines(table),
+        f"an iteration takes {milliseconds(whole(table).floor)} ms or more: at most {images(net, whole(table).floor)} images/s",
+        f"computed, not measured: bytes and operations of the kernels against {rate} of {cuda.math} ({limits.source})",
+    ]
+    return "\n".join(lines)
+
+
+def measure(net: Net, options: Options) -> str:
+    """The time on a device that is here, beside its floor."""
+    devices = chosen(options.devices, options.threads)
+    if len(device_names(devices)) > 1:
+        raise NetdefError("netdef time measures one device", hint="netdef placement shows how several share a net")
+    cuda = cuda_options(options.math, options.workspace, options.no_graph)
+    train = net.phase == "train"
+    with compile(
+        net, devices, threads=options.threads, backward=train, keep="activations", losses_only=True, update=_update(net), cuda=cuda
+    ) as executable:
+        device = executable.device
+        limits = measured_limits(device)
+        write_noise(executable)
+        table: Table = {}
+        rounds = options.iterations or ROUNDS
+        steps = {name: executable.steps(name) for name in LISTS}
+        for count in range(rounds + 1):
+            for name, pairs in steps.items():
+                seconds = times(device, [bound for _, bound in pairs])
+                for (step, _), duration in zip(pairs, seconds, strict=True) if count else ():  # the first round may compile
+                    _put(table, step, name, Row(Cost(), 0.0, duration / rounds))
+        for name, pairs in steps.items():
+            for step, _ in pairs:
+                costs = [plain(step)] if device.threads else launches(step, cuda.workspace)
+                _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+        iteration = float(np.median([_iteration(executable, steps) for _ in range(rounds)]))
+    what = f"{net.name or net.filename}, phase {net.phase}, batches of {batch_of(net)}"
+    lines = [
+        f"{what}, on {device.name}: means of {rounds} iterations",
+        *measured_lines(table),
+        f"an iteration takes {milliseconds(iteration)} ms: {images(net, iteration)} images/s",
+        f"floor: {limits.bandwidth / 1e9:,.1f} GB/s (a large copy) and {limits.fp32 / 1e9:,.0f} GFLOP/s (a large matrix product), "
+        "measured here",
+    ]
+    return "\n".join(lines)
+
+
+def _iteration(executable: object, steps: dict[str, list]) -> float:
+    """Seconds of all lists run as in training, without anything between the kernels."""
+    from time import perf_counter
+
+    device = executable.device  # type: ignore[attr-defined]
+    device.synchronize()
+    begun = perf_counter()
+    for pairs in steps.values():
+        device.run([bound for _, bound in pairs])
+    device.synchronize()
+    return perf_counter() - begun
+
+
+def _update(net: Net):  # type: ignore[no-untyped-def]
+    """The update that a solver file without any settings asks for; None in testing."""
+    return sgd(message_class("SolverParameter")()) if net.phase == "train" else None
+
+
+def _instructions(program: Program) -> Iterable[tuple[str, Instruction]]:
+    return ((name, step) for name in LISTS for step in getattr(program, name))
+
+
+def _put(table: Table, step: Instruction, name: str, row: Row) -> None:
+    layer = table.setdefault(step.layer or "(update)", {})
+    layer[name] = layer.get(name, NOTHING) + row
+
+
+def whole(table: Table, name: str | None = None) -> Row:
+    """The sum over the layers, of one list or of all."""
+    rows = [row for layer in table.values() for which, row in layer.items() if name in (None, which)]
+    return sum(rows, NOTHING)
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:,.3f}"
+
+
+def images(net: Net, seconds: float) -> str:
+    return f"{batch_of(net) / seconds:,.0f}"
+
+
+def predicted_lines(table: Table) -> list[str]:
+    """For each layer and list: megabytes, operations, the floor."""
+    lists = [name for name in LISTS if any(name in layer for layer in table.values())]
+    head = ["layer", *(f"{name} {unit}" for name in lists for unit in ("MB", "GFLOP", "ms"))]
+    rows = [[layer, *(cell for name in lists for cell in _predicted(table[layer].get(name)))] for layer in table]
+    last = ["all", *(cell for name in lists for cell in _predicted(whole(table, name)))]
+    return aligned([head, *rows, last])
+
+
+def _predicted(row: Row | None) -> list[str]:
+    if row is None:
+        return ["", "", ""]
+    return [f"{row.cost.bytes / 1e6:,.1f}", f"{(row.cost.flops + row.cost.products) / 1e9:,.2f}", milliseconds(row.floor)]
+
+
+def measured_lines(table: Table) -> list[str]:
+    """For each layer and list: the time, the floor, and how near they are."""
+    lists = [name for name in LISTS if any(name in layer for layer in table.values())]
+    head = ["layer", *(cell for name in lists for cell in (f"{name} ms", "floor", ""))]
+    rows = [[layer, *(cell for name in lists for cell in _measured(table[layer].get(name)))] for layer in table]
+    last = ["all", *(cell for name in lists for cell in _measured(whole(table, name)))]
+    return aligned([head, *rows, last])
+
+
+def _measured(row: Row | None) -> list[str]:
+    if row is None:
+        return ["", "", ""]
+    return [milliseconds(row.seconds), milliseconds(row.floor), f"{row.floor / row.seconds:.0%}" if row.seconds else ""]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of one width, the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = zip(row, widths, strict=True)
+        return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]).rstrip()
+
+    return [line(row) for row in rows]

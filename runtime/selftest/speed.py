@@ -1,0 +1,110 @@
+"""How fast a device runs a network: each kernel against the device's own copy rate and matrix products, and images a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from netdef.loading import load
+from netdef.schema import message_class
+from runtime.cards import Limits
+from runtime.compiler import compile
+from runtime.costs import Cost, launches, plain, total
+from runtime.devices.options import CudaOptions
+from runtime.executable import Executable
+from runtime.program import Instruction
+from runtime.selftest.agreement import write_noise
+from runtime.solver.update import sgd
+from runtime.yardstick import measured_limits, times
+
+LISTS = ("forward", "backward", "update")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One instruction's speed.
+
+    Attributes
+    ----------
+    bytes, operations: each second, and as a share of the device's copy rate and its rate of matrix products.
+    """
+
+    instruction: Instruction
+    seconds: float
+    cost: Cost
+    limits: Limits
+
+    @property
+    def bytes(self) -> float:
+        return self.cost.bytes / self.seconds
+
+    @property
+    def of_copy(self) -> float:
+        return self.bytes / self.limits.bandwidth
+
+    @property
+    def operations(self) -> float:
+        return self.cost.products / self.seconds
+
+    @property
+    def of_product(self) -> float:
+        return self.operations / self.limits.fp32
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured.  forward, training: images a second."""
+
+    limits: Limits
+    rates: list[Rate]
+    forward: float
+    training: float
+
+
+def measure(net: str, batch: int, rounds: int, devices: str, threads: int | None = None, cuda: CudaOptions | None = None) -> Speed:
+    """Measure a model on a device."""
+    options: dict[str, Any] = {"threads": threads, "cuda": cuda}
+    update = sgd(message_class("SolverParameter")())
+    train = load(net, phase="train", batch_size=batch)
+    with compile(train, devices, keep="activations", losses_only=True, update=update, **options) as executable:
+        limits = measured_limits(executable.device)
+        write_noise(executable)
+        rates = kernel_rates(executable, limits, rounds, (cuda or CudaOptions()).workspace)
+        training = batch / iteration_seconds(executable, LISTS, rounds)
+    with compile(load(net, phase="test", batch_size=batch), devices, backward=False, **options) as executable:
+        write_noise(executable)
+        forward = batch / iteration_seconds(executable, LISTS[:1], rounds)
+    return Speed(limits, rates, forward, training)
+
+
+def kernel_rates(executable: Executable, limits: Limits, rounds: int, workspace: int) -> list[Rate]:
+    """Each instruction, in the order of the program, so that caches hold what they hold in training."""
+    device, pairs = executable.device, [pair for name in LISTS for pair in executable.steps(name)]
+    steps = [bound for _, bound in pairs]
+    times(device, steps)  # which compiles
+    taken = [times(device, steps) for _ in range(rounds)]
+    costs = [plain(step) if device.threads else total(launches(step, workspace)) for step, _ in pairs]
+    return [
+        Rate(step, max(median(seconds), 1e-9), cost, limits)
+        for (step, _), seconds, cost in zip(pairs, zip(*taken, strict=True), costs, strict=True)
+    ]
+
+
+def iteration_seconds(executable: Executable, lists: tuple[str, ...], rounds: int) -> float:
+    """Seconds of an iteration, as in training, without loading data."""
+    device = executable.device
+    bound = {name: [step for _, step in executable.steps(name)] for name in lists}
+
+    def run(count: int) -> float:
+        device.synchronize()
+        begun = perf_counter()
+        for _ in range(count):
+            for steps in bound.values():
+                device.run(steps)
+        device.synchronize()
+        return perf_counter() - begun
+
+    run(3)  # compiles, captures, replays
+    return run(rounds) / rounds

@@ -1,0 +1,71 @@
+"""The same network in PyTorch, if it is installed and has a card: what a user would run otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+
+def measure(index: int, batch: int, rounds: int) -> dict[str, Any] | None:
+    """Images a second of AlexNet (2012) forward and training with SGD in float32 on cuda:`index`; None without PyTorch or card."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    if not torch.cuda.is_available():
+        return None
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    place = torch.device("cuda", index)
+    net = alexnet(torch).to(place)
+    images, labels = torch.randn(batch, 3, 227, 227, device=place), torch.randint(0, 1000, (batch,), device=place)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    def forward() -> None:
+        with torch.no_grad():
+            net(images)
+
+    def training() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        loss_of(net(images), labels).backward()
+        optimiser.step()
+
+    rates = {}
+    for name, run in (("forward", forward), ("training", training)):
+        net.train(name == "training")
+        rates[name] = batch / _seconds(torch, run, rounds)
+    return {"version": torch.__version__, **rates}
+
+
+def alexnet(torch: Any) -> Any:
+    """Krizhevsky, Sutskever & Hinton 2012, groups and normalisation included."""
+    nn = torch.nn
+
+    def convolution(inputs: int, outputs: int, *shape: int, groups: int = 1) -> list[Any]:
+        size, stride, pad = shape
+        return [nn.Conv2d(inputs, outputs, size, stride, pad, groups=groups), nn.ReLU(inplace=True)]
+
+    def pool() -> Any:
+        return nn.MaxPool2d(3, 2)
+
+    return nn.Sequential(
+        *convolution(3, 96, 11, 4, 0), nn.LocalResponseNorm(5, 5e-4, 0.75, 2), pool(),
+        *convolution(96, 256, 5, 1, 2, groups=2), nn.LocalResponseNorm(5, 5e-4, 0.75, 2), pool(),
+        *convolution(256, 384, 3, 1, 1), *convolution(384, 384, 3, 1, 1, groups=2),
+        *convolution(384, 256, 3, 1, 1, groups=2), pool(),
+        nn.Flatten(), nn.Linear(9216, 4096), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(inplace=True),
+        nn.Dropout(), nn.Linear(4096, 1000),
+    )  # fmt: skip
+
+
+def _seconds(torch: Any, run: Callable[[], None], rounds: int) -> float:
+    for _ in range(5):
+        run()
+    torch.cuda.synchronize()
+    begun = perf_counter()
+    for _ in range(rounds):
+        run()
+    torch.cuda.synchronize()
+    return (perf_counter() - begun) / rounds

@@ -1,0 +1,71 @@
+"""What a device does at most, measured on the spot: the rate of a large copy and of a large matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from runtime.cards import Limits
+from runtime.devices.device import Device, Step
+from runtime.program import Buffer, Instruction
+
+COPY = 64 << 20  # bytes: more than any cache holds
+PRODUCT = 2048  # rows, columns and depth
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One instruction bound to a device, with arrays of its own."""
+
+    instruction: Instruction
+    step: Step
+    arrays: dict[Buffer, Any]
+
+
+def prepare(device: Device, kernel: str, inputs: Sequence[Buffer], outputs: Sequence[Buffer], **constants: Any) -> Trial:
+    """Bind an instruction to fresh memory; `scratch` is the instruction's."""
+    scratch = constants.pop("scratch", 0)
+    instruction = Instruction(kernel, tuple(inputs), tuple(outputs), constants, scratch=scratch)
+    arrays = {b: device.array(device.allocate(b.bytes), 0, b.shape, b.dtype) for b in dict.fromkeys(instruction.buffers)}
+    return Trial(instruction, device.bind(instruction, arrays.__getitem__), arrays)
+
+
+def times(device: Device, steps: Sequence[Step]) -> list[float]:
+    """Seconds that each of some steps takes, run one after the other; by the device's own clock if it has one."""
+    if hasattr(device, "times"):
+        return list(device.times(steps))
+    seconds = []
+    for step in steps:
+        begun = perf_counter()
+        device.run([step])
+        device.synchronize()
+        seconds.append(perf_counter() - begun)
+    return seconds
+
+
+def fastest(device: Device, step: Step, rounds: int = ROUNDS) -> float:
+    """The shortest of some runs, in seconds; the first, which may compile, does not count."""
+    return min(times(device, [step] * (rounds + 1))[1:])
+
+
+def measured_limits(device: Device) -> Limits:
+    """A device's copy rate and its rate of matrix products."""
+    numbers = np.random.default_rng(0).standard_normal(PRODUCT * PRODUCT, dtype=np.float32)
+    x, y = (Buffer(name, (COPY // 4,), "input") for name in "xy")
+    copy = prepare(device, "copy", [x], [y])
+    bandwidth = 2 * COPY / fastest(device, copy.step)
+    a, w, c = (Buffer(name, shape, "input") for name, shape in zip("awc", _shapes(PRODUCT), strict=True))
+    multiply = prepare(device, "inner_product", [a, w, w], [c], transpose=False, has_bias=False, relu=False, slope=0.0)
+    for buffer in (a, w):
+        device.write(multiply.arrays[buffer], numbers.reshape(buffer.shape))
+    rate = 2 * PRODUCT**3 / fastest(device, multiply.step)
+    return Limits(device.name, bandwidth, rate, None, "measured now")
+
+
+def _shapes(size: int) -> tuple[tuple[int, ...], ...]:
+    return (1, size, size), (size, size), (1, size, size)
