@@ -232,6 +232,34 @@ def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
     run_prediction(net, images, Options(**options))
 
 
+@commands.command("time")
+@click.argument("net")
+@devices_option
+@click.option("--predict", metavar="CARD", help="Only compute the least it takes on a card: h100, a100, 4090, t4 ...")
+@phase_option
+@batch_option
+@click.option("--iterations", type=count, metavar="N", help="How many are measured; 10.")
+@threads_option
+@math_option
+@workspace_option
+@graph_option
+def time_net(net: str, **options: Any) -> None:
+    """How long each layer of NET takes, beside the time that moving its data and computing it take at least."""
+    from runtime.commands.time import Options, time
+
+    click.echo(time(net, Options(**options)))
+
+
+@commands.command()
+@devices_option
+@click.option("--out", metavar="FILE", default="netdef-selftest.json", show_default=True, help="Where the numbers go.")
+def selftest(devices: str | None, out: str) -> int:
+    """Hold a device's kernels against the CPU's, train on both, and measure it. A card takes some minutes."""
+    from runtime.commands.selftest import selftest as run_selftest
+
+    return run_selftest(devices, out, click.echo)
+
+
 @commands.command()
 def devices() -> None:
     """What NET could run on here: the cores, the graphics cards, and why one of those cannot be used."""
