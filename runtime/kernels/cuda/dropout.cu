@@ -2,21 +2,57 @@
 #include "common.cuh"
 #include "philox.cuh"
 
+struct Draw {
+  unsigned key0, key1, threshold;
+  float factor;
+
+  // What the element is multiplied by that draws this word.
+  __device__ float operator()(unsigned word) const { return word >> 8 >= threshold ? factor : 0.f; }
+  // The words of elements 4 * group to 4 * group + 3.
+  __device__ Pack<unsigned, 4> words(Index group, Index iteration) const {
+    return philox(unsigned(group), unsigned(group >> 32), unsigned(iteration), DROPOUT_STREAM, key0, key1);
+  }
+};
+
+// y = x times what each element draws, for the four from `start` on, or those that there are.
+template <int V>
+__device__ inline void drop(const float* x, float* y, Index start, Index size, const Pack<unsigned, 4>& words, const Draw& draw) {
+  if (V == 4 && start + 4 <= size) {
+    Pack<float, 4> values = load<4>(x, start / 4);
+    for (int i = 0; i < 4; ++i) values.at[i] *= draw(words.at[i]);
+    store<4>(y, start / 4, values);
+  } else {
+    for (int i = 0; i < 4; ++i) {
+      if (start + i < size) y[start + i] = x[start + i] * draw(words.at[i]);
+    }
+  }
+}
+
 // y = factor * x where the element's random number is at least threshold / 2 ** 24, else 0.  Flat; y may be x.  Four to a thread.
 template <int V>
 __global__ void dropout(
     const float* x, const Index* iteration, float* y, Index size, unsigned key0, unsigned key1, unsigned threshold, float factor) {
-  const Index group = flat_thread(), start = 4 * group;
+  const Draw draw = {key0, key1, threshold, factor};
+  const Index group = flat_thread();
+  if (4 * group < size) drop<V>(x, y, 4 * group, size, draw.words(group, iteration[0]), draw);
+}
+
+// The same for a part of a blob: element e is number first + e / width * pitch + e % width of the blob's.  Four to a thread where
+// V is 4, which asks that they start at a number that four divides.
+template <int V>
+__global__ void dropout_part(
+    const float* x, const Index* iteration, float* y, Index size, unsigned key0, unsigned key1, unsigned threshold, float factor,
+    Index first, Index width, Index pitch) {
+  const Draw draw = {key0, key1, threshold, factor};
+  const Index start = V * flat_thread();
   if (start >= size) return;
-  const Pack<unsigned, 4> words =
-      philox(unsigned(group), unsigned(group >> 32), unsigned(iteration[0]), DROPOUT_STREAM, key0, key1);
-  if (V == 4 && start + 4 <= size) {
-    Pack<float, 4> values = load<4>(x, group);
-    for (int i = 0; i < 4; ++i) values.at[i] *= words.at[i] >> 8 >= threshold ? factor : 0.f;
-    store<4>(y, group, values);
+  const Index number = first + start / width * pitch + start % width;
+  const Pack<unsigned, 4> words = draw.words(number / 4, iteration[0]);
+  if (V == 4) {
+    drop<V>(x, y, start, size, words, draw);
   } else {
-    for (int i = 0; i < 4; ++i) {
-      if (start + i < size) y[start + i] = x[start + i] * (words.at[i] >> 8 >= threshold ? factor : 0.f);
-    }
+    const int place = number % 4;
+    const unsigned low = place == 0 ? words.at[0] : words.at[1], high = place == 2 ? words.at[2] : words.at[3];
+    y[start] = x[start] * draw(place < 2 ? low : high);
   }
 }

@@ -130,9 +130,22 @@ def elementwise_cases() -> Iterator[Case]:
             yield Case("maximum_next", arrays, {"index": 2}, aliases=aliases, close=0)
         yield Case("maximum_backward", (x, whole(3, n, dtype="uint8"), y), {"index": 2}, close=0)
         yield Case("quotient_backward", (x, x, positive(n), y))
-        for ratio, aliases in ((0.5, ((2, 0),)), (0.1, ())):
-            constants = {"key": (1701, 0xDEADBEEF), "threshold": ceil(ratio * 2**24), "factor": 1 / (1 - ratio)}
-            yield Case("dropout", (x, value(5_000_000_007, "int64"), y), constants, aliases=aliases, close=0)
+
+
+def dropout_cases() -> Iterator[Case]:
+    """Whole blobs, and parts of them: channels without gaps, and some of the images."""
+    constants = {"key": (1701, 0xDEADBEEF), "threshold": ceil(0.5 * 2**24), "factor": 2.0}
+    turn = value(5_000_000_007, "int64")
+    for n in FLAT:
+        for aliases in ((), ((2, 0),)):
+            rarely = {**constants, "threshold": ceil(0.1 * 2**24)}
+            yield Case("dropout", (normal(n), turn, out(n)), rarely, aliases=aliases, close=0)
+            for first in (0, 8, 4 * 10**10 + 3):
+                place = {"first": first, "width": n, "pitch": 7}
+                yield Case("dropout_part", (normal(n), turn, out(n)), {**constants, **place}, aliases=aliases, close=0)
+    for width, pitch in ((4, 12), (3, 8), (64, 128)):
+        place = {"first": 16, "width": width, "pitch": pitch}
+        yield Case("dropout_part", (normal(96 * width), turn, out(96 * width)), {**constants, **place}, close=0)
 
 
 def solver_cases() -> Iterator[Case]:
@@ -297,7 +310,7 @@ def image_cases() -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     families = (
-        elementwise_cases, solver_cases, class_cases, pooling_cases, lrn_cases, convolution_cases, inner_product_cases,
-        copying_cases, image_cases,
+        elementwise_cases, dropout_cases, solver_cases, class_cases, pooling_cases, lrn_cases, convolution_cases,
+        inner_product_cases, copying_cases, image_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 SHIM = Path(__file__).with_name("shim.h")
-FLAGS = ("-x", "c++", "-std=c++17", "-O1", "-shared", "-fPIC", "-ffp-contract=off", "-w")
+FLAGS = ("-x", "c++", "-std=c++17", "-O1", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
 SANITIZERS = ("-DSANITIZED", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 

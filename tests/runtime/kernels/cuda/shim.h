@@ -60,13 +60,8 @@ static void (*thread_body)();
 static bool barriers_seen;
 static char failure[200];
 
-// To a fiber and back.  Jumps are several times faster than swapcontext, which calls the system; AddressSanitizer knows only the latter.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__  // as g++ has it
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
+// To a fiber and back.  Jumps are several times faster than swapcontext, which calls the system; AddressSanitizer knows only that.
+#ifdef SANITIZED
 static inline void enter(Fiber& fiber, bool) { swapcontext(&scheduler, &fiber.context); }
 static inline void leave(Fiber& fiber) { swapcontext(&fiber.context, &scheduler); }
 #else
