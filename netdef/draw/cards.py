@@ -9,6 +9,7 @@ from netdef.draw.layout import Box, Layout, Link, arrange
 from netdef.draw.stages import Drawing, Stage
 from netdef.draw.theme import shortened, text_width
 from netdef.draw.words import costs, detail, followers
+from netdef.units import plural
 
 WIDTH, HEIGHT = 228.0, 60.0
 _PAD = 12.0  # from a box's side to its text
@@ -53,6 +54,8 @@ def card(stage: Stage, index: int, x: float, y: float, name: str, title: str) ->
         room -= width + 6
     parts.append(svg.text(left, middle, shortened(name, 12.5, room, bold=True), "name"))
     doing = " ".join(filter(None, (stage.layer.type, detail(stage.layer))))
+    if stage.images:
+        doing += f", {plural(stage.images, 'image')}"
     parts.append(svg.text(left, y + 36, shortened(doing, 11, WIDTH - 2 * _PAD), "note"))
     spent = costs(stage)
     output = stage.output.replace(" x ", " × ")

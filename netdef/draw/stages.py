@@ -26,7 +26,7 @@ class Stage:
     shape: what it makes, of one image; () for a scalar.
     towers: in how many runs of channels it is drawn.
     labels: names of blobs it reads that are not drawn as wires: labels straight from the data.
-    device: which of several devices runs it.
+    device: which of several devices runs it. images: how many of a batch it makes there; 0 for all of them.
     """
 
     layers: list[Layer]
@@ -35,6 +35,7 @@ class Stage:
     towers: int
     labels: list[str] = field(default_factory=list)
     device: int = 0
+    images: int = 0
 
     @property
     def layer(self) -> Layer:
@@ -111,7 +112,7 @@ class Drawing:
 def drawing_of(net: Net, whole: Net | None = None) -> Drawing:
     """The stages of a net in their order, and the wires between them."""
     drawn_in = towers(net)
-    batch = batch_of(net)
+    batch = batch_of(whole or net)
     stage_of: dict[Layer, Stage] = {}
     stages: list[Stage] = []
     for layer in net.layers:
@@ -122,10 +123,13 @@ def drawing_of(net: Net, whole: Net | None = None) -> Drawing:
             stage_of[layer].layers.append(layer)
             continue
         top = layer.tops[0] if layer.tops else None
-        shape = top.shape[1:] if top is not None and top.shape[:1] == (batch,) else top.shape if top is not None else ()
+        made = top.shape if top is not None else ()
+        count = made[0] if made and (whole is not None or made[0] == batch) else None
+        shape = made if count is None else made[1:]
+        output = "" if top is None else output_text(made, 1, count)
         groups = drawn_in[top] if top is not None and drawn_in[top] <= MOST_TOWERS else 1
-        output = output_text(top.shape, 1, batch) if top is not None else ""
-        stage_of[layer] = stage = Stage([layer], shape, output, groups, device=layer.device)
+        images = count or 0 if whole is not None and count != batch else 0
+        stage_of[layer] = stage = Stage([layer], shape, output, groups, device=layer.device, images=images)
         stages.append(stage)
     return Drawing(net, whole or net, stages, _wires(net, stage_of))
 

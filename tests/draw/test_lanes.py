@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 import netdef
+from netdef.cli import run
 from netdef.draw import render
 from netdef.draw.stages import drawing_of
 from netdef.layers.base import Layer
@@ -64,7 +65,8 @@ def test_each_device_has_a_column_with_its_share():
     texts = [text.text for text in picture.iter(f"{SVG}text")]
     assert {"cpu:0", "gpu:1"} <= set(texts)
     b = net.layers[2]
-    assert f"{b.parameter_count} parameters  ·  {b.macs / 1000:.2f} k MACs an image" in texts
+    work = b.macs / sum(layer.macs for layer in net.layers)
+    assert f"{b.parameter_count} parameters  ·  {work:.0%} of the work" in texts
     assert "receives 3.38 KiB a batch, forward" in texts
     assert texts.count("3.38 KiB") == 1
     lines = [path.get("class") for path in picture.iter(f"{SVG}path") if "wire" in path.get("class", "")]
@@ -74,3 +76,30 @@ def test_each_device_has_a_column_with_its_share():
 def test_the_head_is_that_of_the_whole_net():
     whole = netdef.load("alexnet")
     assert b"60,965,224 parameters" in render(spread(), "html", whole=whole, devices=("a", "b"))
+
+
+def test_the_two_devices_of_the_paper(tmp_path, capsys):
+    assert run(["draw", "alexnet", "--devices", "2", "-o", f"{tmp_path / 'two.svg'}"]) == 0
+    picture = ElementTree.parse(tmp_path / "two.svg").getroot()
+    texts = [text.text for text in picture.iter(f"{SVG}text")]
+    assert texts.count("30.5 M parameters  ·  50% of the work") == 2
+    for layer in ("conv1", "conv5", "fc6", "fc8"):
+        assert texts.count(layer) == 2
+    assert texts.count("48 × 55 × 55") == 4
+    assert texts.count("2048") == 4
+    batch = netdef.load("alexnet").blobs["data"].shape[0]
+    assert texts.count(f"{batch * 128 * 13 * 13 * 4 / 2**20:.2f} MiB") == 2  # conv3 reads the other's half
+
+
+def test_half_of_the_images_are_told(tmp_path):
+    assert run(["draw", "lenet", "--devices", "gpu:0-1", "--split", "batch", "-o", f"{tmp_path / 'two.svg'}"]) == 0
+    picture = ElementTree.parse(tmp_path / "two.svg").getroot()
+    texts = [text.text for text in picture.iter(f"{SVG}text")]
+    assert {"gpu:0", "gpu:1"} <= set(texts)
+    assert texts.count("Convolution 5 × 5, 50 images") == 4
+
+
+def test_devices_that_are_none(tmp_path, capsys):
+    for devices, message in (("tpu:0", "there is no device 'tpu:0'"), ("0", "1 to 16 devices, not 0"), ("17", "not 17")):
+        assert run(["draw", "lenet", "--devices", devices, "-o", f"{tmp_path / 'x.svg'}"]) == 2
+        assert message in capsys.readouterr().err

@@ -1,0 +1,28 @@
+"""What `netdef draw --devices` shows: the net as it would be spread over devices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netdef import NetdefError
+from runtime.devices.open import device_names
+from runtime.passes.place import DEFAULT_SPLIT, place
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+
+MOST = 16  # columns in a picture
+
+
+def spread(net: Net, devices: str, split: str | None = None) -> tuple[Net, tuple[str, ...]]:
+    """The net divided over devices, and their names; `devices` is a list of names, or how many there are.
+
+    Raises
+    ------
+    NetdefError: `devices` is neither, or a layer's type cannot run.
+    """
+    names = tuple(f"device {index}" for index in range(int(devices))) if devices.isdecimal() else device_names(devices)
+    if not 1 <= len(names) <= MOST:
+        raise NetdefError(f"a picture has 1 to {MOST} devices, not {len(names)}")
+    training = net.phase == "train"
+    return place(net, len(names), split or DEFAULT_SPLIT, training, losses_only=training).net, names
