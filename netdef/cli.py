@@ -104,12 +104,23 @@ def diff(a: str, b: str, phase: str | None, batch: int | None, form: str, out: s
 @phase_option
 @batch_option
 @click.option("--style", type=click.Choice(["auto", "volumes", "cards"]), default="auto", help="Solids, or boxes of text.")
-def draw(net: str, out: str | None, phase: str | None, batch: int | None, style: str) -> None:
+@click.option("--devices", metavar="DEVICES", help="Spread it over devices, a column each: 2, or cpu:0,cpu:1.")
+@click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), help="How to spread it.")
+def draw(
+    net: str, out: str | None, phase: str | None, batch: int | None, style: str, devices: str | None, split: str | None
+) -> None:
     """Draw NET: shapes, parameters and costs. In an .html file the mouse shows all that is known of a layer."""
     from netdef.draw import draw as draw_net
     from netdef.loading import load
 
-    click.echo(draw_net(load(net, phase=phase, batch_size=batch), out or f"{Path(net).stem}.svg", style))
+    whole, path = load(net, phase=phase, batch_size=batch), out or f"{Path(net).stem}.svg"
+    if devices is None:
+        click.echo(draw_net(whole, path, style))
+        return
+    from runtime.commands.draw import spread
+
+    placed, names = spread(whole, devices, split)
+    click.echo(draw_net(placed, path, whole=whole, devices=names))
 
 
 @commands.command()
