@@ -169,6 +169,11 @@ def compile_net(net: str, phase: str | None, batch: int | None, **options: Any) 
 
 count = click.IntRange(min=1)
 devices_option = click.option("--devices", metavar="DEVICES", help="Where to run; default: gpu:0 if it can be used, else cpu.")
+split_option = click.option(
+    "--split",
+    type=click.Choice(["groups", "batch", "hybrid"]),
+    help="What several devices divide: channels, images, or images where there are convolutions; default: groups.",
+)
 threads_option = click.option(
     "--threads", type=count, metavar="N", help="Worker threads, by default one a core. No result depends on it."
 )
@@ -189,6 +194,7 @@ data_option = click.option(
 @data_option
 @click.option("--iterations", type=click.IntRange(min=0), metavar="N", help="How many in all, instead of max_iter.")
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
+@split_option
 @threads_option
 @click.option("--batch", type=count, metavar="N", help="Images in a training batch, instead of the net's.")
 @math_option
@@ -211,6 +217,7 @@ def train(net: str, solver: str | None, **options: Any) -> int:
 @data_option
 @click.option("--iterations", type=count, metavar="N", help="Batches to test; default: all the test data once.")
 @devices_option
+@split_option
 @threads_option
 @batch_option
 @math_option
@@ -231,6 +238,7 @@ def test(net: str, **options: Any) -> None:
 @click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net that does not say.")
 @devices_option
+@split_option
 @threads_option
 @math_option
 @workspace_option
@@ -250,6 +258,7 @@ def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
 @phase_option
 @batch_option
 @click.option("--iterations", type=count, metavar="N", help="How many are measured; 10.")
+@split_option
 @threads_option
 @math_option
 @workspace_option

@@ -34,7 +34,7 @@ def compile_program(
     net: Net,
     *,
     devices: int = 1,
-    split: str = DEFAULT_SPLIT,
+    split: str | None = None,
     fixed: Fixed | None = None,
     backward: bool = True,
     keep: str | None = None,
@@ -57,7 +57,7 @@ def compile_program(
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
     if devices > 1 and after != "lower":
-        division = place(net, devices, split, backward, losses_only, fixed)
+        division = place(net, devices, split or DEFAULT_SPLIT, backward, losses_only, fixed)
         program = lower_divided(division, backward, losses_only, seed)
     else:
         program = lower(net, backward, losses_only, seed)
@@ -80,7 +80,7 @@ def compile(
     losses_only: bool = False,
     update: Update | None = None,
     share: Executable | None = None,
-    split: str = DEFAULT_SPLIT,
+    split: str | None = None,
     cuda: CudaOptions | None = None,
 ) -> Executable:
     """Compile a net for one device or several, its parameters filled as the net's fillers say.
@@ -97,7 +97,7 @@ def compile(
     losses_only: gradients flow from losses alone, not from other outputs.
     update: adds a solver's update list.
     share: use the parameters and the devices of this executable.
-    split: what is cut on several devices: "groups", "batch" or "hybrid", see `place`.
+    split: what is cut on several devices: "groups" (the default), "batch" or "hybrid", see `place`.
     cuda: how graphics cards compute.
 
     Raises

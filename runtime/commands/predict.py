@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Options:
     labels: str | None = None
     mean: str | None = None
     devices: str | None = None
+    split: str | None = None
     threads: int | None = None
     math: str | None = None
     workspace: int | None = None
@@ -56,7 +58,8 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     scores, is_probability = scores_of(net)
     devices = chosen(options.devices, options.threads)
     cuda = cuda_options(options.math, options.workspace, options.no_graph)
-    with compile(net, devices, threads=options.threads, backward=False, keep="activations", cuda=cuda) as executable:
+    where = partial(compile, devices=devices, split=options.split, threads=options.threads, cuda=cuda)
+    with where(net, backward=False, keep="activations") as executable:
         executable.load_weights(options.weights)
         source_layer = image_layer(net)
         executable.sources[source_layer.name] = open_images(source_layer, images)

@@ -38,6 +38,7 @@ class Options:
     data: str | None = None
     iterations: int | None = None
     devices: str | None = None
+    split: str | None = None
     threads: int | None = None
     batch: int | None = None
     math: str | None = None
@@ -61,7 +62,8 @@ def test(net_path: str, options: Options) -> None:
     side = read_side(options.weights)
     devices = chosen(options.devices, options.threads)
     cuda = cuda_options(options.math, options.workspace, options.no_graph)
-    with compile(net, devices, seed=side.get("seed"), threads=options.threads, backward=False, cuda=cuda) as exe:
+    where = partial(compile, devices=devices, split=options.split, threads=options.threads, cuda=cuda)
+    with where(net, seed=side.get("seed"), backward=False) as exe:
         exe.load_weights(options.weights)
         open_sources(exe, partial(open_source, hold_out=held_out(side, options.data)))
         sizes = [source.size for source in exe.sources.values()]

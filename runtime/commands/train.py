@@ -31,6 +31,7 @@ class Options:
     """What --NAME gives; None for what was not given."""
 
     devices: str | None = None
+    split: str | None = None
     weights: str | None = None
     resume: str | None = None
     data: str | None = None
@@ -62,7 +63,7 @@ def train(first: str, second: str | None, options: Options) -> int:
         stack.callback(display.close)
         reporter = Reporter(display)
         choice = choose_devices(options.devices, parameters)
-        for note in choice.notes(options.threads):
+        for note in [*choice.notes(options.threads), *without_effect(parameters)]:
             reporter.note(note)
         solver = prepare(run, net, solver_path, replace(options, devices=choice.devices), reporter.note)
         stack.callback(solver.close)
@@ -72,6 +73,12 @@ def train(first: str, second: str | None, options: Options) -> int:
         loop = TrainingLoop(solver, reporter, stack.enter_context(StopRequest()))
         loop.saved_at = solver.iteration if run.snapshot else None
         return drive(loop, run, Command(net, solver_path, options))
+
+
+def without_effect(parameters: Any) -> list[str]:
+    """A note for each thing that the solver file asks for and a run does not do."""
+    instead = {"debug_info": "a loss that is not finite names its layer by itself", "snapshot_diff": "gradients are not written"}
+    return [f"{name} has no effect: {why}" for name, why in instead.items() if getattr(parameters, name)]
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         net,
         options.devices,
         threads=options.threads,
+        split=options.split,
         seed=seed,
         batch_size=options.batch,
         data=options.data,
@@ -191,7 +199,7 @@ def drive(loop: TrainingLoop, run: Run, command: Command) -> int:
         max_iter=loop.max_iter,
         batch_size=solver.batch_size,
         devices=solver.devices,
-        threads=solver.executable.device.threads,
+        threads=solver.executable.threads,
         seed=solver.seed,
         out=str(run.out),
     )

@@ -64,9 +64,13 @@ def open_devices(text: str, threads: int | None = None, cuda: CudaOptions | None
     from runtime.devices.cpu import CpuDevice, available_cores
     from runtime.devices.host_queue import Peers
 
-    peers, most = Peers(), threads or available_cores()
-    shares = [max(1, most // len(names) + (place < most % len(names))) for place in range(len(names))]
+    peers, shares = Peers(), thread_shares(len(names), threads or available_cores())
     return tuple(CpuDevice(share, int(name.split(":")[1]), peers) for name, share in zip(names, shares, strict=True))
+
+
+def thread_shares(devices: int, threads: int) -> list[int]:
+    """How many of the worker threads each of some CPU devices has: as even as can be, one at least."""
+    return [max(1, threads // devices + (place < threads % devices)) for place in range(devices)]
 
 
 def open_device(name: str, threads: int | None = None, cuda: CudaOptions | None = None) -> Device:
@@ -103,7 +107,14 @@ class Choice:
 
     def notes(self, threads: int | None = None) -> list[str]:
         """What a command says first: where it runs, and why there."""
-        where = ", ".join(describe(name, threads) for name in device_names(self.devices))
+        names = device_names(self.devices)
+        if len(names) > 1 and names[0].startswith("cpu"):
+            from runtime.devices.cpu import available_cores
+
+            shares: list[int | None] = [*thread_shares(len(names), threads or available_cores())]
+        else:
+            shares = [threads] * len(names)
+        where = ", ".join(describe(name, share) for name, share in zip(names, shares, strict=True))
         return [f"running on {where}", *([self.note] if self.note else [])]
 
 

@@ -71,6 +71,7 @@ class Solver:
     out: the directory that a relative snapshot_prefix stands in; default the working directory.
     on_skip: told once of each image that cannot be read, with its path and the reason.
     cuda: how graphics cards compute.
+    split: what is cut on several devices, see `compile`.
 
     Attributes
     ----------
@@ -97,13 +98,14 @@ class Solver:
         out: str | Path = ".",
         on_skip: OnSkip = warn_of_skip,
         cuda: CudaOptions | None = None,
+        split: str | None = None,
     ) -> None:
         self.parameters, self.filename = read_solver(solver)
         if max_iter is not None:
             self.parameters.max_iter = max_iter
         self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data)
         self.devices = choose_devices(devices, self.parameters).devices
-        self.threads, self.cuda = threads, cuda
+        self.threads, self.cuda, self.split = threads, cuda, split
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
         self.steps = Steps(self.parameters.iter_size, self.smoothed, self._diverged)
@@ -137,6 +139,7 @@ class Solver:
             keep="activations",
             losses_only=True,
             update=update,
+            split=self.split,
         )
         if not loss_names(self.nets.train):
             raise NetdefError(
@@ -157,7 +160,7 @@ class Solver:
     def _compile_test(self, net: Net) -> Executable:
         readable = {blob.name for blob in net.outputs}
         keep = "outputs" if all(name in readable for name, _ in loss_names(net)) else "activations"
-        return compile(net, self.devices, seed=self.seed, backward=False, keep=keep, share=self.executable)
+        return compile(net, self.devices, seed=self.seed, backward=False, keep=keep, share=self.executable, split=self.split)
 
     @property
     def loss(self) -> float:
