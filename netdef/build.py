@@ -6,7 +6,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 from netdef.graph import Blob, Net, Parameter, Shape, shape_text
-from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position
+from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
 from netdef.language.spelling import did_you_mean
 from netdef.layers import LAYERS
 from netdef.layers.base import Layer, Path
@@ -76,8 +76,8 @@ class _Builder:
             filename=self.filename,
         )
 
-    def error(self, text: str, at: Position | None, hint: str = "", notes: tuple[Note, ...] = ()) -> None:
-        self.errors.append(Diagnostic(text, at, hint=hint, notes=notes))
+    def error(self, text: str, at: Position | None, hint: str = "", notes: tuple[Note, ...] = (), code: str = "ND108") -> None:
+        self.errors.append(Diagnostic(text, at, hint=hint, notes=notes, code=code))
 
     # -- which layers
 
@@ -132,7 +132,7 @@ class _Builder:
                 outputs = layer.output_shapes(*shapes)
                 self.parameters(layer, shapes)
             except NetdefError as error:
-                self.errors.extend(error.diagnostics)
+                self.errors.extend(coded(error.diagnostics, "ND107"))
         for blob in bottoms:
             blob.consumers.append(layer)
         if len(self.errors) > before or UNKNOWN in shapes:
@@ -156,7 +156,7 @@ class _Builder:
         layer = LAYERS[message.type](name, message, phase, where)
         if name in self.by_name:
             first = Note("the first one", self.by_name[name].where("name"))
-            self.error(f"two layers are named {name}", where(("name",)), "give each its own name", (first,))
+            self.error(f"two layers are named {name}", where(("name",)), "give each its own name", (first,), "ND102")
         self.by_name.setdefault(name, layer)
         return layer
 
@@ -167,7 +167,8 @@ class _Builder:
         if blob is None:
             self.names = self.names or Names(self.message, self.where, self.state)
             if not self.blind:
-                self.errors.append(self.names.missing(number, name, where(("bottom", index)), self.blobs))
+                found = self.names.missing(number, name, where(("bottom", index)), self.blobs)
+                self.errors += coded([found], "ND101")
             blob = Blob(name, 0, UNKNOWN, None, 0)  # type: ignore[arg-type]
         return blob
 
@@ -184,7 +185,7 @@ class _Builder:
             if count < low or (high is not None and count > high):
                 fits = False
                 at = layer.where(kind, high) if high is not None and count > high else layer.position
-                self.error(f"{layer.type} {layer.name} has {plural(count, kind)}; it takes {_range(low, high)}", at)
+                self.error(f"{layer.type} {layer.name} has {plural(count, kind)}; it takes {_range(low, high)}", at, code="ND104")
         return fits
 
     def tops(self, layer: Any, message: Any, shapes: list[Shape], where: Where) -> None:
@@ -215,7 +216,8 @@ class _Builder:
     def written_twice(self, name: str, before: Blob, at: Position | None) -> None:
         first = self.writers[name]
         notes = (Note(f"layer {first[0]} writes it first", first[1](("top", before.index))),)
-        self.error(f"blob {name} is written twice", at, "give this top its own name, or work in place (bottom = top)", notes)
+        hint = "give this top its own name, or work in place (bottom = top)"
+        self.error(f"blob {name} is written twice", at, hint, notes, "ND103")
 
     # -- parameters, weights of losses, gradients
 
@@ -225,7 +227,7 @@ class _Builder:
         specs = layer.param_specs()
         if len(specs) > len(found):
             has = f"has {plural(len(found), 'parameter')}, param is given {times(len(specs))}"
-            self.error(f"{layer.type} {layer.name} {has}", layer.where("param", len(found)))
+            self.error(f"{layer.type} {layer.name} {has}", layer.where("param", len(found)), code="ND105")
             return
         made = []
         for index, (shape, filler) in enumerate(found):
@@ -252,11 +254,11 @@ class _Builder:
         permissive = spec.share_mode == spec.PERMISSIVE
         if permissive and parameter.count != owner.count:
             text = f"{parameter} shares {parameter.name!r} but differs in size: {shape_text(parameter.shape)}"
-            self.error(text, layer.where("param", index), notes=note)
+            self.error(text, layer.where("param", index), notes=note, code="ND106")
         elif not permissive and parameter.shape != owner.shape:
             text = f"{parameter} shares {parameter.name!r} but differs in shape: {shape_text(parameter.shape)}"
             hint = "share_mode: PERMISSIVE asks only for the same size" if parameter.count == owner.count else ""
-            self.error(text, layer.where("param", index), hint, note)
+            self.error(text, layer.where("param", index), hint, note, "ND106")
         for slot, field in enumerate(("lr_mult", "decay_mult")):
             mine, owners = given[slot], self.multipliers[owner][slot]
             if owners is None:
@@ -264,7 +266,8 @@ class _Builder:
             elif mine is not None and mine != owners:
                 text = f"{parameter} shares {parameter.name!r} with {owner}: {field} {mine:g} here, {owners:g} there"
                 at = layer.where("param", index, field)
-                self.error(text, at, "give it once, or the same", (Note("there", owner.layer.where("param", owner.index)),))
+                there = (Note("there", owner.layer.where("param", owner.index)),)
+                self.error(text, at, "give it once, or the same", there, "ND106")
 
     def settle(self) -> None:
         """What can be known only at the end: multipliers of shared parameters, names of unnamed losses."""

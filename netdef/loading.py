@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from netdef.build import build
 from netdef.find import find_net
 from netdef.language import NetdefError, read_file, read_text
+from netdef.rules import state_of, takes_part
 
 if TYPE_CHECKING:
     from netdef.build import Where
@@ -36,8 +37,7 @@ def load(
     ------
     NetdefError: with everything that is wrong in the file.
     """
-    file = find_net(path)
-    return _net(lambda: read_file(file, "NetParameter"), str(file), phase, overrides, batch_size)
+    return open_net(path, overrides, batch_size, phase).net(phase)
 
 
 def parse(
@@ -48,7 +48,64 @@ def parse(
     batch_size: int | None = None,
 ) -> Net:
     """The network that a text describes; parameters and errors as in `load`."""
-    return _net(lambda: read_text(text, filename, "NetParameter"), filename, phase, overrides, batch_size)
+    return Opened(lambda: read_text(text, filename, "NetParameter"), filename, overrides, batch_size, phase).net(phase)
+
+
+def open_net(
+    path: str | os.PathLike[str],
+    overrides: Mapping[str, Any] | None = None,
+    batch_size: int | None = None,
+    phase: str | None = None,
+) -> Opened:
+    """The file of a network, read once to be built in any phase; parameters and errors as in `load`."""
+    file = find_net(path)
+    return Opened(lambda: read_file(file, "NetParameter"), str(file), overrides, batch_size, phase)
+
+
+class Opened:
+    """A network's file that has been read: its message, and where the fields stand.
+
+    Attributes
+    ----------
+    bound: what the file holds. message, where: the same after overrides, and the position of a path in it.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Bound],
+        filename: str,
+        overrides: Mapping[str, Any] | None = None,
+        batch_size: int | None = None,
+        phase: str | None = None,
+    ):
+        """Raises NetdefError: with all that is wrong in the text, and with the graph (in `phase`) where it can be told."""
+        try:
+            self.bound = read()
+        except NetdefError as error:
+            raise NetdefError([*error.diagnostics, *_further(error.partial, filename, phase)]) from None
+        self.filename = filename
+        self.message, self.where = self.bound.message, cast("Where", self.bound.position)
+        for layer in self.message.layer:
+            layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph
+        if overrides:
+            from netdef.overrides import Overrides
+
+            changed = Overrides(self.where)
+            changed.apply(self.message, overrides)
+            self.where = changed.where
+        if batch_size is not None:
+            from netdef.overrides import set_batch_size
+
+            set_batch_size(self.message, batch_size)
+
+    def net(self, phase: str | None = None) -> Net:
+        """The network in a phase. Raises NetdefError with every mistake of the graph."""
+        return build(self.message, self.where, self.filename, phase)
+
+    def has_phase(self, phase: str) -> bool:
+        """Whether the file has a net for this phase: any layer of it that brings data."""
+        state = state_of(self.message, phase)
+        return any(not layer.bottom and takes_part(layer, state) for layer in self.message.layer)
 
 
 def with_batch_size(net: Net, batch_size: int) -> Net:
@@ -64,33 +121,6 @@ def with_batch_size(net: Net, batch_size: int) -> Net:
         return net.layers[path[1]].within(path[2:]) if path[:1] == ("layer",) else None  # type: ignore[index]
 
     return build(message, where, net.filename, net.phase)
-
-
-def _net(
-    read: Callable[[], Bound],
-    filename: str,
-    phase: str | None,
-    overrides: Mapping[str, Any] | None,
-    batch_size: int | None,
-) -> Net:
-    try:
-        bound = read()
-    except NetdefError as error:
-        raise NetdefError([*error.diagnostics, *_further(error.partial, filename, phase)]) from None
-    message, where = bound.message, cast("Where", bound.position)
-    for layer in message.layer:
-        layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph
-    if overrides:
-        from netdef.overrides import Overrides
-
-        changed = Overrides(where)
-        changed.apply(message, overrides)
-        where = changed.where
-    if batch_size is not None:
-        from netdef.overrides import set_batch_size
-
-        set_batch_size(message, batch_size)
-    return build(message, where, filename, phase)
 
 
 def _further(partial: Bound | None, filename: str, phase: str | None) -> tuple[Diagnostic, ...]:

@@ -64,7 +64,7 @@ def check_solver(bound: Any) -> None:
     solver, errors = bound.message, []
 
     def wrong(text: str, field: str = "", hint: str = "") -> None:
-        errors.append(Diagnostic(text, bound.position((field,)) if field else None, hint))
+        errors.append(Diagnostic(text, bound.position((field,)) if field else None, hint, code="ND301"))
 
     given = [field for field in NETS if solver.HasField(field)]
     if len(given) > 1:

@@ -73,14 +73,17 @@ def _in_phases(
     ------
     NetdefError: it has none.
     """
-    from netdef.loading import load
+    from netdef.loading import open_net
 
+    opened = open_net(name, overrides, batch_size, phases[0])
     nets, failed = {}, {}
     for phase in phases:
         try:
-            nets[phase] = load(name, phase, overrides, batch_size)
+            nets[phase] = opened.net(phase)
         except NetdefError as error:
             failed[phase] = error
+            if len(phases) > 1 and opened.has_phase(phase):
+                raise
     if not nets:
         raise next(iter(failed.values()))
     return nets, failed

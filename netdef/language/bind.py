@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from netdef import schema
 from netdef.language import hints
-from netdef.language.diagnostics import Diagnostic, NetdefError, Note, in_order
+from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
 from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, Statement, Value
 from netdef.language.origins import Entry, Origins, Path, Span
 from netdef.language.parser import Tree
@@ -31,6 +31,7 @@ class Bound:
     source: Source | None = None  # None for a binary file
     origins: Origins = field(default_factory=lambda: Origins((0, 0)))
     notes: list[str] = field(default_factory=list)  # what was converted from older formats
+    idle_defaults: list[Span] = field(default_factory=list)  # types of `defaults` that hold for no layer
     broken: frozenset[int] = frozenset()  # numbers of the layers that have mistakes; of a partial message only
 
     def position(self, path: Path) -> Position | None:
@@ -47,15 +48,16 @@ def bind(tree: Tree, message_name: str) -> Bound:
     message = schema.message_class(message_name)()
     origins = Origins((0, 0))
     binder.block(tree.statements, message, origins, Scope(message_name))
-    found = tree.diagnostics + [one for one in binder.diagnostics if not _is_suspect(one, tree)]
-    if not found and tree.diagnostics + binder.diagnostics:
-        found = binder.diagnostics
+    of_text, of_fields = coded(tree.diagnostics, "ND001"), coded(binder.diagnostics, "ND002")
+    found = of_text + [one for one in of_fields if not _is_suspect(one, tree)]
+    if not found and of_fields:
+        found = of_fields
     if found:
         error = NetdefError(in_order(found))
         if not tree.diagnostics and not binder.elsewhere:
             error.partial = Bound(message, tree.source.name, tree.source, origins, broken=frozenset(binder.broken))
         raise error
-    return Bound(message, tree.source.name, tree.source, origins)
+    return Bound(message, tree.source.name, tree.source, origins, idle_defaults=sorted(binder.idle.values()))
 
 
 def _layers(message: Any) -> int:
@@ -87,6 +89,7 @@ class _Binder:
         self.file_message = message_name
         self.diagnostics: list[Diagnostic] = []
         self.defaults: dict[str, tuple[Any, Origins]] = {}
+        self.idle: dict[str, Span] = {}  # types whose defaults have held for no layer yet
         self.broken: set[int] = set()  # layers with findings of their own
         self.elsewhere = False  # whether there are findings outside of layers
 
@@ -319,6 +322,7 @@ class _Binder:
             self.unknown_type(message.type, origins.find(("type",)), message)
             return
         if message.type in self.defaults:
+            self.idle.pop(message.type, None)
             merge_under(message, origins, *self.defaults[message.type])
         for missing in [] if blurred else message.FindInitializationErrors():
             self.error(f"{message.type} needs {missing.rsplit('.')[-1]}", *origins.at)
@@ -339,6 +343,7 @@ class _Binder:
         if kind in self.defaults:
             merge_under(message, origins, *self.defaults[kind])
         self.defaults[kind] = (message, origins)
+        self.idle[kind] = origins.at
 
 
 def merge_under(message: Message, origins: Origins, below: Message, below_origins: Origins) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -25,13 +25,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `hint` says what to do about it."""
+    """One finding. `hint` says what to do about it; `code` is what netdef/check/codes.py lists it under."""
 
     message: str
     position: Position | None = None
     hint: str = ""
     notes: tuple[Note, ...] = ()
     severity: str = "error"
+    code: str = ""
 
     def __str__(self) -> str:
         lines = _headed(self.severity, self.message, self.position)
@@ -45,7 +46,7 @@ class Diagnostic:
 class NetdefError(Exception):
     """Anything that a user can cause. `str()` of it is ready to be shown: all diagnostics, in the order of the file.
 
-    It is made from one message, with `position`, `hint` and `notes` as a Diagnostic has them, or from several Diagnostics.
+    It is made from one message, with `position`, `hint`, `notes` and `code` as a Diagnostic has them, or from several Diagnostics.
     `partial` is what could be read all the same, where that is enough to look for further mistakes.
     """
 
@@ -57,10 +58,11 @@ class NetdefError(Exception):
         position: Position | None = None,
         hint: str = "",
         notes: Sequence[Note] = (),
+        code: str = "",
     ) -> None:
         self.diagnostics: tuple[Diagnostic, ...]
         if isinstance(message, str):
-            self.diagnostics = (Diagnostic(message, position, hint, tuple(notes)),)
+            self.diagnostics = (Diagnostic(message, position, hint, tuple(notes), code=code),)
         else:
             self.diagnostics = tuple(in_order(message))
         super().__init__(self.diagnostics)
@@ -70,6 +72,11 @@ class NetdefError(Exception):
         if len(self.diagnostics) > _SHOWN:
             shown.append(f"and {len(self.diagnostics) - _SHOWN} more errors")
         return "\n".join(shown)
+
+
+def coded(diagnostics: Iterable[Diagnostic], code: str) -> list[Diagnostic]:
+    """The same diagnostics, with this code where they have none of their own."""
+    return [one if one.code else replace(one, code=code) for one in diagnostics]
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

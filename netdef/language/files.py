@@ -93,7 +93,7 @@ def _upgraded(bound: Bound) -> Bound:
     done = upgrade.upgrade(bound.message, bound.origins)
     if done.problems:
         place = bound.source.position if bound.source else lambda *span: None
-        raise NetdefError([Diagnostic(one.message, place(*one.span), one.hint) for one in done.problems])
+        raise NetdefError([Diagnostic(one.message, place(*one.span), one.hint, code="ND003") for one in done.problems])
     bound.notes += done.notes
     return bound
 

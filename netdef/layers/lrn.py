@@ -76,7 +76,7 @@ class LRN(Layer):
         if len(x) != 4:
             raise self.error(f"images are wanted (N x C x H x W), {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
         if self.size % 2 == 0:
-            raise self.error(f"local_size {self.size} must be odd, to have a middle", "local_size")
+            raise self.error(f"local_size {self.size} must be odd, to have a middle", "local_size", code="ND109")
         if self.group < 1:
             raise self.error("group must be at least 1", "group")
         if self.within_channel and self.group != 1:

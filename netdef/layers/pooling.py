@@ -78,7 +78,7 @@ class Pooling(Layer):
         check_positive(self, "kernel", self.kernel)
         check_positive(self, "stride", self.stride)
         if any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):
-            raise self.error(f"pad {sizes(self.pad)} must be less than the window, {sizes(self.kernel)}", "pad")
+            raise self.error(f"pad {sizes(self.pad)} must be less than the window, {sizes(self.kernel)}", "pad", code="ND110")
         if len(self.message.top) == 2 and self.method != "MAX":
             raise self.error(f"a second top holds the places of the maxima: {self.method} has none", "top", 1)
 
