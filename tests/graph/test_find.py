@@ -24,7 +24,7 @@ def test_names_of_nothing(tmp_path, monkeypatch):
     (tmp_path / "lenet.prototxt").write_text("layer mine: Input { shape { dim: 1 } }")
     for name, said in {
         "alexnt": "there is no file and no model called alexnt\n    did you mean alexnet? models: alexnet, ",
-        "xyz": "there is no file and no model called xyz\n    models: alexnet, bvlc_alexnet",
+        "xyz": "there is no file and no model called xyz\n    models: alexnet, ",
         "alexnet.net": "the model that comes with netdef is called alexnet",
         "lnet.prototxt": "there is no file lnet.prototxt\n    did you mean lenet.prototxt?",
         "nowhere/a.net": "there is no file nowhere/a.net\n    there is no folder nowhere either",
