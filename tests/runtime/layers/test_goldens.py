@@ -37,8 +37,16 @@ def test_all_layers_of_the_first_release_are_covered() -> None:
 @pytest.mark.parametrize("threads", [1, 7])
 def test_layer(path: Path, threads: int) -> None:
     golden = np.load(path)
-    net = netdef.parse(str(golden["prototxt"]), phase=str(golden["phase"]).lower())
-    exe = runtime.compile(net, threads=threads)
+    check(golden, runtime.compile(net_of(golden), threads=threads))
+
+
+def net_of(golden: np.lib.npyio.NpzFile) -> netdef.Net:
+    return netdef.parse(str(golden["prototxt"]), phase=str(golden["phase"]).lower())
+
+
+def check(golden: np.lib.npyio.NpzFile, exe: runtime.Executable) -> None:
+    """Run the golden's net on its inputs, both ways, and close it."""
+    net = exe.net
     for index in range(len(net.layer(OP).parameters)):
         exe.set_param(OP, index, golden[f"param_{index}"])
     exe.forward(**{name.removeprefix("in_"): golden[name] for name in golden if name.startswith("in_")})
