@@ -58,6 +58,8 @@ def measured_limits(device: Device) -> Limits:
     numbers = np.random.default_rng(0).standard_normal(PRODUCT * PRODUCT, dtype=np.float32)
     x, y = (Buffer(name, (COPY // 4,), "input") for name in "xy")
     copy = prepare(device, "copy", [x], [y])
+    for buffer in (x, y):  # memory that was never written may not be there yet
+        device.write(copy.arrays[buffer], np.resize(numbers, buffer.shape))
     bandwidth = 2 * COPY / fastest(device, copy.step)
     a, w, c = (Buffer(name, shape, "input") for name, shape in zip("awc", _shapes(PRODUCT), strict=True))
     multiply = prepare(device, "inner_product", [a, w, w], [c], transpose=False, has_bias=False, relu=False, slope=0.0)

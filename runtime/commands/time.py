@@ -6,18 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from netdef import NetdefError
 from netdef.schema import message_class
 from runtime.cards import find_limits
 from runtime.commands.where import chosen
-from runtime.compiler import compile, compile_program
+from runtime.compiler import Update, compile, compile_program
 from runtime.costs import Cost, launches, plain, total
 from runtime.devices.open import device_names
 from runtime.devices.options import cuda_options
 from runtime.program import Instruction, Program
 from runtime.selftest.agreement import write_noise
+from runtime.selftest.speed import LISTS, iteration_seconds
 from runtime.solver.nets import batch_of, load_net
 from runtime.solver.update import sgd
 from runtime.yardstick import measured_limits, times
@@ -25,7 +24,6 @@ from runtime.yardstick import measured_limits, times
 if TYPE_CHECKING:
     from netdef.graph import Net
 
-LISTS = ("forward", "backward", "update")
 ROUNDS = 10  # iterations that are measured, if nobody says
 
 
@@ -60,6 +58,11 @@ NOTHING = Row(Cost(), 0.0)
 Table = dict[str, dict[str, Row]]  # layer -> list -> row
 
 
+def empty(net: Net) -> Table:
+    """A table of a net's layers in their order."""
+    return {layer.name: {} for layer in net.layers}
+
+
 def time(net_path: str, options: Options) -> str:
     """Run `netdef time NET` and return its table.
 
@@ -78,7 +81,7 @@ def predict(net: Net, options: Options) -> str:
     limits = find_limits(options.predict or "")
     cuda = cuda_options(options.math, options.workspace, options.no_graph)
     program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=_update(net))
-    table: Table = {}
+    table = empty(net)
     for name, step in _instructions(program):
         costs = launches(step, cuda.workspace)
         _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
@@ -105,7 +108,7 @@ def measure(net: Net, options: Options) -> str:
         device = executable.device
         limits = measured_limits(device)
         write_noise(executable)
-        table: Table = {}
+        table = empty(net)
         rounds = options.iterations or ROUNDS
         steps = {name: executable.steps(name) for name in LISTS}
         for count in range(rounds + 1):
@@ -117,7 +120,7 @@ def measure(net: Net, options: Options) -> str:
             for step, _ in pairs:
                 costs = [plain(step)] if device.threads else launches(step, cuda.workspace)
                 _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
-        iteration = float(np.median([_iteration(executable, steps) for _ in range(rounds)]))
+        iteration = iteration_seconds(executable, LISTS, rounds)
     what = f"{net.name or net.filename}, phase {net.phase}, batches of {batch_of(net)}"
     lines = [
         f"{what}, on {device.name}: means of {rounds} iterations",
@@ -129,20 +132,7 @@ def measure(net: Net, options: Options) -> str:
     return "\n".join(lines)
 
 
-def _iteration(executable: object, steps: dict[str, list]) -> float:
-    """Seconds of all lists run as in training, without anything between the kernels."""
-    from time import perf_counter
-
-    device = executable.device  # type: ignore[attr-defined]
-    device.synchronize()
-    begun = perf_counter()
-    for pairs in steps.values():
-        device.run([bound for _, bound in pairs])
-    device.synchronize()
-    return perf_counter() - begun
-
-
-def _update(net: Net):  # type: ignore[no-untyped-def]
+def _update(net: Net) -> Update | None:
     """The update that a solver file without any settings asks for; None in testing."""
     return sgd(message_class("SolverParameter")()) if net.phase == "train" else None
 
@@ -152,7 +142,7 @@ def _instructions(program: Program) -> Iterable[tuple[str, Instruction]]:
 
 
 def _put(table: Table, step: Instruction, name: str, row: Row) -> None:
-    layer = table.setdefault(step.layer or "(update)", {})
+    layer = table.setdefault(step.layer, {})
     layer[name] = layer.get(name, NOTHING) + row
 
 
@@ -174,7 +164,7 @@ def predicted_lines(table: Table) -> list[str]:
     """For each layer and list: megabytes, operations, the floor."""
     lists = [name for name in LISTS if any(name in layer for layer in table.values())]
     head = ["layer", *(f"{name} {unit}" for name in lists for unit in ("MB", "GFLOP", "ms"))]
-    rows = [[layer, *(cell for name in lists for cell in _predicted(table[layer].get(name)))] for layer in table]
+    rows = [[layer, *(cell for name in lists for cell in _predicted(row.get(name)))] for layer, row in table.items() if row]
     last = ["all", *(cell for name in lists for cell in _predicted(whole(table, name)))]
     return aligned([head, *rows, last])
 
@@ -189,7 +179,7 @@ def measured_lines(table: Table) -> list[str]:
     """For each layer and list: the time, the floor, and how near they are."""
     lists = [name for name in LISTS if any(name in layer for layer in table.values())]
     head = ["layer", *(cell for name in lists for cell in (f"{name} ms", "floor", ""))]
-    rows = [[layer, *(cell for name in lists for cell in _measured(table[layer].get(name)))] for layer in table]
+    rows = [[layer, *(cell for name in lists for cell in _measured(row.get(name)))] for layer, row in table.items() if row]
     last = ["all", *(cell for name in lists for cell in _measured(whole(table, name)))]
     return aligned([head, *rows, last])
 
