@@ -8,7 +8,7 @@ from netdef.draw import svg
 from netdef.draw.layout import Box, Layout, Link, arrange
 from netdef.draw.stages import Drawing, Stage
 from netdef.draw.theme import shortened, text_width
-from netdef.draw.words import costs, detail, followers
+from netdef.draw.words import costs, detail, followers, output
 from netdef.units import plural
 
 WIDTH, HEIGHT = 228.0, 60.0
@@ -42,29 +42,30 @@ def cards(drawing: Drawing, titles: Sequence[str]) -> tuple[list[str], float, fl
 
 def card(stage: Stage, index: int, x: float, y: float, name: str, title: str) -> str:
     """One stage as a box with three lines: its name and what works in place, what it does, what it makes and costs."""
-    left, right, middle = x + _PAD, x + WIDTH - _PAD + 2, y + 20
-    parts = [svg.rect(x, y, WIDTH, HEIGHT, "card", 7), svg.rect(x, y + 9, 4, HEIGHT - 18, "bar", 2)]
+    left, right, baseline = x + _PAD, x + WIDTH - _PAD, y + 20
     room = WIDTH - 2 * _PAD
-    chip = followers(stage)
-    if chip:
-        chip = shortened(chip, 10, room / 2)
-        width = text_width(chip, 10) + 12
-        parts.append(svg.rect(right - width, y + 8, width, 16, "chip", 8))
-        parts.append(svg.text(right - width / 2, middle - 0.5, chip, "note middle"))
-        room -= width + 6
-    parts.append(svg.text(left, middle, shortened(name, 12.5, room, bold=True), "name"))
+    parts = [svg.rect(x, y, WIDTH, HEIGHT, "card", 7), svg.rect(x, y + 9, 4, HEIGHT - 18, "bar", 2)]
+    free = room
+    for chip in filter(None, (followers(stage), plural(stage.images, "image") if stage.images else "")):
+        shown = shortened(chip, 10, room / 2)
+        width = text_width(shown, 10) + 12
+        start = left + free - width + 2
+        parts += [svg.rect(start, y + 8, width, 16, "chip", 8), svg.text(start + width / 2, baseline - 0.5, shown, "small middle")]
+        free -= width + 4
+    parts.append(svg.text(left, baseline, shortened(name, 12.5, free, bold=True), "name"))
     doing = " ".join(filter(None, (stage.layer.type, detail(stage.layer))))
-    if stage.images:
-        doing += f", {plural(stage.images, 'image')}"
-    parts.append(svg.text(left, y + 36, shortened(doing, 11, WIDTH - 2 * _PAD), "note"))
+    parts.append(svg.text(left, y + 36, _fitted(doing, room), "note"))
     spent = costs(stage)
-    output = stage.output.replace(" x ", " × ")
-    if stage.towers > 1:
-        output += f", {stage.towers} towers"
-    parts.append(svg.text(left, y + 51, shortened(output, 11, WIDTH - 2 * _PAD - text_width(spent, 11) - 8), "cell"))
+    parts.append(svg.text(left, y + 51, _fitted(output(stage), room - text_width(spent, 11) - 8), "cell"))
     if spent:
-        parts.append(svg.text(right - 2, y + 51, spent, "note end"))
+        parts.append(svg.text(right, y + 51, spent, "note end"))
     return svg.group(parts, f"stage {stage.kind}", title, data_stage=index, tabindex=0)
+
+
+def _fitted(text: str, width: float) -> str:
+    """A text with less space in it, or without its middle, if it would be wider."""
+    tight = text.replace(" × ", "×") if text_width(text, 11) > width else text
+    return shortened(tight, 11, width)
 
 
 def _panels(stages: Sequence[Stage], layout: Layout) -> dict[str, tuple[float, float, float, float]]:

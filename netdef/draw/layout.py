@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
@@ -26,29 +27,30 @@ class Box:
 
 @dataclass(frozen=True)
 class Link:
-    """A wire from box to box, by their numbers, and the size of the label that must find room on it."""
+    """A wire from box to box, by their numbers."""
 
     source: int
     target: int
-    label: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Top left corners of the boxes, points of the links, where their labels are centred; within (0, 0) and `size`."""
+    """Top left corners of the boxes and points of the links, all within (0, 0) and `size`."""
 
     places: list[Point]
     routes: list[list[Point]]
-    labels: list[Point | None]
     size: tuple[float, float]
 
 
-def arrange(boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: float, gap: float) -> Layout:
+def arrange(
+    boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: float, gap: float, bundled: bool = True
+) -> Layout:
     """Place boxes rank by rank, downwards or to the right.
 
     Parameters
     ----------
     rank_gap: pixels between ranks. gap: between neighbours in a rank.
+    bundled: whether wires from one box, or to one, run together.
 
     Raises
     ------
@@ -64,19 +66,19 @@ def arrange(boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: f
         fields: dict[str, Any] = {} if box.column is None else {"group": box.column}
         graph.node(index, width=box.width, height=box.height, label="", **fields)
     for link in links:
-        size: dict[str, Any] = {} if link.label is None else {"label_size": dict(zip(("width", "height"), link.label, strict=True))}
-        graph.edge(link.source, link.target, **size)
+        graph.edge(link.source, link.target)
     options = {
         "direction": "topbottom" if down else "leftright",
         "spacing": {"layer_gap": rank_gap, "node_gap": gap, "dummy_gap": gap, "port_gap": 14},
-        "routing": {"merge_edges": "both" if all(link.label is None for link in links) else "none"},
+        "routing": {"merge_edges": "both" if bundled else "none"},
         "order": {"group_lanes": "strict"},
     }
     drawn = graphlay.layout(graph, options=options)
     centres = [(node["center"]["x"], node["center"]["y"]) for node in drawn.nodes]
-    sorted_centres = in_given_order(boxes, links, centres, across=0 if down else 1)
-    if sorted_centres != centres:
-        for node, (x, y) in zip(graph.nodes, sorted_centres, strict=True):
+    across = 0 if down else 1
+    better = columns_in_order(boxes, in_given_order(boxes, links, centres, across), across)
+    if better != centres:
+        for node, (x, y) in zip(graph.nodes, better, strict=True):
             node["position"] = {"x": x, "y": y}
         drawn = graphlay.reroute(graph, options=options)
     low, high = (drawn.bounds[end] for end in ("min", "max"))
@@ -88,7 +90,6 @@ def arrange(boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: f
     return Layout(
         [(x - box.width / 2, y - box.height / 2) for (x, y), box in zip(centres, boxes, strict=True)],
         [[point(p) for p in edge["points"]] for edge in drawn.edges],
-        [point(edge["label_anchor"]) if edge.get("label_anchor") else None for edge in drawn.edges],
         (high["x"] - low["x"], high["y"] - low["y"]),
     )
 
@@ -119,10 +120,33 @@ def in_given_order(boxes: Sequence[Box], links: Sequence[Link], centres: list[Po
             if branch and len({round(centres[box][across], 3) for box in branch}) == 1:
                 branches.setdefault(box, []).append(branch)
         for parallel in branches.values():
-            sizes = {(boxes[box].width, boxes[box].height) for branch in parallel for box in branch}
-            if len(parallel) > 1 and len(sizes) == 1:
+            alike = {boxes[box] for branch in parallel for box in branch}
+            if len(parallel) > 1 and len(alike) == 1:
                 places = sorted(centres[branch[0]][across] for branch in parallel)
                 for branch, place in zip(sorted(parallel), places, strict=True):
                     for box in branch:
                         moved[box] = (place, centres[box][1]) if across == 0 else (centres[box][0], place)
     return moved
+
+
+def columns_in_order(boxes: Sequence[Box], centres: list[Point], across: int) -> list[Point]:
+    """The centres with whole columns moved so that they follow one another by number; the library leaves that to chance too."""
+    spans: dict[int, tuple[float, float]] = {}
+    for box, centre in zip(boxes, centres, strict=True):
+        if box.column is not None:
+            half = (box.height if across else box.width) / 2
+            low, high = spans.get(box.column, (centre[across], centre[across]))
+            spans[box.column] = min(low, centre[across] - half), max(high, centre[across] + half)
+    found = sorted(spans, key=lambda column: spans[column])
+    if found == sorted(spans):
+        return centres
+    gaps = [spans[right][0] - spans[left][1] for left, right in pairwise(found)]
+    shift: dict[int | None, float] = {}
+    edge = spans[found[0]][0]
+    for column, gap in zip(sorted(spans), [*gaps, 0.0], strict=True):
+        shift[column] = edge - spans[column][0]
+        edge += spans[column][1] - spans[column][0] + gap
+    return [
+        (x, y + shift.get(box.column, 0.0)) if across else (x + shift.get(box.column, 0.0), y)
+        for box, (x, y) in zip(boxes, centres, strict=True)
+    ]

@@ -139,7 +139,7 @@ def _wires(net: Net, stage_of: dict[Layer, Stage]) -> list[Wire]:
     told: set[tuple[Layer, Blob]] = set()
     for layer in net.layers:
         for bottom in layer.bottoms if layer in stage_of else ():
-            for blob, transfer in origins(bottom):
+            for blob, transfer, part in origins(bottom):
                 source, target = stage_of[blob.producer], stage_of[layer]
                 if source is target:
                     continue
@@ -147,9 +147,9 @@ def _wires(net: Net, stage_of: dict[Layer, Stage]) -> list[Wire]:
                     target.labels.append(blob.name)
                     continue
                 wire = wires.setdefault((source, target), Wire(source, target, blob, _apart(source, target)))
-                if transfer is not None and wire.crosses and (transfer, blob) not in told:
-                    told.add((transfer, blob))
-                    wire.sent += sent_bytes(transfer, blob)
+                if transfer is not None and wire.crosses and (transfer, part) not in told:
+                    told.add((transfer, part))
+                    wire.sent += sent_bytes(transfer, part)
     return list(wires.values())
 
 
@@ -158,14 +158,14 @@ def is_transfer(layer: Layer) -> bool:
     return layer.type == "Transfer"
 
 
-def origins(blob: Blob) -> Iterator[tuple[Blob, Layer | None]]:
-    """The blobs that a blob is put together from, each with the transfer that brings it, None for the blob itself."""
+def origins(blob: Blob) -> Iterator[tuple[Blob, Layer | None, Blob]]:
+    """The blobs that a blob is put together from; the transfer that does so, None for the blob itself; what that reads of each."""
     if not is_transfer(blob.producer):
-        yield blob, None
+        yield blob, None, blob
         return
     for part in blob.producer.bottoms:
-        for origin, _ in origins(part):
-            yield origin, blob.producer
+        for origin, _, _ in origins(part):
+            yield origin, blob.producer, part
 
 
 def sent_bytes(transfer: Any, blob: Blob) -> int:

@@ -18,6 +18,7 @@ def style() -> str:
         ".paper { fill: " + PAPER + "; }",
         ".title { font-size: 22px; font-weight: 700; }",
         f".note {{ font-size: 11px; fill: {MUTED}; }}",
+        f".small {{ font-size: 10px; fill: {MUTED}; }}",
         ".name { font-size: 12.5px; font-weight: 700; }",
         ".cell { font-size: 11px; }",
         f".count {{ font-size: 10px; font-weight: 700; fill: {MUTED}; }}",

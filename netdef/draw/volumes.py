@@ -14,8 +14,7 @@ from netdef.draw import svg
 from netdef.draw.layout import Box, Link, arrange
 from netdef.draw.stages import Drawing, Stage, Wire
 from netdef.draw.theme import shortened, text_width
-from netdef.draw.words import detail, followers, window
-from netdef.shapes import output_text
+from netdef.draw.words import detail, followers, output, window
 from netdef.units import decimal
 
 Point = tuple[float, float]
@@ -208,12 +207,9 @@ def _what(stage: Stage) -> str:
 
 def _cells(stage: Stage) -> list[str]:
     """A column of the table: name, what works in place, window, steps, output, parameters, MACs."""
-    output = stage.output
-    if stage.towers > 1:
-        output = output_text((0, *stage.shape), stage.towers, 0)
     looks, steps = window(stage.layer)
     cells = [
-        stage.name, followers(stage), looks.removesuffix(f", {stage.towers} groups"), steps, output.replace(" x ", " × "),
+        stage.name, followers(stage), looks.removesuffix(f", {stage.towers} groups"), steps, output(stage),
         decimal(stage.parameters) if stage.parameters else "", decimal(stage.macs) if stage.macs else "",
     ]  # fmt: skip
     return [shortened(cell, 11, _COLUMN_MOST, bold=row == 0) for row, cell in enumerate(cells)]

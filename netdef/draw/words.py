@@ -10,7 +10,7 @@ from netdef.draw.stages import Stage
 from netdef.graph import Net
 from netdef.language.printer import print_message
 from netdef.layers.base import Layer
-from netdef.shapes import describe
+from netdef.shapes import describe, output_text
 from netdef.units import binary, decimal, plural, thousands
 
 
@@ -40,6 +40,12 @@ def window(layer: Layer) -> tuple[str, str]:
 def followers(stage: Stage) -> str:
     """The types that work in place on a stage's result: "ReLU, Dropout"."""
     return ", ".join(layer.type for layer in stage.in_place)
+
+
+def output(stage: Stage) -> str:
+    """What it makes of one image, towers first: "2 × 48 × 55 × 55"."""
+    text = output_text((0, *stage.shape), stage.towers, 0) if stage.towers > 1 else stage.output
+    return text.replace(" x ", " × ")
 
 
 def costs(stage: Stage) -> str:

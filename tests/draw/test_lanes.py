@@ -1,13 +1,17 @@
 """A net that was placed on two devices."""
 
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
+
+import pytest
 
 import netdef
 from netdef.cli import run
 from netdef.draw import render
 from netdef.draw.stages import drawing_of
 from netdef.layers.base import Layer
+from runtime.commands.draw import spread as spread_over
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -96,10 +100,35 @@ def test_half_of_the_images_are_told(tmp_path):
     picture = ElementTree.parse(tmp_path / "two.svg").getroot()
     texts = [text.text for text in picture.iter(f"{SVG}text")]
     assert {"gpu:0", "gpu:1"} <= set(texts)
-    assert texts.count("Convolution 5 × 5, 50 images") == 4
+    assert texts.count("50 images") == 2 * 8  # all but the loss and the accuracy
 
 
 def test_devices_that_are_none(tmp_path, capsys):
     for devices, message in (("tpu:0", "there is no device 'tpu:0'"), ("0", "1 to 16 devices, not 0"), ("17", "not 17")):
         assert run(["draw", "lenet", "--devices", devices, "-o", f"{tmp_path / 'x.svg'}"]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_every_crossing_of_the_channels_has_its_bytes():
+    whole = netdef.load("googlenet", phase="train")
+    drawing = drawing_of(spread_over(whole, "2")[0], whole)
+    assert sum(wire.crosses for wire in drawing.wires) > 100
+    readers = {}  # what several stages read is sent, and told, once
+    for wire in drawing.wires:
+        if wire.crosses:
+            readers.setdefault((wire.source, wire.target.device), []).append(wire.sent)
+    assert all(any(sent) for sent in readers.values())
+
+
+@pytest.mark.parametrize(("name", "split"), [("alexnet", "groups"), ("alexnet", "hybrid"), ("vgg16", "groups"), ("lenet", "batch")])
+def test_labels_lie_on_their_wires_and_apart(name, split, tmp_path):
+    assert run(["draw", name, "--devices", "2", "--split", split, "--phase", "train", "-o", f"{tmp_path / 'two.svg'}"]) == 0
+    picture = ElementTree.parse(tmp_path / "two.svg").getroot()
+    tags = [rect for rect in picture.iter(f"{SVG}rect") if rect.get("class") == "tag"]
+    rooms = [tuple(float(tag.get(key)) for key in ("x", "y", "width", "height")) for tag in tags]
+    assert rooms
+    for index, (x, y, width, height) in enumerate(rooms):
+        assert not any(abs(x - u) < (width + w) / 2 and abs(y - v) < height for u, v, w, _ in rooms[index + 1 :])
+    wires = [path.get("d") for path in picture.iter(f"{SVG}path") if path.get("class") == "wire crossing"]
+    levels = {float(point.split(",")[1]) for wire in wires for point in re.split(r"[MLQ ]", wire) if point}
+    assert all(any(abs(y + height / 2 - level) < 0.1 for level in levels) for _, y, _, height in rooms)

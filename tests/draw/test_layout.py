@@ -7,8 +7,9 @@ import pytest
 
 import netdef
 from netdef import NetdefError
-from netdef.draw.layout import Box, Link, arrange, in_given_order
+from netdef.draw.layout import Box, Link, arrange, columns_in_order, in_given_order
 from netdef.draw.stages import drawing_of
+from runtime.commands.draw import spread
 
 BOX = Box(100, 40)
 
@@ -70,12 +71,26 @@ def test_nothing_of_googlenet_overlaps_and_it_is_the_same_each_time():
 
 def test_columns_lie_side_by_side():
     boxes = [Box(100, 40, column) for column in (0, 0, 1, 1, 0)]
-    links = [Link(0, 1), Link(0, 2, (60, 18)), Link(2, 3), Link(1, 3), Link(3, 4, (60, 18))]
+    links = [Link(0, 1), Link(0, 2), Link(2, 3), Link(1, 3), Link(3, 4)]
     layout = arrange(boxes, links, True, 30, 30)
     left = [x for (x, _), box in zip(layout.places, boxes, strict=True) if box.column == 0]
     right = [x for (x, _), box in zip(layout.places, boxes, strict=True) if box.column == 1]
     assert max(left) + 100 <= min(right)
-    assert [place is not None for place in layout.labels] == [False, True, False, False, True]
+
+
+def test_columns_follow_one_another():
+    boxes = [Box(10, 4, 1), Box(10, 4, 0), Box(20, 4, 0), Box(10, 4, 2)]
+    centres = [(5, 0), (30, 0), (30, 8), (60, 0)]  # column 1 from 0 to 10, 0 from 20 to 40, 2 from 55 on
+    assert columns_in_order(boxes, centres, 0) == [(35, 0), (10, 0), (10, 8), (60, 0)]
+    assert columns_in_order(boxes[1:], centres[1:], 0) == centres[1:]
+    text = "layer data: Input { shape { dim: [8, 3, 9, 9] } }\nlayer c: Convolution(data) { num_output: 4 kernel_size: 3 }\n"
+    net, names = spread(netdef.parse(text), "4", "batch")
+    drawing = drawing_of(net, net)
+    links = [Link(0, 4), Link(1, 5), Link(2, 6), Link(3, 7)]
+    places = arrange([Box(50, 20, stage.device) for stage in drawing.stages], links, True, 20, 20).places
+    across = [min(x for (x, _), s in zip(places, drawing.stages, strict=True) if s.device == d) for d in range(4)]
+    assert len(names) == 4
+    assert across == sorted(across)
 
 
 def test_without_the_library(monkeypatch):

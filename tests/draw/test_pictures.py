@@ -98,7 +98,7 @@ def test_text_stays_within_the_picture_and_its_card(name):
 
     folder = Path(matplotlib.__file__).parent / "mpl-data" / "fonts" / "ttf"
     fonts = {bold: ImageFont.truetype(folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf", 100) for bold in (False, True)}
-    sizes = {"title": 22, "name": 12.5, "note": 11, "cell": 11, "count": 10}
+    sizes = {"title": 22, "name": 12.5, "note": 11, "cell": 11, "count": 10, "small": 10}
     picture = svg(netdef.load(name), style="cards")
     width = float(picture.get("width"))
     for group in picture.iter(f"{SVG}g"):
