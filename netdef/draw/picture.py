@@ -76,7 +76,9 @@ def render(net: Net, form: str, style: str = "auto", whole: Net | None = None, d
 
 def _picture(drawing: Drawing, style: str, devices: Sequence[str]) -> str:
     titles = [plain(sections) for sections in facts(drawing.net, drawing.stages)]
-    as_volumes = not devices and (style == "volumes" or (style == "auto" and drawing.straight))
+    if style == "volumes" and not drawing.straight:
+        raise NetdefError(f"{drawing.whole.filename} branches; volumes are for nets that go straight on", hint="draw it as cards")
+    as_volumes = not devices and style != "cards" and drawing.straight
     if devices:
         content, width, height = lanes(drawing, titles, devices)
     else:
