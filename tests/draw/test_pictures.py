@@ -176,7 +176,7 @@ def test_files_that_cannot_be(tmp_path, capsys):
 
 
 def test_volumes_are_for_nets_that_go_straight_on():
-    with pytest.raises(NetdefError, match="googlenet.net branches; volumes are for nets that go straight on"):
+    with pytest.raises(NetdefError, match=r"googlenet\.net branches; volumes are for nets that go straight on"):
         render(netdef.load("googlenet"), "svg", style="volumes")
 
 
