@@ -194,3 +194,19 @@ def test_letters():
     assert shortened("inception_4a/3x3_reduce", 11, 80) == "incep…duce"
     assert text_width(shortened("W" * 99, 11, 80), 11) <= 80
     assert mix("#000000", "#ffffff", 0.5) == "#808080"
+
+
+def test_png_on_a_machine_without_fonts(monkeypatch):
+    import resvg_py
+
+    from netdef.draw import png
+
+    whole = resvg_py.svg_to_bytes
+    picture = render(netdef.load("lenet"), "svg").decode()
+    dark = []
+    for fonts in (png._fonts, list):
+        monkeypatch.setattr(png, "_fonts", fonts)
+        monkeypatch.setattr(resvg_py, "svg_to_bytes", lambda **given: whole(**given, skip_system_fonts=True))
+        image = Image.open(io.BytesIO(png.png(picture))).convert("L")
+        dark.append(sum(image.histogram()[:90]))
+    assert dark[0] > dark[1] + 1000  # with the fonts that come along, there is text
