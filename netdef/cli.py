@@ -99,6 +99,26 @@ def diff(a: str, b: str, phase: str | None, batch: int | None, form: str, out: s
 
 
 @commands.command()
+@click.argument("files", nargs=-1, required=True, metavar="NET|SOLVER...")
+@click.option("--strict", is_flag=True, help="Warnings fail as well.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
+def check(files: tuple[str, ...], strict: bool, form: str) -> int:
+    """Look for mistakes in nets and solvers that can be read all the same. `netdef explain CODE` says more about a finding.
+
+    Exit code 0: nothing, or warnings; 1: errors, or with --strict warnings; 2: a file cannot be read.
+    """
+    from netdef.check.report import render
+    from netdef.check.run import check as look
+    from netdef.check.run import files_of
+
+    reports = [look(name) for name in files_of(files)]
+    click.echo(render(reports, form, colour=sys.stdout.isatty()))
+    if any(report.unreadable for report in reports):
+        return TROUBLE
+    return int(any(report.errors or (strict and report.warnings) for report in reports))
+
+
+@commands.command()
 @click.argument("net")
 @click.option("-o", "--out", metavar="FILE", help="The picture; ends in .svg, .html, .png or .dot. Default: NET.svg.")
 @phase_option
@@ -258,7 +278,6 @@ def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
 @phase_option
 @batch_option
 @click.option("--iterations", type=count, metavar="N", help="How many are measured; 10.")
-@split_option
 @threads_option
 @math_option
 @workspace_option
