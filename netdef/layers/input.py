@@ -6,7 +6,7 @@ from typing import Any
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import ANY, Layer, ParameterShape, layer
-from netdef.layers.cuts import Source
+from netdef.layers.cuts import Cuts, Part, Regions, Source, region_of
 
 
 class Declared(Layer):
@@ -45,9 +45,20 @@ class Input(Declared):
         return self.declared_shapes()
 
 
+class FillerCuts(Cuts):
+    """Some of the tops, each whole with its filler: random values are drawn for all of a blob at once."""
+
+    def part(self, layer: Any, tops: Regions) -> Part | None:
+        pairs = [(filler, top) for filler, top in zip(layer.fillers, tops, strict=True) if top is not None]
+        whole = all(top is None or top == region_of(blob.shape) for top, blob in zip(tops, layer.tops, strict=True))
+        return Part((), tops, fields={"data_filler": [filler for filler, _ in pairs]}) if whole else None
+
+
 @layer("DummyData")
 class DummyData(Declared):
     """Blobs made by fillers: constants once, random ones anew for each pass. Zeros without a data_filler."""
+
+    cuts = FillerCuts()
 
     @property
     def fillers(self) -> list[Any]:

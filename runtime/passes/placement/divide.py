@@ -132,7 +132,7 @@ class _Divider:
             part = layer.cuts.part(layer, tuple(wanted))
             if part is None:
                 everything = tuple(region and region_of(top.shape) for region, top in zip(wanted, layer.tops, strict=True))
-                part = Part((), everything)
+                part = layer.cuts.part(layer, everything) or Part((), everything)
             self.share(layer, device, part, part.made)
 
     # Layers

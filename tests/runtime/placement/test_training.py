@@ -1,0 +1,145 @@
+"""Training on several devices: the same weights after 20 iterations, the same snapshots, and runs that move."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netdef
+from runtime.solver.solver import Solver
+from tests.runtime.placement.nets import WAYS, devices, difference, text_of
+
+SOLVER = """
+base_lr: 0.002 lr_policy: "step" gamma: 0.5 stepsize: 8 momentum: 0.9 weight_decay: 0.001 max_iter: 20 random_seed: 3
+snapshot_prefix: "run" snapshot_format: %s
+"""
+NOISE = """
+layer data: DummyData -> data, label {{
+  shape {{ dim: [6, {channels}, {side}, {side}] }} shape {{ dim: 6 }}
+  data_filler {{ type: "gaussian" std: 1 }} data_filler {{ type: "uniform" min: 0 max: 4.99 }}
+}}
+"""
+CHANNELS, SIDES = {"lenet": 1}, {"alexnet": 67, "caffenet": 67, "lenet": 28, "googlenet": 64}
+SAME = 1e-4  # float32 rounding, amplified by 20 steps
+
+
+def solver_for(name: str, where: str | None, text: str = SOLVER % "BINARYPROTO", **options) -> Solver:
+    noise = NOISE.format(channels=CHANNELS.get(name, 3), side=SIDES[name])
+    net = netdef.parse(noise + without_input(text_of(name)), phase="train")
+    return Solver(text, net, where, threads=2, **options)
+
+
+def without_input(text: str) -> str:
+    start = text.index("layer {", text.index("name:")) if "layer {" in text else 0
+    end = text.index("\n}", start) + 3
+    assert 'type: "Input"' in text[start:end]
+    return text[:start] + text[end:]
+
+
+def weights(solver: Solver) -> dict[str, np.ndarray]:
+    return {str(p): solver.executable.param(p.layer.name, p.index) for p in solver.executable.net.parameters}
+
+
+def trained(name: str, where: str, iterations: int = 20, text: str = SOLVER % "BINARYPROTO", **options) -> dict[str, np.ndarray]:
+    solver = solver_for(name, where, text, **options)
+    solver.step(iterations)
+    found = weights(solver) | {f"history of {p}": solver._history(p) for p in solver._owners()}
+    solver.close()
+    return found
+
+
+def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    worst = {what: difference(a[what], b[what]) for what in a}
+    assert max(worst.values()) < SAME, sorted(worst.items(), key=lambda item: -item[1])[:4]
+
+
+@pytest.fixture(scope="module")
+def on_one() -> dict[str, dict[str, np.ndarray]]:
+    return {name: trained(name, "cpu") for name in ("alexnet", "caffenet", "lenet")}
+
+
+@pytest.mark.parametrize("name", ["alexnet", "caffenet", "lenet"])
+@pytest.mark.parametrize(("split", "count"), WAYS)
+def test_weights_after_20_iterations(on_one, name: str, split: str, count: int) -> None:
+    found = trained(name, devices(count), split=split)
+    assert any((found[what] != on_one[name][what]).any() for what in found) or count == 1
+    same(found, on_one[name])
+
+
+def test_they_learn(on_one) -> None:
+    """That what is compared is not the weights that it began with."""
+    solver = solver_for("alexnet", "cpu")
+    begun = weights(solver)
+    solver.close()
+    assert all(difference(begun[what], on_one["alexnet"][what]) > 0.01 for what in begun)
+
+
+@pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
+@pytest.mark.parametrize(
+    "extra", ["clip_gradients: 0.5", "iter_size: 3", "clip_gradients: 1 iter_size: 2", 'regularization_type: "L1"']
+)
+def test_everything_the_update_can_do(split: str, extra: str) -> None:
+    text = SOLVER % "BINARYPROTO" + extra
+    same(trained("alexnet", devices(2), 6, text, split=split), trained("alexnet", "cpu", 6, text))
+
+
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+def test_snapshots_are_the_same_files(form: str, tmp_path: Path) -> None:
+    """Byte for byte: weights and momentum read on any devices and written again; nothing tells how many devices there were."""
+    begun = tmp_path / "0"
+    begun.mkdir()
+    solver = solver_for("alexnet", "cpu", SOLVER % form, out=begun)
+    solver.step(3)
+    state = solver.snapshot()
+    solver.close()
+    before = contents(begun)
+    for number, (where, split) in enumerate([(2, "groups"), (2, "batch"), (3, "hybrid"), (4, "groups")], start=1):
+        out = tmp_path / str(number)
+        out.mkdir()
+        solver = solver_for("alexnet", devices(where), SOLVER % form, out=out, split=split)
+        solver.restore(state)
+        solver.snapshot()
+        solver.close()
+        assert contents(out) == before, (where, split)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """The files in a directory, but for its name."""
+    return {path.name: path.read_bytes().replace(str(out).encode(), b"") for path in out.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((devices(2), "groups"), ("cpu", None)),
+        (("cpu", None), (devices(2), "groups")),
+        ((devices(2), "groups"), (devices(3), "batch")),
+        ((devices(2), "batch"), (devices(2), "hybrid")),
+    ],
+)
+def test_a_run_can_move(on_one, before: tuple[str, str], after: tuple[str, str], tmp_path: Path) -> None:
+    solver = solver_for("alexnet", before[0], split=before[1], out=tmp_path)
+    solver.step(9)
+    state = solver.snapshot()
+    solver.close()
+    solver = solver_for("alexnet", after[0], split=after[1], out=tmp_path)
+    solver.restore(state)
+    solver.step(11)
+    found = weights(solver) | {f"history of {p}": solver._history(p) for p in solver._owners()}
+    solver.close()
+    same(found, on_one["alexnet"])
+
+
+def test_a_run_goes_on_bit_for_bit_on_the_same_devices(tmp_path: Path) -> None:
+    whole = trained("alexnet", devices(2), 12)
+    solver = solver_for("alexnet", devices(2), out=tmp_path)
+    solver.step(7)
+    state = solver.snapshot()
+    solver.close()
+    solver = solver_for("alexnet", devices(2), out=tmp_path)
+    solver.restore(state)
+    solver.step(5)
+    for what, values in weights(solver).items():
+        np.testing.assert_array_equal(values, whole[what], what)
+    solver.close()

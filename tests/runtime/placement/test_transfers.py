@@ -1,0 +1,149 @@
+"""What devices send each other, read off the programs."""
+
+from collections import Counter
+
+import pytest
+
+import netdef
+from netdef.schema import message_class
+from runtime.compiler import compile_program
+from runtime.program import Instruction, Program
+from runtime.solver.update import sgd
+from tests.runtime.placement.nets import net_of
+
+BATCH = 32
+MEGA = 4 * BATCH  # bytes of one number an image
+
+
+def program(name: str, devices: int = 2, split: str = "groups", **options) -> Program:
+    net = netdef.load(name, phase="train", batch_size=BATCH)
+    update = sgd(message_class("SolverParameter")())
+    options = {"keep": "activations", "losses_only": True, "update": update, **options}
+    return compile_program(net, devices=devices, split=split, **options)
+
+
+def sends(steps: tuple[Instruction, ...]) -> Counter[tuple[str, int, int]]:
+    """Numbers an image, by the layer they are for, sender and receiver."""
+    found: Counter[tuple[str, int, int]] = Counter()
+    for step in steps:
+        if step.kernel == "send":
+            found[step.layer, step.device, step.outputs[0].device] += step.outputs[0].bytes // MEGA
+    return found
+
+
+HALVES = {"conv3": 256 * 13 * 13 // 2, "fc6": 256 * 6 * 6 // 2, "fc7": 4096 // 2, "fc8": 4096 // 2}
+
+
+def test_alexnet_is_divided_as_in_the_paper() -> None:
+    """The devices talk where conv3 takes both halves of pool2 and at the fully connected layers, nowhere else."""
+    compiled = program("alexnet")
+    both_ways = {(layer, a, 1 - a): count for layer, count in HALVES.items() for a in (0, 1)}
+    assert sends(compiled.forward) == both_ways | {("loss", 1, 0): 500}
+    assert sends(compiled.backward) == both_ways | {("loss", 0, 1): 500}
+    assert not sends(compiled.update)
+
+
+def test_each_device_of_alexnet_has_a_tower() -> None:
+    compiled = program("alexnet")
+    shapes = {(str(parameter), buffer.device): buffer.shape for parameter, buffer in compiled.parameters.items()}
+    for device in (0, 1):
+        assert shapes["conv1/0", device] == (48, 3, 11, 11)
+        assert shapes["conv2/0", device] == (128, 48, 5, 5)
+        assert shapes["conv3/0", device] == (192, 256, 3, 3)
+        assert shapes["conv4/0", device] == (192, 192, 3, 3)
+        assert shapes["fc6/0", device] == (2048, 9216)
+        assert shapes["fc8/1", device] == (500,)
+
+
+def test_what_is_gathered_is_made_in_its_place() -> None:
+    """No device copies what it has: its half of pool2 is written where the whole of pool2 lies."""
+    compiled = program("alexnet")
+    assert not any(step.kernel == "copy" for step in compiled.instructions)
+    gathered = {step.outputs[0].root for step in compiled.forward if step.kernel == "send"}
+    assert {step.layer for step in compiled.forward if step.kernel != "send" and step.outputs[0].root in gathered} == {
+        "pool2", "pool5", "drop6", "drop7", "fc8",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["alexnet", "googlenet"])
+@pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
+@pytest.mark.parametrize("devices", [2, 3, 4])
+def test_backward_sends_what_forward_sent_the_other_way(name: str, split: str, devices: int) -> None:
+    """The transpose of every transfer that has a gradient; copies of weights add sums of their own."""
+    compiled = program(name, devices, split)
+    learned = {parameter.layer.name for parameter in compiled.learned}
+    there, back = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    for (layer, a, b), count in sends(compiled.forward).items():
+        if layer not in learned:
+            there[a, b] += count
+    for (layer, a, b), count in sends(compiled.backward).items():
+        if layer not in learned:
+            back[b, a] += count
+    assert there == back
+    assert there
+
+
+def test_halves_of_an_lrn_without_groups_exchange_its_seam_alone() -> None:
+    found = sends(program("caffenet_norm_first").forward)
+    seam = 2 * 55 * 55  # two channels of norm1's input each way
+    assert found["norm1", 0, 1] == found["norm1", 1, 0] == seam
+
+
+def test_data_parallel_devices_send_scores_gradients_and_weights() -> None:
+    compiled = program("alexnet", 2, "batch")
+    parameters = 60_965_224
+    assert sends(compiled.forward) == {("loss", 1, 0): 1000 // 2}
+    assert sum(sends(compiled.update).values()) == pytest.approx(parameters / BATCH, rel=1e-3)
+    assert sum(sends(compiled.backward).values()) == pytest.approx(parameters / BATCH + 500, rel=1e-3)
+
+
+def test_hybrid_gathers_images_before_the_fully_connected_layers() -> None:
+    compiled = program("alexnet", 2, "hybrid")
+    forward = sends(compiled.forward)
+    assert {layer for layer, _, _ in forward} == {"fc6", "fc7", "fc8", "loss"}
+    assert forward["fc6", 0, 1] == 256 * 6 * 6 // 2
+    assert {parameter.layer.name for parameter in compiled.learned} == {f"conv{i}" for i in range(1, 6)}
+
+
+def test_one_device_has_the_program_that_it_had() -> None:
+    net = netdef.load("alexnet", phase="train", batch_size=BATCH)
+    compiled = compile_program(net)
+    assert compiled.division is None
+    assert all(buffer.device == 0 for step in compiled.instructions for buffer in step.buffers)
+    assert not {"send", "dropout_part", "take_columns", "join_columns"} & {step.kernel for step in compiled.instructions}
+
+
+def test_the_printed_program_says_who_sends_what_to_whom() -> None:
+    lines = program("alexnet").text().splitlines()
+    assert any(line.startswith("  dev1  %pool2.all:0 = send %pool2") for line in lines)
+    assert any(line.startswith("  dev1  %conv2@1 = conv2d %pool1 %conv2.w %conv2.b") for line in lines)
+
+
+def test_groups_are_never_divided_by_a_border() -> None:
+    """Three devices and two towers: two devices share one tower, the third has the other."""
+    compiled = program("alexnet", 3)
+    shapes = {(str(p), buffer.device): buffer.shape for p, buffer in compiled.parameters.items()}
+    assert [shapes["conv2/0", device][:2] for device in range(3)] == [(64, 48), (64, 48), (128, 48)]
+
+
+@pytest.mark.parametrize("device", [0, 1])
+def test_a_layer_can_be_placed_by_hand(device: int) -> None:
+    text = (
+        "layer data: Input -> data { shape { dim: [2, 3, 8, 8] } }\n"
+        f"layer a: Convolution(data) {{ num_output: 4 kernel_size: 3 device: {device} }}\n"
+        "layer b: InnerProduct(a) { num_output: 4 }\n"
+    )
+    compiled = compile_program(netdef.parse(text), devices=2)
+    assert {step.device for step in compiled.forward if step.layer == "a"} == {device}
+    assert {step.device for step in compiled.forward if step.layer == "b" and step.kernel != "send"} == {0, 1}
+
+
+def test_a_device_that_is_not_there_is_pointed_at() -> None:
+    text = "layer data: Input -> data { shape { dim: [2, 3, 8, 8] } }\nlayer a: ReLU(data) { device: 2 }\n"
+    with pytest.raises(netdef.NetdefError, match=r"<text>:2:.*device 2 is not there: the net is placed on 2[\s\S]*0 to 1"):
+        compile_program(netdef.parse(text), devices=2)
+
+
+def test_an_unknown_split() -> None:
+    with pytest.raises(netdef.NetdefError, match="cannot be split by 'rows'"):
+        compile_program(net_of("alexnet"), devices=2, split="rows")
