@@ -1,0 +1,44 @@
+"""Losses that nothing learns from, and weights that learn nothing."""
+
+from __future__ import annotations
+
+from netdef.check.reach import behind, learns, losses
+from netdef.check.registry import Findings, each_net, warning
+from netdef.graph import Net
+
+
+@each_net
+def losses_without_parameters(net: Net) -> Findings:
+    """Losses before which nothing can learn."""
+    if net.phase != "train":
+        return
+    for loss in losses(net):
+        if not any(learns(layer) for layer in behind([loss], gradient=True)):
+            reason = "weights with a rate above 0 must lead to it, through layers that pass a gradient on"
+            yield warning("ND203", f"no parameter reaches loss {loss.name}: it cannot get smaller", loss.position, reason)
+
+
+@each_net
+def weights_without_loss(net: Net) -> Findings:
+    """Weights that lead to a loss, but get no gradient from it."""
+    if net.phase != "train":
+        return
+    roots = losses(net)
+    trained, leading = behind(roots, gradient=True), behind(roots)
+    for layer in net.layers:
+        if learns(layer) and layer in leading and layer not in trained:
+            text = f"the weights of {layer.type} {layer.name} get no gradient: training does not change them"
+            yield warning("ND204", text, layer.position, "give them param { lr_mult: 0 } if that is meant")
+
+
+@each_net
+def losses_that_do_not_count(net: Net) -> Findings:
+    """Losses of weight 0, or less."""
+    if net.phase != "train":
+        return
+    for layer in net.layers:
+        for index, weight in enumerate(layer.loss_weights):
+            if layer.message.loss_weight and (weight < 0 or (weight == 0 and index == 0 and layer.is_loss)):
+                at = layer.where("loss_weight", index)
+                text = f"loss {layer.name} has weight {weight:g}"
+                yield warning("ND223", text, at, "nothing learns from it" if weight == 0 else "training makes it larger")

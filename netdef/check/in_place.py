@@ -1,0 +1,59 @@
+"""Layers that overwrite what others, or they themselves, still need."""
+
+from __future__ import annotations
+
+from netdef.check.reach import losses
+from netdef.check.registry import Findings, each_net, warning
+from netdef.graph import Net
+from netdef.language.diagnostics import Note
+from netdef.layers.base import Layer
+
+# As Caffe computes gradients. (Facts from Caffe's layers: which arrays each Backward reads.)
+READS_ITS_BOTTOM = {"AbsVal", "BNLL", "Clip", "Convolution", "Deconvolution", "InnerProduct", "LRN", "Log", "MVN", "Power"}
+READS_ITS_TOP = {"ELU", "Exp", "LRN", "LSTM", "MVN", "RNN", "Sigmoid", "Softmax", "Swish", "TanH"}
+
+
+@each_net
+def overwritten_for_others(net: Net) -> Findings:
+    """In place on a blob that has other readers."""
+    for layer in net.layers:
+        for index, reused in enumerate(layer.in_place):
+            blob = layer.bottoms[index] if reused else None
+            others = [reader for reader in dict.fromkeys(blob.consumers) if reader is not layer] if blob else []
+            if blob is not None and others:
+                text = f"{layer.type} {layer.name} works in place on {blob.name}, which {others[0].name} reads as well"
+                notes = (Note(f"layer {others[0].name} reads {blob.name} as it was before", others[0].position),)
+                reason = f"give {layer.name} a top of its own"
+                yield warning("ND205", text, layer.where("top", index), reason, notes)
+
+
+@each_net
+def overwritten_for_the_gradient(net: Net) -> Findings:
+    """In place where a backward pass needs the values that are gone."""
+    if net.phase != "train" or not losses(net):
+        return
+    for layer in net.layers:
+        for index, reused in enumerate(layer.in_place):
+            if not reused:
+                continue
+            maker = layer.bottoms[index].producer
+            text = ""
+            if _reads_its_bottom(layer):
+                text = f"{layer.type} {layer.name} overwrites its own input, which its gradient needs"
+            elif maker.type in READS_ITS_TOP and changes(layer):
+                text = (
+                    f"{layer.type} {layer.name} overwrites what {maker.type} {maker.name} made, which that one's gradient needs"
+                )
+            if text:
+                yield warning("ND206", text, layer.where("top", index), f"give {layer.name} a top of its own")
+
+
+def _reads_its_bottom(layer: Layer) -> bool:
+    if layer.type == "Power":
+        return layer.p.power not in (0.0, 1.0)
+    return layer.type in READS_ITS_BOTTOM
+
+
+def changes(layer: Layer) -> bool:
+    """Whether a layer's output differs from its input; a Dropout of ratio 0 or a Split hands it on."""
+    return not (layer.type == "Split" or (layer.type == "Dropout" and layer.p.dropout_ratio == 0))

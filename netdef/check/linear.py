@@ -1,0 +1,38 @@
+"""Layers that add nothing to the layer next to them."""
+
+from __future__ import annotations
+
+from netdef.check.registry import Findings, each_net, setting, warning
+from netdef.graph import Net
+from netdef.layers.base import Layer
+
+PASSING = ("Dropout", "Flatten", "Reshape", "Split")  # linear, as far as this goes
+
+
+@each_net
+def two_linear_layers(net: Net) -> Findings:
+    """An inner product of an inner product."""
+    for layer in net.layers:
+        if layer.type == "InnerProduct":
+            maker = layer.bottoms[0].producer
+            while maker.type in PASSING:
+                maker = maker.bottoms[0].producer
+            if maker.type == "InnerProduct":
+                text = f"InnerProduct {layer.name} follows InnerProduct {maker.name} with no nonlinearity between them"
+                yield warning("ND211", text, layer.where("bottom", 0), f"is a ReLU after {maker.name} missing?")
+
+
+@each_net
+def bias_before_batch_norm(net: Net) -> Findings:
+    for layer in net.layers:
+        if layer.type == "BatchNorm" and not _keeps_means(layer):
+            maker = layer.bottoms[0].producer
+            biased = maker.type in ("Convolution", "Deconvolution", "InnerProduct") and maker.p.bias_term
+            if biased and len(layer.bottoms[0].consumers) == 1:
+                text = f"the bias of {maker.type} {maker.name} is taken away by BatchNorm {layer.name}"
+                yield warning("ND212", text, setting(maker, "bias_term"), "add bias_term: false")
+
+
+def _keeps_means(layer: Layer) -> bool:
+    """Whether a BatchNorm subtracts fixed means, in which the bias counts."""
+    return layer.p.HasField("use_global_stats") and layer.p.use_global_stats

@@ -1,0 +1,26 @@
+"""Settings that a layer does not read."""
+
+from __future__ import annotations
+
+from netdef.check.registry import Findings, each_net, warning
+from netdef.graph import Net
+from netdef.layers.data import Samples
+from netdef.schema import LAYER_TYPES
+
+
+@each_net
+def settings_of_another_type(net: Net) -> Findings:
+    """A parameter message of another type, or a transformation of images where there are none."""
+    for layer in net.layers:
+        for field, _ in layer.message.ListFields():
+            if field.message_type is None or not field.name.endswith("_param") or field.name in layer.param_fields:
+                continue
+            if field.name == "transform_param":
+                if not isinstance(layer, Samples):
+                    text = f"{layer.type} {layer.name} reads no images: its transform_param is ignored"
+                    yield warning("ND216", text, layer.within((field.name,)), "it belongs to the layer that does")
+                continue
+            text = f"{layer.type} {layer.name} does not read {field.name}: it is ignored"
+            owners = [kind for kind, fields in LAYER_TYPES.items() if field.name in fields]
+            reason = f"it is for layers of type {' or '.join(owners[:3])}" if owners else "remove it"
+            yield warning("ND216", text, layer.within((field.name,)), reason)

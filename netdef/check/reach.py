@@ -1,0 +1,54 @@
+"""Where values and gradients go: which layers lead to a loss, and which of them learn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netdef.graph import Blob, Net
+from netdef.layers.base import Layer
+
+# The bottoms that a layer passes its gradient to, where that is not all of them.
+GRADIENT_TO: dict[str, tuple[int, ...]] = {
+    "Accuracy": (),
+    "ArgMax": (),
+    "BatchReindex": (0,),
+    "ContrastiveLoss": (0, 1),
+    "Embed": (),
+    "HDF5Output": (),
+    "HingeLoss": (0,),
+    "InfogainLoss": (0,),
+    "MultinomialLogisticLoss": (0,),
+    "SigmoidCrossEntropyLoss": (0,),
+    "Silence": (),
+    "SoftmaxWithLoss": (0,),
+    "Threshold": (),
+}
+REPORTS = ("Accuracy", "Silence", "HDF5Output", "Python")  # layers whose result is looked at, or that say that none is wanted
+
+
+def losses(net: Net) -> list[Layer]:
+    """The layers whose tops training makes smaller."""
+    return [layer for layer in net.layers if any(weight > 0 for weight in layer.loss_weights)]
+
+
+def passes_to(layer: Layer) -> list[Blob]:
+    """The bottoms that get a gradient from a layer."""
+    indices = GRADIENT_TO.get(layer.type, range(len(layer.bottoms)))
+    return [layer.bottoms[i] for i in indices if i < len(layer.bottoms) and layer.propagate_down[i] is not False]
+
+
+def behind(layers: Iterable[Layer], gradient: bool = False) -> set[Layer]:
+    """The layers that some layers depend on, themselves included; only through what passes a gradient, if asked."""
+    found: set[Layer] = set()
+    waiting = list(layers)
+    while waiting:
+        layer = waiting.pop()
+        if layer not in found:
+            found.add(layer)
+            waiting += [blob.producer for blob in (passes_to(layer) if gradient else layer.bottoms)]
+    return found
+
+
+def learns(layer: Layer) -> bool:
+    """Whether a solver would change any of its parameters."""
+    return any(parameter.lr_mult != 0 for parameter in layer.parameters)

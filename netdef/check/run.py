@@ -1,0 +1,179 @@
+"""Checking a file: reads it, builds what it describes in every phase, and asks every check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from netdef.build import build
+from netdef.check import agreement, data, gradients, in_place, linear, losses, misplaced, phases, solver, start, unused, windows
+from netdef.check.registry import BOTH_NETS, EACH_NET, SOLVERS
+from netdef.graph import Net
+from netdef.kinds import SOLVER, kind_of
+from netdef.language.diagnostics import Diagnostic, NetdefError, coded, in_order
+from netdef.language.source import Position
+from netdef.loading import Opened, open_net
+from netdef.solver_file import check_solver, net_file, read_solver, state_overrides
+
+PHASES = ("train", "test")
+CHECKS = (agreement, data, gradients, in_place, linear, losses, misplaced, phases, solver, start, unused, windows)
+
+
+@dataclass
+class Report:
+    """What was found in a file, and in the nets that it names."""
+
+    name: str
+    findings: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def errors(self) -> int:
+        return sum(one.severity == "error" for one in self.findings)
+
+    @property
+    def warnings(self) -> int:
+        return sum(one.severity == "warning" for one in self.findings)
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether there was nothing to check."""
+        return any(one.code == "ND004" for one in self.findings)
+
+
+def check(name: str, overrides: Mapping[str, Any] | None = None) -> Report:
+    """All findings about a net or a solver: a file, or one that comes with netdef. `overrides` are of a net."""
+    report = Report(name)
+    if kind_of(name) == SOLVER:
+        report.findings = _solver(name, overrides)
+    else:
+        report.findings, _ = _file(name, overrides)
+    return report
+
+
+def check_opened(opened: Opened) -> list[Diagnostic]:
+    """All findings about a net that has been read."""
+    return _net(opened)[0]
+
+
+def _file(name: str, overrides: Mapping[str, Any] | None) -> tuple[list[Diagnostic], dict[str, Net]]:
+    try:
+        opened = open_net(name, overrides)
+    except NetdefError as error:
+        return coded(error.diagnostics, "ND004"), {}
+    return _net(opened)
+
+
+def _net(opened: Opened) -> tuple[list[Diagnostic], dict[str, Net]]:
+    """Findings about a net, and the net in each phase in which it could be built."""
+    found: dict[str, list[Diagnostic]] = {}
+    nets: dict[str, Net] = {}
+    for phase in [phase for phase in PHASES if opened.has_phase(phase)] or PHASES[1:]:
+        found[phase] = []
+        try:
+            nets[phase] = opened.net(phase)
+        except NetdefError as error:
+            found[phase] += coded(error.diagnostics, "ND108")
+            continue
+        for each in EACH_NET:
+            found[phase] += each(nets[phase])
+    result = _of_phases(found)
+    if len(nets) == 2:
+        for both in BOTH_NETS:
+            result += both(nets["train"], nets["test"])
+    return in_order([*result, *_of_text(opened)]), nets
+
+
+def _of_phases(found: Mapping[str, list[Diagnostic]]) -> list[Diagnostic]:
+    """Findings of all phases, each once; one of a single phase says so."""
+    if len(found) == 1:
+        return [one for findings in found.values() for one in findings]
+    result: list[Diagnostic] = []
+    for phase, findings in found.items():
+        others = [one for other, theirs in found.items() if other != phase for one in theirs]
+        for one in findings:
+            alone = one not in others and phase not in one.message and f"{phase}ing" not in one.message
+            result.append(replace(one, message=f"{one.message} in the {phase} phase") if alone else one)
+    return result
+
+
+def _of_text(opened: Opened) -> Iterable[Diagnostic]:
+    """What the text shows and the graph does not."""
+    bound = opened.bound
+    if bound.source is not None:
+        for start_, end in bound.idle_defaults:
+            at = bound.source.position(start_, end)
+            kind = bound.source.text[start_:end]
+            reason = "they hold for the layers below them"
+            yield Diagnostic(f"defaults {kind} hold for no layer", at, reason, severity="warning", code="ND221")
+    for note in bound.notes:
+        at = Position(opened.filename, 1, 1, 1)
+        yield Diagnostic(note, at, "`netdef fmt --to prototxt` writes it in the present format", severity="note", code="ND224")
+
+
+def _solver(name: str, overrides: Mapping[str, Any] | None) -> list[Diagnostic]:
+    """Findings about a solver, and about the nets that it trains."""
+    try:
+        bound = read_solver(name)
+    except NetdefError as error:
+        return coded(error.diagnostics, "ND004")
+    found: list[Diagnostic] = []
+    try:
+        check_solver(bound)
+    except NetdefError as error:
+        found += coded(error.diagnostics, "ND301")
+    nets: dict[str, Net] = {}
+    try:
+        path = net_file(bound.message, bound.filename)
+        if path is not None:
+            states = state_overrides(bound.message, "train")
+            more, nets = _file(str(path), {**(overrides or {}), **states})
+            found += more
+        for field_, phase in (("net_param", ""), ("train_net_param", "train")):
+            if bound.message.HasField(field_):
+                more, nets = _inline(bound, field_, [phase] if phase else list(PHASES))
+                found += more
+    except NetdefError as error:
+        found += [replace(one, position=one.position or bound.position(("net",)), code="ND301") for one in error.diagnostics]
+    subject = solver.Subject(bound, nets)
+    for each in SOLVERS:
+        found += each(subject)
+    return in_order(found)
+
+
+def _inline(bound: Any, field_: str, phases_: list[str]) -> tuple[list[Diagnostic], dict[str, Net]]:
+    """Findings about a net that stands in the solver file itself."""
+    found: dict[str, list[Diagnostic]] = {}
+    nets: dict[str, Net] = {}
+    for phase in phases_:
+        found[phase] = []
+        try:
+            nets[phase] = build(getattr(bound.message, field_), lambda path: bound.position((field_, *path)), bound.filename, phase)
+        except NetdefError as error:
+            found[phase] += coded(error.diagnostics, "ND108")
+            continue
+        for each in EACH_NET:
+            found[phase] += each(nets[phase])
+    return _of_phases(found), nets
+
+
+def files_of(names: Iterable[str]) -> list[str]:
+    """The names to check; a folder stands for the nets and solvers in it.
+
+    Raises
+    ------
+    NetdefError: a folder holds none.
+    """
+    result: list[str] = []
+    for name in names:
+        path = Path(name)
+        if not path.is_dir():
+            result.append(name)
+            continue
+        inside = sorted(str(one) for one in path.iterdir() if one.suffix in (".net", ".prototxt", ".pbtxt"))
+        inside += sorted(str(one) for one in path.glob("*.txt") if kind_of(str(one)) == SOLVER)
+        if not inside:
+            raise NetdefError(f"{name} holds no nets and no solvers")
+        result += inside
+    return result

@@ -1,0 +1,115 @@
+"""Solver files: rates and tests that never come, settings that nothing reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netdef.check.reach import losses
+from netdef.check.registry import Findings, error, solvers, warning
+from netdef.graph import Net
+from netdef.language.diagnostics import Position
+from netdef.solver_file import POLICIES
+
+OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue")
+OF_TYPES = {  # settings that only some types read
+    "momentum": ("SGD", "Nesterov", "AdaDelta", "Adam"),
+    "momentum2": ("Adam",),
+    "delta": ("AdaGrad", "RMSProp", "AdaDelta", "Adam"),
+    "rms_decay": ("RMSProp",),
+}
+
+
+@dataclass
+class Subject:
+    """A solver under check: its message, and the nets that it trains and tests, as far as they could be built."""
+
+    bound: Any
+    nets: Mapping[str, Net]
+
+    @property
+    def message(self) -> Any:
+        return self.bound.message
+
+    def at(self, field: str, index: int | None = None) -> Position | None:
+        return self.bound.position((field,) if index is None else (field, index))
+
+
+@solvers
+def steps_after_the_end(subject: Subject) -> Findings:
+    solver = subject.message
+    if not solver.max_iter:
+        return
+    reason = f"training ends at max_iter {solver.max_iter}"
+    if solver.lr_policy == "step" and solver.stepsize >= solver.max_iter:
+        yield warning("ND302", f"the rate never goes down: stepsize is {solver.stepsize}", subject.at("stepsize"), reason)
+    if solver.lr_policy == "multistep":
+        for index, step in enumerate(solver.stepvalue):
+            if step >= solver.max_iter:
+                yield warning("ND302", f"the step at {step} never comes", subject.at("stepvalue", index), reason)
+
+
+@solvers
+def tests(subject: Subject) -> Findings:
+    """Tests that are never run."""
+    solver, test = subject.message, subject.nets.get("test")
+    measures = [layer.name for layer in test.layers if layer.type == "Accuracy"] if test is not None else []
+    if not len(solver.test_iter) and not solver.test_interval and measures:
+        text = f"no tests are run, though the net measures {' and '.join(measures[:2])}"
+        yield warning("ND303", text, subject.at("net"), "add test_iter: 10 test_interval: 500, say")
+    if len(solver.test_iter) and not solver.test_interval:
+        text = "test_iter is given, test_interval is not: no test is run"
+        yield warning("ND303", text, subject.at("test_iter"), "add test_interval: 500, say")
+    if solver.max_iter and solver.test_interval > solver.max_iter:
+        text = f"test_interval {solver.test_interval} is beyond max_iter {solver.max_iter}"
+        yield warning("ND304", text, subject.at("test_interval"), "no test comes while it trains")
+
+
+@solvers
+def unread_settings(subject: Subject) -> Findings:
+    """Settings of another policy or type."""
+    solver = subject.message
+    read = POLICIES.get(solver.lr_policy)
+    for field in OF_POLICIES if read is not None else ():
+        given = len(solver.stepvalue) if field == "stepvalue" else solver.HasField(field)
+        if given and field not in (read or ()):
+            needs = f"{solver.lr_policy} reads {' and '.join(read)}" if read else f"{solver.lr_policy} keeps base_lr"
+            yield warning("ND305", f"lr_policy {solver.lr_policy} does not read {field}", subject.at(field), needs)
+    for field, types in OF_TYPES.items():
+        if solver.HasField(field) and getattr(solver, field) and solver.type not in types:
+            text = f"solver type {solver.type} does not read {field}"
+            yield warning("ND306", text, subject.at(field), f"it is for {', '.join(types)}")
+
+
+@solvers
+def nothing_learned(subject: Subject) -> Findings:
+    solver = subject.message
+    if solver.HasField("base_lr") and solver.base_lr == 0:
+        yield warning("ND307", "base_lr is 0: no weight changes", subject.at("base_lr"), "start from 0.01, say")
+    if solver.max_iter == 0:
+        at = subject.at("max_iter") if solver.HasField("max_iter") else None
+        yield warning("ND307", "max_iter is 0: nothing is trained", at, "add max_iter: 10000, say, or train with --iterations")
+
+
+@solvers
+def unusual_numbers(subject: Subject) -> Findings:
+    solver = subject.message
+    if solver.momentum >= 1:
+        text = f"momentum {solver.momentum:g} never forgets"
+        yield warning("ND308", text, subject.at("momentum"), "0.9 is usual")
+    if solver.gamma > 1 and solver.lr_policy in ("step", "multistep", "exp", "plateau"):
+        text = f"gamma {solver.gamma:g} raises the rate"
+        yield warning("ND308", text, subject.at("gamma"), "the rate is multiplied by it: 0.1 is usual")
+    if solver.weight_decay >= 1:
+        text = f"weight_decay {solver.weight_decay:g} takes the weights away"
+        yield warning("ND308", text, subject.at("weight_decay"), "0.0005 is usual")
+
+
+@solvers
+def nothing_to_make_smaller(subject: Subject) -> Findings:
+    train = subject.nets.get("train")
+    if train is not None and not losses(train):
+        text = f"{train.filename} has no loss in the train phase"
+        field = "train_net" if subject.message.HasField("train_net") else "net"
+        yield error("ND309", text, subject.at(field), "training makes a loss smaller: add SoftmaxWithLoss, say")

@@ -1,0 +1,35 @@
+"""Blobs that nobody reads, and work that nobody needs."""
+
+from __future__ import annotations
+
+from netdef.check.reach import REPORTS, behind, losses
+from netdef.check.registry import Findings, each_net, warning
+from netdef.graph import Net
+
+
+@each_net
+def unread_tops(net: Net) -> Findings:
+    """Of several tops, those that nothing reads while others are."""
+    for layer in net.layers:
+        if len(layer.tops) < 2 or layer.is_loss or layer.type in REPORTS:
+            continue
+        if any(top.consumers for top in layer.tops):
+            for top in layer.tops:
+                if not top.consumers and not layer.loss_weights[top.index]:
+                    at = layer.where("top", top.index)
+                    yield warning("ND201", f"blob {top.name} is read by nothing", at, "leave it out, or give it to a Silence layer")
+
+
+@each_net
+def unused_in_training(net: Net) -> Findings:
+    """What training computes and no loss depends on."""
+    roots = losses(net)
+    if net.phase != "train" or not roots:
+        return
+    needed = behind([*roots, *(layer for layer in net.layers if layer.type in REPORTS)])
+    for layer in net.layers:
+        if layer in needed or layer.is_source or layer.is_loss or any(top.consumers for top in layer.tops):
+            continue
+        text = f"{layer.type} {layer.name} leads to no loss: training computes it for nothing"
+        reason = f"test layer {layer.name}: ... keeps it to the test phase"
+        yield warning("ND202", text, layer.position, reason)

@@ -1,0 +1,197 @@
+"""Every code is found where it belongs, at the right place, and not where it does not."""
+
+import pytest
+
+from netdef.check import CODES
+from netdef.check.run import check
+
+HEAD = """train layer data: Input -> data, label { shape { dim: [4, 3, 16, 16] } shape { dim: 4 } }
+test layer data: Input -> data, label { shape { dim: [2, 3, 16, 16] } shape { dim: 2 } }
+"""
+FC = 'layer fc: InnerProduct(data) { num_output: 5 weight_filler { type: "xavier" } }\n'
+LOSS = "layer loss: SoftmaxWithLoss(fc, label)\n"
+GOOD = HEAD + FC + LOSS + "test layer accuracy: Accuracy(fc, label)\n"
+SOLVER = 'net: "x.net" base_lr: 0.1 lr_policy: "fixed" max_iter: 100 test_iter: 1 test_interval: 10\n'
+CONV = 'layer c: Convolution(data) {{ num_output: 4 kernel_size: 3 weight_filler {{ type: "msra" }} {} }}\n'
+
+
+def images(settings, source="list.txt"):
+    return f'layer data: ImageData -> data, label {{ source: "{source}" batch_size: 2 {settings} }}\n' + FC + LOSS
+
+
+# code: (a net that has it, the text that the finding points at)
+NETS = {
+    "ND001": (GOOD + "layer x ReLU(fc)", "x"),
+    "ND002": (GOOD + "layer x: Pooling(data) { kernal_size: 2 }", "kernal_size"),
+    "ND003": (HEAD + "layers { name: 'x' bottom: 'data' top: 'y' type: RELU }", "layers"),
+    "ND101": (GOOD + "layer x: ReLU(nothing) -> y\nlayer s: Silence(y)", "nothing"),
+    "ND102": (GOOD + "layer fc: ReLU(data) -> y\nlayer s: Silence(y)", "fc"),
+    "ND103": (GOOD + "layer x: ReLU(data) -> fc", "fc"),
+    "ND104": (GOOD + "layer x: ReLU(data, fc)", "fc"),
+    "ND105": (GOOD.replace("num_output: 5", "num_output: 5 bias_term: false param { } param { lr_mult: 2 }"), "param"),
+    "ND106": (
+        HEAD + FC.replace("num_output", "param { name: 'w' } num_output")
+        + "layer g: InnerProduct(fc) { num_output: 5 weight_filler { type: 'xavier' } param { name: 'w' } }\n" + LOSS,
+        "param",
+    ),
+    "ND107": (GOOD + "layer x: Pooling(data) { kernel_size: 99 }", "kernel_size"),
+    "ND108": (GOOD + "layer x: ReLU(fc) -> fc { include { phase: TRAIN } exclude { phase: TEST } }", "exclude"),
+    "ND109": (GOOD + "layer x: LRN(data) { local_size: 4 }", "local_size"),
+    "ND110": (GOOD + "layer x: Pooling(data) { kernel_size: 2 pad: 2 }", "pad"),
+    "ND201": (GOOD + "layer s: Slice(data) -> a, b { slice_point: 1 }\nlayer x: Silence(a)", "b"),
+    "ND202": (GOOD + "layer prob: Softmax(fc)", "prob"),
+    "ND203": (HEAD + FC.replace("num_output", "param { lr_mult: 0 } param { lr_mult: 0 } num_output") + LOSS, "loss"),
+    "ND204": (HEAD + FC + FC.replace("fc", "g")
+              + "layer t: Threshold(g)\nlayer e: Eltwise(fc, t)\n" + LOSS.replace("fc", "e"), "g"),
+    "ND205": (HEAD + FC + "layer r: ReLU(fc) -> fc\n" + LOSS.replace("loss:", "l:") + CONV.format("")
+              + "layer t: TanH(c)\nlayer d: Dropout(c) -> c\nlayer e: Eltwise(c, t)\nlayer g: InnerProduct(e) "
+              + "{ num_output: 5 weight_filler { type: 'xavier' } }\nlayer m: SoftmaxWithLoss(g, label)", "c"),
+    "ND206": (HEAD + "layer n: LRN(data) -> data\n" + FC + LOSS, "data"),
+    "ND207": (GOOD + "test layer d: Dropout(fc)", "d"),
+    "ND208": (GOOD.replace("test layer acc", "train layer acc"), "accuracy"),
+    "ND209": (HEAD + FC.replace('weight_filler { type: "xavier" }', "") + LOSS, "fc"),
+    "ND210": (HEAD + FC + "layer p: Softmax(fc)\nlayer loss: SoftmaxWithLoss(p, label)", "p"),
+    "ND211": (HEAD + FC + "layer d: Dropout(fc) -> fc\n"
+              + "layer g: InnerProduct(fc) { num_output: 5 weight_filler { type: 'xavier' } }\n"
+              + LOSS.replace("fc", "g"), "fc"),
+    "ND212": (HEAD + CONV.format("") + "layer b: BatchNorm(c) -> c\n" + FC.replace("data", "c") + LOSS, "c"),
+    "ND213": (HEAD + CONV.format("bias_term: false") + "layer b: BatchNorm(c) -> c { use_global_stats: false }\n"
+              + FC.replace("data", "c") + LOSS, "use_global_stats"),
+    "ND214": (HEAD + "layer p: Pooling(data) { kernel_size: 1 stride: 4 }\nlayer q: Pooling(p) { kernel_size: 1 stride: 4 }\n"
+              + FC.replace("data", "q") + LOSS, ""),
+    "ND215": (HEAD + CONV.format("pad: 3") + FC.replace("data", "c") + LOSS, "pad"),
+    "ND216": (GOOD + "layer x: Pooling(data) { kernel_size: 2 convolution_param { num_output: 3 } }\nlayer s: Silence(x)",
+              "convolution_param"),
+    "ND217": (HEAD + "train " + FC + "test " + FC.replace("5", "6") + LOSS, "fc"),
+    "ND218": (GOOD + "test layer g: InnerProduct(data) { num_output: 5 }", "g"),
+    "ND219": (images("shuffle: true transform_param { crop_size: 8 mirror: true }"), "mirror"),
+    "ND220": (images("transform_param { crop_size: 8 }"), "\"list.txt\""),
+    "ND221": (GOOD + "defaults Pooling { kernel_size: 3 }", "Pooling"),
+    "ND222": ("train " + images("shuffle: true transform_param { crop_size: 8 mean_value: [1, 2] }"), "1"),
+    "ND223": (HEAD + FC + "layer loss: SoftmaxWithLoss(fc, label) { loss_weight: 0 }\n"
+              + "layer l: SoftmaxWithLoss(fc, label)", "loss_weight"),
+    "ND224": ("input: 'data' input_dim: [1, 3, 8, 8]\nlayer { name: 'r' type: 'ReLU' bottom: 'data' top: 'r' }", ""),
+}  # fmt: skip
+SOLVERS = {
+    "ND301": ("", "max_iter: 100", "max_iter: 100 average_loss: 0", "average_loss"),
+    "ND302": ("", '"fixed"', '"step" gamma: 0.1 stepsize: 100', "stepsize"),
+    "ND303": ("", "test_iter: 1 test_interval: 10", "", '"x.net"'),
+    "ND304": ("", "test_interval: 10", "test_interval: 1000", "test_interval"),
+    "ND305": ("", '"fixed"', '"fixed" gamma: 0.1', "gamma"),
+    "ND306": ("", "max_iter", "rms_decay: 0.9 max_iter", "rms_decay"),
+    "ND307": ("", "base_lr: 0.1", "base_lr: 0", "base_lr"),
+    "ND308": ("", "max_iter", "momentum: 1 max_iter", "momentum"),
+    "ND309": (LOSS, "", "", '"x.net"'),
+}
+
+
+def looked(tmp_path, net, solver=None):
+    """Findings by code: each with the text of the place that it points at."""
+    (tmp_path / "x.net").write_text(net)
+    name = tmp_path / "x.net"
+    if solver is not None:
+        name = tmp_path / "solver.txt"
+        name.write_text(solver)
+    found = {}
+    for one in check(str(name)).findings:
+        at = one.position
+        line = at.source.line(at.line) if at and at.source else ""
+        found.setdefault(one.code, []).append((line[at.column - 1 : at.column - 1 + at.length] if line else "", one))
+    return found
+
+
+def test_a_good_net_and_solver(tmp_path):
+    assert looked(tmp_path, GOOD) == {}
+    assert looked(tmp_path, GOOD, SOLVER) == {}
+
+
+@pytest.mark.parametrize("code", NETS)
+def test_nets(tmp_path, code):
+    net, place = NETS[code]
+    found = looked(tmp_path, net)
+    assert code in found, found
+    texts = [text for text, _ in found[code]]
+    assert any(text.startswith(place) for text in texts), texts
+    assert [one for other in found if other != code for one in found[other]] == []  # nothing else is said about it
+    for _, one in found[code]:
+        assert one.hint or one.severity == "error", "a line of reason"
+        assert one.severity == ("note" if code == "ND224" else one.severity)
+
+
+@pytest.mark.parametrize("code", SOLVERS)
+def test_solvers(tmp_path, code):
+    lost, old, new, place = SOLVERS[code]
+    found = looked(tmp_path, GOOD.replace(lost, "") if lost else GOOD, SOLVER.replace(old, new) if old else SOLVER)
+    assert code in found, found
+    assert any(text.startswith(place) for text, _ in found[code]), found[code]
+    assert [one for other in found if other != code for one in found[other] if other not in ("ND201", "ND202")] == []
+
+
+def test_files_that_are_none(tmp_path):
+    (tmp_path / "x.net").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
+    assert [one.code for one in check(str(tmp_path / "x.net")).findings] == ["ND004"]
+    assert [one.code for one in check(str(tmp_path / "y.net")).findings] == ["ND004"]
+
+
+def test_every_code_has_an_example():
+    assert set(CODES) == {*NETS, *SOLVERS, "ND004", "ND005"}
+    for title, explanation in CODES.values():
+        assert title and not title.endswith(".") and explanation.endswith(".")
+
+
+# What looks like a mistake, and is none.
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        GOOD + "layer s: Slice(data) -> a, b { slice_point: 1 }\nlayer x: Silence(a, b)",
+        GOOD + "test layer prob: Softmax(fc)",
+        GOOD + "layer a: Accuracy(fc, label) { top_k: 2 }",  # training accuracy is worth a look, with the test's
+        HEAD + FC + "layer r: ReLU(fc) -> fc\nlayer d: Dropout(fc) -> fc\n" + LOSS,
+        HEAD + FC + "layer r: Sigmoid(fc) -> fc\n" + LOSS,
+        HEAD + CONV.format("pad: 1") + "layer p: Pooling(c) { kernel_size: 2 stride: 2 }\n" + FC.replace("data", "p") + LOSS,
+        HEAD + CONV.format("bias_term: false") + "layer b: BatchNorm(c) -> c\nlayer s: Scale(c) -> c { bias_term: true }\n"
+        + FC.replace("data", "c") + LOSS,
+        HEAD + FC.replace("num_output", "param { lr_mult: 0 } param { lr_mult: 0 } num_output").replace(
+            'weight_filler { type: "xavier" }', ""
+        ) + FC.replace("fc", "g") + LOSS.replace("fc", "g") + "layer s: Silence(fc)",  # frozen: not started, but loaded
+        HEAD + FC + LOSS + "layer l2: EuclideanLoss(fc, fc) { loss_weight: 0.5 }",
+        "train " + HEAD.splitlines()[0].removeprefix("train ") + "\n" + FC + LOSS,  # a net of one phase
+        "layer d: Input { shape { dim: [1, 3, 8, 8] } }\nlayer c: Convolution(d) { num_output: 2 kernel_size: 3 }",  # deployed
+        images("transform_param { crop_size: 8 mean_value: [1, 2, 3] }", "builtin:photos"),
+        images("shuffle: true transform_param { crop_size: 8 mean_value: 1 }").replace("layer data", "train layer data"),
+        HEAD + FC + LOSS + "train layer d: Dropout(fc) { dropout_ratio: 0.5 }\ntest layer d: Dropout(fc) { dropout_ratio: 0.4 }\n"
+        + "layer s: Silence(d)",
+    ],
+)  # fmt: skip
+def test_no_mistake(tmp_path, net):
+    assert looked(tmp_path, net) == {}
+
+
+def test_the_zoo_is_clean():
+    from netdef.check.run import files_of
+    from netdef.find import models_folder
+
+    names = files_of([str(models_folder())])
+    assert len(names) >= 17
+    assert [str(one) for name in names for one in check(name).findings] == []
+
+
+def test_both_phases_are_looked_at(tmp_path):
+    found = looked(tmp_path, GOOD + "layer p: Pooling(data) { kernel_size: 99 }\ntrain layer q: Pooling(data) { kernel_size: 88 }")
+    messages = [one.message for _, one in found["ND107"]]
+    assert len(messages) == 2  # told once for both phases, and once for one
+    assert messages[1].endswith("in the train phase")
+
+
+def test_a_net_written_into_the_solver(tmp_path):
+    solver = "net_param { " + (GOOD + "layer p: Softmax(fc)").replace("\n", "\n  ") + " }\n" + SOLVER.replace('net: "x.net"', "")
+    ((place, one),) = looked(tmp_path, GOOD, solver)["ND202"]
+    assert (place, one.position.file) == ("p", str(tmp_path / "solver.txt"))
+
+
+def test_the_solvers_net_is_checked_with_its_states(tmp_path):
+    net = GOOD + 'layer p: Softmax(fc) { include { stage: "late" } }'
+    assert "ND202" not in looked(tmp_path, net, SOLVER)
+    assert "ND202" in looked(tmp_path, net, SOLVER + 'train_state { stage: "late" }')

@@ -1,0 +1,103 @@
+"""What `netdef check` prints, and how it exits."""
+
+import json
+
+import pytest
+
+from netdef.check import CODES
+from netdef.cli import run
+
+WARNING = """layer data: Input -> data, label { shape { dim: [4, 8] } shape { dim: 4 } }
+layer fc: InnerProduct(data) { num_output: 5 }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="x.net"):
+        (tmp_path / name).write_text(text)
+        return name
+
+    return write
+
+
+def test_exit_codes(file, capsys):
+    name = file(WARNING)
+    assert run(["check", "alexnet"]) == 0
+    assert capsys.readouterr().out == "1 file checked, nothing found\n"
+    assert run(["check", name]) == 0
+    assert run(["check", "--strict", name]) == 1
+    assert run(["check", file("layer a: ReLU(x)", "y.net")]) == 1
+    assert run(["check", name, "y.net", "missing.net"]) == 2
+    assert run(["check"]) == 2
+
+
+def test_text(file, capsys):
+    run(["check", file(WARNING)])
+    assert capsys.readouterr().out == (
+        "x.net:2:7: warning: all weights of InnerProduct fc start at 0 in the train phase [ND209]\n"
+        "    2 | layer fc: InnerProduct(data) { num_output: 5 }\n"
+        "      |       ^^\n"
+        '    its neurons never become different: add weight_filler { type: "xavier" }, say\n'
+        "1 file checked: no errors, 1 warning; `netdef explain CODE` says more\n"
+    )
+
+
+def test_errors_and_warnings_of_several_files(file, capsys):
+    run(["check", file(WARNING), file("layer a: ReLU(x)\nlayer b: RLU(a)", "y.net")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("2 files checked: 2 errors, 1 warning")
+    assert [line.rsplit(" ", 1)[1] for line in lines if line.endswith("]")] == ["[ND209]", "[ND101]", "[ND002]"]
+
+
+def test_json(file, capsys):
+    run(["check", file(WARNING), "--format", "json"])
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one == {
+        "code": "ND209",
+        "severity": "warning",
+        "title": CODES["ND209"][0],
+        "message": "all weights of InnerProduct fc start at 0 in the train phase",
+        "reason": 'its neurons never become different: add weight_filler { type: "xavier" }, say',
+        "file": "x.net",
+        "line": 2,
+        "column": 7,
+        "length": 2,
+        "notes": [],
+    }
+
+
+def test_sarif(file, capsys):
+    """The parts of SARIF that code hosts ask for."""
+    both = WARNING + "layer r: ReLU(data) -> fc\n"
+    run(["check", file(WARNING), file(both, "y.net"), "--format", "sarif"])
+    log = json.loads(capsys.readouterr().out)
+    assert log["version"] == "2.1.0"
+    (only,) = log["runs"]
+    rules = only["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in rules] == ["ND103", "ND209"]
+    assert all(rule["shortDescription"]["text"] and rule["help"]["text"] for rule in rules)
+    first, second = only["results"]
+    assert (first["ruleId"], first["level"], rules[first["ruleIndex"]]["id"]) == ("ND209", "warning", "ND209")
+    place = first["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "x.net"
+    assert place["region"] == {"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 9}
+    assert second["relatedLocations"][0]["message"]["text"] == "layer fc writes it first"
+
+
+def test_a_folder_stands_for_what_is_in_it(file, capsys, tmp_path):
+    file(WARNING), file('net: "x.net" base_lr: 1 lr_policy: "fixed" max_iter: 9', "solver.txt"), file("words", "notes.txt")
+    assert run(["check", "."]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2 files checked")
+    (tmp_path / "empty").mkdir()
+    assert run(["check", "empty"]) == 2
+
+
+def test_old_formats_are_noted_and_no_warning(file, capsys):
+    name = file("input: 'data' input_dim: [1, 3, 8, 8]\nlayer { name: 'r' type: 'ReLU' bottom: 'data' top: 'r' }", "x.prototxt")
+    assert run(["check", "--strict", name]) == 0
+    out = capsys.readouterr().out
+    assert "x.prototxt:1:1: note: the network's input data was read as a layer of type Input [ND224]" in out
