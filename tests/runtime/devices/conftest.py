@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.runtime.devices.fake_cupy import Cards, install
+from tests.runtime.kernels.cuda.on_cpu import build
+
+
+@pytest.fixture(scope="session")
+def execute(pytestconfig: pytest.Config) -> Callable:
+    """Makes kernels for the stand-in: their own source, built for this processor, once for all runs."""
+    cache = pytestconfig.cache
+    assert cache is not None
+    return partial(run_on_cpu, cache.mkdir("cuda_on_cpu"))
+
+
+def run_on_cpu(folder: Path, code: str, names: tuple[str, ...]) -> dict[str, Callable]:
+    module = build(code, names, folder)
+    return {name: partial(module.launch, name) for name in names}
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ Ten iterations must give the CPU device's weights, to float32 rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,21 +17,8 @@ from runtime.devices.options import CudaOptions
 from runtime.solver.solver import DivergedError, Solver
 from tests.runtime.devices.fake_cupy import Cards
 from tests.runtime.devices.networks import ALEXNET, BRANCHES, IMAGES, LENET, SOLVER, inputs, parse, train
-from tests.runtime.kernels.cuda.on_cpu import build
 
 NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES, "images": IMAGES}
-
-
-@pytest.fixture(scope="session")
-def execute(tmp_path_factory: pytest.TempPathFactory) -> Callable:
-    folder = tmp_path_factory.mktemp("kernels")
-    return partial(run_on_cpu, folder)
-
-
-def run_on_cpu(folder: Path, code: str, names: tuple[str, ...]) -> dict[str, Callable]:
-    """The kernels of a source, for the stand-in."""
-    module = build(code, names, folder)
-    return {name: partial(module.launch, name) for name in names}
 
 
 @cache

@@ -1,0 +1,237 @@
+"""devices, time, selftest and train on machines with stand-in cards, with broken ones, and without any."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netdef.cli import run
+from runtime import yardstick
+from runtime.commands import selftest
+from runtime.selftest.nets import KINDS, Sizes
+from tests.runtime.devices.fake_cupy import Cards, CUDARuntimeError
+from tests.solver.nets import IMAGES, SOLVER
+
+TOO_OLD = CUDARuntimeError(35, "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version")
+NO_DEVICE = CUDARuntimeError(100, "cudaErrorNoDevice: no CUDA-capable device is detected")
+TINY = Sizes(((str(KINDS), 6), ("lenet", 5)), "lenet", 4, 3, "lenet", 6, 2)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("small.net").write_text(IMAGES)
+    Path("solver.txt").write_text(SOLVER + "display: 4 test_iter: 2 test_interval: 4 snapshot: 4")
+    monkeypatch.setattr(yardstick, "COPY", 1 << 16)
+    monkeypatch.setattr(yardstick, "PRODUCT", 64)
+    monkeypatch.setattr(selftest, "CARD", TINY)
+    monkeypatch.setattr(selftest, "CPU", TINY)
+
+
+def without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, driver: int, built: int = 12090) -> None:
+    """A CuPy whose driver shows no cards."""
+
+    def fail() -> int:
+        raise error
+
+    cupy = ModuleType("cupy")
+    runtime = type("runtime", (), {"getDeviceCount": fail, "driverGetVersion": lambda: driver, "runtimeGetVersion": lambda: built})
+    cupy.cuda = type("cuda", (), {"runtime": runtime})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+
+
+# netdef devices
+
+
+def test_a_machine_with_two_cards(machine: Callable[..., Cards], capsys) -> None:
+    machine(count=2, memory=2 << 30)
+    assert run(["devices"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^cpu:0 .*: \d+ cores, .* memory$", out, re.M)
+    card = "Stand-in: compute capability 8.0, 8 multiprocessors, 2.00 GiB memory, 2.00 GiB free\n       reaches the memory of"
+    assert f"gpu:0  {card} gpu:1\ngpu:1  {card} gpu:0\n" in out
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (without_cupy, "CuPy is not installed\n       pip install 'cupy-cuda12x[ctk]'"),
+        (
+            lambda m: failing(m, CUDARuntimeError(35, "cudaErrorInsufficientDriver: ..."), 0),
+            "there is no NVIDIA driver on this machine",
+        ),
+        (
+            lambda m: failing(m, CUDARuntimeError(35, "cudaErrorInsufficientDriver: ..."), 11080),
+            "the NVIDIA driver supports CUDA 11.8, CuPy was built for 12.9",
+        ),
+        (
+            lambda m: failing(m, CUDARuntimeError(100, "cudaErrorNoDevice: no ..."), 12090),
+            "there is no NVIDIA card on this machine",
+        ),
+        (lambda m: failing(m, CUDARuntimeError(999, "cudaErrorUnknown: why\nmore"), 12090), "cudaErrorUnknown: why\n"),
+    ],
+)
+def test_why_there_is_no_card(monkeypatch: pytest.MonkeyPatch, capsys, spoil: Callable, says: str) -> None:
+    spoil(monkeypatch)
+    assert run(["devices"]) == 0
+    assert f"gpu    no GPU can be used: {says}" in capsys.readouterr().out
+    assert run(["train", "small.net", "solver.txt", "--devices", "gpu:0"]) == 2
+    error = capsys.readouterr().err
+    assert f"error: no GPU can be used: {says.splitlines()[0]}" in error
+    assert "Traceback" not in error
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_an_old_card_is_named_as_such(machine: Callable[..., Cards], capsys) -> None:
+    machine(capability=(6, 1))
+    assert run(["devices"]) == 0
+    assert "cannot be used: its compute capability is 6.1, the kernels need 7.0" in capsys.readouterr().out
+    assert run(["train", "small.net", "solver.txt", "--iterations", "1"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("running on cpu:0 (")
+    assert "gpu:0 (Stand-in) cannot be used: its compute capability is 6.1" in out
+
+
+@pytest.mark.parametrize(
+    ("devices", "says"),
+    [
+        ("gpu:2", "there is no gpu:2\n    this machine has gpu:0"),
+        ("tpu", "there is no device 'tpu'"),
+        ("gpu:0,gpu:0", "--devices names gpu:0 twice"),
+        ("gpu:3-1", "gpu:3-1 is an empty range"),
+    ],
+)
+def test_devices_that_are_not_there(machine: Callable[..., Cards], capsys, devices: str, says: str) -> None:
+    machine()
+    for command in (["train", "small.net", "solver.txt"], ["time", "small.net"], ["selftest"]):
+        assert run([*command, "--devices", devices]) == 2
+        assert says in capsys.readouterr().err
+
+
+# netdef train
+
+
+def test_training_goes_to_the_card_if_nobody_says_otherwise(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
+    cards = machine(execute=execute, seed=1)
+    assert run(["train", "small.net", "solver.txt", "--out", "card"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == "running on gpu:0 (Stand-in)"
+    assert "training small on gpu:0, batches of 8" in out
+    assert cards.replayed > 0
+    assert run(["train", "small.net", "solver.txt", "--out", "cpu", "--devices", "cpu"]) == 0
+    compare("card", "cpu", 10)
+    records = [[json.loads(line) for line in Path(f"{run}/log.jsonl").read_text().splitlines()] for run in ("card", "cpu")]
+    losses = [[r["loss"] for r in log if r["event"] in ("train", "test") and r.get("due", True)] for log in records]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def compare(a: str, b: str, iteration: int) -> None:
+    from runtime.solver.weights import read_weights
+
+    one, other = (read_weights(f"{folder}/small_iter_{iteration}.caffemodel") for folder in (a, b))
+    for layer, arrays in one.items():
+        for mine, theirs in zip(arrays, other[layer], strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_begun_on_a_card_goes_on_on_the_cpu(machine: Callable[..., Cards], execute: Callable) -> None:
+    machine(execute=execute, seed=1)
+    assert run(["train", "small.net", "solver.txt", "--out", "moved", "--iterations", "4", "--no-graph"]) == 0
+    assert run(["train", "small.net", "solver.txt", "--out", "moved", "--resume", "latest", "--devices", "cpu"]) == 0
+    assert run(["train", "small.net", "solver.txt", "--out", "cpu", "--devices", "cpu"]) == 0
+    compare("moved", "cpu", 10)
+
+
+def test_the_solver_may_choose(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
+    machine(count=2, execute=execute)
+    for mode, where in (("CPU", "cpu:0"), ("GPU device_id: 1", "gpu:1"), ("GPU device_id: 7", "cpu:0")):
+        Path("solver.txt").write_text(SOLVER + f"solver_mode: {mode}")
+        assert run(["train", "small.net", "solver.txt", "--iterations", "1"]) == 0
+        assert capsys.readouterr().out.startswith(f"running on {where} (")
+
+
+# netdef time
+
+
+def test_times_on_a_card_beside_the_floor(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
+    machine(execute=execute, seed=0)
+    assert run(["time", "lenet", "--batch", "4", "--iterations", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("running on gpu:0 (Stand-in)")
+    layers = [line.split()[0] for line in captured.out.splitlines()[2:-2]]
+    assert layers == ["conv1", "pool1", "conv2", "pool2", "ip1", "relu1", "ip2", "loss", "all"]
+    assert re.search(r"^an iteration takes [\d.]+ ms: [\d,]+ images/s$", captured.out, re.M)
+
+
+def test_times_on_the_cpu(capsys) -> None:
+    assert run(["time", "lenet", "--batch", "4", "--iterations", "1", "--phase", "test", "--devices", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "backward" not in out
+    assert "GFLOP/s (a large matrix product), measured here" in out
+
+
+def test_predictions_need_no_card(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    without_cupy(monkeypatch)
+    totals = {}
+    for card in ("h100", "t4"):
+        assert run(["time", "alexnet", "--batch", "128", "--predict", card]) == 0
+        out = capsys.readouterr().out
+        totals[card] = float(re.search(r"an iteration takes ([\d.,]+) ms or more", out)[1].replace(",", ""))
+        assert "computed, not measured" in out
+        assert "data sheet" in out
+    products = 3 * 2 * 128 * 724_406_816 - 2 * 128 * 105_415_200  # forward twice over backward, but no gradient for the images
+    assert totals["h100"] > products / 67e12 * 1e3
+    assert totals["t4"] / totals["h100"] == pytest.approx(67 / 8.1, rel=0.15)
+    assert run(["time", "alexnet", "--predict", "h10"]) == 2
+    assert "did you mean h100" in capsys.readouterr().err
+
+
+# netdef selftest
+
+
+def results() -> dict[str, Any]:
+    return json.loads(Path("netdef-selftest.json").read_text())
+
+
+def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
+    machine(execute=execute, seed=0)
+    assert run(["selftest", "--devices", "gpu:0"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^passed: gpu:0 \(Stand-in\) computes what the CPU does, in all \d+ instructions and in training$", out, re.M)
+    told = results()
+    assert told["passed"]
+    assert {"kinds", "lenet"} == set(told["agreement"])
+    assert told["machine"]["capability"] == "8.0"
+    assert {"kernel", "layer", "seconds", "bytes", "flops", "products"} == set(told["speed"]["kernels"][0])
+
+
+def test_a_kernel_that_is_wrong_fails_and_is_named(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
+    def broken(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
+        kernels = execute(code, names)
+        wrong = {name: kernel for name, kernel in kernels.items() if name.startswith("pool_ave_forward")}
+        return {**kernels, **{name: lambda grid, block, arguments: None for name in wrong}}
+
+    machine(execute=broken, seed=0)
+    assert run(["selftest", "--devices", "gpu:0"]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"^FAILED: 2 of \d+ instructions differ", out, re.M)
+    assert len(re.findall(r"^    DIFFERS: layer pool[23]: .*pool_ave_forward", out, re.M)) == 2
+    assert not results()["passed"]
+
+
+def test_the_cpu_is_held_against_one_of_its_threads(capsys) -> None:
+    assert run(["selftest", "--devices", "cpu", "--out", "here.json"]) == 0
+    assert "computes what one thread does" in capsys.readouterr().out
+    assert Path("here.json").exists()
