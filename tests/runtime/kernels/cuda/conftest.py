@@ -9,7 +9,7 @@ import pytest
 
 from runtime.kernels.cuda.registry import source
 from tests.runtime.kernels.cuda.checks import Check, all_checks
-from tests.runtime.kernels.cuda.on_cpu import Module, compile_all
+from tests.runtime.kernels.cuda.on_cpu import Module, compile_all, compiler
 from tests.runtime.kernels.cuda.running import functions_of
 
 Say = Callable[[str], None]
@@ -30,8 +30,9 @@ def libraries(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def modules(checks: list[Check], libraries: Path) -> dict[str, Module]:
+def modules(checks: list[Check], libraries: Path, say: Say) -> dict[str, Module]:
     """Each file's kernels, with all compile-time constants that the checks need."""
+    say(f"CUDA kernels run on the CPU: {len(checks)} runs in three orders each, {' '.join(compiler())}")
     sources = {file: (source(file), sorted(names)) for file, names in functions_of(check.plan for check in checks).items()}
     return {file: Module.load(path, sources[file][1]) for file, path in compile_all(sources, libraries).items()}
 
@@ -43,5 +44,5 @@ def say(pytestconfig: pytest.Config) -> Say:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(SAID, []):
+    for line in dict.fromkeys(config.stash.get(SAID, [])):
         terminalreporter.write_line(line)

@@ -24,7 +24,7 @@ class Compiled:
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The library of the newest nvidia-cuda-nvrtc package that is installed, or None."""
+    """The library of an nvidia-cuda-nvrtc package, or None if there is none."""
     found = find_spec("nvidia")
     folders = [Path(place) for place in (found.submodule_search_locations or [])] if found else []
     names = [path for folder in folders for path in folder.glob("*/lib/libnvrtc.so.*") if "alt" not in path.name]
@@ -94,8 +94,14 @@ def _told(log: str) -> dict[str, Compiled]:
     told = {}
     for part in log.split("Compiling entry function '")[1:]:
         name = part.split("'")[0]
-        stack, stores, loads = map(int, re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part).groups())  # fmt: skip # noqa: E501
-        registers = int(re.search(r"Used (\d+) registers", part)[1])
-        shared = re.search(r"(\d+) bytes smem", part)
-        told[name] = Compiled(name, registers, stack, stores + loads, int(shared[1]) if shared else 0)
+        spills = _number(part, "bytes spill stores") + _number(part, "bytes spill loads")
+        shared = _number(part, "bytes smem") if "bytes smem" in part else 0
+        told[name] = Compiled(name, _number(part, "registers"), _number(part, "bytes stack frame"), spills, shared)
     return told
+
+
+def _number(text: str, unit: str) -> int:
+    """The number before a unit."""
+    found = re.search(rf"(\d+) {unit}", text)
+    assert found is not None, text
+    return int(found[1])

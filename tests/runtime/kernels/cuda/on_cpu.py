@@ -20,7 +20,7 @@ import numpy as np
 
 SHIM = Path(__file__).with_name("shim.h")
 FLAGS = ("-x", "c++", "-std=c++17", "-O1", "-shared", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w")
-SANITIZERS = ("-DSANITIZED", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = ("-DSANITIZED", "-O0", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 @cache
@@ -35,7 +35,7 @@ def compiler() -> tuple[str, ...]:
         if name and shutil.which(name.split()[0]):
             return tuple(name.split())
     if find_spec("ziglang"):
-        return (sys.executable, "-m", "ziglang", "c++")
+        return (sys.executable, "-m", "ziglang", "cc")  # not c++, which would build its C++ library first
     raise RuntimeError("no C++ compiler: set CXX, install g++ or clang++, or pip install ziglang")
 
 

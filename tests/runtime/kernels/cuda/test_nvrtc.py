@@ -68,11 +68,12 @@ def test_machine_code(architecture: int, needed: dict[str, list[str]], say: Say)
     say(f"CUDA kernels compiled for sm_{architecture}: {len(made)}, no spills, at most {most} registers")
 
 
-def test_every_form_that_is_tested(tested: dict[str, list[str]]) -> None:
-    """Windows and constants beyond the zoo's, for one kind of card."""
+def test_every_form(tested: dict[str, list[str]]) -> None:
+    """Windows and constants beyond the zoo's, and the zoo's for a batch that is no whole packs; for one kind of card."""
     if nvrtc.library() is None:
         pytest.skip("the package nvidia-cuda-nvrtc-cu12 is not installed")
-    for function in compiled(tested, 80):
+    single = zoo.functions(batch=1)
+    for function in compiled({file: sorted({*names, *single.get(file, [])}) for file, names in tested.items()}, 80):
         check_resources(function)
 
 

@@ -12,19 +12,16 @@ from runtime.program import Buffer, Program
 from runtime.solver.update import sgd
 
 MODELS = Path(netdef.__file__).parents[1] / "models"
-BATCHES = (None, 1)  # the model's own, and one whose rows are no whole packs
 
 
-def programs(models: Path = MODELS) -> Iterator[tuple[str, Program]]:
-    """(name, program) of each model in each phase; training with its update list, clipped gradients and sub-batches included."""
-    solver = netdef.load_solver(models / "solver.txt").message
+def programs(batch: int | None) -> Iterator[Program]:
+    """Each model in each phase; training with its update list, clipped gradients and sub-batches included."""
+    solver = netdef.load_solver(MODELS / "solver.txt").message
     solver.clip_gradients, solver.iter_size = 10, 2
-    for path in sorted(models.glob("*.net")):
-        for batch in BATCHES:
-            train = netdef.load(path, phase="train", batch_size=batch)
-            yield f"{path.stem} train {batch}", compile_program(train, losses_only=True, update=sgd(solver))
-            test = netdef.load(path, phase="test", batch_size=batch)
-            yield f"{path.stem} test {batch}", compile_program(test, backward=False)
+    for path in sorted(MODELS.glob("*.net")):
+        train = netdef.load(path, phase="train", batch_size=batch)
+        yield compile_program(train, losses_only=True, update=sgd(solver))
+        yield compile_program(netdef.load(path, phase="test", batch_size=batch), backward=False)
 
 
 def operand(buffer: Buffer) -> Operand:
@@ -41,10 +38,10 @@ def launches(program: Program) -> Iterator[Launch]:
             yield from (part for part in made.steps if isinstance(part, Launch))
 
 
-def functions(models: Path = MODELS) -> dict[str, list[str]]:
-    """The functions that the zoo needs, by file."""
+def functions(batch: int | None = None) -> dict[str, list[str]]:
+    """The functions that the zoo needs at the models' own batch sizes, or at another one; by file."""
     needed: dict[str, set[str]] = {}
-    for _, program in programs(models):
+    for program in programs(batch):
         for launch in launches(program):
             needed.setdefault(launch.file, set()).add(launch.function)
     return {file: sorted(names) for file, names in sorted(needed.items())}

@@ -1,0 +1,67 @@
+"""What plans promise: the CPU's parameters, grids that a card takes, a workspace within its limit, wide loads where they can be."""
+
+from __future__ import annotations
+
+from math import prod
+
+import pytest
+
+import netdef
+from runtime.compiler import compile_program
+from runtime.devices.cpu import load_kernels
+from runtime.kernels.cuda.convolution import Windows
+from runtime.kernels.cuda.registry import CPU_ONLY, PARAMETERS, Gemm, Launch, Operand, load_plans, plan
+from runtime.kernels.registry import CPU_KERNELS
+from tests.runtime.kernels.cuda import zoo
+from tests.runtime.kernels.cuda.checks import Check
+
+GRID = (2**31 - 1, 65535, 65535)
+
+
+def test_parameters_are_the_cpus() -> None:
+    load_kernels()
+    load_plans()
+    for name, mine in PARAMETERS.items():
+        cpus = [parameter for parameter in CPU_KERNELS[name].parameters if parameter not in CPU_ONLY]
+        assert [parameter for parameter in mine if parameter != "workspace"] == cpus, name
+
+
+def test_grids(checks: list[Check]) -> None:
+    launches = [step for check in checks for step in check.plan.steps if isinstance(step, Launch)]
+    large = netdef.load("alexnet", phase="train", batch_size=512)
+    for launch in [*launches, *zoo.launches(compile_program(large, losses_only=True))]:
+        assert all(1 <= extent <= most for extent, most in zip(launch.grid, GRID, strict=True)), launch
+        assert 1 <= prod(launch.block) <= 512, launch
+
+
+@pytest.mark.parametrize("limit", [1 << 20, 64 << 20, 1 << 30])
+def test_workspace(limit: int) -> None:
+    """Within the limit, unless one output row alone needs more."""
+    for name in ("alexnet", "nin", "vgg16"):
+        for step in compile_program(netdef.load(name, phase="train", batch_size=64), losses_only=True).instructions:
+            if not step.kernel.startswith("conv2d"):
+                continue
+            made = plan(step.kernel, [zoo.operand(buffer) for buffer in step.buffers], step.constants, limit)
+            rows = sum(isinstance(part, Gemm) for part in made.steps)
+            height = {"conv2d": 3, "conv2d_weight_gradient": 1, "conv2d_input_gradient": 0}[step.kernel]
+            assert made.workspace <= limit or rows == step.buffers[height].shape[1], step
+            if step.constants["kernel"] == (1, 1):
+                assert made.workspace == 0 and rows == 1
+
+
+def test_chunks_cover_the_rows_once() -> None:
+    x, y = Operand((3, 23, 23, 4)), Operand((2, 21, 21, 4))
+    for limit in range(1, 4 * 27 * 21 * 4 * 30, 20011):
+        windows = Windows(x, y, (3, 3), (1, 1), (0, 0), (1, 1), 1, limit)
+        assert [row for first, last in windows.chunks for row in range(first, last)] == list(range(21))
+
+
+def test_packs() -> None:
+    """Four numbers a thread where addresses and rows allow it, else one."""
+    load_plans()
+    for batch, address, width in ((32, 0, 4), (32, 4, 1), (3, 0, 1)):
+        x, y = Operand((2, 5, 5, batch), address=address), Operand((2, 2, 2, batch))
+        place = Operand(y.shape, "uint8")
+        constants = {"kernel": (3, 3), "stride": (2, 2), "pad": (0, 0)}
+        (step,) = plan("pool_max_forward", [x, y, place], constants).steps
+        assert isinstance(step, Launch) and step.function.startswith(f"pool_max_forward<{width}, unsigned char, 3, 3,")
