@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from runtime.devices.cpu import load_kernels
 from runtime.kernels.cuda.registry import CUDA_KERNELS, load_plans
 from runtime.kernels.registry import CPU_KERNELS
-from tests.runtime.kernels.cuda.cases import all_cases
-from tests.runtime.kernels.cuda.checks import Check, compare, folded, on_cpu, on_cuda
+from tests.runtime.kernels.cuda.cases import NO_LABEL, Case, Spec, all_cases, out, positive, value
+from tests.runtime.kernels.cuda.checks import Check, compare, folded, on_cpu, on_cuda, planned
 from tests.runtime.kernels.cuda.on_cpu import Module
 
 KERNELS = sorted({case.kernel for case in all_cases()})
@@ -37,3 +38,19 @@ def test_every_instruction_of_the_cpu_has_a_plan() -> None:
     load_kernels()
     load_plans()
     assert set(CPU_KERNELS) - set(CUDA_KERNELS) == {"random_fill"}  # NumPy's own generator: the device lets the host do it
+
+
+@pytest.mark.parametrize("label", [-1, 3, np.nan, np.inf, 1e20])
+def test_a_label_that_is_no_class_makes_results_nan(label: float, modules: dict[str, Module]) -> None:
+    """The CPU's kernels refuse it; a card's cannot, but read nothing there."""
+    labels = Spec((2,), lambda random, shape: np.array([0, label]))
+    p, ignore = positive(1, 3, 2), {"ignore": NO_LABEL}
+    loss = Case("softmax_loss", (p, labels, out(1), out(1)), {**ignore, "divisor": 1.0})
+    assert np.isnan(on_cuda(planned(loss, 0), modules, 1)[2])
+    gradient = Case("softmax_loss_backward", (p, labels, value(1), value(1), out(1, 3, 2)), ignore)
+    dx = on_cuda(planned(gradient, 1), modules, 1)[4]
+    assert np.isfinite(dx[0, :, 0]).all() and np.isnan(dx[0, :, 1]).all()
+    hits = on_cuda(planned(Case("accuracy_hits", (p, labels, out(2)), {**ignore, "top_k": 1}), 0), modules, 1)[2]
+    assert np.isnan(hits[1])
+    share = Case("accuracy_share", (Spec((2,), lambda random, shape: hits), out(1)))
+    assert np.isnan(on_cuda(planned(share, 0), modules, 1)[1])
