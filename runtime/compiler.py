@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netdef import NetdefError
 from netdef.loading import load, with_batch_size
 from runtime.devices.open import open_devices
 from runtime.devices.options import CudaOptions
 from runtime.executable import Executable
+from runtime.fit import check_fit
 from runtime.passes.fuse import fuse
 from runtime.passes.lower import lower
 from runtime.passes.place import DEFAULT_SPLIT, Fixed, lies, lower_divided, place
@@ -21,6 +22,7 @@ from runtime.passes.placement.copies import return_weights
 from runtime.passes.placement.elide import elide
 from runtime.passes.plan_memory import KEEP, plan_memory
 from runtime.program import Program
+from runtime.solver.nets import batch_of
 
 if TYPE_CHECKING:
     from netdef.graph import Net
@@ -111,16 +113,23 @@ def compile(
     seed = DEFAULT_SEED if seed is None else seed
     opened = share.devices if share is not None else open_devices(devices, threads, cuda)
     division = share.program.division if share is not None else None
-    program = compile_program(
-        net,
-        devices=len(opened),
-        split=split,
-        fixed=lies(division) if division is not None else None,
-        backward=backward,
-        keep=keep,
-        losses_only=losses_only,
-        update=update,
-        seed=seed,
-    )
-    return Executable(program, opened, seed, share, differentiable=backward)
-
+    options: dict[str, Any] = {
+        "devices": len(opened),
+        "split": split,
+        "fixed": lies(division) if division is not None else None,
+        "backward": backward,
+        "keep": keep,
+        "losses_only": losses_only,
+        "update": update,
+        "seed": seed,
+    }
+    try:
+        program = compile_program(net, **options)
+        check_fit(
+            program, opened, share is None, batch_of(net), lambda size: compile_program(with_batch_size(net, size), **options)
+        )
+        return Executable(program, opened, seed, share, differentiable=backward)
+    except BaseException:
+        for device in opened if share is None else ():
+            device.close()
+        raise

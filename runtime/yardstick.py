@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -35,22 +34,9 @@ def prepare(device: Device, kernel: str, inputs: Sequence[Buffer], outputs: Sequ
     return Trial(instruction, device.bind(instruction, arrays.__getitem__), arrays)
 
 
-def times(device: Device, steps: Sequence[Step]) -> list[float]:
-    """Seconds that each of some steps takes, run one after the other; by the device's own clock if it has one."""
-    if hasattr(device, "times"):
-        return list(device.times(steps))
-    seconds = []
-    for step in steps:
-        begun = perf_counter()
-        device.run([step])
-        device.synchronize()
-        seconds.append(perf_counter() - begun)
-    return seconds
-
-
 def fastest(device: Device, step: Step, rounds: int = ROUNDS) -> float:
     """The shortest of some runs, in seconds; the first, which may compile, does not count."""
-    return min(times(device, [step] * (rounds + 1))[1:])
+    return min(device.times([step] * (rounds + 1))[1:])
 
 
 def measured_limits(device: Device) -> Limits:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netdef import NetdefError
 from netdef.schema import message_class
@@ -19,7 +19,7 @@ from runtime.selftest.agreement import write_noise
 from runtime.selftest.speed import LISTS, iteration_seconds
 from runtime.solver.nets import batch_of, load_net
 from runtime.solver.update import sgd
-from runtime.yardstick import measured_limits, times
+from runtime.yardstick import measured_limits
 
 if TYPE_CHECKING:
     from netdef.graph import Net
@@ -40,6 +40,7 @@ class Options:
     math: str | None = None
     workspace: int | None = None
     no_graph: bool = False
+    overrides: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -70,7 +71,7 @@ def time(net_path: str, options: Options) -> str:
     ------
     NetdefError: the net cannot run, a device is not here, there is no such card.
     """
-    net = load_net(net_path, options.phase or "train", batch_size=options.batch)
+    net = load_net(net_path, options.phase or "train", options.overrides, options.batch)
     if options.predict:
         return predict(net, options)
     return measure(net, options)
@@ -113,7 +114,7 @@ def measure(net: Net, options: Options) -> str:
         steps = {name: executable.steps(name) for name in LISTS}
         for count in range(rounds + 1):
             for name, pairs in steps.items():
-                seconds = times(device, [bound for _, bound in pairs])
+                seconds = device.times([bound for _, bound in pairs])
                 for (step, _), duration in zip(pairs, seconds, strict=True) if count else ():  # the first round may compile
                     _put(table, step, name, Row(Cost(), 0.0, duration / rounds))
         for name, pairs in steps.items():

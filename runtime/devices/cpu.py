@@ -12,6 +12,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from queue import SimpleQueue
 from threading import Thread
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from runtime.devices.device import Step
 from runtime.devices.host_queue import HostQueue, Peers, one_blas_thread
 from runtime.kernels.registry import CPU_KERNELS, Kernel
 from runtime.kernels.stale import digest, drop_stale
-from runtime.program import Buffer, Instruction
+from runtime.program import Buffer, Instruction, Program
 
 CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
 
@@ -143,6 +144,13 @@ class CpuDevice:
         start = -raw.ctypes.data % 64
         return raw[start : start + size]
 
+    def free_memory(self) -> None:
+        """The system gives what it has, and swaps."""
+
+    def besides(self, program: Program, index: int) -> int:
+        """Every worker's scratch."""
+        return 4 * self.threads * max((step.scratch for step in program.instructions if step.device == index), default=0)
+
     def array(self, memory: np.ndarray, offset: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         """The array at a byte offset of `memory`."""
         size = prod(shape) * np.dtype(dtype).itemsize
@@ -192,6 +200,15 @@ class CpuDevice:
         with one_blas_thread:
             for step in steps:
                 step()
+
+    def times(self, steps: Sequence[Step]) -> list[float]:
+        """Seconds that each of these steps takes, run one after the other."""
+        seconds = []
+        for step in steps:
+            begun = perf_counter()
+            self.run([step])
+            seconds.append(perf_counter() - begun)
+        return seconds
 
     def synchronize(self) -> None:
         """Nothing is ever left running: `run` and `settle` wait."""

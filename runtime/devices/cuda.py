@@ -19,11 +19,11 @@ from runtime.devices.cuda_gemm import WORKSPACES, Cublas, load_library
 from runtime.devices.cuda_graphs import Graphs
 from runtime.devices.cuda_kernels import Kernels
 from runtime.devices.cuda_steps import HOST_KERNELS, CudaStep, HostStep, SendStep, named
-from runtime.devices.cuda_transfers import Transfers
+from runtime.devices.cuda_transfers import ROUNDS, SMALL, Transfers
 from runtime.devices.device import Step
 from runtime.devices.options import CudaOptions
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Operand, load_plans, plan
-from runtime.program import Buffer, Instruction
+from runtime.program import Buffer, Instruction, Program
 
 HOPPER = (9, 0)
 OUT_OF_MEMORY, ALREADY_ENABLED = 2, 704  # cudaErrorMemoryAllocation, cudaErrorPeerAccessAlreadyEnabled
@@ -119,6 +119,16 @@ class CudaDevice:
         """Bytes that can still be allocated."""
         with self.here():
             return int(self.cupy.cuda.runtime.memGetInfo()[0])
+
+    def besides(self, program: Program, index: int) -> int:
+        """The largest workspace that an instruction needs, and two places for each array of data that is uploaded."""
+        workspace = 0
+        for step in program.instructions:
+            if step.device == index and step.kernel in CUDA_KERNELS:
+                operands = [Operand(buffer.shape, buffer.dtype, buffer.byte_offset) for buffer in step.buffers]
+                workspace = max(workspace, plan(step.kernel, operands, step.constants, self.options.workspace).workspace)
+        data = [buffer for source in program.sources for buffer in source.fields.values() if buffer.device == index]
+        return workspace + sum(ROUNDS * buffer.bytes for buffer in data if buffer.bytes > SMALL)
 
     def _memory(self, size: int) -> Any:
         cuda = self.cupy.cuda
@@ -252,8 +262,10 @@ class CudaDevice:
             for queue in (self.queue, self.copies):
                 queue.graphs.forget()
             self.cublas.close()
+            self.transfers.close()
         self._unresolved.clear()
         self._workspaces.clear()
+        self._cublas_memory = None
 
     @contextmanager
     def here(self) -> Iterator[None]:

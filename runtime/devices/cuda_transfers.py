@@ -143,6 +143,12 @@ class Transfers:
 
         return wait
 
+    def close(self) -> None:
+        """Give back all memory."""
+        self._lanes.clear()
+        self._reading.clear()
+        self._free.clear()
+
     def _copy(self, target: int, source: int, size: int, kind: str) -> None:
         runtime = self._cupy.cuda.runtime
         runtime.memcpyAsync(target, source, size, getattr(runtime, f"memcpy{kind}"), self._compute.ptr)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from runtime.program import Buffer, Instruction
+from runtime.program import Buffer, Instruction, Program
 
 Step = Callable[[], None]  # an instruction bound to its kernel and arrays; calling it puts it on the device's queue
 
@@ -69,6 +69,12 @@ class Device(Protocol):
         NetdefError: there is not that much.
         """
 
+    def free_memory(self) -> int | None:
+        """Bytes that can be allocated; None if nobody can tell."""
+
+    def besides(self, program: Program, index: int) -> int:
+        """Bytes that running a program takes besides its arenas, as its `index`-th device."""
+
     def array(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: str) -> Any:
         """The array at a byte offset of `memory`."""
 
@@ -77,6 +83,9 @@ class Device(Protocol):
 
     def run(self, steps: Sequence[Step]) -> None:
         """Put bound instructions on the queue, in order."""
+
+    def times(self, steps: Sequence[Step]) -> list[float]:
+        """Seconds that each of these steps takes, run one after the other; by the device's own clock if it has one."""
 
     def synchronize(self) -> None:
         """Wait until the queues are empty; raise what went wrong in them."""

@@ -17,7 +17,7 @@ from runtime.executable import Executable
 from runtime.program import Instruction
 from runtime.selftest.agreement import write_noise
 from runtime.solver.update import sgd
-from runtime.yardstick import measured_limits, times
+from runtime.yardstick import measured_limits
 
 LISTS = ("forward", "backward", "update")
 
@@ -83,8 +83,8 @@ def kernel_rates(executable: Executable, limits: Limits, rounds: int, workspace:
     """Each instruction, in the order of the program, so that caches hold what they hold in training."""
     device, pairs = executable.device, [pair for name in LISTS for pair in executable.steps(name)]
     steps = [bound for _, bound in pairs]
-    times(device, steps)  # which compiles
-    taken = [times(device, steps) for _ in range(rounds)]
+    device.times(steps)  # which compiles
+    taken = [device.times(steps) for _ in range(rounds)]
     costs = [plain(step) if device.threads else total(launches(step, workspace)) for step, _ in pairs]
     return [
         Rate(step, max(median(seconds), 1e-9), cost, limits)
