@@ -51,21 +51,42 @@ def commands() -> None:
     """
 
 
+Overrides = dict[str, Any] | None  # what --set says
 phase_option = click.option("--phase", type=click.Choice(["train", "test"]), help="Which layers take part.")
 batch_option = click.option("--batch", type=click.IntRange(min=1), help="Images in a batch, instead of the file's.")
+
+
+def read_settings(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any] | None:
+    """--set."""
+    if not texts:
+        return None
+    from netdef.overrides import settings_of
+
+    return settings_of(texts)
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="LAYER.FIELD=VALUE",
+    callback=read_settings,
+    help="Change a field of the net, as conv1.num_output=64; may be repeated.",
+)
 
 
 @commands.command()
 @click.argument("net")
 @phase_option
 @batch_option
+@set_option
 @click.option("--format", "form", type=click.Choice(["text", "json", "yaml", "csv"]), default="text", show_default=True)
-def shapes(net: str, phase: str | None, batch: int | None, form: str) -> None:
+def shapes(net: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
     """Shapes, weights, costs and memory of NET, layer by layer."""
     from netdef.loading import load
     from netdef.shapes import render
 
-    click.echo(render(load(net, phase=phase, batch_size=batch), form))
+    click.echo(render(load(net, phase, overrides, batch), form))
 
 
 def show(text: str, out: str | None) -> None:
@@ -84,16 +105,17 @@ def show(text: str, out: str | None) -> None:
 @click.argument("b")
 @phase_option
 @batch_option
+@set_option
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
 @click.option("-o", "--out", metavar="FILE", help="Write to a file.")
-def diff(a: str, b: str, phase: str | None, batch: int | None, form: str, out: str | None) -> int:
+def diff(a: str, b: str, phase: str | None, batch: int | None, overrides: Overrides, form: str, out: str | None) -> int:
     """What distinguishes the nets A and B; or two solvers, or a net and a .caffemodel. Nothing: exit 0; something: 1; trouble: 2.
 
-    Without --phase, the nets are compared in both phases.
+    Without --phase, the nets are compared in both phases. --set changes B.
     """
     from netdef.diff import diff as compare
 
-    text, differs = compare(a, b, phase, batch, form=form, colour=out is None and sys.stdout.isatty())
+    text, differs = compare(a, b, phase, batch, overrides, form, colour=out is None and sys.stdout.isatty())
     show(text, out)
     return int(differs)
 
@@ -102,7 +124,8 @@ def diff(a: str, b: str, phase: str | None, batch: int | None, form: str, out: s
 @click.argument("files", nargs=-1, required=True, metavar="NET|SOLVER...")
 @click.option("--strict", is_flag=True, help="Warnings fail as well.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
-def check(files: tuple[str, ...], strict: bool, form: str) -> int:
+@set_option
+def check(files: tuple[str, ...], strict: bool, form: str, overrides: Overrides) -> int:
     """Look for mistakes in nets and solvers that can be read all the same. `netdef explain CODE` says more about a finding.
 
     Exit code 0: nothing, or warnings; 1: errors, or with --strict warnings; 2: a file cannot be read.
@@ -111,7 +134,7 @@ def check(files: tuple[str, ...], strict: bool, form: str) -> int:
     from netdef.check.run import check as look
     from netdef.check.run import files_of
 
-    reports = [look(name) for name in files_of(files)]
+    reports = [look(name, overrides) for name in files_of(files)]
     click.echo(render(reports, form, colour=sys.stdout.isatty()))
     if any(report.unreadable for report in reports):
         return TROUBLE
@@ -123,17 +146,25 @@ def check(files: tuple[str, ...], strict: bool, form: str) -> int:
 @click.option("-o", "--out", metavar="FILE", help="The picture; ends in .svg, .html, .png or .dot. Default: NET.svg.")
 @phase_option
 @batch_option
+@set_option
 @click.option("--style", type=click.Choice(["auto", "volumes", "cards"]), default="auto", help="Solids, or boxes of text.")
 @click.option("--devices", metavar="DEVICES", help="Spread it over devices, a column each: 2, or cpu:0,cpu:1.")
 @click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), help="How to spread it.")
 def draw(
-    net: str, out: str | None, phase: str | None, batch: int | None, style: str, devices: str | None, split: str | None
+    net: str,
+    out: str | None,
+    phase: str | None,
+    batch: int | None,
+    overrides: Overrides,
+    style: str,
+    devices: str | None,
+    split: str | None,
 ) -> None:
     """Draw NET: shapes, parameters and costs. In an .html file the mouse shows all that is known of a layer."""
     from netdef.draw import draw as draw_net
     from netdef.loading import load
 
-    whole, path = load(net, phase=phase, batch_size=batch), out or f"{Path(net).stem}.svg"
+    whole, path = load(net, phase, overrides, batch), out or f"{Path(net).stem}.svg"
     if devices is None:
         click.echo(draw_net(whole, path, style))
         return
@@ -176,15 +207,32 @@ def explain(topic: str) -> None:
 @click.argument("net")
 @phase_option
 @batch_option
+@set_option
 @click.option("--print", "instructions", is_flag=True, help="Print the program: every kernel, in order.")
 @click.option("--after", metavar="PASS", default="plan_memory", help="Stop after lower, place, fuse or plan_memory.")
 @click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
-def compile_net(net: str, phase: str | None, batch: int | None, **options: Any) -> None:
+def compile_net(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:
     """The program that NET compiles to, and the memory it takes."""
     from netdef.loading import load
     from runtime.commands.compile import report
 
-    click.echo(report(load(net, phase=phase or "train", batch_size=batch), **options))
+    click.echo(report(load(net, phase or "train", overrides, batch), **options))
+
+
+@commands.command()
+@click.argument("net")
+@click.option("--devices", default="2", show_default=True, help="How many, or which: 2, or gpu:0-3.")
+@click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), default="groups", show_default=True, help="What is cut.")
+@phase_option
+@batch_option
+@set_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def placement(net: str, devices: str, split: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
+    """What each of several devices has of NET, what they send each other, and which split is best; nothing is run."""
+    from netdef.loading import load
+    from runtime.commands.placement import placement as describe
+
+    click.echo(describe(load(net, phase or "train", overrides, batch), devices, split, form))
 
 
 count = click.IntRange(min=1)
@@ -220,6 +268,7 @@ data_option = click.option(
 @math_option
 @workspace_option
 @graph_option
+@set_option
 def train(net: str, solver: str | None, **options: Any) -> int:
     """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
 
@@ -240,6 +289,7 @@ def train(net: str, solver: str | None, **options: Any) -> int:
 @split_option
 @threads_option
 @batch_option
+@set_option
 @math_option
 @workspace_option
 @graph_option
@@ -263,6 +313,7 @@ def test(net: str, **options: Any) -> None:
 @math_option
 @workspace_option
 @graph_option
+@set_option
 def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
     """The five classes that NET finds likeliest for each IMAGE, and their probabilities."""
     from runtime.commands.predict import Options
@@ -277,6 +328,7 @@ def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
 @click.option("--predict", metavar="CARD", help="Only compute the least it takes on a card: h100, a100, 4090, t4 ...")
 @phase_option
 @batch_option
+@set_option
 @click.option("--iterations", type=count, metavar="N", help="How many are measured; 10.")
 @threads_option
 @math_option

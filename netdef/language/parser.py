@@ -176,9 +176,12 @@ class Tree:
         return merged
 
 
-def parse(text: str, filename: str = "<text>") -> Tree:
-    """The statements of a text, whatever it holds. Errors are in `.diagnostics`; NetdefError only if it nests too deep."""
-    source = Source(filename, text)
+def parse(text: str | Source, filename: str = "<text>") -> Tree:
+    """The statements of a text, whatever it holds; of a Source, whose lines messages quote.
+
+    Errors are in `.diagnostics`; NetdefError only if it nests too deep.
+    """
+    source = text if isinstance(text, Source) else Source(filename, text)
     lark, tokenize = _lark()
     tokens = tokenize(source.text)
     if deep := brackets.too_deep(source, tokens):

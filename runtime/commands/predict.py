@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class Options:
     math: str | None = None
     workspace: int | None = None
     no_graph: bool = False
+    overrides: Mapping[str, Any] | None = None
 
 
 def predict(net_path: str, images: Sequence[str], options: Options) -> None:
@@ -54,7 +55,7 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     NetdefError: an image cannot be read, the weights do not fit, the net has nothing that looks like classes.
     """
     check_images(images)
-    net = with_images(load_net(net_path, "test", batch_size=min(BATCH, len(images))), options.mean)
+    net = with_images(load_net(net_path, "test", options.overrides, min(BATCH, len(images))), options.mean)
     scores, is_probability = scores_of(net)
     devices = chosen(options.devices, options.threads)
     cuda = cuda_options(options.math, options.workspace, options.no_graph)

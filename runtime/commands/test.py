@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +44,7 @@ class Options:
     math: str | None = None
     workspace: int | None = None
     no_graph: bool = False
+    overrides: Mapping[str, Any] | None = None
 
 
 def test(net_path: str, options: Options) -> None:
@@ -53,7 +54,7 @@ def test(net_path: str, options: Options) -> None:
     ------
     NetdefError: the net has no data layers, the weights do not fit, the data cannot be read.
     """
-    net = load_net(net_path, "test", batch_size=options.batch, data=options.data)
+    net = load_net(net_path, "test", options.overrides, options.batch, options.data)
     if net.inputs or not any(layer.is_source for layer in net.layers):
         raise NetdefError(
             f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -42,6 +42,7 @@ class Options:
     math: str | None = None
     workspace: int | None = None
     no_graph: bool = False
+    overrides: Mapping[str, Any] | None = None
 
 
 def train(first: str, second: str | None, options: Options) -> int:
@@ -126,6 +127,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         seed=seed,
         batch_size=options.batch,
         data=options.data,
+        overrides=options.overrides,
         max_iter=options.iterations,
         out=run.out,
         on_skip=skip,
@@ -177,14 +179,20 @@ class Command:
         words = ["netdef", "train", *([self.net] if self.net else []), self.solver]
         for field in fields(Options):
             value = getattr(self.options, field.name)
-            if value is not None and value is not False and field.name not in ("weights", "resume"):
+            if field.name == "overrides":
+                words += self.settings()
+            elif value is not None and value is not False and field.name not in ("weights", "resume"):
                 words += [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name}", str(value)]
         return shlex.join([*words, "--resume", str(snapshot)])
+
+    def settings(self) -> list[str]:
+        """What --set said."""
+        return [word for setting in (self.options.overrides or {}).values() for word in ("--set", setting.text)]
 
     def test(self, trained: str, weights: Path) -> str:
         """Testing the weights on the net as it was given here, else as the solver found it."""
         data = ["--data", self.options.data] if self.options.data else []
-        return shlex.join(["netdef", "test", self.net or trained, "--weights", str(weights), *data])
+        return shlex.join(["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings()])
 
 
 def drive(loop: TrainingLoop, run: Run, command: Command) -> int:

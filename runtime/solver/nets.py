@@ -52,14 +52,23 @@ class SolverNets:
     net: a path, a model's name or a Net, instead of every net the solver names.
     batch_size: of the training net, instead of its own.
     data: what ImageData layers read instead of their own source.
+    overrides: fields of the nets to change.
 
     Attributes
     ----------
     train: Net.  tests: one Net for each of the solver's test_iter.
     """
 
-    def __init__(self, solver: Any, filename: str, net: Any = None, batch_size: int | None = None, data: str | None = None) -> None:
-        self.solver, self.filename, self.data = solver, filename, data
+    def __init__(
+        self,
+        solver: Any,
+        filename: str,
+        net: Any = None,
+        batch_size: int | None = None,
+        data: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.solver, self.filename, self.data, self.overrides = solver, filename, data, overrides or {}
         if net is not None:
             generic, own_tests, train = net, [], net
         else:
@@ -95,7 +104,7 @@ class SolverNets:
                     hint="give the solver the net's path or text instead",
                 )
             source = source.filename
-        return load_net(source, phase, overrides, batch_size, self.data)
+        return load_net(source, phase, {**self.overrides, **overrides}, batch_size, self.data)
 
 
 def load_net(

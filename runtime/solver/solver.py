@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,6 +72,7 @@ class Solver:
     on_skip: told once of each image that cannot be read, with its path and the reason.
     cuda: how graphics cards compute.
     split: what is cut on several devices, see `compile`.
+    overrides: fields of the nets to change, see `netdef.load`.
 
     Attributes
     ----------
@@ -99,11 +100,12 @@ class Solver:
         on_skip: OnSkip = warn_of_skip,
         cuda: CudaOptions | None = None,
         split: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self.parameters, self.filename = read_solver(solver)
         if max_iter is not None:
             self.parameters.max_iter = max_iter
-        self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data)
+        self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
         self.devices = choose_devices(devices, self.parameters).devices
         self.threads, self.cuda, self.split = threads, cuda, split
         self.rate = LearningRate(self.parameters)

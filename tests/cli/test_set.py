@@ -1,0 +1,60 @@
+"""--set, on every command that takes a net."""
+
+import json
+
+import click
+import pytest
+
+from netdef.cli import commands, run
+from runtime.commands.train import Command, Options
+
+TAKERS = [
+    name
+    for name, command in commands.commands.items()
+    if {"net", "a", "files"} & {p.name for p in command.params if isinstance(p, click.Argument)} and name not in ("fmt",)
+]
+
+
+def test_who_takes_a_net():
+    assert {"shapes", "diff", "check", "compile", "train", "test", "predict", "draw", "time"} <= set(TAKERS)
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_every_command_that_takes_a_net_has_it(name, capsys, tmp_path):
+    """And hands it on: a mistake in it is found, and shown in its own text."""
+    command = commands.commands[name]
+    assert "overrides" in {parameter.name for parameter in command.params}
+    arguments = {"diff": ["alexnet", "alexnet"], "predict": ["alexnet", "models/photos/cat.jpg"], "train": ["alexnet", "solver"]}
+    options = {"test": ["--weights", "x"], "predict": ["--weights", "x"], "train": ["--out", str(tmp_path / "run")]}
+    words = [name, *arguments.get(name, ["alexnet"]), *options.get(name, []), "--set", "conv2.num_outptu=3"]
+    if name == "predict":
+        from netdef.find import models_folder
+
+        words[2] = str(next(path for path in models_folder().glob("photos/*") if path.suffix in (".jpg", ".png")))
+    assert run(words) == (1 if name == "check" else 2)
+    said = "".join(capsys.readouterr())
+    assert "--set:1:7: error: unknown field 'num_outptu' of Convolution" in said
+    assert "    1 | conv2.num_outptu=3\n      |       ^^^^^^^^^^\n    did you mean num_output?" in said
+
+
+def test_what_it_does(capsys):
+    assert run(["shapes", "lenet", "--format", "json", "--set", "ip1.num_output=7", "--set", "conv1.num_output=9"]) == 0
+    layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)["layers"]}
+    assert layers["ip1"]["weights"][0]["shape"] == [7, 800]
+    assert layers["conv1"]["tops"][0]["shape"] == [100, 9, 24, 24]
+
+
+def test_diff_shows_what_it_changes(capsys):
+    assert run(["diff", "alexnet", "alexnet", "--set", "conv2.group=1"]) == 1
+    assert "Towers merged: conv2 now reads all channels (group 2 -> 1)" in capsys.readouterr().out
+
+
+def test_a_run_is_resumed_with_its_settings(tmp_path):
+    from netdef.overrides import settings_of
+
+    settings = settings_of(["conv1.num_output=9", "data.source=my photos"])
+    command = Command("lenet", "solver", Options(overrides=settings))
+    assert command.resume(tmp_path / "x").startswith(
+        "netdef train lenet solver --set conv1.num_output=9 --set 'data.source=my photos' --resume"
+    )
+    assert command.test("lenet", tmp_path / "x").endswith("--set conv1.num_output=9 --set 'data.source=my photos'")
