@@ -54,7 +54,6 @@ def test_a_run_is_resumed_with_its_settings(tmp_path):
 
     settings = settings_of(["conv1.num_output=9", "data.source=my photos"])
     command = Command("lenet", "solver", Options(overrides=settings))
-    assert command.resume(tmp_path / "x").startswith(
-        "netdef train lenet solver --set conv1.num_output=9 --set 'data.source=my photos' --resume"
-    )
-    assert command.test("lenet", tmp_path / "x").endswith("--set conv1.num_output=9 --set 'data.source=my photos'")
+    words = "--set conv1.num_output=9 --set 'data.source=my photos'"
+    assert command.resume(tmp_path / "x").startswith(f"netdef train lenet solver {words} --resume")
+    assert command.test("lenet", tmp_path / "x").endswith(words)
