@@ -58,7 +58,7 @@ class _Joint:
 
     def steps(self) -> list[Instruction]:
         """The instructions; what they make is from now on the blob's one contribution."""
-        if not self.seams:
+        if not self.seams and len(self.wholes) == 1:
             return self.lists
         total = self._new(f"{self.blob}.grad.sum")
         first, rest = (self.wholes[0], self.wholes[1:]) if self.wholes else (None, [])

@@ -16,6 +16,7 @@ from netdef.layers.cuts import Cut, Part, Region, Regions, even_cuts, region_of
 
 BEAM = 64  # states kept after each layer
 FLOAT_BYTES = 4
+BYTES_PER_REPEAT = 0.25  # what may be sent to save a device one multiply-accumulate that another makes too
 
 CHANNELS, IMAGES = "channels", "images"
 SPLITS = ("groups", "batch", "hybrid")
@@ -58,7 +59,8 @@ class State:
 
     Attributes
     ----------
-    bytes: moved in one iteration.  work: the largest share of each layer's multiply-accumulates, summed.
+    bytes: moved in one iteration, and what work done more than once counts for.
+    work: the largest share of each layer's multiply-accumulates, summed.
     spreads, demands: of the blobs that are still to be read.
     shared: how the parameters lie that several layers share.
     """
@@ -159,6 +161,8 @@ class Search:
         if not found:
             for device in range(self.devices):
                 yield self.whole(layer, device)
+        if not layer.parameters and not any(layer.loss_weights) and all(top.consumers for top in layer.tops):
+            yield self.repeated(layer)
 
     def spreads(self, layer: Layer, state: State) -> Iterator[tuple[Spread, ...]]:
         """How the tops may lie: as follows from the bottoms, or cut evenly."""
@@ -206,7 +210,9 @@ class Search:
                 "device",
                 hint=f"device is from 0 to {self.devices - 1}",
             )
+        return self.whole_on(layer, device)
 
+    def whole_on(self, layer: Layer, device: int) -> Choice:
         def only(region: Region) -> Spread:
             return tuple(region if d == device else None for d in range(self.devices))
 
@@ -214,6 +220,12 @@ class Search:
         tops = tuple(region_of(blob.shape) for blob in layer.tops)
         part = Part(bottoms, tops, (None,) * len(layer.parameters))
         return Choice(tuple(map(only, tops)), tuple(part if d == device else None for d in range(self.devices)))
+
+    def repeated(self, layer: Layer) -> Choice:
+        """All of a layer on every device: backward is linear, so that the copies' gradients add up."""
+        one = [self.whole_on(layer, device) for device in range(self.devices)]
+        tops = tuple(tuple(choice.tops[index][device] for device, choice in enumerate(one)) for index in range(len(layer.tops)))
+        return Choice(tops, tuple(choice.parts[device] for device, choice in enumerate(one)))
 
     # What a choice costs
 
@@ -231,7 +243,7 @@ class Search:
                 region = part.bottoms[index] if part is not None else None
                 if region is not None:
                     new.bytes += self._moved(new, blob, device, region, back)
-        new.bytes += self._summed(layer, choice)
+        new.bytes += self._summed(layer, choice) + self._repeated(layer, choice)
         new.work += largest_share(layer, choice)
         for index, blob in enumerate(layer.tops):
             new.spreads[blob] = None if choice.anywhere else choice.tops[index]
@@ -266,6 +278,17 @@ class Search:
             if parameter in self.gradients.parameters and cuts == {None} and parameter.owner is parameter:
                 total += 2 * copies * parameter.bytes
         return total
+
+    def _repeated(self, layer: Layer, choice: Choice) -> int:
+        """What the work that a device does although another does it counts for, in bytes."""
+        spreads = choice.tops[:1]
+        if not spreads or not layer.tops[0].count:
+            return 0
+        shape, whole = layer.tops[0].shape, layer.tops[0].count
+        made = sum(region.count(shape) for region in spreads[0] if region is not None)
+        batch = shape[0] if shape else 1
+        work = (layer.macs * batch + whole) * (made - whole) // whole
+        return int(BYTES_PER_REPEAT * work / self.devices) if made > whole else 0
 
     def agreed(self, state: State, layer: Layer, choice: Choice) -> dict[Parameter, dict[int, Cut | None]] | None:
         """How shared parameters lie after a choice; None if it contradicts an earlier one."""

@@ -1,0 +1,313 @@
+"""`netdef placement`: a net divided over devices, before anything runs: shares, transfers, memory, and which split is best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from netdef import NetdefError
+from netdef.layers.cuts import Region, length, region_of
+from netdef.schema import message_class
+from netdef.units import binary, decimal, thousands
+from runtime.compiler import compile_program
+from runtime.devices.open import device_names
+from runtime.passes.place import DEFAULT_SPLIT
+from runtime.passes.placement.search import SPLITS
+from runtime.passes.placement.transfer import Transfer
+from runtime.program import Program
+from runtime.solver.nets import batch_of
+from runtime.solver.update import sgd
+
+if TYPE_CHECKING:
+    from netdef.graph import Net
+    from netdef.layers.base import Layer
+    from runtime.passes.placement.divide import Division
+
+FORMATS = ("text", "json")
+LISTS = ("forward", "backward", "update")
+GRADIENTS = ("weight gradients", "activation gradients")
+MOST = 64  # devices
+RUNS = 2  # of channels that are told one by one
+
+
+@dataclass
+class Traffic:
+    """What one layer is sent of one blob, or of its own copies' gradients and weights: bytes of each list by (from, to)."""
+
+    layer: str
+    what: str
+    bytes: dict[str, dict[tuple[int, int], int]] = field(default_factory=lambda: {name: {} for name in LISTS})
+
+    def total(self, name: str) -> int:
+        return sum(self.bytes[name].values())
+
+    def add(self, name: str, pair: tuple[int, int], size: int) -> None:
+        self.bytes[name][pair] = self.bytes[name].get(pair, 0) + size
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one device holds and does.
+
+    Attributes
+    ----------
+    parameters: numbers.  macs: multiply-accumulates of one pass forward over the batch.  memory: bytes by what they hold.
+    """
+
+    parameters: int
+    macs: int
+    memory: dict[str, int]
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.memory.values())
+
+
+def count_of(devices: str) -> int:
+    """How many devices `--devices` means: a number, or names.
+
+    Raises
+    ------
+    NetdefError: it is neither, or too many.
+    """
+    count = int(devices) if devices.isdecimal() else len(device_names(devices))
+    if not 2 <= count <= MOST:
+        raise NetdefError(f"a net is divided over 2 to {MOST} devices, not {count}", hint="netdef placement NET --devices 2")
+    return count
+
+
+def placement(net: Net, devices: str, split: str | None = None, form: str = "text") -> str:
+    """What `netdef placement` prints.
+
+    Parameters
+    ----------
+    devices: how many, or their names.  split: of SPLITS.  form: of FORMATS.
+
+    Raises
+    ------
+    NetdefError: `devices` means nothing, or the net cannot run.
+    """
+    count = count_of(devices)
+    programs = {name: program_of(net, count, name) for name in SPLITS}
+    one = program_of(net, 1)
+    chosen = split or DEFAULT_SPLIT
+    if form == "json":
+        return json.dumps(data(net, chosen, programs, one), indent=1)
+    return "\n".join(text(net, chosen, programs, one))
+
+
+def program_of(net: Net, devices: int, split: str = DEFAULT_SPLIT) -> Program:
+    """The program that `netdef train` would run, or `netdef test` in phase test."""
+    if net.phase != "train":
+        return compile_program(net, devices=devices, split=split, backward=False)
+    update = sgd(message_class("SolverParameter")())
+    return compile_program(net, devices=devices, split=split, keep="activations", losses_only=True, update=update)
+
+
+def traffic(program: Program) -> list[Traffic]:
+    """What is sent in one iteration, by the layer it is for, in the order of the layers."""
+    assert program.division is not None
+    rows: dict[tuple[str, str], Traffic] = {}
+    learned = {parameter.layer.name for parameter in program.learned}
+    for name in LISTS:
+        for step in getattr(program, name):
+            if step.kernel != "send":
+                continue
+            source = step.inputs[0]
+            held = source.name.removesuffix(".part")
+            if name == "update" or (source.root.role == "parameter_gradient" and step.layer in learned):
+                what = "weights"
+            elif name == "forward":
+                what = held.partition("@")[0]
+            else:
+                what = next((blob for layer, blob in rows if layer == step.layer and held.startswith(blob)), held)
+            row = rows.setdefault((step.layer, what), Traffic(step.layer, what))
+            row.add(name, (step.device, step.outputs[0].device), step.outputs[0].bytes)
+    order = {layer.name: index for index, layer in enumerate(program.division.whole.layers)}
+    return sorted(rows.values(), key=lambda row: order[row.layer])
+
+
+def loads(program: Program) -> list[Load]:
+    """What each device holds and does."""
+    assert program.plan is not None
+    result = []
+    for device, memory in enumerate(program.plan.by_device):
+        layers = [layer for layer in program.net.layers if layer.device == device and not isinstance(layer, Transfer)]
+        parameters = sum(prod(buffer.shape) for buffer in program.parameters.values() if buffer.device == device)
+        result.append(Load(parameters, sum(map(batch_macs, layers)), dict(memory)))
+    return result
+
+
+def batch_macs(layer: Layer) -> int:
+    """Multiply-accumulates of a layer forward over its batch."""
+    return layer.macs * (layer.tops[0].shape[0] if layer.tops and layer.tops[0].shape else 1)
+
+
+def bytes_sent(program: Program) -> int:
+    """Bytes of all transfers of one iteration."""
+    return sum(row.total(name) for row in traffic(program) for name in LISTS)
+
+
+def recommended(programs: dict[str, Program]) -> str:
+    """The split that sends the fewest bytes."""
+    return min(programs, key=lambda split: bytes_sent(programs[split]))
+
+
+# As text
+
+
+def text(net: Net, split: str, programs: dict[str, Program], one: Program) -> Iterator[str]:
+    """All of it, for people."""
+    program = programs[split]
+    division = program.division
+    assert division is not None
+    batch = batch_of(net)
+    yield f"{net.name or net.filename}, phase {net.phase}, batches of {batch}, on {division.devices} devices, split by {split}"
+    yield ""
+    numbers = [f"device {device}" for device in range(division.devices)]
+    yield from table(["layer", "type", *numbers], [share_row(layer, division) for layer in net.layers])
+    yield ""
+    rows = traffic(program)
+    yield "sent in one iteration:" if rows else "nothing is sent"
+    lists = [name for name in LISTS if any(row.total(name) for row in rows)]
+    if rows:
+        body = [[row.layer, row.what, pairs_text(row), *(binary_or_dash(row.total(name)) for name in lists)] for row in rows]
+        sums = ["all", "", "", *(binary(sum(row.total(name) for row in rows)) for name in lists)]
+        yield from table(["for", "what", "from -> to", *lists], [*body, sums], right=range(3, 3 + len(lists)))
+    yield ""
+    yield from load_table(loads(program), loads(one)[0])
+    yield ""
+    yield from comparison(programs, loads(one)[0], net.phase == "train")
+
+
+def share_row(layer: Layer, division: Division) -> list[str]:
+    """A layer's name, type, and what each device makes of it."""
+    shares = [""] * division.devices
+    if not layer.tops:
+        return [layer.name, layer.type, *shares]
+    for top in layer.tops[:1]:
+        for piece in division.pieces.get(top, ()):
+            shares[piece.device] = region_text(piece.region, top.shape)
+    return [layer.name, layer.type, *(share or "-" for share in shares)]
+
+
+def region_text(region: Region, shape: tuple[int, ...]) -> str:
+    """A part of a blob in words: "channels 0-47", "images 16-31"; "all" for all of it."""
+    whole, parts = region_of(shape), []
+    if region.channels != whole.channels:
+        few = len(region.channels) <= RUNS
+        runs = "channels " + ", ".join(run_text(*run) for run in region.channels)
+        parts.append(runs if few else f"{length(region.channels)} channels in {len(region.channels)} runs")
+    if region.images != whole.images:
+        parts.append("images " + run_text(*region.images))
+    return ", ".join(parts) or "all"
+
+
+def run_text(begin: int, end: int) -> str:
+    return f"{begin}-{end - 1}" if end - begin > 1 else str(begin)
+
+
+def pairs_text(row: Traffic) -> str:
+    """Who sends to whom, going forward; for copies of weights, whoever does."""
+    name = next(name for name in LISTS if row.bytes[name])
+    pairs = sorted(row.bytes[name])
+    devices = {device for pair in pairs for device in pair}
+    if len(pairs) == len(devices) * (len(devices) - 1) > 2:
+        return "each to each"
+    if len(pairs) > 2:
+        senders, receivers = {a for a, _ in pairs}, {b for _, b in pairs}
+        if len(receivers) == 1:
+            return f"others -> {pairs[0][1]}"
+        if len(senders) == 1:
+            return f"{pairs[0][0]} -> others"
+    return ", ".join(f"{a} -> {b}" for a, b in pairs)
+
+
+def load_table(each: Sequence[Load], one: Load) -> Iterator[str]:
+    """What each device holds and does, beside one device's."""
+    kinds = ["weights", *GRADIENTS, "solver state", "activations", "inputs"]
+    rows = [["parameters", *(thousands(load.parameters) for load in (*each, one))]]
+    rows.append(["share of one device's", *(percent(load.parameters, one.parameters) for load in each), ""])
+    rows.append(["MACs forward", *(decimal(load.macs) for load in (*each, one))])
+    rows.append(["share of one device's", *(percent(load.macs, one.macs) for load in each), ""])
+    for kind in kinds:
+        if kind in one.memory:
+            rows.append([kind, *(binary(load.memory.get(kind, 0)) for load in (*each, one))])
+    rows.append(["memory in all", *(binary(load.bytes) for load in (*each, one))])
+    rows.append(["share of one device's", *(percent(load.bytes, one.bytes) for load in each), ""])
+    head = ["", *(f"device {device}" for device in range(len(each))), "one device"]
+    yield from table(head, rows, right=range(1, len(head)))
+
+
+def comparison(programs: dict[str, Program], one: Load, training: bool) -> Iterator[str]:
+    """The splits beside each other, and which to take."""
+    sent = {split: bytes_sent(program) for split, program in programs.items()}
+    rows = []
+    for split, program in programs.items():
+        each = loads(program)
+        most_work, most_memory = max(load.macs for load in each), max(load.bytes for load in each)
+        memory = [binary(most_memory), percent(most_memory, one.bytes)]
+        rows.append([split, binary(sent[split]), percent(most_work, one.macs), *memory])
+    head = ["split", "sent an iteration", "most work", "most memory", "of one device's"]
+    yield from table(head, rows, right=range(1, len(head)))
+    best = recommended(programs)
+    others = ", ".join(f"{binary(sent[split])} with {split}" for split in programs if split != best)
+    what = "an iteration" if training else "a batch"
+    yield f"recommended: --split {best}, which sends {binary(sent[best])} {what}; it is {others}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> Iterator[str]:
+    """Rows under a head, columns as wide as they must be."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    flush = set(right)
+    for row in (head, *rows):
+        cells = enumerate(zip(row, widths, strict=True))
+        yield "  ".join(cell.rjust(width) if i in flush else cell.ljust(width) for i, (cell, width) in cells).rstrip()
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def binary_or_dash(size: int) -> str:
+    return binary(size) if size else "-"
+
+
+# As data
+
+
+def data(net: Net, split: str, programs: dict[str, Program], one: Program) -> dict[str, Any]:
+    """All of it, for other programs; sizes in bytes."""
+    program = programs[split]
+    assert program.division is not None
+
+    def load(each: Load) -> dict[str, Any]:
+        return {"parameters": each.parameters, "macs": each.macs, "memory": each.memory, "bytes": each.bytes}
+
+    return {
+        "name": net.name,
+        "phase": net.phase,
+        "batch": batch_of(net),
+        "devices": program.division.devices,
+        "split": split,
+        "layers": [dict(zip(("name", "type"), row, strict=False)) | {"shares": row[2:]} for row in shares(net, program.division)],
+        "transfers": [
+            {"for": row.layer, "what": row.what, "list": name, "from": a, "to": b, "bytes": size}
+            for row in traffic(program)
+            for name in LISTS
+            for (a, b), size in sorted(row.bytes[name].items())
+        ],
+        "each": [load(each) for each in loads(program)],
+        "one_device": load(loads(one)[0]),
+        "sent": {name: bytes_sent(program) for name, program in programs.items()},
+        "recommended": recommended(programs),
+    }
+
+
+def shares(net: Net, division: Division) -> list[list[str]]:
+    return [share_row(layer, division) for layer in net.layers]
+
+
