@@ -228,3 +228,11 @@ def test_other_types_of_solver(capsys):
     Path("solver.txt").write_text(SOLVER + 'type: "Adam"')
     assert run(["train", "small.net", "solver.txt"]) == 2
     assert "Adam is not available yet" in capsys.readouterr().err
+
+
+def test_what_has_no_effect_is_said(capsys):
+    Path("solver.txt").write_text(SOLVER + "debug_info: true snapshot_diff: true")
+    run(["train", "small.net", "solver.txt", "--iterations", "1"])
+    out = capsys.readouterr().out
+    assert "debug_info has no effect" in out
+    assert "snapshot_diff has no effect" in out
