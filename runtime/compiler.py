@@ -65,7 +65,7 @@ def compile_program(
         program = lower(net, backward, losses_only, seed)
     if update is not None:
         program = return_weights(update(program))
-    for run in (lambda p: p, lambda p: elide(fuse(p)), lambda p: plan_memory(p, keep))[: PASSES.index(after)]:
+    for run in (lambda p: p, lambda p: elide(fuse(p, keep)), lambda p: plan_memory(p, keep))[: PASSES.index(after)]:
         program = run(program)
     return program
 

@@ -326,7 +326,7 @@ class Executable:
 
     def _kept(self, parts: list[Part], what: str) -> list[Part]:
         """The parts, which must not have been used for others since."""
-        if any(self.memory.recycles(part.buffer) for part in parts):
+        if not parts or any(self.memory.recycles(part.buffer) for part in parts):
             raise NetdefError(
                 f"{what} was not kept: its memory is reused by others in this program",
                 hint='compile with keep="all" to read it',

@@ -62,7 +62,7 @@ class Parts:
         self.net: Net = program.division.whole if program.division else program.net
 
     def blob(self, blob: Blob) -> list[Part]:
-        """The parts of a blob, in the users' order of axes; together they are all of it."""
+        """The parts of a blob, in the users' order of axes; together they are all of it.  None if no kernel makes it."""
         return list(self._of_blob(blob, self.program.blobs))
 
     def gradient(self, blob: Blob) -> list[Part]:
@@ -90,7 +90,8 @@ class Parts:
 
     def _of_blob(self, blob: Blob, table: Mapping[Blob, Buffer]) -> Iterator[Part]:
         if self.division is None:
-            yield Part(table[blob])
+            if blob in table:
+                yield Part(table[blob])
             return
         pieces = [piece for piece in self.division.pieces[blob] if piece.blob in table]
         for piece in pieces:

@@ -10,12 +10,18 @@ from runtime.program import Buffer, Instruction, Program
 FUSES_RELU = ("conv2d", "inner_product")
 
 
-def fuse(program: Program) -> Program:
+def fuse(program: Program, keep: str = "outputs") -> Program:
     """Fold each `relu_forward` into the kernel that makes its input, where nobody else reads that input.
 
     Backward stays as it is: relu_backward masks by the sign of the output, which both forms keep.
+
+    Parameters
+    ----------
+    keep: what can be read after a run, as for `plan_memory`; a blob that can is made, even if only a ReLU reads it.
     """
     uses = Counter(buffer.root for step in program.instructions for buffer in step.buffers)
+    if keep != "outputs":
+        uses.update(program.blobs[blob].root for blob in program.net.blobs.values() if blob in program.blobs)
     makers: dict[Buffer, int] = {}
     forward: list[Instruction | None] = []
     fused_away: set[Buffer] = set()

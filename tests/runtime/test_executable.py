@@ -158,3 +158,20 @@ def test_weights_travel_through_a_file(exe, tmp_path) -> None:
         assert (other.param("fc", 0) != exe.param("fc", 0)).any()
         assert other.load_weights(tmp_path / "w.caffemodel") == ["conv1", "fc"]
         np.testing.assert_array_equal(other.param("fc", 0), exe.param("fc", 0))
+
+
+RELU_OF_ITS_OWN = """
+layer data: Input { shape { dim: [2, 3, 4, 4] } }
+layer conv: Convolution(data) { num_output: 2 kernel_size: 1 weight_filler { type: "xavier" } }
+layer relu: ReLU(conv)
+"""
+
+
+def test_a_blob_that_only_a_relu_reads_can_be_read() -> None:
+    with runtime.compile(netdef.parse(RELU_OF_ITS_OWN)) as exe:
+        exe.forward(data=DATA[:2, :, :4, :4])
+        np.testing.assert_array_equal(np.maximum(exe.blob("conv"), 0), exe.blob("relu"))
+    with runtime.compile(netdef.parse(RELU_OF_ITS_OWN), backward=False) as exe:
+        exe.forward(data=DATA[:2, :, :4, :4])
+        with pytest.raises(NetdefError, match="conv.*not kept"):
+            exe.blob("conv")
