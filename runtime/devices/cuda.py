@@ -40,6 +40,7 @@ class CudaQueue:
         """Put bound instructions on the stream, in order."""
         with self._device.here(), self.stream:
             self._device.resolve()
+            self._device.after_writes(self.stream)
             self.graphs.run(steps)
 
     def record(self) -> Any:
@@ -92,6 +93,7 @@ class CudaDevice:
         self.queue, self.copies = CudaQueue(self, compute), CudaQueue(self, copies)
         self._streams = (compute, upload, copies)
         self._reached: set[int] = set()
+        self._wrote: Any = None  # behind the host's last write, until what is sent to others waits for it
         self._unresolved: list[CudaStep] = []
         self._workspaces: list[Any] = []  # the last one serves new steps; steps and graphs of before keep theirs
         self._needed = 0
@@ -108,6 +110,7 @@ class CudaDevice:
         with self.here():
             memory = self._memory(size)
             self.cupy.cuda.runtime.memsetAsync(memory.ptr, 0, size, self.queue.stream.ptr)
+            self.queue.stream.synchronize()  # others may write here from streams of their own
         return memory
 
     def array(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: str) -> Any:
@@ -233,11 +236,25 @@ class CudaDevice:
         """Copy from the host; broadcast as NumPy does.  After all that was run before."""
         with self.here():
             self.transfers.write(array, values)
+            self._note_write()
 
     def upload(self, array: Any, values: np.ndarray) -> None:
         """`write` for data that come anew for every run: copied while the card still computes the run before."""
         with self.here():
             self.transfers.upload(array, values)
+            self._note_write()
+
+    def _note_write(self) -> None:
+        """What the host writes is ordered with the kernels' stream; what is sent to others must come after it too."""
+        if self._wrote is None:
+            self._wrote = self.cupy.cuda.Event(disable_timing=True)
+        self._wrote.record(self.queue.stream)
+
+    def after_writes(self, stream: Any) -> None:
+        """Let a stream wait for what the host wrote since this was last asked."""
+        if self._wrote is not None and stream is self.copies.stream:
+            stream.wait_event(self._wrote)
+            self._wrote = None
 
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host.  After all that was run before."""

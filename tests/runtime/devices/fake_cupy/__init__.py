@@ -52,6 +52,7 @@ class Cards:
         self.peers, self.execute, self.capability = peers, execute, capability
         self.launched: list[str] = []  # functions, as they ran
         self.replayed = 0  # graphs
+        self.sent = 0  # copies between cards
         self._local = threading.local()
 
     @property
@@ -130,6 +131,7 @@ def _runtime(cards: Cards) -> SimpleNamespace:
         for address, device in ((dst, dstDevice), (src, srcDevice)):
             if address // CARD - FIRST != device:
                 raise AddressError(f"{address:#x} is no memory of card {device}")
+        cards.sent += 1
         copy(dst, src, size, stream, "peer copy")
 
     def memsetAsync(ptr: int, value: int, size: int, stream: int) -> None:  # noqa: N802
