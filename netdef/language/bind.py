@@ -5,7 +5,8 @@ The two forms of a layer, and `defaults`, end here: what comes out holds plain L
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
 from typing import Any
 
 from google.protobuf.message import Message
@@ -13,9 +14,10 @@ from google.protobuf.message import Message
 from netdef import schema
 from netdef.language import hints
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
-from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, Statement, Value
+from netdef.language.inherit import Inheritance, assemble, locate
+from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Value, shift
 from netdef.language.origins import Entry, Origins, Path, Span
-from netdef.language.parser import Tree
+from netdef.language.parser import Tree, parse
 from netdef.language.scalars import MisfitError, convert
 from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import did_you_mean
@@ -48,16 +50,23 @@ def bind(tree: Tree, message_name: str) -> Bound:
     message = schema.message_class(message_name)()
     origins = Origins((0, 0))
     binder.block(tree.statements, message, origins, Scope(message_name))
-    of_text, of_fields = coded(tree.diagnostics, "ND001"), coded(binder.diagnostics, "ND002")
+    if message_name == "NetParameter":
+        binder.assemble(message, origins)
+    of_text = coded([*tree.diagnostics, *binder.of_text], "ND001")
+    of_fields = coded(binder.diagnostics, "ND002")
     found = of_text + [one for one in of_fields if not _is_suspect(one, tree)]
     if not found and of_fields:
         found = of_fields
     if found:
         error = NetdefError(in_order(found))
-        if not tree.diagnostics and not binder.elsewhere:
+        if not of_text and not binder.elsewhere:
             error.partial = Bound(message, tree.source.name, tree.source, origins, broken=frozenset(binder.broken))
         raise error
     return Bound(message, tree.source.name, tree.source, origins, idle_defaults=sorted(binder.idle.values()))
+
+
+def _same_file(a: FilePath, b: FilePath) -> bool:
+    return a.resolve() == b.resolve()
 
 
 def _layers(message: Any) -> int:
@@ -67,7 +76,7 @@ def _layers(message: Any) -> int:
 
 def _is_suspect(diagnostic: Diagnostic, tree: Tree) -> bool:
     """Whether a finding only follows from an error of syntax."""
-    if diagnostic.position is None or not tree.suspect:
+    if diagnostic.position is None or diagnostic.position.source is not tree.source or not tree.suspect:
         return False
     return tree.is_suspect(tree.source.starts[diagnostic.position.line - 1] + diagnostic.position.column - 1)
 
@@ -92,11 +101,16 @@ class _Binder:
         self.idle: dict[str, Span] = {}  # types whose defaults have held for no layer yet
         self.broken: set[int] = set()  # layers with findings of their own
         self.elsewhere = False  # whether there are findings outside of layers
+        self.chain = [FilePath(tree.source.name)]  # the file that is being read, and those that include it before it
+        self.heritage = Inheritance()  # of the net that is being read
+        self.of_text: list[Diagnostic] = []  # errors of syntax in included files
 
     # Reporting.
 
-    def error(self, message: str, start: int, end: int, hint: str = "", notes: tuple[Note, ...] = ()) -> None:
-        self.diagnostics.append(Diagnostic(message, self.source.position(start, end), hint, notes))
+    def error(
+        self, message: str, start: int, end: int, hint: str = "", notes: tuple[Note, ...] = (), code: str = ""
+    ) -> None:
+        self.diagnostics.append(Diagnostic(message, self.source.position(start, end), hint, notes, code=code))
 
     def name_error(self, message: str, statement: Field, hint: str = "", notes: tuple[Note, ...] = ()) -> None:
         self.error(message, statement.start, statement.start + len(statement.name), hint, notes)
@@ -120,7 +134,11 @@ class _Binder:
                 self.layer(statement, message, origins, scope)
             elif type(statement) is Defaults:
                 self.set_defaults(statement)
-            if scope.outer is None and len(self.diagnostics) > found:
+            elif type(statement) is Include:
+                self.include(statement, message, origins, scope)
+            elif type(statement) is Remove:
+                self.heritage.removals.append((len(message.layer), statement))
+            if scope.outer is None and len(self.diagnostics) > found and type(statement) is not Include:
                 self.blame(range(made, _layers(message)))
 
     def blame(self, layers: range) -> None:
@@ -140,6 +158,13 @@ class _Binder:
                 if entry is not None:
                     entries.append(entry)  # type: ignore[union-attr]
             return
+        if name in origins.fields and scope.message == "NetParameter" and self.heritage.count:
+            if name in self.heritage.inherited:
+                message.ClearField(name)
+                del origins.fields[name]
+                self.heritage.inherited.discard(name)
+            elif len(self.chain) > 1:
+                return  # the file that includes this one has said otherwise
         if name in origins.fields:
             start, end = origins.find((name,))
             note = Note("first given here", self.source.position(start, end))
@@ -194,11 +219,13 @@ class _Binder:
             inner.SetInParent()
         if info.message == "V1LayerParameter" and self.defaults:
             self.name_error("defaults do not hold for layers of the older format", statement, "write layer { ... }")
-        outer = self.defaults
+        outer = self.defaults, self.heritage
         if info.message == "NetParameter":
-            self.defaults = {}
+            self.defaults, self.heritage = {}, Inheritance()
         self.block(value.statements, inner, origins, Scope(info.message, info.name, scope))
-        self.defaults = outer
+        if info.message == "NetParameter":
+            self.assemble(inner, origins)
+        self.defaults, self.heritage = outer
         if info.message == "LayerParameter":
             self.finish_layer(inner, origins, (start, value.end))
         return origins
@@ -210,13 +237,80 @@ class _Binder:
 
     def misplaced(self, statement: Statement, scope: Scope) -> None:
         """Report a layer or defaults that stand inside something else."""
-        word = "defaults" if type(statement) is Defaults else "a layer"
+        kind = type(statement)
+        word = "defaults" if kind is Defaults else "include" if kind is Include else "remove" if kind is Remove else "a layer"
         if self.file_message == "SolverParameter" and scope.outer is None:
             message, hint = f"{word} in a solver file", "layers belong in the network's own file; name it with net: ..."
         else:
             inside = "another layer" if scope.type and scope.name == "layer" else hints.described(scope)
             message, hint = f"{word} inside {inside}", "layers stand side by side; is a '}' missing before this one?"
         self.error(message, statement.start, statement.start + len(word.split()[-1]), hint)
+
+    # Other files.
+
+    def include(self, statement: Include, net: Any, origins: Origins, scope: Scope) -> None:
+        """Take over what another file says, as far as it is not here already."""
+        value = statement.file
+        name = self.text(value)
+        path = locate(name, self.chain[-1].parent)
+        self.elsewhere |= path is None or any(_same_file(path, other) for other in self.chain)
+        if path is None:
+            hint = "it is looked for beside this file, and among the models that come with netdef"
+            self.error(f"there is no file {excerpt(name)}", value.start, value.end, hint, code="ND005")
+            return
+        if any(_same_file(path, other) for other in self.chain):
+            circle = " -> ".join([*(other.name for other in self.chain), path.name])
+            self.error(f"{path.name} includes itself: {circle}", value.start, value.end, "break the circle", code="ND005")
+            return
+        if path.resolve() in self.heritage.files:
+            return
+        self.heritage.files.add(path.resolve())
+        tree = self.read(path, value)
+        if tree is None:
+            return
+        outer, before = self.tree, len(self.diagnostics)
+        layers = self.heritage.enter(len(net.layer))
+        self.tree = tree
+        self.chain.append(path)
+        given = set(origins.fields)
+        self.block(tree.statements, net, origins, scope)
+        self.heritage.inherited |= origins.fields.keys() - given
+        self.chain.pop()
+        self.tree = outer
+        self.heritage.leave(len(net.layer), layers)
+        self.diagnostics[before:] = [one for one in self.diagnostics[before:] if not _is_suspect(one, tree)]
+
+    def read(self, path: FilePath, value: Scalar) -> Tree | None:
+        """A file that is included, its offsets behind those of all others; None if it cannot be read."""
+        from netdef.find import shown
+        from netdef.language.files import text_of_file
+
+        at = self.source.position(value.start, value.end)
+        name = str(shown(path))
+        try:
+            tree = parse(text_of_file(path, name), name)
+        except NetdefError as error:
+            self.diagnostics += [replace(one, position=one.position or at, code="ND005") for one in error.diagnostics]
+            self.elsewhere = True
+            return None
+        tree.source.included_from = at
+        self.of_text += tree.diagnostics
+        begin = self.source.add(tree.source)
+        shift(tree.statements, begin)
+        tree.shifted = begin
+        return tree
+
+    def assemble(self, net: Any, origins: Origins) -> None:
+        """Put a net together of its own layers and those of other files."""
+
+        def missing(statement: Remove, hint: str) -> None:
+            name = statement.name
+            self.error(f"there is no layer {excerpt(name.name)} to remove", name.start, name.end, hint, code="ND005")
+            self.elsewhere = True
+
+        if self.heritage.count or self.heritage.removals:
+            places = assemble(net, origins, self.heritage, missing)
+            self.broken = {places[number] for number in self.broken if number in places}
 
     # Layers.
 
@@ -343,7 +437,8 @@ class _Binder:
         if kind in self.defaults:
             merge_under(message, origins, *self.defaults[kind])
         self.defaults[kind] = (message, origins)
-        self.idle[kind] = origins.at
+        if len(self.chain) == 1:
+            self.idle[kind] = origins.at
 
 
 def merge_under(message: Message, origins: Origins, below: Message, below_origins: Origins) -> None:

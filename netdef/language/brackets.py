@@ -15,7 +15,7 @@ CLOSER = {"LBRACE": "RBRACE", "LESSTHAN": "MORETHAN", "LSQB": "RSQB", "LPAR": "R
 OPENER = {closer: opener for opener, closer in CLOSER.items()}
 TEXT = {"RBRACE": "}", "MORETHAN": ">", "RSQB": "]", "RPAR": ")"}
 BLOCK = ("LBRACE", "LESSTHAN")
-WORDS = frozenset({"NAME", "LAYER", "TRAIN", "TEST", "DEFAULTS"})
+WORDS = frozenset({"NAME", "LAYER", "TRAIN", "TEST", "DEFAULTS", "INCLUDE", "REMOVE"})
 DEEPEST = 100  # levels; protobuf itself reads no deeper
 
 # What cannot stand between parentheses, and between square brackets outside of a block.
@@ -236,7 +236,7 @@ def missing_openers(source: Source, tokens: list[Token]) -> list[int]:
             continue
         if before.type == "LAYER":
             left_out = token.text in ("name", "type", "bottom", "top") and tokens[index + 2].type == "STRING"
-        elif before.type in ("NAME", "RPAR") and token.type == "NAME":
+        elif before.type in ("NAME", "INCLUDE", "RPAR") and token.type == "NAME":
             outside = tokens[index - 2].type if index > 1 else END
             ends_head = before.type == "RPAR" or outside in ("ARROW", "COMMA")
             indented = source.text[token.start - 1 : token.start] != "\n"

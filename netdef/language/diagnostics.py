@@ -81,14 +81,27 @@ def coded(diagnostics: Iterable[Diagnostic], code: str) -> list[Diagnostic]:
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Sorted by place, those without a place last, no two alike."""
-    unique = dict.fromkeys(diagnostics)
-    return sorted(unique, key=lambda one: (one.position.line, one.position.column) if one.position else (1 << 62, 0))
+    return sorted(dict.fromkeys(diagnostics), key=lambda one: _place(one.position))
+
+
+def _place(position: Position | None) -> list[tuple[int, int]]:
+    """Line and column; those in a file that is included come where it is included."""
+    place: list[tuple[int, int]] = []
+    while position is not None:
+        place.append((position.line, position.column))
+        position = position.source.included_from if position.source is not None else None
+    return place[::-1] or [(1 << 62, 0)]
 
 
 def _headed(severity: str, message: str, position: Position | None) -> list[str]:
     if position is None:
         return [f"{severity}: {message}"]
-    return [f"{position}: {severity}: {message}", *_quoted(position)]
+    lines = [f"{position}: {severity}: {message}", *_quoted(position)]
+    at = position.source.included_from if position.source is not None else None
+    while at is not None:
+        lines.append(f"    included from {at}")
+        at = at.source.included_from if at.source is not None else None
+    return lines
 
 
 def _quoted(position: Position) -> list[str]:

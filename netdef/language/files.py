@@ -37,11 +37,23 @@ _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r")) + b"\x7f"
 
 def read_file(path: str | PathLike[str], message_name: str) -> Bound:
     """The message in a file of text or of binary protobuf. Raises NetdefError with all that is wrong with it."""
+    return read_text(_bytes_of(path), fspath(path), message_name)
+
+
+def text_of_file(path: str | PathLike[str], name: str) -> str:
+    """The text in a file, which messages call `name`. Raises NetdefError if it is none."""
+    data = _bytes_of(path)
+    if len(data[:65536].translate(None, _CONTROL)) != len(data[:65536]) and data[:2] not in _UTF16:
+        raise NetdefError(f"{name} is binary, not text")
+    return _decoded(data, name).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+
+
+def _bytes_of(path: str | PathLike[str]) -> bytes:
     name = fspath(path)
     try:
         if Path(path).is_char_device() or Path(path).is_block_device():
             raise NetdefError(f"{name} is a device, not a file")
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise NetdefError(f"{name}: no such file", hint=_similar(Path(path))) from None
     except IsADirectoryError:
@@ -49,7 +61,6 @@ def read_file(path: str | PathLike[str], message_name: str) -> Bound:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise NetdefError(f"{name} cannot be read: {reason}") from None
-    return read_text(data, name, message_name)
 
 
 def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:

@@ -83,5 +83,60 @@ class Defaults:
     body: Block
 
 
+@dataclass(slots=True)
+class Include:
+    """`include "file"`."""
+
+    start: int
+    file: Scalar
+
+
+@dataclass(slots=True)
+class Remove:
+    """`remove layer name`, `remove train layer name`."""
+
+    start: int
+    name: Scalar
+    phase: Token | None = None
+
+
 Value = Scalar | Block | List
-Statement = Field | Layer | Defaults
+Statement = Field | Layer | Defaults | Include | Remove
+
+
+def shift(statements: list[Statement], by: int) -> None:
+    """Count all offsets from another start, `by` further on. Blocks nest no deeper than the parser lets them."""
+    for statement in statements:
+        statement.start += by
+        if isinstance(statement, Field):
+            _shift_value(statement.value, by)
+        elif isinstance(statement, Layer):
+            names = [statement.name, statement.type, *(statement.bottoms or ()), *(statement.tops or ())]
+            for name in names:
+                _shift_value(name, by)
+            if statement.phase is not None:
+                statement.phase.start += by
+            if statement.body is not None:
+                _shift_value(statement.body, by)
+        elif isinstance(statement, Defaults):
+            _shift_value(statement.type, by)
+            _shift_value(statement.body, by)
+        elif isinstance(statement, Include):
+            _shift_value(statement.file, by)
+        else:
+            _shift_value(statement.name, by)
+            if statement.phase is not None:
+                statement.phase.start += by
+
+
+def _shift_value(value: Value, by: int) -> None:
+    value.start += by
+    value.end += by
+    if isinstance(value, Block):
+        shift(value.statements, by)
+    elif isinstance(value, List):
+        for item in value.items:
+            _shift_value(item, by)
+    else:
+        for piece in value.pieces or ():
+            piece.start += by

@@ -15,7 +15,7 @@ from lark.lexer import Lexer
 from netdef.language import brackets, syntax
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.lexer import END, OPEN_STRING, tokenizer
-from netdef.language.nodes import Block, Defaults, Field, Layer, List, Scalar, Statement, Token
+from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Token
 from netdef.language.source import Source
 
 
@@ -121,6 +121,15 @@ class Builder:
         return made
 
     @staticmethod
+    def include(parts: list) -> Include:
+        pieces = parts[1]
+        return Include(parts[0].start, Scalar("STRING", pieces[0].text, pieces[0].start, pieces[-1].end, pieces))
+
+    @staticmethod
+    def remove(parts: list) -> Remove:
+        return Remove(parts[0].start, parts[-1], parts[1] if len(parts) == 4 else None)
+
+    @staticmethod
     def defaults(parts: list) -> Defaults:
         return Defaults(parts[0].start, parts[1], parts[2])
 
@@ -153,6 +162,7 @@ class Tree:
     statements: list[Statement]
     diagnostics: list[Diagnostic] = field(default_factory=list)
     suspect: list[tuple[int, int]] = field(default_factory=list)  # text whose meaning an error has blurred
+    shifted: int = 0  # how far the statements' offsets lie behind the text's, in a file that another one includes
 
     def is_suspect(self, offset: int) -> bool:
         """Whether what stands at an offset may be there only because of an error."""
@@ -161,6 +171,7 @@ class Tree:
 
     def is_blurred(self, start: int, end: int) -> bool:
         """Whether there is anything suspect between two offsets."""
+        start, end = start - self.shifted, end - self.shifted
         at = bisect_right(self._suspect, end, key=lambda stretch: stretch[0]) - 1
         return at >= 0 and start < self._suspect[at][1]
 

@@ -14,11 +14,18 @@ def excerpt(text: str, width: int = 60) -> str:
 class Source:
     """A file's name and text. Line and column of an offset are worked out when somebody asks for them.
 
-    Line ends of all systems are read as one newline.
+    Line ends of all systems are read as one newline. Files that this one includes lie behind it: their offsets go on where
+    those of this file, and of the files before them, end.
+
+    Attributes
+    ----------
+    included_from: where a file that is included is named.
     """
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
+        self.included_from: Position | None = None
+        self._parts: list[tuple[int, Source]] = []  # included files, each with the offset at which it begins
         self.text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
         self._starts: list[int] | None = None
 
@@ -45,8 +52,18 @@ class Source:
         """The line that holds an offset, counted from 1."""
         return bisect_right(self.starts, offset)
 
+    def add(self, part: Source) -> int:
+        """Put an included file behind all others. Returns the offset at which it begins."""
+        begin, last = self._parts[-1] if self._parts else (0, self)
+        begin += len(last.text) + 1
+        self._parts.append((begin, part))
+        return begin
+
     def position(self, start: int, end: int | None = None) -> Position:
         """The place from offset `start` up to `end`, or to the end of its first line if that is earlier."""
+        if start > len(self.text) and self._parts:
+            begin, part = self._parts[bisect_right(self._parts, start, key=lambda one: one[0]) - 1]
+            return part.position(start - begin, None if end is None else end - begin)
         number = self.line_number(start)
         column = start - self.starts[number - 1]
         line_end = self.starts[number] - 1 if number < len(self.starts) else len(self.text)

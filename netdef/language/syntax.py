@@ -12,7 +12,7 @@ from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import nearest
 
 NAMES = WORDS | {"STRING", "NUMBER"}
-HEADS = ("LAYER", "DEFAULTS", "TRAIN", "TEST")
+HEADS = ("LAYER", "DEFAULTS", "TRAIN", "TEST", "REMOVE")
 VALUES = NAMES | {"MINUS", "PLUS"}
 _QUOTES = {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"}
 
@@ -32,7 +32,7 @@ def open_string(token: Token, position: Position) -> Diagnostic:
 
 
 def starts_statement(tokens: list[Token], index: int) -> bool:
-    """Whether a token looks like the first of a field, a layer or defaults."""
+    """Whether a token looks like the first of a field, a layer, defaults, an include or a remove."""
     kind, following = tokens[index].type, tokens[index + 1].type if index + 1 < len(tokens) else END
     if kind not in WORDS:
         return False
@@ -40,6 +40,10 @@ def starts_statement(tokens: list[Token], index: int) -> bool:
         return True
     if kind in ("LAYER", "DEFAULTS"):
         return following in NAMES
+    if kind == "INCLUDE":
+        return following == "STRING"
+    if kind == "REMOVE":
+        return following in ("LAYER", "TRAIN", "TEST")
     return kind in ("TRAIN", "TEST") and following == "LAYER"
 
 
@@ -113,10 +117,33 @@ def _misspelt_layer(tokens: list[Token], at: int) -> Clue:
     word, head = _plain(tokens[at - 1]), f"{_plain(tokens[at])}: {_plain(tokens[at + 2])}"
     if tokens[at - 1].type != "NAME":
         return f"expected layer after {word}, found {_show(tokens[at])}", f"write {word} layer {head}", at, at + 2
-    known = nearest(word, ("layer", "train", "test", "defaults"))
+    known = nearest(word, ("layer", "train", "test", "defaults", "include", "remove"))
     if known is None and following[2] not in ("LPAR", "ARROW", *BLOCK):
         return None
     return f"unknown word {word!r} before {_plain(tokens[at])}", f"write layer {head}", at - 1, at + 2
+
+
+def _no_file(tokens: list[Token], at: int) -> Clue:
+    """`include alexnet.net`."""
+    before, token = tokens[at - 1] if at else None, tokens[at]
+    if before is None or before.type != "INCLUDE" or token.type != "NAME" or tokens[at + 1].type in ("COLON", *BLOCK):
+        return None
+    if at > 1 and tokens[at - 2].type in ("COLON", "LAYER"):
+        return None
+    return "the file to include stands in quotes", f'write include "{_plain(token)}"', at, at + 1
+
+
+def _remove_what(tokens: list[Token], at: int) -> Clue:
+    """`remove conv1`, and `remove layer` without a name."""
+    head = [one.type for one in tokens[max(0, at - 3) : at]]
+    if "REMOVE" not in head or tokens[at].type in ("COLON", *BLOCK):
+        return None
+    head = head[head.index("REMOVE") :]
+    if head == ["REMOVE"] and tokens[at].type in NAMES and (at < 2 or tokens[at - 2].type not in ("COLON", "LAYER")):
+        return f"expected layer after remove, found {_show(tokens[at])}", f"write remove layer {_plain(tokens[at])}", at, at + 1
+    if head in (["REMOVE", "LAYER"], ["REMOVE", "TRAIN", "LAYER"], ["REMOVE", "TEST", "LAYER"]):
+        return "remove which layer?", "write remove layer NAME", at - 1, at
+    return None
 
 
 def _no_value(tokens: list[Token], at: int) -> Clue:
@@ -245,7 +272,19 @@ def _layer_without_name(tokens: list[Token], at: int) -> Clue:
     return "this layer has no name", f"write layer NAME: {_plain(kind)}{bottoms}", at - 3, at
 
 
-CLUES = (_misspelt_layer, _no_layer, _no_value, _no_number, _after_layer, _in_list, _no_colon, _layer_without_name, _two_colons)
+CLUES = (
+    _no_file,
+    _remove_what,
+    _misspelt_layer,
+    _no_layer,
+    _no_value,
+    _no_number,
+    _after_layer,
+    _in_list,
+    _no_colon,
+    _layer_without_name,
+    _two_colons,
+)
 
 
 def _wanted(tokens: list[Token], at: int) -> str:

@@ -1,0 +1,197 @@
+"""Networks that start from another one: `include`, `remove layer`, and layers that take the place of their namesakes.
+
+The layers of an included file stand where the include does. A layer further down, in another file, takes the place of those
+of its name that take part in a phase of its own. In the end the layers are put in an order in which they can run, as close to
+the order in which they stand as may be: a layer that is new goes before the first one that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from pathlib import Path
+from typing import Any
+
+from netdef import schema
+from netdef.language.nodes import Remove
+from netdef.language.origins import Origins
+from netdef.language.spelling import did_you_mean
+
+BOTH = frozenset({schema.TRAIN, schema.TEST})
+
+
+@dataclass
+class Inheritance:
+    """What a network takes from other files.
+
+    Attributes
+    ----------
+    marks: (layer number, file number): from that layer on, layers are of that file; the network's own file is number 0.
+    removals: (layer number, statement): what to leave out of the layers before that number.
+    files: all files that are included.
+    inherited: fields of the network that an included file gives.
+    """
+
+    marks: list[tuple[int, int]] = field(default_factory=list)
+    removals: list[tuple[int, Remove]] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
+    inherited: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def enter(self, layers: int) -> int:
+        """Begin a file; returns the number of the one that it is included by."""
+        outer = self.marks[-1][1] if self.marks else 0
+        self.count += 1
+        self.marks.append((layers, self.count))
+        return outer
+
+    def leave(self, layers: int, outer: int) -> None:
+        self.marks.append((layers, outer))
+
+
+@dataclass(eq=False)
+class _Slot:
+    """A place in the order of layers, and which layer stands there."""
+
+    place: int
+    layer: int
+    file: int
+    name: str
+    phases: frozenset[int]
+    alive: bool = True
+
+
+def locate(name: str, folder: Path) -> Path | None:
+    """The file that `include` names: beside the file that includes it, else one of the models; None if there is none."""
+    from netdef.find import models_folder
+
+    for path in (folder / name, models_folder() / name, models_folder() / f"{name}.net"):
+        try:
+            if path.is_file():
+                return path
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def assemble(net: Any, origins: Origins, heritage: Inheritance, missing: Callable[[Remove, str], None]) -> dict[int, int]:
+    """Leave out what is removed or replaced, and put the layers in order. Returns the new numbers of the layers that stay.
+
+    `missing` is told of what cannot be removed, with a hint.
+    """
+    slots = _slots(net, heritage, missing)
+    order = runnable([net.layer[slot.layer] for slot in slots])
+    chosen = [slots[index].layer for index in order]
+    layers = [net.layer[number] for number in chosen]
+    held = type(net)()
+    held.layer.extend(layers)
+    net.ClearField("layer")
+    net.layer.extend(held.layer)
+    entries = origins.fields.get("layer")
+    if isinstance(entries, list):
+        origins.fields["layer"] = [entries[number] for number in chosen]
+    return {number: index for index, number in enumerate(chosen)}
+
+
+def _slots(net: Any, heritage: Inheritance, missing: Callable[[Remove, str], None]) -> list[_Slot]:
+    """The layers that stay, in the order of the files; each in the place of the first one that it replaces."""
+    slots: list[_Slot] = []
+    named: dict[str, list[_Slot]] = {}
+    marks, removals = list(heritage.marks), list(heritage.removals)
+    file = 0
+    for number in range(len(net.layer) + 1):
+        while removals and removals[0][0] <= number:
+            _remove(removals.pop(0)[1], named, missing)
+        while marks and marks[0][0] <= number:
+            file = marks.pop(0)[1]
+        if number == len(net.layer):
+            break
+        message = net.layer[number]
+        mine = _Slot(len(slots), number, file, message.name, phases(message))
+        others = [slot for slot in named.get(mine.name, ()) if slot.file != file and slot.phases & mine.phases]
+        for other in others:
+            other.alive = False
+        if others and mine.name:
+            mine.place = others[0].place
+            slots[mine.place] = mine
+        else:
+            slots.append(mine)
+        named.setdefault(mine.name, []).append(mine)
+        named[mine.name] = [slot for slot in named[mine.name] if slot.alive]
+    return [slot for slot in slots if slot.alive]
+
+
+def _remove(statement: Remove, named: dict[str, list[_Slot]], missing: Callable[[Remove, str], None]) -> None:
+    name = statement.name.name
+    phase = BOTH if statement.phase is None else {schema.TRAIN if statement.phase.text == "train" else schema.TEST}
+    found = [slot for slot in named.get(name, ()) if slot.phases <= phase or statement.phase is None]
+    for slot in found:
+        slot.alive = False
+    named[name] = [slot for slot in named.get(name, ()) if slot.alive]
+    if not found:
+        missing(statement, did_you_mean(name, [other for other, slots in named.items() if slots]))
+
+
+def phases(layer: Any) -> frozenset[int]:
+    """The phases in which a layer may take part, by its rules."""
+    if layer.include:
+        return frozenset(phase for rule in layer.include for phase in ((rule.phase,) if rule.HasField("phase") else BOTH))
+    alone = {rule.phase for rule in layer.exclude if [field.name for field, _ in rule.ListFields()] == ["phase"]}
+    return BOTH - alone
+
+
+def runnable(layers: Sequence[Any]) -> list[int]:
+    """The numbers of the layers in an order in which each runs after what it reads; otherwise as they stand.
+
+    A layer that stands after what it reads goes on reading it as it is there; one that stands before it reads what becomes of
+    it in the end, when all that work on it in place have done so. Circles are left for others to report.
+    """
+    after: list[set[int]] = [set() for _ in layers]  # what each layer must wait for
+    makers: dict[str, list[int]] = {}
+    workers: dict[str, list[int]] = {}  # in place
+    for number, layer in enumerate(layers):
+        for slot, top in enumerate(layer.top):
+            in_place = slot < len(layer.bottom) and layer.bottom[slot] == top
+            (workers if in_place else makers).setdefault(top, []).append(number)
+    seen: dict[str, list[int]] = {}  # who reads each blob as it is now
+    last: dict[str, list[int]] = {}  # who made it so
+    for number, layer in enumerate(layers):
+        tops = {top for slot, top in enumerate(layer.top) if slot < len(layer.bottom) and layer.bottom[slot] == top}
+        for bottom in dict.fromkeys(layer.bottom):
+            if bottom in last:
+                after[number].update(last[bottom])
+                if bottom in tops:
+                    after[number].update(seen.pop(bottom, ()))
+                    last[bottom] = [number]
+                else:
+                    seen.setdefault(bottom, []).append(number)
+            else:
+                after[number].update(makers.get(bottom, ()))
+                after[number].update(one for one in workers.get(bottom, ()) if bottom not in tops or one < number)
+        for top in layer.top:
+            if top not in tops:
+                last[top] = [*last[top], number] if top in last and last[top][-1] in makers.get(top, ()) else [number]
+        after[number].discard(number)
+    return _sorted(after)
+
+
+def _sorted(after: list[set[int]]) -> list[int]:
+    """A topological order, the smallest number first wherever there is a choice; what is left in circles at the end."""
+    waits = [len(before) for before in after]
+    followers: list[list[int]] = [[] for _ in after]
+    for number, before in enumerate(after):
+        for other in before:
+            followers[other].append(number)
+    ready = [number for number, count in enumerate(waits) if not count]
+    heapify(ready)
+    order: list[int] = []
+    while ready:
+        number = heappop(ready)
+        order.append(number)
+        for follower in followers[number]:
+            waits[follower] -= 1
+            if not waits[follower]:
+                heappush(ready, follower)
+    done = set(order)
+    return order + [number for number in range(len(after)) if number not in done]
