@@ -44,8 +44,7 @@ def load_library(cupy: Any) -> Any:
     try:
         from cupy_backends.cuda.libs import cublas  # noqa: F401 - finds the library and loads it
 
-        newest = int(cupy.cuda.runtime.runtimeGetVersion()) // 1000
-        library = ctypes.CDLL(f"libcublas.so.{newest}")
+        library = ctypes.CDLL(f"libcublas.so.{int(cupy.cuda.runtime.runtimeGetVersion()) // 1000}")
     except (ImportError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         message = f"no GPU can be used: cuBLAS cannot be loaded ({reason})"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runtime.solver.results import loss_names, numbers
+from runtime.solver.results import SHOWN, loss_names, numbers
 from runtime.solver.smoothing import SmoothedLoss
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Part:
 
     def __init__(self, executable: Executable):
         self._losses = loss_names(executable.net)
-        self._outputs = set(executable.outputs)
-        self._fetch = executable.read_later([*executable.outputs, *(name for name, _ in self._losses)])
+        self._shown = [name for name in executable.outputs if executable.net.blobs[name].count <= SHOWN]
+        self._fetch = executable.read_later([*self._shown, *(name for name, _ in self._losses)])
 
     @cached_property
     def _values(self) -> dict[str, np.ndarray]:
@@ -41,7 +41,7 @@ class Part:
     @property
     def outputs(self) -> dict[str, float]:
         """The net's outputs, as far as they are small enough to show."""
-        return numbers({name: value for name, value in self._values.items() if name in self._outputs})
+        return numbers({name: self._values[name] for name in self._shown})
 
 
 class Step:
