@@ -20,6 +20,7 @@ import numpy as np
 from netdef import NetdefError
 from runtime.devices.device import Step
 from runtime.devices.host_queue import HostQueue, Peers, one_blas_thread
+from runtime.kernels.cached import cached
 from runtime.kernels.registry import CPU_KERNELS, Kernel
 from runtime.kernels.stale import digest, drop_stale
 from runtime.program import Buffer, Instruction, Program
@@ -113,6 +114,7 @@ class CpuDevice:
         self._peers = peers or Peers()
         self._queues: dict[str, HostQueue] = {}
         self._scratch: list[np.ndarray] = []
+        self._bound: set[str] = set()
 
     @property
     def queue(self) -> HostQueue:
@@ -138,7 +140,7 @@ class CpuDevice:
             raw = np.zeros(size + 64, np.uint8)
         except MemoryError:
             raise NetdefError(
-                f"out of memory: the program needs {size / 2**30:.1f} GiB in one piece",
+                f"out of memory on {self.name}: the program needs {size / 2**30:.1f} GiB in one piece",
                 hint="a smaller batch_size needs less",
             ) from None
         start = -raw.ctypes.data % 64
@@ -172,6 +174,7 @@ class CpuDevice:
             source, target = given
             return lambda: np.copyto(target, source)
         kernel = CPU_KERNELS[step.kernel]
+        self._bound.add(step.kernel)
         names = [name for name in kernel.parameters if name != "scratch"]
         missing = [name for name in names[len(given) :] if name not in step.constants]
         unknown = [name for name in step.constants if name not in names[len(given) :]]
@@ -194,6 +197,11 @@ class CpuDevice:
             function(begin, end, *arguments[:place], scratch, *arguments[place:])
 
         return lambda: run(work, items)
+
+    @property
+    def kernels_known(self) -> bool:
+        """Whether numba compiled the kernels of what was bound on this machine before."""
+        return cached(self._bound)
 
     def run(self, steps: Sequence[Step]) -> None:
         """Run bound instructions in order; they are done when it returns."""

@@ -169,6 +169,11 @@ class CudaDevice:
         self._unresolved.append(bound)
         return bound
 
+    @property
+    def kernels_known(self) -> bool:
+        """Whether the kernels of what was bound were compiled on this machine before."""
+        return self.kernels.known
+
     def run(self, steps: Sequence[Step]) -> None:
         """Put bound instructions on the stream, in order."""
         self.queue.run(steps)

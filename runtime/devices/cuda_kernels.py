@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from netdef import NetdefError
@@ -31,6 +35,19 @@ class Kernels:
         if (file, function) not in self._made:
             self._wanted.setdefault(file, {})[function] = None
 
+    @property
+    def known(self) -> bool:
+        """Whether all that is wanted was compiled on this machine before, so that CuPy finds it on disk."""
+        return not self._wanted or self._stamp().exists()
+
+    def _stamp(self) -> Path:
+        """A file beside CuPy's own that says so."""
+        state = blake2b(repr((self._cupy.__version__, self._card.compute_capability, self._wanted)).encode(), digest_size=16)
+        for file in self._wanted:
+            state.update(source(file).encode())
+        folder = Path(os.environ.get("CUPY_CACHE_DIR") or Path.home() / ".cupy" / "kernel_cache")
+        return folder / f"netdef-{state.hexdigest()}"
+
     def compile(self) -> None:
         """Compile what is wanted and not there.
 
@@ -40,10 +57,13 @@ class Kernels:
         """
         if not self._wanted:
             return
+        stamp = self._stamp()
         wanted, self._wanted = self._wanted, {}
         with ThreadPoolExecutor(min(COMPILERS, len(wanted))) as pool:
             for made in pool.map(self._compile_file, wanted, wanted.values()):
                 self._made.update(made)
+        with suppress(OSError):
+            stamp.touch()
 
     def __getitem__(self, key: tuple[str, str]) -> Any:
         """The function: call it with grid, block and arguments."""

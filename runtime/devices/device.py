@@ -56,6 +56,10 @@ class Device(Protocol):
     threads: int
 
     @property
+    def kernels_known(self) -> bool:
+        """Whether the kernels of all that was bound were compiled on this machine before, so that the first run is quick."""
+
+    @property
     def queue(self) -> Queue: ...
 
     @property

@@ -19,7 +19,6 @@ from runtime.data import open_source
 from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
 from runtime.devices.options import CudaOptions
-from runtime.kernels.cached import cached
 from runtime.solver.devices import choose_devices
 from runtime.solver.hdf5 import h5py_module
 from runtime.solver.nets import SolverNets, read_solver
@@ -178,7 +177,7 @@ class Solver:
     @property
     def kernels_cached(self) -> bool:
         """Whether this machine has compiled the kernels of the training net before."""
-        return self.executable.threads == 0 or cached({step.kernel for step in self.executable.program.instructions})
+        return all(device.kernels_known for device in self.executable.devices)
 
     def load_weights(self, path: str | Path) -> list[str]:
         """Start from a file's weights; returns the layers that are not in it and keep those they have.

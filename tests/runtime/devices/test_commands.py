@@ -30,6 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.net").write_text(IMAGES)
     Path("solver.txt").write_text(SOLVER + "display: 4 test_iter: 2 test_interval: 4 snapshot: 4")
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(yardstick, "COPY", 1 << 16)
     monkeypatch.setattr(yardstick, "PRODUCT", 64)
     monkeypatch.setattr(selftest, "CARD", TINY)
@@ -129,6 +130,7 @@ def test_training_goes_to_the_card_if_nobody_says_otherwise(machine: Callable[..
     out = capsys.readouterr().out
     assert out.splitlines()[0] == "running on gpu:0 (Stand-in)"
     assert "training small on gpu:0, batches of 8" in out
+    assert "compiling kernels for this machine" in out
     assert cards.replayed > 0
     assert run(["train", "small.net", "solver.txt", "--out", "cpu", "--devices", "cpu"]) == 0
     compare("card", "cpu", 10)
@@ -146,9 +148,11 @@ def compare(a: str, b: str, iteration: int) -> None:
             np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_a_run_begun_on_a_card_goes_on_on_the_cpu(machine: Callable[..., Cards], execute: Callable) -> None:
+def test_a_run_begun_on_a_card_goes_on_on_the_cpu(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     machine(execute=execute, seed=1)
     assert run(["train", "small.net", "solver.txt", "--out", "moved", "--iterations", "4", "--no-graph"]) == 0
+    assert run(["train", "small.net", "solver.txt", "--out", "again", "--iterations", "1"]) == 0
+    assert capsys.readouterr().out.count("compiling kernels") == 1
     assert run(["train", "small.net", "solver.txt", "--out", "moved", "--resume", "latest", "--devices", "cpu"]) == 0
     assert run(["train", "small.net", "solver.txt", "--out", "cpu", "--devices", "cpu"]) == 0
     compare("moved", "cpu", 10)

@@ -101,9 +101,7 @@ def test_short_lists_and_a_switch(words: str, enabled: bool) -> None:
 def test_a_card_that_cannot_capture_runs_all_the_same() -> None:
     stream = Stream(fails=True)
     runner, listed = graphs(stream), steps(stream, "abcdef")
-    with pytest.warns(
-        UserWarning, match=r"no CUDA graphs, .* itself: cudaErrorStreamCaptureInvalidated: no$"
-    ):
+    with pytest.warns(UserWarning, match=r"no CUDA graphs, .* itself: cudaErrorStreamCaptureInvalidated: no$"):
         run_three_times(lambda: listed, runner)
     other = steps(stream, "uvwxyz")
     with warnings.catch_warnings():

@@ -54,7 +54,7 @@ NAMES = [
 ]
 REAL_ONLY = [
     *("ndarray.data", "ndarray.shape", "ndarray.dtype", "ndarray.nbytes", "cuda.MemoryPointer.ptr"),
-    *("cuda.MemoryPointer.device_id", "cuda.PinnedMemoryPointer.ptr", "RawKernel.__call__"),
+    *("cuda.Device.compute_capability", "cuda.MemoryPointer.device_id", "cuda.PinnedMemoryPointer.ptr", "RawKernel.__call__"),
 ]
 needs_cupy = pytest.mark.skipif(find_spec("cupy") is None, reason="CuPy is not installed: the stand-in is not held against it")
 

@@ -215,6 +215,7 @@ def _device_class(cards: Cards, runtime: SimpleNamespace) -> type:
             if not 0 <= device < len(cards.memories):
                 raise runtime.CUDARuntimeError(101, "cudaErrorInvalidDevice: invalid device ordinal")
             self.id = device
+            self.compute_capability = "".join(map(str, cards.capability))
 
         def __enter__(self) -> Device:
             cards.push(self.id)
