@@ -288,7 +288,8 @@ class Executable:
         if (name, without_sources) not in self._schedules:
             steps = getattr(self.program, name)
             some = [steps[number] for number in chosen], [bound[number] for number in chosen]
-            self._schedules[name, without_sources] = Schedule(self.devices, *some, self.memory.span)
+            assert self.program.plan is not None
+            self._schedules[name, without_sources] = Schedule(self.devices, *some, self.program.plan.span)
         self._schedules[name, without_sources].run()
 
     def _initialise(self) -> None:

@@ -10,8 +10,6 @@ import numpy as np
 from runtime.devices.device import Device
 from runtime.program import PARAMETERS, Buffer, Program, arena_of
 
-Span = tuple[str, int, int]
-
 
 class Memory:
     """Where a program's buffers are.
@@ -36,16 +34,10 @@ class Memory:
     def array(self, buffer: Buffer) -> Any:
         """The device's array of a buffer."""
         if buffer not in self._arrays:
-            arena, begin, _ = self.span(buffer)
+            arena, begin, _ = self._plan.span(buffer)
             device = self._devices[buffer.device]
             self._arrays[buffer] = device.array(self._arenas[arena], begin, buffer.shape, buffer.dtype)
         return self._arrays[buffer]
-
-    def span(self, buffer: Buffer) -> Span:
-        """A buffer's arena, and its first byte there and the one after its last."""
-        arena, offset = self._plan.offsets[buffer.root]
-        begin = offset + buffer.byte_offset
-        return arena, begin, begin + buffer.bytes
 
     def adopt(self, buffer: Buffer, other: Memory, theirs: Buffer) -> None:
         """Let a buffer be another memory's."""

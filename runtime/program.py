@@ -180,6 +180,12 @@ class MemoryPlan:
     recycled: frozenset[Buffer]
     by_device: tuple[Mapping[str, int], ...] = ()
 
+    def span(self, buffer: Buffer) -> tuple[str, int, int]:
+        """A buffer's arena, and its first byte there and the one after its last."""
+        arena, offset = self.offsets[buffer.root]
+        begin = offset + buffer.byte_offset
+        return arena, begin, begin + buffer.bytes
+
 
 @dataclass(frozen=True, eq=False)
 class Program:

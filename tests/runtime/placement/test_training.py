@@ -143,3 +143,41 @@ def test_a_run_goes_on_bit_for_bit_on_the_same_devices(tmp_path: Path) -> None:
     for what, values in weights(solver).items():
         np.testing.assert_array_equal(values, whole[what], what)
     solver.close()
+
+
+def test_test_nets_share_the_weights_where_they_lie(tmp_path: Path) -> None:
+    """They run on the same devices; batches of another size may leave some without work."""
+    text = SOLVER % "BINARYPROTO" + "test_iter: 2 test_interval: 2"
+    net = tmp_path / "net.net"
+    net.write_text(SMALL)
+    scores = []
+    for where, split in (("cpu", None), (devices(2), "groups"), (devices(2), "batch"), (devices(3), "hybrid")):
+        solver = Solver(text, net, where, split=split, out=tmp_path)
+        results = []
+        for _ in range(5):
+            if solver.test_due:
+                results.append(solver.test())
+            solver.iterate()
+        scores.append([result[0].outputs for result in results if result])
+        solver.close()
+    for other in scores[1:]:
+        assert [r.keys() for r in other] == [r.keys() for r in scores[0]]
+        for mine, theirs in zip(scores[0], other, strict=True):
+            assert all(mine[name] == pytest.approx(theirs[name], rel=1e-3) for name in mine)
+
+
+SMALL = """
+name: "small"
+train layer data: DummyData -> data, label {
+  shape { dim: [6, 3, 12, 12] } shape { dim: 6 } data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" max: 2.9 }
+}
+test layer data: DummyData -> data, label {
+  shape { dim: [3, 3, 12, 12] } shape { dim: 3 } data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" max: 2.9 }
+}
+layer conv: Convolution(data) { num_output: 6 kernel_size: 3 weight_filler { type: "xavier" } }
+layer relu: ReLU(conv) -> conv
+layer drop: Dropout(conv) -> conv { dropout_ratio: 0.4 }
+layer fc: InnerProduct(conv) { num_output: 3 weight_filler { type: "gaussian" std: 0.05 } }
+layer loss: SoftmaxWithLoss(fc, label)
+test layer accuracy: Accuracy(fc, label)
+"""
