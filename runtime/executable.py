@@ -384,9 +384,9 @@ class Executable:
                 self.sources[name] = open_source(takers[0].layer, self.seed)
             batch = self.sources[name].next()
             for taker in takers:
-                images = slice(*taker.images) if taker.images else slice(None)
                 for field, buffer in taker.fields.items():
-                    self.memory.upload(buffer, getattr(batch, field)[images])
+                    values = getattr(batch, field)
+                    self.memory.upload(buffer, values[slice(*taker.images[field])] if field in taker.images else values)
             self.sources[name].release(batch)
 
     def _store(self, parts: list[Part], values: Any, shape: tuple[int, ...], name: str) -> None:

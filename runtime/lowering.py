@@ -207,8 +207,9 @@ class Builder:
 
     def source(self, layer: Layer, **fields: Buffer) -> None:
         """Declare that a data source feeds these buffers, by its batch's field names."""
-        part = self.region(layer.tops[0])
-        self.sources.append(SourceInput(layer, fields, part[0].images if part else None))
+        blobs = {self.blobs[top]: top for top in layer.tops}  # what is no blob itself belongs to the first
+        parts = {name: self.region(blobs.get(buffer, layer.tops[0])) for name, buffer in fields.items()}
+        self.sources.append(SourceInput(layer, fields, {name: part[0].images for name, part in parts.items() if part}))
 
     def parameter(self, layer: Layer, index: int) -> Buffer:
         """The buffer of a layer's parameter (its owner's if it is shared)."""

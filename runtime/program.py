@@ -145,12 +145,12 @@ def _constant_text(value: Any) -> str:
 class SourceInput:
     """What a data layer's source feeds: its buffers, by the names of the source's batch fields.
 
-    images: which of the batch's images these buffers take; None for all.
+    images: by field, which of the batch's images the buffer takes; a field that is not there takes all.
     """
 
     layer: Any
     fields: Mapping[str, Buffer]
-    images: tuple[int, int] | None = None
+    images: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 PARAMETERS, WORKING = "parameters", "working"  # the arenas of a device

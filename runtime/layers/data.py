@@ -7,13 +7,25 @@ import numpy as np
 from netdef.layers.data import ImageData
 from runtime.kernels.cpu.image_transform import scratch_floats
 from runtime.lowering import Builder, lowers
+from runtime.program import Buffer
 
 
 @lowers(ImageData, gradients=())
 def lower(layer: ImageData, build: Builder) -> None:
+    fields: dict[str, Buffer] = {}
+    for index, top in enumerate(layer.tops):  # of a share on one of several devices one may be missing
+        if top.name == layer.message.top[0]:
+            fields |= _images(layer, build, index)
+        else:
+            fields["labels"] = build.top(layer, index, role="input")
+    build.source(layer, **fields)
+
+
+def _images(layer: ImageData, build: Builder, index: int) -> dict[str, Buffer]:
+    """The kernel that makes the net's images, and the buffers that it takes."""
     from runtime.data.settings import image_size, mean_of  # loads Pillow: not for nets without images
 
-    top = build.top(layer, 0)
+    top = build.top(layer, index)
     channels, _, width, batch = top.shape
     size = image_size(layer)
     fields = {
@@ -29,6 +41,4 @@ def lower(layer: ImageData, build: Builder) -> None:
         scale=np.float32(layer.message.transform_param.scale),
         scratch=scratch_floats(width),
     )
-    if len(layer.tops) > 1:
-        fields["labels"] = build.top(layer, 1, role="input")
-    build.source(layer, **fields)
+    return fields
