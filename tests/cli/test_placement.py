@@ -1,0 +1,110 @@
+"""`netdef placement`, and commands that run on several devices."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netdef.cli import run
+from runtime.solver.weights import read_weights
+from tests.solver.nets import IMAGES, SOLVER
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_alexnet_on_two_devices(capsys):
+    assert run(["placement", "alexnet", "--devices", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "AlexNet, phase train, batches of 32, on 2 devices, split by groups" in out
+    assert re.search(r"^conv2 +Convolution +channels 0-127 +channels 128-255$", out, re.M)
+    assert re.search(r"^loss +SoftmaxWithLoss +all +-$", out, re.M)
+    sent = out.partition("sent in one iteration:")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in sent.split("\n")[2:]] == ["conv3", "fc6", "fc7", "fc8", "loss", "all"]
+    assert re.search(r"^conv3 +pool2 +0 -> 1, 1 -> 0 +5.28 MiB +5.28 MiB$", sent, re.M)
+    assert re.search(r"^parameters +30,482,612 +30,482,612 +60,965,224$", out, re.M)
+    assert "recommended: --split groups, which sends 14.9 MiB an iteration" in out
+
+
+def test_with_larger_batches_images_are_cheaper_to_cut_than_channels(capsys):
+    assert run(["placement", "alexnet", "--batch", "256"]) == 0
+    assert "recommended: --split hybrid" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("net", "phase"), [("googlenet", "train"), ("lenet", "test")])
+def test_as_json(net, phase, capsys):
+    assert run(["placement", net, "--devices", "cpu:0,cpu:1,cpu:2", "--format", "json", "--phase", phase]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["devices"] == 3
+    lists = {"forward", "backward"} if phase == "train" else {"forward"}
+    assert {transfer["list"] for transfer in found["transfers"]} == lists
+    assert sum(transfer["bytes"] for transfer in found["transfers"]) == found["sent"]["groups"]
+    assert min(found["sent"], key=found["sent"].get) == found["recommended"]
+    one = found["one_device"]
+    assert sum(each["parameters"] for each in found["each"]) == one["parameters"]
+    assert all(each["bytes"] < one["bytes"] for each in found["each"])
+    assert all(each["bytes"] == sum(each["memory"].values()) for each in found["each"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--devices", "1"], "2 to 64 devices, not 1"),
+        (["--devices", "many"], "there is no device 'many'"),
+        (["--devices", "cpu:0,cpu:0"], "names cpu:0 twice"),
+        (["--split", "rows"], "rows"),
+    ],
+)
+def test_mistakes(arguments, message, capsys):
+    assert run(["placement", "alexnet", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("small.net").write_text(IMAGES)
+    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 400")
+    return tmp_path
+
+
+def test_training_on_two_devices(folder, capsys):
+    assert run(["train", "small.net", "solver.txt", "--out", "one"]) == 0
+    for split in ("groups", "batch", "hybrid"):
+        words = ["--devices", "cpu:0,cpu:1", "--split", split, "--threads", "2"]
+        assert run(["train", "small.net", "solver.txt", "--out", split, *words]) == 0
+        out = capsys.readouterr().out
+        assert "running on cpu:0 (1 thread), cpu:1 (1 thread)" in out
+        weights = [read_weights(f"{path}/small_iter_10.caffemodel") for path in ("one", split)]
+        for layer, arrays in weights[0].items():
+            for a, b in zip(arrays, weights[1][layer], strict=True):
+                assert abs(a - b).max() <= 1e-5 * abs(a).max()
+        trained = f"{split}/small_iter_10.caffemodel"
+        assert run(["test", "small.net", "--weights", trained, "--iterations", "2", *words]) == 0
+        assert "accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("which", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_moves_to_one_device(folder, which, code):
+    """Ctrl-C ends the run on two devices with a snapshot, and the command that it prints goes on from there."""
+    words = ["train", "small.net", "solver.txt", "--out", "cut", "--iterations", "100000", "--devices", "cpu:0,cpu:1"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "netdef", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "iteration     20  loss" in line:
+                break
+        process.send_signal(which)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    stopped = int(re.search(r"stopped after (\d+) iterations", rest)[1])
+    resume = re.search(r"to go on: +netdef (.*)", rest)[1].split()
+    assert resume[resume.index("--devices") + 1] == "cpu:0,cpu:1"
+    resume[resume.index("--devices") + 1] = "cpu"
+    resume[resume.index("--iterations") + 1] = str(stopped + 5)
+    assert run(resume) == 0
+    assert (folder / f"cut/small_iter_{stopped + 5}.caffemodel").exists()
