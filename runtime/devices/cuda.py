@@ -7,7 +7,7 @@ sent to other cards.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
@@ -278,13 +278,14 @@ class CudaDevice:
         return wait
 
     def close(self) -> None:
-        """Wait for the card and give back what is held there."""
-        self.synchronize()
-        with self.here():
-            for queue in (self.queue, self.copies):
-                queue.graphs.forget()
+        """Wait for the card and give back what is held there.  What went wrong on it has been told already."""
+        with suppress(NetdefError):
+            self.synchronize()
+        with suppress(NetdefError), self.here():
             self.cublas.close()
-            self.transfers.close()
+        for queue in (self.queue, self.copies):
+            queue.graphs.forget()
+        self.transfers.close()
         self._unresolved.clear()
         self._workspaces.clear()
         self._cublas_memory = None

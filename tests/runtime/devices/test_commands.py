@@ -166,6 +166,20 @@ def test_the_solver_may_choose(machine: Callable[..., Cards], execute: Callable,
         assert capsys.readouterr().out.startswith(f"running on {where} (")
 
 
+def test_a_card_that_fails_is_one_line(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
+    def failing_kernels(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
+        def fail(grid: Any, block: Any, arguments: Any) -> None:
+            raise CUDARuntimeError(700, "cudaErrorIllegalAddress: an illegal memory access was encountered")
+
+        return {name: fail if name.startswith("softmax_loss") else kernel for name, kernel in execute(code, names).items()}
+
+    machine(execute=failing_kernels, seed=3)
+    assert run(["train", "small.net", "solver.txt"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: gpu:0 (Stand-in) failed: cudaErrorIllegalAddress: an illegal memory access")
+    assert "Traceback" not in error
+
+
 # netdef time
 
 

@@ -29,6 +29,7 @@ def check(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
     [
         ("alexnet", 2, "groups", False),
         ("alexnet", 4, "groups", True),
+        ("alexnet", 2, "batch", True),
         ("branches", 2, "groups", True),
         ("branches", 2, "batch", True),
         ("branches", 4, "hybrid", True),
