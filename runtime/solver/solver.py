@@ -349,6 +349,8 @@ class Solver:
         if self.seed != side.get("seed", self.seed):
             self.seed = side["seed"]
             self.close()
+            self.tests.clear()
+            del self.executable  # whose memory the new one needs
             self._compile()
         self.executable.load_weights(weights_beside(path, state.learned_net))
         for parameter, array in zip(owners, state.history, strict=True):
