@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from netdef import NetdefError
 from netdef.graph import Blob, Net, Parameter
@@ -171,8 +172,9 @@ class Search:
         if known and len(known) == len(bottoms):
             followed = [self.follow(layer, tuple(spread[device] for spread in known)) for device in range(self.devices)]
             made = [regions for regions in followed if regions is not None]
-            if len(made) == self.devices:
-                yield tuple(zip(*made, strict=True))
+            tops = tuple(zip(*made, strict=True)) if len(made) == self.devices else ()
+            if tops and all(map(is_sound, tops)):
+                yield tops
         if not layer.tops or len({top.shape[:2] for top in layer.tops}) > 1:
             return
         shape = layer.tops[0].shape
@@ -304,6 +306,13 @@ class Search:
                 if shared.setdefault(owner, cuts) != cuts:
                     return None
         return shared
+
+
+def is_sound(spread: Spread) -> bool:
+    """Whether every element is on one device, or everything on all that have any: else gradients would count twice."""
+    held = [region for region in spread if region is not None]
+    copies = len(set(held)) == 1
+    return copies or not any(a.meet(b) for a, b in combinations(held, 2))
 
 
 def cut(layer: Layer, tops: tuple[Spread, ...], devices: int) -> Choice | None:

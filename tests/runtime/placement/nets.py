@@ -99,6 +99,11 @@ layer early: InnerProduct(a) { num_output: 5 }
 layer loss0: SoftmaxWithLoss(early, label) { loss_weight: 0.3 }
 layer last: TanH(a)
 """,
+    "halves joined to copies": """
+layer n: LRN(data) { local_size: 3 alpha: 0.5 group: 3 }
+layer a: Convolution(n) { num_output: 3 kernel_size: 3 pad: 1 group: 3 }
+layer last: Concat(a, n)
+""",
     "made-up data": """
 layer made: DummyData -> more { shape { dim: [5, 6, 10, 10] } data_filler { type: "uniform" max: 1 } }
 layer a: Convolution(data) { num_output: 6 kernel_size: 3 }

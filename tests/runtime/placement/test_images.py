@@ -11,7 +11,8 @@ from tests.runtime.placement.nets import devices, difference
 NET = """
 name: "photos"
 train layer data: ImageData -> data, label {
-  source: "builtin:photos" batch_size: 5 shuffle: true transform_param { crop_size: 24 mirror: true mean_value: [104, 117, 123] scale: 0.02 }
+  source: "builtin:photos" batch_size: 5 shuffle: true
+  transform_param { crop_size: 24 mirror: true mean_value: [104, 117, 123] scale: 0.02 }
 }
 test layer data: ImageData -> data, label {
   source: "builtin:photos" batch_size: 7 transform_param { crop_size: 24 mean_value: [104, 117, 123] scale: 0.02 }
@@ -25,7 +26,9 @@ layer fc3: InnerProduct(fc2) { num_output: 10 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc3, label)
 test layer top1: Accuracy(fc3, label)
 """
-SOLVER = 'base_lr: 0.01 lr_policy: "fixed" momentum: 0.9 max_iter: 6 random_seed: 4 test_iter: 2 test_interval: 3 snapshot_prefix: "p"'
+SOLVER = """
+base_lr: 0.01 lr_policy: "fixed" momentum: 0.9 max_iter: 6 random_seed: 4 test_iter: 2 test_interval: 3 snapshot_prefix: "p"
+"""
 
 
 @pytest.mark.parametrize(("split", "count"), [("groups", 2), ("batch", 2), ("batch", 3), ("hybrid", 4)])

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import netdef
 import runtime
 from tests.runtime.placement.nets import SIDES, TEXTS, WAYS, devices, difference, everything, net_of, on_one_device
+from tests.runtime.placement.random_nets import random_net
 
 SPLITS = ("groups", "batch", "hybrid")
 ROUNDING = 2e-5  # sums in another order; gradients of GoogLeNet have come through sixty of them
@@ -21,6 +23,20 @@ def test_what_nets_can_ask_for(name: str, split: str, count: int) -> None:
 @pytest.mark.parametrize(("split", "count"), WAYS)
 def test_models(name: str, split: str, count: int) -> None:
     check(name, split, count)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_nets(seed: int) -> None:
+    """Whatever follows whatever.  Where a gradient is all rounding (a difference of equals), there is nothing to compare."""
+    net = netdef.parse(random_net(seed), phase="train")
+    with runtime.compile(net, seed=5, threads=2) as exe:
+        expected = everything(exe)
+    count, split = 2 + seed % 3, SPLITS[seed // 3 % 3]
+    with runtime.compile(net, devices(count), seed=5, split=split, threads=count) as exe:
+        found = everything(exe)
+    assert found.keys() == expected.keys()
+    worst = {what: difference(expected[what], found[what]) for what in expected if np.abs(expected[what]).max() > 1e-7}
+    assert max(worst.values()) < 1e-4, sorted(worst.items(), key=lambda item: -item[1])[:5]
 
 
 def check(name: str, split: str, count: int) -> None:
