@@ -37,10 +37,10 @@ def executable(net: netdef.Net, devices: str, threads: int, split: str) -> Execu
     exe.set_scalar("rate", 1e-4)
     exe.set_scalar("scale", 1.0)
     for name in {source.layer.name for source in exe.program.sources}:
-        source = open_source(net.layer(name), SEED)  # type: ignore[arg-type]
+        source = open_source(net.layer(name), SEED)
         batch = source.next()
-        still = {"next": lambda batch=batch: batch, "release": lambda batch: None, "close": source.close}  # type: ignore[misc]
-        exe.sources[name] = SimpleNamespace(**still)  # type: ignore[assignment]
+        still = {"next": lambda batch=batch: batch, "release": lambda batch: None, "close": source.close}
+        exe.sources[name] = SimpleNamespace(**still)
     return exe
 
 

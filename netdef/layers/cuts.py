@@ -8,7 +8,7 @@ A layer without a rule runs whole on one device.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -176,16 +176,17 @@ class Same(Cuts):
 
     def follow(self, layer: Layer, bottoms: Regions) -> Regions | None:
         first = bottoms[0]
-        if first is None or any(bottom != first for bottom in bottoms):
+        if first is None:
             return None
-        tops = tuple(fitted(first, top.shape) for top in layer.tops)
-        return tops if self.part(layer, tops) else None
+        tops = tuple(alike(first, layer.bottoms[0].shape, top.shape) for top in layer.tops)
+        part = self.part(layer, tops)
+        return tops if part is not None and part.bottoms == bottoms else None
 
     def part(self, layer: Layer, tops: Regions) -> Part | None:
         region = next((top for top in tops if top is not None), None)
         if region is None or any(top != region for top in tops):
             return None
-        bottoms = tuple(fitted(region, bottom.shape) for bottom in layer.bottoms)
+        bottoms = tuple(alike(region, layer.tops[0].shape, bottom.shape) for bottom in layer.bottoms)
         axis = getattr(layer, self.axis) if self.axis else None
         for bottom, found in zip(layer.bottoms, bottoms, strict=True):
             whole = region_of(bottom.shape)
@@ -237,8 +238,6 @@ def elements_as(region: Region, old: Shape, new: Shape) -> Region | None:
     return Region(region.images, tuple((begin * a // b, end * a // b) for begin, end in region.channels))
 
 
-def fitted(region: Region, shape: Shape) -> Region:
-    """A region that a blob of this shape can have: all its channels where the region names none, none where it has none."""
-    if len(shape) > 1 and not region.channels:
-        return replace(region, channels=region_of(shape).channels)
-    return replace(region, channels=()) if len(shape) < 2 else region
+def alike(region: Region, old: Shape, new: Shape) -> Region:
+    """The same part of another blob: all its channels for all channels, the same ones for some of them."""
+    return Region(region.images, region_of(new).channels if region.channels == region_of(old).channels else region.channels)

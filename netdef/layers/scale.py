@@ -7,7 +7,7 @@ from typing import Any
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import Layer, ParameterShape, layer, per_image
-from netdef.layers.cuts import Cut, Cuts, Part, Regions, fitted, region_of
+from netdef.layers.cuts import Cut, Cuts, Part, Regions, region_of
 from netdef.schema import message_class
 
 
@@ -27,7 +27,7 @@ class SpreadCuts(Cuts):
             if axis > 1 or not any(divided[axis:]) or not operand:
                 return Part((top, region_of(operand)), tops, (None,) * len(layer.parameters)) if not layer.parameters else None
             aligned = axis == 0 and len(operand) > 1 and not layer.parameters
-            return Part((top, fitted(top, operand)), tops) if aligned else None
+            return Part((top, top), tops) if aligned else None
         if axis == 0 and any(divided):
             return None
         cut = Cut(0, top.channels) if axis == 1 and divided[1] else None
