@@ -1,0 +1,81 @@
+"""Whole networks over several cards: their weights after ten iterations are the CPU's, whatever order the streams run in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from runtime.schedule import Schedule
+from runtime.solver.solver import DivergedError
+from tests.runtime.devices.fake_cupy import Cards
+from tests.runtime.devices.networks import ALEXNET, BRANCHES, LENET, train
+
+CPU: dict[str, list[np.ndarray]] = {}
+NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES}
+
+
+def same(name: str, devices: str, split: str, **options) -> bool:
+    key = f"{name} {options}"
+    if key not in CPU:
+        CPU[key] = train(NETS[name], "cpu", **options)[0]
+    weights, _ = train(NETS[name], devices, split=split, **options)
+    return all(np.allclose(mine, theirs, rtol=1e-4, atol=1e-6) for mine, theirs in zip(weights, CPU[key], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "split", "seed"),
+    [
+        ("alexnet", "gpu:0,gpu:1", "groups", 1),
+        ("alexnet", "gpu:0-3", "groups", 2),
+        ("alexnet", "gpu:0,gpu:1", "batch", 3),
+        ("alexnet", "gpu:0-3", "hybrid", 4),
+        ("lenet", "gpu:1,gpu:0", "groups", 5),
+        ("branches", "gpu:0-2", "groups", 6),
+        ("branches", "gpu:0-2", "batch", 7),
+    ],
+)
+def test_weights_after_ten_iterations(
+    machine: Callable[..., Cards], execute: Callable, name: str, devices: str, split: str, seed: int
+) -> None:
+    machine(execute=execute, seed=seed, count=4)
+    assert same(name, devices, split)
+
+
+@pytest.mark.parametrize("split", ["groups", "batch"])
+def test_sums_over_batches_and_clipped_gradients(machine: Callable[..., Cards], execute: Callable, split: str) -> None:
+    machine(execute=execute, seed=8, count=2)
+    assert same("alexnet", "gpu:0,gpu:1", split, iter_size=2, clip=0.5)
+
+
+def without_waits(schedule: Schedule) -> None:
+    """Streams of one list do not wait for each other."""
+    for order in schedule._orders:
+        order.after = ()
+
+
+def without_joins(schedule: Schedule) -> None:
+    """A list does not wait for the list before it."""
+    schedule._join = lambda: None  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("spoil", [without_waits, without_joins])
+def test_a_wait_that_is_missing_gives_wrong_weights(
+    machine: Callable[..., Cards], execute: Callable, monkeypatch, spoil: Callable[[Schedule], None]
+) -> None:
+    made = Schedule.__init__
+
+    def init(self: Schedule, *arguments) -> None:
+        made(self, *arguments)
+        spoil(self)
+
+    monkeypatch.setattr(Schedule, "__init__", init)
+    for seed in range(20):
+        machine(execute=execute, seed=seed, count=2)
+        try:
+            if not same("lenet", "gpu:0,gpu:1", "batch"):  # which ends with sends of weights, for the next list to read
+                return
+        except DivergedError:
+            return
+    pytest.fail("the stand-in did not see it")
