@@ -142,6 +142,22 @@ def check(files: tuple[str, ...], strict: bool, form: str, overrides: Overrides)
 
 
 @commands.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--check", "only_check", is_flag=True, help="Name the files that are not in their form, and change nothing.")
+@click.option("--to", type=click.Choice(["net", "prototxt"]), help="The short form, or Caffe's; by default that of the ending.")
+@click.option("-i", "--in-place", is_flag=True, help="Write the files instead of printing them.")
+def fmt(files: tuple[str, ...], only_check: bool, to: str | None, in_place: bool) -> int:
+    """Bring nets and solvers into one canonical form, comments and meaning kept; - is the standard input.
+
+    --to net finds the defaults of a net in Caffe's form by itself; --to prototxt also writes files of Caffe's older formats in
+    the present one. Exit code 1: with --check, a file is not in its form; 2: a file has mistakes, and was left as it is.
+    """
+    from netdef.fmt.files import format_files
+
+    return format_files(files, only_check, to, in_place, click.echo)
+
+
+@commands.command()
 @click.argument("net")
 @click.option("-o", "--out", metavar="FILE", help="The picture; ends in .svg, .html, .png or .dot. Default: NET.svg.")
 @phase_option
@@ -211,6 +227,8 @@ def explain(topic: str) -> None:
 @click.option("--print", "instructions", is_flag=True, help="Print the program: every kernel, in order.")
 @click.option("--after", metavar="PASS", default="plan_memory", help="Stop after lower, place, fuse or plan_memory.")
 @click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
+@click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
+@click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), help="What is cut.")
 def compile_net(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:
     """The program that NET compiles to, and the memory it takes."""
     from netdef.loading import load

@@ -41,9 +41,7 @@ def overwritten_for_the_gradient(net: Net) -> Findings:
             if _reads_its_bottom(layer):
                 text = f"{layer.type} {layer.name} overwrites its own input, which its gradient needs"
             elif maker.type in READS_ITS_TOP and changes(layer):
-                text = (
-                    f"{layer.type} {layer.name} overwrites what {maker.type} {maker.name} made, which that one's gradient needs"
-                )
+                text = f"{layer.type} {layer.name} overwrites what {maker.type} {maker.name} made, which that one's gradient needs"
             if text:
                 yield warning("ND206", text, layer.where("top", index), f"give {layer.name} a top of its own")
 

@@ -107,9 +107,7 @@ class _Binder:
 
     # Reporting.
 
-    def error(
-        self, message: str, start: int, end: int, hint: str = "", notes: tuple[Note, ...] = (), code: str = ""
-    ) -> None:
+    def error(self, message: str, start: int, end: int, hint: str = "", notes: tuple[Note, ...] = (), code: str = "") -> None:
         self.diagnostics.append(Diagnostic(message, self.source.position(start, end), hint, notes, code=code))
 
     def name_error(self, message: str, statement: Field, hint: str = "", notes: tuple[Note, ...] = ()) -> None:
@@ -176,9 +174,7 @@ class _Binder:
         entry = self.value(info, value, statement, message, statement.start, scope)
         origins.fields[name] = entry or (statement.start, value.end)
 
-    def value(
-        self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope
-    ) -> Entry | None:
+    def value(self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope) -> Entry | None:
         """Set or add one value; None if it does not fit."""
         if info.kind == "message":
             return self.message(info, value, statement, message, start, scope)
@@ -202,9 +198,7 @@ class _Binder:
             setattr(message, info.name, made)
         return (value.start if info.kind == "string" else start), value.end
 
-    def message(
-        self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope
-    ) -> Origins | None:
+    def message(self, info: FieldInfo, value: Value, statement: Field, message: Any, start: int, scope: Scope) -> Origins | None:
         """Set or add one message."""
         if type(value) is not Block:
             hint = hints.block_wanted(info, value)

@@ -76,9 +76,7 @@ class Brackets:
                 return self._other_kind(token, top)
             return self._closes_nothing(index)
         if self.by_indent and self._is_extra(index):
-            self.diagnostics.append(
-                Diagnostic(f"this '{token.text}' is one too many", self._position(token), "remove it")
-            )
+            self.diagnostics.append(Diagnostic(f"this '{token.text}' is one too many", self._position(token), "remove it"))
             return None
         while self.given[self.open[-1]].type != wanted:
             self._not_closed(index)
@@ -91,9 +89,7 @@ class Brackets:
         closer = CLOSER[top.type]
         note = Note(f"'{top.text}' was opened here", self._position(top))
         self.diagnostics.append(
-            Diagnostic(
-                f"'{token.text}' does not close '{top.text}'", self._position(token), f"write '{TEXT[closer]}'", (note,)
-            )
+            Diagnostic(f"'{token.text}' does not close '{top.text}'", self._position(token), f"write '{TEXT[closer]}'", (note,))
         )
         self.open.pop()
         return Token(closer, "", token.start)

@@ -184,4 +184,3 @@ def _layer_type(scope: Scope, statements: list[Statement]) -> str:
         if type(statement) is Field and statement.name == "type" and isinstance(statement.value, Scalar):
             return statement.value.name
     return ""
-

@@ -148,9 +148,7 @@ class _Terminals(Lexer):
 def _lark() -> tuple[Lark, Any]:
     """The parser's tables, and the tokenizer; made once, at the first file."""
     grammar = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
-    lark = Lark(
-        grammar, parser="lalr", lexer=_Terminals, transformer=Builder(), keep_all_tokens=True, maybe_placeholders=False
-    )
+    lark = Lark(grammar, parser="lalr", lexer=_Terminals, transformer=Builder(), keep_all_tokens=True, maybe_placeholders=False)
     return lark, _Terminals(lark.parser.lexer_conf).tokens
 
 

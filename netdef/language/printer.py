@@ -41,7 +41,7 @@ def print_value(field: Any, value: Any) -> str:
         named = field.enum_type.values_by_number.get(value)
         return named.name if named else str(value)
     if field.type == _Field.TYPE_STRING:
-        return _text(value.encode("utf-8", "surrogatepass"))
+        return print_text(value)
     if field.type == _Field.TYPE_BYTES:
         return _raw(value)
     if field.type == _Field.TYPE_BOOL:
@@ -71,8 +71,9 @@ def _plain(text: str) -> str:
     return f"{mantissa}e{int(exponent)}" if e else mantissa
 
 
-def _text(data: bytes) -> str:
+def print_text(text: str) -> str:
     """A text in quotes: what can be read stays as it is, the rest is escaped."""
+    data = text.encode("utf-8", "surrogatepass")
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -55,7 +55,7 @@ def _containing(plain: str, known: Collection[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """"did you mean ...?" as a hint, or an empty string."""
+    """ "did you mean ...?" as a hint, or an empty string."""
     found = nearest(word, known)
     return f"did you mean {found}?" if found else ""
 

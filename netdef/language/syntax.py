@@ -25,9 +25,7 @@ def open_string(token: Token, position: Position) -> Diagnostic:
     if not rest:
         return Diagnostic(f"a text starts here, at {quote}, and is not closed", position, "is there a quote too many?")
     if rest.endswith(other):
-        return Diagnostic(
-            f"this text is opened with {quote} and closed with {other}", position, f"close it with {quote}"
-        )
+        return Diagnostic(f"this text is opened with {quote} and closed with {other}", position, f"close it with {quote}")
     return Diagnostic(f"this text is not closed: it was opened here, with {quote}", position, f"close it with {quote}")
 
 

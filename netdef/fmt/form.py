@@ -1,0 +1,96 @@
+"""A file's text in its canonical form, in the language's own short form or in Caffe's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netdef.fmt.comments import attach
+from netdef.fmt.compact import compacted
+from netdef.fmt.expand import expanded
+from netdef.fmt.factor import factored
+from netdef.fmt.items import Item, items_of
+from netdef.fmt.layout import render
+from netdef.fmt.lists import gathered, spread
+from netdef.kinds import SOLVER, kind_of_text
+from netdef.language import Bound, NetdefError, parse, read_text
+from netdef.language.nodes import Field
+
+NET, PROTOTXT = "net", "prototxt"
+
+
+def formatted(text: str, filename: str, to: str | None = None) -> str:
+    """The canonical form of a net's or solver's text.
+
+    Parameters
+    ----------
+    to: "net" for the short form, "prototxt" for Caffe's; by default that of the file's ending, or else the one it is in.
+
+    Raises
+    ------
+    NetdefError: with all that is wrong in the text.
+    """
+    message_name = "SolverParameter" if kind_of_text(text, filename) == SOLVER else "NetParameter"
+    bound = read_text(text, filename, message_name)
+    statements = parse(text, filename).statements
+    short = any(not isinstance(statement, Field) for statement in statements)
+    to = to or (NET if filename.endswith(".net") else PROTOTXT if filename.endswith((".prototxt", ".pbtxt")) or not short else NET)
+    text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}").replace("\r\n", "\n").replace("\r", "\n")
+    if message_name == "SolverParameter":
+        return _checked(_as_it_stands(text, filename, compact=False), bound)
+    if bound.notes or (to == PROTOTXT and short):
+        made = _checked(_expanded(text, filename, bound), bound)
+        return made if to == PROTOTXT else formatted(made, filename, NET)
+    if to == PROTOTXT:
+        return _checked(_as_it_stands(text, filename, compact=False), bound)
+    return _shortened(text, filename, bound)
+
+
+def _items(text: str, filename: str) -> tuple[list[Item], list[str]]:
+    items = items_of(parse(text, filename).statements)
+    return items, attach(text, items)
+
+
+def _as_it_stands(text: str, filename: str, compact: bool) -> str:
+    items, last = _items(text, filename)
+    return render(gathered(items) if compact else spread(items), last, compact)
+
+
+def _expanded(text: str, filename: str, bound: Bound) -> str:
+    written, last = _items(text, filename)
+    items, more = expanded(bound, written)
+    return render(items, [*more, *last], compact=False)
+
+
+def _shortened(text: str, filename: str, bound: Bound) -> str:
+    """The short form: layers on one line, as far as that says the same; with defaults if the file is all in the long one."""
+    for effort in (2, 1, 0):
+        items, last = _items(text, filename)
+        long = all(item.head is None and item.name for item in items)
+        if effort:
+            items = [compacted(item) for item in items]
+        if effort == 2 and long:
+            items = factored(items)
+        made = render(gathered(items), last, compact=True)
+        if effort and _same(made, bound):
+            return made
+    return _checked(made, bound)
+
+
+def _same(text: str, bound: Bound) -> bool:
+    """Whether a text says what was read."""
+    try:
+        again = read_text(text, bound.filename, bound.message.DESCRIPTOR.name).message
+    except NetdefError:
+        return False
+    return _bytes(again) == _bytes(bound.message)
+
+
+def _bytes(message: Any) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+def _checked(text: str, bound: Bound) -> str:
+    """Raises NetdefError where a text does not say what was read: better no new form than another meaning."""
+    if not _same(text, bound):
+        raise NetdefError(f"{bound.filename} cannot be written in this form without changing what it means")
+    return text

@@ -1,0 +1,127 @@
+"""`netdef fmt` as it is called."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netdef.cli import run
+from netdef.fmt import write_over
+
+BAD = "layer a:ReLU(x)   {negative_slope:1}"
+GOOD = "layer a: ReLU(x) { negative_slope: 1 }\n"
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="x.net"):
+        (tmp_path / name).write_text(text)
+        return name
+
+    return write
+
+
+def test_printed(file, capsys):
+    name = file(BAD)
+    assert run(["fmt", name]) == 0
+    assert capsys.readouterr().out == GOOD
+    assert Path(name).read_text() == BAD
+
+
+def test_in_place(file, capsys, tmp_path):
+    name, good = file(BAD), file(GOOD, "good.net")
+    before = os.stat(good).st_mtime_ns
+    assert run(["fmt", "-i", name, good]) == 0
+    assert capsys.readouterr().out == "x.net rewritten\n"
+    assert Path(name).read_text() == GOOD
+    assert os.stat(good).st_mtime_ns == before
+    assert sorted(os.listdir(tmp_path)) == ["good.net", "x.net"]  # what was written beside is gone
+
+
+def test_check(file, capsys):
+    name, good = file(BAD), file(GOOD, "good.net")
+    assert run(["fmt", "--check", good]) == 0
+    assert run(["fmt", "--check", good, name]) == 1
+    assert capsys.readouterr().out == "x.net is not in its form\n"
+    assert Path(name).read_text() == BAD
+    assert run(["fmt", "--check", "-i", name]) == 2
+
+
+def test_files_with_mistakes_are_left_alone(file, capsys):
+    wrong = file("layer a: ReLU(x) { slope: 1 }", "wrong.net")
+    name = file(BAD)
+    assert run(["fmt", "-i", wrong, name, "missing.net"]) == 2
+    err = capsys.readouterr().err
+    assert "wrong.net:1:20: error: unknown field 'slope' of ReLU" in err
+    assert "missing.net: no such file" in err
+    assert Path(wrong).read_text() == "layer a: ReLU(x) { slope: 1 }"
+    assert Path(name).read_text() == GOOD
+
+
+def test_binary_files(file, tmp_path, capsys):
+    (tmp_path / "x.caffemodel").write_bytes(b"\x0a\x01x\x00\x01")
+    assert run(["fmt", "x.caffemodel"]) == 2
+    assert "binary" in capsys.readouterr().err
+
+
+def test_the_other_form(file, capsys):
+    name = file(BAD)
+    assert run(["fmt", "--to", "prototxt", name]) == 0
+    assert capsys.readouterr().out.startswith('layer {\n  name: "a"\n')
+    assert run(["fmt", "-i", "--to", "prototxt", name]) == 0
+    assert run(["fmt", name]) == 0
+    assert capsys.readouterr().out.endswith(GOOD)  # .net is the short form again
+
+
+def test_the_form_of_the_ending(file, capsys):
+    for name, first in (("x.net", "layer a: ReLU(x)"), ("x.prototxt", "layer {"), ("x.txt", "layer a: ReLU(x)")):
+        run(["fmt", file(BAD, name)])
+        assert capsys.readouterr().out.startswith(first)
+    run(["fmt", file("layer { name: 'a' type: 'ReLU' bottom: 'x' top: 'a' }", "y.txt")])
+    assert capsys.readouterr().out.startswith("layer {\n")
+
+
+def test_standard_input():
+    command = [sys.executable, "-m", "netdef", "fmt", "-"]
+    done = subprocess.run(command, input=BAD, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, GOOD)
+
+
+def test_permissions_are_kept(file, tmp_path):
+    name = file(BAD)
+    os.chmod(name, 0o640)
+    run(["fmt", "-i", name])
+    assert stat.S_IMODE(os.stat(name).st_mode) == 0o640
+
+
+def test_a_link_stays_a_link(file, tmp_path):
+    os.symlink(file(BAD), tmp_path / "link.net")
+    run(["fmt", "-i", "link.net"])
+    assert os.path.islink("link.net")
+    assert Path("x.net").read_text() == GOOD
+
+
+def test_a_disk_that_is_full(file, monkeypatch, capsys, tmp_path):
+    """The file is as it was, and nothing is left beside it."""
+    name = file(BAD)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run(["fmt", "-i", name]) == 2
+    assert "cannot write x.net: No space left on device" in capsys.readouterr().err
+    assert Path(name).read_text() == BAD
+    assert os.listdir(tmp_path) == ["x.net"]
+
+
+def test_a_new_file_has_usual_permissions(tmp_path):
+    write_over(tmp_path / "new", "text")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(os.stat(tmp_path / "new").st_mode) == 0o666 & ~mask
