@@ -229,6 +229,8 @@ def explain(topic: str) -> None:
 @click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
 @click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
 @click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), help="What is cut.")
+@click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
+@click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), help="What is cut.")
 def compile_net(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:
     """The program that NET compiles to, and the memory it takes."""
     from netdef.loading import load

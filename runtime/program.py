@@ -125,6 +125,8 @@ class Instruction:
         targets = " ".join(map(self._named, self.outputs)) + " = " if self.outputs else ""
         left = f"{targets}{self.kernel} {' '.join(map(str, self.inputs))}"
         shape = str(self.outputs[0].user_shape) if self.outputs else ""
+        if self.kernel == "send":
+            shape = f"{self.outputs[0].bytes:,} bytes"
         cost = f"{self.macs / 1e6:.1f} MMAC/image" if self.macs else ""
         parts = [f"dev{self.device}", left, constants, flags, shape, cost]
         return "  ".join(part for part in parts if part)

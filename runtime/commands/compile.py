@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runtime.commands.placement import count_of
 from runtime.compiler import PASSES, compile_program
 from runtime.devices.cpu import available_cores
 from runtime.program import Program
@@ -15,7 +16,13 @@ ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", 
 
 
 def report(
-    net: Net, after: str = PASSES[-1], instructions: bool = False, inference: bool = False, threads: int | None = None
+    net: Net,
+    after: str = PASSES[-1],
+    instructions: bool = False,
+    inference: bool = False,
+    threads: int | None = None,
+    devices: str | None = None,
+    split: str | None = None,
 ) -> str:
     """The program after a pass, or a table of the bytes it needs.
 
@@ -24,9 +31,13 @@ def report(
     instructions: print the instruction lists.
     inference: compile without backward.
     threads: worker threads, each with a workspace; default all cores.
+    devices, split: how many devices, or which, and what is cut; default one.
     """
     keep = "outputs" if inference else "activations"
-    program = compile_program(net, backward=not inference, after=after, losses_only=True, keep=keep)
+    count = count_of(devices or "1", least=1)
+    program = compile_program(
+        net, devices=count, split=split, backward=not inference, after=after, losses_only=True, keep=keep
+    )
     parts = [program.text()] if instructions else []
     if program.plan is not None:
         parts.append(_memory(program, threads or available_cores()))
@@ -48,4 +59,6 @@ def _memory(program: Program, threads: int) -> str:
     rows = [(name, totals[name]) for name in ROWS if name in totals]
     rows.append((f"workspace ({threads} threads)", scratch * threads))
     rows.append(("total", sum(size for _, size in rows)))
+    each = program.plan.by_device if program.division else ()
+    rows += [(f"of which device {index}", sum(part.values())) for index, part in enumerate(each)]
     return "\n".join(f"{name:24}{size:>16,} bytes {size / 2**20:>10.1f} MiB" for name, size in rows)

@@ -66,7 +66,7 @@ class Load:
         return sum(self.memory.values())
 
 
-def count_of(devices: str) -> int:
+def count_of(devices: str, least: int = 2) -> int:
     """How many devices `--devices` means: a number, or names.
 
     Raises
@@ -74,8 +74,8 @@ def count_of(devices: str) -> int:
     NetdefError: it is neither, or too many.
     """
     count = int(devices) if devices.isdecimal() else len(device_names(devices))
-    if not 2 <= count <= MOST:
-        raise NetdefError(f"a net is divided over 2 to {MOST} devices, not {count}", hint="netdef placement NET --devices 2")
+    if not least <= count <= MOST:
+        raise NetdefError(f"a net is divided over {least} to {MOST} devices, not {count}", hint="--devices 2, say")
     return count
 
 

@@ -108,3 +108,13 @@ def test_an_interrupted_run_moves_to_one_device(folder, which, code):
     resume[resume.index("--iterations") + 1] = str(stopped + 5)
     assert run(resume) == 0
     assert (folder / f"cut/small_iter_{stopped + 5}.caffemodel").exists()
+
+
+def test_the_program_for_two_devices(capsys):
+    assert run(["compile", "alexnet", "--devices", "2", "--print"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^  dev1  %pool2.all:0 = send %pool2  2,768,896 bytes$", out, re.M)
+    assert re.search(r"^  dev0  %fc6@2 = dropout_part %fc6@1 ", out, re.M)
+    assert re.search(r"^of which device 1 ", out, re.M)
+    assert run(["compile", "alexnet", "--devices", "2", "--after", "lower", "--print"]) == 0
+    assert "dev1" not in capsys.readouterr().out  # the graph is divided by the next pass
