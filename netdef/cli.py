@@ -158,6 +158,17 @@ def fmt(files: tuple[str, ...], only_check: bool, to: str | None, in_place: bool
 
 
 @commands.command()
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--weights/--no-weights", default=None, help="Weights go along, or not; by default from binary to binary.")
+def convert(source: str, target: str, weights: bool | None) -> None:
+    """Write the net in IN to OUT, in the form of its ending: .net, .prototxt, or binary .caffemodel and .binaryproto."""
+    from netdef.convert import convert as convert_net
+
+    click.echo(convert_net(source, target, weights))
+
+
+@commands.command()
 @click.argument("net")
 @click.option("-o", "--out", metavar="FILE", help="The picture; ends in .svg, .html, .png or .dot. Default: NET.svg.")
 @phase_option
@@ -227,8 +238,6 @@ def explain(topic: str) -> None:
 @click.option("--print", "instructions", is_flag=True, help="Print the program: every kernel, in order.")
 @click.option("--after", metavar="PASS", default="plan_memory", help="Stop after lower, place, fuse or plan_memory.")
 @click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
-@click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
-@click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), help="What is cut.")
 @click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
 @click.option("--split", type=click.Choice(["groups", "batch", "hybrid"]), help="What is cut.")
 def compile_net(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:

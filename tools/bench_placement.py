@@ -76,7 +76,8 @@ def main() -> int:
     print(f"{options.net}, batches of {options.batch}, {options.threads} threads in all, split by {options.split}")
     for label, seconds in (("one device", [t for a, _, b in times for t in (a, b)]), ("two devices", [t for _, t, _ in times])):
         print(f"{label:12} {options.batch / median(seconds):7.1f} images/s ({1000 * median(seconds):,.0f} ms an iteration)")
-    print(f"speed of two: {median(ratios):.3f} of one ({spread(ratios)}); one against itself: {median(noise):.3f} ({spread(noise)})")
+    print(f"speed of two: {median(ratios):.3f} of one ({spread(ratios)})")
+    print(f"one against itself: {median(noise):.3f} ({spread(noise)})")
     shares = memory_shares(one, two)
     print("parameters and activations: " + ", ".join(f"{share:.1%}" for share in shares) + " of one device's")
     fast, small = median(ratios) >= SPEED, max(shares) <= MEMORY

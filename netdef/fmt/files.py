@@ -71,6 +71,11 @@ def format_files(names: Iterable[str], only_check: bool, to: str | None, in_plac
 
 
 def write_over(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file beside the one that it replaces, and rename it: whatever happens, one of the two is there whole.
 
     Raises
@@ -82,7 +87,7 @@ def write_over(path: str | os.PathLike[str], text: str) -> None:
     try:
         with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
             temporary = file.name
-            file.write(text.encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():

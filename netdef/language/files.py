@@ -40,10 +40,21 @@ def read_file(path: str | PathLike[str], message_name: str) -> Bound:
     return read_text(_bytes_of(path), fspath(path), message_name)
 
 
+def is_text_file(path: str | PathLike[str]) -> bool:
+    """Whether a file holds text, as far as its beginning shows."""
+    with Path(path).open("rb") as file:
+        start = file.read(65536)
+    return not _is_binary(start)
+
+
+def _is_binary(start: bytes) -> bool:
+    return len(start.translate(None, _CONTROL)) != len(start) and start[:2] not in _UTF16
+
+
 def text_of_file(path: str | PathLike[str], name: str) -> str:
     """The text in a file, which messages call `name`. Raises NetdefError if it is none."""
     data = _bytes_of(path)
-    if len(data[:65536].translate(None, _CONTROL)) != len(data[:65536]) and data[:2] not in _UTF16:
+    if _is_binary(data[:65536]):
         raise NetdefError(f"{name} is binary, not text")
     return _decoded(data, name).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
 
@@ -82,8 +93,7 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
 
 def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
     """A message in protobuf's binary form, if it makes sense as one; None if the data look like text."""
-    start = data[:65536]
-    is_binary = len(start.translate(None, _CONTROL)) != len(start) and data[:2] not in _UTF16
+    is_binary = _is_binary(data[:65536])
     if not is_binary and not filename.endswith(_BINARY_ENDINGS):
         return None
     message = schema.message_class(message_name)()

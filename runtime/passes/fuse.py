@@ -20,8 +20,8 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     keep: what can be read after a run, as for `plan_memory`; a blob that can is made, even if only a ReLU reads it.
     """
     uses = Counter(buffer.root for step in program.instructions for buffer in step.buffers)
-    if keep != "outputs":
-        uses.update(program.blobs[blob].root for blob in program.net.blobs.values() if blob in program.blobs)
+    readable = program.net.outputs if keep == "outputs" else program.net.blobs.values()
+    uses.update(program.blobs[blob].root for blob in readable if blob in program.blobs)
     makers: dict[Buffer, int] = {}
     forward: list[Instruction | None] = []
     fused_away: set[Buffer] = set()

@@ -173,5 +173,12 @@ def test_a_blob_that_only_a_relu_reads_can_be_read() -> None:
         np.testing.assert_array_equal(np.maximum(exe.blob("conv"), 0), exe.blob("relu"))
     with runtime.compile(netdef.parse(RELU_OF_ITS_OWN), backward=False) as exe:
         exe.forward(data=DATA[:2, :, :4, :4])
-        with pytest.raises(NetdefError, match="conv.*not kept"):
+        with pytest.raises(NetdefError, match=r"conv.*not kept"):
             exe.blob("conv")
+
+
+def test_an_output_that_is_another_view_of_what_a_relu_reads_is_made() -> None:
+    text = RELU_OF_ITS_OWN + "layer flat: Flatten(conv)\n"
+    with runtime.compile(netdef.parse(text), backward=False) as exe:
+        outputs = exe.forward(data=DATA[:2, :, :4, :4])
+        np.testing.assert_array_equal(np.maximum(outputs["flat"], 0), outputs["relu"].reshape(2, -1))

@@ -1,0 +1,94 @@
+"""Networks between their forms."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import netdef
+from netdef.cli import run
+from netdef.convert import convert
+from netdef.find import models_folder
+from netdef.language import read_file
+
+MODEL = "tests/goldens/files/snap_iter_4.caffemodel"
+
+
+def message(path):
+    return read_file(str(path), "NetParameter").message
+
+
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "caffenet_norm_first", "lenet"])
+def test_round_the_forms(tmp_path, name, capsys):
+    """.net -> .prototxt -> binary -> .prototxt -> .net: one network all along."""
+    before = message(models_folder() / f"{name}.net")
+    files = [str(models_folder() / f"{name}.net")]
+    files += [str(tmp_path / f"{index}{ending}") for index, ending in enumerate((".prototxt", ".binaryproto", ".prototxt", ".net"))]
+    for source, target in pairwise(files):
+        assert run(["convert", source, target]) == 0
+        assert message(target) == before
+    assert f"{files[3]} -> {files[4]}: {len(before.layer)} layers\n" in capsys.readouterr().out
+    assert netdef.load(files[-1], "train").totals == netdef.load(name, "train").totals
+
+
+def test_comments_go_along(tmp_path):
+    convert(str(models_folder() / "alexnet.net"), str(tmp_path / "x.prototxt"))
+    assert "# 96 % of the parameters." in (tmp_path / "x.prototxt").read_text()
+
+
+def test_weights(tmp_path):
+    trained = message(MODEL)
+    held = sum(len(layer.blobs) for layer in trained.layer)
+    assert held
+    same = str(tmp_path / "x.caffemodel")
+    assert convert(MODEL, same).endswith(f"with {held} arrays of weights")
+    assert message(same) == trained
+    text = str(tmp_path / "x.prototxt")
+    assert convert(MODEL, text).endswith(f"without its {held} arrays of weights")
+    assert "blobs" not in Path(text).read_text()
+    convert(MODEL, text, weights=True)
+    assert message(text) == trained
+    convert(text, same)
+    assert message(same) == trained
+    convert(MODEL, same, weights=False)
+    assert not any(len(layer.blobs) for layer in message(same).layer)
+
+
+def test_older_formats(tmp_path):
+    target = tmp_path / "x.prototxt"
+    convert("tests/goldens/files/v0.prototxt", str(target))
+    assert message(target) == message("tests/goldens/files/v0.upgraded.prototxt")
+    assert "layers {" not in target.read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "options", "said"),
+    [
+        ("models/alexnet.net", "x.onnx", [], "x.onnx: what form is that?\n    endings: .net, .prototxt"),
+        ("models/alexnet.net", "x", [], "x: what form is that?"),
+        ("models/alexnet.net", "x.caffemodel.h5", [], "convert does not know HDF5"),
+        ("models/alexnet.net", "x.caffemodel", ["--weights"], "alexnet.net holds no weights"),
+        ("missing.net", "x.caffemodel", [], "missing.net: no such file"),
+        ("models/alexnet.net", "nowhere/x.net", [], "cannot write nowhere/x.net: No such file or directory"),
+    ],
+)
+def test_mistakes(source, target, options, said, capsys, tmp_path, monkeypatch):
+    path = str(models_folder().resolve().parent / source) if source.startswith("models") else source
+    monkeypatch.chdir(tmp_path)
+    assert run(["convert", path, target, *options]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_with_mistakes_writes_nothing(tmp_path, capsys):
+    (tmp_path / "x.net").write_text("layer a: RLU(b)")
+    assert run(["convert", str(tmp_path / "x.net"), str(tmp_path / "y.prototxt")]) == 2
+    assert "did you mean ReLU?" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.net"]
+
+
+def test_a_file_onto_itself(tmp_path):
+    text = (models_folder() / "lenet.net").read_text()
+    (tmp_path / "x.net").write_text(text)
+    convert(str(tmp_path / "x.net"), str(tmp_path / "x.net"))
+    assert (tmp_path / "x.net").read_text() == text
