@@ -120,6 +120,8 @@ class Scheduler:
             self._last = self._random.choice([None, *self.queues])
 
     def _step(self, queue: Queue) -> None:
+        if not queue.ready:  # since the caller looked, the garbage collector closed a device, and that ran what waited
+            return
         operation = queue.waiting.popleft()
         self.ran += 1
         operation.done = True
