@@ -120,9 +120,9 @@ def position_run(positions: int, N: int, target: int) -> int:
 def row_block(rows: int, group: int) -> int:
     """How many of a group's weight columns one item of the weight gradient takes.
 
-    Wide blocks make efficient GEMMs, several blocks keep several workers busy: 8 blocks in all, within 90 to 600 columns each.
+    Wide blocks make efficient GEMMs, several blocks keep several workers busy: 8 blocks in all, within 180 to 600 columns each.
     """
-    blocks = max(1, min(round(8 / group), rows // 90), -(-rows // 600))
+    blocks = max(1, min(round(8 / group), rows // 180), -(-rows // 600))
     return -(-rows // blocks)
 
 
