@@ -21,6 +21,11 @@ template <int V, class T> __device__ inline Pack<T, V> all(T value) {
 
 __device__ inline Index flat_thread() { return Index(blockIdx.x) * blockDim.x + threadIdx.x; }
 
+// f(in[i]...) for one pack.
+template <int V, class F, class... In> __device__ inline void each_of(F f, const Pack<In, V>&... in) {
+  for (int v = 0; v < V; ++v) f(in.at[v]...);
+}
+
 // y[i] = f(in[i]...) for one pack.
 template <int V, class F, class T, class... In>
 __device__ inline void apply(Index pack, T* y, F f, const Pack<In, V>&... in) {

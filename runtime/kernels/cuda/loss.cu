@@ -1,25 +1,29 @@
-// The multinomial logistic loss of a softmax.  Probabilities are (outer, C, inner), with a label for each (outer, inner).
+// The multinomial logistic loss of a softmax.  Probabilities are (outer, C, packs), with a label for each (outer, packs).
 #include "common.cuh"
 #include "labels.cuh"
 #include "reduce.cuh"
 
 // loss = -sum(log(probability of the label)) / normalizer, labels equal to `ignore` left out; normalizer = divisor, or if that is 0
 // the number of labels that count, at least 1.  One block.
+template <int V>
 __global__ void softmax_loss(
-    const float* probability, const float* labels, float* loss, float* normalizer, Index outer, int C, Index inner, float divisor,
+    const float* probability, const float* labels, float* loss, float* normalizer, Index outer, int C, Index packs, float divisor,
     float ignore) {
   constexpr int THREADS = 256;
   constexpr double TINY = 1.1754943508222875e-38;  // the smallest normal float
   double total = 0, count = 0;
-  for (Index at = threadIdx.x; at < outer * inner; at += THREADS) {
-    const float label = labels[at];
-    if (label == ignore) continue;
-    ++count;
-    if (is_class(label, C)) {
-      const double p = probability[(at / inner * C + int(label)) * inner + at % inner];
-      total -= log(p < TINY ? TINY : p);
-    } else {
-      total = not_a_number();
+  for (Index pack = threadIdx.x; pack < outer * packs; pack += THREADS) {
+    const Pack<float, V> label = load<V>(labels, pack);
+    const Index start = pack / packs * C * packs + pack % packs;
+    for (int v = 0; v < V; ++v) {
+      if (label.at[v] == ignore) continue;
+      ++count;
+      if (is_class(label.at[v], C)) {
+        const double p = probability[(start + int(label.at[v]) * packs) * V + v];
+        total -= log(p < TINY ? TINY : p);
+      } else {
+        total = not_a_number();
+      }
     }
   }
   total = block_sum<THREADS>(total);

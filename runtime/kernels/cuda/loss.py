@@ -6,7 +6,6 @@ import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, elements, ints, name, table, width
 from runtime.kernels.cuda.registry import Launch, Operand, plans
-from runtime.kernels.cuda.softmax import extents
 
 FILE = "loss.cu"
 
@@ -15,8 +14,10 @@ FILE = "loss.cu"
 def softmax_loss(
     probability: Operand, labels: Operand, loss: Operand, normalizer: Operand, divisor: float, ignore: float
 ) -> Launch:
-    scalars = *extents(probability), np.float32(divisor), np.float32(ignore)
-    return Launch(FILE, "softmax_loss", (1, 1, 1), (THREADS, 1, 1), (0, 1, 2, 3), scalars)
+    outer, C, inner = probability.shape
+    wide = width(probability, labels, run=inner)
+    scalars = np.int64(outer), np.int32(C), np.int64(inner // wide), np.float32(divisor), np.float32(ignore)
+    return Launch(FILE, name("softmax_loss", wide), (1, 1, 1), (THREADS, 1, 1), (0, 1, 2, 3), scalars)
 
 
 @plans

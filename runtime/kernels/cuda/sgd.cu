@@ -37,25 +37,19 @@ template <int V> __global__ void accumulate(const float* gradient, const float* 
 // partials[b] = the sum of x ** 2 over the b-th run of RUN elements.  A block to each.
 template <int V, int RUN> __global__ void sum_of_squares(const float* __restrict__ x, double* __restrict__ partials, Index size) {
   constexpr int THREADS = 256;
-  const Index start = Index(blockIdx.x) * RUN, end = min(start + RUN, size);
+  const Index start = Index(blockIdx.x) * RUN;
   double total = 0;
-  for (Index i = start + threadIdx.x * V; i < end; i += THREADS * V) {
-    if (i + V <= end) {
-      const Pack<float, V> values = load<V>(x, i / V);
-      for (int v = 0; v < V; ++v) total += double(values.at[v]) * values.at[v];
-    } else {
-      for (Index left = i; left < end; ++left) total += double(x[left]) * x[left];
-    }
-  }
+  each<V, THREADS>(min(Index(RUN), size - start), [&](float value) { total += double(value) * value; }, x + start);
   total = block_sum<THREADS>(total);
   if (threadIdx.x == 0) partials[blockIdx.x] = total;
 }
 
 // out = scale, times clip / norm where norm = sqrt(sum of squares) is larger than clip.  One block.
+template <int V>
 __global__ void clip_scale(const double* __restrict__ squares, float* __restrict__ out, Index size, double clip, double scale) {
   constexpr int THREADS = 256;
   double total = 0;
-  for (Index i = threadIdx.x; i < size; i += THREADS) total += squares[i];
+  each<V, THREADS>(size, [&](double square) { total += square; }, squares);
   total = block_sum<THREADS>(total);
   if (threadIdx.x != 0) return;
   const double norm = sqrt(total);

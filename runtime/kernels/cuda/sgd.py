@@ -36,4 +36,5 @@ def sum_of_squares(x: Operand, partials: Operand) -> Launch:
 @plans
 def clip_scale(squares: Operand, out: Operand, clip: float, scale: float) -> Launch:
     scalars = np.int64(squares.size), np.float64(clip), np.float64(scale)
-    return Launch(FILE, "clip_scale", (1, 1, 1), (THREADS, 1, 1), (0, 1), scalars)
+    wide = 2 if squares.fits(2) else 1  # doubles in 16 bytes
+    return Launch(FILE, name("clip_scale", wide), (1, 1, 1), (THREADS, 1, 1), (0, 1), scalars)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from runtime.kernels.cuda.registry import source
+from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.checks import Check, all_checks
-from tests.runtime.kernels.cuda.on_cpu import Module, compile_all, compiler
+from tests.runtime.kernels.cuda.on_cpu import Module, compile_all
+from tests.runtime.kernels.cuda.on_cpu import compiler as host_compiler
 from tests.runtime.kernels.cuda.running import functions_of
 
 Say = Callable[[str], None]
@@ -30,10 +32,31 @@ def libraries(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def modules(checks: list[Check], libraries: Path) -> dict[str, Module]:
+def modules(tested: dict[str, list[str]], libraries: Path) -> dict[str, Module]:
     """Each file's kernels, with all compile-time constants that the checks need."""
-    sources = {file: (source(file), sorted(names)) for file, names in functions_of(check.plan for check in checks).items()}
+    sources = {file: (source(file), names) for file, names in tested.items()}
     return {file: Module.load(path, sources[file][1]) for file, path in compile_all(sources, libraries).items()}
+
+
+@pytest.fixture(scope="session")
+def tested(checks: list[Check]) -> dict[str, list[str]]:
+    """What all the checks run, by file."""
+    return {file: sorted(names) for file, names in functions_of(check.plan for check in checks).items()}
+
+
+@pytest.fixture(scope="session")
+def compiler(say: Say) -> None:
+    """NVRTC is there."""
+    if nvrtc.loaded() is None:
+        say("CUDA kernels compiled to machine code: NOT RUN, nvidia-cuda-nvrtc-cu12 is not installed")
+        pytest.skip("the package nvidia-cuda-nvrtc-cu12 is not installed")
+
+
+@pytest.fixture(scope="session")
+def every_form(compiler: None, tested: dict[str, list[str]]) -> list[nvrtc.Compiled]:
+    """What the checks run, and what the zoo needs for single images, for one kind of card."""
+    single = zoo.functions(batch=1)
+    return nvrtc.compile_files({file: sorted({*names, *single.get(file, [])}) for file, names in tested.items()}, 80)
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +64,7 @@ def compared(say: Say) -> Iterator[list[Check]]:
     """The checks that were held against the CPU's kernels."""
     done: list[Check] = []
     yield done
-    say(f"CUDA kernels run on the CPU: {len(done)} runs in three orders each, {' '.join(compiler())}")
+    say(f"CUDA kernels run on the CPU: {len(done)} runs in three orders each, {' '.join(host_compiler())}")
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from runtime.devices.cuda_kernels import OPTIONS
+from runtime.kernels.cuda.registry import source
 from tests.runtime.kernels.cuda.cubin import Resources, resources
 
 OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what CuPy adds to OPTIONS, beside places of headers
-ACCESS = re.compile(r"\b(?:ld|st)\.global(?P<how>[.\w]*)\.(?:f|u|s|b)\d+")
+ACCESS = re.compile(r"\b(?:ld|st)(?P<how>(?:\.\w+)*)\.(?:f|u|s|b)(?P<bits>\d+)\b")
+BESIDE = re.compile(r"\.(?:param|shared|local|const)\b")  # memory that is not global
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Compiled:
     Parameters
     ----------
     resources: what its machine code takes, by the cubin.
-    wide, single: its accesses to global memory that take four numbers at once, and one, by the PTX.
+    wide, single: its accesses to global memory that take a pack at once, and one number, by the PTX.
     """
 
     function: str
@@ -76,10 +80,22 @@ def compile_functions(text: str, functions: Sequence[str], architecture: int) ->
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 
 
+def compile_files(functions: Mapping[str, Sequence[str]], architecture: int) -> list[Compiled]:
+    """`compile_functions` for several files, {file: functions}, as many at once as there are cores."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        made = [pool.submit(compile_functions, source(file), names, architecture) for file, names in functions.items()]
+        return [function for result in made for function in result.result()]
+
+
+def bare(function: str) -> str:
+    """A function's name without its template arguments."""
+    return function.split("<")[0]
+
+
 def _compiled(function: str, taken: Resources, text: str) -> Compiled:
-    hows = [found["how"] for found in ACCESS.finditer(text)]
-    wide = sum(".v4" in how for how in hows)
-    return Compiled(function, taken, wide, len(hows) - wide)
+    found = [(access["how"], int(access["bits"])) for access in ACCESS.finditer(text) if not BESIDE.search(access["how"])]
+    wide = sum(".v4" in how or (".v2" in how and bits == 64) for how, bits in found)
+    return Compiled(function, taken, wide, len(found) - wide)
 
 
 def _entries(ptx: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What plans promise: the CPU's parameters, grids that a card takes, a workspace within its limit, wide loads where they can be."""
+"""What plans promise: the CPU's parameters, grids that a card takes, a workspace within its limit."""
 
 from __future__ import annotations
 
@@ -65,14 +65,3 @@ def test_products_over_groups() -> None:
         for made, count in ((forward, 1), (plan("conv2d_weight_gradient", [x, y, w], window), apart)):
             gemms = [part for part in made.steps if isinstance(part, Gemm)]
             assert [gemm.batch for gemm in gemms] == count * [group // count]
-
-
-def test_packs() -> None:
-    """Four numbers a thread where addresses and rows allow it, else one."""
-    load_plans()
-    for batch, address, width in ((32, 0, 4), (32, 4, 1), (3, 0, 1)):
-        x, y = Operand((2, 5, 5, batch), address=address), Operand((2, 2, 2, batch))
-        place = Operand(y.shape, "uint8")
-        constants = {"kernel": (3, 3), "stride": (2, 2), "pad": (0, 0)}
-        (step,) = plan("pool_max_forward", [x, y, place], constants).steps
-        assert isinstance(step, Launch) and step.function.startswith(f"pool_max_forward<{width}, unsigned char, 3, 3,")

@@ -1,0 +1,152 @@
+"""Every kernel moves its arrays 16 bytes at a time where their length and their addresses allow it, or it says here why not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from runtime.kernels.cuda.registry import FOLDER, Launch, Operand, load_plans, plan, source
+from tests.runtime.kernels.cuda import nvrtc, zoo
+from tests.runtime.kernels.cuda.checks import Check
+
+# Kernels of packs: how many of their arrays they take number by number, and which.
+ALSO_SINGLY = {
+    "accuracy_hits": (0, "of the scores the label's own, which lies elsewhere for each image"),
+    "accuracy_per_class": (1, "the one share of a block"),
+    "accuracy_share": (1, "the share"),
+    "accumulate": (1, "how many are added"),
+    "bias_gradient": (1, "the one sum of a block"),
+    "bias_relu": (1, "the bias, one for a row"),
+    "clip_scale": (1, "the scale"),
+    "dropout": (1, "the iteration"),
+    "dropout_part": (1, "the iteration"),
+    "image_transform": (4, "bytes of images and their mean, as a crop starts at any pixel; where each does, and which is mirrored"),
+    "image_transform_shifted": (5, "the same, and each image's shift"),
+    "rebatch": (1, "the batch as it was, where the numbers of a pack lie apart"),
+    "sgd_update": (2, "the rate and the scale"),
+    "softmax_loss": (3, "of the probabilities the label's, which lies elsewhere for each image; the loss and its divisor"),
+    "softmax_loss_backward": (2, "the loss's gradient and its divisor"),
+    "sum_of_squares": (1, "the one sum of a block"),
+}
+# Kernels without packs.
+SINGLY = {
+    "flip_weights": "weights, which are no batch: those of a window are read backwards",
+    "lrn_forward_wide": "windows too large for registers",
+    "lrn_backward_wide": "windows too large for registers",
+}
+NARROW = ("lrn_forward<1, 9,", "lrn_backward<1, 9,")  # windows of which packs would not fit in registers
+BOUNDS = r"(?:__launch_bounds__\([^)]*\) )?"
+KERNEL = re.compile(r"(?P<template>template <[^>]*>\s*)?__global__ void " + BOUNDS + r"(?P<name>\w+)\((?P<given>[^)]*)\)")
+WHOLE = ("4", "2")  # numbers in a pack: floats, and bytes or places beside them; doubles
+
+
+@pytest.fixture(scope="module")
+def kernels() -> dict[str, re.Match[str]]:
+    """Every kernel's declaration."""
+    found = [kernel for file in FOLDER.glob("*.cu") for kernel in KERNEL.finditer(source(file.name))]
+    assert len(found) == sum(file.read_text().count("__global__") for file in FOLDER.glob("*.cu*"))
+    return {kernel["name"]: kernel for kernel in found}
+
+
+def is_whole(function: str) -> bool:
+    """Whether a function takes packs of 16 bytes: its first template argument."""
+    return re.split("[<,>]", f"{function}<>")[1] in WHOLE
+
+
+def takes_packs(kernel: re.Match[str]) -> bool:
+    return "<int V" in (kernel["template"] or "")
+
+
+def leaves_some_over(kernel: re.Match[str]) -> bool:
+    """Whether it is given a flat array of any size, whose last numbers make no whole pack."""
+    return "Index size" in kernel["given"]
+
+
+def test_every_kernel_takes_packs_or_says_why_not(kernels: dict[str, re.Match[str]]) -> None:
+    assert set(SINGLY) == {name for name, kernel in kernels.items() if not takes_packs(kernel)}
+    assert set(ALSO_SINGLY) <= set(kernels) - set(SINGLY)
+
+
+def test_whole_packs_are_moved_at_once(
+    kernels: dict[str, re.Match[str]], every_form: list[nvrtc.Compiled], checks: list[Check]
+) -> None:
+    """In every form of a kernel, each array that is taken in packs is loaded or stored 16 bytes wide, and never otherwise."""
+    arrays = {nvrtc.bare(step.function): len(step.pointers) for step in launches(checks)}
+    packed = [form for form in every_form if takes_packs(kernels[nvrtc.bare(form.function)]) and is_whole(form.function)]
+    assert {nvrtc.bare(form.function) for form in packed} == set(kernels) - set(SINGLY)
+    for form in packed:
+        kernel = nvrtc.bare(form.function)
+        singly, _ = ALSO_SINGLY.get(kernel, (0, ""))
+        assert form.wide >= arrays[kernel] - singly > 0, form
+        assert (form.single > 0) == (kernel in ALSO_SINGLY or leaves_some_over(kernels[kernel])), form
+
+
+def launches(checks: list[Check]) -> list[Launch]:
+    return [step for check in checks for step in check.plan.steps if isinstance(step, Launch)]
+
+
+def in_packs(function: str) -> bool:
+    return is_whole(function) or nvrtc.bare(function) in SINGLY or function.startswith(NARROW)
+
+
+def test_the_zoos_batches_are_taken_in_packs() -> None:
+    """Whole packs, in every launch of every net; a batch of three number by number, but for arrays that are flat."""
+    whole, odd = ({name for names in zoo.functions(batch=batch).values() for name in names} for batch in (4, 3))
+    assert [function for function in whole if not in_packs(function)] == []
+    assert {nvrtc.bare(function) for function in odd if not in_packs(function)} > {"pool_max_forward", "im2col", "softmax_loss"}
+
+
+def test_whole_packs_are_taken_in_packs(checks: list[Check]) -> None:
+    """Wherever every array starts at a multiple of 16 bytes, and its rows are whole packs."""
+    seen = set()
+    for check in checks:
+        rows = [spec.shape[-1] for spec in check.case.arrays if spec.shape != (1,)]
+        places = [check.case.constants.get(name, 0) for name in ("first", "offset", "width", "pitch")]
+        if check.shift == 0 and rows and not any(number % 4 for number in rows + places):
+            for step in launches([check]):
+                assert in_packs(step.function), f"{check.case}: {step.function}"
+                seen.add(nvrtc.bare(step.function))
+    assert len(seen) > 30
+
+
+@pytest.mark.parametrize(("batch", "address", "width"), [(32, 0, 4), (32, 4, 1), (3, 0, 1)])
+def test_what_allows_packs(batch: int, address: int, width: int) -> None:
+    """Four numbers a thread where addresses and rows allow it, else one."""
+    load_plans()
+    x, y = Operand((2, 5, 5, batch), address=address), Operand((2, 2, 2, batch))
+    window = {"kernel": (3, 3), "stride": (2, 2), "pad": (0, 0)}
+    assert function_of("pool_max_forward", [x, y, Operand(y.shape, "uint8")], **window).startswith(f"pool_max_forward<{width}, uns")
+    scores, hits = Operand((1, 10, batch), address=address), Operand((batch,))
+    assert function_of("softmax_forward", [scores, scores]) == f"softmax_forward<{width}, 2>"
+    assert function_of("accuracy_hits", [scores, hits, hits], top_k=1, ignore=-1.0) == f"accuracy_hits<{width}, 2>"
+    number = Operand((1,))
+    assert function_of("softmax_loss", [scores, hits, number, number], divisor=1.0, ignore=-1.0) == f"softmax_loss<{width}>"
+    assert function_of("rebatch", [Operand((8, 12)), Operand((96 // batch, batch), address=address)]) == f"rebatch<{width}>"
+
+
+def function_of(name: str, operands: list[Operand], **constants: object) -> str:
+    (step,) = plan(name, operands, constants).steps
+    assert isinstance(step, Launch)
+    return step.function
+
+
+def test_few_long_columns_fill_many_blocks() -> None:
+    """ImageNet's scores for a batch of 128: a thread for every pack of 8 classes, in rows of 64 bytes."""
+    scores = Operand((1, 1000, 128))
+    (step,) = plan("softmax_forward", [scores, scores], {}).steps
+    assert isinstance(step, Launch)
+    assert (step.function, step.grid, step.block) == ("softmax_forward<4, 128>", (8, 1, 1), (4, 128, 1))
+
+
+@pytest.mark.parametrize("C", [1, 3, 4, 7, 8, 100, 511, 512, 1000, 21841])
+def test_slices(C: int) -> None:
+    """A power of two, with at least four elements each where there are as many; all lanes of a block are threads of it."""
+    scores = Operand((2, C, 40))
+    (step,) = plan("softmax_backward", [scores] * 3, {}).steps
+    assert isinstance(step, Launch)
+    lanes, slices, _ = step.block
+    assert lanes * slices == 512 and slices & (slices - 1) == 0 and step.function == f"softmax_backward<4, {slices}>"
+    assert slices == 1 or 4 * slices <= C
+    assert slices == 128 or 8 * slices > C
+    assert (step.grid[0] - 1) * lanes < 10 <= step.grid[0] * lanes and step.grid[1] == 2
