@@ -164,7 +164,8 @@ def solver_cases() -> Iterator[Case]:
 def class_cases() -> Iterator[Case]:
     """(outer, C, inner)."""
     scratch = {"scratch": 128}
-    for shape in ((1, 5, 1), (1, 10, 128), (1, 300, 4), (1, 600, 20), (2, 520, 9), (4, 3, 2), (2, 21, 130), (3, 1, 5), (1, 96, 32)):
+    short = (1, 5, 1), (1, 10, 128), (4, 3, 2), (2, 21, 130), (3, 1, 5), (1, 96, 32), (1, 7, 3)
+    for shape in (*short, (1, 300, 4), (1, 600, 20), (2, 520, 9)):
         outer, C, inner = shape
         count = outer * inner
         label, scores, chances = whole(C, count), ties(*shape), positive(*shape)
@@ -294,7 +295,8 @@ def copying_cases() -> Iterator[Case]:
         joined = Case("join_columns", (normal(rows, part), normal(rows, columns)), {"offset": offset}, close=0)
         yield joined
         yield Case("take_columns", (normal(rows, columns), out(rows, part)), {"offset": offset}, close=0)
-    for old, new in (((6, 4), (3, 8)), ((3, 8), (6, 4)), ((1, 12), (12, 1)), ((96, 3), (32, 9))):
+    cuts = ((6, 4), (3, 8)), ((3, 8), (6, 4)), ((1, 12), (12, 1)), ((96, 3), (32, 9)), ((5, 128), (20, 32)), ((160, 4), (5, 128))
+    for old, new in cuts:
         yield Case("rebatch", (normal(*old), out(*new)), close=0)
 
 
