@@ -49,7 +49,7 @@ def compile_program(
     Parameters
     ----------
     devices: how many.  fixed: parameters that lie on them already, see `place`.
-    update: a function that adds a solver's update list (runtime/solver/update.py).
+    update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     others: see `compile`.
     """
     if after not in PASSES:
@@ -106,7 +106,7 @@ def compile(
     backward: False compiles for inference: no gradients, memory reused by lifetime.
     keep: which blobs stay readable after a run: "all" (with gradients), "activations" or "outputs".
     losses_only: gradients flow from losses alone, not from other outputs.
-    update: adds a solver's update list.
+    update: adds what a solver needs, see `compile_program`.
     share: use the parameters and the devices of this executable.
     split: what is cut on several devices: "groups" (the default), "batch" or "hybrid", see `place`.
     cuda: how graphics cards compute.

@@ -89,6 +89,7 @@ def _bytes(operand: Operand) -> int:
 _MOVED: dict[str, Callable[..., float]] = {
     "sgd_update": lambda weight, gradient, history, *numbers: 4 * (5 * weight.size + len(numbers)),
     "accumulate": lambda gradient, added, sums: 4 * (3 * sums.size + 1),
+    "remember": lambda x, turn, ring: _bytes(x) + _bytes(turn) + 8 * ring.shape[1],
     "join_columns": lambda x, y: 2 * _bytes(x),
     "take_columns": lambda x, y: 2 * _bytes(y),
     "softmax_loss": lambda probability, labels, loss, normalizer: 4 * (2 * labels.size + 2),
@@ -135,6 +136,7 @@ _FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
     "take_columns": lambda c, o: 0,
     "rebatch": lambda c, o: 0,
     "random_fill": lambda c, o: 0,
+    "remember": lambda c, o: o[0].size,
 }
 
 

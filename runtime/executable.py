@@ -145,19 +145,24 @@ class Executable:
         """Host threads that compute; 0 where the hardware has its own."""
         return sum(device.threads for device in self.devices)
 
-    def read_later(self, names: Iterable[str]) -> Callable[[], dict[str, np.ndarray]]:
-        """Copies of blobs as they are after all that was run before; calling the result waits for them.
+    def remembered(self, runs: Iterable[int]) -> list[dict[Blob, np.ndarray]]:
+        """What the program remembers of each of these runs, by blob: (N, C, H, W), or () where only the sum is.
 
-        Raises
-        ------
-        NetdefError: as `blob`.
+        It is there until the program has run as often again as it remembers.
+
+        Parameters
+        ----------
+        runs: what `iteration` was.
         """
-        blobs = {name: self._blob(name) for name in names}
-        parts = {name: self._kept(self.parts.blob(blob), f"blob '{name}'") for name, blob in blobs.items()}
-        readers = {part.buffer: self.memory.read_later(part.buffer) for found in parts.values() for part in found}
-        return lambda: {
-            name: gathered(parts[name], blob.shape, lambda buffer: _outer(readers[buffer]())) for name, blob in blobs.items()
-        }
+        parts = self.parts.remembered
+        rings = {part.buffer: self.memory.read(part.buffer) for found in parts.values() for part in found}
+
+        def of(run: int, blob: Blob, found: list[Part]) -> np.ndarray:
+            rows = {part.buffer: _outer(rings[part.buffer][run % part.buffer.shape[0]]) for part in found}
+            sums = not found[0].buffer.shape[1:]
+            return np.sum(list(rows.values())) if sums else gathered(found, blob.shape, rows.__getitem__)
+
+        return [{blob: of(run, blob, found) for blob, found in parts.items()} for run in runs]
 
     def blob(self, name: str) -> np.ndarray:
         """A copy of a blob, (N, C, H, W) float32.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,6 @@ class Memory:
     def read(self, buffer: Buffer) -> np.ndarray:
         """A copy, in internal layout."""
         return self._devices[buffer.device].read(self.array(buffer))
-
-    def read_later(self, buffer: Buffer) -> Callable[[], np.ndarray]:
-        """A copy of what it holds after all that was run before; calling the result waits for it."""
-        return self._devices[buffer.device].read_later(self.array(buffer))
 
     def write(self, buffer: Buffer, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does."""

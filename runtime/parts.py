@@ -74,6 +74,12 @@ class Parts:
         return list(self._of_blob(blob, self.program.seeds))
 
     @property
+    def remembered(self) -> dict[Blob, list[Part]]:
+        """The blobs of which something stays from every run, and the rings where that of their parts does."""
+        rings = self.program.remembered
+        return {blob: list(self._of_blob(blob, rings)) for blob in self._whole(rings)}
+
+    @property
     def seeded(self) -> list[Blob]:
         """The blobs whose gradient the host gives."""
         return self._whole(self.program.seeds)

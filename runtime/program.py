@@ -208,6 +208,8 @@ class Program:
     learned: where copies of a parameter on several devices are updated by a part on each: the parts, as parameters, and where
         they lie.  Such a parameter's gradients and solver states are its parts'.
     scalars: by name and device.
+    remembered: blobs of which something stays from every run, and the rings where it does: (rounds, ...) float64, the blob's
+        shape behind the number of rounds, or nothing for its sum.
     division: how the net was divided; None on one device.
     """
 
@@ -224,6 +226,7 @@ class Program:
     states: Mapping[tuple[Parameter, str], Buffer] = field(default_factory=dict)
     scalars: Mapping[tuple[str, int], Buffer] = field(default_factory=dict)
     sources: tuple[SourceInput, ...] = ()
+    remembered: Mapping[Blob, Buffer] = field(default_factory=dict)
     division: Division | None = None
     plan: MemoryPlan | None = None
 

@@ -17,6 +17,7 @@ from runtime.commands.where import Where
 from runtime.data import open_source
 from runtime.solver.display import duration
 from runtime.solver.nets import load_net
+from runtime.solver.remember import remember_results
 from runtime.solver.results import TestResult
 from runtime.solver.snapshot import read_side
 from runtime.solver.sources import open_sources
@@ -53,7 +54,7 @@ def test(net_path: str, options: Options) -> None:
             hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
         )
     side = read_side(options.weights)
-    with options.compiler()(net, seed=side.get("seed"), backward=False) as exe:
+    with options.compiler()(net, seed=side.get("seed"), backward=False, update=remember_results) as exe:
         exe.load_weights(options.weights)
         open_sources(exe, partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip))
         sizes = [source.size for source in exe.sources.values()]

@@ -229,7 +229,7 @@ def drive(loop: TrainingLoop, run: Run, command: Command) -> int:
     try:
         outcome = loop.run()
     except DivergedError as error:
-        loop.tell("end", reason="diverged", iteration=solver.iteration, lines=[], error=str(error))
+        loop.tell("end", reason="diverged", iteration=error.iteration, lines=[], error=str(error))
         raise
     if outcome.interrupted:
         loop.tell("end", reason="interrupted", iteration=solver.iteration, lines=stopped(outcome, solver, command))

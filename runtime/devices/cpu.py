@@ -258,11 +258,6 @@ class CpuDevice:
         """A copy for the host."""
         return array.copy()
 
-    def read_later(self, array: np.ndarray) -> Callable[[], np.ndarray]:
-        """A copy for the host, made now."""
-        values = array.copy()
-        return lambda: values
-
     def close(self) -> None:
         """End the worker threads."""
         for queue in self._queues.values():

@@ -289,17 +289,6 @@ class CudaDevice:
         with self.here():
             return self.transfers.read(array)
 
-    def read_later(self, array: Any) -> Callable[[], np.ndarray]:
-        """A copy for the host, of after all that was run before; it is made while the host goes on, until it is called for."""
-        with self.here():
-            fetch = self.transfers.read_later(array)
-
-        def wait() -> np.ndarray:
-            with self.here():
-                return fetch()
-
-        return wait
-
     def close(self) -> None:
         """Wait for the card and give back what is held there.  What went wrong on it has been told already."""
         with suppress(NetdefError):

@@ -7,7 +7,6 @@ there.  A slot is used again only after the event recorded behind its last copy.
 from __future__ import annotations
 
 import ctypes
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,8 +78,6 @@ class Transfers:
         self._cupy, self._compute, self._upload, self._allocate = cupy, compute, upload, allocate
         self._small, self._large = Ring(cupy, SMALL_SLOTS, SMALL), Ring(cupy, LARGE_SLOTS, LARGE)
         self._lanes: dict[tuple[int, int], Lane] = {}
-        self._reading: list[Slot] = []  # all slots of read_later: one may be in flight whose reader has lost interest
-        self._free: defaultdict[int, list[Slot]] = defaultdict(list)
 
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy to the card, broadcast as NumPy does."""
@@ -127,27 +124,9 @@ class Transfers:
             flat[first : first + size] = slot.bytes[:size]
         return values
 
-    def read_later(self, array: Any) -> Callable[[], np.ndarray]:
-        """Start a copy for the host of what the array holds after all that was run before; calling the result waits for it."""
-        size, shape, dtype = array.nbytes, array.shape, np.dtype(array.dtype)
-        free = self._free[size]
-        slot = free.pop() if free else self._open_slot(size)
-        self._copy(slot.address, array.data.ptr, size, "DeviceToHost")
-        slot.used.record(self._compute)
-
-        def wait() -> np.ndarray:
-            slot.used.synchronize()
-            values = slot.array(shape, dtype).copy()
-            free.append(slot)
-            return values
-
-        return wait
-
     def close(self) -> None:
         """Give back all memory."""
         self._lanes.clear()
-        self._reading.clear()
-        self._free.clear()
 
     def _copy(self, target: int, source: int, size: int, kind: str) -> None:
         runtime = self._cupy.cuda.runtime
@@ -162,10 +141,6 @@ class Transfers:
         lane = Lane(slots, [self._allocate(size) for _ in range(ROUNDS)], events(), events())
         self._lanes[array.data.ptr, size] = lane
         return lane
-
-    def _open_slot(self, size: int) -> Slot:
-        self._reading.append(Slot(self._cupy, size))
-        return self._reading[-1]
 
 
 def pieces(values: np.ndarray, most: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -118,8 +118,5 @@ class Device(Protocol):
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host.  After all that was run before."""
 
-    def read_later(self, array: Any) -> Callable[[], np.ndarray]:
-        """As `read`, without waiting: of what the array holds after all that was run before; calling the result waits."""
-
     def close(self) -> None:
         """Give back threads, streams and memory."""

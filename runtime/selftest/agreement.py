@@ -90,6 +90,8 @@ def spoilt(step: Instruction, values: np.ndarray) -> np.ndarray:
     if step.kernel == "accumulate":  # adds to what is there
         return values
     rubbish = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+    if step.kernel == "remember":  # the other rows are other runs' results
+        return np.where(values == 0, values, rubbish)
     if step.kernel == "join_columns":  # the other columns are other instructions' results
         first = step.constants["offset"]
         values[:, first : first + step.inputs[0].shape[1]] = rubbish

@@ -128,8 +128,9 @@ class TrainingLoop:
         step = self.solver.iterate()
         due = self.display > 0 and step.iteration % self.display == 0
         shown = due or time.perf_counter() - self._shown_at >= self.live_interval
-        if shown:
-            step.settle()  # so that the time is that of all iterations, not only of starting them
+        # Where it is due anyhow wait here, so that the time is that of all iterations, not only of starting them.
+        if shown or self.solver.test_due or self.solver.snapshot_due or self.solver.iteration >= self.max_iter:
+            step.settle()
         now = time.perf_counter()
         for clock in (self.outcome.clock, self._since):
             clock.train(now - begun)

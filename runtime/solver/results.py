@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from netdef.graph import Net
+    from netdef.graph import Blob, Net
 
 SHOWN = 32  # elements of an output that are shown; larger ones (a batch of probabilities) are not
 
@@ -52,10 +52,21 @@ def numbers(outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
     return flat
 
 
-def loss_names(net: Net) -> list[tuple[str, float]]:
+def losses_of(net: Net) -> list[tuple[Blob, float]]:
     """The blobs that make the loss, with their weights."""
     tops = [pair for layer in net.layers for pair in zip(layer.tops, layer.loss_weights, strict=True)]
-    return [(blob.name, weight) for blob, weight in tops if weight]
+    return [(blob, weight) for blob, weight in tops if weight]
+
+
+def shown_of(net: Net) -> list[Blob]:
+    """The outputs that are small enough to show."""
+    return [blob for blob in net.outputs if blob.count <= SHOWN]
+
+
+def total_loss(net: Net, values: Mapping[Blob, np.ndarray]) -> float | None:
+    """The weighted sum of the losses, all of them among `values`; None for a net without any."""
+    losses = losses_of(net)
+    return float(sum(weight * float(values[blob].sum(dtype=np.float64)) for blob, weight in losses)) if losses else None
 
 
 def accuracy_names(net: Net, among: Iterable[str]) -> tuple[str, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,12 +22,13 @@ from runtime.solver.hdf5 import h5py_module
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
-from runtime.solver.results import TestResult, loss_names
+from runtime.solver.remember import remember_results
+from runtime.solver.results import TestResult, losses_of, total_loss
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
 from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
 from runtime.solver.sources import classes_of, open_sources, positions, seek
-from runtime.solver.steps import Part, Step, Steps
+from runtime.solver.steps import Step, Steps
 from runtime.solver.testing import run_test
 from runtime.solver.update import sgd
 
@@ -41,7 +41,11 @@ HOLD_OUT = 5  # of the images given as `data`, each class's 1st, 6th ... are for
 
 
 class DivergedError(NetdefError):
-    """The loss, or a weight, is no longer a finite number."""
+    """The loss of iteration `iteration`, or a weight after so many, is no longer a finite number."""
+
+    def __init__(self, message: str, hint: str, iteration: int):
+        super().__init__(message, hint=hint)
+        self.iteration = iteration
 
 
 @dataclass
@@ -108,7 +112,7 @@ class Solver:
         self.threads, self.cuda, self.split = threads, cuda, split
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
-        self.steps = Steps(self.parameters.iter_size, self.smoothed, self._diverged)
+        self.steps = Steps(self.parameters.iter_size, self._losses, self.smoothed, self._diverged)
         self.iteration = 0
         if self.parameters.snapshot_format == self.parameters.HDF5:
             h5py_module("snapshot_format: HDF5")  # missing, it is better missed now than at the first snapshot
@@ -134,7 +138,7 @@ class Solver:
 
     def _compile(self) -> None:
         update = sgd(self.parameters)
-        if not loss_names(self.nets.train):
+        if not losses_of(self.nets.train):
             raise NetdefError(
                 f"{self.nets.train.filename} has no loss to train",
                 hint="a SoftmaxWithLoss layer, or a loss_weight, makes one",
@@ -167,9 +171,7 @@ class Solver:
 
     def _testing(self, net: Net) -> dict[str, Any]:
         """How a test net is compiled."""
-        readable = {blob.name for blob in net.outputs}
-        keep = "outputs" if all(name in readable for name, _ in loss_names(net)) else "activations"
-        return {"seed": self.seed, "backward": False, "keep": keep, "split": self.split}
+        return {"seed": self.seed, "backward": False, "update": remember_results, "split": self.split}
 
     @property
     def loss(self) -> float:
@@ -221,13 +223,14 @@ class Solver:
     def iterate(self, **inputs: Any) -> Step:
         """One iteration: iter_size batches forward and backward, then the update.  Nothing else.
 
-        On a device that runs by itself nothing is waited for: a loss that is not finite shows when a Step's loss is asked for,
-        at the latest some iterations on.
+        On a device that runs by itself nothing is waited for: losses stay there, and are read when a Step's is asked for, before
+        a test, before a snapshot, and when those of 1024 batches (remember.ROUNDS) are there, for which there is room.  Only then
+        one that is not finite shows; the error names the first.
         """
         rate = self.rate.at(self.iteration)
         executable, parts = self.executable, self.parameters.iter_size
         executable.set_scalar("rate", rate)
-        step = Step(self.steps, self.iteration, rate)
+        step = Step(self.steps, self.iteration, rate, executable)
         for part in range(parts):
             # Each batch of an iteration has its own number, so that each has its own dropout masks.
             executable.set_scalar("iteration", self.iteration * parts + part)
@@ -235,12 +238,9 @@ class Solver:
             last = part == parts - 1
             if executable.runs_ahead:
                 executable.run_training(update=last, **inputs)
-                step.add(Part(executable, outputs=False))
                 continue
             executable.run_forward(**inputs)
-            step.add(Part(executable, outputs=False))
-            if not math.isfinite(step.so_far):  # before it spoils the weights
-                raise self._diverged(step)
+            step.look(part + 1)  # before it spoils the weights
             executable.backward()
             if last:
                 executable.update()
@@ -250,19 +250,19 @@ class Solver:
             step.settle()
         return step
 
-    def _diverged(self, step: Step) -> DivergedError:
-        what = f"the loss is {step.so_far} at iteration {step.iteration}"
-        return self._not_finite(what, step.rate, look=step.iteration == self.iteration)
+    def _losses(self, runs: Sequence[int]) -> list[float]:
+        return [total_loss(self.executable.net, values) or 0.0 for values in self.executable.remembered(runs)]
 
-    def _not_finite(self, what: str, rate: float, look: bool = True) -> DivergedError:
-        """look: whether the weights are still those that it happened with, so that its place can be found."""
-        layer = self.executable.first_non_finite() if look else None
+    def _diverged(self, step: Step) -> DivergedError:
+        return self._not_finite(f"the loss is {step.so_far} at iteration {step.iteration}", step.rate, step.iteration)
+
+    def _not_finite(self, what: str, rate: float, iteration: int) -> DivergedError:
+        """With the layer that it began in, as long as the weights are still those that it happened with."""
+        layer = self.executable.first_non_finite() if iteration == self.iteration else None
         where = f": the first layer whose output is not finite is {layer}" if layer else ""
-        return DivergedError(
-            what + where,
-            hint=f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, "
-            "or look for bad values in the data; earlier snapshots are untouched",
-        )
+        hint = f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, "
+        hint += "or look for bad values in the data; earlier snapshots are untouched"
+        return DivergedError(what + where, hint, iteration)
 
     # Testing
 
@@ -398,7 +398,7 @@ class Solver:
         for parameter in self._owners():
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
                 what = f"weights of {parameter} are not finite after iteration {self.iteration}"
-                raise self._not_finite(what, self.rate.at(self.iteration))
+                raise self._not_finite(what, self.rate.at(self.iteration), self.iteration)
 
     def __enter__(self) -> Solver:
         return self

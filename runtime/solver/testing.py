@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from runtime.solver.results import TestResult, accuracy_names
-from runtime.solver.steps import LAG, Part
+from runtime.solver.remember import ROUNDS
+from runtime.solver.results import TestResult, accuracy_names, numbers, shown_of, total_loss
 
 if TYPE_CHECKING:
     from runtime.executable import Executable
@@ -22,10 +22,11 @@ def run_test(
     on_batch: Callable[[int], None] = lambda done: None,
     **inputs: Any,
 ) -> TestResult | None:
-    """Run a net forward over `batches` batches.
+    """Run a net forward over `batches` batches; what they come to is read at the end, and when ROUNDS of them are unread.
 
     Parameters
     ----------
+    executable: one that remembers results, see runtime/solver/remember.py.
     iteration, index: go into the result; the iteration also numbers the batches for kernels that draw numbers.
     stop: asked before each batch; if it says so, there is no result.
     on_batch: told how many batches are done.
@@ -33,26 +34,29 @@ def run_test(
     """
     sums: defaultdict[str, float] = defaultdict(float)
     loss_sum: float | None = None
-    waiting: deque[Part] = deque()
+    unread: list[int] = []  # the numbers of runs
 
-    def add(part: Part) -> None:
+    def read() -> None:
         nonlocal loss_sum
-        if part.loss is not None:
-            loss_sum = (loss_sum or 0.0) + part.loss
-        for name, value in part.outputs.items():
-            sums[name] += value
+        for values in executable.remembered(unread):
+            loss = total_loss(executable.net, values)
+            if loss is not None:
+                loss_sum = (loss_sum or 0.0) + loss
+            for name, value in numbers({blob.name: values[blob] for blob in shown}).items():
+                sums[name] += value
+        unread.clear()
 
+    shown = shown_of(executable.net)
     for batch in range(batches):
         if stop():
             return None
-        executable.set_scalar("iteration", iteration * batches + batch)
+        unread.append(iteration * batches + batch)
+        executable.set_scalar("iteration", unread[-1])
         executable.run_forward(**inputs)
-        waiting.append(Part(executable, outputs=True))
-        if len(waiting) > (LAG if executable.runs_ahead else 0):
-            add(waiting.popleft())
+        if len(unread) == ROUNDS:
+            read()
         on_batch(batch + 1)
-    for part in waiting:
-        add(part)
+    read()
     means = {name: value / batches for name, value in sums.items()}
     mean_loss = None if loss_sum is None else loss_sum / batches
     return TestResult(iteration, index, mean_loss, means, accuracy_names(executable.net, means))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import blocks
 from runtime.program import Buffer, Instruction, Program
+from runtime.solver.remember import remember_losses
 
 if TYPE_CHECKING:
     from netdef.graph import Parameter
@@ -35,7 +36,7 @@ OLD_TYPES = {
 
 
 def sgd(solver: Any) -> Callable[[Program], Program]:
-    """What `runtime.compile(update=...)` takes: appends the update list that a SolverParameter asks for.
+    """What `runtime.compile(update=...)` takes: adds the update list that a SolverParameter asks for, and remembers the losses.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def sgd(solver: Any) -> Callable[[Program], Program]:
     kind = solver_type(solver)
     if kind not in TYPES:
         raise NetdefError(f"solver type {kind} is not available yet", hint=f"available: {', '.join(TYPES)}")
-    return lambda program: add_sgd(program, solver)
+    return lambda program: remember_losses(add_sgd(program, solver), solver.iter_size)
 
 
 def solver_type(solver: Any) -> str:

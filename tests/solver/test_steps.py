@@ -1,23 +1,30 @@
-"""Losses that are read later: in order, no more than asked for, none of them lost."""
+"""Losses that are read later: in order, no more than asked for, all at once, none of them lost."""
 
 import math
 
 import pytest
 
+from runtime.solver import steps as module
 from runtime.solver.smoothing import SmoothedLoss
-from runtime.solver.steps import LAG, Step, Steps
+from runtime.solver.steps import Step, Steps
 
 
-class Loss:
-    """A part whose loss is known; `read` counts how often it was asked for."""
+class Device:
+    """Gives the losses of runs; `reads`: which ones it was asked for, each time."""
 
-    def __init__(self, loss):
-        self.value, self.read = loss, 0
+    runs = 0  # as an executable says it
 
-    @property
-    def loss(self):
-        self.read += 1
-        return self.value
+    def __init__(self):
+        self.losses, self.reads = [], []
+
+    def read(self, runs):
+        self.reads.append(list(runs))
+        return [self.losses[run] for run in runs]
+
+
+@pytest.fixture
+def device():
+    return Device()
 
 
 @pytest.fixture
@@ -25,52 +32,109 @@ def smoothed():
     return SmoothedLoss(2)
 
 
+def make(device, smoothed, batches=1):
+    def diverged(step):
+        return ValueError(f"{step.so_far} at {step.iteration}")
+
+    return Steps(batches, device.read, smoothed, diverged)
+
+
 @pytest.fixture
-def steps(smoothed):
-    return Steps(1, smoothed, lambda step: ValueError(f"diverged at {step.iteration}"))
+def steps(device, smoothed):
+    return make(device, smoothed)
 
 
-def put(steps, *losses):
+def put(steps, device, *losses):
+    """Iterations of these losses, `batches` of them each."""
     made = []
-    for loss in losses:
-        step = Step(steps, len(made), 0.1)
-        step.add(Loss(loss))
+    for _ in range(len(losses) // steps.batches):
+        step = Step(steps, len(device.losses) // steps.batches, 0.1, device)
+        start = len(made) * steps.batches
+        device.losses += losses[start : start + steps.batches]
         steps.add(step)
         made.append(step)
     return made
 
 
-def reads(made):
-    return [step._parts[0].read > 0 for step in made]
-
-
-def test_only_what_is_asked_for_is_read(steps, smoothed):
-    made = put(steps, 1.0, 2.0, 4.0)
-    assert reads(made) == [False, False, False]
+def test_what_is_asked_for_is_read_with_all_before_it(steps, device, smoothed):
+    made = put(steps, device, 1.0, 2.0, 4.0)
+    assert device.reads == []
     assert made[1].loss == 2.0
-    assert reads(made) == [True, True, False]
+    assert made[0].loss == 1.0
     assert made[1].smoothed == smoothed.value == 1.5
+    assert device.reads == [[0, 1]]
     steps.settle()
-    assert reads(made) == [True, True, True]
-    assert (made[1].smoothed, made[2].smoothed, smoothed.value) == (1.5, 3.0, 3.0)
+    steps.settle()
+    assert device.reads == [[0, 1], [2]]
+    assert (made[0].smoothed, made[1].smoothed, made[2].smoothed, smoothed.value) == (1.0, 1.5, 3.0, 3.0)
 
 
-def test_one_of_long_ago_is_read(steps):
-    assert reads(put(steps, *[1.0] * (LAG + 2))) == [True, True] + [False] * LAG
+def test_they_are_read_before_their_places_are_taken(device, smoothed, monkeypatch):
+    monkeypatch.setattr(module, "ROUNDS", 7)
+    steps = make(device, smoothed, batches=2)
+    put(steps, device, *[1.0] * 4)
+    assert device.reads == []
+    put(steps, device, *[1.0] * 2)
+    assert device.reads == [[0, 1, 2, 3, 4, 5]]
+    put(steps, device, *[1.0] * 6)
+    assert device.reads[1:] == [[6, 7, 8, 9, 10, 11]]
 
 
-def test_divergence_ends_the_waiting(steps, smoothed):
-    made = put(steps, 1.0, math.nan, 3.0)
-    with pytest.raises(ValueError, match="diverged at 1"):
+def test_iterations_of_more_batches_than_places(device, smoothed, monkeypatch):
+    """There are as many as one iteration needs, then."""
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    steps = make(device, smoothed, batches=3)
+    put(steps, device, 1.0, 2.0, 3.0, 3.0, 4.0, 5.0)
+    assert device.reads == [[0, 1, 2], [3, 4, 5]]
+    assert smoothed.value == 3.0
+
+
+def test_the_first_that_diverged_is_told(steps, device, smoothed):
+    made = put(steps, device, 1.0, math.nan, 3.0, math.inf)
+    with pytest.raises(ValueError, match="nan at 1"):
         steps.settle()
-    steps.settle()
+    assert made[0].loss == 1.0
     assert smoothed.value == 1.0
-    assert reads(made) == [True, True, False]
 
 
-def test_what_is_forgotten_is_not_read(steps, smoothed):
-    made = put(steps, 1.0)
+def test_what_came_of_it_stays_bad(steps, device, smoothed):
+    made = put(steps, device, 1.0, math.inf, 3.0)
+    for ask in (steps.settle, steps.settle, made[1].settle, lambda: made[2].loss, lambda: made[2].smoothed):
+        with pytest.raises(ValueError, match="inf at 1"):
+            ask()
     steps.forget()
     steps.settle()
-    assert reads(made) == [False]
+    assert device.reads == [[0, 1, 2]]
+    assert smoothed.value == 1.0
+
+
+def test_the_batch_that_diverged_is_the_one_that_is_told(device, smoothed):
+    """Not the sum with what came after it, which would be no number."""
+    steps = make(device, smoothed, batches=3)
+    (step,) = put(steps, device, 1.0, math.inf, -math.inf)
+    with pytest.raises(ValueError, match="inf at 0"):
+        step.settle()
+
+
+def test_a_look_at_an_iteration_that_is_not_done(device, smoothed):
+    steps = make(device, smoothed, batches=2)
+    step = Step(steps, 0, 0.1, device)
+    device.losses = [1.0, 2.0]
+    step.look(1)
+    assert step.so_far == 0.5
+    step.look(2)
+    steps.add(step)
+    assert (step.loss, smoothed.value) == (1.5, 1.5)
+    assert device.reads == [[0], [0, 1]]
+    device.losses += [math.nan, 0.0]
+    with pytest.raises(ValueError, match="nan at 1"):
+        Step(steps, 1, 0.1, device).look(1)
+    steps.settle()  # it is none of those that were done
+
+
+def test_what_is_forgotten_is_not_read(steps, device, smoothed):
+    put(steps, device, 1.0)
+    steps.forget()
+    steps.settle()
+    assert device.reads == []
     assert smoothed.value == 0.0

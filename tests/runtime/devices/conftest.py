@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from runtime.solver import remember, steps, testing
 from tests.runtime.devices.fake_cupy import Cards, install
 from tests.runtime.kernels.cuda.on_cpu import build
 
@@ -38,3 +39,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cards]]:
     yield build
     for cards in made:
         cards.check()
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Calling it makes rings of so many rows."""
+
+    def set_to(count: int) -> None:
+        for module in (remember, steps, testing):
+            monkeypatch.setattr(module, "ROUNDS", count)
+
+    return set_to

@@ -46,6 +46,7 @@ class Cards:
         self.peers, self.execute, self.capability = peers, execute, capability
         self.launched: list[str] = []  # functions, as they ran
         self.calls: Counter[str] = Counter()  # of the host, by kind; "blocked": those of "synchronize" that had to wait
+        self.downloads = 0  # copies from a card to the host that ran, those of graphs too
         self._local = threading.local()
 
     @property
@@ -132,6 +133,10 @@ def install(monkeypatch: Any, cards: Cards) -> Cards:
 def _runtime(cards: Cards) -> SimpleNamespace:
     """cupy.cuda.runtime."""
 
+    def move(target: int, source: int, size: int) -> None:
+        cards.downloads += is_on_card(source) and not is_on_card(target)
+        cards.find(target, size)[:] = cards.find(source, size)
+
     def copy(target: int, source: int, size: int, stream: int, what: str) -> None:
         queue = stream_of(cards, stream)
         try:
@@ -142,7 +147,7 @@ def _runtime(cards: Cards) -> SimpleNamespace:
                 queue.capture.broken = True
             raise
         cards.calls[what] += 1
-        cards.scheduler.put(queue, lambda: _move(cards.find(target, size), cards.find(source, size)), what)
+        cards.scheduler.put(queue, lambda: move(target, source, size), what)
 
     def memcpyAsync(dst: int, src: int, size: int, kind: int, stream: int) -> None:  # noqa: N802
         kinds = {1: (False, True), 2: (True, False), 3: (True, True)}
@@ -199,10 +204,6 @@ def _runtime(cards: Cards) -> SimpleNamespace:
         driverGetVersion=lambda: 12090, runtimeGetVersion=lambda: 12090,
         deviceCanAccessPeer=deviceCanAccessPeer, deviceEnablePeerAccess=deviceEnablePeerAccess,
     )  # fmt: skip
-
-
-def _move(target: np.ndarray, source: np.ndarray) -> None:
-    target[:] = source
 
 
 def stream_of(cards: Cards, pointer: int) -> Queue:

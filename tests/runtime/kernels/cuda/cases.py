@@ -161,6 +161,14 @@ def solver_cases() -> Iterator[Case]:
             yield Case("clip_scale", (Spec((n,), positive(n).draw, "float64"), out(1)), {"clip": clip, "scale": 0.25}, close=1e-6)
 
 
+def remembering_cases() -> Iterator[Case]:
+    """Rows in the middle, at the end, and used again; of single numbers, of some, and of sums."""
+    for turn in (0, 6, 7, 5_000_000_007):
+        for n, columns in ((1, 1), (5, 5), (3, 1), (1023, 1), (2 * BLOCK + 5, 1), (1024, 32)):
+            ring = Spec((7, columns), normal(7, columns).draw, "float64")
+            yield Case("remember", (normal(n), value(turn, "int64"), ring), close=1e-12)
+
+
 def class_cases() -> Iterator[Case]:
     """(outer, C, inner)."""
     scratch = {"scratch": 128}
@@ -314,7 +322,7 @@ def image_cases() -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     families = (
-        elementwise_cases, dropout_cases, solver_cases, class_cases, pooling_cases, lrn_cases, convolution_cases,
+        elementwise_cases, dropout_cases, solver_cases, remembering_cases, class_cases, pooling_cases, lrn_cases, convolution_cases,
         inner_product_cases, copying_cases, image_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

@@ -24,6 +24,7 @@ ALSO_SINGLY = {
     "image_transform": (4, "bytes of images and their mean, as a crop starts at any pixel; where each does, and which is mirrored"),
     "image_transform_shifted": (5, "the same, and each image's shift"),
     "rebatch": (1, "the batch as it was, where the numbers of a pack lie apart"),
+    "remember": (2, "the number of the run, and the one sum of a block"),
     "sgd_update": (2, "the rate and the scale"),
     "softmax_loss": (3, "of the probabilities the label's, which lies elsewhere for each image; the loss and its divisor"),
     "softmax_loss_backward": (2, "the loss's gradient and its divisor"),
