@@ -13,7 +13,8 @@ A family's lowering (runtime/layers/*.py) is one function that asks the builder 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from netdef.graph import Blob, Net, Parameter
     from netdef.layers.base import Layer
     from netdef.layers.cuts import Region, Run
+
 
 @dataclass(frozen=True, eq=False)
 class Partial:
@@ -48,11 +50,17 @@ class Partial:
     fresh: bool
 
 
+def no_region(blob: Blob) -> None:
+    """Of a net that is not divided, a blob is no part of another."""
+
+
 Lowering = Callable[[Any, "Builder"], None]  # each takes its own family
 Outputs = Buffer | tuple[Buffer, ...]
+Regions = Callable[["Blob"], "tuple[Region, tuple[int, ...]] | None"]
 
 _LOWERINGS: dict[type, Lowering] = {}
 _GRADIENTS: dict[type, Collection[int] | None] = {}
+PARTS = 2  # the paper's devices
 _PARAMETER_SUFFIXES = {0: "w", 1: "b"}
 
 
@@ -111,6 +119,12 @@ def gradient_bottoms(layer: Layer) -> Collection[int]:
     return range(len(layer.bottoms)) if allowed is None else allowed
 
 
+def is_chain(net: Net) -> bool:
+    """Whether no blob's gradient is the sum of several layers'."""
+    readers = Counter(layer.bottoms[index] for layer in net.layers for index in gradient_bottoms(layer))
+    return max(readers.values(), default=0) <= 1
+
+
 class Builder:
     """Collects the instructions of a net while its layers are lowered one after another.
 
@@ -122,6 +136,7 @@ class Builder:
     seeds: the blobs whose gradient the host gives (the program's outputs, or its losses).
     seed: the run's random seed.
     region: of a net divided over devices, which part of which shape a blob is.
+    whole: the net as it was before it was divided.
     """
 
     def __init__(
@@ -131,9 +146,11 @@ class Builder:
         wanted: Collection[tuple[Layer, int]] = (),
         seeds: Collection[Blob] = (),
         seed: int = 0,
-        region: Callable[[Blob], tuple[Region, tuple[int, ...]] | None] = lambda blob: None,
+        region: Regions = no_region,
+        whole: Net | None = None,
     ):
         self.net = net
+        self._parts = PARTS if is_chain(whole or net) else 1
         self.phase = net.phase
         self._live, self._wanted, self._seed = live, wanted, seed
         self._layer: Layer | None = None
@@ -229,6 +246,15 @@ class Builder:
 
     # Gradients
 
+    def parts(self, layer: Layer) -> int:
+        """In how many parts a layer's channels are computed and summed over, each rounded by itself, in their order.
+
+        As many as devices that share the layer would make, so that one device's numbers are theirs to the bit.  Not in nets that
+        are no chain: there devices add several layers' gradients first.
+        """
+        share = layer.tops[0].shape[1:2] != layer.whole.tops[0].shape[1:2]
+        return 1 if share else self._parts
+
     def needs_gradient(self, layer: Layer, bottom: int) -> bool:
         """Whether backward must compute the gradient of a bottom."""
         return layer in self._live and (layer, bottom) in self._wanted
@@ -275,6 +301,14 @@ class Builder:
         """Append a kernel to the current layer's part of the backward list."""
         assert self._layer is not None
         self.backward_lists[self._layer].append(self._instruction(kernel, inputs, out, options))
+
+    def backward_sum(self, out: Buffer, terms: Iterable[Callable[[Buffer], None]]) -> None:
+        """Let `out` be the sum of terms, each of which is told where to write and appends its kernels, in their order."""
+        for number, term in enumerate(terms):
+            target = Buffer(f"{out.name}.{number}", out.shape, "gradient", device=out.device) if number else out
+            term(target)
+            if number:
+                self.backward("add", out.flat(), target.flat(), out=out.flat(), inplace=True)
 
     def _instruction(self, kernel: str, inputs: tuple[Buffer, ...], out: Outputs, options: dict[str, Any]) -> Instruction:
         outputs = out if isinstance(out, tuple) else (out,)

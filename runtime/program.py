@@ -72,6 +72,12 @@ class Buffer:
         """The same memory, from element `offset` on, under another shape."""
         return Buffer(self.name, shape, self.role, self.dtype, base=self, offset=offset)
 
+    def rows(self, begin: int, end: int) -> Buffer:
+        """Entries [begin, end) of the first axis, and named so."""
+        row = prod(self.shape[1:])
+        name = f"{self.name}[{begin}:{end}]"
+        return Buffer(name, (end - begin, *self.shape[1:]), self.role, self.dtype, base=self, offset=begin * row)
+
     def flat(self) -> Buffer:
         """The same memory as one run of elements."""
         return self.view((self.size,))

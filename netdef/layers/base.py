@@ -47,6 +47,7 @@ class Layer:
     propagate_down: one a bottom; None leaves it to what needs a gradient.
     in_place: one a top; whether it takes the name of the bottom at its place.
     device: which of the program's devices runs it.
+    whole: the layer that this one is a device's share of; itself if it is none.
     """
 
     bottoms_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
@@ -80,6 +81,7 @@ class Layer:
         self.propagate_down = ()
         self.in_place = ()
         self.device = 0
+        self.whole: Layer = self
         self.assumed: Shape = ()  # what images are whose size the file does not tell
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

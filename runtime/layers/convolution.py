@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from netdef import NetdefError
 from netdef.layers.convolution import Convolution
+from netdef.layers.cuts import even_cuts
 from runtime.kernels.cpu.convolution import position_run, row_block
 from runtime.lowering import Builder, lowers
 from runtime.program import Buffer
 
 FORWARD_COLUMNS = 512  # output positions x batch in one GEMM: its im2col matrix and result stay in the caches
 BACKWARD_COLUMNS = 2048
+WIDE = 96  # outputs: AlexNet's first layer; narrower products would take longer in parts
 CHANNEL_BLOCK = 16  # input channels of one item of the input gradient by col2im
 
 
@@ -39,7 +42,7 @@ def _lower_pair(layer: Convolution, build: Builder, index: int) -> None:
         "dilation": layer.dilation,
         "group": layer.group,
     }
-    _convolve(build.forward, x, w, b, y, geometry, layer.bias_term, layer.macs)
+    _convolve(build.forward, x, w, b, y, geometry, _parts(layer, build), layer.bias_term, layer.macs)
     if layer.bias_term and build.needs_parameter_gradient(layer, 1):
         dy = build.top_gradient(layer, index)
         rows = build.view(dy, (1, y.shape[0], y.shape[1], y.shape[2] * y.shape[3]))
@@ -51,13 +54,13 @@ def _lower_pair(layer: Convolution, build: Builder, index: int) -> None:
 
 
 def _convolve(
-    append: Any, x: Buffer, w: Buffer, b: Buffer, y: Buffer, geometry: dict[str, Any], bias: bool, macs: int
+    append: Any, x: Buffer, w: Buffer, b: Buffer, y: Buffer, geometry: dict[str, Any], parts: int, bias: bool, macs: int
 ) -> None:
     positions, N = y.shape[1] * y.shape[2], y.shape[3]
     rows = w.size // w.shape[0]
     run = position_run(positions, N, FORWARD_COLUMNS)
     append(
-        "conv2d", x, w, b, out=y, **geometry, run=run, has_bias=bias, relu=False, slope=0.0,
+        "conv2d", x, w, b, out=y, **geometry, run=run, parts=parts, has_bias=bias, relu=False, slope=0.0,
         scratch=rows * run * N, macs=macs,
     )  # fmt: skip
 
@@ -65,27 +68,46 @@ def _convolve(
 def _weight_gradient(layer: Convolution, build: Builder, index: int, geometry: dict[str, Any]) -> None:
     x, dy, dw = build.bottom(layer, index), build.top_gradient(layer, index), build.parameter_gradient(layer, 0)
     rows, N = dw.size // dw.shape[0], x.shape[3]
-    block = row_block(rows, layer.group)
+    whole = layer.whole
+    assert isinstance(whole, Convolution)
+    block = row_block(rows, whole.group)  # the same on all devices
     run = position_run(dy.shape[1] * dy.shape[2], N, BACKWARD_COLUMNS)
     scratch = 2 * dw.shape[0] // layer.group * block + block * run * N
     build.backward(
-        "conv2d_weight_gradient", x, dy, out=dw, **geometry, run=run, block=block, scratch=scratch, macs=layer.macs
-    )
+        "conv2d_weight_gradient", x, dy, out=dw, **geometry, run=run, block=block, parts=_parts(layer, build),
+        scratch=scratch, macs=layer.macs,
+    )  # fmt: skip
 
 
 def _input_gradient(layer: Convolution, build: Builder, index: int, geometry: dict[str, Any]) -> None:
     w, dy, dx = build.parameter(layer, 0), build.top_gradient(layer, index), build.bottom_gradient(layer, index)
-    O, per_group, kh, kw = w.shape
+    cuts = even_cuts(layer.num_output, _parts(layer, build))
+    if len(cuts) == 1:
+        _gradient_of_outputs(layer, build, geometry, w, dy, dx)
+    else:
+        append = partial(_gradient_of_outputs, layer, build, geometry)
+        build.backward_sum(dx, [partial(append, w.rows(*cut), dy.rows(*cut)) for cut in cuts])
+
+
+def _parts(layer: Convolution, build: Builder) -> int:
+    """In how many parts a group's outputs are computed: groups lie on one device or another as they are."""
+    return build.parts(layer) if layer.group == 1 and layer.num_output >= WIDE else 1
+
+
+def _gradient_of_outputs(
+    layer: Convolution, build: Builder, geometry: dict[str, Any], w: Buffer, dy: Buffer, dx: Buffer
+) -> None:
+    """dx from some of the outputs and their weights."""
+    (O, per_group, kh, kw), group = w.shape, geometry["group"]
+    macs = layer.macs * O // layer.num_output
     # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
-    if layer.stride == (1, 1) and O // layer.group < 2 * per_group:
-        flipped = build.saved(layer, "flipped", (per_group * layer.group, O // layer.group, kh, kw))
-        build.backward("flip_weights", w, out=flipped, group=layer.group)
+    if layer.stride == (1, 1) and O // group < 2 * per_group:
+        flipped = build.saved(layer, "flipped", (per_group * group, O // group, kh, kw))
+        build.backward("flip_weights", w, out=flipped, group=group)
         full = [d * (k - 1) - p for d, k, p in zip(layer.dilation, layer.kernel, layer.pad, strict=True)]
-        _convolve(build.backward, dy, flipped, flipped, dx, {**geometry, "pad": tuple(full)}, False, layer.macs)
+        _convolve(build.backward, dy, flipped, flipped, dx, {**geometry, "pad": tuple(full)}, 1, False, macs)
         return
     block = min(CHANNEL_BLOCK, per_group)
     run = position_run(dy.shape[1] * dy.shape[2], dy.shape[3], BACKWARD_COLUMNS)
     scratch = block * kh * kw * run * dy.shape[3]
-    build.backward(
-        "conv2d_input_gradient", dy, w, out=dx, **geometry, run=run, block=block, scratch=scratch, macs=layer.macs
-    )
+    build.backward("conv2d_input_gradient", dy, w, out=dx, **geometry, run=run, block=block, scratch=scratch, macs=macs)

@@ -32,7 +32,8 @@ def lower(
     NetdefError: if a layer's type has no kernels.
     """
     flow = gradient_flow(net, losses_only) if backward else Flow()
-    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, *([division.region] if division else []))
+    divided = (division.region, division.whole) if division else ()
+    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, *divided)
     for layer in net.layers:
         build.lower(layer)
     if build.partial_contributions:

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.product_cuts import product_cuts
 from runtime.kernels.registry import kernel
 
 Pair = tuple[int, int]
@@ -126,17 +127,17 @@ def row_block(rows: int, group: int) -> int:
     return -(-rows // blocks)
 
 
-def _conv_items(x, w, b, y, kernel, stride, pad, dilation, group, run, has_bias, relu, slope):
+def _conv_items(x, w, b, y, kernel, stride, pad, dilation, group, run, parts, has_bias, relu, slope):
     return group * -(-(y.shape[1] * y.shape[2]) // run)
 
 
 @kernel(items=_conv_items)
 def conv2d(
-    begin, end, x, w, b, y, scratch, kernel, stride, pad, dilation, group, run, has_bias, relu, slope
+    begin, end, x, w, b, y, scratch, kernel, stride, pad, dilation, group, run, parts, has_bias, relu, slope
 ):  # fmt: skip
     """y (O, OH, OW, N) = w (O, C/group, kh, kw) * x (C, H, W, N) + b (O,), then ReLU if asked.
 
-    Item: a run of positions in a group.
+    Item: a run of positions in a group.  parts: of a group's outputs, see `product_cuts`.
     """
     (C, _, _, N), (O, OH, OW, _) = x.shape, y.shape
     rows, positions = w[0].size, OH * OW
@@ -155,20 +156,21 @@ def conv2d(
             col = scratch[: rows * (where.stop - where.start)].reshape(rows, -1)
             im2col(x[inputs], col, 0, rows, position0, position1, OW, kernel, stride, pad, dilation)
         result = columns[outputs, where]
-        np.matmul(weights[outputs], col, out=result)
+        for cut in product_cuts(O // group, rows, result.shape[1], parts):
+            np.matmul(weights[outputs][cut], col, out=result[cut])
         if has_bias or relu:
             bias_relu_rows(result, b[outputs] if has_bias else weights[0], has_bias, relu, slope)
 
 
-def _weight_items(x, dy, dw, kernel, stride, pad, dilation, group, run, block):
+def _weight_items(x, dy, dw, kernel, stride, pad, dilation, group, run, block, parts):
     return group * -(-dw[0].size // block)
 
 
 @kernel(items=_weight_items)
-def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, dilation, group, run, block):
+def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, dilation, group, run, block, parts):
     """dw (O, C/group, kh, kw) = sum over batch and positions of dy (O, OH, OW, N) times x's windows.
 
-    Item: a block of dw's columns.
+    Item: a block of dw's columns.  parts: of a group's outputs, see `product_cuts`.
     """
     (C, _, _, N), (O, OH, OW, _) = x.shape, dy.shape
     rows, positions, M = dw[0].size, OH * OW, O // group
@@ -179,7 +181,7 @@ def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, 
         g, row0 = item // blocks, item % blocks * block
         row1 = min(row0 + block, rows)
         height = row1 - row0
-        tall = height >= M  # BLAS is a fifth faster when the longer side of the result comes first
+        tall = height >= M // parts  # BLAS is a fifth faster when the longer side of the result comes first
         size = M * height
         total, part = (scratch[i * size : (i + 1) * size].reshape((height, M) if tall else (M, height)) for i in (0, 1))
         space = scratch[2 * size :]
@@ -191,10 +193,11 @@ def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, 
             im2col(inputs, col, row0, row1, position0, position1, OW, kernel, stride, pad, dilation)
             product = part if position0 else total
             outputs = gradients[g * M : (g + 1) * M, where]
-            if tall:
-                np.matmul(col, outputs.T, out=product)
-            else:
-                np.matmul(outputs, col.T, out=product)
+            for cut in product_cuts(M, outputs.shape[1], height, parts, transposed=True, tall=tall):
+                if tall:
+                    np.matmul(col, outputs[cut].T, out=product[:, cut])
+                else:
+                    np.matmul(outputs[cut], col.T, out=product[cut])
             if position0:
                 total += part
         result[g * M : (g + 1) * M, row0:row1] = total.T if tall else total

@@ -1,9 +1,9 @@
 """AlexNet at full size, on one device and on several.
 
-A pass forward and back is the same to rounding.  Over many iterations it is not, nor is one device to itself with the last bits of
-its weights changed: some of the millions of ReLUs and maxima always lie so near their border that a rounding decides, and there
-gradients jump (tools/compare_placements.py shows it).  Without those borders the weights after 20 iterations are the same to
-rounding.
+On the paper's two devices all numbers are the same to the bit.  With other placements a pass forward and back is the same to
+rounding.  Over many iterations it is not, nor is one device to itself with the last bits of its weights changed: some of the
+millions of ReLUs and maxima always lie so near their border that a rounding decides, and there gradients jump
+(tools/compare_placements.py shows it).  Without those borders the weights after 20 iterations are the same to rounding.
 """
 
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ def one() -> tuple[Values, Values]:
     return one_pass("cpu")
 
 
-@pytest.mark.parametrize(("split", "count"), [("groups", 2), ("groups", 4), ("batch", 2), ("hybrid", 2)])
+@pytest.mark.parametrize(("split", "count"), [("groups", 4), ("batch", 2), ("hybrid", 2)])
 def test_one_pass(one: tuple[Values, Values], split: str, count: int) -> None:
     blobs, gradients = one_pass(devices(count), split)
     assert max(difference(one[0][name], blobs[name]) for name in one[0]) < 1e-5
@@ -81,10 +81,17 @@ def test_one_pass(one: tuple[Values, Values], split: str, count: int) -> None:
     assert np.median([*apart.values()]) < 1e-5 or min(apart.values()) < 1e-6, apart
 
 
-def test_weights_after_20_iterations() -> None:
+def test_weights_after_20_iterations_on_the_papers_two_devices() -> None:
+    begun, expected = weights_of(alexnet(), "cpu")
+    _, found = weights_of(alexnet(), devices(2), "groups")
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    assert all((begun[name] != expected[name]).any() for name in expected)
+
+
+def test_weights_after_20_iterations_by_images() -> None:
     text = without_kinks(alexnet())
     begun, expected = weights_of(text, "cpu")
-    _, found = weights_of(text, devices(2))
+    _, found = weights_of(text, devices(2), "batch")
     for name in expected:
         apart, learned = (np.linalg.norm(weights - expected[name]) for weights in (found[name], begun[name]))
         assert apart < 1e-6 * np.linalg.norm(expected[name]) or not np.any(begun[name]), name

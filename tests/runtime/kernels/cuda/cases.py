@@ -270,13 +270,14 @@ def convolution_cases() -> Iterator[Case]:
         w = (O, C // group, *kernel)
         geometry = {"kernel": kernel, "stride": stride, "pad": pad, "dilation": dilation, "group": group}
         cpu = {"run": positions, "scratch": 2 * O * rows + C * prod(kernel) * positions * N}
+        cut = {**cpu, "parts": 2 if group == 1 else 1}
         for rows_at_once in (1, 3, OH):
             limit = 4 * group * rows * OW * N * rows_at_once
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
-            yield Case("conv2d", arrays, {**geometry, **extra}, cpu, close=1e-4, workspace=limit)
+            yield Case("conv2d", arrays, {**geometry, **extra}, cut, close=1e-4, workspace=limit)
             parts = (normal(*x), normal(*y), out(*w))
-            yield Case("conv2d_weight_gradient", parts, geometry, {**cpu, "block": rows}, close=1e-3, workspace=limit)
+            yield Case("conv2d_weight_gradient", parts, geometry, {**cut, "block": rows}, close=1e-3, workspace=limit)
             parts = (normal(*y), normal(*w), out(*x))
             yield Case("conv2d_input_gradient", parts, geometry, {**cpu, "block": C // group}, close=1e-4, workspace=limit)
         yield Case("flip_weights", (normal(*w), out(C, O // group, *kernel)), {"group": group}, close=0)
@@ -290,9 +291,9 @@ def inner_product_cases() -> Iterator[Case]:
             for has_bias, relu in ((False, False), (True, True), (True, False)):
                 constants = {"transpose": transpose, "has_bias": has_bias, "relu": relu, "slope": 0.0}
                 b = normal(O) if has_bias else normal(*w)
-                yield Case("inner_product", (normal(A, K, N), normal(*w), b, out(A, O, N)), constants)
+                yield Case("inner_product", (normal(A, K, N), normal(*w), b, out(A, O, N)), constants, {"parts": 2})
             parts = (normal(A, K, N), normal(A, O, N), out(*w))
-            yield Case("inner_product_weight_gradient", parts, {"transpose": transpose}, {"scratch": O * K}, close=1e-4)
+            yield Case("inner_product_weight_gradient", parts, {"transpose": transpose}, {"scratch": O * K, "parts": 1}, close=1e-4)
             parts = (normal(A, O, N), normal(*w), out(A, K, N))
             yield Case("inner_product_input_gradient", parts, {"transpose": transpose})
         yield Case("bias_gradient", (normal(A, O, 1, N), out(O)))
