@@ -10,6 +10,7 @@ import runtime
 from netdef import NetdefError
 from netdef.language import read_text
 from netdef.schema import message_class
+from runtime.solver.solver import DivergedError
 from tests.solver.nets import IMAGES, SOLVER
 
 FED = """
@@ -117,6 +118,19 @@ def test_a_stopped_test_leaves_no_trace(start):
     asked = []
     assert solver.test(stop=lambda: asked.append(1) or len(asked) > 2) is None
     assert solver.rate.best is None
+
+
+@pytest.mark.parametrize("iter_size", [1, 2])
+def test_a_loss_that_is_no_number_does_not_reach_the_weights(start, batch, iter_size):
+    """Where it is the host that computes: so that the layer can be named that it came from."""
+    solver = start(SOLVER + f"iter_size: {iter_size}", "fed.net")
+    solver.step(2, **batch)
+    before = solver.executable.param("fc", 0)
+    with pytest.raises(DivergedError, match=r"the loss is nan at iteration 2: the first layer whose .* is fc\n"):
+        solver.step(1, data=np.full((4, 6), np.nan), label=batch["label"])
+    np.testing.assert_array_equal(solver.executable.param("fc", 0), before)
+    assert solver.iteration == 2
+    solver.step(1, **batch)
 
 
 def test_gradients_of_an_iteration_are_summed(start, batch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import netdef.cli
 from runtime.solver.display import Reporter
 from runtime.solver.loop import TrainingLoop
 from runtime.solver.solver import DivergedError, Solver
@@ -33,12 +35,22 @@ class Records:
         pass
 
     @property
-    def rows(self) -> list[tuple[Any, ...]]:
-        """What does not depend on the clock, as it is printed."""
-        return [
-            (r["event"], r["iteration"], *(f"{r[name]:.4g}" for name in ("loss", "batch_loss", "rate") if name in r))
-            for r in self.kept
-        ]
+    def order(self) -> list[tuple[str, int]]:
+        return [(record["event"], record["iteration"]) for record in self.kept]
+
+    @property
+    def numbers(self) -> list[float]:
+        return [record[name] for record in self.kept for name in ("loss", "batch_loss", "rate") if name in record]
+
+    def since(self, iteration: int) -> Records:
+        later = Records()
+        later.kept = [record for record in self.kept if record["iteration"] >= iteration]
+        return later
+
+
+def check(found: Records, expected: Records) -> None:
+    assert found.order == expected.order
+    assert found.numbers == pytest.approx(expected.numbers, rel=1e-4)
 
 
 RUN = {
@@ -48,9 +60,12 @@ RUN = {
 TESTED = IMAGES.replace("train layer data", "layer data") + "test layer top1: Accuracy(fc, label)\n"
 
 
+def solver_text(**fields: Any) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in {**RUN, **fields}.items())
+
+
 def start(devices: str, out: str = ".", **fields: Any) -> Solver:
-    Path("images.net").write_text(TESTED)
-    return Solver(" ".join(f"{name}: {value}" for name, value in {**RUN, **fields}.items()), "images.net", devices, out=out)
+    return Solver(solver_text(**fields), "images.net", devices, out=out)
 
 
 class StopAfter:
@@ -82,6 +97,7 @@ def go(devices: str, resume: str | None = None, out: str = ".", stop: float = fl
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    Path("images.net").write_text(TESTED)
     return tmp_path
 
 
@@ -98,20 +114,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_run_tells_what_the_cpus_tells(
     machine: Machine, execute: Callable, folder: Path, rounds, places: int, fields: Any
 ) -> None:
-    expected = go("cpu", **fields).rows
+    expected = go("cpu", **fields)
     rounds(places)
     machine(execute=execute, seed=places)
-    assert go("gpu:0", out="card", **fields).rows == expected
+    check(go("gpu:0", out="card", **fields), expected)
 
 
 def test_interrupted_and_resumed_between_two_displays(machine: Machine, execute: Callable, folder: Path, rounds) -> None:
     """Where the ring holds nothing of before the snapshot, and the mean goes on with the losses that the snapshot brought."""
-    expected = go("cpu").rows
+    expected = go("cpu").since(6)
+    assert expected.order == [("train", 8)]
     rounds(5)
     machine(execute=execute, seed=1)
     go("gpu:0", out="card", stop=6)
-    rest = go("gpu:0", resume="card/run_iter_6.solverstate").rows
-    assert rest == [row for row in expected if row[1] >= 6] != []
+    check(go("gpu:0", resume="card/run_iter_6.solverstate"), expected)
 
 
 def test_a_solver_that_goes_back_reads_nothing_old(machine: Machine, execute: Callable, folder: Path, rounds) -> None:
@@ -146,30 +162,39 @@ EXPLODES = {"lr_policy": '"multistep"', "gamma": 1e38, "stepvalue": 5, "weight_d
 )
 def test_a_run_that_diverges_keeps_nothing_of_it(machine: Machine, execute: Callable, folder: Path, fields: Any) -> None:
     """The first bad iteration is named, whenever it is found; what is shown and written before is the CPU's."""
-    expected = go("cpu", out="host", **EXPLODES, **fields).rows
-    assert expected[-1] == ("the loss is nan at iteration 6", 6)
+    expected = go("cpu", out="host", **EXPLODES, **fields)
+    assert expected.order[-1] == ("the loss is nan at iteration 6", 6)
     machine(execute=execute, seed=2)
-    found = go("gpu:0", out="card", **EXPLODES, **fields).rows
-    assert found == expected
+    check(go("gpu:0", out="card", **EXPLODES, **fields), expected)
     files = [sorted(path.name for path in folder.glob(f"{out}/*")) for out in ("host", "card")]
     assert files[0] == files[1]
     assert bool(files[1]) == ("snapshot" in fields)
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
-def test_what_diverged_is_never_written(machine: Machine, execute: Callable, folder: Path) -> None:
+def test_the_log_says_where_it_ended(machine: Machine, execute: Callable, folder: Path) -> None:
+    """Not how far the card was when that was found."""
+    machine(execute=execute, seed=1)
+    Path("solver.txt").write_text(solver_text(**EXPLODES))
+    assert netdef.cli.run(["train", "images.net", "solver.txt", "--devices", "gpu:0", "--out", "run"]) == 2
+    last = json.loads(Path("run/log.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["reason"], last["iteration"]) == ("end", "diverged", 6)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+def test_what_diverged_is_never_written_or_tested(machine: Machine, execute: Callable, folder: Path) -> None:
     """Not even where somebody who was told goes on, with weights that are finite all the same."""
     machine(execute=execute, seed=1)
-    with start("gpu:0") as run:
+    with start("gpu:0", test_iter=1, test_interval=1000) as run:
         run.step(2)
         state = run.snapshot()
         run.iterate(data=np.zeros((2, 3, 15, 15)), label=np.full(2, np.nan))
         for parameter in run.executable.net.parameters:
             run.executable.set_param(parameter.layer.name, parameter.index, np.zeros(parameter.shape))
-        for _ in range(2):
+        for ask in (run.test, run.snapshot, run.snapshot):
             run.iterate()
             with pytest.raises(DivergedError, match="the loss is nan at iteration 2\n"):
-                run.snapshot()
+                ask()
         assert len(list(folder.glob("*.solverstate"))) == 1
         run.restore(state)
         assert np.isfinite(run.step())
