@@ -1,0 +1,84 @@
+"""One device computes as two devices that cut its channels would."""
+
+import numpy as np
+import pytest
+
+import netdef
+import runtime
+from runtime.kernels.cpu.product_cuts import product_cuts
+from runtime.program import Program
+
+DATA = "layer data: Input -> data, label { shape { dim: 8 dim: 3 dim: 9 dim: 9 } shape { dim: 8 } }\n"
+WIDE = "layer a: Convolution(data) { num_output: 96 kernel_size: 3 weight_filler { type: 'msra' } }\n"
+CHAIN = (
+    WIDE
+    + "layer b: Convolution(a) { num_output: %d kernel_size: 5 group: %d pad: 2 weight_filler { type: 'msra' } }\n"
+    + "layer r: ReLU(b) -> b\n"
+    + "layer c: InnerProduct(b) { num_output: %d weight_filler { type: 'xavier' } }\n"
+    + "layer loss: SoftmaxWithLoss(c, label)\n"
+)
+
+
+def program(text: str, devices: int = 1) -> Program:
+    return runtime.compile_program(netdef.parse(DATA + text, phase="train"), devices=devices, losses_only=True)
+
+
+def read(compiled: Program, layer: str) -> list[list[str]]:
+    """What a layer's instructions backward read, but for the sums of gradients that the layer before it makes."""
+    return [[str(buffer) for buffer in step.inputs] for step in compiled.backward if step.layer == layer]
+
+
+def test_a_gradient_sums_over_halves_of_the_outputs() -> None:
+    compiled = program(CHAIN % (98, 1, 5))
+    assert ["%b.grad[0:49]", "%b.flipped", "%b.flipped"] in read(compiled, "b")
+    assert ["%a.grad", "%a.grad.b.1"] in read(compiled, "b")
+    assert read(compiled, "c")[2:4] == [["%c.grad[0:3]", "%c.w[0:3]"], ["%c.grad[3:5]", "%c.w[3:5]"]]
+
+
+def test_groups_are_apart_as_they_are() -> None:
+    assert not any(step.kernel == "add" for step in program(CHAIN % (98, 2, 1)).backward)
+
+
+def test_shares_of_two_devices_sum_at_once() -> None:
+    assert not any("[" in str(buffer) for step in program(CHAIN % (98, 1, 4), devices=2).backward for buffer in step.inputs)
+
+
+def test_where_several_layers_read_a_blob_nothing_is_in_parts() -> None:
+    fork = "layer s: Convolution(a) { num_output: 98 kernel_size: 3 pad: 1 }\nlayer t: Eltwise(b, s)\n"
+    compiled = program((CHAIN % (98, 1, 5)).replace("layer c: InnerProduct(b)", fork + "layer c: InnerProduct(t)"))
+    assert not any("[" in str(buffer) for step in compiled.backward for buffer in step.inputs)
+    assert not any(step.constants.get("parts", 1) > 1 for step in compiled.forward)
+
+
+@pytest.mark.parametrize(("outputs", "group", "classes"), [(98, 1, 5), (98, 2, 1), (160, 1, 4), (250, 1, 7), (97, 1, 3)])
+@pytest.mark.parametrize("batch", [2, 7])
+def test_two_devices_make_the_same_bits(outputs: int, group: int, classes: int, batch: int) -> None:
+    net = netdef.parse((DATA + CHAIN % (outputs, group, classes)).replace("dim: 8", f"dim: {batch}"), phase="train")
+    random = np.random.default_rng(0)
+    images, labels = random.standard_normal(net.inputs[0].shape, np.float32), np.arange(batch) % classes
+    found = []
+    for devices in ("cpu", "cpu:0,cpu:1"):
+        with runtime.compile(net, devices, seed=1, threads=2, losses_only=True) as exe:
+            exe.run_forward(data=images, label=labels)
+            exe.backward()
+            found.append({str(p): exe.param_grad(p.layer.name, p.index) for p in exe.net.parameters})
+    assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize("tall", [False, True])
+@pytest.mark.parametrize(("rows", "terms", "columns"), [(256, 300, 512), (96, 363, 512), (20, 25, 64), (7, 40, 33), (1000, 64, 16)])
+def test_cuts_of_a_product_are_those_that_keep_its_bits(rows: int, terms: int, columns: int, tall: bool) -> None:
+    random = np.random.default_rng(2)
+    a, b = random.standard_normal((rows, terms), np.float32), random.standard_normal((columns, terms), np.float32).T
+
+    def product(part: slice) -> np.ndarray:
+        return np.matmul(b.T, a[part].T).T if tall else np.matmul(a[part], b)
+
+    def by(parts: int) -> np.ndarray:
+        cuts = product_cuts(rows, terms, columns, parts, transposed=True, tall=tall)
+        assert [cuts[0].start, cuts[-1].stop] == [0, rows]
+        return np.concatenate([product(cut) for cut in cuts])
+
+    half = -(-rows // 2)
+    assert np.array_equal(by(2), np.concatenate([product(slice(half)), product(slice(half, rows))]))
+    assert np.array_equal(by(1), product(slice(None)))
