@@ -6,11 +6,14 @@ from typing import Any
 
 from netdef.graph import Shape, shape_text
 from netdef.layers.base import Layer, enum_name, layer, per_image
-from netdef.layers.cuts import Cuts, Part, Region, Regions, Same
+from netdef.layers.cuts import Cuts, Part, Region, Regions, Same, even_cuts, region_of
 
 
 class Neighbours(Cuts):
-    """Apart where a cut falls between groups; elsewhere each side also takes half a window of channels beyond the seam."""
+    """Apart where a cut falls between groups; elsewhere each side also takes half a window of channels beyond the seam.
+
+    A share has so many channels that no window reaches over two seams: of three terms the order of addition would matter.
+    """
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
         return bottoms if self.part(layer, bottoms) else None
@@ -25,7 +28,9 @@ class Neighbours(Cuts):
         first = begin // size * size
         if end > first + size:
             return None
-        reach = layer.size // 2
+        reach, seams = layer.size // 2, (first < begin) + (end < first + size)
+        if end - begin < max(seams * reach, reach + 1):
+            return None
         seen = (Region(top.images, ((max(begin - reach, first), min(end + reach, first + size)),)),)
         return Part(seen, seen, fields={"group": 1})
 
@@ -71,6 +76,13 @@ class LRN(Layer):
     @property
     def channel_groups(self) -> int | None:  # type: ignore[override]
         return None if self.within_channel else self.group
+
+    def blocks(self, devices: int) -> int:
+        """Into how many runs the channels are cut by as many devices; 1 if nowhere inside a group."""
+        whole = region_of(self.tops[0].shape)
+        runs = even_cuts(self.tops[0].shape[1], devices, self.group)
+        shares = [Region(whole.images, (run,)) for run in runs if run[0] < run[1]]
+        return devices if devices > self.group and all(self.cuts.part(self, (share,)) for share in shares) else 1
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms

@@ -29,7 +29,8 @@ def _across_channels(layer: LRN, build: Builder) -> None:
     build.forward("lrn_forward", x, out=y, **constants, scratch=2 * run)
     if build.needs_gradient(layer, 0):
         dy, dx = rows(build.top_gradient(layer, 0)), rows(build.bottom_gradient(layer, 0))
-        build.backward("lrn_backward", x, dy, out=dx, **constants, scratch=(layer.size + 2) * run)
+        blocks = layer.blocks(build.parts(layer))
+        build.backward("lrn_backward", x, dy, out=dx, **constants, blocks=blocks, scratch=(layer.size + 3) * run)
 
 
 def _within_channel(layer: LRN, build: Builder) -> None:

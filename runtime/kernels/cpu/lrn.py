@@ -5,6 +5,10 @@
     dx[c] = dy[c] * scale[c] ** -beta - 2 alpha beta / size * x[c] * sum(dy[j] * y[j] / scale[j] for the same j)
 
 `scale` is not kept for backward: computing it anew from x costs less than writing and reading it.
+
+With `blocks` above 1 the channels lie in that many runs (netdef.layers.cuts.even_cuts), and where a window reaches over the seam
+between two, dx[c] is made of the terms in c's own run, and to it is added what the other's terms make: to the bit what a net does
+that is cut there over as many devices, each of which has the terms of one run.  No window may reach over two seams (LRN.blocks).
 """
 
 from __future__ import annotations
@@ -44,21 +48,44 @@ def square_sum(x, low, high, start, out, zeros):
 
 
 @njit(**JIT)
-def ring_sum(ring, low, high, out, zeros):
-    """out = sum of ring[j % len(ring)] over j in [low, high), five a pass."""
-    size = ring.shape[0]
+def ring_sum(ring, low, high, begin, end, out, zeros):
+    """out = sum of ring[j % len(ring)] over j in [low, high), five a pass; a row outside [begin, end) counts as zero."""
+    size, end = ring.shape[0], min(high, end)
+    i0 = low % size
     for first in range(low, high, ROWS):
-        a = ring[first % size]
-        b = ring[(first + 1) % size] if first + 1 < high else zeros
-        c = ring[(first + 2) % size] if first + 2 < high else zeros
-        d = ring[(first + 3) % size] if first + 3 < high else zeros
-        e = ring[(first + 4) % size] if first + 4 < high else zeros
+        i1 = i0 + 1 if i0 + 1 < size else 0
+        i2 = i1 + 1 if i1 + 1 < size else 0
+        i3 = i2 + 1 if i2 + 1 < size else 0
+        i4 = i3 + 1 if i3 + 1 < size else 0
+        a = ring[i0] if begin <= first < end else zeros
+        b = ring[i1] if begin <= first + 1 < end else zeros
+        c = ring[i2] if begin <= first + 2 < end else zeros
+        d = ring[i3] if begin <= first + 3 < end else zeros
+        e = ring[i4] if begin <= first + 4 < end else zeros
+        i0 = i4 + 1 if i4 + 1 < size else 0
         if first == low:
             for i in range(out.size):
                 out[i] = a[i] + b[i] + c[i] + d[i] + e[i]
         else:
             for i in range(out.size):
                 out[i] += a[i] + b[i] + c[i] + d[i] + e[i]
+
+
+@njit(**JIT)
+def add_apart(factor, source, own, other, out):
+    """out += factor * source * own, and to that factor * source * other, rounded before."""
+    for i in range(out.size):
+        other[i] = factor * source[i] * other[i]
+    for i in range(out.size):
+        out[i] += factor * source[i] * own[i]
+    for i in range(out.size):
+        out[i] += other[i]
+
+
+@njit(**JIT)
+def blocks_in(g, group, blocks):
+    """How many of the blocks lie in the g-th of the groups; 1 where a block holds whole groups."""
+    return max(-(-blocks * (g + 1) // group) - -(-blocks * g // group), 1)
 
 
 @kernel(items=lambda x, y, size, alpha, beta, k, group, run: -(-x.shape[1] // run))
@@ -86,10 +113,10 @@ def lrn_forward(begin, end, x, y, size, alpha, beta, k, group, run, scratch):
                     out[i] = source[i] * (k0 + a * total[i]) ** b
 
 
-@kernel(items=lambda x, dy, dx, size, alpha, beta, k, group, run: -(-x.shape[1] // run))
+@kernel(items=lambda x, dy, dx, size, alpha, beta, k, group, blocks, run: -(-x.shape[1] // run))
 @njit(**JIT)
-def lrn_backward(begin, end, x, dy, dx, size, alpha, beta, k, group, run, scratch):
-    """x, dy, dx (C, positions).  An item is a run of positions; scratch: size + 2 runs.
+def lrn_backward(begin, end, x, dy, dx, size, alpha, beta, k, group, blocks, run, scratch):
+    """x, dy, dx (C, positions).  An item is a run of positions; scratch: size + 3 runs.
 
     Goes through the channels once: `ring` holds dy * y / scale of the last `size` channels, and each channel's dx is completed
     half a window behind.
@@ -104,8 +131,10 @@ def lrn_backward(begin, end, x, dy, dx, size, alpha, beta, k, group, run, scratc
         total, zeros = scratch[:n], scratch[run : run + n]
         ring = scratch[2 * run : (2 + size) * run].reshape(size, run)
         zeros[:] = 0
+        other = scratch[(2 + size) * run : (2 + size) * run + n]
         for first in range(0, C, per_group):
-            last = first + per_group
+            last, count, block = first + per_group, blocks_in(first // per_group, group, blocks), 0
+            left = right = first  # of the block that `done` lies in
             for c in range(first, last + half):
                 if c < last:
                     square_sum(x, max(c - half, first), min(c + half + 1, last), start, total, zeros)
@@ -124,11 +153,22 @@ def lrn_backward(begin, end, x, dy, dx, size, alpha, beta, k, group, run, scratc
                             out[i] = power
                             ratio[i] = power * source[i] / s
                 done = c - half
-                if done >= first:
-                    ring_sum(ring, max(done - half, first), min(done + half + 1, last), total, zeros)
-                    source, out = x[done, start : start + n], dx[done, start : start + n]
+                if done < first:
+                    continue
+                low, high = max(done - half, first), min(done + half + 1, last)
+                while right <= done:
+                    block += 1
+                    left, right = right, first - (-per_group * block // count)
+                source, out = x[done, start : start + n], dx[done, start : start + n]
+                if left <= low and high <= right:
+                    ring_sum(ring, low, high, low, high, total, zeros)
                     for i in range(n):
                         out[i] += factor * source[i] * total[i]
+                else:
+                    ring_sum(ring, low, high, left, right, total, zeros)
+                    begun, ended = (first, left) if low < left else (right, last)
+                    ring_sum(ring, max(low, begun - half), high, begun, ended, other, zeros)
+                    add_apart(factor, source, total, other, out)
 
 
 @kernel(items=lambda x, y, scale, size, alpha, beta: x.shape[0] * x.shape[1])

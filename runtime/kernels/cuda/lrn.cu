@@ -7,6 +7,9 @@
 // A thread takes one pack of positions through a run of a group's channels, once, with what the window holds in registers; each sum
 // is taken anew from these, as a running sum would keep the rounding of large numbers that left the window.  ROOT: beta is 0.75, and
 // s ** -0.75 = r * sqrt(r) with r = 1 / sqrt(s).
+//
+// Where a window of dx reaches over a seam between two of `blocks` runs of the channels, the terms of c's own run are added first,
+// and then what those of the other make: as a net does that is cut there over as many devices.
 #include "common.cuh"
 
 template <int V, int SIZE> struct Window {
@@ -18,6 +21,16 @@ template <int V, int SIZE> struct Window {
   __device__ void push(const Pack<float, V>& value) {
     for (int i = 0; i + 1 < SIZE; ++i) at[i] = at[i + 1];
     at[SIZE - 1] = value;
+  }
+  // s of the channel in the middle.
+  __device__ Pack<float, V> scale(float a, float k) const {
+    Pack<float, V> s;
+    for (int v = 0; v < V; ++v) {
+      float sum = 0;
+      for (int i = 0; i < SIZE; ++i) sum += at[i].at[v] * at[i].at[v];
+      s.at[v] = k + a * sum;
+    }
+    return s;
   }
 };
 
@@ -39,6 +52,19 @@ __device__ inline Run run_of(int part, int per_group, int runs) {
   return {group_begin, group_end, begin, min(begin + length, group_end)};
 }
 
+// The channels from begin to before end.
+struct Block {
+  int begin, end;
+};
+
+// The one of `blocks` blocks of channels that channel c lies in, inside its group.
+__device__ inline Block block_of(int c, int C, int per_group, int blocks) {
+  const int groups = C / per_group, group = c / per_group, first = group * per_group;
+  const int here = max((blocks * (group + 1) + groups - 1) / groups - (blocks * group + groups - 1) / groups, 1);
+  const int index = (c - first) * here / per_group;
+  return {first + (per_group * index + here - 1) / here, first + (per_group * (index + 1) + here - 1) / here};
+}
+
 // x, y (C, packs).
 template <int V, int SIZE, bool ROOT>
 __global__ void lrn_forward(
@@ -57,23 +83,55 @@ __global__ void lrn_forward(
 #pragma unroll SIZE
     for (int c = run.begin; c < run.end; ++c) {
       near.push(c + HALF < run.group_end ? load<V>(x, (c + HALF) * packs + pack) : all<V>(0.f));
+      const Pack<float, V> s = near.scale(a, k);
       Pack<float, V> out;
-      for (int v = 0; v < V; ++v) {
-        float sum = 0;
-        for (int i = 0; i < SIZE; ++i) sum += near.at[i].at[v] * near.at[i].at[v];
-        out.at[v] = near.at[HALF].at[v] * power<ROOT>(k + a * sum, beta);
-      }
+      for (int v = 0; v < V; ++v) out.at[v] = near.at[HALF].at[v] * power<ROOT>(s.at[v], beta);
       store<V>(y, c * packs + pack, out);
     }
   }
 }
 
+// s of one channel, its neighbours read anew.
+template <int V>
+__device__ inline Pack<float, V> scale_of(
+    const float* x, int c, Index packs, Index pack, Run group, int half, float a, float k) {
+  Pack<float, V> sum = all<V>(0.f);
+#pragma unroll 2
+  for (int j = max(c - half, group.group_begin); j < min(c + half + 1, group.group_end); ++j) {
+    const Pack<float, V> value = load<V>(x, j * packs + pack);
+    for (int v = 0; v < V; ++v) sum.at[v] += value.at[v] * value.at[v];
+  }
+  for (int v = 0; v < V; ++v) sum.at[v] = k + a * sum.at[v];
+  return sum;
+}
+
+// dx of the channel in the middle of a window of dy * y / s, of which the channels [begin, end) lie in its own block.
+template <bool SEAMS, int V, int SIZE>
+__device__ inline Pack<float, V> completed(
+    const Pack<float, V>& direct, const Pack<float, V>& x, const Window<V, SIZE>& ratios, int begin, int end, float factor) {
+  Pack<float, V> out;
+  for (int v = 0; v < V; ++v) {
+    const float scaled = factor * x.at[v];
+    float sum = 0, others = 0;
+    if (!SEAMS || (begin <= 0 && end >= SIZE)) {
+      for (int i = 0; i < SIZE; ++i) sum += ratios.at[i].at[v];
+      out.at[v] = direct.at[v] + scaled * sum;
+    } else {
+      for (int i = 0; i < SIZE; ++i) (i >= begin && i < end ? sum : others) += ratios.at[i].at[v];
+      out.at[v] = direct.at[v] + scaled * sum + __fmul_rn(scaled, others);
+    }
+  }
+  return out;
+}
+
 // x, dy, dx (C, packs).  dx is completed half a window behind the channel whose dy * y / s is added to the window.
-template <int V, int SIZE, bool ROOT>
-__global__ void lrn_backward(
+// SEAMS: whether a group holds several blocks.  Where x would not fit into the registers beside the rest, it is read anew.
+template <int V, int SIZE, bool ROOT, bool SEAMS>
+__global__ void __launch_bounds__(128, 4) lrn_backward(
     const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index packs, int per_group, int runs,
-    float a, float beta, float k, float factor) {
+    int blocks, float a, float beta, float k, float factor) {
   constexpr int HALF = SIZE / 2;
+  constexpr bool HELD = V * SIZE <= 28;
   const Index pack = flat_thread();
   if (pack >= packs) return;
   for (int part = blockIdx.y; part < C / per_group * runs; part += gridDim.y) {
@@ -83,77 +141,78 @@ __global__ void lrn_backward(
     near.clear();
     ratios.clear();
     straight.clear();
-    for (int c = run.begin - 2 * HALF; c < run.begin; ++c) {
+    Block block = {run.group_begin, run.group_end};
+    for (int c = run.begin - 2 * HALF; HELD && c < run.begin; ++c) {
       near.push(c >= run.group_begin && c < run.group_end ? load<V>(x, c * packs + pack) : all<V>(0.f));
     }
 #pragma unroll SIZE
     for (int c = run.begin - HALF; c < run.end + HALF; ++c) {
-      near.push(c + HALF >= run.group_begin && c + HALF < run.group_end ? load<V>(x, (c + HALF) * packs + pack) : all<V>(0.f));
+      const int next = c + HALF;
+      if (HELD) near.push(next >= run.group_begin && next < run.group_end ? load<V>(x, next * packs + pack) : all<V>(0.f));
       Pack<float, V> direct = all<V>(0.f), ratio = all<V>(0.f);
       if (c >= run.group_begin && c < run.group_end) {
         const Pack<float, V> gradient = load<V>(dy, c * packs + pack);
+        const Pack<float, V> value = HELD ? near.at[HALF] : load<V>(x, c * packs + pack);
+        const Pack<float, V> s = HELD ? near.scale(a, k) : scale_of<V>(x, c, packs, pack, run, HALF, a, k);
         for (int v = 0; v < V; ++v) {
-          float sum = 0;
-          for (int i = 0; i < SIZE; ++i) sum += near.at[i].at[v] * near.at[i].at[v];
-          const float s = k + a * sum;
-          direct.at[v] = gradient.at[v] * power<ROOT>(s, beta);
-          ratio.at[v] = direct.at[v] * near.at[HALF].at[v] / s;
+          direct.at[v] = gradient.at[v] * power<ROOT>(s.at[v], beta);
+          ratio.at[v] = direct.at[v] * value.at[v] / s.at[v];
         }
       }
       ratios.push(ratio);
       straight.push(direct);
-      if (c - HALF < run.begin) continue;
-      Pack<float, V> out;
-      for (int v = 0; v < V; ++v) {
-        float sum = 0;
-        for (int i = 0; i < SIZE; ++i) sum += ratios.at[i].at[v];
-        out.at[v] = straight.at[0].at[v] + factor * near.at[0].at[v] * sum;
-      }
-      store<V>(dx, (c - HALF) * packs + pack, out);
+      const int done = c - HALF;
+      if (done < run.begin) continue;
+      if (SEAMS && (done == run.begin || done == block.end)) block = block_of(done, C, per_group, blocks);
+      const Pack<float, V> own = HELD ? near.at[0] : load<V>(x, done * packs + pack);
+      const int begin = block.begin - (done - HALF), end = block.end - (done - HALF);
+      store<V>(dx, done * packs + pack, completed<SEAMS>(straight.at[0], own, ratios, begin, end, factor));
     }
   }
-}
-
-// s of one channel, its neighbours read anew.
-__device__ inline float scale_of(const float* x, int c, Index positions, Index position, Run group, int half, float a, float k) {
-  float sum = 0;
-  for (int j = max(c - half, group.group_begin); j < min(c + half + 1, group.group_end); ++j) {
-    const float value = x[j * positions + position];
-    sum += value * value;
-  }
-  return k + a * sum;
 }
 
 // The same for windows too large for registers.
-template <bool ROOT>
+template <int V, bool ROOT>
 __global__ void lrn_forward_wide(
-    const float* __restrict__ x, float* __restrict__ y, int C, Index positions, int per_group, int half, float a, float beta,
-    float k) {
-  const Index position = flat_thread();
-  if (position >= positions) return;
+    const float* __restrict__ x, float* __restrict__ y, int C, Index packs, int per_group, int half, float a, float beta, float k) {
+  const Index pack = flat_thread();
+  if (pack >= packs) return;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Run group = run_of(c / per_group, per_group, 1);
-    const float s = scale_of(x, c, positions, position, group, half, a, k);
-    y[c * positions + position] = x[c * positions + position] * power<ROOT>(s, beta);
+    const Pack<float, V> s = scale_of<V>(x, c, packs, pack, group, half, a, k), own = load<V>(x, c * packs + pack);
+    Pack<float, V> out;
+    for (int v = 0; v < V; ++v) out.at[v] = own.at[v] * power<ROOT>(s.at[v], beta);
+    store<V>(y, c * packs + pack, out);
   }
 }
 
-template <bool ROOT>
+template <int V, bool ROOT>
 __global__ void lrn_backward_wide(
-    const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index positions, int per_group,
-    int half, float a, float beta, float k, float factor) {
-  const Index position = flat_thread();
-  if (position >= positions) return;
+    const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index packs, int per_group, int half,
+    int blocks, float a, float beta, float k, float factor) {
+  const Index pack = flat_thread();
+  if (pack >= packs) return;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Run group = run_of(c / per_group, per_group, 1);
-    float direct = 0, sum = 0;
+    const Block block = block_of(c, C, per_group, blocks);
+    Pack<float, V> out = all<V>(0.f), sum = out, others = out;
     for (int j = max(c - half, group.group_begin); j < min(c + half + 1, group.group_end); ++j) {
-      const float s = scale_of(x, j, positions, position, group, half, a, k);
-      const float part = dy[j * positions + position] * power<ROOT>(s, beta);
-      if (j == c) direct = part;
-      sum += part * x[j * positions + position] / s;
+      const Pack<float, V> s = scale_of<V>(x, j, packs, pack, group, half, a, k);
+      const Pack<float, V> value = load<V>(x, j * packs + pack), gradient = load<V>(dy, j * packs + pack);
+      const bool mine = j >= block.begin && j < block.end;
+      for (int v = 0; v < V; ++v) {
+        const float direct = gradient.at[v] * power<ROOT>(s.at[v], beta), ratio = direct * value.at[v] / s.at[v];
+        if (j == c) out.at[v] = direct;
+        sum.at[v] += mine ? ratio : 0.f;
+        others.at[v] += mine ? 0.f : ratio;
+      }
     }
-    dx[c * positions + position] = direct + factor * x[c * positions + position] * sum;
+    const Pack<float, V> own = load<V>(x, c * packs + pack);
+    for (int v = 0; v < V; ++v) {
+      const float scaled = factor * own.at[v];
+      out.at[v] = out.at[v] + scaled * sum.at[v] + __fmul_rn(scaled, others.at[v]);
+    }
+    store<V>(dx, c * packs + pack, out);
   }
 }
 

@@ -9,7 +9,6 @@ from runtime.kernels.cuda.registry import Extent, Launch, Operand, plans
 
 FILE = "lrn.cu"
 WIDEST = 9  # the largest window held in registers
-WIDEST_OF_PACKS = 5  # and the largest of packs of four, at some 20 registers a channel
 FEW = 128  # threads in a block: each holds many registers
 ENOUGH = 1 << 16  # threads that keep a card busy: with fewer positions, the channels are cut into runs as well
 SHORTEST = 16  # channels in a run: the windows at both ends are read twice
@@ -20,32 +19,38 @@ def runs_of(columns: int, group: int, per_group: int) -> int:
     return max(1, min(-(-ENOUGH // (columns * group)), per_group // SHORTEST))
 
 
-def across(function: str, arrays: tuple[Operand, ...], size: int, beta: float, group: int, *numbers: float) -> Launch:
-    """A kernel over (C, positions) with these float constants."""
+def across(
+    function: str, arrays: tuple[Operand, ...], size: int, group: int, constants: tuple[bool, ...], counts: tuple[int, ...],
+    *numbers: float,
+) -> Launch:
+    """A kernel over (C, positions) with these further template arguments, and these integer and float parameters."""
     C, positions = arrays[0].shape
-    per_group, root, scalars = C // group, beta == 0.75, tuple(np.float32(number) for number in numbers)
-    pointers = tuple(range(len(arrays)))
-    window = size // 2 * 2 + 1
-    if window > WIDEST:
-        grid: Extent = (blocks(positions), rows(C), 1)
-        extents = np.int32(C), np.int64(positions), np.int32(per_group), np.int32(size // 2)
-        return Launch(FILE, name(f"{function}_wide", root), grid, (THREADS, 1, 1), pointers, (*extents, *scalars))
-    wide = width(*arrays, run=positions) if window <= WIDEST_OF_PACKS else 1
+    per_group, window = C // group, size // 2 * 2 + 1
+    scalars = *ints(*counts), *(np.float32(number) for number in numbers)
+    wide = width(*arrays, run=positions)
     columns = positions // wide
+    pointers = tuple(range(len(arrays)))
+    if window > WIDEST:
+        grid: Extent = (blocks(columns), rows(C), 1)
+        extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(size // 2)
+        return Launch(FILE, name(f"{function}_wide", wide, constants[0]), grid, (THREADS, 1, 1), pointers, (*extents, *scalars))
     runs = runs_of(columns, group, per_group)
     extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(runs)
     grid = (blocks(columns, FEW), rows(group * runs), 1)
-    return Launch(FILE, name(function, wide, window, root), grid, (FEW, 1, 1), pointers, (*extents, *scalars))
+    return Launch(FILE, name(function, wide, window, *constants), grid, (FEW, 1, 1), pointers, (*extents, *scalars))
 
 
 @plans
 def lrn_forward(x: Operand, y: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
-    return across("lrn_forward", (x, y), size, beta, group, alpha / size, beta, k)
+    return across("lrn_forward", (x, y), size, group, (beta == 0.75,), (), alpha / size, beta, k)
 
 
 @plans
-def lrn_backward(x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
-    return across("lrn_backward", (x, dy, dx), size, beta, group, alpha / size, beta, k, -2.0 * alpha * beta / size)
+def lrn_backward(
+    x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int, blocks: int
+) -> Launch:
+    numbers = alpha / size, beta, k, -2.0 * alpha * beta / size
+    return across("lrn_backward", (x, dy, dx), size, group, (beta == 0.75, blocks > group), (blocks,), *numbers)
 
 
 def within(function: str, arrays: tuple[Operand, ...], size: int, *numbers: float) -> Launch:

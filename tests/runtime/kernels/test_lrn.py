@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 from harness import inner, normal, outer, run_kernel
+from shares import can_be_cut, gradient_of_shares
 
 from runtime.kernels.cpu.lrn import lrn_run
 
@@ -29,7 +30,7 @@ def test_across_channels(N, C, H, W, size, alpha, beta, k, group):
 
     np.testing.assert_allclose(outer(y.reshape(C, H, W, N)), forward(x), rtol=1e-5, atol=1e-6)
     inputs = [inner(x).reshape(rows), inner(dy).reshape(rows)]
-    (dx,) = run_kernel("lrn_backward", inputs, [rows], scratch=(2 + size) * run, **constants)
+    (dx,) = run_kernel("lrn_backward", inputs, [rows], scratch=(3 + size) * run, blocks=1, **constants)
     want = reference.numeric_gradient(forward, x, dy)
     np.testing.assert_allclose(outer(dx.reshape(C, H, W, N)), want, rtol=1e-4, atol=1e-5)
 
@@ -66,3 +67,22 @@ def test_within_channel(N, C, H, W, size):
     np.testing.assert_allclose(outer(y), forward(x), rtol=1e-5, atol=1e-6)
     (dx,) = run_kernel("lrn_within_backward", [inner(x), y, scale, inner(dy)], [shape], scratch=W * N, **constants)
     np.testing.assert_allclose(outer(dx), reference.numeric_gradient(forward, x, dy), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_blocks_give_what_shares_give(seed):
+    """To the bit: the terms of each block apart, added in the order in which a divided net adds them."""
+    random = np.random.default_rng(seed)
+    while True:
+        size, group, blocks = (int(random.choice(several)) for several in ((3, 5, 7, 9, 13), (1, 1, 2, 3), (2, 3, 4, 7)))
+        C = group * int(random.integers(1, 40))
+        if can_be_cut(C, size, group, blocks):
+            break
+    x, dy = random.standard_normal((2, C, 37), np.float32)
+    constants = {"size": size, "alpha": 2.0, "beta": float(random.choice([0.75, 0.6])), "k": 1.0, "run": 16}
+
+    def backward(x, dy, group, blocks=1):
+        (dx,) = run_kernel("lrn_backward", [x, dy], [x.shape], (3 + size) * 16, **constants, group=group, blocks=blocks)
+        return dx
+
+    np.testing.assert_array_equal(backward(x, dy, group, blocks), gradient_of_shares(backward, x, dy, size, group, blocks))

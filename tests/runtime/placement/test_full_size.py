@@ -88,6 +88,21 @@ def test_weights_after_20_iterations_on_the_papers_two_devices() -> None:
     assert all((begun[name] != expected[name]).any() for name in expected)
 
 
+def test_caffenet_on_two_devices() -> None:
+    """Its norms have no groups: their sums reach over the seam."""
+    text = print_message(netdef.load("caffenet", phase="train", batch_size=BATCH).message)
+    expected, found = ([numbers_of(exe) for exe in passes(text, where, "groups", 2)] for where in ("cpu", devices(2)))
+    for mine, theirs in zip(found, expected, strict=True):
+        assert [name for name in theirs if not np.array_equal(mine[name], theirs[name])] == []
+
+
+def numbers_of(exe: Executable) -> Values:
+    """Weights, their gradients, and blobs."""
+    found = {f"blob {name}": exe.blob(name) for name in exe.net.blobs}
+    found |= {f"{p}": exe.param(p.layer.name, p.index) for p in exe.net.parameters}
+    return found | {f"gradient {p}": exe.param_grad(p.layer.name, p.index) for p in exe.net.parameters}
+
+
 def test_weights_after_20_iterations_by_images() -> None:
     text = without_kinks(alexnet())
     begun, expected = weights_of(text, "cpu")

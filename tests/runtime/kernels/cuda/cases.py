@@ -232,15 +232,19 @@ def lrn_cases() -> Iterator[Case]:
         (5, 1.5, 0.75, 1.0),
         (1, 1.0, 0.75, 1.0),
         (9, 1.0, 0.6, 2.0),
+        (9, 2.0, 0.75, 1.0),
+        (7, 2.0, 0.75, 1.0),
         (13, 2.0, 0.75, 1.0),
     )
     for seed, (size, alpha, beta, k) in enumerate(settings):
         for C, H, W, N in some_shapes(seed, 4):
             for group in (1, 3) if C % 3 == 0 else (1,):
                 constants = {"size": size, "alpha": alpha, "beta": beta, "k": k, "group": group}
-                rows, cpu = (C, H * W * N), {"run": 512, "scratch": (size + 2) * 512}
+                rows, cpu = (C, H * W * N), {"run": 512, "scratch": (size + 3) * 512}
                 yield Case("lrn_forward", (normal(*rows), out(*rows)), constants, cpu)
-                yield Case("lrn_backward", (normal(*rows), normal(*rows), out(*rows)), constants, cpu)
+                for count in (1, group + 1, *([4] if C >= 48 and group == 1 else [])):
+                    arrays = normal(*rows), normal(*rows), out(*rows)
+                    yield Case("lrn_backward", arrays, {**constants, "blocks": count}, cpu)
     for size, shape in ((3, (3, 7, 5, 32)), (5, (48, 5, 3, 3)), (7, (1, 2, 9, 1)), (1, (3, 3, 3, 128))):
         constants, cpu, x = {"size": size, "alpha": 0.9, "beta": 0.75}, {"scratch": shape[2] * shape[3]}, normal(*shape)
         yield Case("lrn_within_forward", (x, out(*shape), out(*shape)), constants, cpu)

@@ -97,9 +97,9 @@ def cases() -> Iterator[Case]:
     yield Case("pool_ave_forward", (x, y), window)
     yield Case("pool_ave_backward", (Array((5, 5, 5, 1)), out(5, 4, 4, 1)), window)
     for size in (3, 11):
-        norm = given(size=size, alpha=0.5, beta=0.75, k=1.0, group=2)
-        yield Case("lrn_forward", (Array((34, 2)), out(34, 2)), norm)
-        yield Case("lrn_backward", (Array((34, 2)), Array((34, 2)), out(34, 2)), norm)
+        norm = {"size": size, "alpha": 0.5, "beta": 0.75, "k": 1.0, "group": 2}
+        yield Case("lrn_forward", (Array((34, 2)), out(34, 2)), given(**norm))
+        yield Case("lrn_backward", (Array((34, 2)), Array((34, 2)), out(34, 2)), given(**norm, blocks=4))
     within = given(size=3, alpha=0.5, beta=0.75)
     yield Case("lrn_within_forward", (x, out(5, 4, 4, 1), out(5, 4, 4, 1)), within)
     yield Case("lrn_within_backward", (x, x, x, x, out(5, 4, 4, 1)), within)

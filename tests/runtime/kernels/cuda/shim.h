@@ -12,6 +12,7 @@
 #include <ucontext.h>
 
 #define __global__
+#define __launch_bounds__(...)
 #define __device__
 #ifdef TRACED  // see trace.h
 #define UNTRACED __attribute__((no_sanitize("thread")))
@@ -68,6 +69,7 @@ static inline int min(int a, int b) { return a < b ? a : b; }
 static inline int max(int a, int b) { return a > b ? a : b; }
 static inline long long min(long long a, long long b) { return a < b ? a : b; }
 static inline long long max(long long a, long long b) { return a > b ? a : b; }
+static inline float __fmul_rn(float x, float y) { return x * y; }
 static inline float rsqrtf(float x) { return 1.f / sqrtf(x); }
 static inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((unsigned long long)a * b >> 32); }
 static inline float __int_as_float(int bits) {

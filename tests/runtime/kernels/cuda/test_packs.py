@@ -31,12 +31,7 @@ ALSO_SINGLY = {
     "sum_of_squares": (1, "the one sum of a block"),
 }
 # Kernels without packs.
-SINGLY = {
-    "flip_weights": "weights, which are no batch: those of a window are read backwards",
-    "lrn_forward_wide": "windows too large for registers",
-    "lrn_backward_wide": "windows too large for registers",
-}
-NARROW = ("lrn_forward<1, 9,", "lrn_backward<1, 9,")  # windows of which packs would not fit in registers
+SINGLY = {"flip_weights": "weights, which are no batch: those of a window are read backwards"}
 BOUNDS = r"(?:__launch_bounds__\([^)]*\) )?"
 KERNEL = re.compile(r"(?P<template>template <[^>]*>\s*)?__global__ void " + BOUNDS + r"(?P<name>\w+)\((?P<given>[^)]*)\)")
 WHOLE = ("4", "2")  # numbers in a pack: floats, and bytes or places beside them; doubles
@@ -88,7 +83,7 @@ def launches(checks: list[Check]) -> list[Launch]:
 
 
 def in_packs(function: str) -> bool:
-    return is_whole(function) or nvrtc.bare(function) in SINGLY or function.startswith(NARROW)
+    return is_whole(function) or nvrtc.bare(function) in SINGLY
 
 
 def test_the_zoos_batches_are_taken_in_packs() -> None:
