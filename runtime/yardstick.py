@@ -49,7 +49,7 @@ def measured_limits(device: Device) -> Limits:
         device.write(copy.arrays[buffer], np.resize(numbers, buffer.shape))
     bandwidth = 2 * size / fastest(device, copy.step)
     a, w, c = (Buffer(name, shape, "input") for name, shape in zip("awc", _shapes(product), strict=True))
-    multiply = prepare(device, "inner_product", [a, w, w], [c], transpose=False, has_bias=False, relu=False, slope=0.0)
+    multiply = prepare(device, "inner_product", [a, w, w], [c], transpose=False, parts=1, has_bias=False, relu=False, slope=0.0)
     for buffer in (a, w):
         device.write(multiply.arrays[buffer], numbers.reshape(buffer.shape))
     rate = 2 * product**3 / fastest(device, multiply.step)
