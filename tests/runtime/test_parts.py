@@ -50,6 +50,14 @@ def test_where_several_layers_read_a_blob_nothing_is_in_parts() -> None:
     assert not any(step.constants.get("parts", 1) > 1 for step in compiled.forward)
 
 
+def test_products_lie_the_same_way_on_all_devices() -> None:
+    """97 outputs are 49 and 48, the weights of each 48: the longer side is one on one device and the other on the next."""
+    text = (CHAIN % (98, 1, 4)).replace("num_output: 96 kernel_size: 3", "num_output: 97 kernel_size: 4")
+    steps = [step for devices in (1, 2) for step in program(text, devices).backward if step.kernel == "conv2d_weight_gradient"]
+    found = [(step.outputs[0].shape[0], step.constants["tall"]) for step in steps if step.outputs[0].shape[1:] == (3, 4, 4)]
+    assert sorted(found) == [(48, True), (49, True), (97, True)]
+
+
 @pytest.mark.parametrize(("outputs", "group", "classes"), [(98, 1, 5), (98, 2, 1), (160, 1, 4), (250, 1, 7), (97, 1, 3)])
 @pytest.mark.parametrize("batch", [2, 7])
 def test_two_devices_make_the_same_bits(outputs: int, group: int, classes: int, batch: int) -> None:

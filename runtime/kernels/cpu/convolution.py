@@ -162,15 +162,16 @@ def conv2d(
             bias_relu_rows(result, b[outputs] if has_bias else weights[0], has_bias, relu, slope)
 
 
-def _weight_items(x, dy, dw, kernel, stride, pad, dilation, group, run, block, parts):
+def _weight_items(x, dy, dw, kernel, stride, pad, dilation, group, run, block, tall, parts):
     return group * -(-dw[0].size // block)
 
 
 @kernel(items=_weight_items)
-def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, dilation, group, run, block, parts):
+def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, dilation, group, run, block, tall, parts):
     """dw (O, C/group, kh, kw) = sum over batch and positions of dy (O, OH, OW, N) times x's windows.
 
-    Item: a block of dw's columns.  parts: of a group's outputs, see `product_cuts`.
+    Item: a block of dw's columns.  tall: they, and not the outputs, are the rows of its products.  parts: of a group's outputs, see
+    `product_cuts`.
     """
     (C, _, _, N), (O, OH, OW, _) = x.shape, dy.shape
     rows, positions, M = dw[0].size, OH * OW, O // group
@@ -181,7 +182,6 @@ def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, 
         g, row0 = item // blocks, item % blocks * block
         row1 = min(row0 + block, rows)
         height = row1 - row0
-        tall = height >= M // parts  # BLAS is a fifth faster when the longer side of the result comes first
         size = M * height
         total, part = (scratch[i * size : (i + 1) * size].reshape((height, M) if tall else (M, height)) for i in (0, 1))
         space = scratch[2 * size :]

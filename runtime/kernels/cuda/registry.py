@@ -29,7 +29,7 @@ from runtime.program import ITEM_BYTES
 
 FOLDER = Path(__file__).parent
 WORKSPACE = "workspace"  # as a pointer: the device's workspace
-CPU_ONLY = frozenset({"scratch", "run", "block", "parts"})  # constants of instructions that say how the CPU cuts its work
+CPU_ONLY = frozenset({"scratch", "run", "block", "tall", "parts"})  # constants of instructions that say how the CPU cuts its work
 
 Pointer = int | str  # the instruction's n-th array (inputs, then outputs); WORKSPACE; or the name of a constant that is an array
 Extent = tuple[int, int, int]

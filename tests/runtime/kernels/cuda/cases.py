@@ -280,8 +280,8 @@ def convolution_cases() -> Iterator[Case]:
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
             yield Case("conv2d", arrays, {**geometry, **extra}, cut, close=1e-4, workspace=limit)
-            parts = (normal(*x), normal(*y), out(*w))
-            yield Case("conv2d_weight_gradient", parts, geometry, {**cut, "block": rows}, close=1e-3, workspace=limit)
+            parts, whole = (normal(*x), normal(*y), out(*w)), {"block": rows, "tall": rows_at_once > 1}
+            yield Case("conv2d_weight_gradient", parts, geometry, {**cut, **whole}, close=1e-3, workspace=limit)
             parts = (normal(*y), normal(*w), out(*x))
             yield Case("conv2d_input_gradient", parts, geometry, {**cpu, "block": C // group}, close=1e-4, workspace=limit)
         yield Case("flip_weights", (normal(*w), out(C, O // group, *kernel)), {"group": group}, close=0)
