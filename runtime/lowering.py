@@ -13,7 +13,6 @@ A family's lowering (runtime/layers/*.py) is one function that asks the builder 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -60,7 +59,6 @@ Regions = Callable[["Blob"], "tuple[Region, tuple[int, ...]] | None"]
 
 _LOWERINGS: dict[type, Lowering] = {}
 _GRADIENTS: dict[type, Collection[int] | None] = {}
-PARTS = 2  # the paper's devices
 _PARAMETER_SUFFIXES = {0: "w", 1: "b"}
 
 
@@ -119,12 +117,6 @@ def gradient_bottoms(layer: Layer) -> Collection[int]:
     return range(len(layer.bottoms)) if allowed is None else allowed
 
 
-def is_chain(net: Net) -> bool:
-    """Whether no blob's gradient is the sum of several layers'."""
-    readers = Counter(layer.bottoms[index] for layer in net.layers for index in gradient_bottoms(layer))
-    return max(readers.values(), default=0) <= 1
-
-
 class Builder:
     """Collects the instructions of a net while its layers are lowered one after another.
 
@@ -136,7 +128,7 @@ class Builder:
     seeds: the blobs whose gradient the host gives (the program's outputs, or its losses).
     seed: the run's random seed.
     region: of a net divided over devices, which part of which shape a blob is.
-    whole: the net as it was before it was divided.
+    parts: in how many parts layers are computed that devices may share, see `parts`.
     """
 
     def __init__(
@@ -147,10 +139,9 @@ class Builder:
         seeds: Collection[Blob] = (),
         seed: int = 0,
         region: Regions = no_region,
-        whole: Net | None = None,
+        parts: int = 1,
     ):
-        self.net = net
-        self._parts = PARTS if is_chain(whole or net) else 1
+        self.net, self._parts = net, parts
         self.phase = net.phase
         self._live, self._wanted, self._seed = live, wanted, seed
         self._layer: Layer | None = None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runtime.lowering import Builder, gradient_bottoms
+from runtime.lowering import Builder, gradient_bottoms, no_region
 from runtime.program import Buffer, Instruction, Program
 
 if TYPE_CHECKING:
     from netdef.graph import Blob, Net
     from netdef.layers.base import Layer
     from runtime.passes.placement.divide import Division
+
+PARTS = 2  # the paper's devices
 
 
 def lower(
@@ -32,8 +35,8 @@ def lower(
     NetdefError: if a layer's type has no kernels.
     """
     flow = gradient_flow(net, losses_only) if backward else Flow()
-    divided = (division.region, division.whole) if division else ()
-    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, *divided)
+    parts = PARTS if is_chain(division.whole if division else net) else 1
+    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, division.region if division else no_region, parts)
     for layer in net.layers:
         build.lower(layer)
     if build.partial_contributions:
@@ -65,6 +68,15 @@ def gradient_flow(net: Net, losses_only: bool = False) -> Flow:
     seeds = _seeds(net, wanted, losses_only)
     live = _live(net, wanted, seeds)
     return Flow([blob for blob in seeds if blob.producer in live], wanted, live)
+
+
+def is_chain(net: Net) -> bool:
+    """Whether no blob's gradient is the sum of several layers', as long as it comes from losses, if the net has any."""
+    flow = gradient_flow(net, losses_only=True)
+    if not flow.seeds:
+        flow = gradient_flow(net)
+    readers = Counter(layer.bottoms[index] for layer, index in flow.wanted if layer in flow.live)
+    return max(readers.values(), default=0) <= 1
 
 
 def _wanted(net: Net) -> set[tuple[Layer, int]]:

@@ -58,6 +58,12 @@ def test_products_lie_the_same_way_on_all_devices() -> None:
     assert sorted(found) == [(48, True), (49, True), (97, True)]
 
 
+@pytest.mark.parametrize("more", ["layer prob: Softmax(c)", "layer top: Accuracy(c, label)", "layer dead: ReLU(a)"])
+def test_what_sends_no_gradient_does_not_count(more: str) -> None:
+    """Test nets report more than losses, and are still computed as the training net is."""
+    assert {step.constants.get("parts") for step in program(CHAIN % (98, 1, 5) + more).forward} == {2, None}
+
+
 @pytest.mark.parametrize(("outputs", "group", "classes"), [(98, 1, 5), (98, 2, 1), (160, 1, 4), (250, 1, 7), (97, 1, 3)])
 @pytest.mark.parametrize("batch", [2, 7])
 def test_two_devices_make_the_same_bits(outputs: int, group: int, classes: int, batch: int) -> None:
