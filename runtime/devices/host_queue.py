@@ -137,9 +137,7 @@ class HostQueue:
                 if self._peers.patience() == 0:
                     self._give_up()
                     return
-            self._busy = False
-            one_blas_thread.__exit__()
-            self._peers.leave()
+            self._rest()
 
     def _give_up(self) -> None:
         """Say which step does not end; a queue that only waits for another's has none, and nothing to say."""
@@ -150,7 +148,8 @@ class HostQueue:
             self._peers.fail(failure)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread.  A step that was given up holds nobody up any more, nor BLAS to one thread."""
+        self._rest()
         self._jobs.put(None)
 
     def _begin(self) -> None:
@@ -158,6 +157,12 @@ class HostQueue:
             self._busy = True
             self._peers.enter()
             one_blas_thread.__enter__()
+
+    def _rest(self) -> None:
+        if self._busy:
+            self._busy = False
+            one_blas_thread.__exit__()
+            self._peers.leave()
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -16,6 +16,7 @@ import runtime
 from netdef import NetdefError
 from netdef.language.diagnostics import Remark
 from runtime.devices.cpu import CpuDevice
+from runtime.devices.host_queue import blas
 from runtime.devices.open import open_devices
 from runtime.executable import Executable
 from tests.runtime.placement.nets import devices, everything, feeds, net_of
@@ -53,6 +54,14 @@ def spoil(exe: Executable, name: str, kernel: str, device: int, failure: Callabl
 
     exe._lists[name][number] = step
     exe._runners.clear()
+
+
+def blas_threads() -> set[int]:
+    """How many threads each BLAS of this process may use."""
+    return {library["num_threads"] for library in blas().info() if library["user_api"] == "blas"}
+
+
+ALLOWED = blas_threads()  # before any test
 
 
 class Fault:
@@ -176,20 +185,31 @@ def test_an_interrupt_stops_all_devices(exe: Executable) -> None:
     assert all((found[what] == expected[what]).all() for what in expected)
 
 
+class Stuck:
+    """A step that does not end before `over`.  begun: whether it is under way."""
+
+    def __init__(self) -> None:
+        self.begun, self.over = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self.begun.set()
+        self.over.wait(SOON)
+
+
 @pytest.fixture
-def stuck(exe: Executable, monkeypatch) -> Iterator[threading.Event]:
-    """A step of cpu:1 that ends only when the event is set; nobody has much patience."""
+def stuck(exe: Executable, monkeypatch) -> Iterator[Stuck]:
+    """A step of cpu:1; nobody has much patience."""
     monkeypatch.setattr("runtime.devices.host_queue.PATIENCE", 0.3)
-    over = threading.Event()
-    spoil(exe, "forward", "conv2d", 1, lambda: over.wait(SOON) and None)
-    yield over
-    over.set()
+    step = Stuck()
+    spoil(exe, "forward", "conv2d", 1, step)
+    yield step
+    step.over.set()
 
 
 DOES_NOT_END = "cpu:1, conv2d of layer conv1 failed: TimeoutError: it does not end"
 
 
-def test_a_device_that_hangs_cannot_hold_up_an_interrupt(exe: Executable, stuck: threading.Event) -> None:
+def test_a_device_that_hangs_cannot_hold_up_an_interrupt(exe: Executable, stuck: Stuck) -> None:
     """It is named, and what it may still write to is not used again."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
@@ -202,16 +222,34 @@ def test_a_device_that_hangs_cannot_hold_up_an_interrupt(exe: Executable, stuck:
     finally:
         signal.signal(signal.SIGINT, before)
     assert DOES_NOT_END in str(watched(lambda: exe.run_forward(**feeds(exe.net))))
-    stuck.set()
+    stuck.over.set()
     assert DOES_NOT_END in str(watched(lambda: exe.run_forward(**feeds(exe.net))))
 
 
-def test_a_device_that_hangs_cannot_hold_up_the_failure_of_another(exe: Executable, stuck: threading.Event) -> None:
-    spoil(exe, "forward", "lrn_forward", 0, Fault(RuntimeError("what went wrong")))
+def fail_beside(exe: Executable, stuck: Stuck) -> BaseException | None:
+    """What is raised where cpu:0 fails while cpu:1 hangs."""
+
+    def fail() -> None:
+        assert stuck.begun.wait(SOON)
+        raise RuntimeError("what went wrong")
+
+    spoil(exe, "forward", "lrn_forward", 0, fail)
+    return watched(lambda: exe.run_forward(**feeds(exe.net)))
+
+
+def test_a_device_that_hangs_cannot_hold_up_the_failure_of_another(exe: Executable, stuck: Stuck) -> None:
     begun = time.perf_counter()
-    error = watched(lambda: exe.run_forward(**feeds(exe.net)))
+    error = fail_beside(exe, stuck)
     assert time.perf_counter() - begun < 10
     assert "cpu:0, lrn_forward of layer norm1 failed: RuntimeError: what went wrong" in str(error)
+
+
+def test_a_device_that_hangs_leaves_blas_its_threads(exe: Executable, stuck: Stuck) -> None:
+    """Once the device is closed: what others compute in this process has nothing to do with it."""
+    fail_beside(exe, stuck)
+    assert blas_threads() == {1}
+    exe.close()
+    assert blas_threads() == ALLOWED
 
 
 def test_a_failure_while_training_leaves_the_last_snapshot_whole(tmp_path) -> None:
@@ -297,19 +335,14 @@ def test_more_devices_than_anything() -> None:
 
 
 def test_one_blas_thread_while_devices_work_and_all_of_them_after(exe: Executable) -> None:
-    from runtime.devices.host_queue import blas
-
-    def threads() -> set[int]:
-        return {library["num_threads"] for library in blas().info() if library["user_api"] == "blas"}
-
-    before, seen = threads(), []
+    seen = []
     number = next(i for i, step in enumerate(exe.program.forward) if step.layer == "conv3" and step.device == 1)
     bound = exe._lists["forward"][number]
-    exe._lists["forward"][number] = lambda: (seen.append(threads()), bound())
+    exe._lists["forward"][number] = lambda: (seen.append(blas_threads()), bound())
     exe._runners.clear()
     exe.forward(**feeds(exe.net))
     assert seen == [{1}]
-    assert threads() == before
+    assert blas_threads() == ALLOWED
 
 
 def test_a_worker_of_a_device_that_fails_is_named() -> None:
