@@ -30,20 +30,29 @@ class Memory:
             if own_parameters:
                 self._arenas[parameters] = device.allocate(sizes[parameters])
         self._arrays: dict[Buffer, Any] = {}
+        self._adopted: dict[Buffer, tuple[Memory, Buffer]] = {}
         self._set: dict[Buffer, float] = {}  # what the host has set, as long as it stays
         self._written = {output.root for step in program.instructions for output in step.outputs}
 
     def array(self, buffer: Buffer) -> Any:
         """The device's array of a buffer."""
         if buffer not in self._arrays:
-            arena, begin, _ = self._plan.span(buffer)
-            device = self._devices[buffer.device]
-            self._arrays[buffer] = device.array(self._arenas[arena], begin, buffer.shape, buffer.dtype)
+            arena, begin = self._place(buffer)
+            self._arrays[buffer] = self._devices[buffer.device].array(arena, begin, buffer.shape, buffer.dtype)
         return self._arrays[buffer]
 
+    def _place(self, buffer: Buffer) -> tuple[Any, int]:
+        """The arena that a buffer lies in, and its first byte there."""
+        if buffer.root in self._adopted:
+            other, theirs = self._adopted[buffer.root]
+            arena, begin = other._place(theirs)
+            return arena, begin + buffer.byte_offset
+        name, begin, _ = self._plan.span(buffer)
+        return self._arenas[name], begin
+
     def adopt(self, buffer: Buffer, other: Memory, theirs: Buffer) -> None:
-        """Let a buffer be another memory's."""
-        self._arrays[buffer] = other.array(theirs)
+        """Let a buffer, and so every view of it, be another memory's."""
+        self._adopted[buffer] = other, theirs
 
     def recycles(self, buffer: Buffer) -> bool:
         """Whether others use a buffer's memory in turn, so that it cannot be read after a run."""

@@ -108,6 +108,21 @@ def test_a_test_net_shares_the_training_nets_weights(exe) -> None:
     exe.forward(data=DATA, label=LABEL)  # the device lives on
 
 
+@pytest.mark.parametrize("devices", ["cpu", "cpu:0,cpu:1"])
+def test_gradients_of_shared_weights(devices: str) -> None:
+    """Also where a kernel takes some of their rows."""
+    net = netdef.parse(NET.replace("num_output: 4", "num_output: 96"), phase="train")
+    with runtime.compile(net, devices, seed=1) as exe, runtime.compile(net, share=exe, seed=1) as twin:
+        found = []
+        for one in (exe, twin):
+            one.forward(data=DATA, label=LABEL)
+            one.backward()
+            found.append([one.param_grad(layer, index) for layer in ("conv1", "fc") for index in (0, 1)])
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine.any()
+
+
 def test_inference_says_what_it_does_not_keep() -> None:
     with runtime.compile(netdef.parse(NET), backward=False) as exe:
         exe.forward(data=DATA, label=LABEL)
