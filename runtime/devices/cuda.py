@@ -21,7 +21,7 @@ from runtime.devices.cuda_gemm import Cublas, load_library, workspace_of
 from runtime.devices.cuda_graphs import Graphs
 from runtime.devices.cuda_kernels import Kernels, check_compiler
 from runtime.devices.cuda_peers import Detour, SendStep
-from runtime.devices.cuda_steps import HOST_KERNELS, CudaStep, HostStep, named
+from runtime.devices.cuda_steps import CudaStep, HostStep, named, runs_on_host
 from runtime.devices.cuda_transfers import Transfers
 from runtime.devices.device import Step
 from runtime.devices.options import CudaOptions
@@ -98,6 +98,7 @@ class CudaDevice:
         self._streams = (compute, upload, copies)
         self._reached: set[int] = set()
         self._detours: dict[int, Detour] = {}
+        self._told: dict[int, np.ndarray] = {}  # single numbers as the host last wrote them, by address
         self._wrote: Any = None  # behind the host's last write, until what is sent to others waits for it
         self._unresolved: list[CudaStep] = []
         self._workspaces: list[Any] = []  # the last one serves new steps; steps and graphs of before keep theirs
@@ -116,6 +117,7 @@ class CudaDevice:
             memory = self._memory(size)
             self.cupy.cuda.runtime.memsetAsync(memory.ptr, 0, size, self.queue.stream.ptr)
             self.queue.stream.synchronize()  # others may write here from streams of their own
+        self._told = {at: number for at, number in self._told.items() if not memory.ptr <= at < memory.ptr + size}
         return memory
 
     def array(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: str) -> Any:
@@ -160,7 +162,7 @@ class CudaDevice:
         given = [arrays(buffer) for buffer in step.buffers]
         if step.kernel == "send":
             return SendStep(self, *given)
-        if step.kernel in HOST_KERNELS and step.kernel not in CUDA_KERNELS:
+        if runs_on_host(step):
             return HostStep(self, step, given)
         if step.kernel not in CUDA_KERNELS:
             raise NetdefError(f"layer '{step.layer}' cannot run on {self.name}: there is no CUDA kernel {step.kernel} yet")
@@ -262,9 +264,15 @@ class CudaDevice:
 
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does.  After all that was run before."""
+        if array.size == 1:
+            self._told[array.data.ptr] = np.array(values, array.dtype).reshape(array.shape)
         with self.here():
             self.transfers.write(array, values)
             self._note_write()
+
+    def told(self, array: Any) -> np.ndarray:
+        """The one number that the host last wrote to an array no kernel writes to; the card is not asked.  Memory begins as 0."""
+        return self._told.get(array.data.ptr, np.zeros(array.shape, array.dtype))
 
     def upload(self, array: Any, values: np.ndarray) -> None:
         """`write` for data that come anew for every run: copied while the card still computes the run before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdef import NetdefError
-from runtime.devices.cuda_steps import named
+from runtime.devices.cuda_steps import named, runs_on_host
 from runtime.devices.cuda_transfers import ROUNDS, SMALL
 from runtime.devices.options import MB, CudaOptions
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Operand, Plan, load_plans, plan
@@ -33,8 +33,10 @@ def workspace(program: Program, index: int, options: CudaOptions) -> int:
 
 def places(program: Program, index: int) -> int:
     """Bytes of the places where data wait that are uploaded while the card computes."""
-    data = [buffer for source in program.sources for buffer in source.fields.values() if buffer.device == index]
-    return sum(ROUNDS * buffer.bytes for buffer in data if buffer.bytes > SMALL)
+    load_plans()
+    data = [buffer for source in program.sources for buffer in source.fields.values()]
+    made = [buffer for step in program.instructions if runs_on_host(step) for buffer in step.outputs]
+    return sum(ROUNDS * buffer.bytes for buffer in (*data, *made) if buffer.device == index and buffer.bytes > SMALL)
 
 
 def constants(program: Program, index: int) -> int:

@@ -10,13 +10,13 @@ import numpy as np
 
 from runtime.devices.cuda_gemm import Cublas
 from runtime.devices.cuda_kernels import Kernels
-from runtime.kernels.cuda.registry import WORKSPACE, Launch, Matrix, Plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, WORKSPACE, Launch, Matrix, Plan
 from runtime.program import Instruction
 
 if TYPE_CHECKING:
     from runtime.devices.cuda import CudaDevice
 
-HOST_KERNELS = frozenset({"random_fill"})  # made-up data, the CPU's to the bit by the same function; the host waits to make them
+HOST_KERNELS = frozenset({"random_fill"})  # made-up data, the CPU's to the bit by the same function
 
 
 class CudaStep:
@@ -52,7 +52,7 @@ class CudaStep:
 
 
 class HostStep:
-    """An instruction that the host carries out: what it reads is copied there, what it writes copied back."""
+    """An instruction that the host carries out, from numbers that it has set itself; what it makes is uploaded."""
 
     capturable = False
 
@@ -60,18 +60,24 @@ class HostStep:
         from runtime.devices.cpu import load_kernels
         from runtime.kernels.registry import CPU_KERNELS
 
+        assert all(buffer.role == "scalar" for buffer in step.inputs)
         load_kernels()
         self._kernel, self._device = CPU_KERNELS[step.kernel], device
         self._inputs, self._outputs = arrays[: len(step.inputs)], arrays[len(step.inputs) :]
         self._constants = [step.constants[name] for name in self._kernel.parameters[len(arrays) :]]
 
     def __call__(self) -> None:
-        inputs = [self._device.read(array) for array in self._inputs]
+        inputs = [self._device.told(array) for array in self._inputs]
         outputs = [np.empty(array.shape, np.dtype(array.dtype)) for array in self._outputs]
         arguments = [*inputs, *outputs, *self._constants]
         self._kernel.function(0, self._kernel.items(*arguments), *arguments)
         for array, values in zip(self._outputs, outputs, strict=True):
-            self._device.write(array, values)
+            self._device.upload(array, values)
+
+
+def runs_on_host(step: Instruction) -> bool:
+    """Whether the host carries out an instruction of a card's."""
+    return step.kernel in HOST_KERNELS and step.kernel not in CUDA_KERNELS
 
 
 def named(planned: Plan) -> set[str]:

@@ -82,6 +82,16 @@ layer relu: ReLU(conv) -> conv
 layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+MADE_UP = """
+name: "made-up data"
+layer data: DummyData -> data, label {
+  shape { dim: [6, 3, 32, 32] } shape { dim: 6 } data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" max: 9.9 }
+}
+layer conv: Convolution(data) { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } }
+layer relu: ReLU(conv) -> conv
+layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 SOLVER = """
 base_lr: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.005
 max_iter: 10 average_loss: 3 random_seed: 7 iter_size: %d clip_gradients: %g

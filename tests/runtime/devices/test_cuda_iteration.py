@@ -16,7 +16,7 @@ from runtime.devices.options import CudaOptions
 from runtime.solver.solver import Solver
 from tests.runtime.devices.fake_cupy import Cards
 from tests.runtime.devices.fake_cupy.graphs import UNSUPPORTED, CUDARuntimeError
-from tests.runtime.devices.networks import ALEXNET, LENET, SOLVER, inputs, parse, train
+from tests.runtime.devices.networks import ALEXNET, LENET, MADE_UP, SOLVER, inputs, parse, train
 
 
 def calls_of(cards: Cards, run: Callable[[], Any]) -> Counter[str]:
@@ -52,10 +52,11 @@ def test_an_iteration_is_one_graph_launch(machine: Callable[..., Cards], execute
     solver.close()
 
 
-def test_two_iterations_are_begun_before_any_is_done(machine: Callable[..., Cards], execute: Callable) -> None:
+@pytest.mark.parametrize("net", [ALEXNET, MADE_UP])
+def test_two_iterations_are_begun_before_any_is_done(machine: Callable[..., Cards], execute: Callable, net: str) -> None:
     """The third waits for the page-locked memory that the first one's images lie in."""
     cards = machine(execute=execute, seed=0)
-    solver = solver_of(ALEXNET)
+    solver = solver_of(net)
     for _ in range(2):
         solver.iterate()
     before = cards.scheduler.ran

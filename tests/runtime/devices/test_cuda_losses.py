@@ -13,7 +13,7 @@ from runtime.devices.cuda_transfers import Slot
 from runtime.devices.options import CudaOptions
 from runtime.solver.solver import Solver
 from tests.runtime.devices.fake_cupy import Cards
-from tests.runtime.devices.networks import ALEXNET, SOLVER, inputs, parse
+from tests.runtime.devices.networks import ALEXNET, MADE_UP, SOLVER, inputs, parse
 
 Machine = Callable[..., Cards]
 LOSSES = """
@@ -44,7 +44,7 @@ def downloads(cards: Cards, run: Callable[[], Any]) -> int:
 
 
 @pytest.mark.parametrize("graphs", [True, False])
-@pytest.mark.parametrize(("net", "iter_size", "rings"), [(ALEXNET, 1, 1), (LOSSES, 3, 3)])
+@pytest.mark.parametrize(("net", "iter_size", "rings"), [(ALEXNET, 1, 1), (LOSSES, 3, 3), (MADE_UP, 2, 1)])
 def test_nothing_goes_to_the_host_between_displays(
     machine: Machine, execute: Callable, net: str, iter_size: int, rings: int, graphs: bool
 ) -> None:

@@ -18,7 +18,7 @@ from runtime.devices.cuda_transfers import Lane, Transfers
 from runtime.devices.options import CudaOptions
 from runtime.solver.solver import DivergedError, Solver
 from tests.runtime.devices.fake_cupy import Cards
-from tests.runtime.devices.networks import ALEXNET, BRANCHES, IMAGES, LENET, SOLVER, inputs, parse, train
+from tests.runtime.devices.networks import ALEXNET, BRANCHES, IMAGES, LENET, MADE_UP, SOLVER, inputs, parse, train
 
 NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES, "images": IMAGES}
 
@@ -103,13 +103,7 @@ def test_a_net_that_shares_weights_has_room_for_larger_matrices(machine: Callabl
 @pytest.mark.filterwarnings("error:no CUDA graphs")
 def test_made_up_data_come_from_the_host(machine: Callable[..., Cards], execute: Callable) -> None:
     cards = machine(execute=execute, seed=1)
-    net = LENET.replace(
-        "layer data: Input -> data, label { shape { dim: 6 dim: 1 dim: 28 dim: 28 } shape { dim: 6 } }",
-        """layer data: DummyData -> data, label { dummy_data_param {
-             shape { dim: 6 dim: 1 dim: 28 dim: 28 } shape { dim: 6 }
-             data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" max: 9.9 } } }""",
-    )
-    check(train(net, "gpu:0")[0], train(net, "cpu")[0])
+    check(train(MADE_UP, "gpu:0")[0], train(MADE_UP, "cpu")[0])
     assert cards.replayed == 9  # all behind them
 
 
