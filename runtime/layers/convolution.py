@@ -9,10 +9,12 @@ from netdef import NetdefError
 from netdef.layers.convolution import Convolution
 from netdef.layers.cuts import even_cuts
 from runtime.kernels.cpu.convolution import position_run, row_block
+from runtime.kernels.cpu.winograd import pays, tiles_of, winograd_scratch
 from runtime.lowering import Builder, lowers
 from runtime.program import Buffer
 
 FORWARD_COLUMNS = 512  # output positions x batch in one GEMM: its im2col matrix and result stay in the caches
+TILE_COLUMNS = 448  # the same by tiles: each is 16 columns, transformed
 BACKWARD_COLUMNS = 2048
 WIDE = 96  # outputs: AlexNet's first layer; narrower products would take longer in parts
 CHANNEL_BLOCK = 16  # input channels of one item of the input gradient by col2im
@@ -56,12 +58,17 @@ def _lower_pair(layer: Convolution, build: Builder, index: int) -> None:
 def _convolve(
     append: Any, x: Buffer, w: Buffer, b: Buffer, y: Buffer, geometry: dict[str, Any], parts: int, bias: bool, macs: int
 ) -> None:
-    positions, N = y.shape[1] * y.shape[2], y.shape[3]
-    rows = w.size // w.shape[0]
-    run = position_run(positions, N, FORWARD_COLUMNS)
+    (O, height, width, N), channels = y.shape, w.shape[1]
+    winograd = pays(geometry, channels, N)
+    if winograd:
+        run = position_run(tiles_of(height, width), N, TILE_COLUMNS)
+        scratch = winograd_scratch(O // geometry["group"], channels, width, run, N)
+    else:
+        run = position_run(height * width, N, FORWARD_COLUMNS)
+        scratch = w.size // O * run * N
     append(
-        "conv2d", x, w, b, out=y, **geometry, run=run, parts=parts, has_bias=bias, relu=False, slope=0.0,
-        scratch=rows * run * N, macs=macs,
+        "conv2d", x, w, b, out=y, **geometry, run=run, parts=parts, winograd=winograd, has_bias=bias, relu=False, slope=0.0,
+        scratch=scratch, macs=macs,
     )  # fmt: skip
 
 

@@ -68,6 +68,11 @@ def test_what_sends_no_gradient_does_not_count(more: str) -> None:
 @pytest.mark.parametrize("batch", [2, 7])
 def test_two_devices_make_the_same_bits(outputs: int, group: int, classes: int, batch: int) -> None:
     net = netdef.parse((DATA + CHAIN % (outputs, group, classes)).replace("dim: 8", f"dim: {batch}"), phase="train")
+    assert_same_bits(net, batch, classes)
+
+
+def assert_same_bits(net: netdef.Net, batch: int, classes: int) -> None:
+    """The gradients of all parameters, of one device and of two."""
     random = np.random.default_rng(0)
     images, labels = random.standard_normal(net.inputs[0].shape, np.float32), np.arange(batch) % classes
     found = []
@@ -77,6 +82,15 @@ def test_two_devices_make_the_same_bits(outputs: int, group: int, classes: int, 
             exe.backward()
             found.append({str(p): exe.param_grad(p.layer.name, p.index) for p in exe.net.parameters})
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize("outputs", [96, 98, 250])
+def test_two_devices_make_the_same_bits_by_tiles(outputs: int) -> None:
+    text = (CHAIN % (outputs, 1, 4)).replace("kernel_size: 5", "kernel_size: 3")
+    net = netdef.parse((DATA + text).replace("dim: 8", "dim: 17"), phase="train")
+    convolutions = [step for step in runtime.compile_program(net, losses_only=True).instructions if step.kernel == "conv2d"]
+    assert [step.constants["winograd"] for step in convolutions] == [False, True, True, True]  # b, its input in parts
+    assert_same_bits(net, 17, 4)
 
 
 @pytest.mark.parametrize("tall", [False, True])

@@ -15,8 +15,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from runtime.kernels.cpu.bias_relu import bias_relu_rows
 from runtime.kernels.cpu.jit import JIT
 from runtime.kernels.cpu.product_cuts import product_cuts
+from runtime.kernels.cpu.winograd import tiles_of, winograd_conv2d
 from runtime.kernels.registry import kernel
 
 Pair = tuple[int, int]
@@ -93,25 +95,6 @@ def col2im_add(dx, col, row0, row1, position0, position1, output_width, kernel, 
                     total[n] += part[n]
 
 
-@njit(**JIT)
-def bias_relu_rows(y, bias, has_bias, relu, slope):
-    """y (O, columns) += bias (O,), then ReLU with a negative slope, on what a GEMM just wrote."""
-    for o in range(y.shape[0]):
-        b = bias[o] if has_bias else np.float32(0)
-        row = y[o]
-        if not relu:
-            for j in range(row.size):
-                row[j] = row[j] + b
-        elif slope == 0:
-            for j in range(row.size):
-                v = row[j] + b
-                row[j] = v if not (v < 0) else np.float32(0)  # written so that a NaN stays one
-        else:
-            for j in range(row.size):
-                v = row[j] + b
-                row[j] = v if not (v < 0) else v * np.float32(slope)
-
-
 def position_run(positions: int, N: int, target: int) -> int:
     """How many output positions one GEMM takes: about `target` columns, and all runs of about one length."""
     runs = max(1, round(positions * N / target))
@@ -127,18 +110,21 @@ def row_block(rows: int, group: int) -> int:
     return -(-rows // blocks)
 
 
-def _conv_items(x, w, b, y, kernel, stride, pad, dilation, group, run, parts, has_bias, relu, slope):
-    return group * -(-(y.shape[1] * y.shape[2]) // run)
+def _conv_items(x, w, b, y, kernel, stride, pad, dilation, group, run, parts, winograd, has_bias, relu, slope):
+    return group * -(-(tiles_of(*y.shape[1:3]) if winograd else y.shape[1] * y.shape[2]) // run)
 
 
 @kernel(items=_conv_items)
 def conv2d(
-    begin, end, x, w, b, y, scratch, kernel, stride, pad, dilation, group, run, parts, has_bias, relu, slope
+    begin, end, x, w, b, y, scratch, kernel, stride, pad, dilation, group, run, parts, winograd, has_bias, relu, slope
 ):  # fmt: skip
     """y (O, OH, OW, N) = w (O, C/group, kh, kw) * x (C, H, W, N) + b (O,), then ReLU if asked.
 
-    Item: a run of positions in a group.  parts: of a group's outputs, see `product_cuts`.
+    Item: a run of positions in a group, with winograd of its tiles.  parts: of a group's outputs, see `product_cuts`.
     """
+    if winograd:
+        winograd_conv2d(begin, end, x, w, b, y, scratch, pad, group, run, parts, has_bias, relu, slope)
+        return
     (C, _, _, N), (O, OH, OW, _) = x.shape, y.shape
     rows, positions = w[0].size, OH * OW
     columns = y.reshape(O, positions * N)

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from netdef.layers.cuts import even_cuts
-from runtime.kernels.cpu.convolution import bias_relu_rows
+from runtime.kernels.cpu.bias_relu import bias_relu_rows
 from runtime.kernels.registry import kernel
 
 ROWS = 512  # rows of the result in one item: large enough for BLAS, small enough for several workers

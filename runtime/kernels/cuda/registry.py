@@ -1,7 +1,7 @@
 """The CUDA device's table of kernels: instruction name -> the launches and matrix products that carry it out.
 
 An instruction's plan (runtime/kernels/cuda/*.py) is a function of the shapes of its arrays and of its constants, named like the CPU
-kernel and with the same parameters, less CPU_ONLY, which only cut the CPU's work.  It touches no device:
+kernel and with the same parameters, less CPU_ONLY, which are the CPU's own ways.  It touches no device:
 
     for step in plan("lrn_forward", [Operand.of(x), Operand.of(y)], constants).steps:   # a Launch or a Gemm each
         ...
@@ -29,7 +29,7 @@ from runtime.program import ITEM_BYTES
 
 FOLDER = Path(__file__).parent
 WORKSPACE = "workspace"  # as a pointer: the device's workspace
-CPU_ONLY = frozenset({"scratch", "run", "block", "tall", "parts"})  # constants of instructions that say how the CPU cuts its work
+CPU_ONLY = frozenset({"scratch", "run", "block", "tall", "parts", "winograd"})  # constants that say how the CPU does its work
 
 Pointer = int | str  # the instruction's n-th array (inputs, then outputs); WORKSPACE; or the name of a constant that is an array
 Extent = tuple[int, int, int]

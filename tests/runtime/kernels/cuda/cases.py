@@ -11,6 +11,7 @@ import numpy as np
 
 from runtime.kernels.cpu.jit import BLOCK, blocks
 from runtime.kernels.cpu.loss import NO_LABEL
+from runtime.kernels.cpu.winograd import pays
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
 
 Shape = tuple[int, ...]
@@ -275,11 +276,12 @@ def convolution_cases() -> Iterator[Case]:
         geometry = {"kernel": kernel, "stride": stride, "pad": pad, "dilation": dilation, "group": group}
         cpu = {"run": positions, "scratch": 2 * O * rows + C * prod(kernel) * positions * N}
         cut = {**cpu, "parts": 2 if group == 1 else 1}
+        forward = {**cut, "winograd": pays(geometry, C // group, N)}
         for rows_at_once in (1, 3, OH):
             limit = 4 * group * rows * OW * N * rows_at_once
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
-            yield Case("conv2d", arrays, {**geometry, **extra}, cut, close=1e-4, workspace=limit)
+            yield Case("conv2d", arrays, {**geometry, **extra}, forward, close=1e-4, workspace=limit)
             parts, whole = (normal(*x), normal(*y), out(*w)), {"block": rows, "tall": rows_at_once > 1}
             yield Case("conv2d_weight_gradient", parts, geometry, {**cut, **whole}, close=1e-3, workspace=limit)
             parts = (normal(*y), normal(*w), out(*x))
