@@ -59,7 +59,7 @@ def stream_classes(cards: Cards) -> dict[str, Any]:
             cards.wait_for(self.recorded)
 
     class Stream:
-        def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None):
+        def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False):
             self.device_id = cards.device
             self.queue = scheduler.queue(f"stream {len(scheduler.queues)}", self.device_id)
             self.ptr = len(scheduler.queues)

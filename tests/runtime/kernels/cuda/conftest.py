@@ -55,7 +55,7 @@ def compiler(say: Say) -> None:
 @pytest.fixture(scope="session")
 def every_form(compiler: None, tested: dict[str, list[str]]) -> list[nvrtc.Compiled]:
     """What the checks run, and what the zoo needs for single images, for one kind of card."""
-    single = zoo.functions(batch=1)
+    single = zoo.functions(1, zoo.ONE)
     return nvrtc.compile_files({file: sorted({*names, *single.get(file, [])}) for file, names in tested.items()}, 80)
 
 

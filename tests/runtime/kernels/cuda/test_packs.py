@@ -88,7 +88,7 @@ def in_packs(function: str) -> bool:
 
 def test_the_zoos_batches_are_taken_in_packs() -> None:
     """Whole packs, in every launch of every net; a batch of three number by number, but for arrays that are flat."""
-    whole, odd = ({name for names in zoo.functions(batch=batch).values() for name in names} for batch in (4, 3))
+    whole, odd = ({name for names in zoo.functions(batch, zoo.ONE).values() for name in names} for batch in (4, 3))
     assert [function for function in whole if not in_packs(function)] == []
     assert {nvrtc.bare(function) for function in odd if not in_packs(function)} > {"pool_max_forward", "im2col", "softmax_loss"}
 

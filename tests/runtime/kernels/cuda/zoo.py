@@ -1,4 +1,4 @@
-"""What the zoo's networks launch: every plan of every program of models/*.net, training and testing."""
+"""What the zoo's networks launch: every plan of every program of models/*.net, training and testing, on one card or two."""
 
 from __future__ import annotations
 
@@ -9,19 +9,31 @@ import netdef
 from runtime.compiler import compile_program
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Operand, load_plans, plan
 from runtime.program import Buffer, Program
+from runtime.solver.remember import remember_results
 from runtime.solver.update import sgd
 
 MODELS = Path(netdef.__file__).parents[1] / "models"
 
 
-def programs(batch: int | None) -> Iterator[Program]:
-    """Each model in each phase; training with its update list, clipped gradients and sub-batches included."""
+ONE: tuple[tuple[int, str | None], ...] = ((1, None),)
+ONE_OR_TWO = (*ONE, (2, "groups"), (2, "batch"), (2, "hybrid"))
+
+
+def programs(batch: int | None, cards: tuple[tuple[int, str | None], ...]) -> Iterator[Program]:
+    """Each model in each phase; training with its update list, clipped gradients and sub-batches included.
+
+    Parameters
+    ----------
+    cards: how many, and how the net is divided over them.
+    """
     solver = netdef.load_solver(MODELS / "solver.txt").message
     solver.clip_gradients, solver.iter_size = 10, 2
     for path in sorted(MODELS.glob("*.net")):
-        train = netdef.load(path, phase="train", batch_size=batch)
-        yield compile_program(train, losses_only=True, update=sgd(solver))
-        yield compile_program(netdef.load(path, phase="test", batch_size=batch), backward=False)
+        train, test = (netdef.load(path, phase=phase, batch_size=batch) for phase in ("train", "test"))
+        for devices, split in cards:
+            options = {"devices": devices, "split": split}
+            yield compile_program(train, losses_only=True, update=sgd(solver), **options)
+            yield compile_program(test, backward=False, update=remember_results, **options)
 
 
 def operand(buffer: Buffer) -> Operand:
@@ -38,10 +50,10 @@ def launches(program: Program) -> Iterator[Launch]:
             yield from (part for part in made.steps if isinstance(part, Launch))
 
 
-def functions(batch: int | None = None) -> dict[str, list[str]]:
+def functions(batch: int | None = None, cards: tuple[tuple[int, str | None], ...] = ONE_OR_TWO) -> dict[str, list[str]]:
     """The functions that the zoo needs at the models' own batch sizes, or at another one; by file."""
     needed: dict[str, set[str]] = {}
-    for program in programs(batch):
+    for program in programs(batch, cards):
         for launch in launches(program):
             needed.setdefault(launch.file, set()).add(launch.function)
     return {file: sorted(names) for file, names in sorted(needed.items())}
