@@ -240,8 +240,8 @@ class Builder:
     def parts(self, layer: Layer) -> int:
         """In how many parts a layer's channels are computed and summed over, each rounded by itself, in their order.
 
-        As many as devices that share the layer would make, so that one device's numbers are theirs to the bit.  Not in nets that
-        are no chain: there devices add several layers' gradients first.
+        As many as devices that share the layer would make, so that one device's numbers are theirs to the bit.  Not in all nets,
+        see `is_wide_chain`: where several layers read a blob, devices add their gradients first.
         """
         share = layer.tops[0].shape[1:2] != layer.whole.tops[0].shape[1:2]
         return 1 if share else self._parts

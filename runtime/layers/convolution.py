@@ -16,7 +16,6 @@ from runtime.program import Buffer
 FORWARD_COLUMNS = 512  # output positions x batch in one GEMM: its im2col matrix and result stay in the caches
 TILE_COLUMNS = 448  # the same by tiles: each is 16 columns, transformed
 BACKWARD_COLUMNS = 2048
-WIDE = 96  # outputs: AlexNet's first layer; narrower products would take longer in parts
 CHANNEL_BLOCK = 16  # input channels of one item of the input gradient by col2im
 
 
@@ -110,7 +109,7 @@ def _tall(layer: Convolution, block: int, parts: int) -> bool:
 
 def _parts(layer: Convolution, build: Builder) -> int:
     """In how many parts a group's outputs are computed: groups lie on one device or another as they are."""
-    return build.parts(layer) if layer.group == 1 and layer.num_output >= WIDE else 1
+    return build.parts(layer) if layer.group == 1 else 1
 
 
 def _gradient_of_outputs(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from netdef.layers.convolution import Convolution
 from runtime.lowering import Builder, gradient_bottoms, no_region
 from runtime.program import Buffer, Instruction, Program
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.passes.placement.divide import Division
 
 PARTS = 2  # the paper's devices
+WIDE = 48  # outputs: one tower of AlexNet's first layer; narrower products take much longer in parts
 
 
 def lower(
@@ -35,7 +37,7 @@ def lower(
     NetdefError: if a layer's type has no kernels.
     """
     flow = gradient_flow(net, losses_only) if backward else Flow()
-    parts = PARTS if is_chain(division.whole if division else net) else 1
+    parts = PARTS if is_wide_chain(division.whole if division else net) else 1
     build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, division.region if division else no_region, parts)
     for layer in net.layers:
         build.lower(layer)
@@ -70,13 +72,17 @@ def gradient_flow(net: Net, losses_only: bool = False) -> Flow:
     return Flow([blob for blob in seeds if blob.producer in live], wanted, live)
 
 
-def is_chain(net: Net) -> bool:
-    """Whether no blob's gradient is the sum of several layers', as long as it comes from losses, if the net has any."""
+def is_wide_chain(net: Net) -> bool:
+    """Whether a net is computed in parts: if its convolutions are wide, and no blob's gradient is the sum of several layers'.
+
+    Gradients are those of its losses, or of its outputs if it has none.
+    """
+    convolutions = [layer for layer in net.layers if isinstance(layer, Convolution)]
     flow = gradient_flow(net, losses_only=True)
     if not flow.seeds:
         flow = gradient_flow(net)
     readers = Counter(layer.bottoms[index] for layer, index in flow.wanted if layer in flow.live)
-    return max(readers.values(), default=0) <= 1
+    return max(readers.values(), default=0) <= 1 and all(layer.group > 1 or layer.num_output >= WIDE for layer in convolutions)
 
 
 def _wanted(net: Net) -> set[tuple[Layer, int]]:
