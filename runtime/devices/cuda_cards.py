@@ -91,13 +91,16 @@ def find_card(index: int) -> Card:
 
 def _import_cupy() -> Any:
     try:
-        return import_module("cupy")
+        cupy = import_module("cupy")
     except ModuleNotFoundError as error:
         if error.name != "cupy":
             raise NoCudaError(f"{NO_GPU}: CuPy cannot be imported ({error})", hint=INSTALL) from None
         raise NoCardError(f"{NO_GPU}: CuPy is not installed", hint=INSTALL) from None
     except Exception as error:  # a broken installation may raise anything
         raise NoCudaError(f"{NO_GPU}: CuPy cannot be imported ({first_line(error.__cause__ or error)})", hint=INSTALL) from None
+    if not hasattr(cupy, "cuda"):  # Python takes any folder of that name for a package, such as what an uninstall leaves
+        raise NoCudaError(f"{NO_GPU}: CuPy is not installed, {next(iter(cupy.__path__))} is not it", hint=INSTALL)
+    return cupy
 
 
 def _count(cupy: Any) -> int:

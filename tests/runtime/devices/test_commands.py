@@ -89,12 +89,20 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_cards, "import_module", fail)
 
 
+def left_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of CuPy's name without CuPy, which can be imported all the same."""
+    folder = ModuleType("cupy")
+    folder.__path__ = ["/site-packages/cupy"]
+    monkeypatch.setitem(sys.modules, "cupy", folder)
+
+
 INSUFFICIENT = CUDARuntimeError(35, "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version")
 NO_DEVICE = CUDARuntimeError(100, "cudaErrorNoDevice: no CUDA-capable device is detected")
 UNKNOWN = CUDARuntimeError(999, "cudaErrorUnknown: why\nmore")
 TROUBLES = [  # what is wrong, what is said of it, and whether a run that nobody sent to a GPU says it too
     (without_cupy, "CuPy is not installed", False),
     (broken, "CuPy cannot be imported (libnvrtc.so.12: cannot open shared object file: No such file or directory)", True),
+    (left_over, "CuPy is not installed, /site-packages/cupy is not it", True),
     (lambda m: failing(m, INSUFFICIENT, 0), "there is no NVIDIA driver on this machine", False),
     (lambda m: failing(m, INSUFFICIENT, 11080), "the NVIDIA driver supports CUDA 11.8, CuPy was built for 12.9", True),
     (lambda m: failing(m, NO_DEVICE, 12090), "there is no NVIDIA card on this machine, or CUDA_VISIBLE_DEVICES hides it", False),
