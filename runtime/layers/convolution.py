@@ -14,7 +14,7 @@ from runtime.lowering import Builder, lowers
 from runtime.program import Buffer
 
 FORWARD_COLUMNS = 512  # output positions x batch in one GEMM: its im2col matrix and result stay in the caches
-TILE_COLUMNS = 448  # the same by tiles: each is 16 columns, transformed
+TILE_COLUMNS = 448  # tiles x batch: what they are transformed to stays in the caches
 BACKWARD_COLUMNS = 2048
 CHANNEL_BLOCK = 16  # input channels of one item of the input gradient by col2im
 
@@ -61,7 +61,7 @@ def _convolve(
     winograd = pays(geometry, channels, N)
     if winograd:
         run = position_run(tiles_of(height, width), N, TILE_COLUMNS)
-        scratch = winograd_scratch(O // geometry["group"], channels, width, run, N)
+        scratch = winograd_scratch(O // geometry["group"], channels, geometry["kernel"], width, run, N)
     else:
         run = position_run(height * width, N, FORWARD_COLUMNS)
         scratch = w.size // O * run * N
@@ -119,7 +119,7 @@ def _gradient_of_outputs(
     (O, per_group, kh, kw), group = w.shape, geometry["group"]
     macs = layer.macs * O // layer.num_output
     # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
-    if layer.stride == (1, 1) and O // group < 2 * per_group:
+    if layer.stride == (1, 1) and (O // group < 2 * per_group or pays(geometry, O // group, dy.shape[3])):
         flipped = build.saved(layer, "flipped", (per_group * group, O // group, kh, kw))
         build.backward("flip_weights", w, out=flipped, group=group)
         full = [d * (k - 1) - p for d, k, p in zip(layer.dilation, layer.kernel, layer.pad, strict=True)]

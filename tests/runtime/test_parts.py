@@ -97,9 +97,9 @@ def assert_same_bits(net: netdef.Net, batch: int, classes: int) -> None:
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
 
 
-@pytest.mark.parametrize("outputs", [96, 98, 250])
-def test_two_devices_make_the_same_bits_by_tiles(outputs: int) -> None:
-    text = (CHAIN % (outputs, 1, 4)).replace("kernel_size: 5", "kernel_size: 3")
+@pytest.mark.parametrize(("outputs", "size"), [(96, 3), (98, 3), (250, 3), (98, 5), (256, 5)])
+def test_two_devices_make_the_same_bits_by_tiles(outputs: int, size: int) -> None:
+    text = (CHAIN % (outputs, 1, 4)).replace("kernel_size: 5", f"kernel_size: {size}")
     net = netdef.parse((DATA + text).replace("dim: 8", "dim: 17"), phase="train")
     convolutions = [step for step in runtime.compile_program(net, losses_only=True).instructions if step.kernel == "conv2d"]
     assert [step.constants["winograd"] for step in convolutions] == [False, True, True, True]  # b, its input in parts

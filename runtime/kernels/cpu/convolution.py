@@ -123,7 +123,7 @@ def conv2d(
     Item: a run of positions in a group, with winograd of its tiles.  parts: of a group's outputs, see `product_cuts`.
     """
     if winograd:
-        winograd_conv2d(begin, end, x, w, b, y, scratch, pad, group, run, parts, has_bias, relu, slope)
+        winograd_conv2d(begin, end, x, w, b, y, scratch, kernel, pad, group, run, parts, has_bias, relu, slope)
         return
     (C, _, _, N), (O, OH, OW, _) = x.shape, y.shape
     rows, positions = w[0].size, OH * OW

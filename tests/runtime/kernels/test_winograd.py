@@ -6,39 +6,43 @@ import pytest
 import netdef
 import runtime
 from runtime.kernels.cpu.convolution import conv2d
-from runtime.kernels.cpu.winograd import FREQUENCIES, pays, tiles_of, winograd_scratch
+from runtime.kernels.cpu.winograd import pays, tiles_of, winograd_scratch
 
-WINDOW = {"kernel": (3, 3), "stride": (1, 1), "dilation": (1, 1)}
+Pair = tuple[int, int]
+STEPS = {"stride": (1, 1), "dilation": (1, 1)}
+ALONE = {"has_bias": False, "relu": False, "slope": 0.0}
 
 
-def by_tiles(x: np.ndarray, w: np.ndarray, pad: tuple[int, int], run: int, group: int = 1, parts: int = 1) -> np.ndarray:
+def by_tiles(x: np.ndarray, w: np.ndarray, pad: Pair, run: int, group: int = 1, parts: int = 1) -> np.ndarray:
     """y (O, OH, OW, N) of x (C, H, W, N), in runs of so many tiles."""
-    height, width, O, N = x.shape[1] + 2 * pad[0] - 2, x.shape[2] + 2 * pad[1] - 2, len(w), x.shape[3]
+    O, kernel, N = len(w), w.shape[2:], x.shape[3]
+    height, width = (x.shape[1 + i] + 2 * pad[i] - kernel[i] + 1 for i in range(2))
     y = np.full((O, height, width, N), np.nan, np.float32)
-    scratch = np.full(winograd_scratch(O // group, w.shape[1], width, run, N), np.nan, np.float32)
-    items = group * -(-tiles_of(height, width) // run)
-    for item in range(items):
+    scratch = np.full(winograd_scratch(O // group, w.shape[1], kernel, width, run, N), np.nan, np.float32)
+    for item in range(group * -(-tiles_of(height, width) // run)):
         conv2d(
             item, item + 1, x, w, w[0], y, scratch,
-            **WINDOW, pad=pad, group=group, run=run, parts=parts, winograd=True, has_bias=False, relu=False, slope=0.0,
+            **STEPS, **ALONE, kernel=kernel, pad=pad, group=group, run=run, parts=parts, winograd=True,
         )  # fmt: skip
     return y
 
 
-def exact(x: np.ndarray, w: np.ndarray, pad: tuple[int, int]) -> np.ndarray:
+def exact(x: np.ndarray, w: np.ndarray, pad: Pair) -> np.ndarray:
     """In float64."""
     padded = np.pad(x.astype(np.float64), ((0, 0), (pad[0],) * 2, (pad[1],) * 2, (0, 0)))
-    height, width = padded.shape[1] - 2, padded.shape[2] - 2
-    windows = ((i, j, padded[:, i : i + height, j : j + width]) for i in range(3) for j in range(3))
+    kh, kw = w.shape[2:]
+    height, width = padded.shape[1] - kh + 1, padded.shape[2] - kw + 1
+    windows = ((i, j, padded[:, i : i + height, j : j + width]) for i in range(kh) for j in range(kw))
     return sum(np.tensordot(w[:, :, i, j].astype(np.float64), part, 1) for i, j, part in windows)
 
 
 @pytest.mark.parametrize("run", [1, 2, 3, 5, 100])
-@pytest.mark.parametrize(("shape", "pad"), [((16, 7, 8, 16), (1, 1)), ((16, 5, 3, 19), (0, 2)), ((17, 1, 1, 16), (1, 1))])
-def test_whole_numbers_stay_exact_in_any_runs(shape: tuple[int, ...], pad: tuple[int, int], run: int) -> None:
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (3, 5), (5, 3)])
+@pytest.mark.parametrize(("shape", "pad"), [((16, 7, 8, 16), (1, 1)), ((16, 5, 3, 19), (0, 2)), ((17, 1, 1, 16), (2, 3))])
+def test_whole_numbers_stay_exact_in_any_runs(shape: tuple[int, ...], pad: Pair, kernel: Pair, run: int) -> None:
     random = np.random.default_rng(1)
-    x = random.integers(-50, 50, shape).astype(np.float32)
-    w = random.integers(-50, 50, (5, shape[0], 3, 3)).astype(np.float32)
+    x = random.integers(-20, 20, shape).astype(np.float32)
+    w = random.integers(-20, 20, (5, shape[0], *kernel)).astype(np.float32)
     np.testing.assert_array_equal(by_tiles(x, w, pad, run, parts=2), exact(x, w, pad))
 
 
@@ -49,31 +53,33 @@ def test_groups_are_apart() -> None:
     np.testing.assert_array_equal(by_tiles(x, w, (1, 1), run=4, group=2), np.concatenate(halves))
 
 
-def test_rounding_is_that_of_the_direct_sum() -> None:
-    """AlexNet's conv3: as far from float64 as the sum of 2304 products is, give or take a half."""
+@pytest.mark.parametrize(("channels", "size", "kernel"), [(48, 27, (5, 5)), (256, 13, (3, 3))])
+def test_rounding_is_that_of_the_direct_sum(channels: int, size: int, kernel: Pair) -> None:
+    """AlexNet's conv2 and conv3, of few outputs: as far from float64 as the sum of all products is, or half as far again."""
     random = np.random.default_rng(3)
-    x, w = (random.standard_normal(shape, np.float32) for shape in ((256, 13, 13, 16), (24, 256, 3, 3)))
-    right, direct = exact(x, w, (1, 1)), np.full((24, 13, 13, 16), np.nan, np.float32)
-    rest = {"pad": (1, 1), "group": 1, "parts": 1, "has_bias": False, "relu": False, "slope": 0.0}
-    conv2d(0, 1, x, w, w[0], direct, np.empty(2304 * 169 * 16, np.float32), **WINDOW, **rest, run=169, winograd=False)
-    by, plain = (np.sqrt(np.mean((y - right) ** 2)) for y in (by_tiles(x, w, (1, 1), run=25), direct))
-    assert 0 < by < 2 * plain
-    assert np.max(np.abs(by_tiles(x, w, (1, 1), run=25) - right)) < 2e-6 * np.max(np.abs(right))
+    x, w = (random.standard_normal(shape, np.float32) for shape in ((channels, size, size, 16), (24, channels, *kernel)))
+    pad, positions = (kernel[0] // 2, kernel[1] // 2), size * size
+    right, direct = exact(x, w, pad), np.full((24, size, size, 16), np.nan, np.float32)
+    rest = {"kernel": kernel, "pad": pad, "group": 1, "parts": 1, "run": positions, "winograd": False}
+    conv2d(0, 1, x, w, w[0], direct, np.empty(w[0].size * positions * 16, np.float32), **STEPS, **ALONE, **rest)
+    found = by_tiles(x, w, pad, run=28)
+    tiles, sums = (np.sqrt(np.mean((y - right) ** 2)) for y in (found, direct))
+    assert 0 < tiles < 1.5 * sums
+    assert np.max(np.abs(found - right)) < 2e-6 * np.max(np.abs(right))
 
 
 def test_where_it_pays() -> None:
-    assert pays(WINDOW, 16, 16)
-    assert not pays(WINDOW, 15, 16)
-    assert not pays(WINDOW, 16, 15)
-    for field, value in (("kernel", (3, 5)), ("stride", (2, 2)), ("dilation", (2, 2)), ("stride", (1, 2))):
-        assert not pays({**WINDOW, field: value}, 64, 64)
+    assert all(pays({**STEPS, "kernel": kernel}, 16, 16) for kernel in ((3, 3), (5, 5), (3, 5)))
+    assert not pays({**STEPS, "kernel": (3, 3)}, 15, 16)
+    assert not pays({**STEPS, "kernel": (3, 3)}, 16, 15)
+    for field, value in (("kernel", (3, 4)), ("kernel", (1, 3)), ("stride", (2, 2)), ("dilation", (2, 2)), ("stride", (1, 2))):
+        assert not pays({**STEPS, "kernel": (3, 3), field: value}, 64, 64)
 
 
-def test_alexnet_computes_three_layers_by_tiles() -> None:
+def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:
     program = runtime.compile_program(netdef.load("alexnet", phase="train", batch_size=32), losses_only=True)
-    forward = {step.layer for step in program.forward if step.constants.get("winograd")}
-    backward = [step.layer for step in program.backward if step.constants.get("winograd")]
-    assert forward == {"conv3", "conv4", "conv5"}
-    assert backward == ["conv5", "conv4", "conv3", "conv3"]
-    step = next(step for step in program.forward if step.layer == "conv4")
-    assert step.scratch > FREQUENCIES * 192 * 192
+    forward = [step.layer for step in program.forward if step.constants.get("winograd")]
+    backward = [step.layer for step in program.backward if step.kernel == "conv2d" and step.constants["winograd"]]
+    assert forward == ["conv2", "conv3", "conv4", "conv5"]
+    assert backward == ["conv5", "conv4", "conv3", "conv3", "conv2"]
+    assert not any(step.kernel == "conv2d_input_gradient" for step in program.backward)
