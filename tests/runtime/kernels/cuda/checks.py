@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,25 +13,59 @@ import numpy as np
 from runtime.kernels.cuda.registry import Launch, Operand, Plan, plan
 from tests.runtime.kernels.cuda.cases import Case, all_cases
 from tests.runtime.kernels.cuda.on_cpu import Module
-from tests.runtime.kernels.cuda.running import Memory, arrays_of, run_plan
-
-SHIFTS = (0, 1)  # arrays at aligned addresses, and a number behind one
+from tests.runtime.kernels.cuda.running import Arrays, Memory, arrays_of, run_plan
 
 
 @dataclass(frozen=True)
 class Check:
+    """A case, and how many numbers each of its arrays starts after an aligned address."""
+
     case: Case
-    shift: int
+    shifts: tuple[int, ...]
     plan: Plan
+
+    @property
+    def aligned(self) -> bool:
+        return not any(self.shifts)
+
+    @property
+    def functions(self) -> list[str]:
+        """What it launches."""
+        return [step.function for step in self.plan.steps if isinstance(step, Launch)]
 
 
 def all_checks() -> list[Check]:
-    return [planned(case, shift) for case in all_cases() for shift in SHIFTS]
+    """Each case with all arrays at aligned addresses and with none; of each way through a plan one with each array beside one."""
+    checks = [planned(case, shift) for case in all_cases() for shift in (0, 1)]
+    largest: dict[tuple[str, ...], Check] = {}
+    for check in checks:
+        way = tuple(function.split("<")[0] for function in check.functions)
+        packs = way and not any(re.search("<1[,>]", function) for function in check.functions)
+        if check.aligned and packs and (way not in largest or size(largest[way].case) < size(check.case)):
+            largest[way] = check
+    return checks + [beside for check in largest.values() for beside in one_by_one(check.case)]
+
+
+def size(case: Case) -> int:
+    return sum(prod(spec.shape) for spec in case.arrays)
 
 
 def planned(case: Case, shift: int) -> Check:
-    operands = [Operand(spec.shape, spec.dtype, shift * np.dtype(spec.dtype).itemsize) for spec in case.arrays]
-    return Check(case, shift, plan(case.kernel, operands, case.constants, case.workspace))
+    """The case with all arrays so many numbers after an aligned address."""
+    return shifted(case, (shift,) * len(case.arrays))
+
+
+def one_by_one(case: Case) -> Iterator[Check]:
+    """The case with one array after another beside an aligned address, as a run of another array's rows may lie."""
+    places = {**{index: index for index in range(len(case.arrays))}, **dict(case.aliases)}
+    for index in sorted(set(places.values())):
+        yield shifted(case, tuple(int(places[other] == index) for other in range(len(case.arrays))))
+
+
+def shifted(case: Case, shifts: tuple[int, ...]) -> Check:
+    arrays = zip(case.arrays, shifts, strict=True)
+    operands = [Operand(spec.shape, spec.dtype, shift * np.dtype(spec.dtype).itemsize) for spec, shift in arrays]
+    return Check(case, shifts, plan(case.kernel, operands, case.constants, case.workspace))
 
 
 def on_cpu(case: Case) -> list[np.ndarray]:
@@ -54,14 +90,23 @@ def folded(planned: Plan) -> Plan:
     return replace(planned, steps=tuple(steps))
 
 
+def placed(check: Check, memory: Memory) -> Arrays:
+    """What its plan's pointers mean, the arrays where the check has them."""
+    copies: dict[int, np.ndarray] = {}
+    arrays = []
+    for array, shift in zip(check.case.values(), check.shifts, strict=True):
+        if id(array) not in copies:
+            copies[id(array)] = memory.copy(array, shift)
+        arrays.append(copies[id(array)])
+    return arrays_of(check.plan, arrays, check.case.constants, memory)
+
+
 def on_cuda(check: Check, modules: Mapping[str, Module], seed: int) -> list[np.ndarray]:
     """All arrays after CUDA's kernels."""
-    values = check.case.values()
-    with Memory(check.shift) as memory:
-        placed = {id(array): memory.copy(array) for array in values}
-        arrays = [placed[id(array)] for array in values]
-        run_plan(check.plan, arrays_of(check.plan, arrays, check.case.constants, memory), modules, seed)
-        return [array.copy() for array in arrays]
+    with Memory() as memory:
+        arrays = placed(check, memory)
+        run_plan(check.plan, arrays, modules, seed)
+        return [arrays[index].copy() for index in range(len(check.case.arrays))]
 
 
 def compare(case: Case, got: Sequence[np.ndarray], want: Sequence[np.ndarray], where: Any = "") -> None:

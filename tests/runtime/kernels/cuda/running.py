@@ -18,15 +18,9 @@ _libc.free.argtypes = [ctypes.c_void_p]
 
 
 class Memory:
-    """Copies of arrays in allocations of their own, so that a sanitizer sees the first byte beside them; freed at the end.
+    """Copies of arrays in allocations of their own, so that a sanitizer sees the first byte beside them; freed at the end."""
 
-    Parameters
-    ----------
-    shift: how many numbers each copy starts after an aligned address.
-    """
-
-    def __init__(self, shift: int = 0):
-        self._shift = shift
+    def __init__(self) -> None:
         self._held: list[int] = []
 
     def __enter__(self) -> Memory:
@@ -36,8 +30,9 @@ class Memory:
         while self._held:
             _libc.free(self._held.pop())
 
-    def copy(self, array: np.ndarray) -> np.ndarray:
-        start, held = self._shift * array.itemsize, ctypes.c_void_p()
+    def copy(self, array: np.ndarray, shift: int = 0) -> np.ndarray:
+        """shift: how many numbers the copy starts after an aligned address."""
+        start, held = shift * array.itemsize, ctypes.c_void_p()
         if _libc.posix_memalign(ctypes.byref(held), ctypes.c_size_t(ALIGNMENT), ctypes.c_size_t(start + array.nbytes)):
             raise MemoryError
         assert held.value is not None

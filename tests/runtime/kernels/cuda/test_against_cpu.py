@@ -28,7 +28,7 @@ def test_same_numbers(kernel: str, checks: list[Check], modules: dict[str, Modul
     assert mine
     for check in mine:
         first = on_cuda(check, modules, 0)
-        compare(check.case, first, on_cpu(check.case), f"shifted by {check.shift}")
+        compare(check.case, first, on_cpu(check.case), f"shifted by {check.shifts}")
         for seed, other in ((1, check), (3, replace(check, plan=folded(check.plan)))):  # 0: backwards; others: shuffled
             for array, same in zip(on_cuda(other, modules, seed), first, strict=True):
                 assert array.tobytes() == same.tobytes(), f"{check.case}: bits depend on the order of threads, or on the grid"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.costs import launches
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, source
+from runtime.kernels.cuda.registry import CUDA_KERNELS, source
 from runtime.program import Buffer, Instruction
 from tests.runtime.kernels.cuda.cases import Case
 from tests.runtime.kernels.cuda.checks import Check
@@ -26,11 +26,7 @@ PARTLY = {"accuracy_hits", "softmax_loss", "softmax_loss_backward", "image_trans
 @pytest.fixture(scope="module")
 def aligned(checks: list[Check]) -> list[Check]:
     """The checks of kernels that take packs of four, where there are such: what a kernel moves does not depend on it."""
-    return [check for check in checks if check.shift == 0 and not any("<1," in name for name in names_of(check))]
-
-
-def names_of(check: Check) -> list[str]:
-    return [step.function for step in check.plan.steps if isinstance(step, Launch)]
+    return [check for check in checks if check.aligned and not any("<1," in name for name in check.functions)]
 
 
 @pytest.fixture(scope="module")

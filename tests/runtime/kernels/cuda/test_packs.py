@@ -99,7 +99,7 @@ def test_whole_packs_are_taken_in_packs(checks: list[Check]) -> None:
     for check in checks:
         rows = [spec.shape[-1] for spec in check.case.arrays if spec.shape != (1,)]
         places = [check.case.constants.get(name, 0) for name in ("first", "offset", "width", "pitch")]
-        if check.shift == 0 and rows and not any(number % 4 for number in rows + places):
+        if check.aligned and rows and not any(number % 4 for number in rows + places):
             for step in launches([check]):
                 assert in_packs(step.function), f"{check.case}: {step.function}"
                 seen.add(nvrtc.bare(step.function))

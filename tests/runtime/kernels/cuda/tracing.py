@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from runtime.kernels.cuda.registry import Launch
-from tests.runtime.kernels.cuda.checks import Check
+from tests.runtime.kernels.cuda.checks import Check, placed
 from tests.runtime.kernels.cuda.on_cpu import Module
-from tests.runtime.kernels.cuda.running import Memory, arrays_of, run_step
+from tests.runtime.kernels.cuda.running import Memory, run_step
 
 LOADED, STORED = 1, 2
 
@@ -31,10 +31,9 @@ def moved(check: Check, modules: Mapping[str, Module]) -> list[int | None]:
     ------
     AssertionError: two threads meet at a byte, one of them storing, without a barrier between.
     """
-    values, counts = check.case.values(), []
-    with Memory(check.shift) as memory:
-        placed = {id(array): memory.copy(array) for array in values}
-        arrays = arrays_of(check.plan, [placed[id(array)] for array in values], check.case.constants, memory)
+    counts: list[int | None] = []
+    with Memory() as memory:
+        arrays = placed(check, memory)
         for step in check.plan.steps:
             seen: list[np.ndarray] = []
             if isinstance(step, Launch):
