@@ -82,6 +82,22 @@ layer relu: ReLU(conv) -> conv
 layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+WIDE = """
+name: "computed in halves, each of which starts amid another's pack"
+layer data: Input -> data, label { shape { dim: 5 dim: 3 dim: 11 dim: 11 } shape { dim: 5 } }
+defaults Convolution { weight_filler { type: "xavier" } }
+defaults InnerProduct { weight_filler { type: "xavier" } }
+layer conv1: Convolution(data) { num_output: 96 kernel_size: 3 stride: 2 }
+layer relu1: ReLU(conv1) -> conv1
+layer norm1: LRN(conv1) { alpha: 1e-2 }
+layer conv2: Convolution(norm1) { num_output: 98 kernel_size: 3 pad: 1 }
+layer relu2: ReLU(conv2) -> conv2
+layer conv3: Convolution(conv2) { num_output: 97 kernel_size: 3 stride: 2 }
+layer fc: InnerProduct(conv3) { num_output: 11 }
+layer relu3: ReLU(fc) -> fc
+layer fc2: InnerProduct(fc) { num_output: 10 }
+layer loss: SoftmaxWithLoss(fc2, label)
+"""
 MADE_UP = """
 name: "made-up data"
 layer data: DummyData -> data, label {
