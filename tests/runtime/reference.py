@@ -64,6 +64,24 @@ def accuracy(x: Array, labels: Array, top_k: int = 1, axis: int = 1, ignore: int
     return right.sum() / max(1, count.sum()), right / np.maximum(1, count)
 
 
+def convolution(x: Array, w: Array, b: Array, stride: Pair, pad: Pair, dilation: Pair, group: int) -> Array:
+    """y[n, o, i, j] = b[o] + the sum over a group's channels and the window."""
+    N, C, H, W = x.shape
+    O, per_group, kh, kw = w.shape
+    padded = np.zeros((N, C, H + 2 * pad[0], W + 2 * pad[1]))
+    padded[:, :, pad[0] : pad[0] + H, pad[1] : pad[1] + W] = x
+    OH = (H + 2 * pad[0] - dilation[0] * (kh - 1) - 1) // stride[0] + 1
+    OW = (W + 2 * pad[1] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
+    y = np.zeros((N, O, OH, OW)) + b[None, :, None, None]
+    for o in range(O):
+        first = o // (O // group) * per_group
+        for i, j in product(range(kh), range(kw)):
+            rows = slice(i * dilation[0], i * dilation[0] + (OH - 1) * stride[0] + 1, stride[0])
+            columns = slice(j * dilation[1], j * dilation[1] + (OW - 1) * stride[1] + 1, stride[1])
+            y[:, o] += np.einsum("nchw,c->nhw", padded[:, first : first + per_group, rows, columns], w[o, :, i, j])
+    return y
+
+
 def windows(size: Pair, out: Pair, kernel: Pair, stride: Pair, pad: Pair) -> Iterator[tuple[Pair, slice, slice, int]]:
     """((oh, ow), rows, columns, divisor) of every pooling window, cut to the image; divisor: its area in the padded image."""
     for place in product(range(out[0]), range(out[1])):

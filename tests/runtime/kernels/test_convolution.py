@@ -1,30 +1,11 @@
 """Convolution kernels against a float64 reference written from the definition, and against its own numeric gradient."""
 
-from itertools import product
-
 import numpy as np
 import pytest
+from reference import convolution
 
 import netdef
 import runtime
-
-
-def reference(x: np.ndarray, w: np.ndarray, b: np.ndarray, stride, pad, dilation, group: int) -> np.ndarray:
-    """y[n, o, i, j] = b[o] + the sum over a group's channels and the window, in float64 on (N, C, H, W)."""
-    N, C, H, W = x.shape
-    O, per_group, kh, kw = w.shape
-    padded = np.zeros((N, C, H + 2 * pad[0], W + 2 * pad[1]))
-    padded[:, :, pad[0] : pad[0] + H, pad[1] : pad[1] + W] = x
-    OH = (H + 2 * pad[0] - dilation[0] * (kh - 1) - 1) // stride[0] + 1
-    OW = (W + 2 * pad[1] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
-    y = np.zeros((N, O, OH, OW)) + b[None, :, None, None]
-    for o in range(O):
-        first = o // (O // group) * per_group
-        for i, j in product(range(kh), range(kw)):
-            rows = slice(i * dilation[0], i * dilation[0] + (OH - 1) * stride[0] + 1, stride[0])
-            columns = slice(j * dilation[1], j * dilation[1] + (OW - 1) * stride[1] + 1, stride[1])
-            y[:, o] += np.einsum("nchw,c->nhw", padded[:, first : first + per_group, rows, columns], w[o, :, i, j])
-    return y
 
 
 def net(shape, fields: str, relu: str = "") -> netdef.Net:
@@ -71,7 +52,7 @@ def test_forward_and_gradients(case, threads: int) -> None:
         dx, dw, db = exe.blob_grad("x"), exe.param_grad("y", 0), exe.param_grad("y", 1)
 
     def apply(x, w, b):
-        return reference(x, w, b, stride, pad, dilation, group)
+        return convolution(x, w, b, stride, pad, dilation, group)
 
     close(y, apply(x, w, b))
     close(db, dy.sum((0, 2, 3)))
