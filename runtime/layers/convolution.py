@@ -10,6 +10,7 @@ from netdef.layers.convolution import Convolution
 from netdef.layers.cuts import even_cuts
 from runtime.kernels.cpu.convolution import position_run, row_block
 from runtime.kernels.cpu.winograd import pays, tiles_of, winograd_scratch
+from runtime.kernels.cpu.winograd_gradient import channel_block, gradient_pays, gradient_scratch
 from runtime.lowering import Builder, lowers
 from runtime.program import Buffer
 
@@ -73,14 +74,22 @@ def _convolve(
 
 def _weight_gradient(layer: Convolution, build: Builder, index: int, geometry: dict[str, Any]) -> None:
     x, dy, dw = build.bottom(layer, index), build.top_gradient(layer, index), build.parameter_gradient(layer, 0)
-    rows, N = dw.size // dw.shape[0], x.shape[3]
-    whole = layer.whole
-    assert isinstance(whole, Convolution)
-    block, parts = row_block(rows, whole.group), _parts(layer, build)  # a block is the same on all devices
-    run = position_run(dy.shape[1] * dy.shape[2], N, BACKWARD_COLUMNS)
-    scratch = 2 * dw.shape[0] // layer.group * block + block * run * N
+    N, parts = x.shape[3], _parts(layer, build)
+    (O, height, width), channels = dy.shape[:3], dw.shape[1]
+    winograd = gradient_pays(geometry, channels, N)
+    if winograd:
+        block, tall = channel_block(channels), False
+        run = position_run(tiles_of(height, width), N, TILE_COLUMNS)
+        scratch = gradient_scratch(-(-O // (layer.group * parts)), block, width, run, N)
+    else:
+        whole = layer.whole
+        assert isinstance(whole, Convolution)
+        block = row_block(dw.size // O, whole.group)  # the same on all devices
+        tall = _tall(layer, block, parts)
+        run = position_run(height * width, N, BACKWARD_COLUMNS)
+        scratch = 2 * O // layer.group * block + block * run * N
     build.backward(
-        "conv2d_weight_gradient", x, dy, out=dw, **geometry, run=run, block=block, tall=_tall(layer, block, parts), parts=parts,
+        "conv2d_weight_gradient", x, dy, out=dw, **geometry, run=run, block=block, tall=tall, parts=parts, winograd=winograd,
         scratch=scratch, macs=layer.macs,
     )  # fmt: skip
 

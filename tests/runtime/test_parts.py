@@ -101,8 +101,12 @@ def assert_same_bits(net: netdef.Net, batch: int, classes: int) -> None:
 def test_two_devices_make_the_same_bits_by_tiles(outputs: int, size: int) -> None:
     text = (CHAIN % (outputs, 1, 4)).replace("kernel_size: 5", f"kernel_size: {size}")
     net = netdef.parse((DATA + text).replace("dim: 8", "dim: 17"), phase="train")
-    convolutions = [step for step in runtime.compile_program(net, losses_only=True).instructions if step.kernel == "conv2d"]
-    assert [step.constants["winograd"] for step in convolutions] == [False, True, True, True]  # b, its input in parts
+    steps = list(runtime.compile_program(net, losses_only=True).instructions)
+    tiles = {
+        kernel: [step.constants["winograd"] for step in steps if step.kernel == kernel]
+        for kernel in ("conv2d", "conv2d_weight_gradient")
+    }
+    assert tiles == {"conv2d": [False, True, True, True], "conv2d_weight_gradient": [size == 3, False]}  # b's input is in parts
     assert_same_bits(net, 17, 4)
 
 

@@ -19,6 +19,7 @@ from runtime.kernels.cpu.bias_relu import bias_relu_rows
 from runtime.kernels.cpu.jit import JIT
 from runtime.kernels.cpu.product_cuts import product_cuts
 from runtime.kernels.cpu.winograd import tiles_of, winograd_conv2d
+from runtime.kernels.cpu.winograd_gradient import winograd_weight_gradient
 from runtime.kernels.registry import kernel
 
 Pair = tuple[int, int]
@@ -148,17 +149,22 @@ def conv2d(
             bias_relu_rows(result, b[outputs] if has_bias else weights[0], has_bias, relu, slope)
 
 
-def _weight_items(x, dy, dw, kernel, stride, pad, dilation, group, run, block, tall, parts):
-    return group * -(-dw[0].size // block)
+def _weight_items(x, dy, dw, kernel, stride, pad, dilation, group, run, block, tall, parts, winograd):
+    return group * (parts * -(-dw.shape[1] // block) if winograd else -(-dw[0].size // block))
 
 
 @kernel(items=_weight_items)
-def conv2d_weight_gradient(begin, end, x, dy, dw, scratch, kernel, stride, pad, dilation, group, run, block, tall, parts):
+def conv2d_weight_gradient(
+    begin, end, x, dy, dw, scratch, kernel, stride, pad, dilation, group, run, block, tall, parts, winograd
+):  # fmt: skip
     """dw (O, C/group, kh, kw) = sum over batch and positions of dy (O, OH, OW, N) times x's windows.
 
-    Item: a block of dw's columns.  tall: they, and not the outputs, are the rows of its products.  parts: of a group's outputs, see
-    `product_cuts`.
+    Item: a block of dw's columns, with winograd of its channels in one of the parts.  tall: they, and not the outputs, are the rows
+    of its products.  parts: of a group's outputs, see `product_cuts`.
     """
+    if winograd:
+        winograd_weight_gradient(begin, end, x, dy, dw, scratch, pad, group, run, block, parts)
+        return
     (C, _, _, N), (O, OH, OW, _) = x.shape, dy.shape
     rows, positions, M = dw[0].size, OH * OW, O // group
     gradients = dy.reshape(O, positions * N)

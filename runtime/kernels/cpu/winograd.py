@@ -68,10 +68,10 @@ def order_of(kernel: Pair) -> tuple[np.ndarray, np.ndarray, tuple[slice, ...]]:
 def winograd_scratch(O: int, C: int, kernel: Pair, width: int, run: int, N: int) -> int:
     """Floats that `winograd_conv2d` needs for O outputs and C channels of a group; width: of the output."""
     pairs = len(TERM_OF[kernel[0]]) * len(TERM_OF[kernel[1]])
-    return pairs * C * (O + run * N) + TERMS * O * run * N + _rows(kernel, width, N)
+    return pairs * C * (O + run * N) + TERMS * O * run * N + rows_size(kernel, width, N)
 
 
-def _rows(kernel: Pair, width: int, N: int) -> int:
+def rows_size(kernel: Pair, width: int, N: int) -> int:
     """Floats of seven rows of inputs and one of zeros, as wide as all tiles."""
     return 8 * (2 * -(-width // 2) + kernel[1] - 1) * N
 
@@ -82,7 +82,7 @@ def winograd_conv2d(begin, end, x, w, b, y, scratch, kernel, pad, group, run, pa
     M, channels, tiles = O // group, C // group, tiles_of(OH, OW)
     runs = -(-tiles // run)
     places, spans, terms = order_of(kernel)
-    scratch, rows = np.split(scratch, [scratch.size - _rows(kernel, OW, N)])
+    scratch, rows = np.split(scratch, [scratch.size - rows_size(kernel, OW, N)])
     weights, space = np.split(scratch, [places.size * M * channels])
     ready = -1
     for item in range(begin, end):

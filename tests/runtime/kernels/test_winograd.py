@@ -83,3 +83,5 @@ def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:
     assert forward == ["conv2", "conv3", "conv4", "conv5"]
     assert backward == ["conv5", "conv4", "conv3", "conv3", "conv2"]
     assert not any(step.kernel == "conv2d_input_gradient" for step in program.backward)
+    gradients = [step for step in program.backward if step.kernel == "conv2d_weight_gradient"]
+    assert [step.layer for step in gradients if step.constants["winograd"]] == ["conv5", "conv4", "conv3"]

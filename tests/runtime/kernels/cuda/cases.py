@@ -282,7 +282,7 @@ def convolution_cases() -> Iterator[Case]:
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
             yield Case("conv2d", arrays, {**geometry, **extra}, forward, close=1e-4, workspace=limit)
-            parts, whole = (normal(*x), normal(*y), out(*w)), {"block": rows, "tall": rows_at_once > 1}
+            parts, whole = (normal(*x), normal(*y), out(*w)), {"block": rows, "tall": rows_at_once > 1, "winograd": False}
             yield Case("conv2d_weight_gradient", parts, geometry, {**cut, **whole}, close=1e-3, workspace=limit)
             parts = (normal(*y), normal(*w), out(*x))
             yield Case("conv2d_input_gradient", parts, geometry, {**cpu, "block": C // group}, close=1e-4, workspace=limit)
