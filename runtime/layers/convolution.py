@@ -128,13 +128,21 @@ def _gradient_of_outputs(
     (O, per_group, kh, kw), group = w.shape, geometry["group"]
     macs = layer.macs * O // layer.num_output
     # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
-    if layer.stride == (1, 1) and (O // group < 2 * per_group or pays(geometry, O // group, dy.shape[3])):
+    if layer.stride == (1, 1) and O // group < 2 * per_group:
         flipped = build.saved(layer, "flipped", (per_group * group, O // group, kh, kw))
         build.backward("flip_weights", w, out=flipped, group=group)
         full = [d * (k - 1) - p for d, k, p in zip(layer.dilation, layer.kernel, layer.pad, strict=True)]
         _convolve(build.backward, dy, flipped, flipped, dx, {**geometry, "pad": tuple(full)}, 1, False, macs)
         return
-    block = min(CHANNEL_BLOCK, per_group)
-    run = position_run(dy.shape[1] * dy.shape[2], dy.shape[3], BACKWARD_COLUMNS)
-    scratch = block * kh * kw * run * dy.shape[3]
-    build.backward("conv2d_input_gradient", dy, w, out=dx, **geometry, run=run, block=block, scratch=scratch, macs=macs)
+    block, (height, width, N) = min(CHANNEL_BLOCK, per_group), dy.shape[1:]
+    winograd = pays(geometry, O // group, N)
+    if winograd:
+        height, width = dx.shape[1:3]
+        run = position_run(tiles_of(height, width), N, TILE_COLUMNS)
+        scratch = w.size + winograd_scratch(per_group, O // group, (kh, kw), width, run, N)
+    else:
+        run = position_run(height * width, N, BACKWARD_COLUMNS)
+        scratch = block * kh * kw * run * N
+    build.backward(
+        "conv2d_input_gradient", dy, w, out=dx, **geometry, run=run, block=block, winograd=winograd, scratch=scratch, macs=macs
+    )

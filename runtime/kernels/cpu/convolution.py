@@ -195,14 +195,23 @@ def conv2d_weight_gradient(
         result[g * M : (g + 1) * M, row0:row1] = total.T if tall else total
 
 
-def _input_items(dy, w, dx, kernel, stride, pad, dilation, group, run, block):
-    return group * -(-w.shape[1] // block)
+def _input_items(dy, w, dx, kernel, stride, pad, dilation, group, run, block, winograd):
+    return group * (-(-tiles_of(*dx.shape[1:3]) // run) if winograd else -(-w.shape[1] // block))
 
 
 @kernel(items=_input_items)
-def conv2d_input_gradient(begin, end, dy, w, dx, scratch, kernel, stride, pad, dilation, group, run, block):
-    """dx (C, H, W, N) = the transposed convolution of dy (O, OH, OW, N) with w, by col2im.  Item: a block of a group's channels."""
+def conv2d_input_gradient(begin, end, dy, w, dx, scratch, kernel, stride, pad, dilation, group, run, block, winograd):
+    """dx (C, H, W, N) = the transposed convolution of dy (O, OH, OW, N) with w, by col2im.
+
+    Item: a block of a group's channels.  winograd: as a convolution with flipped weights; a run of a group's tiles.
+    """
     (O, OH, OW, N), per_group = dy.shape, w.shape[1]
+    if winograd:
+        flipped, space = scratch[: w.size].reshape(dx.shape[0], O // group, *kernel), scratch[w.size :]
+        flip_weights(0, dx.shape[0], w, flipped, group)
+        around = kernel[0] - 1 - pad[0], kernel[1] - 1 - pad[1]
+        winograd_conv2d(begin, end, dy, flipped, flipped, dx, space, kernel, around, group, run, 1, False, False, 0.0)
+        return
     positions, M, area = OH * OW, O // group, kernel[0] * kernel[1]
     gradients = dy.reshape(O, positions * N)
     weights = w.reshape(O, -1)

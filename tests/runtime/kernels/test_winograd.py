@@ -5,7 +5,7 @@ import pytest
 
 import netdef
 import runtime
-from runtime.kernels.cpu.convolution import conv2d
+from runtime.kernels.cpu.convolution import conv2d, conv2d_input_gradient
 from runtime.kernels.cpu.winograd import pays, tiles_of, winograd_scratch
 
 Pair = tuple[int, int]
@@ -53,6 +53,25 @@ def test_groups_are_apart() -> None:
     np.testing.assert_array_equal(by_tiles(x, w, (1, 1), run=4, group=2), np.concatenate(halves))
 
 
+@pytest.mark.parametrize(("kernel", "pad", "group"), [((3, 3), (1, 1), 1), ((5, 3), (1, 0), 2), ((3, 5), (3, 4), 1)])
+def test_the_inputs_gradient_is_that_by_col2im(kernel: Pair, pad: Pair, group: int) -> None:
+    random = np.random.default_rng(4)
+    C, O, size, N, run = 6, 32, (7, 8), 16, 3
+    height, width = (size[i] + 2 * pad[i] - kernel[i] + 1 for i in range(2))
+    w = random.integers(-9, 9, (O, C // group, *kernel)).astype(np.float32)
+    dy = random.integers(-9, 9, (O, height, width, N)).astype(np.float32)
+    found = []
+    for winograd, runs in ((False, 1), (True, -(-tiles_of(*size) // run))):
+        dx = np.full((C, *size, N), np.nan, np.float32)
+        rest = {"kernel": kernel, "pad": pad, "group": group, "winograd": winograd, "run": run if winograd else height * width}
+        floats = w.size + winograd_scratch(C // group, O // group, kernel, size[1], run, N)
+        scratch = np.full(floats if winograd else C * w[0, 0].size * height * width * N, np.nan, np.float32)
+        for item in range(group * runs):
+            conv2d_input_gradient(item, item + 1, dy, w, dx, scratch, **STEPS, **rest, block=C // group)
+        found.append(dx)
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize(("channels", "size", "kernel"), [(48, 27, (5, 5)), (256, 13, (3, 3))])
 def test_rounding_is_that_of_the_direct_sum(channels: int, size: int, kernel: Pair) -> None:
     """AlexNet's conv2 and conv3, of few outputs: as far from float64 as the sum of all products is, or half as far again."""
@@ -81,7 +100,8 @@ def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:
     forward = [step.layer for step in program.forward if step.constants.get("winograd")]
     backward = [step.layer for step in program.backward if step.kernel == "conv2d" and step.constants["winograd"]]
     assert forward == ["conv2", "conv3", "conv4", "conv5"]
-    assert backward == ["conv5", "conv4", "conv3", "conv3", "conv2"]
-    assert not any(step.kernel == "conv2d_input_gradient" for step in program.backward)
+    assert backward == ["conv5", "conv4", "conv3", "conv3"]
+    inputs = [step for step in program.backward if step.kernel == "conv2d_input_gradient"]
+    assert [step.layer for step in inputs if step.constants["winograd"]] == ["conv2"]
     gradients = [step for step in program.backward if step.kernel == "conv2d_weight_gradient"]
     assert [step.layer for step in gradients if step.constants["winograd"]] == ["conv5", "conv4", "conv3"]

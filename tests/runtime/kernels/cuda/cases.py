@@ -284,8 +284,8 @@ def convolution_cases() -> Iterator[Case]:
             yield Case("conv2d", arrays, {**geometry, **extra}, forward, close=1e-4, workspace=limit)
             parts, whole = (normal(*x), normal(*y), out(*w)), {"block": rows, "tall": rows_at_once > 1, "winograd": False}
             yield Case("conv2d_weight_gradient", parts, geometry, {**cut, **whole}, close=1e-3, workspace=limit)
-            parts = (normal(*y), normal(*w), out(*x))
-            yield Case("conv2d_input_gradient", parts, geometry, {**cpu, "block": C // group}, close=1e-4, workspace=limit)
+            parts, direct = (normal(*y), normal(*w), out(*x)), {**cpu, "block": C // group, "winograd": False}
+            yield Case("conv2d_input_gradient", parts, geometry, direct, close=1e-4, workspace=limit)
         yield Case("flip_weights", (normal(*w), out(C, O // group, *kernel)), {"group": group}, close=0)
         yield Case("bias_gradient", (normal(1, *y[:2], OW * N), out(O)), close=1e-4)
 
