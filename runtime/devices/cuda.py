@@ -22,13 +22,13 @@ from runtime.devices.cuda_graphs import Graphs
 from runtime.devices.cuda_kernels import Kernels, check_compiler
 from runtime.devices.cuda_peers import Detour, SendStep
 from runtime.devices.cuda_steps import CudaStep, HostStep, named, runs_on_host
-from runtime.devices.cuda_transfers import Transfers
+from runtime.devices.cuda_transfers import OUT_OF_MEMORY, Transfers
 from runtime.devices.device import Step
 from runtime.devices.options import CudaOptions
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Operand, load_plans, plan
 from runtime.program import Buffer, Instruction, Program
 
-OUT_OF_MEMORY, ALREADY_ENABLED = 2, 704  # cudaErrorMemoryAllocation, cudaErrorPeerAccessAlreadyEnabled
+ALREADY_ENABLED = 704  # cudaErrorPeerAccessAlreadyEnabled
 NO_PEER_ACCESS = (217, 711)  # cudaErrorPeerAccessUnsupported, cudaErrorTooManyPeers
 
 

@@ -13,6 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from netdef import NetdefError
+from netdef.units import binary
+
+OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
 SMALL = 64 << 10  # bytes; writes up to this size take turns in many slots, so that the host can run ahead
 SMALL_SLOTS = 64
 LARGE = 8 << 20  # bytes that a larger write or read moves at a time
@@ -21,10 +25,21 @@ ROUNDS = 2  # of double-buffering
 
 
 class Slot:
-    """Page-locked memory for one copy at a time.  `used`: recorded behind the copy that uses it."""
+    """Page-locked memory for one copy at a time.  `used`: recorded behind the copy that uses it.
+
+    Raises
+    ------
+    NetdefError: the host has not that much.
+    """
 
     def __init__(self, cupy: Any, size: int):
-        self._owner = cupy.cuda.alloc_pinned_memory(size)
+        try:
+            self._owner = cupy.cuda.alloc_pinned_memory(size)
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            if error.status != OUT_OF_MEMORY:
+                raise
+            message = f"out of memory on the host: {binary(size)} of page-locked memory are needed for copies to and from a card"
+            raise NetdefError(message, hint="a container may limit it, and WSL does; a smaller batch_size needs less") from None
         self.address = int(self._owner.ptr)
         self.bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self.address))
         self.used = cupy.cuda.Event(disable_timing=True)

@@ -9,6 +9,7 @@ from netdef import NetdefError
 from runtime.devices import cuda_transfers
 from runtime.devices.cuda import CudaDevice
 from runtime.devices.cuda_transfers import pieces
+from tests.runtime.devices.fake_cupy.graphs import CUDARuntimeError
 
 SEEDS = range(8)
 RNG = np.random.default_rng(0)
@@ -105,6 +106,21 @@ def test_too_much_memory_is_one_line(machine) -> None:
     device = CudaDevice(0)
     with pytest.raises(NetdefError, match=r"out of memory on gpu:0: 200.0 MiB are needed in one piece, 96.0 MiB of 100.0"):
         device.allocate(200 << 20)
+
+
+def test_too_little_page_locked_memory_is_told_as_such(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as the card's; CUDA's own error is the same."""
+    machine()
+    device = CudaDevice(0)
+    array = device_array(device, (1 << 20,))
+
+    def fail(size: int) -> None:
+        raise CUDARuntimeError(2, "cudaErrorMemoryAllocation: out of memory")
+
+    monkeypatch.setattr(device.cupy.cuda, "alloc_pinned_memory", fail)
+    for copy in (lambda: device.upload(array, 0), lambda: device.write(array, 0), lambda: device.read(array)):
+        with pytest.raises(NetdefError, match=r"out of memory on the host: \S+ MiB of page-locked memory are needed"):
+            copy()
 
 
 # A missing wait is seen: the same copies with one of the orderings taken out.
