@@ -8,6 +8,9 @@ A blob is (C, H, W, N).  For a run of output positions, im2col copies rows of co
     dx = col2im(w^T . dy)               by blocks of input channels, or for stride 1 as a convolution of dy with flipped weights
 
 Every item writes its own part of the result, so nothing depends on the number of threads.
+
+Small windows that move by 1 go by tiles where that is faster: `winograd`, with runs of tiles and blocks of channels
+(runtime/kernels/cpu/winograd.py, winograd_gradient.py).
 """
 
 from __future__ import annotations
