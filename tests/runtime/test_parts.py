@@ -111,7 +111,13 @@ def test_two_devices_make_the_same_bits_by_tiles(outputs: int, size: int) -> Non
 
 
 @pytest.mark.parametrize("tall", [False, True])
-@pytest.mark.parametrize(("rows", "terms", "columns"), [(256, 300, 512), (96, 363, 512), (20, 25, 64), (7, 40, 33), (1000, 64, 16)])
+@pytest.mark.parametrize(
+    ("rows", "terms", "columns"),
+    [
+        (256, 300, 512), (96, 363, 512), (20, 25, 64), (7, 40, 33), (1000, 64, 16),
+        (137, 4, 3), (89, 4, 99), (115, 4, 33), (180, 137, 33), (58, 50, 3), (163, 27, 3),  # where few elements may differ
+    ],
+)
 def test_cuts_of_a_product_are_those_that_keep_its_bits(rows: int, terms: int, columns: int, tall: bool) -> None:
     random = np.random.default_rng(2)
     a, b = random.standard_normal((rows, terms), np.float32), random.standard_normal((columns, terms), np.float32).T
