@@ -9,7 +9,7 @@ from netdef import NetdefError
 from netdef.layers.convolution import Convolution
 from netdef.layers.cuts import even_cuts
 from runtime.kernels.cpu.convolution import position_run, row_block
-from runtime.kernels.cpu.winograd import pays, tiles_of, winograd_scratch
+from runtime.kernels.cpu.winograd import pays, saves, tiles_of, winograd_scratch
 from runtime.kernels.cpu.winograd_gradient import channel_block, gradient_pays, gradient_scratch
 from runtime.lowering import Builder, lowers
 from runtime.program import Buffer
@@ -135,10 +135,11 @@ def _gradient_of_outputs(
         _convolve(build.backward, dy, flipped, flipped, dx, {**geometry, "pad": tuple(full)}, 1, False, macs)
         return
     block, (height, width, N) = min(CHANNEL_BLOCK, per_group), dy.shape[1:]
-    winograd = pays(geometry, O // group, N)
+    tiles = tiles_of(*dx.shape[1:3])
+    winograd = pays(geometry, O // group, N) and saves((kh, kw), tiles, height * width)
     if winograd:
-        height, width = dx.shape[1:3]
-        run = position_run(tiles_of(height, width), N, TILE_COLUMNS)
+        width = dx.shape[2]
+        run = position_run(tiles, N, TILE_COLUMNS)
         scratch = w.size + winograd_scratch(per_group, O // group, (kh, kw), width, run, N)
     else:
         run = position_run(height * width, N, BACKWARD_COLUMNS)

@@ -75,14 +75,17 @@ def gradient_flow(net: Net, losses_only: bool = False) -> Flow:
 def is_wide_chain(net: Net) -> bool:
     """Whether a net is computed in parts: if its convolutions are wide, and no blob's gradient is the sum of several layers'.
 
-    Gradients are those of its losses, or of its outputs if it has none.
+    Nor may one that sends a gradient have strides: col2im would be done for each part.  Gradients are those of the net's losses, or
+    of its outputs if it has none.
     """
     convolutions = [layer for layer in net.layers if isinstance(layer, Convolution)]
     flow = gradient_flow(net, losses_only=True)
     if not flow.seeds:
         flow = gradient_flow(net)
     readers = Counter(layer.bottoms[index] for layer, index in flow.wanted if layer in flow.live)
-    return max(readers.values(), default=0) <= 1 and all(layer.group > 1 or layer.num_output >= WIDE for layer in convolutions)
+    strided = {layer for layer, _ in flow.wanted if layer in convolutions and set(layer.stride) != {1}}
+    fit = (layer.group > 1 or (layer.num_output >= WIDE and layer not in strided) for layer in convolutions)
+    return max(readers.values(), default=0) <= 1 and all(fit)
 
 
 def _wanted(net: Net) -> set[tuple[Layer, int]]:

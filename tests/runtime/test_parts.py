@@ -133,3 +133,10 @@ def test_cuts_of_a_product_are_those_that_keep_its_bits(rows: int, terms: int, c
     half = -(-rows // 2)
     assert np.array_equal(by(2), np.concatenate([product(slice(half)), product(slice(half, rows))]))
     assert np.array_equal(by(1), product(slice(None)))
+
+
+def test_nets_that_pay_for_parts_are_computed_at_once() -> None:
+    """ZFNet's second convolution has strides: col2im would run for each half."""
+    for name, halves in (("alexnet", True), ("caffenet", True), ("vgg16", True), ("zfnet", False), ("lenet", False), ("googlenet", False)):
+        compiled = runtime.compile_program(netdef.load(name, phase="train", batch_size=2), losses_only=True)
+        assert any(step.constants.get("parts", 1) > 1 for step in compiled.forward) == halves, name

@@ -40,6 +40,12 @@ def pays(geometry: Any, channels: int, N: int) -> bool:
     return window and channels >= LEAST and N >= LEAST
 
 
+def saves(kernel: Pair, tiles: int, positions: int) -> bool:
+    """Whether so many tiles take clearly fewer multiplications than so many windows; without padding they may not."""
+    pairs = len(TERM_OF[kernel[0]]) * len(TERM_OF[kernel[1]])
+    return 4 * pairs * tiles < 3 * kernel[0] * kernel[1] * positions
+
+
 def tiles_of(height: int, width: int) -> int:
     """How many tiles cover an output."""
     return -(-height // 2) * -(-width // 2)

@@ -6,7 +6,7 @@ import pytest
 import netdef
 import runtime
 from runtime.kernels.cpu.convolution import conv2d, conv2d_input_gradient
-from runtime.kernels.cpu.winograd import pays, tiles_of, winograd_scratch
+from runtime.kernels.cpu.winograd import pays, saves, tiles_of, winograd_scratch
 
 Pair = tuple[int, int]
 STEPS = {"stride": (1, 1), "dilation": (1, 1)}
@@ -93,6 +93,14 @@ def test_where_it_pays() -> None:
     assert not pays({**STEPS, "kernel": (3, 3)}, 16, 15)
     for field, value in (("kernel", (3, 4)), ("kernel", (1, 3)), ("stride", (2, 2)), ("dilation", (2, 2)), ("stride", (1, 2))):
         assert not pays({**STEPS, "kernel": (3, 3), field: value}, 64, 64)
+
+
+def test_what_saves_multiplications() -> None:
+    assert saves((5, 5), tiles_of(27, 27), 27 * 27)  # AlexNet's conv2
+    assert not saves((5, 5), tiles_of(12, 12), 8 * 8)  # LeNet's, whose inputs are larger than its outputs
+    program = runtime.compile_program(netdef.load("lenet", phase="train", batch_size=64), losses_only=True)
+    (step,) = (step for step in program.backward if step.kernel == "conv2d_input_gradient")
+    assert not step.constants["winograd"]
 
 
 def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:
