@@ -92,7 +92,7 @@ layer relu1: ReLU(conv1) -> conv1
 layer norm1: LRN(conv1) { alpha: 1e-2 }
 layer conv2: Convolution(norm1) { num_output: 98 kernel_size: 3 pad: 1 }
 layer relu2: ReLU(conv2) -> conv2
-layer conv3: Convolution(conv2) { num_output: 97 kernel_size: 3 stride: 2 }
+layer conv3: Convolution(conv2) { num_output: 393 kernel_size: 3 }
 layer fc: InnerProduct(conv3) { num_output: 11 }
 layer relu3: ReLU(fc) -> fc
 layer fc2: InnerProduct(fc) { num_output: 10 }
