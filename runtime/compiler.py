@@ -5,13 +5,13 @@ For several devices `place` divides the graph, and the divided one is lowered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netdef import NetdefError
 from netdef.loading import load, with_batch_size
-from runtime.devices.open import open_devices
+from runtime.devices.open import different, hosts_of, open_devices
 from runtime.devices.options import CudaOptions
 from runtime.executable import Executable
 from runtime.fit import Beside, alone, check_fit
@@ -20,6 +20,7 @@ from runtime.passes.lower import lower
 from runtime.passes.place import Fixed, lies, lower_divided, place, split_of
 from runtime.passes.placement.copies import return_weights
 from runtime.passes.placement.elide import elide
+from runtime.passes.placement.together import together
 from runtime.passes.plan_memory import KEEP, plan_memory
 from runtime.program import Program
 
@@ -35,6 +36,7 @@ def compile_program(
     net: Net,
     *,
     devices: int = 1,
+    hosts: Sequence[int] | None = None,
     split: str | None = None,
     fixed: Fixed | None = None,
     backward: bool = True,
@@ -48,7 +50,8 @@ def compile_program(
 
     Parameters
     ----------
-    devices: how many.  fixed: parameters that lie on them already, see `place`.
+    devices: how many, each with a share of the net.  hosts: which of the machine's each of them is, if some have several shares.
+    fixed: parameters that lie on them already, see `place`.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     others: see `compile`.
     """
@@ -65,6 +68,8 @@ def compile_program(
         program = lower(net, backward, losses_only, seed)
     if update is not None:
         program = return_weights(update(program))
+    if hosts is not None:
+        program = together(program, hosts)
     for run in (lambda p: p, lambda p: elide(fuse(p, keep)), lambda p: plan_memory(p, keep))[: PASSES.index(after)]:
         program = run(program)
     return program
@@ -73,9 +78,9 @@ def compile_program(
 def compile_beside(program: Program, net: Net, **options: Any) -> Program:
     """The program of a net that shares the parameters and the devices of another's.  options: see `compile_program`."""
     division = program.division
-    return compile_program(
-        net, devices=division.devices if division else 1, fixed=lies(division) if division else None, **options
-    )
+    if division is None:
+        return compile_program(net, **options)
+    return compile_program(net, devices=division.devices, hosts=division.hosts, fixed=lies(division), **options)
 
 
 def compile(
@@ -99,7 +104,8 @@ def compile(
     Parameters
     ----------
     net: a Net, or what netdef.load takes.
-    devices: "cpu", a graphics card such as "gpu:0", or several: "cpu:0,cpu:1", "gpu:0-3".
+    devices: "cpu", a graphics card such as "gpu:0", or several: "cpu:0,cpu:1", "gpu:0-3".  One that is named twice has two shares:
+        "cpu:0,cpu:0" computes with one device the numbers of two.
     batch_size: replaces the batch size of the net's inputs and data layers.
     seed: of everything random; default DEFAULT_SEED.
     threads: worker threads of all CPU devices together; default one a core.
@@ -125,6 +131,7 @@ def compile(
     division = share.program.division if share is not None else None
     options: dict[str, Any] = {
         "devices": len(opened),
+        "hosts": hosts_of(opened),
         "split": split,
         "fixed": lies(division) if division is not None else None,
         "backward": backward,
@@ -142,6 +149,6 @@ def compile(
         check_fit(program, opened, share is None, net.batch or 1, smaller, beside)
         return Executable(program, opened, seed, share, differentiable=backward)
     except BaseException:
-        for device in opened if share is None else ():
+        for device in different(opened) if share is None else ():
             device.close()
         raise

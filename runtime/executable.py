@@ -12,6 +12,7 @@ import numpy as np
 from netdef import NetdefError
 from netdef.language.spelling import did_you_mean
 from runtime.devices.device import Device, Step
+from runtime.devices.open import different
 from runtime.fillers import fill
 from runtime.memory import Memory
 from runtime.parts import Part, Parts, gathered, scattered, summed
@@ -28,7 +29,7 @@ class Executable:
 
     Attributes
     ----------
-    net: the graph.  program: the instructions it became.  devices: what runs them.
+    net: the graph.  program: the instructions it became.  devices: what runs each of its shares.
     inputs, outputs: names of the blobs it is fed, and of those nobody consumes.
     sources: the open data sources, by data layer.
     memory: where the program's buffers are.
@@ -143,7 +144,7 @@ class Executable:
     @property
     def threads(self) -> int:
         """Host threads that compute; 0 where the hardware has its own."""
-        return sum(device.threads for device in self.devices)
+        return sum(device.threads for device in different(self.devices))
 
     def remembered(self, runs: Iterable[int]) -> list[dict[Blob, np.ndarray]]:
         """What the program remembers of each of these runs, by blob: (N, C, H, W), or () where only the sum is.
@@ -263,7 +264,7 @@ class Executable:
             source.close()
         self.sources.clear()
         if self._share is None:
-            for device in self.devices:
+            for device in different(self.devices):
                 device.close()
 
     def __enter__(self) -> Executable:
@@ -293,7 +294,7 @@ class Executable:
     def _runner(self, pairs: Sequence[tuple[Instruction, Step]]) -> Callable[[], None]:
         """What puts these steps on the devices."""
         steps, bound = [instruction for instruction, _ in pairs], [step for _, step in pairs]
-        if len(self.devices) == 1:
+        if len(different(self.devices)) == 1:
             return partial(self.devices[0].run, bound)
         assert self.program.plan is not None
         return Schedule(self.devices, steps, bound, self.program.plan.span).run

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from netdef import NetdefError
 from netdef.units import binary
 from runtime.devices.device import Device
+from runtime.devices.open import different
 from runtime.program import PARAMETERS, WORKING, Program, arena_of
 
 Beside = Callable[[Program], Sequence[Program]]
@@ -17,11 +18,12 @@ def alone(program: Program) -> Sequence[Program]:
     return ()
 
 
-def needed(programs: Sequence[Program], device: Device, index: int, own_parameters: bool) -> int:
-    """Bytes that programs on the same parameters, the first one's, take together on their `index`-th device."""
+def needed(programs: Sequence[Program], device: Device, shares: Collection[int], own_parameters: bool) -> int:
+    """Bytes that programs on the same parameters, the first one's, take together on a device that has these shares of them."""
     arenas = [(program, WORKING) for program in programs] + ([(programs[0], PARAMETERS)] if own_parameters else [])
-    held = sum(program.plan.arenas[arena_of(arena, index)] for program, arena in arenas if program.plan is not None)
-    return held + device.besides(programs, index)
+    plans = [(program.plan, arena) for program, arena in arenas if program.plan is not None]
+    held = sum(plan.arenas[arena_of(arena, share)] for plan, arena in plans for share in shares)
+    return held + device.besides(programs, shares)
 
 
 def check_fit(
@@ -50,12 +52,13 @@ def check_fit(
         """What each device without room needs, and has."""
         told = []
         programs: list[Program] = []
-        for index, device in enumerate(devices):
+        for device in different(devices):
             memory = device.memory()
             if memory is None:
                 continue
             programs = programs or [candidate, *beside(candidate)]
-            (free, total), need = memory, needed(programs, device, index, own_parameters)
+            shares = [share for share, other in enumerate(devices) if other is device]
+            (free, total), need = memory, needed(programs, device, shares, own_parameters)
             if need > free:
                 told.append(f"{binary(need)} on {device.name}, where {binary(free)} of {binary(total)} are free")
         return told

@@ -241,6 +241,12 @@ class Program:
         return self.learned[parameter] if parameter in self.learned else self.parameters[parameter]
 
     @property
+    def shares(self) -> list[list[int]]:
+        """By device of the machine, which of this program's devices it is: each one of them, unless some have several shares."""
+        hosts = self.division.hosts if self.division else (0,)
+        return [[share for share, host in enumerate(hosts) if host == device] for device in range(max(hosts) + 1)]
+
+    @property
     def instructions(self) -> Iterator[Instruction]:
         yield from self.forward
         yield from self.backward

@@ -15,9 +15,11 @@ from typing import Any
 from netdef import NetdefError
 from netdef.language.diagnostics import Remark
 from runtime.devices.device import Device, Queue, Step, StepError
+from runtime.devices.open import MOST, different, hosts_of
 from runtime.program import Buffer, Instruction
 
 KERNELS, COPIES = 0, 1  # the queues of a device
+EACH_ITS_OWN = range(MOST)  # the device of each share, where none has several
 Lane = tuple[int, int]  # a device and one of its queues
 Span = tuple[Any, int, int]  # an arena, and from which byte to which
 
@@ -40,15 +42,17 @@ class _Used:
     readers: list[int] = field(default_factory=list)
 
 
-def lane_of(step: Instruction) -> Lane:
+def lane_of(step: Instruction, hosts: Sequence[int] = EACH_ITS_OWN) -> Lane:
     """The queue that an instruction is put on."""
-    return step.device, COPIES if step.kernel == "send" else KERNELS
+    return hosts[step.device], COPIES if step.kernel == "send" else KERNELS
 
 
-def find_waits(steps: Sequence[Instruction], span_of: Callable[[Buffer], Span]) -> list[Waits]:
-    """What each instruction of a list waits for."""
+def find_waits(
+    steps: Sequence[Instruction], span_of: Callable[[Buffer], Span], hosts: Sequence[int] = EACH_ITS_OWN
+) -> list[Waits]:
+    """What each instruction of a list waits for.  hosts: by the instructions' devices, which of the machine's runs them."""
     used: dict[Any, list[_Used]] = {}
-    lanes = [lane_of(step) for step in steps]
+    lanes = [lane_of(step, hosts) for step in steps]
     known: list[dict[Lane, int]] = []  # for each instruction the last one of each lane that is done before it
     progress: dict[Lane, dict[Lane, int]] = {}
     after: list[tuple[int, ...]] = []
@@ -109,6 +113,7 @@ class Schedule:
 
     Parameters
     ----------
+    devices: those of the program, share by share.
     steps: the instructions.  bound: each bound to its device.
     span_of: where a buffer lies.
     """
@@ -116,9 +121,9 @@ class Schedule:
     def __init__(
         self, devices: Sequence[Device], steps: Sequence[Instruction], bound: Sequence[Step], span_of: Callable[[Buffer], Span]
     ):
-        self._devices, self._instructions = devices, {id(step): i for step, i in zip(bound, steps, strict=True)}
+        self._devices, self._instructions = different(devices), {id(step): i for step, i in zip(bound, steps, strict=True)}
         self._bound = bound  # keeps the ids
-        self._orders = list(_orders(find_waits(steps, span_of), bound))
+        self._orders = list(_orders(find_waits(steps, span_of, hosts_of(devices)), bound))
         self._lanes = list(dict.fromkeys(order.lane for order in self._orders))
 
     def run(self) -> None:

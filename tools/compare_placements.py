@@ -1,7 +1,7 @@
 """How far a net's weights are from one device's after some iterations on others, beside what a change of their last bits does.
 
     python tools/compare_placements.py [--net alexnet] [--batch 8] [--iterations 20] [--rate 0.002] [--smooth] [--each]
-                                       [--on cpu:0,cpu:1/groups --on cpu:0-3/batch ...]
+                                       [--shares] [--on cpu:0,cpu:1/groups --on cpu:0-3/batch ...]
 
 Trains on the photographs (noise where a net takes other images) as the net's file has it, dropout included, on one device with two
 threads; then from the same start on the others, and on one device from weights that each differ by half a unit in the last place.
@@ -11,7 +11,8 @@ One device and several add the same numbers in another order, which changes last
 a ReLU's input lies, or which element of a window is the largest, a gradient jumps, and from then on the runs drift apart: when it
 happens first is a matter of chance, as it is for the changed weights.  --smooth puts TanH for ReLU and AVE for MAX, so that nothing
 can jump: what remains is rounding.  --each gives the others one device's weights and momentum before every iteration, so that each
-is compared by itself and nothing has time to drift: the largest distances of any iteration are printed.
+is compared by itself and nothing has time to drift: the largest distances of any iteration are printed.  --shares divides the net
+for the one device too, into as many shares as the others are: then all add in one order, and the distances are 0.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def in_step(
     net: netdef.Net, options: argparse.Namespace, where: str, split: str | None = None, changed: bool = False
 ) -> Iterator[tuple[Iteration, Iteration]]:
     """Each iteration of one device, and the same on others from the same weights and momentum."""
-    one, other = solver_on(net, options, "cpu"), solver_on(net, options, where, split)
+    one, other = solver_on(net, options, *one_device(options, where, split)), solver_on(net, options, where, split)
     random = np.random.default_rng(1)
     for _ in range(options.iterations):
         hand_over(one, other)
@@ -166,17 +167,26 @@ def show_each(net: netdef.Net, options: argparse.Namespace) -> None:
 def show_drift(net: netdef.Net, options: argparse.Namespace) -> None:
     """The distances after some of the iterations."""
     shown = sorted({min(n, options.iterations) for n in (1, 2, 5, 10)} | {options.iterations})
-    expected = dict(kept(trained(net, options, "cpu"), shown))
+    expected, base = {}, None
     print(f"{'':20} iterations  weights   biases  all together")
     for name, where, split, changed in runs_of(options):
+        if one_device(options, where, split) != base:
+            base = one_device(options, where, split)
+            expected = dict(kept(trained(net, options, *base), shown))
         for number, found in kept(trained(net, options, where, split, changed), shown):
             apart = distance(found, expected[number], "/0"), distance(found, expected[number], "/1"), total(found, expected[number])
             print(f"{name:20} {number:10}  {apart[0]:.1e}  {apart[1]:.1e}  {apart[2]:.1e}", flush=True)
 
 
+def one_device(options: argparse.Namespace, where: str, split: str | None) -> tuple[str, str | None]:
+    """What others are compared with."""
+    return (",".join(["cpu:0"] * len(device_names(where))), split) if options.shares else ("cpu", None)
+
+
 def runs_of(options: argparse.Namespace) -> Iterator[tuple[str, str, str | None, bool]]:
     """What is compared with one device: its name, devices, split, and whether last bits are changed."""
-    yield "last bits changed", "cpu", None, True
+    if not options.shares:
+        yield "last bits changed", "cpu", None, True
     for on in options.on or ON:
         where, _, split = on.partition("/")
         yield on, where, split or None, False
@@ -191,6 +201,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.002)
     parser.add_argument("--smooth", action="store_true", help="no kinks: TanH for ReLU, AVE for MAX")
     parser.add_argument("--each", action="store_true", help="every iteration from one device's weights and momentum")
+    parser.add_argument("--shares", action="store_true", help="one device has as many shares as the others are")
     parser.add_argument("--on", action="append", metavar="DEVICES/SPLIT", help="default: " + ", ".join(ON))
     options = parser.parse_args()
     net = net_of(options.net, options.batch, options.smooth)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netdef import NetdefError
-from runtime.commands.placement import count_of
+from runtime.commands.placement import hosts_in
 from runtime.compiler import PASSES, compile_program
 from runtime.devices import cuda_needs
 from runtime.devices.cpu import available_cores
@@ -35,7 +35,7 @@ def report(
     instructions: print the instruction lists.
     inference: compile without backward.
     threads: worker threads, each with a workspace; default all cores.
-    devices, split: how many devices, or which, and what is cut; default one.
+    devices, split: how many devices, or which, and what is cut; default one.  One that is named twice has two shares.
     workspace: MB that a convolution's matrices may take on graphics cards.
 
     Raises
@@ -43,14 +43,14 @@ def report(
     NetdefError: `devices` means nothing, `split` is given for one device, the workspace is too small; see `compile_program`.
     """
     keep = "outputs" if inference else "activations"
-    count = count_of(devices or "1", least=1)
-    if split and count == 1:
+    hosts = hosts_in(devices or "1", least=1)
+    if split and len(hosts) == 1:
         raise NetdefError(f"--split {split} divides a net over several devices", hint="--devices 2, say")
     cards = devices is not None and devices.startswith("gpu")
     if workspace and not cards:
         raise NetdefError(f"--workspace {workspace} is about graphics cards", hint="--devices gpu:0, say; none need be here")
     program = compile_program(
-        net, devices=count, split=split, backward=not inference, after=after, losses_only=True, keep=keep
+        net, devices=len(hosts), hosts=hosts, split=split, backward=not inference, after=after, losses_only=True, keep=keep
     )
     parts = [program.text()] if instructions else []
     if program.plan is not None:
@@ -73,11 +73,10 @@ def _on_cores(program: Program, threads: int) -> dict[str, list[int]]:
 
 def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
     """The same where the devices are graphics cards."""
-    indices = range(program.division.devices if program.division else 1)
     return {
-        "workspace": [cuda_needs.workspace(program, index, options) for index in indices],
-        "data on their way": [cuda_needs.places(program, index) for index in indices],
-        "constants": [cuda_needs.constants(program, index) for index in indices],
+        "workspace": [max(cuda_needs.workspace(program, share, options) for share in shares) for shares in program.shares],
+        "data on their way": [sum(cuda_needs.places(program, share) for share in shares) for shares in program.shares],
+        "constants": [sum(cuda_needs.constants(program, share) for share in shares) for shares in program.shares],
     }
 
 
@@ -88,6 +87,7 @@ def _memory(program: Program, besides: dict[str, list[int]]) -> str:
     rows = [(name, totals[name]) for name in (*ROWS, *besides) if name in totals]
     rows.append(("total", sum(size for _, size in rows)))
     shared_out = [sizes for sizes in besides.values() if len(sizes) > 1]
-    for index, part in enumerate(program.plan.by_device if program.division else ()):
-        rows.append((f"of which device {index}", sum(part.values()) + sum(sizes[index] for sizes in shared_out)))
+    for index, shares in enumerate(program.shares if len(program.shares) > 1 else ()):
+        held = sum(sum(program.plan.by_device[share].values()) for share in shares)
+        rows.append((f"of which device {index}", held + sum(sizes[index] for sizes in shared_out)))
     return "\n".join(f"{name:24}{size:>16,} bytes {size / 2**20:>10.1f} MiB" for name, size in rows)

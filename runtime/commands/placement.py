@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from netdef import NetdefError
 from netdef.layers.cuts import Region, length, region_of
 from netdef.schema import message_class
-from netdef.units import binary, decimal, thousands
+from netdef.units import binary, decimal, plural, thousands
 from runtime.compiler import compile_program
-from runtime.devices.open import MOST, device_names
+from runtime.devices.open import MOST, device_names, hosts_of
 from runtime.passes.place import DEFAULT_SPLIT
 from runtime.passes.placement.search import SPLITS
 from runtime.passes.placement.transfer import Transfer
@@ -66,8 +67,8 @@ class Load:
         return sum(self.memory.values())
 
 
-def count_of(devices: str, least: int = 2) -> int:
-    """How many devices `--devices` means: a number, or names.
+def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:
+    """Which device has each share of a net that is divided over what `--devices` means: a number, or names.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def count_of(devices: str, least: int = 2) -> int:
     count = int(devices) if devices.isdecimal() else len(device_names(devices))
     if not least <= count <= MOST:
         raise NetdefError(f"a net is divided over {least} to {MOST} devices, not {count}", hint="--devices 2, say")
-    return count
+    return tuple(range(count)) if devices.isdecimal() else hosts_of(device_names(devices))
 
 
 def placement(net: Net, devices: str, split: str | None = None, form: str = "text") -> str:
@@ -90,26 +91,27 @@ def placement(net: Net, devices: str, split: str | None = None, form: str = "tex
     ------
     NetdefError: `devices` means nothing, or the net cannot run.
     """
-    count = count_of(devices)
-    programs = {name: program_of(net, count, name) for name in SPLITS}
-    one = program_of(net, 1)
+    hosts = hosts_in(devices)
+    programs = {name: program_of(net, hosts, name) for name in SPLITS}
+    one = program_of(net)
     chosen = split or DEFAULT_SPLIT
     if form == "json":
         return json.dumps(data(net, chosen, programs, one), indent=1)
     return "\n".join(text(net, chosen, programs, one))
 
 
-def program_of(net: Net, devices: int, split: str = DEFAULT_SPLIT) -> Program:
-    """The program that `netdef train` would run, or `netdef test` in phase test."""
+def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT) -> Program:
+    """The program that `netdef train` would run, or `netdef test` in phase test.  hosts: by share, which device has it."""
     if net.phase != "train":
-        return compile_program(net, devices=devices, split=split, backward=False)
+        return compile_program(net, devices=len(hosts), hosts=hosts, split=split, backward=False)
     update = sgd(message_class("SolverParameter")())
-    return compile_program(net, devices=devices, split=split, keep="activations", losses_only=True, update=update)
+    return compile_program(net, devices=len(hosts), hosts=hosts, split=split, keep="activations", losses_only=True, update=update)
 
 
 def traffic(program: Program) -> list[Traffic]:
     """What is sent in one iteration, by the layer it is for, in the order of the layers."""
     assert program.division is not None
+    hosts = program.division.hosts
     rows: dict[tuple[str, str], Traffic] = {}
     learned = {parameter.layer.name for parameter in program.learned}
     for name in LISTS:
@@ -125,7 +127,7 @@ def traffic(program: Program) -> list[Traffic]:
             else:
                 what = next((blob for layer, blob in rows if layer == step.layer and held.startswith(blob)), held)
             row = rows.setdefault((step.layer, what), Traffic(step.layer, what))
-            row.add(name, (step.device, step.outputs[0].device), step.outputs[0].bytes)
+            row.add(name, (hosts[step.device], hosts[step.outputs[0].device]), step.outputs[0].bytes)
     order = {layer.name: index for index, layer in enumerate(program.division.whole.layers)}
     return sorted(rows.values(), key=lambda row: order[row.layer])
 
@@ -134,9 +136,12 @@ def loads(program: Program) -> list[Load]:
     """What each device holds and does."""
     assert program.plan is not None
     result = []
-    for device, memory in enumerate(program.plan.by_device):
-        layers = [layer for layer in program.net.layers if layer.device == device and not isinstance(layer, Transfer)]
-        parameters = sum(prod(buffer.shape) for buffer in program.parameters.values() if buffer.device == device)
+    for shares in program.shares:
+        layers = [layer for layer in program.net.layers if layer.device in shares and not isinstance(layer, Transfer)]
+        parameters = sum(prod(buffer.shape) for buffer in program.parameters.values() if buffer.device in shares)
+        memory: Counter[str] = Counter()
+        for share in shares:
+            memory.update(program.plan.by_device[share])
         result.append(Load(parameters, sum(map(batch_macs, layers)), dict(memory)))
     return result
 
@@ -177,10 +182,14 @@ def text(net: Net, split: str, programs: dict[str, Program], one: Program) -> It
     division = program.division
     assert division is not None
     batch = net.batch or 1
-    yield f"{net.name or net.filename}, phase {net.phase}, batches of {batch}, on {division.devices} devices, split by {split}"
+    count = len(program.shares)
+    where = plural(count, "device")
+    if count < division.devices:
+        where = f"{where} in {division.devices} shares"
+    yield f"{net.name or net.filename}, phase {net.phase}, batches of {batch}, on {where}, split by {split}"
     yield ""
-    numbers = [f"device {device}" for device in range(division.devices)]
-    yield from table(["layer", "type", *numbers], [share_row(layer, division) for layer in net.layers])
+    numbers = [f"device {device}" for device in range(count)]
+    yield from table(["layer", "type", *numbers], shares(net, program))
     yield ""
     rows = traffic(program)
     yield "sent in one iteration:" if rows else "nothing is sent"
@@ -195,15 +204,19 @@ def text(net: Net, split: str, programs: dict[str, Program], one: Program) -> It
     yield from comparison(programs, loads(one)[0], net.phase == "train")
 
 
-def share_row(layer: Layer, division: Division) -> list[str]:
-    """A layer's name, type, and what each device makes of it."""
-    shares = [""] * division.devices
+def shares(net: Net, program: Program) -> list[list[str]]:
+    """Each layer's name, type, and what each device makes of it."""
+    assert program.division is not None
+    return [share_row(layer, program.division, program.shares) for layer in net.layers]
+
+
+def share_row(layer: Layer, division: Division, shares: Sequence[Sequence[int]]) -> list[str]:
     if not layer.tops:
-        return [layer.name, layer.type, *shares]
-    for top in layer.tops[:1]:
-        for piece in division.pieces.get(top, ()):
-            shares[piece.device] = region_text(piece.region, top.shape)
-    return [layer.name, layer.type, *(share or "-" for share in shares)]
+        return [layer.name, layer.type, *("" for _ in shares)]
+    top = layer.tops[0]
+    made = {piece.device: region_text(piece.region, top.shape) for piece in division.pieces.get(top, ())}
+    by_device = [dict.fromkeys(made[share] for share in mine if share in made) for mine in shares]
+    return [layer.name, layer.type, *(" + ".join(regions) or "-" for regions in by_device)]
 
 
 def region_text(region: Region, shape: tuple[int, ...]) -> str:
@@ -309,9 +322,10 @@ def data(net: Net, split: str, programs: dict[str, Program], one: Program) -> di
         "name": net.name,
         "phase": net.phase,
         "batch": net.batch or 1,
-        "devices": program.division.devices,
+        "devices": len(program.shares),
+        "hosts": list(program.division.hosts),
         "split": split,
-        "layers": [dict(zip(("name", "type"), row, strict=False)) | {"shares": row[2:]} for row in shares(net, program.division)],
+        "layers": [dict(zip(("name", "type"), row, strict=False)) | {"shares": row[2:]} for row in shares(net, program)],
         "transfers": [
             {"for": row.layer, "what": row.what, "list": name, "from": a, "to": b, "bytes": size}
             for row in traffic(program)
@@ -323,9 +337,5 @@ def data(net: Net, split: str, programs: dict[str, Program], one: Program) -> di
         "sent": {name: bytes_sent(program) for name, program in programs.items()},
         "recommended": recommended(programs),
     }
-
-
-def shares(net: Net, division: Division) -> list[list[str]]:
-    return [share_row(layer, division) for layer in net.layers]
 
 

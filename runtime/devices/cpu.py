@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import count
@@ -149,9 +149,9 @@ class CpuDevice:
     def memory(self) -> None:
         """The system gives what it has, and swaps."""
 
-    def besides(self, programs: Sequence[Program], index: int) -> int:
+    def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
         """Every worker's scratch."""
-        steps = (step for program in programs for step in program.instructions if step.device == index)
+        steps = (step for program in programs for step in program.instructions if step.device in shares)
         return 4 * self.threads * max((step.scratch for step in steps), default=0)
 
     def array(self, memory: np.ndarray, offset: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:

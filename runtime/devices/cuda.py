@@ -6,7 +6,7 @@ sent to other cards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
@@ -131,15 +131,16 @@ class CudaDevice:
             free, total = self.cupy.cuda.runtime.memGetInfo()
         return int(free), int(total)
 
-    def besides(self, programs: Sequence[Program], index: int) -> int:
+    def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
         """Bytes for the matrices of convolutions, for data on their way, for constants, and for what CUDA itself takes.
 
         Raises
         ------
         NetdefError: the matrices need more than --workspace.
         """
-        matrices = max(cuda_needs.workspace(program, index, self.options) for program in programs)
-        held = sum(cuda_needs.places(program, index) + cuda_needs.constants(program, index) for program in programs)
+        mine = [(program, share) for program in programs for share in shares]
+        matrices = max(cuda_needs.workspace(program, share, self.options) for program, share in mine)
+        held = sum(cuda_needs.places(program, share) + cuda_needs.constants(program, share) for program, share in mine)
         return matrices + held + cuda_needs.reserve(self.card.memory)
 
     def _memory(self, size: int) -> Any:

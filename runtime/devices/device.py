@@ -11,7 +11,7 @@ memory without gaps; it is bound by the device of its input and put on that devi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,8 +76,8 @@ class Device(Protocol):
     def memory(self) -> tuple[int, int] | None:
         """Bytes that can be allocated, and bytes in all; None if nobody can tell."""
 
-    def besides(self, programs: Sequence[Program], index: int) -> int:
-        """Bytes that running programs in turn takes besides their arenas, as their `index`-th device.
+    def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
+        """Bytes that running these shares of programs takes besides their arenas, one program after the other.
 
         Raises
         ------

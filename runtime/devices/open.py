@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from netdef import NetdefError
 from netdef.units import plural
@@ -13,6 +15,7 @@ from runtime.devices.device import Device
 if TYPE_CHECKING:
     from runtime.devices.options import CudaOptions
 
+T = TypeVar("T")
 KINDS = ("cpu", "gpu")
 NAME = re.compile(r"([a-z]+)(?::(\d+)(?:-(\d+))?)?")
 EXAMPLES = "such as cpu, gpu:0, cpu:0,cpu:1 or gpu:0-3"
@@ -22,9 +25,12 @@ MOST = 64  # devices that one network is divided over
 def device_names(text: str) -> tuple[str, ...]:
     """The devices of a `--devices`, one by one: "gpu:0-2" is gpu:0, gpu:1 and gpu:2, "cpu" is cpu:0.
 
+    A device may be named more than once: the network is divided into as many shares as there are names, and each device has those
+    that its name stands for.  So fewer devices, or one, compute the very numbers of more.
+
     Raises
     ------
-    NetdefError: it is no such list, names a device twice, devices of two kinds, or more than MOST.
+    NetdefError: it is no such list, names devices of two kinds, or more than MOST.
     """
     names: list[str] = []
     for part in text.split(","):
@@ -40,16 +46,13 @@ def device_names(text: str) -> tuple[str, ...]:
         if len(names) + last - first >= MOST:
             raise NetdefError(f"--devices {text} names more than {MOST} devices", hint=EXAMPLES)
         names += [f"{match[1]}:{index}" for index in range(first, last + 1)]
-    for name in names:
-        if names.count(name) > 1:
-            raise NetdefError(f"--devices names {name} twice", hint="a device has one share of the work")
     if len({name.split(":")[0] for name in names}) > 1:
         raise NetdefError(f"a network runs on CPU devices or on cards, not on both: {text}", hint=EXAMPLES)
     return tuple(names)
 
 
 def open_devices(text: str, threads: int | None = None, cuda: CudaOptions | None = None) -> tuple[Device, ...]:
-    """The devices of a `--devices`, in its order.
+    """The devices of a `--devices`, in its order; one that is named twice is there twice.
 
     Parameters
     ----------
@@ -61,15 +64,34 @@ def open_devices(text: str, threads: int | None = None, cuda: CudaOptions | None
     NetdefError: they are no such list, or one cannot be used.
     """
     names = device_names(text)
+    once = different(names)
+    opened = dict(zip(once, _open(once, threads, cuda), strict=True))
+    return tuple(opened[name] for name in names)
+
+
+def _open(names: Sequence[str], threads: int | None, cuda: CudaOptions | None) -> Iterator[Device]:
     if len(names) == 1:
-        return (open_device(names[0], threads, cuda),)
+        yield open_device(names[0], threads, cuda)
+        return
     if names[0].startswith("gpu"):
-        return tuple(open_device(name, cuda=cuda) for name in names)
+        yield from (open_device(name, cuda=cuda) for name in names)
+        return
     from runtime.devices.cpu import CpuDevice, available_cores
     from runtime.devices.host_queue import Peers
 
     peers, shares = Peers(), thread_shares(len(names), threads or available_cores())
-    return tuple(CpuDevice(share, int(name.split(":")[1]), peers) for name, share in zip(names, shares, strict=True))
+    yield from (CpuDevice(share, int(name.split(":")[1]), peers) for name, share in zip(names, shares, strict=True))
+
+
+def different(devices: Iterable[T]) -> list[T]:
+    """Each device, or name, once, in the order of its first share."""
+    return list(dict.fromkeys(devices))
+
+
+def hosts_of(devices: Sequence[T]) -> tuple[int, ...]:
+    """Which of the different devices, or names, has each share."""
+    once = different(devices)
+    return tuple(once.index(device) for device in devices)
 
 
 def thread_shares(devices: int, threads: int) -> list[int]:
@@ -111,15 +133,19 @@ class Choice:
 
     def notes(self, threads: int | None = None, split: str | None = None) -> list[str]:
         """What a command says first: where it runs, why there, and whether a --split has nothing to divide."""
-        names = device_names(self.devices)
+        shares_of = Counter(device_names(self.devices))
+        names = list(shares_of)
         if len(names) > 1 and names[0].startswith("cpu"):
             from runtime.devices.cpu import available_cores
 
             shares: list[int | None] = [*thread_shares(len(names), threads or available_cores())]
         else:
             shares = [threads] * len(names)
-        where = ", ".join(describe(name, share) for name, share in zip(names, shares, strict=True))
-        alone = f"--split {split} has no effect: there is one device" if split and len(names) == 1 else ""
+        told = [describe(name, share) for name, share in zip(names, shares, strict=True)]
+        if shares_of.total() > len(names):
+            told = [f"{text} with {plural(shares_of[name], 'share')}" for name, text in zip(names, told, strict=True)]
+        where = ", ".join(told)
+        alone = f"--split {split} has no effect: there is one device" if split and shares_of.total() == 1 else ""
         return [f"running on {where}" + (f", as {self.why}" if self.why else ""), *([alone] if alone else [])]
 
 

@@ -44,6 +44,7 @@ class Division:
     pieces: of each of its blobs; together they hold all of it, some things perhaps twice.
     shards: of each parameter that owns its array: all of it once, or copies.
     learned: the parts of copies that each device updates.
+    hosts: by device of the net, which of the machine's devices has its share; by default each its own.
     """
 
     whole: Net
@@ -52,12 +53,14 @@ class Division:
     pieces: Mapping[Blob, Sequence[Piece]]
     shards: Mapping[Parameter, Sequence[Shard]]
     learned: Mapping[Parameter, Sequence[Shard]] = field(default_factory=dict)
+    hosts: Sequence[int] = ()
 
     def region(self, blob: Blob) -> tuple[Region, tuple[int, ...]] | None:
         """Which part of which shape a blob of the divided net is; None for what is no part."""
         return self._regions.get(blob)
 
     def __post_init__(self) -> None:
+        self.hosts = self.hosts or range(self.devices)
         self._regions = {piece.blob: (piece.region, blob.shape) for blob, ps in self.pieces.items() for piece in ps}
 
 

@@ -16,7 +16,7 @@ def elide(program: Program) -> Program:
     """
     if program.division is None:
         return program
-    copied = Counter(step.inputs[0].root for step in program.forward if step.kernel == "copy" and step.inputs)
+    copied = Counter(step.inputs[0].root for step in program.forward if _is_local(step))
     places: dict[Buffer, Buffer] = {}
     forward: list[Instruction] = []
     for step in program.forward:
@@ -36,11 +36,16 @@ def elide(program: Program) -> Program:
 
 def _saves(step: Instruction) -> bool:
     """Whether a step copies all of a buffer of its own into a part of a larger one."""
-    if step.kernel != "copy":
+    if not _is_local(step):
         return False
     source, target = step.inputs[0], step.outputs[0]
     whole = source.root.size == source.size == target.size
     return whole and source.root.role == "activation" and target.root is not source.root and target.root.size > target.size
+
+
+def _is_local(step: Instruction) -> bool:
+    """Whether a step copies within a share, and not from one of a device's shares to another."""
+    return step.kernel == "copy" and step.inputs[0].device == step.outputs[0].device
 
 
 class _Mover:

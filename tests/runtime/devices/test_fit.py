@@ -78,7 +78,7 @@ def test_what_is_said_to_be_needed_is_enough(machine: Callable[..., Cards], exec
     cards = machine(execute=execute, seed=1)
     solver = Solver(SOLVER % (1, -1), parse(net), "gpu:0")
     device, program = solver.executable.device, solver.executable.program
-    need, opened = needed([program], device, 0, own_parameters=True), device._cublas_memory.mem.size
+    need, opened = needed([program], device, [0], own_parameters=True), device._cublas_memory.mem.size
     solver.close()
     del solver
     for short in (0, 1):
@@ -119,7 +119,7 @@ def test_a_test_net_is_held_beside_the_training_net(machine: Callable[..., Cards
     machine(execute=execute, seed=1)
     solver = tested(16)
     device, programs = solver.executable.device, [solver.executable.program, solver.tests[0].executable.program]
-    need, opened = needed(programs, device, 0, own_parameters=True), device._cublas_memory.mem.size
+    need, opened = needed(programs, device, [0], own_parameters=True), device._cublas_memory.mem.size
     solver.close()
     del solver, device
     cards = machine(execute=execute, seed=1, memory=opened + need)
@@ -141,7 +141,7 @@ def test_not_even_one_beside_a_test_net(machine: Callable[..., Cards], execute: 
     machine(execute=execute, seed=1)
     solver = tested(1)
     device, programs = solver.executable.device, [solver.executable.program, solver.tests[0].executable.program]
-    need, opened = needed(programs, device, 0, own_parameters=True), device._cublas_memory.mem.size
+    need, opened = needed(programs, device, [0], own_parameters=True), device._cublas_memory.mem.size
     solver.close()
     del solver, device
     for memory, why in ((need - 1, "fits beside the test net: a smaller batch_size there needs less"), (1 << 20, "fits$")):

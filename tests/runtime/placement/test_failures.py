@@ -294,7 +294,6 @@ def test_threads_end_with_the_executable() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("cpu:0,cpu:0", "names cpu:0 twice"),
         ("cpu:0,gpu:0", "on CPU devices or on cards, not on both"),
         ("cpu:0,tpu:1", "no device 'tpu:1'"),
         ("gpu:3-1", "empty range"),

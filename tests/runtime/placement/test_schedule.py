@@ -13,7 +13,7 @@ import runtime
 from netdef.schema import message_class
 from runtime.compiler import compile_program
 from runtime.program import Buffer, Instruction, Program
-from runtime.schedule import Span, Waits, find_waits, lane_of
+from runtime.schedule import EACH_ITS_OWN, Span, Waits, find_waits, lane_of
 from runtime.solver.update import sgd
 from tests.runtime.placement.nets import devices, feeds, net_of
 
@@ -141,12 +141,14 @@ def test_no_race_is_left(split: str, count: int, name: str) -> None:
     assert not list(races(steps, find_waits(steps, program.plan.span), program.plan.span))
 
 
-def races(steps: Sequence[Instruction], found: Sequence[Waits], span_of: Callable[[Buffer], Span]) -> Iterator[str]:
+def races(
+    steps: Sequence[Instruction], found: Sequence[Waits], span_of: Callable[[Buffer], Span], hosts: Sequence[int] = EACH_ITS_OWN
+) -> Iterator[str]:
     """Pairs that could run at the same time and must not."""
     before: list[int] = []  # bits of the instructions that are done before each
     last: dict[tuple[int, int], int] = {}
     for number, wait in enumerate(found):
-        done, lane = 0, lane_of(steps[number])
+        done, lane = 0, lane_of(steps[number], hosts)
         for other in (*wait.after, *([last[lane]] if lane in last else [])):
             done |= before[other] | 1 << other
         before.append(done)
