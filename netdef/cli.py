@@ -293,7 +293,11 @@ def placement(net: str, devices: str, split: str, phase: str | None, batch: int 
     click.echo(describe(load(net, phase or "train", overrides, batch), devices, split, form))
 
 
-devices_option = click.option("--devices", metavar="DEVICES", help="Where to run; default: gpu:0 if it can be used, else cpu.")
+devices_option = click.option(
+    "--devices",
+    metavar="DEVICES",
+    help="Where to run: cpu, gpu:0-3, ...; a device named twice has two shares. Default: gpu:0 if it can be used, else cpu.",
+)
 split_option = click.option(
     "--split",
     type=click.Choice(["groups", "batch", "hybrid"]),

@@ -25,5 +25,7 @@ def spread(net: Net, devices: str, split: str | None = None) -> tuple[Net, tuple
     count = len(given) or int(devices)
     if not 1 <= count <= MOST:
         raise NetdefError(f"a picture has 1 to {MOST} devices, not {count}")
+    if len(set(given)) < len(given):
+        given = tuple(f"share {number} on {name}" for number, name in enumerate(given))
     training = net.phase == "train"
     return place(net, count, split, training, losses_only=training).net, given or tuple(f"device {i}" for i in range(count))

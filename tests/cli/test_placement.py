@@ -111,6 +111,57 @@ def test_training_on_two_devices(folder, capsys):
         assert "accuracy" in capsys.readouterr().out
 
 
+def test_one_device_with_two_shares_trains_as_two_do(folder, capsys):
+    """The same snapshots, byte for byte, but for the path of the weights that the solver's state has in it."""
+    for split in ("groups", "batch"):
+        for devices, out, says in (
+            ("cpu:0,cpu:0", f"{split}1", "running on cpu:0 (2 threads) with 2 shares"),
+            ("cpu:0,cpu:1", f"{split}2", "running on cpu:0 (1 thread), cpu:1 (1 thread)"),
+        ):
+            words = ["--devices", devices, "--split", split, "--threads", "2", "--out", out]
+            assert run(["train", "small.net", "solver.txt", *words]) == 0
+            out = capsys.readouterr().out
+            assert says in out
+            assert "has no effect" not in out
+        for name in ("small_iter_10.caffemodel", "small_iter_10.solverstate"):
+            one, two = (Path(f"{split}{count}", name).read_bytes() for count in (1, 2))
+            assert one.replace(f"{split}1/".encode(), f"{split}2/".encode()) == two
+
+
+def test_shares_of_a_device_are_counted_as_its_own(capsys):
+    """Copies within a device are not sent, and a device has the sum of its shares."""
+    told = {}
+    for devices in ("cpu:0,cpu:0,cpu:1", "3", "cpu:0,cpu:0,cpu:0"):
+        assert run(["placement", "lenet", "--devices", devices, "--format", "json"]) == 0
+        told[devices] = json.loads(capsys.readouterr().out)
+    mixed, apart, one = told.values()
+    assert (mixed["devices"], mixed["hosts"]) == (2, [0, 0, 1])
+    assert (one["devices"], one["transfers"], one["sent"]["groups"]) == (1, [], 0)
+    assert {(t["from"], t["to"]) for t in mixed["transfers"]} == {(0, 1), (1, 0)}
+    assert 0 < mixed["sent"]["groups"] < apart["sent"]["groups"]
+    for key in ("parameters", "macs", "bytes"):
+        each = [device[key] for device in apart["each"]]
+        assert [device[key] for device in mixed["each"]] == [each[0] + each[1], each[2]]
+        assert [device[key] for device in one["each"]] == [sum(each)]
+    assert run(["placement", "lenet", "--devices", "cpu:0,cpu:0,cpu:1"]) == 0
+    out = capsys.readouterr().out
+    assert "on 2 devices in 3 shares, split by groups" in out
+    assert re.search(r"conv2 +Convolution +channels 0-16 \+ channels 17-33 +channels 34-49\n", out)
+    assert re.search(r"mnist +Input +all +all\n", out)
+
+
+def test_a_program_for_shares(capsys):
+    assert run(["compile", "lenet", "--devices", "cpu:0,cpu:0", "--print"]) == 0
+    out = capsys.readouterr().out
+    assert " = send " not in out
+    assert out.count(" = copy ") > 4
+    assert "of which device" not in out
+    assert run(["compile", "lenet", "--devices", "gpu:0,gpu:0,gpu:1"]) == 0
+    held = [int(size.replace(",", "")) for size in re.findall(r"of which device \d +([\d,]+) bytes", capsys.readouterr().out)]
+    assert len(held) == 2
+    assert held[0] > held[1]
+
+
 def test_a_split_of_one_device_has_no_effect_and_is_said(folder, capsys):
     assert run(["train", "small.net", "solver.txt", "--out", "one", "--devices", "cpu", "--split", "batch"]) == 0
     assert "--split batch has no effect: there is one device" in capsys.readouterr().out

@@ -128,6 +128,13 @@ def test_options_that_do_not_go_together(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_shares_of_one_device(tmp_path, capsys):
+    assert run(["draw", "lenet", "--devices", "cpu:0,cpu:0", "-o", f"{tmp_path / 'two.svg'}"]) == 0
+    drawn = (tmp_path / "two.svg").read_text()
+    assert "share 0 on cpu:0" in drawn
+    assert "share 1 on cpu:0" in drawn
+
+
 def test_devices_that_are_none(tmp_path, capsys):
     for devices, message in (("tpu:0", "there is no device 'tpu:0'"), ("0", "1 to 16 devices, not 0"), ("17", "not 17")):
         assert run(["draw", "lenet", "--devices", devices, "-o", f"{tmp_path / 'x.svg'}"]) == 2

@@ -68,6 +68,30 @@ def test_sums_over_batches_and_clipped_gradients(machine: Callable[..., Cards], 
     assert same("alexnet", "gpu:0,gpu:1", split, iter_size=2, clip=0.5)
 
 
+@pytest.mark.parametrize(
+    ("name", "split", "ways"),
+    [
+        ("alexnet", "groups", ("gpu:0,gpu:1", "gpu:0,gpu:0")),
+        ("lenet", "batch", ("gpu:0-3", "gpu:0,gpu:0,gpu:0,gpu:0", "gpu:1,gpu:0,gpu:1,gpu:1", "gpu:2,gpu:0,gpu:0,gpu:1")),
+        ("branches", "groups", ("gpu:0-2", "gpu:1,gpu:1,gpu:1", "gpu:0,gpu:1,gpu:0")),
+        ("branches", "hybrid", ("gpu:0-3", "gpu:0,gpu:0,gpu:1,gpu:1")),
+    ],
+)
+def test_a_card_with_several_shares_computes_what_several_cards_do(
+    machine: Callable[..., Cards], execute: Callable, name: str, split: str, ways: tuple[str, ...]
+) -> None:
+    """To the bit, with sums over batches and clipped gradients; a card that has all shares runs an iteration as one graph."""
+    runs = []
+    for seed, devices in enumerate(ways):
+        cards = machine(execute=execute, seed=seed, count=4)
+        runs.append(train(NETS[name], devices, split=split, clip=0.5))
+        if len(set(devices.split(","))) == 1 and "-" not in devices:
+            assert cards.replayed == 9
+    for weights, losses in runs[1:]:
+        assert losses == runs[0][1]
+        assert all(np.array_equal(mine, theirs) for mine, theirs in zip(weights, runs[0][0], strict=True))
+
+
 def without_waits(schedule: Schedule) -> None:
     """Streams of one list do not wait for each other."""
     for order in schedule._orders:

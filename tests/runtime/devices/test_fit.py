@@ -94,6 +94,28 @@ def test_what_is_said_to_be_needed_is_enough(machine: Callable[..., Cards], exec
         solver.close()
 
 
+@pytest.mark.parametrize(("devices", "shares"), [("gpu:0,gpu:0,gpu:0", [[0, 1, 2]]), ("gpu:0,gpu:1,gpu:0", [[0, 2], [1]])])
+def test_a_card_needs_room_for_all_its_shares(
+    machine: Callable[..., Cards], execute: Callable, monkeypatch, devices: str, shares: list[list[int]]
+) -> None:
+    monkeypatch.setattr(cuda_needs, "reserve", lambda memory: 0)
+    cards = machine(execute=execute, seed=1, count=2)
+    solver = Solver(SOLVER % (1, -1), parse(IMAGES), devices)
+    exe = solver.executable
+    needs = [needed([exe.program], exe.devices[mine[0]], mine, own_parameters=True) for mine in shares]
+    opened = exe.device._cublas_memory.mem.size
+    for _ in range(3):
+        solver.iterate()
+    assert [cards.memories[card].used for card in range(len(shares))] == [opened + need for need in needs]
+    solver.close()
+    del solver, exe
+    for card, need in enumerate(needs):
+        cards = machine(execute=execute, seed=1, count=2)
+        cards.memories[card].others = cards.memories[card].size - (opened + need - 1)
+        with pytest.raises(NetdefError, match=rf"on gpu:{card}, where"):
+            Solver(SOLVER % (1, -1), parse(IMAGES), devices)
+
+
 TESTED = """
 name: "photos"
 train layer data: ImageData -> data, label { source: "builtin:photos" batch_size: 16 transform_param { crop_size: 100 } }

@@ -280,15 +280,14 @@ def test_diverging_is_told_as_on_one_device(tmp_path) -> None:
 
 
 def test_threads_end_with_the_executable() -> None:
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     with runtime.compile(net_of("lenet"), devices(3), threads=6) as exe:
         exe.forward(**feeds(exe.net))
-        assert threading.active_count() > before + 5
-    for _ in range(100):
-        if threading.active_count() <= before:
-            break
-        time.sleep(0.05)
-    assert threading.active_count() <= before
+        begun = {*threading.enumerate()} - before
+        assert len(begun) == 9  # each device has a worker beside the one that calls, and two queues
+    for thread in begun:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in begun)
 
 
 @pytest.mark.parametrize(
