@@ -58,6 +58,7 @@ class _Builder:
         self.errors: list[Diagnostic] = []
         self.layers: list[Layer] = []
         self.by_name: dict[str, Layer] = {}
+        self.namesakes: dict[str, list[Layer]] = {}  # by the name that is written
         self.blobs: dict[str, Blob] = {}  # the last version of each name
         self.writers: dict[str, tuple[str, Where]] = {}  # the layer that wrote each name last, and where it stands
         self.every_blob: list[Blob] = []
@@ -70,6 +71,7 @@ class _Builder:
         chosen = self.choose()
         for message, where, number in chosen:
             self.add(message, where, number)
+        self.told_apart()
         if self.errors:
             raise NetdefError(self.errors)
         self.settle()
@@ -163,15 +165,30 @@ class _Builder:
             self.error(f"unknown layer type {message.type!r}", where(("type",)), hint)
             return None
         phase = phase_name(message.phase) if message.HasField("phase") else self.state.phase
-        layer = LAYERS[message.type](name, message, phase, where)
+        layer = LAYERS[message.type](self.own_name(name), message, phase, where)
         layer.assumed = self.assumed
-        if name in self.by_name:
-            first = Note("the first one", self.by_name[name].where("name"))
-            self.error(f"two layers are named {name}", where(("name",)), "give each its own name", (first,), "ND102")
-        self.by_name.setdefault(name, layer)
+        self.by_name[layer.name] = layer
+        self.namesakes.setdefault(name, []).append(layer)
         if message.device < 0:
             self.error(f"{layer.type} {name}: device {message.device}: devices are counted from 0", where(("device",)))
         return layer
+
+    def own_name(self, name: str) -> str:
+        """A layer's name, or where others have it the name with its number among them."""
+        own, count = name, max(1, len(self.namesakes.get(name, ())))
+        while own in self.by_name:
+            count += 1
+            own = f"{name}#{count}"
+        return own
+
+    def told_apart(self) -> None:
+        """Weights go by their layer's name: where layers of one name have any, one of them would get the other's."""
+        for name, layers in self.namesakes.items():
+            if len(layers) > 1 and any(layer.parameters for layer in layers):
+                notes = (Note("the first one", layers[0].where("name")),)
+                hint = "give each its own name: weights are saved and loaded by it"
+                for layer in layers[1:]:
+                    self.error(f"two layers are named {name}", layer.where("name"), hint, notes, "ND102")
 
     def bottom(self, message: Any, index: int, where: Where, number: int) -> Blob:
         """The blob a bottom names, as it stands now; a stand-in if there is none."""

@@ -36,9 +36,9 @@ CODES: dict[str, tuple[str, str]] = {
         "misspelt, made only further down, made in the other phase alone, or part of a circle.",
     ),
     "ND102": (
-        "two layers of one name",
-        "Weights are saved and loaded under the layer's name, so a name stands for one layer in each phase. The train and the "
-        "test version of a layer may share it.",
+        "two layers of one name, and weights",
+        "Weights are saved and loaded under the layer's name, so in each phase a name stands for one layer with weights; Caffe "
+        "gives the first of several the weights of all. The train and the test version of a layer may share a name.",
     ),
     "ND103": (
         "a blob that is written twice",
@@ -159,8 +159,8 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "ND216": (
         "settings of another layer type",
-        "Each layer type reads its own settings alone. A pooling_param in a Convolution, or a transform_param in a layer that "
-        "reads no images, is ignored without a word.",
+        "Each layer type reads its own settings alone. A pooling_param in a Convolution, a transform_param in a layer that "
+        "reads no images, or coeff in an Eltwise that takes the maximum, is ignored without a word.",
     ),
     "ND217": (
         "train and test nets that disagree",
@@ -213,6 +213,11 @@ CODES: dict[str, tuple[str, str]] = {
         "--set NAME.transform_param.force_gray=true for images of one channel), or, for any layer that brings data, "
         "--set NAME.type=Input --set 'NAME.shape=[{dim: [64, 1, 28, 28]}, {dim: 64}]'. For the first net of a diff, "
         "`netdef convert` takes the same and writes a file.",
+    ),
+    "ND227": (
+        "two layers of one name",
+        "Caffe takes it, and so does netdef where none of them has weights, under names that tell them apart: relu, relu#2. It is "
+        "often a layer that was copied and not renamed.",
     ),
     "ND301": (
         "a solver that cannot run",

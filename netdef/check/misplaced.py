@@ -5,6 +5,7 @@ from __future__ import annotations
 from netdef.check.registry import Findings, each_net, warning
 from netdef.graph import Net
 from netdef.layers.data import Samples
+from netdef.layers.eltwise import Eltwise
 from netdef.schema import LAYER_TYPES
 
 
@@ -24,3 +25,11 @@ def settings_of_another_type(net: Net) -> Findings:
             owners = [kind for kind, fields in LAYER_TYPES.items() if field.name in fields]
             reason = f"it is for layers of type {' or '.join(owners[:3])}" if owners else "remove it"
             yield warning("ND216", text, layer.within((field.name,)), reason)
+
+
+@each_net
+def coefficients_of_a_maximum(net: Net) -> Findings:
+    """Eltwise reads coeff in sums alone."""
+    for layer in net.layers:
+        if isinstance(layer, Eltwise) and layer.operation == "MAX" and len(layer.p.coeff):
+            yield warning("ND216", f"Eltwise {layer.name} does not read coeff: it is for SUM", layer.where("coeff"), "remove it")

@@ -8,7 +8,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from netdef.check import agreement, data, gradients, in_place, linear, losses, misplaced, phases, solver, start, unused, windows
+from netdef.check import (
+    agreement,
+    data,
+    gradients,
+    in_place,
+    linear,
+    losses,
+    misplaced,
+    namesakes,
+    phases,
+    solver,
+    start,
+    unused,
+    windows,
+)
 from netdef.check.named import Run, named
 from netdef.check.registry import BOTH_NETS, EACH_NET, SOLVERS
 from netdef.garbage import uncollected

@@ -9,7 +9,12 @@ from netdef.layers.cuts import Same
 
 @layer("Eltwise")
 class Eltwise(Layer):
-    """The sum (each bottom times its coeff), the product or the largest of the bottoms."""
+    """The sum (each bottom times its coeff), the product or the largest of the bottoms.
+
+    Notes
+    -----
+    As in Caffe (eltwise_layer.cpp), PROD refuses coeff and MAX does not read it.
+    """
 
     cuts = Same()
     bottoms_allowed = (2, ANY)
@@ -32,8 +37,8 @@ class Eltwise(Layer):
         if len(self.p.coeff) not in (0, len(bottoms)):
             count = len(self.p.coeff)
             raise self.error(f"{count} coeff for {len(bottoms)} bottoms: give one for each, or none", "coeff")
-        if len(self.p.coeff) and self.operation != "SUM":
-            raise self.error(f"coeff is for SUM; {self.operation} takes none", "coeff")
+        if len(self.p.coeff) and self.operation == "PROD":
+            raise self.error("coeff is for SUM; PROD takes none", "coeff")
         return [bottoms[0]]
 
     @property

@@ -39,6 +39,7 @@ NETS = {
     "ND109": (GOOD + "layer x: LRN(data) { local_size: 4 }", "local_size"),
     "ND110": (GOOD + "layer x: Pooling(data) { kernel_size: 2 pad: 2 }", "pad"),
     "ND111": (GOOD.replace("xavier", "xaiver"), '"xaiver"'),
+    "ND227": (GOOD + "layer loss: Softmax(fc) -> y\nlayer s: Silence(y)", "loss"),
     "ND201": (GOOD + "layer s: Slice(data) -> a, b { slice_point: 1 }\nlayer x: Silence(a)", "b"),
     "ND202": (GOOD + "layer prob: Softmax(fc)", "prob"),
     "ND203": (HEAD + FC.replace("num_output", "param { lr_mult: 0 } param { lr_mult: 0 } num_output") + LOSS, "loss"),
@@ -441,3 +442,10 @@ def test_the_net_itself_is_tested_for_what_is_left_of_test_iter(tmp_path):
         ("train", "x.net"), ("test", "one.net"), ("test", "x.net"), ("test", "x.net")
     ]  # fmt: skip
     assert not problems
+
+
+def test_coefficients_that_a_maximum_does_not_read(tmp_path):
+    text = GOOD + "layer x: Eltwise(fc, fc) { operation: %s coeff: [1, 2] }\nlayer s: Silence(x)"
+    ((place, one),) = looked(tmp_path, text % "MAX")["ND216"]
+    assert (place, one.message) == ("1", "Eltwise x does not read coeff: it is for SUM")
+    assert "ND216" not in looked(tmp_path, text % "SUM")

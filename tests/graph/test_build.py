@@ -5,6 +5,7 @@ import time
 import pytest
 
 import netdef
+from netdef.language.printer import print_message
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES
 
@@ -92,8 +93,15 @@ def test_top_written_twice():
 
 
 def test_layers_of_one_name():
-    text = INPUT + "layer a: ReLU(data) -> x\nlayer a: TanH(data) -> y"
-    assert errors(text) == [(3, "two layers are named a", "give each its own name")]
+    """As in Caffe; but their weights would be taken for each other's."""
+    text = INPUT + "layer a: ReLU(data) -> x\nlayer a: TanH(data) -> y\nlayer a#2: TanH(data) -> z\nlayer a: TanH(x) -> u\n"
+    net = netdef.parse(text.replace("a#2", '"a#2"'))
+    assert [layer.name for layer in net.layers[1:]] == ["a", "a#2", "a#2#2", "a#3"]
+    assert [layer.name for layer in netdef.parse(print_message(net.message)).layers] == [layer.name for layer in net.layers]
+    weights = "layer {}: InnerProduct(data) -> v {{ num_output: 2 }}\n"
+    said = "two layers are named b", "give each its own name: weights are saved and loaded by it"
+    assert errors(INPUT + weights.format("b") + "layer b: ReLU(v) -> v\n") == [(3, *said)]
+    assert errors(INPUT + "layer b: ReLU(data) -> w\nlayer b: TanH(w) -> w\n" + weights.format("b")) == [(3, *said), (4, *said)]
 
 
 def test_a_layer_without_a_name_gets_one():

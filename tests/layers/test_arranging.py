@@ -30,8 +30,9 @@ def test_eltwise():
     assert (op.operation, op.coefficients, op.tops[0].shape) == ("SUM", (1, -1), X)
     said = complaint("layer op: Eltwise(x0, x1) { coeff: 1 }", X, X)
     assert said == "Eltwise op: 1 coeff for 2 bottoms: give one for each, or none"
-    said = complaint("layer op: Eltwise(x0, x1) { operation: MAX coeff: [1, 1] }", X, X)
-    assert said == "Eltwise op: coeff is for SUM; MAX takes none"
+    said = complaint("layer op: Eltwise(x0, x1) { operation: PROD coeff: [1, 1] }", X, X)
+    assert said == "Eltwise op: coeff is for SUM; PROD takes none"
+    assert net_of("layer op: Eltwise(x0, x1) { operation: MAX coeff: [1, 1] }", X, X).layer("op").tops[0].shape == X
 
 
 def test_slice():

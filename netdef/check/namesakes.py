@@ -1,0 +1,20 @@
+"""Layers that have one name between them."""
+
+from __future__ import annotations
+
+from netdef.check.registry import Findings, each_net, warning
+from netdef.graph import Net
+from netdef.language.diagnostics import Note
+from netdef.layers.base import Layer
+
+
+@each_net
+def one_name(net: Net) -> Findings:
+    """Layers without weights that are named as one before them."""
+    first: dict[str, Layer] = {}
+    for layer in net.layers:
+        name = layer.message.name
+        if name and first.setdefault(name, layer) is not layer:
+            notes = (Note("the first one", first[name].where("name")),)
+            text = f"two layers are named {name}: this one goes by {layer.name}"
+            yield warning("ND227", text, layer.where("name"), "give each its own name", notes)
