@@ -36,7 +36,7 @@ from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, read_solver
 
 PHASES = ("train", "test")
-CHECKS = (agreement, data, gradients, in_place, linear, losses, misplaced, phases, solver, start, unused, windows)
+CHECKS = (agreement, data, gradients, in_place, linear, losses, misplaced, namesakes, phases, solver, start, unused, windows)
 
 
 @dataclass
