@@ -1,10 +1,10 @@
-"""AlexNet beside PyTorch and ONNX Runtime: the same network, batch and threads, in turns, in one run.
+"""AlexNet beside PyTorch, ONNX Runtime and OpenCV: the same network, batch and threads, in turns, in one run.
 
 Every measurement is a process of its own (peer_runs.py); the programs take turns, so that a machine whose speed drifts treats
 them alike.  Prints images/s, the ratio to netdef turn by turn, the share of this machine's GEMM rate, and peak memory.  Each BLAS
 picks its kernels itself: variables such as OPENBLAS_CORETYPE, which hold one library back and not the others, are not passed on.
 
-    python tools/bench_peers.py            (needs the `bench` extra: torch, onnxruntime, onnx)
+    python tools/bench_peers.py            (needs the `bench` extra: torch, onnxruntime, onnx, opencv-python-headless)
 """
 
 from __future__ import annotations

@@ -135,6 +135,21 @@ def onnxruntime_forward(batch: int, threads: int, iterations: int) -> list[float
     return timed(lambda: session.run(None, {"data": data}), iterations)
 
 
+def opencv_forward(batch: int, threads: int, iterations: int) -> list[float]:
+    """By its ONNX importer: OpenCV 5 has none for Caffe's files any more."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_alexnet(batch), np.uint8))
+    data = images(batch)[0]
+
+    def run() -> np.ndarray:
+        net.setInput(data)
+        return net.forward()
+
+    return timed(run, iterations)
+
+
 def onnx_alexnet(batch: int) -> bytes:
     """The same network as an ONNX file."""
     from onnx import TensorProto, helper, numpy_helper
@@ -197,6 +212,7 @@ RUNS = {
     "netdef forward": netdef_forward,
     "torch forward": torch_forward,
     "onnxruntime forward": onnxruntime_forward,
+    "opencv forward": opencv_forward,
 }
 
 
