@@ -188,11 +188,13 @@ class Same(Cuts):
             return None
         bottoms = tuple(alike(region, layer.tops[0].shape, bottom.shape) for bottom in layer.bottoms)
         axis = getattr(layer, self.axis) if self.axis else None
+        top = region_of(layer.tops[0].shape)
         for bottom, found in zip(layer.bottoms, bottoms, strict=True):
             whole = region_of(bottom.shape)
-            if found.images != whole.images and (not self.images or axis == 0 or bottom.shape[:1] != layer.tops[0].shape[:1]):
+            divided = region.images != top.images or found.images != whole.images
+            if divided and (not self.images or axis == 0 or bottom.shape[:1] != layer.tops[0].shape[:1]):
                 return None
-            divided = found.channels != whole.channels
+            divided = region.channels != top.channels or found.channels != whole.channels
             if divided and (not self.channels or axis in (0, 1) or bottom.shape[1:2] != layer.tops[0].shape[1:2]):
                 return None
         return Part(bottoms, tops, self.parameters(layer, region))
@@ -239,5 +241,7 @@ def elements_as(region: Region, old: Shape, new: Shape) -> Region | None:
 
 
 def alike(region: Region, old: Shape, new: Shape) -> Region:
-    """The same part of another blob: all its channels for all channels, the same ones for some of them."""
-    return Region(region.images, region_of(new).channels if region.channels == region_of(old).channels else region.channels)
+    """The same part of another blob: all its images and channels for all of them, the same ones for some of them."""
+    before, after = region_of(old), region_of(new)
+    images = after.images if region.images == before.images else region.images
+    return Region(images, after.channels if region.channels == before.channels else region.channels)

@@ -105,6 +105,13 @@ layer n: LRN(data) { local_size: 3 alpha: 0.5 group: 3 }
 layer a: Convolution(n) { num_output: 3 kernel_size: 3 pad: 1 group: 3 }
 layer last: Concat(a, n)
 """,
+    "images joined to more images": """
+layer a: InnerProduct(data) { num_output: 1 }
+layer j: Concat(a, a) { axis: 0 }
+layer b: Convolution(data) { num_output: 6 kernel_size: 3 }
+layer k: Concat(b, b, b) { axis: 0 }
+layer last: TanH(b)
+""",
     "made-up data": """
 layer made: DummyData -> more { shape { dim: [5, 6, 10, 10] } data_filler { type: "uniform" max: 1 } }
 layer a: Convolution(data) { num_output: 6 kernel_size: 3 }
