@@ -70,9 +70,9 @@ def compile_program(
         program = return_weights(update(program))
     if hosts is not None:
         program = together(program, hosts)
-    for run in (lambda p: p, lambda p: elide(fuse(p, keep)), lambda p: plan_memory(p, keep))[: PASSES.index(after)]:
-        program = run(program)
-    return program
+    if after in ("fuse", "plan_memory"):
+        program = elide(fuse(program, keep))
+    return plan_memory(program, keep) if after == "plan_memory" else program
 
 
 def compile_beside(program: Program, net: Net, **options: Any) -> Program:

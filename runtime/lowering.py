@@ -2,13 +2,14 @@
 
 A family's lowering (runtime/layers/*.py) is one function that asks the builder for buffers and appends kernels:
 
-    @lowers(LRN)
+    @lowers(Pooling, gradients=(0,))
     def lower(layer, build):
         x, y = build.bottom(layer, 0), build.top(layer, 0)
-        scale = build.saved(layer, "scale", x.shape)
-        build.forward("lrn_forward", x, out=(y, scale), size=layer.size, ...)
+        place = build.saved(layer, "place", y.shape, "uint8")
+        build.forward("pool_max_forward", x, out=(y, place), kernel=layer.kernel, ...)
         if build.needs_gradient(layer, 0):
-            build.backward("lrn_backward", x, y, scale, build.top_gradient(layer, 0), out=build.bottom_gradient(layer, 0), ...)
+            dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
+            build.backward("pool_max_backward", dy, place, out=dx, kernel=layer.kernel, ...)
 """
 
 from __future__ import annotations
@@ -142,7 +143,6 @@ class Builder:
         parts: int = 1,
     ):
         self.net, self._parts = net, parts
-        self.phase = net.phase
         self._live, self._wanted, self._seed = live, wanted, seed
         self._layer: Layer | None = None
         self.region = region
@@ -196,14 +196,6 @@ class Builder:
         gradient, blob = self.top_gradient(layer, top), layer.bottoms[bottom]
         view = Buffer(f"{blob}.grad.{layer.name}", internal_shape(blob.shape), "gradient", base=gradient)
         self.contributions.setdefault(blob, []).append(view)
-
-    def view(self, buffer: Buffer, shape: tuple[int, ...], offset: int = 0) -> Buffer:
-        """The same memory, from element `offset` on, under another internal shape."""
-        return buffer.view(shape, offset)
-
-    def flat(self, buffer: Buffer) -> Buffer:
-        """The same memory as one run of elements."""
-        return buffer.flat()
 
     def saved(self, layer: Layer, name: str, shape: tuple[int, ...], dtype: str = "float32") -> Buffer:
         """A new internal buffer that lives from its first write to its last read."""

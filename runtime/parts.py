@@ -62,7 +62,7 @@ class Parts:
         self.net: Net = program.division.whole if program.division else program.net
 
     def blob(self, blob: Blob) -> list[Part]:
-        """The parts of a blob, in the users' order of axes; together they are all of it.  None if no kernel makes it."""
+        """The parts of a blob, in the users' order of axes; together they are all of it.  Empty if no kernel makes it."""
         return list(self._of_blob(blob, self.program.blobs))
 
     def gradient(self, blob: Blob) -> list[Part]:
@@ -99,9 +99,9 @@ class Parts:
             if blob in table:
                 yield Part(table[blob])
             return
-        pieces = [piece for piece in self.division.pieces[blob] if piece.blob in table]
-        for piece in pieces:
-            yield Part(table[piece.blob], places(piece.region, blob.shape) if len(blob.shape) else None)
+        for piece in self.division.pieces[blob]:
+            if piece.blob in table:
+                yield Part(table[piece.blob], places(piece.region, blob.shape))
 
     def parameters(self) -> dict[Parameter, list[Part]]:
         """The parts of every parameter that owns its array."""
@@ -116,11 +116,11 @@ class Parts:
         return self._of_shards(self.division.shards[owner], self.program.parameters)
 
     def parameter_gradient(self, owner: Parameter) -> list[Part]:
-        """The parts of a parameter's gradient; none if it has none."""
+        """The parts of a parameter's gradient; empty if it has none."""
         return self._learned(owner, self.program.parameter_gradients)
 
     def state(self, owner: Parameter, name: str) -> list[Part]:
-        """The parts of a solver's state; none if there is no such state."""
+        """The parts of a solver's state; empty if there is no such state."""
         return self._learned(owner, {p: buffer for (p, state), buffer in self.program.states.items() if state == name})
 
     def _learned(self, owner: Parameter, table: Mapping[Parameter, Buffer]) -> list[Part]:

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 
 ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}
 
-# Who owns a buffer's memory and for how long:
-#   input, output     written or read by the host: live for the whole program
-#   parameter, state  live across iterations (weights; momentum)
-#   parameter_gradient, activation, gradient, saved   live from their first write to their last read
-#   scalar            one number the host may set between runs (rate, iteration)
-ROLES = ("input", "parameter", "state", "parameter_gradient", "activation", "gradient", "saved", "scalar")
-
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
@@ -32,6 +25,10 @@ class Buffer:
     ----------
     name: printed with a % before it.
     shape: internal shape, e.g. (C, H, W, N).
+    role: what it holds, and so for how long (see `plan_memory`).  For the whole program: `input`, written by the host before a run;
+        `scalar`, a number that it may set between runs (rate, iteration); `parameter`, weights; `parameter_gradient`; `state`, what
+        lasts over iterations besides weights.  From the first write to the last read, or longer if it is to be read after a run:
+        `activation`, `gradient` (of a blob) and `saved`, what a layer keeps for its backward.
     base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
     device: whose memory it lies in, by its place among the program's devices; a view lies where its base does.
     """

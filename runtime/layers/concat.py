@@ -19,22 +19,22 @@ def lower(layer: Concat, build: Builder) -> None:
     y = build.top(layer, 0)
     offset = 0
     for index in range(len(layer.bottoms)):
-        x = _rows(layer, build, build.bottom(layer, index))
+        x = _rows(layer, build.bottom(layer, index))
         columns = x.shape[1]
         if x.shape[0] == 1:
-            build.forward("copy", build.flat(x), out=build.view(y, (columns,), offset))
+            build.forward("copy", x.flat(), out=y.view((columns,), offset))
         else:
-            build.forward("join_columns", x, out=_rows(layer, build, y), offset=offset)
+            build.forward("join_columns", x, out=_rows(layer, y), offset=offset)
         if build.needs_gradient(layer, index):
-            dy, dx = build.top_gradient(layer, 0), _rows(layer, build, build.bottom_gradient(layer, index))
+            dy, dx = build.top_gradient(layer, 0), _rows(layer, build.bottom_gradient(layer, index))
             if x.shape[0] == 1:
-                build.backward("copy", build.view(dy, (columns,), offset), out=build.flat(dx))
+                build.backward("copy", dy.view((columns,), offset), out=dx.flat())
             else:
-                build.backward("take_columns", _rows(layer, build, dy), out=dx, offset=offset)
+                build.backward("take_columns", _rows(layer, dy), out=dx, offset=offset)
         offset += columns
 
 
-def _rows(layer: Concat, build: Builder, buffer: Buffer) -> Buffer:
+def _rows(layer: Concat, buffer: Buffer) -> Buffer:
     """The axes before the joined one as rows, it and those after it as columns; the batch, users' axis 0, lies last in memory."""
     place = layer.axis - 1 if layer.axis else len(buffer.shape) - 1
-    return build.view(buffer, (prod(buffer.shape[:place]), prod(buffer.shape[place:])))
+    return buffer.view((prod(buffer.shape[:place]), prod(buffer.shape[place:])))

@@ -44,10 +44,10 @@ def _lower_pair(layer: Convolution, build: Builder, index: int) -> None:
         "dilation": layer.dilation,
         "group": layer.group,
     }
-    _convolve(build.forward, x, w, b, y, geometry, _parts(layer, build), layer.bias_term, layer.macs)
+    _convolve(build.forward, x, w, b, y, geometry, _parts(layer, build), layer.bias_term, _macs(layer))
     if layer.bias_term and build.needs_parameter_gradient(layer, 1):
         dy = build.top_gradient(layer, index)
-        rows = build.view(dy, (1, y.shape[0], y.shape[1], y.shape[2] * y.shape[3]))
+        rows = dy.view((1, y.shape[0], y.shape[1], y.shape[2] * y.shape[3]))
         build.backward("bias_gradient", rows, out=build.parameter_gradient(layer, 1))
     if build.needs_parameter_gradient(layer, 0):
         _weight_gradient(layer, build, index, geometry)
@@ -90,7 +90,7 @@ def _weight_gradient(layer: Convolution, build: Builder, index: int, geometry: d
         scratch = 2 * O // layer.group * block + block * run * N
     build.backward(
         "conv2d_weight_gradient", x, dy, out=dw, **geometry, run=run, block=block, tall=tall, parts=parts, winograd=winograd,
-        scratch=scratch, macs=layer.macs,
+        scratch=scratch, macs=_macs(layer),
     )  # fmt: skip
 
 
@@ -121,12 +121,17 @@ def _parts(layer: Convolution, build: Builder) -> int:
     return build.parts(layer) if layer.group == 1 else 1
 
 
+def _macs(layer: Convolution) -> int:
+    """Multiply-accumulates that make one of the tops, which are all alike."""
+    return layer.macs // len(layer.tops)
+
+
 def _gradient_of_outputs(
     layer: Convolution, build: Builder, geometry: dict[str, Any], w: Buffer, dy: Buffer, dx: Buffer
 ) -> None:
     """dx from some of the outputs and their weights."""
     (O, per_group, kh, kw), group = w.shape, geometry["group"]
-    macs = layer.macs * O // layer.num_output
+    macs = _macs(layer) * O // layer.num_output
     # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
     if layer.stride == (1, 1) and O // group < 2 * per_group:
         flipped = build.saved(layer, "flipped", (per_group * group, O // group, kh, kw))

@@ -18,10 +18,10 @@ def lower(layer: Dropout, build: Builder) -> None:
         if build.needs_gradient(layer, 0):
             build.alias_gradient(layer, 0, 0)
         return
-    x, y, iteration = build.flat(build.bottom(layer, 0)), build.flat(build.top(layer, 0)), build.scalar("iteration")
+    x, y, iteration = build.bottom(layer, 0).flat(), build.top(layer, 0).flat(), build.scalar("iteration")
     constants = {"key": build.seed(layer), "threshold": ceil(layer.ratio * 2**24), "factor": 1 / (1 - layer.ratio)}
     needed = build.needs_gradient(layer, 0)
-    dy, dx = (build.flat(build.top_gradient(layer, 0)), build.flat(build.bottom_gradient(layer, 0))) if needed else (y, x)
+    dy, dx = (build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, 0).flat()) if needed else (y, x)
     part = build.region(layer.tops[0])
     if part is None or part[0] == region_of(part[1]):
         build.forward("dropout", x, iteration, out=y, **constants, inplace=True)
@@ -32,7 +32,7 @@ def lower(layer: Dropout, build: Builder) -> None:
     for count, place in runs(*part):
 
         def some(buffer: Buffer, begin: int = begin, count: int = count) -> Buffer:
-            return build.view(buffer, (count,), begin)
+            return buffer.view((count,), begin)
 
         build.forward("dropout_part", some(x), iteration, out=some(y), **constants, **place, inplace=True)
         if needed:

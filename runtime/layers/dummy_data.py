@@ -11,7 +11,7 @@ def lower(layer: DummyData, build: Builder) -> None:
     for index, (top, filler) in enumerate(zip(layer.tops, layer.fillers, strict=True)):
         y = build.top(layer, index)
         if filler.type == "constant":
-            build.forward("fill", out=build.flat(y), value=filler.value)
+            build.forward("fill", out=y.flat(), value=filler.value)
         else:
             key = {"seed": build.seed(layer)[0], "name": str(top)}
             build.forward("random_fill", build.scalar("iteration"), out=y, filler=filler, shape=top.shape, **key)

@@ -19,8 +19,8 @@ def lower_tanh(layer: TanH, build: Builder) -> None:
 
 def _lower(layer: Layer, build: Builder, name: str) -> None:
     """A function whose derivative follows from its value."""
-    x, y = build.flat(build.bottom(layer, 0)), build.flat(build.top(layer, 0))
+    x, y = build.bottom(layer, 0).flat(), build.top(layer, 0).flat()
     build.forward(f"{name}_forward", x, out=y)
     if build.needs_gradient(layer, 0):
-        dy, dx = build.flat(build.top_gradient(layer, 0)), build.flat(build.bottom_gradient(layer, 0))
+        dy, dx = build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, 0).flat()
         build.backward(f"{name}_backward", dy, y, out=dx)

@@ -9,8 +9,8 @@ from runtime.program import Buffer
 
 @lowers(Eltwise)
 def lower(layer: Eltwise, build: Builder) -> None:
-    bottoms = [build.flat(build.bottom(layer, index)) for index in range(len(layer.bottoms))]
-    y = build.flat(build.top(layer, 0))
+    bottoms = [build.bottom(layer, index).flat() for index in range(len(layer.bottoms))]
+    y = build.top(layer, 0).flat()
     {"SUM": _sum, "PROD": _product, "MAX": _maximum}[layer.operation](layer, build, bottoms, y)
 
 
@@ -62,4 +62,4 @@ def _maximum(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -
 
 
 def _gradients(layer: Eltwise, build: Builder, index: int) -> tuple[Buffer, Buffer]:
-    return build.flat(build.top_gradient(layer, 0)), build.flat(build.bottom_gradient(layer, index))
+    return build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, index).flat()

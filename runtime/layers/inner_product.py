@@ -23,18 +23,18 @@ def lower(layer: InnerProduct, build: Builder) -> None:
     shape = layer.bottoms[0].shape
     A, K, N, O = prod(shape[1 : layer.axis]), prod(shape[layer.axis :]), shape[0], layer.num_output
     w = build.parameter(layer, 0)
-    x = build.view(build.bottom(layer, 0), (A, K, N))
+    x = build.bottom(layer, 0).view((A, K, N))
     y = build.top(layer, 0)
     b = build.parameter(layer, 1) if layer.bias_term else w
     build.forward(
-        "inner_product", x, w, b, out=build.view(y, (A, O, N)), transpose=layer.transpose,
+        "inner_product", x, w, b, out=y.view((A, O, N)), transpose=layer.transpose,
         parts=_parts(layer, build), has_bias=layer.bias_term, relu=False, slope=0.0, macs=layer.macs,
     )  # fmt: skip
     if layer.bias_term and build.needs_parameter_gradient(layer, 1):
-        dy = build.view(build.top_gradient(layer, 0), (A, O, 1, N))
+        dy = build.top_gradient(layer, 0).view((A, O, 1, N))
         build.backward("bias_gradient", dy, out=build.parameter_gradient(layer, 1))
     if build.needs_parameter_gradient(layer, 0):
-        dy = build.view(build.top_gradient(layer, 0), (A, O, N))
+        dy = build.top_gradient(layer, 0).view((A, O, N))
         dw = build.parameter_gradient(layer, 0)
         scratch = min(ROWS, dw.shape[0]) * dw.shape[1] if A > 1 else 1
         build.backward(
@@ -55,7 +55,7 @@ def _input_gradient(layer: InnerProduct, build: Builder, sizes: tuple[int, int, 
 
     def append(w: Buffer, dy: Buffer, outputs: int, out: Buffer) -> None:
         build.backward(
-            "inner_product_input_gradient", build.view(dy, (A, outputs, N)), w, out=build.view(out, (A, K, N)),
+            "inner_product_input_gradient", dy.view((A, outputs, N)), w, out=out.view((A, K, N)),
             transpose=layer.transpose, macs=layer.macs * outputs // O,
         )  # fmt: skip
 

@@ -15,16 +15,16 @@ def lower_softmax_loss(layer: SoftmaxWithLoss, build: Builder) -> None:
     axis, scores = layer.axis, build.bottom(layer, 0)
     labels = labels_for(layer, build, axis)
     kept = build.top(layer, 1) if len(layer.tops) == 2 else build.saved(layer, "probability", scores.shape)
-    probability, normalizer = along(build, kept, axis), build.saved(layer, "normalizer", (1,))
+    probability, normalizer = along(kept, axis), build.saved(layer, "normalizer", (1,))
     ignore = NO_LABEL if layer.ignore_label is None else layer.ignore_label
     shape = layer.bottoms[0].shape
     divisors = {"FULL": labels.size, "VALID": 0, "BATCH_SIZE": prod(shape[:axis]), "NONE": 1}
-    build.forward("softmax_forward", along(build, scores, axis), out=probability, scratch=SCRATCH)
+    build.forward("softmax_forward", along(scores, axis), out=probability, scratch=SCRATCH)
     build.forward(
-        "softmax_loss", probability, labels, out=(build.view(build.top(layer, 0), (1,)), normalizer),
+        "softmax_loss", probability, labels, out=(build.top(layer, 0).view((1,)), normalizer),
         divisor=float(divisors[layer.normalization]), ignore=ignore,
     )  # fmt: skip
     if build.needs_gradient(layer, 0):
-        dloss = build.view(build.top_gradient(layer, 0), (1,))
-        dx = along(build, build.bottom_gradient(layer, 0), axis)
+        dloss = build.top_gradient(layer, 0).view((1,))
+        dx = along(build.bottom_gradient(layer, 0), axis)
         build.backward("softmax_loss_backward", probability, labels, normalizer, dloss, out=dx, ignore=ignore, inplace=True)

@@ -20,7 +20,7 @@ def _across_channels(layer: LRN, build: Builder) -> None:
     channels, positions = layer.bottoms[0].shape[1], layer.bottoms[0].count // layer.bottoms[0].shape[1]
 
     def rows(buffer: Buffer) -> Buffer:
-        return build.view(buffer, (channels, positions))
+        return buffer.view((channels, positions))
 
     x, y, run = rows(build.bottom(layer, 0)), rows(build.top(layer, 0)), lrn_run(positions)
     constants = {

@@ -27,7 +27,7 @@ def _lower(layer: Layer, build: Builder) -> None:
         return
 
     def cut(buffer: Buffer, batch: int) -> Buffer:
-        return build.view(buffer, (buffer.size // batch, batch))
+        return buffer.view((buffer.size // batch, batch))
 
     build.forward("rebatch", cut(build.bottom(layer, 0), old), out=cut(build.top(layer, 0), new))
     if build.needs_gradient(layer, 0):

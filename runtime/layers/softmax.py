@@ -15,20 +15,20 @@ SCRATCH = 2 * RUN
 
 @lowers(Softmax)
 def lower(layer: Softmax, build: Builder) -> None:
-    x = along(build, build.bottom(layer, 0), layer.axis)
-    y = along(build, build.top(layer, 0), layer.axis)
+    x = along(build.bottom(layer, 0), layer.axis)
+    y = along(build.top(layer, 0), layer.axis)
     build.forward("softmax_forward", x, out=y, scratch=SCRATCH)
     if build.needs_gradient(layer, 0):
-        dy = along(build, build.top_gradient(layer, 0), layer.axis)
-        dx = along(build, build.bottom_gradient(layer, 0), layer.axis)
+        dy = along(build.top_gradient(layer, 0), layer.axis)
+        dx = along(build.bottom_gradient(layer, 0), layer.axis)
         build.backward("softmax_backward", dy, y, out=dx, scratch=SCRATCH)
 
 
-def along(build: Builder, buffer: Buffer, axis: int) -> Buffer:
+def along(buffer: Buffer, axis: int) -> Buffer:
     """A buffer as (outer, C, inner) around the users' axis `axis`; the batch, their axis 0, lies last in memory."""
     place = axis - 1 if axis else len(buffer.shape) - 1
     shape = buffer.shape
-    return build.view(buffer, (prod(shape[:place]), shape[place], prod(shape[place + 1 :])))
+    return buffer.view((prod(shape[:place]), shape[place], prod(shape[place + 1 :])))
 
 
 def labels_for(layer: Layer, build: Builder, axis: int) -> Buffer:
@@ -37,8 +37,8 @@ def labels_for(layer: Layer, build: Builder, axis: int) -> Buffer:
     batch = images(scores.shape) if axis else 1
     given = build.bottom(layer, 1)
     if images(labels.shape) == batch:
-        return build.flat(given)
+        return given.flat()
     ordered = build.saved(layer, "labels", (labels.count // batch, batch))
-    old = build.view(given, (labels.count // images(labels.shape), images(labels.shape)))
+    old = given.view((labels.count // images(labels.shape), images(labels.shape)))
     build.forward("rebatch", old, out=ordered)
-    return build.flat(ordered)
+    return ordered.flat()

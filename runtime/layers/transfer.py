@@ -6,12 +6,12 @@ from math import prod
 
 from runtime.lowering import Builder, Partial, lowers
 from runtime.passes.placement.transfer import Move, Transfer
-from runtime.program import Buffer, Instruction
+from runtime.program import Buffer, Instruction, internal_shape
 
 
 @lowers(Transfer)
 def lower(layer: Transfer, build: Builder) -> None:
-    if not _is_view(layer, build):
+    if not _becomes_view(layer, build):
         for move in layer.moves:
             _forward(layer, build, move)
     for index in range(len(layer.bottoms)):
@@ -19,13 +19,13 @@ def lower(layer: Transfer, build: Builder) -> None:
             _backward(layer, build, [move for move in layer.moves if move.bottom == index])
 
 
-def _is_view(layer: Transfer, build: Builder) -> bool:
-    """Let the top be a run of its bottom's memory, where it is one."""
+def _becomes_view(layer: Transfer, build: Builder) -> bool:
+    """Let the top be a run of its bottom's memory where it can be one; whether it is."""
     x, top = build.bottom(layer, 0), layer.tops[0]
-    if len(layer.moves) != 1 or x.device != layer.device or _images(x.shape) != _images(_internal(top.shape)):
+    shape = internal_shape(top.shape)
+    if len(layer.moves) != 1 or x.device != layer.device or images_in(x.shape) != images_in(shape):
         return False
-    shape = _internal(top.shape)
-    offset = layer.moves[0].channels[0] * _unit(shape) * _images(shape)
+    offset = layer.moves[0].channels[0] * _unit(shape) * images_in(shape)
     build.blobs[top] = Buffer(str(top), shape, x.role, x.dtype, base=x, offset=offset)
     return True
 
@@ -33,8 +33,8 @@ def _is_view(layer: Transfer, build: Builder) -> bool:
 def _forward(layer: Transfer, build: Builder, move: Move) -> None:
     x, y = build.bottom(layer, move.bottom), build.top(layer, 0)
     images = move.images[1] - move.images[0]
-    source = _rows(build, x, move.channels[0], move.channels[1])
-    target = _rows(build, y, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
+    source = _rows(x, move.channels[0], move.channels[1])
+    target = _rows(y, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
     if images != source.shape[1]:
         direct = y.device == x.device and images == target.shape[1]
         packed = target if direct else _room(f"{x.name}.part", (source.shape[0], images), x)
@@ -44,32 +44,33 @@ def _forward(layer: Transfer, build: Builder, move: Move) -> None:
         source = packed
     if source.device != target.device:
         arrived = target if images == target.shape[1] else _room(f"{x.name}.part", source.shape, y)
-        build.forward("send", build.flat(source), out=build.flat(arrived))
+        build.forward("send", source.flat(), out=arrived.flat())
         if arrived is target:
             return
         source = arrived
     if images == target.shape[1]:
-        build.forward("copy", build.flat(source), out=build.flat(target))
+        build.forward("copy", source.flat(), out=target.flat())
     else:
         build.forward("join_columns", source, out=target, offset=move.to_image)
 
 
 def _backward(layer: Transfer, build: Builder, moves: list[Move]) -> None:
     """Send each part of the top's gradient back to where the part came from."""
-    blob, shape = layer.bottoms[moves[0].bottom], _internal(layer.bottoms[moves[0].bottom].shape)
+    blob = layer.bottoms[moves[0].bottom]
+    shape = internal_shape(blob.shape)
     back: list[tuple[Move, Buffer, bool]] = [(move, *_returned(layer, build, move)) for move in moves]
     count = sum((move.channels[1] - move.channels[0]) * (move.images[1] - move.images[0]) for move in moves)
-    if count < _channels(shape) * _images(shape):
+    if count < channels_in(shape) * images_in(shape):
         parts = build.partial_contributions.setdefault(blob, [])
         parts += [Partial(part, move.channels, move.images, layer.demand, fresh) for move, part, fresh in back]
         return
     if len(back) == 1:
-        build.contributions.setdefault(blob, []).append(build.view(back[0][1], shape))
+        build.contributions.setdefault(blob, []).append(back[0][1].view(shape))
         return
     total = Buffer(f"{blob}.grad.{layer.name}", shape, "gradient", device=blob.producer.device)
     build.contributions.setdefault(blob, []).append(total)
     for move, part, fresh in back:
-        step = place(build, part, total, move.channels, move.images, fresh)
+        step = put(build, part, total, move.channels, move.images, fresh)
         if step is not None:
             build.backward(step.kernel, *step.inputs, out=step.outputs, **step.constants)
 
@@ -78,7 +79,7 @@ def _returned(layer: Transfer, build: Builder, move: Move) -> tuple[Buffer, bool
     """The gradient of what a move brought, on the device it came from, flat; and whether it is there for this alone."""
     dy, blob = build.top_gradient(layer, 0), layer.bottoms[move.bottom]
     images = move.images[1] - move.images[0]
-    part = _rows(build, dy, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
+    part = _rows(dy, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
     fresh = False
     if images != part.shape[1]:
         packed = _room(f"{blob}.grad.part", (part.shape[0], images), dy, "gradient")
@@ -86,44 +87,42 @@ def _returned(layer: Transfer, build: Builder, move: Move) -> tuple[Buffer, bool
         part, fresh = packed, True
     if blob.producer.device != layer.device:
         arrived = Buffer(f"{blob}.grad.{layer.name}", (part.size,), "gradient", device=blob.producer.device)
-        build.backward("send", build.flat(part), out=arrived)
+        build.backward("send", part.flat(), out=arrived)
         part, fresh = arrived, True
-    return part if len(part.shape) == 1 else build.flat(part), fresh
+    return part if len(part.shape) == 1 else part.flat(), fresh
 
 
-def place(
+def put(
     build: Builder, part: Buffer, total: Buffer, channels: tuple[int, int], images: tuple[int, int], fresh: bool
 ) -> Instruction | None:
     """Put a part of a gradient where it belongs in the whole of it; no step at all if it can be written there at once."""
-    target = _rows(build, total, *channels)
+    target = _rows(total, *channels)
     if images[1] - images[0] != target.shape[1]:
-        part = build.view(part, (target.shape[0], images[1] - images[0]))
+        part = part.view((target.shape[0], images[1] - images[0]))
         return Instruction("join_columns", (part,), (target,), {"offset": images[0]})
     if fresh and part.base is None:
-        build.substitutes[part] = build.flat(target)
+        build.substitutes[part] = target.flat()
         return None
-    return Instruction("copy", (part,), (build.flat(target),))
+    return Instruction("copy", (part,), (target.flat(),))
 
 
-def _rows(build: Builder, buffer: Buffer, begin: int, end: int) -> Buffer:
+def _rows(buffer: Buffer, begin: int, end: int) -> Buffer:
     """Channels [begin, end) of a blob as rows, the images as columns."""
-    unit, images = _unit(buffer.shape), _images(buffer.shape)
-    return build.view(buffer, ((end - begin) * unit, images), begin * unit * images)
+    unit, images = _unit(buffer.shape), images_in(buffer.shape)
+    return buffer.view(((end - begin) * unit, images), begin * unit * images)
 
 
 def _room(name: str, shape: tuple[int, ...], like: Buffer, role: str = "activation") -> Buffer:
     return Buffer(name, shape, role, like.dtype, device=like.device)
 
 
-def _internal(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (*shape[1:], shape[0]) if shape else ()
-
-
-def _images(shape: tuple[int, ...]) -> int:
+def images_in(shape: tuple[int, ...]) -> int:
+    """How many images a buffer of this internal shape holds."""
     return shape[-1] if shape else 1
 
 
-def _channels(shape: tuple[int, ...]) -> int:
+def channels_in(shape: tuple[int, ...]) -> int:
+    """How many channels a buffer of this internal shape holds."""
     return shape[0] if len(shape) > 1 else 1
 
 

@@ -31,7 +31,7 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
             maker = forward[makers[source]]
             assert maker is not None and source is not None
             constants = {**maker.constants, "relu": True, "slope": step.constants["slope"]}
-            target = _shaped(step.outputs[0].root, maker.outputs[0])
+            target = step.outputs[0].root.view(maker.outputs[0].shape)
             merged = replace(maker, outputs=(target, *maker.outputs[1:]), constants=constants)
             forward[makers[source]] = merged
             fused_away.add(source)
@@ -41,8 +41,3 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
         forward.append(step)
     blobs = {blob: buffer for blob, buffer in program.blobs.items() if buffer.root not in fused_away}
     return replace(program, forward=tuple(step for step in forward if step is not None), blobs=blobs)
-
-
-def _shaped(root: Buffer, like: Buffer) -> Buffer:
-    """A buffer in the shape of the one it takes the place of."""
-    return root if root.shape == like.shape else replace(root, shape=like.shape, base=root)

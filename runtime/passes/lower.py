@@ -78,14 +78,17 @@ def is_wide_chain(net: Net) -> bool:
     Nor may one that sends a gradient have strides: col2im would be done for each part.  Gradients are those of the net's losses, or
     of its outputs if it has none.
     """
-    convolutions = [layer for layer in net.layers if isinstance(layer, Convolution)]
     flow = gradient_flow(net, losses_only=True)
     if not flow.seeds:
         flow = gradient_flow(net)
     readers = Counter(layer.bottoms[index] for layer, index in flow.wanted if layer in flow.live)
-    strided = {layer for layer, _ in flow.wanted if layer in convolutions and set(layer.stride) != {1}}
-    fit = (layer.group > 1 or (layer.num_output >= WIDE and layer not in strided) for layer in convolutions)
-    return max(readers.values(), default=0) <= 1 and all(fit)
+    senders = {layer for layer, _ in flow.wanted}
+
+    def fits(layer: Convolution) -> bool:
+        strided = layer in senders and set(layer.stride) != {1}
+        return layer.group > 1 or (layer.num_output >= WIDE and not strided)
+
+    return max(readers.values(), default=0) <= 1 and all(fits(layer) for layer in net.layers if isinstance(layer, Convolution))
 
 
 def _wanted(net: Net) -> set[tuple[Layer, int]]:
@@ -146,17 +149,17 @@ def _join(build: Builder) -> Program:
         parts = build.contributions.get(blob, [])
         before = build.backward_lists[blob.producer]
         if not parts:
-            before.insert(0, Instruction("fill", (), (build.flat(total),), {"value": 0.0}, blob.producer.name))
+            before.insert(0, Instruction("fill", (), (total.flat(),), {"value": 0.0}, blob.producer.name))
         elif len(parts) == 1 and parts[0].base is None and parts[0].role == "gradient":
             substitute[parts[0]] = total
         elif len(parts) == 1:
             substitute[total] = parts[0]
         else:
-            before[:0] = _sum(build, parts, total, blob.producer.name)
+            before[:0] = _sum(parts, total, blob.producer.name)
     backward = [step for layer in reversed(build.net.layers) for step in build.backward_lists[layer]]
     for owner, parts in build.parameter_contributions.items():
         if len(parts) > 1:
-            backward += _sum(build, parts, parts[0], owner.layer.name)
+            backward += _sum(parts, parts[0], owner.layer.name)
     resolve = _Resolver(substitute)
     return Program(
         net=build.net,
@@ -172,13 +175,13 @@ def _join(build: Builder) -> Program:
     )
 
 
-def _sum(build: Builder, parts: list[Buffer], total: Buffer, layer: str) -> list[Instruction]:
+def _sum(parts: list[Buffer], total: Buffer, layer: str) -> list[Instruction]:
     """total = parts[0] + parts[1] + ..., in this order."""
     steps = []
     first = parts[0]
     for part in parts[1:]:
-        inputs = (build.flat(first), build.flat(part))
-        steps.append(Instruction("add", inputs, (build.flat(total),), {}, layer, inplace=True))
+        inputs = (first.flat(), part.flat())
+        steps.append(Instruction("add", inputs, (total.flat(),), {}, layer, inplace=True))
         first = total
     return steps
 

@@ -25,8 +25,6 @@ from runtime.kernels.cpu.winograd import tiles_of, winograd_conv2d
 from runtime.kernels.cpu.winograd_gradient import winograd_weight_gradient
 from runtime.kernels.registry import kernel
 
-Pair = tuple[int, int]
-
 
 @njit(inline="always")
 def copy(source, target):

@@ -126,7 +126,7 @@ def _arranged(
 
 def _span(buffer: Buffer, span: Run) -> Buffer:
     """Some of a buffer's elements, in memory's order."""
-    return Buffer(buffer.name, (span[1] - span[0],), buffer.role, buffer.dtype, base=buffer, offset=span[0])
+    return buffer.view((span[1] - span[0],), span[0])
 
 
 def _part(owner: Parameter, shard: Shard, span: Run) -> Parameter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from runtime.program import Buffer, Instruction, Program
+from runtime.program import ITEM_BYTES, Buffer, Instruction, Program
 
 
 def elide(program: Program) -> Program:
@@ -61,9 +61,8 @@ class _Mover:
             return buffer
         if buffer not in self._moved:
             place = self(self._places[root])
-            skip = buffer.byte_offset // (root.bytes // root.size)
-            base, offset = place.root, place.byte_offset // (root.bytes // root.size)
-            self._moved[buffer] = replace(buffer, base=base, offset=offset + skip)
+            offset = (place.byte_offset + buffer.byte_offset) // ITEM_BYTES[root.dtype]
+            self._moved[buffer] = replace(buffer, base=place.root, offset=offset)
         return self._moved[buffer]
 
     def step(self, step: Instruction) -> Instruction:

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from netdef.layers.cuts import Run, overlap
-from runtime.layers.transfer import place
+from runtime.layers.transfer import channels_in, images_in, put
 from runtime.lowering import Builder, Partial
 from runtime.program import Buffer, Instruction, internal_shape
 
@@ -33,6 +33,7 @@ class _Joint:
 
     def __init__(self, build: Builder, blob: Blob):
         self.build, self.blob, self.shape = build, blob, internal_shape(blob.shape)
+        self.images, self.channels = images_in(self.shape), channels_in(self.shape)
         self.wholes = build.contributions.setdefault(blob, [])
         self.seams: list[Partial] = []
         self.lists: list[Instruction] = []
@@ -42,16 +43,16 @@ class _Joint:
             self.seams += partials
             return
         total = self._new(f"{self.blob}.grad.part")
-        covered = sum(map(_count, partials)) == self._channels * self._images
+        covered = sum(map(_count, partials)) == self.channels * self.images
         by_channels = all(map(self._of_all_images, partials))
         if by_channels:
-            for gap in _gaps([partial.channels for partial in partials], self._channels):
+            for gap in _gaps([partial.channels for partial in partials], self.channels):
                 self._step("fill", (), self._rows(total, gap), value=0.0)
         elif not covered:
-            self._step("fill", (), self.build.flat(total), value=0.0)
+            self._step("fill", (), total.flat(), value=0.0)
         for partial in partials:
             fresh = partial.fresh and (covered or by_channels)  # else it would be written before the zeros are
-            step = place(self.build, partial.buffer, total, partial.channels, partial.images, fresh)
+            step = put(self.build, partial.buffer, total, partial.channels, partial.images, fresh)
             if step is not None:
                 self.lists.append(replace(step, layer=self.blob.producer.name))
         self.wholes.append(total)
@@ -63,13 +64,13 @@ class _Joint:
         total = self._new(f"{self.blob}.grad.sum")
         first, rest = (self.wholes[0], self.wholes[1:]) if self.wholes else (None, [])
         if first is None:
-            self._step("fill", (), self.build.flat(total), value=0.0)
+            self._step("fill", (), total.flat(), value=0.0)
         elif rest:
-            self._step("add", (self.build.flat(first), self.build.flat(rest.pop(0))), self.build.flat(total))
+            self._step("add", (first.flat(), rest.pop(0).flat()), total.flat())
         else:
-            self._step("copy", (self.build.flat(first),), self.build.flat(total))
+            self._step("copy", (first.flat(),), total.flat())
         for other in rest:
-            self._step("add", (self.build.flat(total), self.build.flat(other)), self.build.flat(total))
+            self._step("add", (total.flat(), other.flat()), total.flat())
         for seam in self.seams:
             rows = self._rows(total, seam.channels)
             self._step("add", (rows, seam.buffer), rows)
@@ -77,8 +78,8 @@ class _Joint:
         return self.lists
 
     def _rows(self, total: Buffer, channels: Run) -> Buffer:
-        unit = total.size // self._channels
-        return self.build.view(total, ((channels[1] - channels[0]) * unit,), channels[0] * unit)
+        unit = total.size // self.channels
+        return total.view(((channels[1] - channels[0]) * unit,), channels[0] * unit)
 
     def _step(self, kernel: str, inputs: tuple[Buffer, ...], output: Buffer, **constants: float) -> None:
         self.lists.append(Instruction(kernel, inputs, (output,), constants, self.blob.producer.name))
@@ -87,15 +88,7 @@ class _Joint:
         return Buffer(name, self.shape, "gradient", device=self.blob.producer.device)
 
     def _of_all_images(self, partial: Partial) -> bool:
-        return partial.images == (0, self._images)
-
-    @property
-    def _images(self) -> int:
-        return self.shape[-1] if self.shape else 1
-
-    @property
-    def _channels(self) -> int:
-        return self.shape[0] if len(self.shape) > 1 else 1
+        return partial.images == (0, self.images)
 
 
 def _overlap(a: Partial, b: Partial) -> bool:

@@ -59,6 +59,14 @@ def test_layers_that_cost_nothing(layer: str) -> None:
     assert kernels(inputs(f"layer y: {layer}")) == []
 
 
+def test_each_of_several_tops_costs_its_own_products() -> None:
+    text = inputs("layer y: Convolution(x, x) -> a, b { num_output: 2 kernel_size: 3 }")
+    net = netdef.parse("force_backward: true " + text)
+    macs = [step.macs for step in runtime.compile_program(net).instructions if step.macs]
+    assert macs == [3 * 2 * 9 * 2 * 3] * 6  # forward, weights and input for each top
+    assert net.layer("y").macs == 2 * macs[0]
+
+
 def test_dropout_in_training() -> None:
     text = inputs("layer y: Dropout(x) { dropout_ratio: 0.25 }", (4, 1000))
     net = netdef.parse(text, phase="train")
