@@ -84,6 +84,7 @@ def joined(runs: Iterable[Run]) -> Runs:
 
 
 def shifted(runs: Runs, by: int) -> Runs:
+    """The same runs, counted from `by` channels before."""
     return tuple((begin + by, end + by) for begin, end in runs)
 
 
@@ -106,6 +107,7 @@ class Cut:
     runs: Runs
 
     def shape(self, whole: Shape) -> Shape:
+        """The part's own shape, of a parameter of this shape."""
         return (*whole[: self.axis], length(self.runs), *whole[self.axis + 1 :])
 
 

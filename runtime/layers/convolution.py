@@ -16,7 +16,7 @@ from runtime.program import Buffer
 
 FORWARD_COLUMNS = 512  # output positions x batch in one GEMM: its im2col matrix and result stay in the caches
 TILE_COLUMNS = 448  # tiles x batch: what they are transformed to stays in the caches
-BACKWARD_COLUMNS = 2048
+BACKWARD_COLUMNS = 2048  # more than forward: after each run the weights' gradient is added up
 CHANNEL_BLOCK = 16  # input channels of one item of the input gradient by col2im
 
 

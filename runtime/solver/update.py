@@ -90,6 +90,7 @@ def add_sgd(program: Program, solver: Any) -> Program:
 
 
 def state(program: Program, parameter: Parameter, name: str) -> Buffer:
+    """A new buffer of a parameter's shape, where its weights are, that lasts over iterations."""
     weights = program.weights(parameter)
     return Buffer(f"{weights.name}.{name}", weights.shape, "state", device=weights.device)
 

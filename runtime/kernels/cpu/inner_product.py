@@ -31,7 +31,10 @@ def _block(item: int, rows: int, parts: int = 1) -> tuple[int, slice]:
 
 @kernel(items=lambda x, w, b, y, transpose, parts, has_bias, relu, slope: y.shape[0] * len(_blocks(y.shape[1], parts)))
 def inner_product(begin, end, x, w, b, y, transpose, parts, has_bias, relu, slope):
-    """y (A, O, N) = w (O, K) . x (A, K, N) + b (O,), then ReLU if asked.  transpose: w is stored (K, O).  Item: ROWS outputs."""
+    """y (A, O, N) = w (O, K) . x (A, K, N) + b (O,), then ReLU if asked.  transpose: w is stored (K, O).  Item: ROWS outputs.
+
+    parts: of the outputs, each in items of its own, as on a device of its own.
+    """
     weights = w.T if transpose else w
     for item in range(begin, end):
         a, rows = _block(item, y.shape[1], parts)

@@ -197,6 +197,7 @@ class Search:
 
     @staticmethod
     def follow(layer: Layer, bottoms: Regions) -> Regions | None:
+        """The parts of the tops that a device makes of its parts of the bottoms: of nothing, nothing."""
         if all(bottom is None for bottom in bottoms):
             return (None,) * len(layer.tops)
         return layer.cuts.follow(layer, bottoms)
@@ -241,6 +242,7 @@ class Search:
         return self.whole_on(layer, device)
 
     def whole_on(self, layer: Layer, device: int) -> Choice:
+        """The same, for a device that is there."""
         def only(region: Region) -> Spread:
             return tuple(region if d == device else None for d in range(self.devices))
 

@@ -5,7 +5,6 @@ import pytest
 
 import netdef
 import runtime
-from runtime.kernels.cpu.product_cuts import product_cuts
 from runtime.program import Program
 
 DATA = "layer data: Input -> data, label { shape { dim: 8 dim: 3 dim: 9 dim: 9 } shape { dim: 8 } }\n"
@@ -108,31 +107,6 @@ def test_two_devices_make_the_same_bits_by_tiles(outputs: int, size: int) -> Non
     }
     assert tiles == {"conv2d": [False, True, True, True], "conv2d_weight_gradient": [size == 3, False]}  # b's input is in parts
     assert_same_bits(net, 17, 4)
-
-
-@pytest.mark.parametrize("tall", [False, True])
-@pytest.mark.parametrize(
-    ("rows", "terms", "columns"),
-    [
-        (256, 300, 512), (96, 363, 512), (20, 25, 64), (7, 40, 33), (1000, 64, 16),
-        (137, 4, 3), (89, 4, 99), (115, 4, 33), (180, 137, 33), (58, 50, 3), (163, 27, 3),  # where few elements may differ
-    ],
-)
-def test_cuts_of_a_product_are_those_that_keep_its_bits(rows: int, terms: int, columns: int, tall: bool) -> None:
-    random = np.random.default_rng(2)
-    a, b = random.standard_normal((rows, terms), np.float32), random.standard_normal((columns, terms), np.float32).T
-
-    def product(part: slice) -> np.ndarray:
-        return np.matmul(b.T, a[part].T).T if tall else np.matmul(a[part], b)
-
-    def by(parts: int) -> np.ndarray:
-        cuts = product_cuts(rows, terms, columns, parts, transposed=True, tall=tall)
-        assert [cuts[0].start, cuts[-1].stop] == [0, rows]
-        return np.concatenate([product(cut) for cut in cuts])
-
-    half = -(-rows // 2)
-    assert np.array_equal(by(2), np.concatenate([product(slice(half)), product(slice(half, rows))]))
-    assert np.array_equal(by(1), product(slice(None)))
 
 
 def test_nets_that_pay_for_parts_are_computed_at_once() -> None:
