@@ -298,6 +298,9 @@ devices_option = click.option(
     metavar="DEVICES",
     help="Where to run: cpu, gpu:0-3, ...; a device named twice has two shares. Default: gpu:0 if it can be used, else cpu.",
 )
+device_option = click.option(
+    "--devices", metavar="DEVICE", help="Which: cpu, gpu:1, ... Default: gpu:0 if it can be used, else cpu."
+)
 split_option = click.option(
     "--split",
     type=click.Choice(["groups", "batch", "hybrid"]),
@@ -384,7 +387,7 @@ def predict(net: str, images: tuple[str, ...], **options: Any) -> None:
 
 @commands.command("time")
 @click.argument("net")
-@devices_option
+@device_option
 @click.option("--predict", metavar="CARD", help="Only compute the least it takes on a card: h100, a100, 4090, t4 ...")
 @phase_option
 @batch_option
@@ -402,7 +405,7 @@ def time_net(net: str, **options: Any) -> None:
 
 
 @commands.command()
-@devices_option
+@device_option
 @click.option("--out", metavar="FILE", default="netdef-selftest.json", show_default=True, help="Where the numbers go.")
 @math_option
 @workspace_option

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netdef import NetdefError
-from runtime.commands.placement import hosts_in
+from netdef.units import plural
+from runtime.commands.placement import hosts_in, names_in
 from runtime.compiler import PASSES, compile_program
 from runtime.devices import cuda_needs
 from runtime.devices.cpu import available_cores
+from runtime.devices.open import thread_shares
 from runtime.devices.options import CudaOptions, cuda_options
 from runtime.program import Program
 
@@ -55,7 +58,8 @@ def report(
     parts = [program.text()] if instructions else []
     if program.plan is not None:
         options = cuda_options(None, workspace, no_graph=False)
-        parts.append(_memory(program, _on_cards(program, options) if cards else _on_cores(program, threads or available_cores())))
+        besides = _on_cards(program, options) if cards else _on_cores(program, threads or available_cores())
+        parts.append(_memory(program, besides, names_in(devices or "1")))
     elif not instructions:
         parts.append(_counts(program))
     return "\n".join(parts)
@@ -68,7 +72,10 @@ def _counts(program: Program) -> str:
 
 def _on_cores(program: Program, threads: int) -> dict[str, list[int]]:
     """What each device takes besides the plan's memory, by what it holds: a workspace for every worker."""
-    return {f"workspace ({threads} threads)": [4 * threads * max((step.scratch for step in program.instructions), default=0)]}
+    each = thread_shares(len(program.shares), threads)
+    steps = [[step for step in program.instructions if step.device in shares] for shares in program.shares]
+    sizes = [4 * count * max((step.scratch for step in mine), default=0) for count, mine in zip(each, steps, strict=True)]
+    return {f"workspace ({plural(sum(each), 'thread')})": sizes}
 
 
 def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
@@ -80,14 +87,14 @@ def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
     }
 
 
-def _memory(program: Program, besides: dict[str, list[int]]) -> str:
+def _memory(program: Program, besides: dict[str, list[int]], names: Sequence[str]) -> str:
     """A row for each kind of memory.  Kinds that take turns in the same memory are counted where it was first used."""
     assert program.plan is not None
     totals = {**program.plan.totals, **{name: sum(sizes) for name, sizes in besides.items()}}
     rows = [(name, totals[name]) for name in (*ROWS, *besides) if name in totals]
     rows.append(("total", sum(size for _, size in rows)))
     shared_out = [sizes for sizes in besides.values() if len(sizes) > 1]
-    for index, shares in enumerate(program.shares if len(program.shares) > 1 else ()):
+    for index, (name, shares) in enumerate(zip(names, program.shares, strict=True) if len(names) > 1 else ()):
         held = sum(sum(program.plan.by_device[share].values()) for share in shares)
-        rows.append((f"of which device {index}", held + sum(sizes[index] for sizes in shared_out)))
+        rows.append((f"of which {name}", held + sum(sizes[index] for sizes in shared_out)))
     return "\n".join(f"{name:24}{size:>16,} bytes {size / 2**20:>10.1f} MiB" for name, size in rows)

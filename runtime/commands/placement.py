@@ -14,7 +14,7 @@ from netdef.layers.cuts import Region, length, region_of
 from netdef.schema import message_class
 from netdef.units import binary, decimal, plural, thousands
 from runtime.compiler import compile_program
-from runtime.devices.open import MOST, device_names, hosts_of
+from runtime.devices.open import MOST, device_names, different, hosts_of
 from runtime.passes.place import DEFAULT_SPLIT
 from runtime.passes.placement.search import SPLITS
 from runtime.passes.placement.transfer import Transfer
@@ -80,6 +80,11 @@ def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:
     return tuple(range(count)) if devices.isdecimal() else hosts_of(device_names(devices))
 
 
+def names_in(devices: str) -> list[str]:
+    """What each of these devices is called: by its name, or where only their number is given, by its place."""
+    return [f"device {place}" for place in range(int(devices))] if devices.isdecimal() else different(device_names(devices))
+
+
 def placement(net: Net, devices: str, split: str | None = None, form: str = "text") -> str:
     """What `netdef placement` prints.
 
@@ -94,10 +99,10 @@ def placement(net: Net, devices: str, split: str | None = None, form: str = "tex
     hosts = hosts_in(devices)
     programs = {name: program_of(net, hosts, name) for name in SPLITS}
     one = program_of(net)
-    chosen = split or DEFAULT_SPLIT
+    chosen, names = split or DEFAULT_SPLIT, names_in(devices)
     if form == "json":
-        return json.dumps(data(net, chosen, programs, one), indent=1)
-    return "\n".join(text(net, chosen, programs, one))
+        return json.dumps(data(net, chosen, programs, one, names), indent=1)
+    return "\n".join(text(net, chosen, programs, one, names))
 
 
 def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT) -> Program:
@@ -176,30 +181,28 @@ def recommended(programs: dict[str, Program]) -> str:
 # As text
 
 
-def text(net: Net, split: str, programs: dict[str, Program], one: Program) -> Iterator[str]:
+def text(net: Net, split: str, programs: dict[str, Program], one: Program, names: Sequence[str]) -> Iterator[str]:
     """All of it, for people."""
     program = programs[split]
     division = program.division
     assert division is not None
     batch = net.batch or 1
-    count = len(program.shares)
-    where = plural(count, "device")
-    if count < division.devices:
+    where = plural(len(names), "device")
+    if len(names) < division.devices:
         where = f"{where} in {division.devices} shares"
     yield f"{net.name or net.filename}, phase {net.phase}, batches of {batch}, on {where}, split by {split}"
     yield ""
-    numbers = [f"device {device}" for device in range(count)]
-    yield from table(["layer", "type", *numbers], shares(net, program))
+    yield from table(["layer", "type", *names], shares(net, program))
     yield ""
     rows = traffic(program)
     yield "sent in one iteration:" if rows else "nothing is sent"
     lists = [name for name in LISTS if any(row.total(name) for row in rows)]
     if rows:
-        body = [[row.layer, row.what, pairs_text(row), *(binary_or_dash(row.total(name)) for name in lists)] for row in rows]
+        body = [[row.layer, row.what, pairs_text(row, names), *(binary_or_dash(row.total(name)) for name in lists)] for row in rows]
         sums = ["all", "", "", *(binary(sum(row.total(name) for row in rows)) for name in lists)]
         yield from table(["for", "what", "from -> to", *lists], [*body, sums], right=range(3, 3 + len(lists)))
     yield ""
-    yield from load_table(loads(program), loads(one)[0])
+    yield from load_table(loads(program), loads(one)[0], names)
     yield ""
     yield from comparison(programs, loads(one)[0], net.phase == "train")
 
@@ -235,8 +238,9 @@ def run_text(begin: int, end: int) -> str:
     return f"{begin}-{end - 1}" if end - begin > 1 else str(begin)
 
 
-def pairs_text(row: Traffic) -> str:
+def pairs_text(row: Traffic, names: Sequence[str]) -> str:
     """Who sends to whom, going forward; for copies of weights, whoever does."""
+    short = [name.removeprefix("device ") for name in names]
     name = next(name for name in LISTS if row.bytes[name])
     pairs = sorted(row.bytes[name])
     devices = {device for pair in pairs for device in pair}
@@ -245,15 +249,15 @@ def pairs_text(row: Traffic) -> str:
     if len(pairs) > 2:
         senders, receivers = {a for a, _ in pairs}, {b for _, b in pairs}
         if len(receivers) == 1:
-            return f"others -> {pairs[0][1]}"
+            return f"others -> {short[pairs[0][1]]}"
         if len(senders) == 1:
-            return f"{pairs[0][0]} -> others"
+            return f"{short[pairs[0][0]]} -> others"
     if len(pairs) > FEW_PAIRS:
         return f"{len(pairs)} pairs of {len(devices)}"
-    return ", ".join(f"{a} -> {b}" for a, b in pairs)
+    return ", ".join(f"{short[a]} -> {short[b]}" for a, b in pairs)
 
 
-def load_table(each: Sequence[Load], one: Load) -> Iterator[str]:
+def load_table(each: Sequence[Load], one: Load, names: Sequence[str]) -> Iterator[str]:
     """What each device holds and does, beside one device's."""
     kinds = ["weights", *GRADIENTS, "solver state", "activations", "inputs"]
     rows = [["parameters", *(thousands(load.parameters) for load in (*each, one))]]
@@ -265,7 +269,7 @@ def load_table(each: Sequence[Load], one: Load) -> Iterator[str]:
             rows.append([kind, *(binary(load.memory.get(kind, 0)) for load in (*each, one))])
     rows.append(["memory in all", *(binary(load.bytes) for load in (*each, one))])
     rows.append(["share of one device's", *(percent(load.bytes, one.bytes) for load in each), ""])
-    head = ["", *(f"device {device}" for device in range(len(each))), "one device"]
+    head = ["", *names, "one device"]
     yield from table(head, rows, right=range(1, len(head)))
 
 
@@ -310,8 +314,8 @@ def binary_or_dash(size: int) -> str:
 # As data
 
 
-def data(net: Net, split: str, programs: dict[str, Program], one: Program) -> dict[str, Any]:
-    """All of it, for other programs; sizes in bytes."""
+def data(net: Net, split: str, programs: dict[str, Program], one: Program, names: Sequence[str]) -> dict[str, Any]:
+    """All of it, for other programs; sizes in bytes, devices by their places in `names`."""
     program = programs[split]
     assert program.division is not None
 
@@ -322,7 +326,8 @@ def data(net: Net, split: str, programs: dict[str, Program], one: Program) -> di
         "name": net.name,
         "phase": net.phase,
         "batch": net.batch or 1,
-        "devices": len(program.shares),
+        "devices": len(names),
+        "names": list(names),
         "hosts": list(program.division.hosts),
         "split": split,
         "layers": [dict(zip(("name", "type"), row, strict=False)) | {"shares": row[2:]} for row in shares(net, program)],
@@ -337,5 +342,3 @@ def data(net: Net, split: str, programs: dict[str, Program], one: Program) -> di
         "sent": {name: bytes_sent(program) for name, program in programs.items()},
         "recommended": recommended(programs),
     }
-
-

@@ -56,14 +56,15 @@ def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> 
     ------
     NetdefError: the device is not here, or several are given.
     """
-    names = device_names(chosen(options.devices, None))
-    if len(names) > 1:
-        raise NetdefError("netdef selftest tries one device at a time", hint="netdef selftest --devices " + names[0])
+    given = device_names(options.devices) if options.devices else ()
+    if len(given) > 1:
+        raise NetdefError("netdef selftest tries one device at a time, named once", hint="netdef selftest --devices " + given[0])
+    (name,) = device_names(chosen(options.devices, None))
     cuda = cuda_options(options.math, options.workspace, options.no_graph)
-    about = machine(names[0], cuda)  # now, as a card that fails answers nothing more
+    about = machine(name, cuda)  # now, as a card that fails answers nothing more
     found: list[Agreement] = []
     try:
-        results = run(names[0], sizes or (CARD if names[0].startswith("gpu") else CPU), cuda, about, found, say)
+        results = run(name, sizes or (CARD if name.startswith("gpu") else CPU), cuda, about, found, say)
     except Exception as error:  # on a machine that nobody has tried, it may be anything
         told: dict[str, Any] = {"machine": about, "passed": False, "error": str(error), "agreement": agreement_json(found)}
         if not isinstance(error, NetdefError):

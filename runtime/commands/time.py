@@ -67,7 +67,8 @@ def time(net_path: str, options: Options) -> str:
     NetdefError: the net cannot run, a device is not here, there is no such card.
     """
     if options.devices and len(device_names(options.devices)) > 1:
-        raise NetdefError("netdef time measures one device", hint="netdef placement shows how several share a net")
+        message = "netdef time measures a net that is whole on one device"
+        raise NetdefError(message, hint="netdef placement shows how a net is shared out")
     net = load_net(net_path, options.phase or "train", options.overrides, options.batch)
     if options.predict:
         return predict(net, options)

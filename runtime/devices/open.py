@@ -19,7 +19,7 @@ T = TypeVar("T")
 KINDS = ("cpu", "gpu")
 NAME = re.compile(r"([a-z]+)(?::(\d+)(?:-(\d+))?)?")
 EXAMPLES = "such as cpu, gpu:0, cpu:0,cpu:1 or gpu:0-3"
-MOST = 64  # devices that one network is divided over
+MOST = 64  # shares that one network is divided into
 
 
 def device_names(text: str) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def device_names(text: str) -> tuple[str, ...]:
 
     Raises
     ------
-    NetdefError: it is no such list, names devices of two kinds, or more than MOST.
+    NetdefError: it is no such list, names devices of two kinds, or asks for more than MOST shares.
     """
     names: list[str] = []
     for part in text.split(","):
@@ -44,7 +44,7 @@ def device_names(text: str) -> tuple[str, ...]:
         if last < first:
             raise NetdefError(f"--devices {part.strip()} is an empty range", hint=EXAMPLES)
         if len(names) + last - first >= MOST:
-            raise NetdefError(f"--devices {text} names more than {MOST} devices", hint=EXAMPLES)
+            raise NetdefError(f"--devices {text} asks for more than {MOST} shares", hint=EXAMPLES)
         names += [f"{match[1]}:{index}" for index in range(first, last + 1)]
     if len({name.split(":")[0] for name in names}) > 1:
         raise NetdefError(f"a network runs on CPU devices or on cards, not on both: {text}", hint=EXAMPLES)

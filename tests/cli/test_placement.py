@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import netdef
+import runtime
 from netdef.cli import run
+from runtime.commands.compile import report
+from runtime.devices.open import different
 from runtime.solver.weights import read_weights
 from tests.solver.nets import IMAGES, SOLVER
 
@@ -78,7 +82,7 @@ def test_as_json(net, phase, capsys):
         (["--devices", "1"], "2 to 64 devices, not 1"),
         (["--devices", "many"], "there is no device 'many'"),
         (["--devices", "cpu:0,gpu:0"], "on CPU devices or on cards, not on both"),
-        (["--devices", "gpu:0-4000000000"], "more than 64 devices"),
+        (["--devices", "gpu:0-4000000000"], "more than 64 shares"),
         (["--split", "rows"], "rows"),
     ],
 )
@@ -157,9 +161,40 @@ def test_a_program_for_shares(capsys):
     assert out.count(" = copy ") > 4
     assert "of which device" not in out
     assert run(["compile", "lenet", "--devices", "gpu:0,gpu:0,gpu:1"]) == 0
-    held = [int(size.replace(",", "")) for size in re.findall(r"of which device \d +([\d,]+) bytes", capsys.readouterr().out)]
-    assert len(held) == 2
-    assert held[0] > held[1]
+    held = dict(re.findall(r"of which (gpu:\d) +([\d,]+) bytes", capsys.readouterr().out))
+    assert list(held) == ["gpu:0", "gpu:1"]
+    assert int(held["gpu:0"].replace(",", "")) > int(held["gpu:1"].replace(",", ""))
+
+
+def test_devices_are_called_by_their_names(capsys):
+    """Whatever their order: the device named first has the first share, and need not be number 0."""
+    assert run(["placement", "lenet", "--devices", "gpu:3,gpu:1,gpu:3"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^layer +type +gpu:3 +gpu:1$", out, re.M)
+    assert re.search(r"^loss +ip2 +gpu:1 -> gpu:3 ", out, re.M)
+    assert re.search(r"^ +gpu:3 +gpu:1 +one device$", out, re.M)
+    assert run(["placement", "lenet", "--devices", "gpu:3,gpu:1,gpu:3", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["names"] == ["gpu:3", "gpu:1"]
+
+
+def test_the_workspaces_that_cores_take():
+    """As many as threads will run: one at least for each device, of what its own shares need; all counted to their device."""
+    for devices, threads in (("cpu:0,cpu:1,cpu:0", 5), ("cpu:0,cpu:1", 1), ("cpu,cpu", 2)):
+        out = report(netdef.load("lenet"), devices=devices, threads=threads)
+        with runtime.compile("lenet", devices, threads=threads, keep="all", losses_only=True) as exe:
+            opened = different(exe.devices)
+            taken = [device.besides([exe.program], [s for s, d in enumerate(exe.devices) if d is device]) for device in opened]
+        assert re.search(rf"^workspace \({sum(device.threads for device in opened)} threads\) +{sum(taken):,} bytes", out, re.M)
+        sizes = {name: int(size.replace(",", "")) for name, size in re.findall(r"^([a-z]+).*?([\d,]+) bytes", out, re.M)}
+        each = [int(size.replace(",", "")) for size in re.findall(r"of which cpu:\d +([\d,]+) bytes", out)]
+        assert sum(each) == (sizes["total"] if len(opened) > 1 else 0)
+
+
+def test_selftest_is_of_one_device_in_one_share(capsys):
+    assert run(["selftest", "--devices", "cpu,cpu"]) == 2
+    assert capsys.readouterr().err == (
+        "error: netdef selftest tries one device at a time, named once\n    netdef selftest --devices cpu:0\n"
+    )
 
 
 def test_a_split_of_one_device_has_no_effect_and_is_said(folder, capsys):
@@ -207,7 +242,10 @@ def test_the_program_for_two_devices(capsys):
 @pytest.mark.parametrize("more", [[], ["--predict", "h100"]])
 def test_time_is_of_one_device(more, capsys):
     """Said before anything is opened or computed."""
-    assert run(["time", "lenet", "--devices", "gpu:0,gpu:1", *more]) == 2
-    assert capsys.readouterr().err == "error: netdef time measures one device\n    netdef placement shows how several share a net\n"
+    for devices in ("gpu:0,gpu:1", "cpu,cpu"):
+        assert run(["time", "lenet", "--devices", devices, *more]) == 2
+        assert capsys.readouterr().err == (
+            "error: netdef time measures a net that is whole on one device\n    netdef placement shows how a net is shared out\n"
+        )
     assert run(["time", "lenet", "--devices", "here", *more]) == 2
     assert "there is no device 'here'" in capsys.readouterr().err

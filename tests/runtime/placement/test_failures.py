@@ -299,7 +299,9 @@ def test_threads_end_with_the_executable() -> None:
         ("cpu:7", "no device 'cpu:7'"),
         ("cpu:0,", "no device ''"),
         ("3", "no device '3'\n    for 3 devices: cpu:0-2 or gpu:0-2"),
-        ("cpu:0-64", "names more than 64 devices"),
+        ("cpu:0-64", "asks for more than 64 shares"),
+        (",".join(["cpu:0"] * 65), "asks for more than 64 shares"),
+        ("cpu:1,cpu:1", "no device 'cpu:1'"),
     ],
 )
 def test_devices_that_cannot_be(names: str, message: str) -> None:
