@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json")
 LISTS = ("forward", "backward", "update")
 GRADIENTS = ("weight gradients", "activation gradients")
-FEW_PAIRS = 6  # of devices that are told one by one
+FEW_PAIRS = 4  # of devices that are told one by one
+WIDTH = 80  # columns that a table of many devices takes where it can
 UNEVEN = 1.5  # a split whose busiest device does so many times the work that another split's does divides the work too little
-RUNS = 2  # of channels that are told one by one
+RUNS, MANY = 2, 1 << 30  # of channels that are told one by one: to people, to programs
 
 
 @dataclass
@@ -192,7 +193,7 @@ def text(net: Net, split: str, programs: dict[str, Program], one: Program, names
         where = f"{where} in {division.devices} shares"
     yield f"{net.name or net.filename}, phase {net.phase}, batches of {batch}, on {where}, split by {split}"
     yield ""
-    yield from table(["layer", "type", *names], shares(net, program))
+    yield from share_table(shares(net, program), names)
     yield ""
     rows = traffic(program)
     yield "sent in one iteration:" if rows else "nothing is sent"
@@ -207,28 +208,28 @@ def text(net: Net, split: str, programs: dict[str, Program], one: Program, names
     yield from comparison(programs, loads(one)[0], net.phase == "train")
 
 
-def shares(net: Net, program: Program) -> list[list[str]]:
-    """Each layer's name, type, and what each device makes of it."""
+def shares(net: Net, program: Program, few: int = RUNS) -> list[list[str]]:
+    """Each layer's name, type, and what each device makes of it.  few: as many runs of channels are told one by one."""
     assert program.division is not None
-    return [share_row(layer, program.division, program.shares) for layer in net.layers]
+    return [share_row(layer, program.division, program.shares, few) for layer in net.layers]
 
 
-def share_row(layer: Layer, division: Division, shares: Sequence[Sequence[int]]) -> list[str]:
+def share_row(layer: Layer, division: Division, shares: Sequence[Sequence[int]], few: int) -> list[str]:
     if not layer.tops:
         return [layer.name, layer.type, *("" for _ in shares)]
     top = layer.tops[0]
-    made = {piece.device: region_text(piece.region, top.shape) for piece in division.pieces.get(top, ())}
+    made = {piece.device: region_text(piece.region, top.shape, few) for piece in division.pieces.get(top, ())}
     by_device = [dict.fromkeys(made[share] for share in mine if share in made) for mine in shares]
     return [layer.name, layer.type, *(" + ".join(regions) or "-" for regions in by_device)]
 
 
-def region_text(region: Region, shape: tuple[int, ...]) -> str:
+def region_text(region: Region, shape: tuple[int, ...], few: int = RUNS) -> str:
     """A part of a blob in words: "channels 0-47", "images 16-31"; "all" for all of it."""
     whole, parts = region_of(shape), []
     if region.channels != whole.channels:
-        few = len(region.channels) <= RUNS
         runs = "channels " + ", ".join(run_text(*run) for run in region.channels)
-        parts.append(runs if few else f"{length(region.channels)} channels in {len(region.channels)} runs")
+        many = len(region.channels) > few
+        parts.append(f"{length(region.channels)} channels in {len(region.channels)} runs" if many else runs)
     if region.images != whole.images:
         parts.append("images " + run_text(*region.images))
     return ", ".join(parts) or "all"
@@ -236,6 +237,23 @@ def region_text(region: Region, shape: tuple[int, ...]) -> str:
 
 def run_text(begin: int, end: int) -> str:
     return f"{begin}-{end - 1}" if end - begin > 1 else str(begin)
+
+
+def share_table(rows: list[list[str]], names: Sequence[str]) -> Iterator[str]:
+    """What each device makes of each layer; where that is wide, what is cut has a column of its own."""
+    head = ["layer", "type", *names]
+    if max(map(len, table(head, rows))) > WIDTH:
+        head.insert(2, "cut")
+        rows = [[*row[:2], *cut_apart(row[2:])] for row in rows]
+    yield from folded(head, rows, len(head) - len(names), few=4)
+
+
+def cut_apart(shares: Sequence[str]) -> list[str]:
+    """What all shares are cut along, "" if nothing or not the same, and the shares without that word."""
+    found = [word for word in ("channels", "images") if any(word in share for share in shares)]
+    if len(found) == 1 and all(found[0] in share or share in ("all", "-", "") for share in shares):
+        return [found[0], *(share.replace(f"{found[0]} ", "") for share in shares)]
+    return ["", *shares]
 
 
 def pairs_text(row: Traffic, names: Sequence[str]) -> str:
@@ -252,25 +270,27 @@ def pairs_text(row: Traffic, names: Sequence[str]) -> str:
             return f"others -> {short[pairs[0][1]]}"
         if len(senders) == 1:
             return f"{short[pairs[0][0]]} -> others"
-    if len(pairs) > FEW_PAIRS:
-        return f"{len(pairs)} pairs of {len(devices)}"
-    return ", ".join(f"{short[a]} -> {short[b]}" for a, b in pairs)
+    told = [f"{short[a]} -> {short[b]}" for a, b in pairs]
+    if len(pairs) > 2 and all((b, a) in pairs for a, b in pairs):
+        told = [f"{short[a]} <-> {short[b]}" for a, b in pairs if a < b]
+    return ", ".join(told) if len(told) <= FEW_PAIRS else f"{len(pairs)} pairs of {len(devices)}"
 
 
 def load_table(each: Sequence[Load], one: Load, names: Sequence[str]) -> Iterator[str]:
     """What each device holds and does, beside one device's."""
+    share = "share of one device's" if len(each) < 4 else "of one device's"  # four still fit on a screen
     kinds = ["weights", *GRADIENTS, "solver state", "activations", "inputs"]
     rows = [["parameters", *(thousands(load.parameters) for load in (*each, one))]]
-    rows.append(["share of one device's", *(percent(load.parameters, one.parameters) for load in each), ""])
+    rows.append([share, *(percent(load.parameters, one.parameters) for load in each), ""])
     rows.append(["MACs forward", *(decimal(load.macs) for load in (*each, one))])
-    rows.append(["share of one device's", *(percent(load.macs, one.macs) for load in each), ""])
+    rows.append([share, *(percent(load.macs, one.macs) for load in each), ""])
     for kind in kinds:
         if kind in one.memory:
             rows.append([kind, *(binary(load.memory.get(kind, 0)) for load in (*each, one))])
     rows.append(["memory in all", *(binary(load.bytes) for load in (*each, one))])
-    rows.append(["share of one device's", *(percent(load.bytes, one.bytes) for load in each), ""])
+    rows.append([share, *(percent(load.bytes, one.bytes) for load in each), ""])
     head = ["", *names, "one device"]
-    yield from table(head, rows, right=range(1, len(head)))
+    yield from folded(head, rows, 1, few=5, right=True)
 
 
 def comparison(programs: dict[str, Program], one: Load, training: bool) -> Iterator[str]:
@@ -303,6 +323,23 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[in
         yield "  ".join(cell.rjust(width) if i in flush else cell.ljust(width) for i, (cell, width) in cells).rstrip()
 
 
+def folded(head: Sequence[str], rows: Sequence[Sequence[str]], first: int, few: int, right: bool = False) -> Iterator[str]:
+    """A table, its columns after the first ones in several pieces of the same size, if they are too many and too wide.
+
+    few: as many columns stay side by side, however wide.  right: whether they are flush right.
+    """
+    columns = list(zip(head, *rows, strict=True))
+    wide = [max(map(len, column)) + len("  ") for column in columns]
+    fit = max(few, (WIDTH + len("  ") - sum(wide[:first])) // max(wide[first:]))
+    pieces = -(-(len(head) - first) // fit)
+    size = -(-(len(head) - first) // pieces)
+    for begin in range(first, len(head), size):
+        if begin > first:
+            yield ""
+        top, *body = zip(*columns[:first], *columns[begin : begin + size], strict=True)
+        yield from table(top, body, range(first, len(top)) if right else ())
+
+
 def percent(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "-"
 
@@ -330,7 +367,7 @@ def data(net: Net, split: str, programs: dict[str, Program], one: Program, names
         "names": list(names),
         "hosts": list(program.division.hosts),
         "split": split,
-        "layers": [dict(zip(("name", "type"), row, strict=False)) | {"shares": row[2:]} for row in shares(net, program)],
+        "layers": [dict(zip(("name", "type"), row, strict=False)) | {"shares": row[2:]} for row in shares(net, program, few=MANY)],
         "transfers": [
             {"for": row.layer, "what": row.what, "list": name, "from": a, "to": b, "bytes": size}
             for row in traffic(program)

@@ -61,6 +61,37 @@ def test_many_devices_take_no_more_columns_than_few(capsys):
     assert re.search(r"^fc6 +pool5 +each to each ", sent, re.M)
 
 
+@pytest.mark.parametrize(("count", "pieces"), [(4, (1, 1)), (8, (2, 2))])
+def test_tables_of_many_devices_fit_a_screen(count, pieces, capsys):
+    """In pieces, if they must be; all that is told of each device stays."""
+    assert run(["placement", "alexnet", "--devices", str(count)]) == 0
+    found, _, rest = capsys.readouterr().out.partition("sent in one iteration:\n")
+    sent, _, rest = rest.partition("\n\n")
+    held, _, _ = rest.partition("\n\nsplit ")
+    assert max(map(len, [*found.splitlines(), *sent.splitlines(), *held.splitlines()])) <= 80
+    assert (found.count("\nlayer "), held.count("\nweights ")) == pieces
+    starts = [f" {4096 // count * device}-" for device in range(count)]
+    fc6 = "".join(line for line in found.splitlines() if line.startswith("fc6 "))
+    assert "InnerProduct     channels  0-" in fc6
+    assert all(start in fc6 for start in starts)
+    head = " ".join(line for line in held.splitlines() if line.lstrip().startswith("device"))
+    assert head.split() == [*(word for d in range(count) for word in ("device", str(d))), "one", "device"]
+
+
+def test_who_sends_to_each_other_is_told_once(capsys):
+    assert run(["placement", "alexnet", "--devices", "4"]) == 0
+    assert re.search(r"^conv2 +pool1 +0 <-> 1, 2 <-> 3 +8.54 MiB +8.54 MiB$", capsys.readouterr().out, re.M)
+
+
+def test_programs_are_told_all_runs_of_channels(capsys):
+    words = ["placement", "googlenet", "--devices", "2"]
+    assert run(words) == 0
+    assert re.search(r"^inception_3a/output +Concat +channels +128 in 4 runs +128 in 4 runs$", capsys.readouterr().out, re.M)
+    assert run([*words, "--format", "json"]) == 0
+    layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)["layers"]}
+    assert layers["inception_3a/output"]["shares"][0] == "channels 0-31, 64-127, 192-207, 224-239"
+
+
 @pytest.mark.parametrize(("net", "phase"), [("googlenet", "train"), ("lenet", "test")])
 def test_as_json(net, phase, capsys):
     assert run(["placement", net, "--devices", "cpu:0,cpu:1,cpu:2", "--format", "json", "--phase", phase]) == 0
