@@ -65,7 +65,7 @@ def add_sgd(program: Program, solver: Any) -> Program:
     gradients = {p: gradient for p, gradient in program.parameter_gradients.items() if p.lr_mult != 0}
     states: dict[tuple[Parameter, str], Buffer] = {}
     names = ("rate", "scale", "added") if solver.iter_size > 1 else ("rate", "scale")
-    devices = sorted({gradient.device for gradient in gradients.values()} | {0})
+    devices = sorted({gradient.device for gradient in gradients.values()})
     scalars = {(name, device): Buffer(name, (1,), "scalar", device=device) for name in names for device in devices}
     backward, update = list(program.backward), []
     if solver.iter_size > 1:

@@ -88,6 +88,18 @@ def test_recycled_blobs_are_known() -> None:
     assert not any(by_name[name] in program().plan.recycled for name in by_name)
 
 
+def test_what_is_read_twice_is_not_overwritten_meanwhile() -> None:
+    """An instruction may work in place of its first input, but not where that is its second one as well."""
+    twice = NET.replace("Eltwise(norm1, conv2)", "Eltwise(conv2, conv2)")
+    compiled = runtime.compile_program(netdef.parse(twice, phase="train"), keep="activations", losses_only=True)
+    steps = [step for step in compiled.backward if step.inplace and len({b.root for b in step.inputs}) < len(step.inputs)]
+    assert steps
+    for step in steps:
+        (arena, begin, end), (other, first, past) = map(compiled.plan.span, (step.inputs[0], step.outputs[0]))
+        assert arena == other
+        assert end <= first or past <= begin
+
+
 def test_totals_add_up_to_the_arenas() -> None:
     plan = program().plan
     assert sum(plan.totals.values()) == sum(plan.arenas.values())

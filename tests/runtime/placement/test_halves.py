@@ -8,14 +8,16 @@ import runtime
 from runtime.program import Program
 
 DATA = "layer data: Input -> data, label { shape { dim: 8 dim: 3 dim: 9 dim: 9 } shape { dim: 8 } }\n"
+LOSS = "layer loss: SoftmaxWithLoss(c, label)\n"
 WIDE = "layer a: Convolution(data) { num_output: 96 kernel_size: 3 weight_filler { type: 'msra' } }\n"
 CHAIN = (
     WIDE
     + "layer b: Convolution(a) { num_output: %d kernel_size: 5 group: %d pad: 2 weight_filler { type: 'msra' } }\n"
     + "layer r: ReLU(b) -> b\n"
     + "layer c: InnerProduct(b) { num_output: %d weight_filler { type: 'xavier' } }\n"
-    + "layer loss: SoftmaxWithLoss(c, label)\n"
+    + LOSS
 )
+FORK = "s: Convolution(a) { num_output: 98 kernel_size: 3 pad: 1 }\nlayer t: Eltwise(b, s)\nlayer c: InnerProduct(t)"
 
 
 def program(text: str, devices: int = 1) -> Program:
@@ -56,10 +58,17 @@ def test_shares_of_two_devices_sum_at_once() -> None:
 
 
 def test_where_several_layers_read_a_blob_nothing_is_in_parts() -> None:
-    fork = "layer s: Convolution(a) { num_output: 98 kernel_size: 3 pad: 1 }\nlayer t: Eltwise(b, s)\n"
-    compiled = program((CHAIN % (98, 1, 5)).replace("layer c: InnerProduct(b)", fork + "layer c: InnerProduct(t)"))
+    compiled = program((CHAIN % (98, 1, 5)).replace("c: InnerProduct(b)", FORK))
     assert not any("[" in str(buffer) for step in compiled.backward for buffer in step.inputs)
     assert not any(step.constants.get("parts", 1) > 1 for step in compiled.forward)
+
+
+def test_nets_without_a_loss_are_judged_by_their_outputs() -> None:
+    """What is exported is computed as what was trained."""
+    for text, parts in ((CHAIN % (98, 1, 5), 2), ((CHAIN % (98, 1, 5)).replace("c: InnerProduct(b)", FORK), 1)):
+        net = netdef.parse(DATA + text.replace(LOSS, "layer quiet: Silence(label)"))
+        forward = runtime.compile_program(net, backward=False).forward
+        assert max(step.constants.get("parts", 1) for step in forward) == parts
 
 
 def test_products_lie_the_same_way_on_all_devices() -> None:
