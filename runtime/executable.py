@@ -294,7 +294,7 @@ class Executable:
     def _runner(self, pairs: Sequence[tuple[Instruction, Step]]) -> Callable[[], None]:
         """What puts these steps on the devices."""
         steps, bound = [instruction for instruction, _ in pairs], [step for _, step in pairs]
-        if len(different(self.devices)) == 1:
+        if len(self.devices) == 1:
             return partial(self.devices[0].run, bound)
         assert self.program.plan is not None
         return Schedule(self.devices, steps, bound, self.program.plan.span).run

@@ -112,8 +112,9 @@ def test_a_card_needs_room_for_all_its_shares(
     for card, need in enumerate(needs):
         cards = machine(execute=execute, seed=1, count=2)
         cards.memories[card].others = cards.memories[card].size - (opened + need - 1)
-        with pytest.raises(NetdefError, match=rf"on gpu:{card}, where"):
+        with pytest.raises(NetdefError, match=rf"on gpu:{card}, where") as error:
             Solver(SOLVER % (1, -1), parse(IMAGES), devices)
+        assert str(error.value).count("are free") == 1  # a card is told of once, however many shares it has
 
 
 TESTED = """

@@ -99,6 +99,30 @@ def test_a_failing_kernel_stops_all_and_is_named(exe: Executable, device: int, n
     assert watched(work) is None  # and it can go on
 
 
+@pytest.mark.parametrize("where", ["cpu:0,cpu:0", "cpu:1,cpu:0,cpu:1"])
+def test_a_device_with_several_shares_is_named_too(where: str) -> None:
+    """Whichever of its shares fails, and where it has them all; then it can go on, and its threads end."""
+    before = {*threading.enumerate()}
+    with runtime.compile(net_of("lenet"), where, threads=3) as exe:
+
+        def work() -> None:
+            exe.forward(**feeds(exe.net))
+            exe.backward()
+
+        for share, device in enumerate(where.split(",")):
+            for name, kernel in (("forward", "conv2d"), ("backward", "conv2d_weight_gradient")):
+                fault = Fault(MemoryError())
+                spoil(exe, name, kernel, share, fault)
+                assert f"{device}, {kernel} of layer" in str(error := watched(work))
+                assert isinstance(error, NetdefError)
+                fault.armed = False
+        assert watched(work) is None
+        begun = {*threading.enumerate()} - before
+    for thread in begun:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in begun)
+
+
 def test_after_a_failure_the_numbers_are_right_again(exe: Executable) -> None:
     expected = everything(exe)
     exe.set_scalar("iteration", 0)
@@ -195,6 +219,31 @@ class Stuck:
         self.begun.set()
         self.over.wait(SOON)
 
+    def interrupt(self) -> None:
+        """Ctrl-C, once it is under way and the main thread waits for it."""
+
+        def press() -> None:
+            self.begun.wait(SOON)
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=press, daemon=True).start()
+
+
+def test_one_device_with_all_shares_that_hangs_cannot_hold_up_an_interrupt(monkeypatch) -> None:
+    monkeypatch.setattr("runtime.devices.host_queue.PATIENCE", 0.3)
+    with runtime.compile(net_of("lenet"), "cpu:0,cpu:0", threads=2) as exe:
+        step = Stuck()
+        spoil(exe, "forward", "conv2d", 1, step)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            step.interrupt()
+            with pytest.warns(Remark, match="cpu:0, conv2d of layer conv1 failed: TimeoutError"), pytest.raises(KeyboardInterrupt):
+                exe.run_forward(**feeds(exe.net))
+        finally:
+            signal.signal(signal.SIGINT, before)
+            step.over.set()
+
 
 @pytest.fixture
 def stuck(exe: Executable, monkeypatch) -> Iterator[Stuck]:
@@ -212,11 +261,10 @@ DOES_NOT_END = "cpu:1, conv2d of layer conv1 failed: TimeoutError: it does not e
 def test_a_device_that_hangs_cannot_hold_up_an_interrupt(exe: Executable, stuck: Stuck) -> None:
     """It is named, and what it may still write to is not used again."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     try:
-        timer.start()
+        stuck.interrupt()
         begun = time.perf_counter()
-        with pytest.raises(KeyboardInterrupt), pytest.warns(Remark, match=DOES_NOT_END):
+        with pytest.warns(Remark, match=DOES_NOT_END), pytest.raises(KeyboardInterrupt):
             exe.run_forward(**feeds(exe.net))
         assert time.perf_counter() - begun < 10
     finally:
