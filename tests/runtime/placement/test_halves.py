@@ -79,6 +79,13 @@ def test_products_lie_the_same_way_on_all_devices() -> None:
     assert sorted(found) == [(48, True), (49, True), (97, True)]
 
 
+def test_a_groups_weights_are_in_the_same_blocks_on_all_devices() -> None:
+    """A device that has one of two groups does not cut its columns as if there were no other."""
+    steps = [step for devices in (1, 2) for step in program(CHAIN % (98, 2, 4), devices).backward if step.layer == "b"]
+    blocks = [step.constants["block"] for step in steps if step.kernel == "conv2d_weight_gradient"]
+    assert blocks == [300] * 3
+
+
 @pytest.mark.parametrize("more", ["layer prob: Softmax(c)", "layer top: Accuracy(c, label)", "layer dead: ReLU(a)"])
 def test_what_sends_no_gradient_does_not_count(more: str) -> None:
     """Test nets report more than losses, and are still computed as the training net is."""

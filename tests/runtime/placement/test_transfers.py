@@ -209,3 +209,15 @@ def test_devices_are_counted_from_zero() -> None:
 def test_an_unknown_split(devices: int) -> None:
     with pytest.raises(netdef.NetdefError, match="cannot be split by 'rows'"):
         compile_program(net_of("alexnet"), devices=devices, split="rows")
+
+
+def test_copies_are_summed_in_the_order_of_the_devices() -> None:
+    """Whichever device adds up a part: its own gradient has its place among the others'."""
+    sums: dict[tuple[str, int], list[int]] = {}
+    for step in program("lenet", 3, "batch").backward:
+        names = [buffer.name.partition(":") for buffer in step.inputs]
+        if step.kernel == "add" and any(sender for *_, sender in names):
+            order = sums.setdefault((names[0][0], step.device), [])
+            order += [int(sender or step.device) for *_, sender in names[bool(order) :]]
+    assert {device for _, device in sums} == {0, 1, 2}
+    assert set(map(tuple, sums.values())) == {(0, 1, 2)}
