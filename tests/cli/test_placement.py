@@ -197,6 +197,29 @@ def test_a_program_for_shares(capsys):
     assert int(held["gpu:0"].replace(",", "")) > int(held["gpu:1"].replace(",", ""))
 
 
+BY_HAND = """
+layer data: Input -> data, label { shape { dim: [2, 3, 40, 40] } shape { dim: 2 } }
+layer conv: Convolution(data) { num_output: 8 kernel_size: 5 device: 1 }
+layer fc: InnerProduct(conv) { num_output: 5 }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
+
+
+def test_what_a_card_takes_is_that_of_all_its_shares():
+    def sizes(net: netdef.Net, devices: str) -> dict[str, int]:
+        lines = re.findall(r"^(.*?) +([\d,]+) bytes", report(net, devices=devices), re.M)
+        return {name: int(size.replace(",", "")) for name, size in lines}
+
+    net = netdef.load("alexnet", batch_size=4)
+    shared, apart = sizes(net, "gpu:0,gpu:0,gpu:1"), sizes(net, "gpu:0-2")
+    assert shared["of which gpu:0"] + shared["of which gpu:1"] == shared["total"]
+    for kind in ("data on their way", "constants"):
+        assert shared[kind] == apart[kind] > 0
+    assert 0 < shared["workspace"] < apart["workspace"]
+    by_hand = netdef.parse(BY_HAND, phase="train")
+    assert sizes(by_hand, "gpu:0,gpu:0")["workspace"] == sizes(by_hand, "gpu:0,gpu:1")["workspace"] > 0
+
+
 def test_devices_are_called_by_their_names(capsys):
     """Whatever their order: the device named first has the first share, and need not be number 0."""
     assert run(["placement", "lenet", "--devices", "gpu:3,gpu:1,gpu:3"]) == 0
