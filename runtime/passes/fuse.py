@@ -27,7 +27,8 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     fused_away: set[Buffer] = set()
     for step in program.forward:
         source = step.inputs[0].root if step.inputs else None
-        if step.kernel == "relu_forward" and source in makers and uses[source] == 2:
+        whole = source is not None and step.inputs[0].size == source.size
+        if step.kernel == "relu_forward" and source in makers and uses[source] == 2 and whole:
             maker = forward[makers[source]]
             assert maker is not None and source is not None
             constants = {**maker.constants, "relu": True, "slope": step.constants["slope"]}
