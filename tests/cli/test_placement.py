@@ -233,9 +233,10 @@ def test_devices_are_called_by_their_names(capsys):
 
 def test_the_workspaces_that_cores_take():
     """As many as threads will run: one at least for each device, of what its own shares need; all counted to their device."""
+    net = netdef.parse(BY_HAND, phase="train")
     for devices, threads in (("cpu:0,cpu:1,cpu:0", 5), ("cpu:0,cpu:1", 1), ("cpu,cpu", 2)):
-        out = report(netdef.load("lenet"), devices=devices, threads=threads)
-        with runtime.compile("lenet", devices, threads=threads, keep="all", losses_only=True) as exe:
+        out = report(net, devices=devices, threads=threads)
+        with runtime.compile(net, devices, threads=threads, keep="all", losses_only=True) as exe:
             opened = different(exe.devices)
             taken = [device.besides([exe.program], [s for s, d in enumerate(exe.devices) if d is device]) for device in opened]
         assert re.search(rf"^workspace \({sum(device.threads for device in opened)} threads\) +{sum(taken):,} bytes", out, re.M)
