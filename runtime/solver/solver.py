@@ -319,15 +319,19 @@ class Solver:
         Raises
         ------
         DivergedError: a weight is not finite; nothing is written.
-        NetdefError: the files cannot be written; those of earlier snapshots are untouched.
+        NetdefError: the files cannot be written, or there is too little memory for it; those of earlier snapshots are untouched.
         """
         self.steps.settle()
-        self._check_weights()
         files = self.snapshot_files
-        self.executable.save_weights(files.weights)
-        write_side(files.side, self.side_state())
-        history = [self._history(parameter) for parameter in self._owners()]
-        write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.step, history))
+        try:
+            self._check_weights()
+            self.executable.save_weights(files.weights)
+            write_side(files.side, self.side_state())
+            history = [self._history(parameter) for parameter in self._owners()]
+            write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.step, history))
+        except MemoryError:
+            message = f"out of memory: {files.state} cannot be written"
+            raise NetdefError(message, hint="a smaller batch leaves more; snapshots of earlier iterations are whole") from None
         return files.state
 
     def side_state(self) -> dict[str, Any]:

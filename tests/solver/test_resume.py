@@ -44,6 +44,23 @@ def test_resumed_bit_for_bit(start, more):
     assert bits(resumed) == bits(whole)
 
 
+def test_too_little_memory_for_a_snapshot_leaves_the_last_one_whole(start, monkeypatch):
+    """Reading the history takes memory that training did not."""
+    solver = start()
+    solver.step(2)
+    last = solver.snapshot()
+    solver.step(1)
+
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(solver, "_history", no_memory)
+    with pytest.raises(NetdefError, match=r"out of memory: .*_iter_3\.solverstate cannot be written"):
+        solver.snapshot()
+    assert [path.name for path in last.parent.glob("*.solverstate")] == [last.name]
+    start().restore(last)
+
+
 PHOTOS = """
 name: "photos"
 layer data: ImageData -> data, label {
