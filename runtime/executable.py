@@ -17,7 +17,7 @@ from runtime.fillers import fill
 from runtime.memory import Memory
 from runtime.parts import Part, Parts, gathered, scattered, summed
 from runtime.program import Buffer, Instruction, Program, SourceInput
-from runtime.schedule import Schedule
+from runtime.schedule import Schedule, updates_early
 
 if TYPE_CHECKING:
     from netdef.graph import Blob, Net, Parameter
@@ -288,16 +288,18 @@ class Executable:
         key = names, without_sources
         if key not in self._runners:
             pairs = [pair for name in names for pair in self.steps(name)]
-            self._runners[key] = self._runner([pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)])
+            pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
+            self._runners[key] = self._runner(pairs, len(self.program.update) if "update" in names else 0)
         self._runners[key]()
 
-    def _runner(self, pairs: Sequence[tuple[Instruction, Step]]) -> Callable[[], None]:
-        """What puts these steps on the devices."""
-        steps, bound = [instruction for instruction, _ in pairs], [step for _, step in pairs]
+    def _runner(self, pairs: Sequence[tuple[Instruction, Step]], updates: int) -> Callable[[], None]:
+        """What puts these steps on the devices; the last `updates` are those of the update list."""
         if len(self.devices) == 1:
-            return partial(self.devices[0].run, bound)
+            return partial(self.devices[0].run, [step for _, step in pairs])
         assert self.program.plan is not None
-        return Schedule(self.devices, steps, bound, self.program.plan.span).run
+        span = self.program.plan.span
+        pairs = [pairs[number] for number in updates_early([instruction for instruction, _ in pairs], span, updates)]
+        return Schedule(self.devices, [instruction for instruction, _ in pairs], [step for _, step in pairs], span).run
 
     def _initialise(self) -> None:
         """Fill every parameter as a whole, so that its numbers are the same however it is cut."""

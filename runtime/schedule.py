@@ -74,6 +74,22 @@ def find_waits(
     return [Waits(lane, waits, number in awaited) for number, (lane, waits) in enumerate(zip(lanes, after, strict=True))]
 
 
+def updates_early(steps: Sequence[Instruction], span_of: Callable[[Buffer], Span], updates: int) -> list[int]:
+    """The order, by numbers, in which the last `updates` steps of a list each come as soon as what they wait for is behind them.
+
+    A weight is updated when its gradient is whole and backward has no more use for it, and its copies are sent on while backward
+    goes on with the layers before, not all of them at the end.
+    """
+    used: dict[Any, list[_Used]] = {}
+    begin = len(steps) - updates
+    behind: list[int] = []  # of each step: itself, or the one that it comes behind
+    for number, step in enumerate(steps):
+        conflicts = _conflicts(used, step, span_of) if number >= begin else ()
+        behind.append(max((behind[other] for other in conflicts), default=0) if number >= begin else number)
+        _note(used, step, number, span_of)
+    return sorted(range(len(steps)), key=lambda number: (behind[number], number))
+
+
 def _conflicts(used: dict[Any, list[_Used]], step: Instruction, span_of: Callable[[Buffer], Span]) -> Iterator[int]:
     for buffer, writes in _accesses(step):
         arena, begin, end = span_of(buffer)
@@ -101,9 +117,9 @@ def _note(used: dict[Any, list[_Used]], step: Instruction, number: int, span_of:
 
 
 def _accesses(step: Instruction) -> Iterator[tuple[Buffer, bool]]:
-    """The buffers a step uses and whether it writes them; without outputs it works on its inputs in place."""
+    """The buffers a step uses and whether it writes them; without outputs it works on its inputs in place, but for scalars."""
     for buffer in step.inputs:
-        yield buffer, not step.outputs
+        yield buffer, not step.outputs and buffer.root.role != "scalar"
     for buffer in step.outputs:
         yield buffer, True
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import netdef
@@ -13,7 +14,7 @@ import runtime
 from netdef.schema import message_class
 from runtime.compiler import compile_program
 from runtime.program import Buffer, Instruction, Program
-from runtime.schedule import EACH_ITS_OWN, Span, Waits, find_waits, lane_of
+from runtime.schedule import EACH_ITS_OWN, Span, Waits, find_waits, lane_of, updates_early
 from runtime.solver.update import sgd
 from tests.runtime.placement.nets import devices, feeds, net_of
 
@@ -139,6 +140,45 @@ def test_no_race_is_left(split: str, count: int, name: str) -> None:
     program = training(split, count, name)
     steps = [*program.instructions]  # an iteration runs as one list
     assert not list(races(steps, find_waits(steps, program.plan.span), program.plan.span))
+
+
+@pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
+def test_weights_are_updated_and_sent_on_while_backward_goes_on(split: str) -> None:
+    program = training(split)
+    steps = [*program.instructions]
+    order = updates_early(steps, program.plan.span, len(program.update))
+    assert sorted(order) == [*range(len(steps))]
+    moved = [steps[number] for number in order]
+    at = {id(step): place for place, step in enumerate(moved)}
+    for layer, before in (("fc8", "conv5"), ("fc7", "conv5"), ("fc6", "conv4"), ("conv5", "conv3"), ("conv3", "conv1")):
+        gradients = [at[id(s)] for s in program.backward if s.layer == before and s.kernel == "conv2d_weight_gradient"]
+        updated = [at[id(s)] for s in program.update if s.layer == layer]
+        assert updated
+        assert max(updated) < min(gradients), f"{layer} is updated only after {before}"
+    behind = [s for s in program.backward if any(b.root in program.parameters.values() for b in s.inputs)]
+    for update in program.update:
+        if update.kernel == "sgd_update":  # not before the gradients of inputs have been computed with the old weights
+            assert all(at[id(s)] < at[id(update)] for s in behind if update.inputs[0].root in {b.root for b in s.inputs})
+    assert not list(races(moved, find_waits(moved, program.plan.span), program.plan.span))
+
+
+@pytest.mark.parametrize("split", ["groups", "batch"])
+def test_an_iteration_in_one_is_the_same_as_its_lists_one_by_one(split: str) -> None:
+    """Also where the scale of all updates comes from all gradients."""
+    update = sgd(message_class("SolverParameter")(momentum=0.9, weight_decay=0.01, clip_gradients=0.1))
+    found = []
+    for in_one in (True, False):
+        with runtime.compile(net_of("alexnet"), devices(2), losses_only=True, update=update, split=split, threads=2) as exe:
+            exe.set_scalar("rate", 0.01)
+            for _ in range(3):
+                if in_one:
+                    exe.run_training(update=True, **feeds(exe.net))
+                else:
+                    exe.run_forward(**feeds(exe.net))
+                    exe.backward()
+                    exe.update()
+            found.append([exe.param(p.layer.name, p.index) for p in exe.net.parameters])
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def races(
