@@ -34,6 +34,8 @@ class Executable:
     sources: the open data sources, by data layer.
     memory: where the program's buffers are.
     runs: how often it has run forward.
+    torn: whether a run with an update was broken off, by an error or an interrupt: weights may be updated in part.  It stays so
+        until whoever writes weights and states anew says otherwise.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Executable:
         self._runners: dict[tuple[tuple[str, ...], bool], Callable[[], None]] = {}  # by lists, and whether without data layers
         self._feeds = _feedable(self.net, program)
         self.runs = 0
+        self.torn = False
         self._passes = -1  # the number of the last forward run, which picks its random numbers
 
     # Running
@@ -290,7 +293,11 @@ class Executable:
             pairs = [pair for name in names for pair in self.steps(name)]
             pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
             self._runners[key] = self._runner(pairs, len(self.program.update) if "update" in names else 0)
-        self._runners[key]()
+        try:
+            self._runners[key]()
+        except BaseException:
+            self.torn |= "update" in names
+            raise
 
     def _runner(self, pairs: Sequence[tuple[Instruction, Step]], updates: int) -> Callable[[], None]:
         """What puts these steps on the devices; the last `updates` are those of the update list."""

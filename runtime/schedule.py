@@ -87,7 +87,7 @@ def updates_early(steps: Sequence[Instruction], span_of: Callable[[Buffer], Span
         conflicts = _conflicts(used, step, span_of) if number >= begin else ()
         behind.append(max((behind[other] for other in conflicts), default=0) if number >= begin else number)
         _note(used, step, number, span_of)
-    return sorted(range(len(steps)), key=lambda number: (behind[number], number))
+    return sorted(range(len(steps)), key=behind.__getitem__)
 
 
 def _conflicts(used: dict[Any, list[_Used]], step: Instruction, span_of: Callable[[Buffer], Span]) -> Iterator[int]:

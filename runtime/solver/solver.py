@@ -226,7 +226,12 @@ class Solver:
         On a device that runs by itself nothing is waited for: losses stay there, and are read when a Step's is asked for, before
         a test, before a snapshot, and when those of 1024 batches (remember.ROUNDS) are there, for which there is room.  Only then
         one that is not finite shows; the error names the first.
+
+        Raises
+        ------
+        NetdefError: the iteration before was broken off in the middle of an update.
         """
+        self._check_whole()
         rate = self.rate.at(self.iteration)
         executable, parts = self.executable, self.parameters.iter_size
         executable.set_scalar("rate", rate)
@@ -286,6 +291,7 @@ class Solver:
         ----------
         stop: asked before each batch; if it says so the data sources go back to where they were, and there is no result.
         """
+        self._check_whole()
         self.steps.settle()
         before = [positions(test.executable) for test in self.tests]
         results: list[TestResult] = []
@@ -319,8 +325,10 @@ class Solver:
         Raises
         ------
         DivergedError: a weight is not finite; nothing is written.
-        NetdefError: the files cannot be written, or there is too little memory for it; those of earlier snapshots are untouched.
+        NetdefError: the files cannot be written, there is too little memory for it, or an update was broken off; those of earlier
+            snapshots are untouched.
         """
+        self._check_whole()
         self.steps.settle()
         files = self.snapshot_files
         try:
@@ -376,6 +384,7 @@ class Solver:
             raise NetdefError(f"{path} is of another net: it has no weights of {', '.join(fresh)}")
         for parameter, array in zip(owners, state.history, strict=True):
             self._set_history(parameter, array)
+        self.executable.torn = False
         self.iteration = state.iteration
         self.rate.restore({**side.get("rate", {}), "step": state.step})
         self.steps.forget()
@@ -397,6 +406,13 @@ class Solver:
     def _set_history(self, parameter: Parameter, array: np.ndarray) -> None:
         if self.executable.has_state(parameter, "history"):
             self.executable.set_state(parameter, "history", array)
+
+    def _check_whole(self) -> None:
+        if self.executable.torn:
+            raise NetdefError(
+                f"iteration {self.iteration} was broken off, perhaps with only some of the weights updated: nothing can follow it",
+                hint="`restore` a snapshot, or begin anew; earlier snapshots are untouched",
+            )
 
     def _check_weights(self) -> None:
         for parameter in self._owners():

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import netdef
 import runtime
+from netdef import NetdefError
+from netdef.schema import message_class
 from runtime.devices.cuda import CudaDevice
+from runtime.devices.options import CudaOptions
 from runtime.program import Buffer, Instruction
 from runtime.schedule import Schedule
-from runtime.solver.solver import DivergedError
+from runtime.solver.solver import DivergedError, Solver
+from runtime.solver.update import sgd
 from tests.runtime.devices.fake_cupy import Cards
-from tests.runtime.devices.networks import ALEXNET, BRANCHES, LENET, train
-from tests.runtime.placement.nets import difference, everything
+from tests.runtime.devices.networks import ALEXNET, BRANCHES, LENET, SOLVER, inputs, parse, train
+from tests.runtime.placement.nets import difference, everything, feeds
 from tests.runtime.placement.random_nets import random_net
 
 CPU: dict[str, list[np.ndarray]] = {}
@@ -90,6 +95,65 @@ def test_a_card_with_several_shares_computes_what_several_cards_do(
     for weights, losses in runs[1:]:
         assert losses == runs[0][1]
         assert all(np.array_equal(mine, theirs) for mine, theirs in zip(weights, runs[0][0], strict=True))
+
+
+@pytest.mark.parametrize("devices", ["gpu:0", "gpu:0,gpu:1"])
+def test_nothing_follows_an_iteration_that_was_broken_off(
+    machine: Callable[..., Cards], execute: Callable, devices: str, tmp_path: Path
+) -> None:
+    """A card is given the whole iteration at once: whoever breaks that off in the middle cannot know what is updated already."""
+    expected = []
+    for broken in (False, True):
+        machine(execute=execute, seed=1, count=2)
+        solver = Solver(SOLVER % (1, -1), parse(LENET), devices, out=tmp_path)
+        fed = inputs(solver.nets.train)
+        solver.step(2, **fed)
+        earlier = solver.snapshot()
+        steps = solver.executable._lists["backward"]
+        first, armed = steps[0], [broken]
+
+        def step(first=first, armed=armed) -> None:
+            if armed[0]:
+                raise KeyboardInterrupt
+            first()
+
+        steps[0] = step
+        solver.executable._runners.clear()
+        if broken:
+            with pytest.raises(KeyboardInterrupt):
+                solver.iterate(**fed)
+            for follows in (solver.iterate, solver.snapshot, solver.test):
+                with pytest.raises(NetdefError, match="iteration 2 was broken off"):
+                    follows()
+            armed[0] = False
+            solver.restore(earlier)
+        solver.step(2, **fed)
+        expected.append([solver.executable.param(p.layer.name, p.index) for p in solver.executable.net.parameters])
+        solver.close()
+    assert all(np.array_equal(a, b) for a, b in zip(*expected, strict=True))
+
+
+@pytest.mark.parametrize(("seed", "split", "graphs"), [(3000, "groups", True), (3001, "batch", True), (3003, "hybrid", False)])
+def test_an_iteration_in_one_is_the_same_as_its_lists_one_by_one(
+    machine: Callable[..., Cards], execute: Callable, seed: int, split: str, graphs: bool
+) -> None:
+    """Though updates are moved to where backward still goes on."""
+    net, found = netdef.parse(random_net(seed), phase="train"), []
+    for in_one in (True, False):
+        machine(execute=execute, seed=seed, count=3)
+        update, cuda = sgd(message_class("SolverParameter")(momentum=0.9)), CudaOptions(graphs=graphs)
+        with runtime.compile(net, "gpu:0-2", losses_only=True, update=update, split=split, seed=5, cuda=cuda) as exe:
+            exe.set_scalar("rate", 0.01)
+            exe.set_scalar("scale", 1)
+            for _ in range(4):
+                if in_one:
+                    exe.run_training(update=True, **feeds(net))
+                else:
+                    exe.run_forward(**feeds(net))
+                    exe.backward()
+                    exe.update()
+            found.append([exe.memory.read(b) for b in (*exe.program.parameters.values(), *exe.program.states.values())])
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def without_waits(schedule: Schedule) -> None:

@@ -20,7 +20,7 @@ from runtime.devices.host_queue import blas
 from runtime.devices.open import open_devices
 from runtime.executable import Executable
 from tests.runtime.placement.nets import devices, everything, feeds, net_of
-from tests.runtime.placement.test_training import SOLVER, solver_for
+from tests.runtime.placement.test_training import SOLVER, solver_for, trained, weights
 
 SOON = 60.0  # seconds; what takes longer hangs
 
@@ -314,6 +314,44 @@ def test_a_failure_while_training_leaves_the_last_snapshot_whole(tmp_path) -> No
     assert again.iteration == 2
     assert np.isfinite(again.step(2))
     again.close()
+
+
+@pytest.mark.parametrize("where", ["cpu", "cpu:0,cpu:1", "cpu:0,cpu:0"])
+@pytest.mark.parametrize("what", [RuntimeError("gone"), KeyboardInterrupt()])
+def test_nothing_follows_an_update_that_was_broken_off(where: str, what: BaseException, tmp_path) -> None:
+    """Some weights are of the iteration before: no snapshot has them, nor a test, until all are those of an earlier one."""
+    solver = solver_for("lenet", where, out=tmp_path)
+    solver.step(2)
+    earlier = solver.snapshot()
+    fault = Fault(what)
+    number = len(solver.executable.program.update) // 2
+    bound = solver.executable._lists["update"][number]
+    solver.executable._lists["update"][number] = lambda: (fault(), bound())
+    solver.executable._runners.clear()
+    assert watched(solver.iterate) is not None
+    fault.armed = False
+    for follows in (solver.iterate, solver.snapshot, solver.test):
+        assert "iteration 2 was broken off" in str(watched(follows))
+    assert len([*tmp_path.iterdir()]) == 3  # those of the snapshot before
+    solver.restore(earlier)
+    solver.step(2)
+    expected = trained("lenet", where, 4)
+    assert all(np.array_equal(values, expected[name]) for name, values in weights(solver).items())
+    solver.close()
+
+
+def test_a_failure_before_the_update_spoils_nothing(tmp_path) -> None:
+    solver = solver_for("lenet", devices(2), out=tmp_path)
+    solver.step(1)
+    before = weights(solver)
+    fault = Fault(RuntimeError("gone"))
+    spoil(solver.executable, "backward", "conv2d_weight_gradient", 1, fault)
+    assert watched(solver.iterate) is not None
+    fault.armed = False
+    assert solver.snapshot().exists()
+    assert all(np.array_equal(values, before[name]) for name, values in weights(solver).items())
+    assert np.isfinite(solver.step(1))
+    solver.close()
 
 
 def test_diverging_is_told_as_on_one_device(tmp_path) -> None:

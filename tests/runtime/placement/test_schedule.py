@@ -5,18 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import pytest
 
 import netdef
 import runtime
+from netdef.graph import Net
 from netdef.schema import message_class
 from runtime.compiler import compile_program
+from runtime.passes.placement.search import SPLITS
 from runtime.program import Buffer, Instruction, Program
 from runtime.schedule import EACH_ITS_OWN, Span, Waits, find_waits, lane_of, updates_early
 from runtime.solver.update import sgd
 from tests.runtime.placement.nets import devices, feeds, net_of
+from tests.runtime.placement.random_nets import random_net
 
 
 def span(buffer: Buffer) -> Span:
@@ -162,23 +165,61 @@ def test_weights_are_updated_and_sent_on_while_backward_goes_on(split: str) -> N
     assert not list(races(moved, find_waits(moved, program.plan.span), program.plan.span))
 
 
-@pytest.mark.parametrize("split", ["groups", "batch"])
-def test_an_iteration_in_one_is_the_same_as_its_lists_one_by_one(split: str) -> None:
-    """Also where the scale of all updates comes from all gradients."""
-    update = sgd(message_class("SolverParameter")(momentum=0.9, weight_decay=0.01, clip_gradients=0.1))
-    found = []
-    for in_one in (True, False):
-        with runtime.compile(net_of("alexnet"), devices(2), losses_only=True, update=update, split=split, threads=2) as exe:
-            exe.set_scalar("rate", 0.01)
-            for _ in range(3):
-                if in_one:
-                    exe.run_training(update=True, **feeds(exe.net))
-                else:
-                    exe.run_forward(**feeds(exe.net))
-                    exe.backward()
-                    exe.update()
-            found.append([exe.param(p.layer.name, p.index) for p in exe.net.parameters])
-    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+@pytest.mark.parametrize("where", ["cpu:0,cpu:1", "cpu:0,cpu:0"])
+def test_an_iteration_in_one_updates_before_backward_ends(where: str) -> None:
+    """On the queue that has both."""
+    with runtime.compile(net_of("alexnet"), where, losses_only=True, update=sgd(message_class("SolverParameter")())) as exe:
+        done: list[str] = []
+        for name in ("backward", "update"):
+            for number, bound in enumerate(exe._lists[name]):
+                if getattr(exe.program, name)[number].kernel != "send":
+                    exe._lists[name][number] = lambda name=name, bound=bound: (done.append(name), bound())
+        exe.run_training(update=True, **feeds(exe.net))
+        assert done.index("update") < len(done) / 2
+        assert done.count("update") == len(exe.program.update)
+        last = len(done)
+        exe.run_training(update=False, **feeds(exe.net))
+        assert "update" not in done[last:]
+
+
+def trained(net: Net, where: str, split: str, settings: dict[str, Any], in_one: bool) -> dict[str, bytes]:
+    """Everything that lasts over iterations, after three."""
+    solver = message_class("SolverParameter")(momentum=0.9, weight_decay=0.01, **settings)
+    with runtime.compile(net, where, losses_only=True, update=sgd(solver), split=split, threads=2) as exe:
+        exe.set_scalar("rate", 0.01)
+        exe.set_scalar("scale", 1 / solver.iter_size)
+        for batch in range(3 * solver.iter_size):
+            exe.set_scalar("added", batch % solver.iter_size)
+            update = batch % solver.iter_size == solver.iter_size - 1
+            if in_one:
+                exe.run_training(update=update, **feeds(net))
+                continue
+            exe.run_forward(**feeds(net))
+            exe.backward()
+            if update:
+                exe.update()
+        program = exe.program
+        lasting = [*program.parameters.values(), *program.states.values(), *program.remembered.values()]
+        return {f"{number} {b}:{b.device}": exe.memory.read(b).tobytes() for number, b in enumerate(lasting)}
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "split", "settings"),
+    [
+        ("alexnet", "cpu:0,cpu:1", "groups", {"clip_gradients": 0.1}),  # the scale of all updates comes from all gradients
+        ("alexnet", "cpu:0,cpu:1", "batch", {"clip_gradients": 0.1}),
+        ("alexnet", "cpu:0,cpu:1,cpu:0,cpu:2", "hybrid", {"iter_size": 2}),
+        ("lenet", "cpu:0,cpu:0,cpu:0", "batch", {"regularization_type": "L1"}),
+        ("shared weights", "cpu:0,cpu:1,cpu:2", "groups", {}),
+        ("weights shared by layers that are cut differently", "cpu:0,cpu:1", "groups", {"iter_size": 2}),
+        *((seed, f"cpu:0-{1 + seed % 3}", SPLITS[seed // 3 % 3], {}) for seed in range(1000, 1012)),
+    ],
+)
+def test_an_iteration_in_one_is_the_same_as_its_lists_one_by_one(
+    name: str | int, where: str, split: str, settings: dict[str, Any]
+) -> None:
+    net = net_of(name) if isinstance(name, str) else netdef.parse(random_net(name), phase="train")
+    assert trained(net, where, split, settings, in_one=True) == trained(net, where, split, settings, in_one=False)
 
 
 def races(
