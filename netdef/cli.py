@@ -124,10 +124,9 @@ def check(files: tuple[str, ...], strict: bool, form: str, overrides: Overrides)
     Exit code 0: nothing, or warnings; 1: errors, or with --strict warnings; 2: a file cannot be read.
     """
     from netdef.check.report import render
-    from netdef.check.run import check as look
-    from netdef.check.run import files_of
+    from netdef.check.run import check_all
 
-    reports = [look(name, overrides) for name in files_of(files)]
+    reports = check_all(files, overrides)
     click.echo(render(reports, form, colour=coloured(sys.stdout)))
     if any(report.unreadable for report in reports):
         return TROUBLE

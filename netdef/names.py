@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from netdef.language.diagnostics import Diagnostic, Note, Position
+from netdef.language.printer import print_text
 from netdef.language.spelling import did_you_mean
 from netdef.layers.base import Path
-from netdef.rules import State, takes_part
+from netdef.rules import State, stages_wanted, takes_part
 
 THOROUGH = 20  # so many missing names get a search through the file; a file with more has one cause
 
@@ -25,14 +26,18 @@ class Names:
         self.readers: dict[str, list[int]] = {}
         self.absent: dict[str, int] = {}  # written by a layer that does not take part
         self.explained = 0
+        unstaged: dict[str, int] = {}  # written by a layer that lacks a stage only
         for index, layer in enumerate(message.layer):
             if not takes_part(layer, state):
-                self.absent.update((top, index) for top in layer.top)
+                lists = (self.absent, unstaged) if stages_wanted(layer, state) else (self.absent,)
+                for makers in lists:
+                    makers.update((top, index) for top in layer.top)
                 continue
             for top in layer.top:
                 self.writers.setdefault(top, []).append(index)
             for bottom in layer.bottom:
                 self.readers.setdefault(bottom, []).append(index)
+        self.absent.update(unstaged)
 
     def missing(self, reader: int, name: str, at: Position | None, known: Collection[str]) -> Diagnostic:
         """The diagnostic for layer number `reader`, which wants a blob that no layer before it makes."""
@@ -48,13 +53,20 @@ class Names:
                 text = f"layer {me} reads blob {name}, its own top"
             return Diagnostic(text, at, hint=self.guess(name, known))
         if name in self.absent:
-            maker = self.absent[name]
-            layer = self.message.layer[maker].name
-            phase = self.state.phase
-            text = f"layer {me} reads blob {name}, but layer {layer}, which makes it, takes no part in phase {phase}"
-            hint = f"leave layer {me} out of this phase too, or give it another bottom"
-            return Diagnostic(text, at, hint=hint, notes=(self.note(layer, maker),))
+            return self.made_elsewhere(reader, name, at, self.absent[name])
         return Diagnostic(f"layer {me} reads blob {name}, which no layer makes", at, hint=self.guess(name, known))
+
+    def made_elsewhere(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
+        me, other = self.message.layer[reader].name, self.message.layer[maker].name
+        text = f"layer {me} reads blob {name}, but layer {other}, which makes it, takes no part in phase {self.state.phase}"
+        hint = f"leave layer {me} out of this phase too, or give it another bottom"
+        wanted = stages_wanted(self.message.layer[maker], self.state)
+        if wanted:
+            named = " and ".join(map(print_text, wanted))
+            text += f" without the stage{'s' * (len(wanted) > 1)} {named}"
+            stages = ", ".join(map(print_text, [*sorted(self.state.stages), *wanted]))
+            hint = f"--set 'state.stage=[{stages}]' chooses it, as does stage: [{stages}] in the net's state or the solver's"
+        return Diagnostic(text, at, hint=hint, notes=(self.note(other, maker),))
 
     def made_later(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
         me, other = self.message.layer[reader].name, self.message.layer[maker].name

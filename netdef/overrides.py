@@ -13,7 +13,7 @@ from netdef.language.bind import bind
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded
 from netdef.language.parser import parse
 from netdef.language.source import Position, Source
-from netdef.language.spelling import did_you_mean
+from netdef.language.spelling import did_you_mean, one_of_namesakes
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 from netdef.layers.base import Path
 from netdef.schema import LAYER_TYPES, layer_fields
@@ -269,7 +269,7 @@ def _targets(message: Any, layers: dict[str, list[int]], setting: Setting) -> It
         return
     what = f"layer called {excerpt(first)}" if others else f"field {excerpt(first)} of a network"
     known = layers if others else [*fields("NetParameter")]
-    hint = did_you_mean(first, known)
+    hint = one_of_namesakes(first, layers) or did_you_mean(first, known)
     if not others and first in layers:
         hint = f"write {first}.FIELD={excerpt(setting.value)}"
     raise NetdefError(f"there is no {what}", setting.at(at, at + len(first)), hint)

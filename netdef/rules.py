@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
@@ -48,6 +48,15 @@ def meets(rule: Any, state: State) -> bool:
         and all(stage in state.stages for stage in rule.stage)
         and not any(stage in state.stages for stage in rule.not_stage)
     )
+
+
+def stages_wanted(layer: Any, state: State) -> list[str]:
+    """The stages for lack of which alone a layer does not take part: those of its first include rule of which that is true."""
+    for rule in layer.include:
+        wanted = [stage for stage in rule.stage if stage not in state.stages]
+        if wanted and meets(rule, replace(state, stages=state.stages | {*wanted})):
+            return wanted
+    return []
 
 
 def takes_part(layer: Any, state: State) -> bool:

@@ -66,6 +66,21 @@ class Report:
         return any(one.code == "ND004" for one in self.findings)
 
 
+def check_all(names: Iterable[str], overrides: Mapping[str, Any] | None = None) -> list[Report]:
+    """A report of each file; what stands in several, as of a net and the solvers that name it, in the first alone.
+
+    Raises
+    ------
+    NetdefError: a folder holds nothing to check.
+    """
+    reports = [check(name, overrides) for name in files_of(names)]
+    told: set[Diagnostic] = set()
+    for report in reports:
+        report.findings = [one for one in report.findings if one not in told]
+        told.update(report.findings)
+    return reports
+
+
 @uncollected
 def check(name: str, overrides: Mapping[str, Any] | None = None) -> Report:
     """All findings about a net or a solver: a file, or one that comes with netdef. `overrides` are of a net."""

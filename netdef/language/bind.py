@@ -22,7 +22,7 @@ from netdef.language.origins import Entry, Origins, Path, Span
 from netdef.language.parser import Tree, parse
 from netdef.language.scalars import MisfitError, convert
 from netdef.language.source import Position, Source, excerpt
-from netdef.language.spelling import did_you_mean
+from netdef.language.spelling import did_you_mean, one_of_namesakes
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 from netdef.units import binary
 
@@ -329,7 +329,8 @@ class _Binder:
 
         def missing(statement: Remove, there: Iterable[str]) -> None:
             name = statement.name
-            hint = did_you_mean(name.name, list(there)) if self.thorough else ""
+            known = list(there)
+            hint = one_of_namesakes(name.name, known) or (did_you_mean(name.name, known) if self.thorough else "")
             self.error(f"there is no layer {excerpt(name.name)} to remove", name.start, name.end, hint, code="ND005")
             self.elsewhere = True
 

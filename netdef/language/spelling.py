@@ -60,5 +60,13 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     return f"did you mean {found}?" if found else ""
 
 
+def one_of_namesakes(word: str, known: Collection[str]) -> str:
+    """A hint about a name such as relu#2, by which tables tell layers apart that the file calls relu; or an empty string."""
+    name, _, number = word.rpartition("#")
+    if not number.isdecimal() or name not in known:
+        return ""
+    return f"the file calls it {name}, as it does others: give it a name of its own there, or write {name} for all of them"
+
+
 def _plain(word: str) -> str:
     return word.replace("_", "").replace("-", "").lower()

@@ -93,9 +93,10 @@ def upgrade_net(net: Any, origins: Origins, done: Upgrade) -> None:
         entry = _layer_origins(origins, index)
         _transforms(layer, entry, done, was_old)
         if layer.type == "BatchNorm" and len(layer.param) == 3:
+            if any(param.lr_mult or param.name for param in layer.param):
+                done.notes.append(f"layer {layer.name}: rates of BatchNorm's statistics were dropped; they are not trained")
             del layer.param[:]
             entry.fields.pop("param", None)
-            done.notes.append(f"layer {layer.name}: rates of BatchNorm's statistics were dropped; they are not trained")
     for name in ("input", "input_shape", "input_dim"):
         net.ClearField(name)
 

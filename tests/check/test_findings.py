@@ -3,7 +3,7 @@
 import pytest
 
 from netdef.check import CODES
-from netdef.check.run import check
+from netdef.check.run import check, check_all
 
 HEAD = """train layer data: Input -> data, label { shape { dim: [4, 3, 16, 16] } shape { dim: 4 } }
 test layer data: Input -> data, label { shape { dim: [2, 3, 16, 16] } shape { dim: 2 } }
@@ -247,6 +247,17 @@ def test_in_place_that_harms_no_gradient(tmp_path, layer):
 def test_other_ways_to_a_code_of_solvers(tmp_path, old, new, code, place):
     ((text, _),) = looked(tmp_path, GOOD, SOLVER.replace(old, new))[code]
     assert place in text
+
+
+def test_a_net_beside_its_solver_is_told_of_once(tmp_path):
+    (tmp_path / "x.net").write_text(GOOD + "layer loss: Softmax(fc) -> y\nlayer s: Silence(y)")
+    (tmp_path / "solver.txt").write_text(SOLVER)
+    alone = check(str(tmp_path / "solver.txt")).findings
+    both = check_all([str(tmp_path / "x.net"), str(tmp_path / "solver.txt")])
+    assert [one.code for one in alone if one.code == "ND227"]
+    assert [[one.code for one in report.findings].count("ND227") for report in both] == [1, 0]
+    (again,) = check_all([str(tmp_path / "solver.txt")])
+    assert again.findings == alone
 
 
 def test_the_zoo_is_clean():

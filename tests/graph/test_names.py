@@ -69,6 +69,24 @@ def test_of_the_other_phase():
     netdef.parse(text, phase="train")
 
 
+def test_of_another_stage():
+    text = INPUT + "layer noise: ReLU(data) { include { phase: TEST stage: 'x' stage: 'y' } }\n"
+    text += "train layer noise: TanH(data)\nlayer a: ReLU(noise)"
+    message, hint = said(text)
+    assert message.endswith('which makes it, takes no part in phase test without the stages "x" and "y"')
+    stages = '["x", "y"]'
+    assert hint == f"--set 'state.stage={stages}' chooses it, as does stage: {stages} in the net's state or the solver's"
+    message, hint = said('state { stage: "x" }\n' + text)
+    assert message.endswith('without the stage "y"') and '["x", "y"]' in hint
+    netdef.parse(text, overrides={"state.stage": ["x", "y"]})
+    netdef.parse('state { stage: ["x", "y"] }\n' + text)
+
+
+def test_of_a_stage_of_the_other_phase():
+    text = INPUT + "layer noise: ReLU(data) { include { phase: TRAIN stage: 'x' } }\nlayer a: ReLU(noise)"
+    assert said(text)[0].endswith("takes no part in phase test")
+
+
 def test_thousands_of_missing_names_take_no_time():
     text = INPUT + "".join(f"layer l{i}: ReLU(m{i})\n" for i in range(5000))
     text += "".join(f"layer m{i}: ReLU(data)\n" for i in range(5000))

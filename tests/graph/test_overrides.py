@@ -52,6 +52,8 @@ def test_what_can_be_set(key, value, found):
 def test_what_cannot():
     text = said({"cnov.num_output": 1})
     assert "there is no layer called cnov\n    1 | cnov.num_output = 1\n      | ^^^^\n    did you mean conv?" in text
+    text = said({"conv#2.num_output": 1})
+    assert "there is no layer called conv#2\n" in text and "the file calls it conv, as it does others" in text
     assert "there is no field nmae of a network" in (text := said({"nmae": 1}))
     assert "did you mean name?" in text
     assert "unknown field 'num_outptu' of Convolution" in (text := said({"conv.num_outptu": 1}))

@@ -198,6 +198,8 @@ def test_what_cannot_be_removed(folder):
     text = said(folder('include "base.net"\nremove layer nrom1'))
     assert text.startswith("x.net:2:14: error: there is no layer nrom1 to remove\n")
     assert text.endswith("did you mean norm1?")
+    text = said(folder('include "base.net"\nremove layer "norm1#2"'))
+    assert "there is no layer norm1#2 to remove" in text and "the file calls it norm1, as it does others" in text
     assert "no layer conv1 to remove" in said(folder('remove layer conv1\ninclude "base.net"'))
     assert "no layer conv1 to remove" in said(folder('include "base.net"\nremove layer conv1 remove layer conv1'))
 

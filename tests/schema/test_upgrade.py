@@ -131,7 +131,14 @@ def test_batch_norm_rates_are_dropped():
     three = "param { lr_mult: 0 } " * 3
     made = net(f"layer a: BatchNorm(x) {{ {three} }} layer b: BatchNorm(a) {{ param {{ lr_mult: 0 }} }}")
     assert [len(layer.param) for layer in made.message.layer] == [0, 1]
-    assert len(made.notes) == 1
+    assert not made.notes  # rates of 0 are what statistics have anyway
+
+
+@pytest.mark.parametrize("other", ["lr_mult: 1", "decay_mult: 0", 'name: "shared" lr_mult: 0'])
+def test_batch_norm_rates_that_said_more_are_noted(other):
+    made = net(f"layer a: BatchNorm(x) {{ param {{ lr_mult: 0 }} param {{ {other} }} param {{ lr_mult: 0 }} }}")
+    assert not made.message.layer[0].param
+    assert len(made.notes) == 1 and "layer a" in made.notes[0]
 
 
 @pytest.mark.parametrize(("old", "new"), [("SGD", "SGD"), ("ADAGRAD", "AdaGrad"), ("RMSPROP", "RMSProp"), ("5", "Adam")])
