@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -78,12 +79,13 @@ def shortened(text: str, size: float, width: float, bold: bool = False) -> str:
     """The text, without its middle if it would be wider."""
     if text_width(text, size, bold) <= width:
         return text
-    for kept in range(len(text) - 1, 1, -1):
+
+    def without_middle(kept: int) -> str:
         head = (kept + 1) // 2
-        shorter = f"{text[:head]}…{text[len(text) - (kept - head) :]}"
-        if text_width(shorter, size, bold) <= width:
-            return shorter
-    return "…"
+        return f"{text[:head]}…{text[len(text) - (kept - head) :]}"
+
+    fitting = bisect_right(range(2, len(text)), width, key=lambda kept: text_width(without_middle(kept), size, bold))
+    return without_middle(fitting + 1) if fitting else "…"
 
 
 def mix(colour: str, other: str, share: float) -> str:

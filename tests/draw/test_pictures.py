@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -293,6 +294,9 @@ def test_letters():
     assert shortened("short", 11, 100) == "short"
     assert shortened("inception_4a/3x3_reduce", 11, 80) == "incep…duce"
     assert text_width(shortened("W" * 99, 11, 80), 11) <= 80
+    long, start = "relu, " * 10_000, time.perf_counter()
+    assert shortened(long, 11, 80) == "relu, r…relu, " and time.perf_counter() - start < 2
+    assert shortened("conv", 11, 1) == "…"
     assert mix("#000000", "#ffffff", 0.5) == "#808080"
 
 
