@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 
 from netdef.explain import Devices, explain
@@ -34,10 +35,10 @@ def hover(place: Place, around: Standing | None, nets: Nets, devices: Devices | 
     if place.wants is Wants.VALUE and place.field is not None:
         return _value(place)
     if place.wants is Wants.LAYER:
-        return _by_phase({phase: _layer(net, place.word) for phase, net in nets.items()})
+        return _by_phase({phase: _layer(_find(net, place.word, around)) for phase, net in nets.items()})
     if place.wants in (Wants.BOTTOM, Wants.TOP) and around is not None:
         name = around.head.name.text
-        return _by_phase({phase: _blob(net, name, place) for phase, net in nets.items()})
+        return _by_phase({phase: _blob(_find(net, name, around), place) for phase, net in nets.items()})
     return None
 
 
@@ -78,13 +79,23 @@ def _by_phase(texts: Mapping[str, str | None]) -> str | None:
     return "\n\n".join(f"{phase} phase\n{text}" for phase, text in found.items())
 
 
-def _find(net: Net, name: str) -> Layer | None:
-    return next((layer for layer in net.layers if layer.name == name), None)
+def _find(net: Net, name: str, around: Standing | None) -> Layer | None:
+    """The layer that the text calls by a name; of several, the one whose name stands where the statement's does."""
+    called = [layer for layer in net.layers if layer.message.name == name]
+    if len(called) < 2 or around is None:
+        return called[0] if called else None
+    at = around.at + around.head.name.start
+    here = around.document.source.position(at, at + 1)
+
+    def distance(layer: Layer) -> tuple[int, int]:
+        there = layer.where("name")
+        return (abs(there.line - here.line), abs(there.column - here.column)) if there else (sys.maxsize, 0)
+
+    return min(called, key=distance)
 
 
-def _layer(net: Net, name: str) -> str | None:
+def _layer(layer: Layer | None) -> str | None:
     """A layer's shapes, parameters and costs."""
-    layer = _find(net, name)
     if layer is None:
         return None
     rows = [("reads", _shaped(blob)) for blob in layer.bottoms]
@@ -102,9 +113,8 @@ def _layer(net: Net, name: str) -> str | None:
     return "\n".join([f"layer {layer.name}: {layer.type}", *(f"  {what.ljust(6)}  {text}" for what, text in rows)])
 
 
-def _blob(net: Net, name: str, place: Place) -> str | None:
-    """A blob as the layer of that name reads or makes it."""
-    layer = _find(net, name)
+def _blob(layer: Layer | None, place: Place) -> str | None:
+    """A blob as a layer reads or makes it."""
     if layer is None:
         return None
     blobs = layer.bottoms if place.wants is Wants.BOTTOM else layer.tops

@@ -107,6 +107,19 @@ def test_hover_over_a_blob(net):
     assert "made by  data (DummyData)" in net.hover("net.net", 'bottom: "lab|el"')
 
 
+@pytest.mark.parametrize("form", ["layer relu: ReLU({0}) -> {0}", 'layer {{\n  top: "{0}" bottom: "{0}"\n type: "ReLU" name: "relu" }}'])
+def test_hover_over_layers_of_one_name(editor, form):
+    lines = ["layer data: Input { shape { dim: [2, 3, 8, 8] } }", form.format("data")]
+    lines += ["layer pool: Pooling(data) { kernel_size: 2 stride: 2 }", form.format("pool")]
+    editor.open("one_name.net", "\n".join(lines))
+    first, second = form.format("data"), form.format("pool")
+    marked = [text.replace("relu", "re|lu") for text in (first, second)]
+    assert "layer relu: ReLU\n  reads   data" in editor.hover("one_name.net", marked[0])
+    assert "layer relu#2: ReLU\n  reads   pool" in editor.hover("one_name.net", marked[1])
+    found = editor.hover("one_name.net", second.replace("pool", "po|ol", 1))
+    assert "blob pool  2 x 3 x 4 x 4" in found and "made by  pool (Pooling)\n  read by  relu#2 (ReLU)" in found
+
+
 @pytest.mark.parametrize("marked", ["# |é 🐍", "lay|er fc", "def|aults", ") -|> conv1\nlayer drop1", "fc:| InnerProduct", "\n|}\n"])
 def test_nothing_to_say(net, marked):
     assert net.hover("net.net", marked) is None
