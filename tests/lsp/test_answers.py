@@ -107,7 +107,10 @@ def test_hover_over_a_blob(net):
     assert "made by  data (DummyData)" in net.hover("net.net", 'bottom: "lab|el"')
 
 
-@pytest.mark.parametrize("form", ["layer relu: ReLU({0}) -> {0}", 'layer {{\n  top: "{0}" bottom: "{0}"\n type: "ReLU" name: "relu" }}'])
+IN_PLACE = ("layer relu: ReLU({0}) -> {0}", 'layer {{\n name: "relu" type: "ReLU"\n bottom: "{0}" top: "{0}"\n}}')
+
+
+@pytest.mark.parametrize("form", IN_PLACE)
 def test_hover_over_layers_of_one_name(editor, form):
     lines = ["layer data: Input { shape { dim: [2, 3, 8, 8] } }", form.format("data")]
     lines += ["layer pool: Pooling(data) { kernel_size: 2 stride: 2 }", form.format("pool")]
