@@ -19,6 +19,8 @@ class Python(Layer):
                 raise self.error(f"{field} is missing: it names the Python {'class' if field == 'layer' else 'module'}")
         if not len(self.message.top):
             return []
+        if self.assumed and not bottoms:  # a batch of one, and labels of its size
+            return [(1, *self.assumed)] * len(self.message.top)
         raise self.error(
             f"the shapes of its tops are made by {self.p.module}.{self.p.layer}, code that the compiler does not run",
             hint="for a layer that brings data, use Input with its shape; " + FROM_OUTSIDE,

@@ -16,8 +16,10 @@ layer loss: SoftmaxWithLoss(ip1, label)
 """
 PYTHON = """
 layer data: Python -> data, label { module: "m" layer: "L" }
-layer loss: SoftmaxWithLoss(data, label)
+layer score: Convolution(data) { num_output: 21 kernel_size: 1 }
+layer loss: SoftmaxWithLoss(score, label)
 """
+COMPUTED = "layer image: Input { shape { dim: [1, 3, 8, 8] } }\n" + PYTHON.replace("Python", "Python(image)")
 NOTE = "shapes and costs are not compared: Data data: the size of its images is not known here"
 
 
@@ -91,6 +93,14 @@ def test_data_of_hdf5_files(nets, capsys):
     assert "ip1  num_output  500 -> 400" in told
 
 
+def test_data_of_a_python_class(nets, capsys):
+    """A label for each pixel, as in networks that segment images."""
+    assert run(["diff", *nets(PYTHON, PYTHON.replace("21", "40"))]) == 1
+    told = capsys.readouterr().out
+    assert "shapes and costs are not compared: Python data: the shapes of its tops are made by m.L, code" in told
+    assert "score  num_output  21 -> 40" in told
+
+
 def test_programs_get_no_totals(nets, capsys):
     assert run(["diff", *nets(NET, CHANGED), "--format", "json"]) == 1
     told = json.loads(capsys.readouterr().out)
@@ -120,7 +130,7 @@ def test_with_a_size_given_all_is_compared(nets, capsys):
     [
         (NET.replace("kernel_size: 5", "kernel_size: 999"), "the size of its images is not known here"),
         (NET.replace("Convolution(data)", "Convolution(dta)"), "reads blob dta"),
-        (PYTHON, "code that the compiler does not run"),
+        (COMPUTED, "code that the compiler does not run"),
     ],
 )
 def test_what_fits_no_size_is_an_error(nets, text, said, capsys):
