@@ -42,7 +42,7 @@ class Names:
     def missing(self, reader: int, name: str, at: Position | None, known: Collection[str]) -> Diagnostic:
         """The diagnostic for layer number `reader`, which wants a blob that no layer before it makes."""
         self.explained += 1
-        me = self.message.layer[reader].name
+        me = self.called(reader)
         later = [index for index in self.writers.get(name, ()) if index > reader]
         if later:
             return self.made_later(reader, name, at, later[0])
@@ -57,7 +57,7 @@ class Names:
         return Diagnostic(f"layer {me} reads blob {name}, which no layer makes", at, hint=self.guess(name, known))
 
     def made_elsewhere(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
-        me, other = self.message.layer[reader].name, self.message.layer[maker].name
+        me, other = self.called(reader), self.called(maker)
         text = f"layer {me} reads blob {name}, but layer {other}, which makes it, takes no part in phase {self.state.phase}"
         hint = f"leave layer {me} out of this phase too, or give it another bottom"
         wanted = stages_wanted(self.message.layer[maker], self.state)
@@ -69,15 +69,18 @@ class Names:
         return Diagnostic(text, at, hint=hint, notes=(self.note(other, maker),))
 
     def made_later(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
-        me, other = self.message.layer[reader].name, self.message.layer[maker].name
+        me, other = self.called(reader), self.called(maker)
         notes = (self.note(other, maker),)
         cycle = self.path(reader, maker) if self.explained <= THOROUGH else None
         if cycle:
-            chain = " -> ".join(self.message.layer[index].name for index in [*cycle, reader])
+            chain = " -> ".join(self.called(index) for index in [*cycle, reader])
             hint = "a net must run from its inputs to its outputs: break the circle"
             return Diagnostic(f"the layers go in a circle: {chain}", at, hint=hint, notes=notes)
         text = f"layer {me} reads blob {name}, which layer {other} makes only further down"
         return Diagnostic(text, at, hint=f"layers run in the order of the file: move {other} above {me}", notes=notes)
+
+    def called(self, index: int) -> str:
+        return self.message.layer[index].name or str(index + 1)
 
     def note(self, layer: str, index: int) -> Note:
         return Note(f"layer {layer} is here", self.where(("layer", index)))

@@ -28,7 +28,8 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "ND005": (
         "an include or remove that does not work",
-        "`include` names a file that is not there or that includes itself; `remove layer` names a layer that is not there.",
+        "`include` names a file that is not there or that includes itself; `remove layer` names a layer that is not there; "
+        "or a layer would replace several, that have one name between them in what is included.",
     ),
     "ND101": (
         "a blob that no layer makes",

@@ -334,8 +334,14 @@ class _Binder:
             self.error(f"there is no layer {excerpt(name.name)} to remove", name.start, name.end, hint, code="ND005")
             self.elsewhere = True
 
+        def several(number: int, count: int) -> None:
+            name, span = net.layer[number].name, origins.find(("layer", number, "name"))
+            hint = "give each its own name there, or leave all of them out by remove layer"
+            self.error(f"layer {excerpt(name)} would replace {count} layers of that name", *span, hint, code="ND005")
+            self.elsewhere = True
+
         if self.heritage.count or self.heritage.removals:
-            places = assemble(net, origins, self.heritage, missing)
+            places = assemble(net, origins, self.heritage, missing, several)
             self.broken = {places[number] for number in self.broken if number in places}
 
     # Layers.

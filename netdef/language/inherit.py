@@ -74,12 +74,19 @@ def locate(name: str, folder: Path) -> Path | None:
     return None
 
 
-def assemble(net: Any, origins: Origins, heritage: Inheritance, missing: Callable[[Remove, Iterable[str]], None]) -> dict[int, int]:
+def assemble(
+    net: Any,
+    origins: Origins,
+    heritage: Inheritance,
+    missing: Callable[[Remove, Iterable[str]], None],
+    several: Callable[[int, int], None],
+) -> dict[int, int]:
     """Leave out what is removed or replaced, and put the layers in order. Returns the new numbers of the layers that stay.
 
-    `missing` is told of what cannot be removed, with the names of the layers that could be.
+    `missing` is told of what cannot be removed, with the names of the layers that could be; `several` of the number of a
+    layer that would replace more than one, and how many run together.
     """
-    slots = _slots(net, heritage, missing)
+    slots = _slots(net, heritage, missing, several)
     order = runnable([net.layer[slot.layer] for slot in slots])
     chosen = [slots[index].layer for index in order]
     layers = [net.layer[number] for number in chosen]
@@ -93,7 +100,9 @@ def assemble(net: Any, origins: Origins, heritage: Inheritance, missing: Callabl
     return {number: index for index, number in enumerate(chosen)}
 
 
-def _slots(net: Any, heritage: Inheritance, missing: Callable[[Remove, Iterable[str]], None]) -> list[_Slot]:
+def _slots(
+    net: Any, heritage: Inheritance, missing: Callable[[Remove, Iterable[str]], None], several: Callable[[int, int], None]
+) -> list[_Slot]:
     """The layers that stay, in the order of the files; each in the place of the first one that it replaces."""
     slots: list[_Slot] = []
     named: dict[str, list[_Slot]] = {}
@@ -108,10 +117,14 @@ def _slots(net: Any, heritage: Inheritance, missing: Callable[[Remove, Iterable[
             break
         message = net.layer[number]
         mine = _Slot(len(slots), number, file, message.name, phases(message))
-        others = [slot for slot in named.get(mine.name, ()) if slot.file != file and slot.phases & mine.phases]
+        namesakes = named.get(mine.name, ()) if mine.name else ()
+        others = [slot for slot in namesakes if slot.file != file and slot.phases & mine.phases]
+        together = _together([net.layer[other.layer] for other in others])
+        if together > 1:
+            several(number, together)
         for other in others:
             other.alive = False
-        if others and mine.name:
+        if others:
             mine.place = others[0].place
             slots[mine.place] = mine
         else:
@@ -132,11 +145,21 @@ def _remove(statement: Remove, named: dict[str, list[_Slot]], missing: Callable[
         missing(statement, (other for other, slots in named.items() if slots))
 
 
+def _together(layers: Sequence[Any]) -> int:
+    """How many of some layers run in one phase for certain: stages and levels choose the others."""
+    certain = [phases(one) for one in layers if all(_of_phase_alone(rule) for rule in (*one.include, *one.exclude))]
+    return max(sum(phase in one for one in certain) for phase in BOTH)
+
+
+def _of_phase_alone(rule: Any) -> bool:
+    return [field.name for field, _ in rule.ListFields()] == ["phase"]
+
+
 def phases(layer: Any) -> frozenset[int]:
     """The phases in which a layer may take part, by its rules."""
     if layer.include:
         return frozenset(phase for rule in layer.include for phase in ((rule.phase,) if rule.HasField("phase") else BOTH))
-    alone = {rule.phase for rule in layer.exclude if [field.name for field, _ in rule.ListFields()] == ["phase"]}
+    alone = {rule.phase for rule in layer.exclude if _of_phase_alone(rule)}
     return BOTH - alone
 
 

@@ -138,7 +138,9 @@ def _with_included(document: Document, read: Read, seen: set[Path]) -> Iterator[
 
 def _replaces(one: Standing, other: Standing | None) -> bool:
     """Whether a layer takes the place of one of its name: it stands in another file, and shares a phase."""
-    return other is not None and other.document is not one.document and bool(other.head.phases & one.head.phases)
+    if other is None or not one.head.name.text:
+        return False
+    return other.document is not one.document and bool(other.head.phases & one.head.phases)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -34,6 +34,10 @@ def test_nothing_like_it():
     assert said(INPUT + "layer a: ReLU(zzzzzz)") == ("layer a reads blob zzzzzz, which no layer makes", "")
 
 
+def test_a_layer_without_a_name():
+    assert said(INPUT + "layer { type: 'ReLU' bottom: 'zzzzzz' top: 'a' }")[0] == "layer 2 reads blob zzzzzz, which no layer makes"
+
+
 def test_made_further_down():
     text = INPUT + "layer a: ReLU(b)\nlayer b: TanH(data)"
     assert said(text) == (

@@ -194,6 +194,39 @@ def test_several_files_with_mistakes_in_one_run(folder):
     assert "base.net:7:" in text and "x.net:2:" in text
 
 
+def test_a_layer_replaces_no_more_than_one(folder):
+    base = BASE + "layer act: ReLU(norm1)\nlayer act: TanH(norm1) -> other\n"
+    folder(base, "base.net")
+    variant = 'include "base.net"\nlayer act: Sigmoid(norm1)\n'
+    text = said(folder(variant))
+    assert text.startswith("x.net:2:7: error: layer act would replace 2 layers of that name\n")
+    assert text.endswith("give each its own name there, or leave all of them out by remove layer")
+    assert names(folder('include "base.net"\nremove layer act\nlayer act: Sigmoid(norm1)\n'))[-1] == "act"
+
+
+def test_layers_without_a_name_replace_none(folder):
+    folder(BASE + "layer { type: 'ReLU' bottom: 'fc' top: 'x' } layer { type: 'TanH' bottom: 'x' top: 'y' }", "base.net")
+    net = netdef.load(folder('include "base.net"\nlayer { type: "Sigmoid" bottom: "y" top: "z" }'))
+    assert [layer.type for layer in net.layers[-3:]] == ["ReLU", "TanH", "Sigmoid"]
+
+
+@pytest.mark.parametrize(
+    ("layers", "together"),
+    [
+        ("layer act: ReLU(norm1) test layer act: TanH(norm1) -> other", True),
+        ("train layer act: ReLU(norm1) test layer act: TanH(norm1)", False),
+        ("layer act: ReLU(norm1) { include { stage: 'x' } } layer act: TanH(norm1) { exclude { stage: 'x' } }", False),
+    ],
+)
+def test_a_layer_replaces_the_versions_of_one(folder, layers, together):
+    folder(BASE + layers, "base.net")
+    name = folder('include "base.net"\nlayer act: Sigmoid(norm1)\n')
+    if together:
+        assert "layer act would replace 2 layers of that name" in said(name)
+    else:
+        assert names(name).count("act") == 1
+
+
 def test_what_cannot_be_removed(folder):
     text = said(folder('include "base.net"\nremove layer nrom1'))
     assert text.startswith("x.net:2:14: error: there is no layer nrom1 to remove\n")

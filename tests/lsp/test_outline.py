@@ -114,6 +114,12 @@ def test_included_layers_are_replaced_and_removed_where_they_stand(tmp_path):
     assert found[2].head.phases == {1}
 
 
+def test_layers_without_a_name_replace_none(tmp_path):
+    files = Files(tmp_path, base='layer { type: "ReLU" top: "x" }\nlayer { type: "TanH" top: "y" }\n')
+    text = 'include "base.net"\nlayer { type: "Sigmoid" top: "z" }\n'
+    assert [kind for _, kind in heads(text, files.read, tmp_path / "top.net")] == ["ReLU", "TanH", "Sigmoid"]
+
+
 def test_a_replaced_layer_of_one_phase(tmp_path):
     files = Files(tmp_path, base="train layer a: ReLU(x)\ntest layer a: ReLU(x)\nlayer b: ReLU(a)\n")
     document = Document('include "base.net"\ntest layer a: TanH(x)\n', tmp_path / "top.net")
