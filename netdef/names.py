@@ -60,6 +60,9 @@ class Names:
         me, other = self.called(reader), self.called(maker)
         text = f"layer {me} reads blob {name}, but layer {other}, which makes it, takes no part in phase {self.state.phase}"
         hint = f"leave layer {me} out of this phase too, or give it another bottom"
+        if all(layer.bottom or not takes_part(layer, self.state) for layer in self.message.layer):
+            other_phase = "test" if self.state.phase == "train" else "train"
+            hint = f"no layer brings data in phase {self.state.phase}; --phase {other_phase} looks at the other one"
         wanted = stages_wanted(self.message.layer[maker], self.state)
         if wanted:
             named = " and ".join(map(print_text, wanted))

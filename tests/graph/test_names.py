@@ -73,6 +73,13 @@ def test_of_the_other_phase():
     netdef.parse(text, phase="train")
 
 
+def test_of_a_net_for_one_phase():
+    text = "test " + INPUT + "layer a: ReLU(data)"
+    message, hint = said(text, "train")
+    assert message == "layer a reads blob data, but layer data, which makes it, takes no part in phase train"
+    assert hint == "no layer brings data in phase train; --phase test looks at the other one"
+
+
 def test_of_another_stage():
     text = INPUT + "layer noise: ReLU(data) { include { phase: TEST stage: 'x' stage: 'y' } }\n"
     text += "train layer noise: TanH(data)\nlayer a: ReLU(noise)"
