@@ -455,7 +455,7 @@ class _Binder:
 
     def unknown_type(self, kind: str, span: Span, message: Any = None) -> None:
         hint = did_you_mean(kind, schema.LAYER_TYPES) if self.thorough else ""
-        hint = hint or "a layer of your own is written as type: Python"
+        hint = hint or hints.of_type(kind)
         self.error(f"unknown layer type {excerpt(kind)!r}", *span, hint)
 
     def set_defaults(self, defaults: Defaults) -> None:

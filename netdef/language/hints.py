@@ -78,6 +78,13 @@ def unknown_field(statement: Field, statements: list[Statement], scope: Scope, f
     return message, hint or did_you_mean(name, known) or _all_of(scope)
 
 
+def of_type(kind: str) -> str:
+    """What to write for a layer type that branches of Caffe have and Caffe has not, or for one that nobody knows."""
+    if kind in ("ConvolutionDepthwise", "DepthwiseConvolution"):
+        return "write Convolution with as many groups as channels: group: ..., the same in all else"
+    return "a layer of your own is written as type: Python"
+
+
 def quoted_type(value: Scalar) -> str:
     """The hint for `type: Convolution` or `type: CONVOLUTION` in a layer of the present format."""
     kind = v1_type(value.name) or nearest(value.name, schema.LAYER_TYPES)

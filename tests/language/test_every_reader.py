@@ -201,3 +201,9 @@ def test_check_takes_time_in_proportion(tmp_path, layer):
     with contextlib.redirect_stdout(io.StringIO()):
         run(["check", str(tmp_path / "x.net")])
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize("kind", ["ConvolutionDepthwise", "DepthwiseConvolution"])
+def test_types_of_other_branches(kind):
+    with pytest.raises(NetdefError, match="write Convolution with as many groups as channels"):
+        read_text(f"layer a: {kind}(b)", "x.net", "NetParameter")
