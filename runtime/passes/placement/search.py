@@ -27,7 +27,8 @@ CHANNELS, IMAGES = "channels", "images"
 SPLITS = ("groups", "batch", "hybrid")
 
 Spread = tuple["Region | None", ...]  # which part of a blob each device has
-Demand = tuple[int, Region, bool]  # a device, what it needs of a blob, whether it sends a gradient back
+Demand = tuple[int, Region, bool]  # a device, and what comes to it of a blob; or, if the last is True, what goes back as gradient
+Owed = tuple[Blob, Demand, int]  # a gradient that goes back only if somebody reads what was made of it, and its bytes
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class State:
     bytes: moved in one iteration, and what work done more than once counts for.
     work: the largest share of each layer's multiply-accumulates, summed.
     spreads, demands: of the blobs that are still to be read.
+    owed: by blob that several devices have, and device, what goes back once that device's is read: a copy that nobody reads has no
+        gradient.
     shared: how the parameters lie that several layers share.
     """
 
@@ -75,12 +78,14 @@ class State:
     choices: dict[Layer, Choice] = field(default_factory=dict)
     spreads: dict[Blob, Spread | None] = field(default_factory=dict)  # None: anywhere
     demands: dict[Blob, frozenset[Demand]] = field(default_factory=dict)
+    owed: dict[tuple[Blob, int], frozenset[Owed]] = field(default_factory=dict)
     shared: dict[Parameter, dict[int, Cut | None]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[object, ...]:
         shared = tuple((p, tuple(sorted(cuts.items(), key=lambda item: item[0]))) for p, cuts in self.shared.items())
-        return tuple((blob, spread, self.demands.get(blob)) for blob, spread in self.spreads.items()), shared
+        seen = tuple((blob, spread, self.demands.get(blob)) for blob, spread in self.spreads.items())
+        return seen, frozenset(self.owed.items()), shared
 
     @property
     def cost(self) -> tuple[int, int]:
@@ -264,13 +269,20 @@ class Search:
         shared = self.agreed(state, layer, choice)
         if shared is None:
             return None
-        new = State(state.bytes, state.work, {**state.choices, layer: choice}, dict(state.spreads), dict(state.demands), shared)
-        for index, blob in enumerate(layer.bottoms):
-            back = (layer, index) in self.gradients.bottoms
-            for device, part in enumerate(choice.parts):
-                region = part.bottoms[index] if part is not None else None
+        choices = {**state.choices, layer: choice}
+        new = State(state.bytes, state.work, choices, dict(state.spreads), dict(state.demands), dict(state.owed), shared)
+        copied = bool(choice.tops) and is_copied(choice.tops[0])
+        for device, part in enumerate(choice.parts):
+            owed: set[Owed] = set()
+            for index, (blob, region) in enumerate(zip(layer.bottoms, part.bottoms if part else (), strict=part is not None)):
                 if region is not None:
-                    new.bytes += self._moved(new, blob, device, region, back)
+                    self._send(new, self._moved(new, blob, (device, region, False)))
+                    if (layer, index) in self.gradients.bottoms:
+                        owed |= self._returned(new, blob, device, region)
+            if not copied:
+                self._send(new, owed)
+            elif owed:
+                new.owed |= {(top, device): frozenset(owed) for top in layer.tops}
         new.bytes += self._summed(layer, choice) + self._repeated(layer, choice)
         new.work += largest_share(layer, choice)
         for index, blob in enumerate(layer.tops):
@@ -279,19 +291,32 @@ class Search:
             if self.last_reader.get(blob, layer) is layer:
                 new.spreads.pop(blob, None)
                 new.demands.pop(blob, None)
+                for device in range(self.devices if new.owed else 0):
+                    new.owed.pop((blob, device), None)
         return new
 
-    def _moved(self, state: State, blob: Blob, device: int, region: Region, back: bool) -> int:
-        """Bytes that must come to a device for it to have a region of a blob, and go back as its gradient."""
-        spread = state.spreads[blob]
-        if spread is None:
-            return 0
-        before = state.demands.get(blob, frozenset())
-        if (device, region, True) in before or (device, region, back) in before:
-            return 0
-        state.demands[blob] = before | {(device, region, back)}
+    @staticmethod
+    def _moved(state: State, blob: Blob, demand: Demand) -> set[Owed]:
+        """What must come to a device for it to have a region of a blob, or go back as its gradient, if it has not been sent yet."""
+        spread, (device, region, _) = state.spreads[blob], demand
+        if spread is None or demand in state.demands.get(blob, ()):
+            return set()
         missing = FLOAT_BYTES * lacking(region, spread[device], blob.shape)
-        return missing if (device, region, False) in before or not back else 2 * missing
+        return {(blob, demand, missing)} if missing else set()
+
+    def _returned(self, state: State, blob: Blob, device: int, region: Region) -> set[Owed]:
+        """What goes back as the gradient of a region, and, if this device has one of several copies, of what that was made of."""
+        return self._moved(state, blob, (device, region, True)) | state.owed.get((blob, device), frozenset())
+
+    @staticmethod
+    def _send(state: State, owed: set[Owed]) -> None:
+        """Count bytes, once."""
+        for blob, demand, size in owed:
+            state.bytes += size
+            if blob in state.spreads:
+                state.demands[blob] = state.demands.get(blob, frozenset()) | {demand}
+        if owed and state.owed:
+            state.owed = {where: left for where, others in state.owed.items() if (left := others - owed)}
 
     def _summed(self, layer: Layer, choice: Choice) -> int:
         """Bytes of gradients that are summed over devices, and of weights sent back: both by all but one of the copies."""

@@ -53,6 +53,16 @@ def repeated(ways: Search, choices: dict[Layer, Choice]) -> int:
     return sum(ways._repeated(layer, choice) for layer, choice in choices.items())
 
 
+def counted(ways: Search, net: Net, choices: dict[Layer, Choice]) -> int:
+    """Bytes that the search reckons an assignment to send."""
+    state = State()
+    for layer in net.layers:
+        taken = ways.taken(state, layer, choices[layer])
+        assert taken is not None
+        state = taken
+    return state.bytes - repeated(ways, choices)
+
+
 @pytest.mark.parametrize("first", range(0, 60, 12))
 def test_no_other_assignment_sends_less(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small random nets, each split and two to four devices: nothing is taken from the search but the ways to cut one layer."""
@@ -75,12 +85,59 @@ def test_the_search_counts_what_the_program_sends(seed: int, monkeypatch: pytest
     net = netdef.parse(random_net(seed), phase="train")
     count, split = 2 + seed % 3, SPLITS[seed // 3 % 3]
     ways = search_of(net, count, split)
-    choices, state = ways.run(), State()
-    for layer in net.layers:
-        taken = ways.taken(state, layer, choices[layer])
-        assert taken is not None
-        state = taken
-    assert state.bytes - repeated(ways, choices) == sent(net, count, choices, monkeypatch)
+    choices = ways.run()
+    assert counted(ways, net, choices) == sent(net, count, choices, monkeypatch)
+
+
+UNREAD = """
+force_backward: true
+layer data: Input -> data, label { shape { dim: [1, 2, 8, 8] } shape { dim: 1 } }
+layer a: Convolution(data) { num_output: 3 kernel_size: 1 }
+layer r: ReLU(a)
+%s
+layer c: Convolution(%s, %s) -> c, d { num_output: 9 kernel_size: 3 pad: 1 group: 3 device: 1 }
+layer out: InnerProduct(d) { num_output: 5 }
+"""
+
+
+TWICE = "layer t: TanH(a)\nlayer e: Convolution(t) { num_output: 3 kernel_size: 1 device: 1 }"
+
+
+@pytest.mark.parametrize(
+    "between", [("", "r", "a"), ("layer t: TanH(r)", "t", "a"), ("layer t: Eltwise(r, a)", "t", "a"), (TWICE, "r", "e")]
+)
+@pytest.mark.parametrize(("count", "split"), [(2, "groups"), (3, "batch"), (3, "hybrid"), (4, "groups")])
+def test_of_a_copy_that_nobody_reads_nothing_goes_back(
+    count: int, split: str, between: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one device reads is made on all of them, of a blob that it needs anyhow; the others' have no gradients."""
+    net = netdef.parse(UNREAD % between + LOSS, phase="train")
+    ways = search_of(net, count, split)
+    found = ways.run()
+    least = sent(net, count, found, monkeypatch) + repeated(ways, found)
+    for _, choices in zip(range(MANY), assignments(ways, net.layers, State()), strict=False):
+        size = sent(net, count, choices, monkeypatch)
+        assert counted(ways, net, choices) == size
+        assert size + repeated(ways, choices) >= least
+
+
+def test_what_may_go_back_counts_when_states_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All devices need r, so a is made on all, though cutting it sends less until it is known that a gradient goes back."""
+    text = (
+        "force_backward: true\nlayer data: Input -> data, label { shape { dim: [3, 4, 7, 7] } shape { dim: 3 } }\n"
+        "layer a: LRN(data) { local_size: 51 }\nlayer r: ReLU(a)\n"
+        "layer c0: Convolution(r) { num_output: 1 kernel_size: 7 device: 0 propagate_down: false }\n"
+        "layer c1: Convolution(r) { num_output: 1 kernel_size: 7 device: 1 }\n"
+        "layer c2: Convolution(r) { num_output: 1 kernel_size: 7 device: 2 propagate_down: false }\n"
+        "layer sum: Eltwise(c0, c1, c2)\nlayer out: InnerProduct(sum) { num_output: 5 }\n"
+    )
+    net = netdef.parse(text + LOSS, phase="train")
+    ways = search_of(net, 3, "batch")
+    found = ways.run()
+    assert search.is_copied(found[net.layer("a")].tops[0])
+    least = sent(net, 3, found, monkeypatch) + repeated(ways, found)
+    for choices in assignments(ways, net.layers, State()):
+        assert sent(net, 3, choices, monkeypatch) + repeated(ways, choices) >= least
 
 
 @pytest.mark.parametrize("name", ["alexnet", "caffenet", "googlenet", "nin", "vgg16"])
