@@ -132,7 +132,8 @@ def _inputs(net: Any, origins: Origins, done: Upgrade) -> None:
     if "input" in origins.fields:
         made.fields["top"] = origins.fields["input"]
     _put_first(origins, made)
-    done.notes.append(f"the network's input {', '.join(net.input)} was read as a layer of type Input")
+    were = "input {} was" if len(net.input) == 1 else "inputs {} were"
+    done.notes.append(f"the network's {were.format(', '.join(net.input))} read as a layer of type Input")
 
 
 def _shape_origins(origins: Origins) -> list[Entry]:

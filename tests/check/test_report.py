@@ -88,6 +88,9 @@ def test_old_formats_are_noted_and_no_warning(file, capsys):
     assert run(["check", "--strict", name]) == 0
     out = capsys.readouterr().out
     assert "x.prototxt:1:1: note: the network's input data was read as a layer of type Input [ND224]" in out
+    inputs = "input: 'a' input: 'b' input_dim: [1, 3, 8, 8, 1, 3, 8, 8]\n"
+    assert run(["check", file(inputs + "layer { name: 's' type: 'Silence' bottom: 'a' bottom: 'b' }")]) == 0
+    assert "note: the network's inputs a, b were read as a layer of type Input" in capsys.readouterr().out
 
 
 def test_colours_leave_the_words(file):
