@@ -26,12 +26,11 @@ class Names:
         self.readers: dict[str, list[int]] = {}
         self.absent: dict[str, int] = {}  # written by a layer that does not take part
         self.explained = 0
-        unstaged: dict[str, int] = {}  # written by a layer that lacks a stage only
+        unstaged: dict[str, int] = {}  # written by a layer that lacks a stage only, which is the likelier one
         for index, layer in enumerate(message.layer):
             if not takes_part(layer, state):
-                lists = (self.absent, unstaged) if stages_wanted(layer, state) else (self.absent,)
-                for makers in lists:
-                    makers.update((top, index) for top in layer.top)
+                makers = unstaged if stages_wanted(layer, state) else self.absent
+                makers.update((top, index) for top in layer.top)
                 continue
             for top in layer.top:
                 self.writers.setdefault(top, []).append(index)

@@ -210,9 +210,8 @@ CODES: dict[str, tuple[str, str]] = {
         "sizes that stand in the data alone",
         "A layer's shapes come from a database, an HDF5 file or a Python class: the net may be good, and what follows from its "
         "shapes is not checked; `netdef diff` compares all the rest, if it finds a size that fits. Every command that takes a net "
-        "can be given them: "
-        "--set NAME.transform_param.crop_size=28 (and "
-        "--set NAME.transform_param.force_gray=true for images of one channel), or, for any layer that brings data, "
+        "can be given them: --set NAME.transform_param.crop_size=28 (and --set NAME.transform_param.force_gray=true for images of "
+        "one channel), or, for any layer that brings data, "
         "--set NAME.type=Input --set 'NAME.shape=[{dim: [64, 1, 28, 28]}, {dim: 64}]'. For the first net of a diff, "
         "`netdef convert` takes the same and writes a file.",
     ),
