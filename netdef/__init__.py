@@ -8,7 +8,7 @@ _HOMES = {
     "NetdefError": "netdef.language.diagnostics",
     "OldFormatWarning": "netdef.language.diagnostics",
     "Position": "netdef.language.diagnostics",
-    "Net": "netdef.graph",
+    "Net": "netdef.graph.net",
     "load": "netdef.loading",
     "parse": "netdef.loading",
     "load_solver": "netdef.solver_file",

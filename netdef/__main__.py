@@ -1,5 +1,5 @@
 """`python -m netdef` is `netdef`."""
 
-from netdef.cli import main
+from netdef.cli.main import main
 
 main()

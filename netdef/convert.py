@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from netdef.find import find_net
 from netdef.fmt import formatted
-from netdef.kinds import SOLVER, kind_of
 from netdef.language import Bound, NetdefError, print_message, read_file, read_text
 from netdef.language.files import MOST_TEXT
-from netdef.units import plural
-from netdef.writing import write_over
+from netdef.language.find import find_net
+from netdef.language.kinds import SOLVER, kind_of
+from netdef.language.units import plural
+from netdef.language.writing import write_over
 
 TEXT = {".net": "net", ".prototxt": "prototxt", ".pbtxt": "prototxt", ".txt": "prototxt"}
 BINARY = (".caffemodel", ".binaryproto", ".pb")
@@ -47,7 +47,7 @@ def convert(source: str, target: str, weights: bool | None = None, overrides: Ma
     bound = read_file(path, "NetParameter")
     message = bound.message
     if overrides:
-        from netdef.overrides import Overrides
+        from netdef.graph.overrides import Overrides
 
         Overrides(bound.position).apply(message, overrides)
         bound = Bound(message, bound.filename)

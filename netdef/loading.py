@@ -6,16 +6,16 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from netdef.build import build
-from netdef.find import find_net
+from netdef.graph.build import build
+from netdef.graph.phases import state_of, takes_part
 from netdef.language import NetdefError, read_file, read_text
-from netdef.rules import state_of, takes_part
+from netdef.language.find import find_net
 
 if TYPE_CHECKING:
-    from netdef.build import Where
-    from netdef.graph import Net, Shape
+    from netdef.graph.build import Where
+    from netdef.graph.layer import Path
+    from netdef.graph.net import Net, Shape
     from netdef.language import Bound, Diagnostic, Position
-    from netdef.layers.base import Path
 
 
 def load(
@@ -30,7 +30,7 @@ def load(
     ----------
     path: a .net, .prototxt or .caffemodel file, or a name such as "alexnet".
     phase: "train" or "test"; by default what the file's `state` says, else test.
-    overrides: fields to change, {"conv1.num_output": 64}; see netdef/overrides.py.
+    overrides: fields to change, {"conv1.num_output": 64}; see netdef/graph/overrides.py.
     batch_size: images in a batch, for every source of the net.
 
     Raises
@@ -96,13 +96,13 @@ class Opened:
         for layer in self.message.layer:
             layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph
         if overrides:
-            from netdef.overrides import Overrides
+            from netdef.graph.overrides import Overrides
 
             changed = Overrides(self.where)
             changed.apply(self.message, overrides)
             self.where = changed.where
         if batch_size is not None:
-            from netdef.overrides import set_batch_size
+            from netdef.graph.overrides import set_batch_size
 
             set_batch_size(self.message, batch_size)
 
@@ -118,7 +118,7 @@ class Opened:
 
 def with_batch_size(net: Net, batch_size: int) -> Net:
     """The same net with another number of images in a batch, for every source of the net."""
-    from netdef.overrides import set_batch_size
+    from netdef.graph.overrides import set_batch_size
 
     message = type(net.message)()
     message.CopyFrom(net.message)

@@ -9,13 +9,13 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from netdef.find import model_names, models_folder, shown
-from netdef.graph import shape_text
+from netdef.graph.net import shape_text
+from netdef.language.find import model_names, models_folder, shown
+from netdef.language.units import decimal, thousands
 from netdef.loading import load
-from netdef.units import decimal, thousands
 
 if TYPE_CHECKING:
-    from netdef.graph import Net
+    from netdef.graph.net import Net
 
 FORMATS = ("text", "json")
 WIDTH = 126  # columns where no terminal says otherwise

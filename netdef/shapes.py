@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netdef.garbage import uncollected
-from netdef.graph import shape_text
-from netdef.towers import towers
-from netdef.units import binary, decimal, thousands
+from netdef.graph.net import shape_text
+from netdef.graph.towers import towers
+from netdef.language.garbage import uncollected
+from netdef.language.units import binary, decimal, thousands
 
 if TYPE_CHECKING:
-    from netdef.graph import Blob, Net, Shape
-    from netdef.layers.base import Layer
+    from netdef.graph.layer import Layer
+    from netdef.graph.net import Blob, Net, Shape
 
 FORMATS = ("text", "json", "yaml", "csv")
 WIDTH = 120  # columns of the table at most, as far as shortening long names can make it so

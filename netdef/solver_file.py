@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from netdef.find import find_beside, models_folder, shown
 from netdef.language import Bound, read_file
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.find import find_beside, models_folder, shown
 from netdef.language.spelling import did_you_mean
-from netdef.units import plural, times
+from netdef.language.units import plural, times
 
 TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
 REGULARIZATIONS = ("L1", "L2")

@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "CpuDevice": "runtime.devices.cpu",
-    "Executable": "runtime.executable",
-    "Program": "runtime.program",
+    "CpuDevice": "runtime.machine.cpu.device",
+    "Executable": "runtime.machine.executable",
+    "Program": "runtime.ir.program",
     "Solver": "runtime.solver.solver",
-    "compile": "runtime.compiler",
-    "compile_program": "runtime.compiler",
+    "compile": "runtime.machine.compile",
+    "compile_program": "runtime.compiler.pipeline",
 }
 __all__ = sorted(_HOMES)
 

@@ -22,7 +22,7 @@ from runtime.data.photos import PhotoSamples
 from runtime.data.prefetch import Prefetcher
 from runtime.data.settings import PHOTOS, Resize, Settings
 from runtime.data.source import Samples
-from runtime.kernels.cpu.image_transform import image_transform, scratch_floats
+from runtime.ops.images.cpu import image_transform, scratch_floats
 
 RUNS = 5
 CROP = 227

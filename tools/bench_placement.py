@@ -20,8 +20,8 @@ import netdef
 import runtime
 from netdef.schema import message_class
 from runtime.data import open_source
-from runtime.devices.cpu import available_cores
-from runtime.executable import Executable
+from runtime.machine.cpu.device import available_cores
+from runtime.machine.executable import Executable
 from runtime.solver.update import sgd
 
 SPEED, MEMORY = 0.95, 0.55

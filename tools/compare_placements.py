@@ -24,10 +24,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import netdef
-from netdef.graph import Parameter
+from netdef.graph.net import Parameter
 from netdef.language.printer import print_message
 from runtime import Solver
-from runtime.devices.open import device_names
+from runtime.machine.open import device_names
 
 SOLVER = 'base_lr: {rate} lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 max_iter: 1000000 random_seed: 1'
 ON = [f"{devices}/{split}" for devices in ("cpu:0,cpu:1", "cpu:0-2", "cpu:0-3") for split in ("groups", "batch", "hybrid")]

@@ -28,9 +28,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from netdef.cli import run
-from netdef.find import models_folder
+from netdef.cli.main import run
 from netdef.language import NetdefError, print_message, read_file
+from netdef.language.find import models_folder
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 from netdef.layers import LAYERS as LAYER_CLASSES
 from netdef.schema import message_class

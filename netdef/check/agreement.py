@@ -5,9 +5,9 @@ from __future__ import annotations
 from netdef.check.reach import learns, losses
 from netdef.check.registry import Findings, both_nets, error, warning
 from netdef.diff.settings import compared
-from netdef.graph import Net, shape_text
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net, shape_text
 from netdef.language.diagnostics import Note
-from netdef.layers.base import Layer
 
 APART = {"dropout_ratio", "use_global_stats", "top_k", "moving_average_fraction", "engine"}  # may well differ
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdef.check.registry import Findings, each_net, error, warning
-from netdef.graph import Net
+from netdef.graph.net import Net
 from netdef.layers.data import BUILTIN, ImageData, Samples
 
 

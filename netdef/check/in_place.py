@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from netdef.check.reach import losses
 from netdef.check.registry import Findings, each_net, warning
-from netdef.graph import Net
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net
 from netdef.language.diagnostics import Note
-from netdef.layers.base import Layer
 
 # As Caffe computes gradients. (Facts from Caffe's layers: which arrays each Backward reads.)
 READS_ITS_BOTTOM = {"AbsVal", "BNLL", "Clip", "Convolution", "Deconvolution", "InnerProduct", "LRN", "Log", "MVN", "Power"}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from netdef.check.registry import Findings, each_net, setting, warning
-from netdef.graph import Net
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net
 
 PASSING = ("Dropout", "Flatten", "Reshape", "Split")  # linear, as far as this goes
 

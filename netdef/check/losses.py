@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdef.check.registry import Findings, each_net, warning
-from netdef.graph import Net
+from netdef.graph.net import Net
 
 TAKES = {"SoftmaxWithLoss": "Softmax", "InfogainLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 

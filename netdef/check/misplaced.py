@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdef.check.registry import Findings, each_net, warning
-from netdef.graph import Net
+from netdef.graph.net import Net
 from netdef.layers.data import Samples
 from netdef.layers.eltwise import Eltwise
 from netdef.schema import LAYER_TYPES

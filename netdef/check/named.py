@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netdef.find import find_beside
 from netdef.language import Bound
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded
+from netdef.language.find import find_beside
 from netdef.language.origins import Origins
 from netdef.loading import Opened, open_net
 from netdef.solver_file import state_overrides

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from netdef.check.registry import Findings, each_net, warning
-from netdef.graph import Net
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net
 from netdef.language.diagnostics import Note
-from netdef.layers.base import Layer
 
 
 @each_net

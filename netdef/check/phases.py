@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdef.check.registry import Findings, both_nets, each_net, warning
-from netdef.graph import Net
+from netdef.graph.net import Net
 
 
 @both_nets

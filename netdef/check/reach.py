@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netdef.graph import Blob, Net
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
+from netdef.graph.net import Blob, Net
 
 # The bottoms that get no gradient, as in Caffe; -1 is the last one.
 NO_GRADIENT: dict[str, tuple[int, ...]] = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from netdef.language.diagnostics import Diagnostic, Note, Position
 
 if TYPE_CHECKING:
-    from netdef.graph import Net
-    from netdef.layers.base import Layer
+    from netdef.graph.layer import Layer
+    from netdef.graph.net import Net
 
 Findings = Iterator[Diagnostic]
 

@@ -10,7 +10,7 @@ from netdef.check.codes import CODES
 from netdef.check.run import Report
 from netdef.language.diagnostics import Diagnostic
 from netdef.language.source import Position
-from netdef.units import plural
+from netdef.language.units import plural
 
 FORMATS = ("text", "json", "sarif")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -25,13 +25,13 @@ from netdef.check import (
 )
 from netdef.check.named import Run, named
 from netdef.check.registry import BOTH_NETS, EACH_NET, SOLVERS
-from netdef.garbage import uncollected
-from netdef.graph import Net
-from netdef.kinds import SOLVER, kind_of, kind_of_text
+from netdef.graph.layer import ONLY_DATA_TELLS
+from netdef.graph.net import Net
 from netdef.language import Bound, read_text
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded, in_order
+from netdef.language.garbage import uncollected
+from netdef.language.kinds import SOLVER, kind_of, kind_of_text
 from netdef.language.source import Position
-from netdef.layers.base import ONLY_DATA_TELLS
 from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, read_solver
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from netdef.check.reach import losses
 from netdef.check.registry import Findings, error, solvers, warning
-from netdef.graph import Net
+from netdef.graph.net import Net
 from netdef.language.diagnostics import Position
 from netdef.solver_file import NETS, POLICIES
 

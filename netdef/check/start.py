@@ -7,11 +7,11 @@ from typing import Any
 
 from netdef.check.reach import behind, learns, losses
 from netdef.check.registry import Findings, each_net, error, setting, warning
-from netdef.fillers import FILLERS, SPARSE
-from netdef.graph import Net
+from netdef.graph.layer import Layer, Path
+from netdef.graph.net import Net
 from netdef.language.spelling import did_you_mean
-from netdef.layers.base import Layer, Path
 from netdef.schema import is_repeated
+from netdef.schema.filler_types import FILLERS, SPARSE
 
 WEIGHTED = ("Convolution", "Deconvolution", "InnerProduct", "Embed", "LSTM", "RNN")
 

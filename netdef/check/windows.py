@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdef.check.registry import Findings, each_net, warning
-from netdef.graph import Net
+from netdef.graph.net import Net
 from netdef.layers.convolution import Convolution
 from netdef.layers.pooling import Pooling
 from netdef.layers.window import sizes

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from netdef.diff.rising import rising
 from netdef.diff.roots import Roots, grounded
 from netdef.diff.units import Pair, Unit, units
-from netdef.graph import Net
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net
 
 LARGEST = 160_000  # pairs of layers that are weighed in one table; beyond, layers are matched by name alone
 NAMED, NAMED_ALIKE = 1.5, 4.0  # what a common name is worth; where all names are in both nets, they are meant

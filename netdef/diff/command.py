@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.diff import solvers, text, weights
 from netdef.diff.difference import PHASES, Difference, difference
-from netdef.garbage import uncollected
-from netdef.graph import Net, Shape
-from netdef.kinds import NET, SOLVER, WEIGHTS, kind_of
+from netdef.graph.layer import ONLY_DATA_TELLS
+from netdef.graph.net import Net, Shape
 from netdef.language.diagnostics import NetdefError
-from netdef.layers.base import ONLY_DATA_TELLS
+from netdef.language.garbage import uncollected
+from netdef.language.kinds import NET, SOLVER, WEIGHTS, kind_of
 
 if TYPE_CHECKING:
     from netdef.loading import Opened

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from netdef.diff.align import Match, align
 from netdef.diff.settings import Change, changed, compared
-from netdef.graph import Blob, Net, Totals, shape_text
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
+from netdef.graph.net import Blob, Net, Totals, shape_text
+from netdef.graph.towers import towers
+from netdef.language.units import binary, decimal, plural, thousands
 from netdef.shapes import output_text
-from netdef.towers import towers
-from netdef.units import binary, decimal, plural, thousands
 
 COSTS = {"parameters": thousands, "macs": decimal, "activations": binary}  # how each is written
 COUNTS: dict[str, Callable[[Layer], int]] = {

@@ -8,7 +8,7 @@ from typing import Any
 from netdef.diff.compare import Compared
 from netdef.diff.difference import Difference
 from netdef.diff.findings import Finding
-from netdef.graph import Totals
+from netdef.graph.net import Totals
 
 
 def render(difference: Difference) -> str:

@@ -10,7 +10,7 @@ from netdef.diff.align import Match
 from netdef.diff.compare import Compared, compare_nets
 from netdef.diff.findings import Finding, findings
 from netdef.diff.settings import Change
-from netdef.graph import Net, Totals
+from netdef.graph.net import Net, Totals
 
 PHASES = ("test", "train")  # the order in which they are told
 

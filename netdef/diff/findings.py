@@ -10,9 +10,9 @@ from netdef.diff.align import Match
 from netdef.diff.compare import COSTS, COUNTS, FACTS, Compared, weights_text
 from netdef.diff.order import Reordered, reordered
 from netdef.diff.settings import Change
-from netdef.graph import shape_text
-from netdef.layers.base import Layer
-from netdef.units import plural
+from netdef.graph.layer import Layer
+from netdef.graph.net import shape_text
+from netdef.language.units import plural
 
 WORDS = {"LRN": "normalisation", "BatchNorm": "batch normalisation", "Pooling": "pooling", "Convolution": "convolution",
          "InnerProduct": "inner product", "Dropout": "dropout"}  # fmt: skip

@@ -14,8 +14,8 @@ from netdef.diff.lanes import rows
 from netdef.diff.solvers import SolverDifference
 from netdef.diff.text import percent
 from netdef.diff.weights import WeightsDifference
-from netdef.layers.base import Layer
-from netdef.units import binary, decimal, plural, thousands
+from netdef.graph.layer import Layer
+from netdef.language.units import binary, decimal, plural, thousands
 
 ROW, BOX, LANE, GAP = 30, 24, 196, 96  # pixels of the drawing: a row, a box, a column of boxes, the space between the columns
 LETTERS = 7.2  # pixels of a letter, for shortening

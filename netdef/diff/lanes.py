@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netdef.diff.align import Match
 from netdef.diff.compare import Compared
 from netdef.diff.rising import rising
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
 
 CONTEXT = 1  # unchanged layers shown beside changed ones
 SHORTEST = 3  # unchanged layers that are worth folding

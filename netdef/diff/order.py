@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netdef.diff.align import Match
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
 
 LONGEST = 12  # layers in such a run
 

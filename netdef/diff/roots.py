@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netdef.diff.units import Pair, Unit
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
 
 
 class Roots:

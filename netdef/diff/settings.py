@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from netdef.graph import shape_text
+from netdef.graph.layer import Layer
+from netdef.graph.net import shape_text
 from netdef.language.printer import print_float
-from netdef.layers.base import Layer
 from netdef.schema import is_repeated
 
 # Names and wiring are compared by what they mean; rules of phases have been resolved; weights are not the graph's.

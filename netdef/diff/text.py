@@ -11,8 +11,8 @@ from netdef.diff.difference import Difference
 from netdef.diff.findings import Facts, Finding, Row, summed
 from netdef.diff.solvers import SolverDifference
 from netdef.diff.weights import WeightsDifference
-from netdef.graph import Totals
-from netdef.units import binary, decimal, thousands
+from netdef.graph.net import Totals
+from netdef.language.units import binary, decimal, thousands
 
 WIDTH = 120  # columns where no terminal says otherwise
 NARROWEST = 40  # columns that a line is given at the least

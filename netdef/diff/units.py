@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from netdef.diff.settings import settings
-from netdef.graph import Net
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net
 
 Pair = tuple["Unit | None", "Unit | None"]
 PLAIN = {"stride": 1, "pad": 0, "dilation": 1}

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from netdef.diff.findings import Facts, Finding, Row
-from netdef.graph import Net, Shape, shape_text
+from netdef.graph.net import Net, Shape, shape_text
 from netdef.language.diagnostics import NetdefError
 
 Shapes = dict[str, tuple[Shape, ...]]  # by the layer's name, one for each parameter

@@ -11,7 +11,7 @@ from netdef.draw.layout import Box, Layout, Link, arrange
 from netdef.draw.stages import Drawing, Stage
 from netdef.draw.theme import shortened, text_width
 from netdef.draw.words import costs, doing, followers, output
-from netdef.units import plural
+from netdef.language.units import plural
 
 WIDTH, WIDEST, HEIGHT = 228.0, 300.0, 60.0  # wider than the first where names need it
 _PAD = 12.0  # from a box's side to its text

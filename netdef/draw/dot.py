@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from netdef.draw.stages import Drawing, Stage, Wire
 from netdef.draw.theme import KINDS, LIGHT, mix
 from netdef.draw.words import costs, doing, followers, headline, share
-from netdef.units import binary
+from netdef.language.units import binary
 
 
 def dot(drawing: Drawing, devices: Sequence[str] = ()) -> str:

@@ -11,7 +11,7 @@ from netdef.draw.layout import Box, Link, Point, arrange
 from netdef.draw.stages import Drawing
 from netdef.draw.theme import text_width
 from netdef.draw.words import share
-from netdef.units import binary
+from netdef.language.units import binary
 
 _RANK_GAP, _GAP = 44.0, 80.0
 _END = 158.0  # width of losses and results: there are several side by side, and little to say of each

@@ -15,12 +15,12 @@ from netdef.draw.stages import Drawing, drawing_of
 from netdef.draw.theme import KINDS, text_width
 from netdef.draw.volumes import volumes
 from netdef.draw.words import facts, headline, plain
-from netdef.garbage import uncollected
 from netdef.language.diagnostics import NetdefError
-from netdef.writing import write_over
+from netdef.language.garbage import uncollected
+from netdef.language.writing import write_over
 
 if TYPE_CHECKING:
-    from netdef.graph import Net
+    from netdef.graph.net import Net
 
 FORMATS = ("svg", "html", "png", "dot")
 STYLES = ("auto", "volumes", "cards")

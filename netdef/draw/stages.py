@@ -8,10 +8,10 @@ from math import prod
 from typing import Any
 
 from netdef.draw.theme import kind_of
-from netdef.graph import BYTES_PER_ELEMENT, Blob, Net, Shape
-from netdef.layers.base import Layer
+from netdef.graph.layer import Layer
+from netdef.graph.net import BYTES_PER_ELEMENT, Blob, Net, Shape
+from netdef.graph.towers import towers
 from netdef.shapes import output_text
-from netdef.towers import towers
 
 MOST_TOWERS = 4  # with more, as in ResNeXt, the groups are told, not drawn
 

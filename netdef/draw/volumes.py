@@ -15,7 +15,7 @@ from netdef.draw.layout import Box, Link, arrange
 from netdef.draw.stages import Drawing, Stage, Wire
 from netdef.draw.theme import shortened, text_width
 from netdef.draw.words import doing, followers, output, window
-from netdef.units import decimal
+from netdef.language.units import decimal
 
 Point = tuple[float, float]
 _RANK_GAP, _GAP = 18.0, 16.0

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from netdef.draw.stages import Drawing, Stage
-from netdef.graph import Net
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net
 from netdef.language.printer import print_message
-from netdef.layers.base import Layer
+from netdef.language.units import binary, decimal, plural, thousands
 from netdef.shapes import describe, output_text
-from netdef.units import binary, decimal, plural, thousands
 
 
 def headline(net: Net) -> tuple[str, str]:

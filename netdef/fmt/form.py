@@ -13,9 +13,9 @@ from netdef.fmt.included import with_included
 from netdef.fmt.items import Item, items_of
 from netdef.fmt.layout import render
 from netdef.fmt.lists import gathered, spread
-from netdef.garbage import uncollected
-from netdef.kinds import SOLVER, kind_of_text
 from netdef.language import Bound, NetdefError, parse, read_text
+from netdef.language.garbage import uncollected
+from netdef.language.kinds import SOLVER, kind_of_text
 from netdef.language.nodes import Field, Statement
 
 NET, PROTOTXT = "net", "prototxt"

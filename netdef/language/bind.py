@@ -23,8 +23,8 @@ from netdef.language.parser import Tree, parse
 from netdef.language.scalars import MisfitError, convert
 from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import did_you_mean, one_of_namesakes
+from netdef.language.units import binary
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
-from netdef.units import binary
 
 THOROUGH = 200  # findings that get a hint; nobody reads more of them, and a hint costs a search through all names
 
@@ -301,8 +301,8 @@ class _Binder:
 
     def read(self, path: FilePath, value: Scalar) -> Tree | None:
         """A file that is included, its offsets behind those of all others; None if it cannot be read."""
-        from netdef.find import shown
         from netdef.language.files import MOST_TEXT, text_of_file
+        from netdef.language.find import shown
 
         at = self.source.position(value.start, value.end)
         name = str(shown(path))

@@ -16,13 +16,13 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from netdef import schema
-from netdef.garbage import uncollected
 from netdef.language.bind import Bound, bind
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.garbage import uncollected
 from netdef.language.parser import parse
 from netdef.language.source import Position, Source
+from netdef.language.units import binary
 from netdef.schema import upgrade
-from netdef.units import binary
 
 _BINARY_ENDINGS = (".caffemodel", ".binaryproto", ".solverstate")
 _KINDS = {

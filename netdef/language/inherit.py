@@ -63,7 +63,7 @@ class _Slot:
 
 def locate(name: str, folder: Path) -> Path | None:
     """The file that `include` names: beside the file that includes it, else one of the models; None if there is none."""
-    from netdef.find import models_folder
+    from netdef.language.find import models_folder
 
     for path in (folder / name, models_folder() / name, models_folder() / f"{name}.net"):
         try:

@@ -1,8 +1,9 @@
 """Every layer type by its name: what it computes, the shapes it makes, what it learns and what it costs.
 
-One file per family; runtime/layers has the same file names for how each runs.
+One file a family; runtime/ops has a room a family for how each runs.
 """
 
+from netdef.graph.layer import LAYERS, Layer
 from netdef.layers import (
     accuracy,
     concat,
@@ -27,7 +28,6 @@ from netdef.layers import (
     sink,
     softmax,
 )
-from netdef.layers.base import LAYERS, Layer
 
 __all__ = [
     "LAYERS",

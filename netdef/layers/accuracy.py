@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from math import prod
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import AlongAxis, Layer, layer
-from netdef.layers.cuts import Same
+from netdef.graph.cuts import Same
+from netdef.graph.layer import AlongAxis, Layer, layer
+from netdef.graph.net import Shape, shape_text
 
 
 @layer("Accuracy")

@@ -6,10 +6,10 @@ from functools import cached_property
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
-from netdef.graph import Shape
-from netdef.layers.base import ANY, Layer, layer, shapes_disagree
-from netdef.layers.cuts import Part, Region, Regions, Run, Same, joined, length, overlap, shifted
-from netdef.units import plural, times
+from netdef.graph.cuts import Part, Region, Regions, Run, Same, joined, length, overlap, shifted
+from netdef.graph.layer import ANY, Layer, layer, shapes_disagree
+from netdef.graph.net import Shape
+from netdef.language.units import plural, times
 
 
 def piece(region: Region, along: Run, shift: int) -> Region | None:

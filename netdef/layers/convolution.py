@@ -6,11 +6,11 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import ANY, AlongAxis, ParameterShape, layer
-from netdef.layers.cuts import Cut, Cuts, Part, Region, Regions, Run, Same
+from netdef.graph.cuts import Cut, Cuts, Part, Region, Regions, Run, Same
+from netdef.graph.layer import ANY, AlongAxis, ParameterShape, layer
+from netdef.graph.net import Shape, shape_text
+from netdef.language.units import plural
 from netdef.layers.window import check_positive, convolved, deconvolved, sizes, spatial
-from netdef.units import plural
 
 
 class Window(AlongAxis):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import isfinite
 from typing import ClassVar
 
-from netdef.graph import Shape
-from netdef.layers.base import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
-from netdef.layers.cuts import Source
+from netdef.graph.cuts import Source
+from netdef.graph.layer import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
+from netdef.graph.net import Shape
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
 BUILTIN_SIZE = 256  # their images' sides, in pixels

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netdef.graph import Shape
-from netdef.layers.base import Layer, layer
-from netdef.layers.cuts import Same
+from netdef.graph.cuts import Same
+from netdef.graph.layer import Layer, layer
+from netdef.graph.net import Shape
 
 
 @layer("Dropout")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netdef.graph import Shape
-from netdef.layers.base import ANY, Layer, enum_name, layer, per_image, shapes_disagree
-from netdef.layers.cuts import Same
+from netdef.graph.cuts import Same
+from netdef.graph.layer import ANY, Layer, enum_name, layer, per_image, shapes_disagree
+from netdef.graph.net import Shape
 
 
 @layer("Eltwise")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from netdef.graph import Shape
-from netdef.layers.base import AlongAxis, Layer, ParameterShape, images, layer
-from netdef.layers.cuts import Cut, Cuts, Part, Region, Regions, Same, region_of
+from netdef.graph.cuts import Cut, Cuts, Part, Region, Regions, Same, region_of
+from netdef.graph.layer import AlongAxis, Layer, ParameterShape, images, layer
+from netdef.graph.net import Shape
 
 
 class RowCuts(Cuts):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import ANY, Layer, ParameterShape, layer
-from netdef.layers.cuts import Cuts, Part, Regions, Source, region_of
+from netdef.graph.cuts import Cuts, Part, Regions, Source, region_of
+from netdef.graph.layer import ANY, Layer, ParameterShape, layer
+from netdef.graph.net import Shape, shape_text
 
 
 class Declared(Layer):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from math import prod
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import AlongAxis, Layer, enum_name, layer
+from netdef.graph.layer import AlongAxis, Layer, enum_name, layer
+from netdef.graph.net import Shape, shape_text
 
 
 class Loss(Layer):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import Layer, enum_name, layer, per_image
-from netdef.layers.cuts import Cuts, Part, Region, Regions, Same, even_cuts, region_of
+from netdef.graph.cuts import Cuts, Part, Region, Regions, Same, even_cuts, region_of
+from netdef.graph.layer import Layer, enum_name, layer, per_image
+from netdef.graph.net import Shape, shape_text
 
 
 class Neighbours(Cuts):

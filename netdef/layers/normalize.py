@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netdef.graph import Shape
-from netdef.layers.base import Layer, ParameterShape, layer, per_image
-from netdef.layers.cuts import Cuts, PerChannel, Same
+from netdef.graph.cuts import Cuts, PerChannel, Same
+from netdef.graph.layer import Layer, ParameterShape, layer, per_image
+from netdef.graph.net import Shape
 
 
 @layer("BatchNorm")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from math import prod
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import Layer, enum_name, layer
-from netdef.layers.cuts import Cuts, Same
+from netdef.graph.cuts import Cuts, Same
+from netdef.graph.layer import Layer, enum_name, layer
+from netdef.graph.net import Shape, shape_text
 from netdef.layers.window import check_positive, pooled, sizes, spatial
 
 

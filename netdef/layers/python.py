@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netdef.graph import Shape
-from netdef.layers.base import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
+from netdef.graph.layer import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
+from netdef.graph.net import Shape
 
 
 @layer("Python")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import prod
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import Layer, ParameterShape, layer
-from netdef.units import plural
+from netdef.graph.layer import Layer, ParameterShape, layer
+from netdef.graph.net import Shape, shape_text
+from netdef.language.units import plural
 
 
 class Recurrent(Layer):

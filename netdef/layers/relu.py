@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netdef.graph import Shape
-from netdef.layers.base import Layer, ParameterShape, layer
-from netdef.layers.cuts import PerChannel
+from netdef.graph.cuts import PerChannel
+from netdef.graph.layer import Layer, ParameterShape, layer
+from netdef.graph.net import Shape
 from netdef.schema import message_class
 
 

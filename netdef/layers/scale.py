@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import Layer, ParameterShape, layer, per_image
-from netdef.layers.cuts import Cut, Cuts, Part, Regions, region_of
+from netdef.graph.cuts import Cut, Cuts, Part, Regions, region_of
+from netdef.graph.layer import Layer, ParameterShape, layer, per_image
+from netdef.graph.net import Shape, shape_text
 from netdef.schema import message_class
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from netdef.graph import Shape, shape_text
-from netdef.layers.base import ANY, AlongAxis, Layer, layer
-from netdef.layers.cuts import Same
-from netdef.units import plural
+from netdef.graph.cuts import Same
+from netdef.graph.layer import ANY, AlongAxis, Layer, layer
+from netdef.graph.net import Shape, shape_text
+from netdef.language.units import plural
 
 
 @layer("Split")

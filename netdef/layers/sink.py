@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netdef.graph import Shape
-from netdef.layers.base import ANY, Layer, layer
-from netdef.layers.cuts import Idle
+from netdef.graph.cuts import Idle
+from netdef.graph.layer import ANY, Layer, layer
+from netdef.graph.net import Shape
 
 
 @layer("Silence")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netdef.layers.base import Layer
+    from netdef.graph.layer import Layer
 
 
 def convolved(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from lsprotocol import types
 
 from netdef.check.run import Report, check_text
-from netdef.graph import Net
+from netdef.graph.net import Net
 from netdef.language.files import unsaved
 from netdef.lsp.document import Document
 from netdef.lsp.findings import Findings

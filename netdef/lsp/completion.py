@@ -9,15 +9,15 @@ from typing import Any
 from lsprotocol import types
 
 from netdef import reference
-from netdef.fillers import FILLERS
-from netdef.find import model_names
-from netdef.graph import Net, shape_text
+from netdef.graph.net import Net, shape_text
+from netdef.language.find import model_names
 from netdef.language.vocabulary import HEAD
 from netdef.layers import LAYERS
 from netdef.lsp.document import Document, Units
 from netdef.lsp.outline import Read, layers, surrounding
 from netdef.lsp.place import Place, Wants
 from netdef.schema import LAYER_TYPES
+from netdef.schema.filler_types import FILLERS
 from netdef.solver_file import POLICIES, REGULARIZATIONS, TYPES
 
 MOST = 200  # names of blobs or layers offered at once; while the word grows, others come

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from netdef.find import shown
-from netdef.kinds import SOLVER, kind_of_text
+from netdef.language.find import shown
+from netdef.language.kinds import SOLVER, kind_of_text
 from netdef.language.source import Position, Source
 
 Units = Callable[[str], int]  # how many units of the protocol a piece of text takes

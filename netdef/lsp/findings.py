@@ -9,9 +9,9 @@ from lsprotocol import types
 
 from netdef.language.diagnostics import Diagnostic
 from netdef.language.source import Position
+from netdef.language.units import plural
 from netdef.lsp.document import Document, Units, range_of
 from netdef.lsp.outline import statements
-from netdef.units import plural
 
 _SEVERITIES = {
     "error": types.DiagnosticSeverity.Error,

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from netdef.explain import Devices, explain
-from netdef.graph import Blob, Net, shape_text
+from netdef.graph.layer import Layer
+from netdef.graph.net import Blob, Net, shape_text
 from netdef.language.diagnostics import NetdefError
+from netdef.language.units import binary, decimal, thousands
 from netdef.layers import LAYERS
-from netdef.layers.base import Layer
 from netdef.lsp.outline import Standing
 from netdef.lsp.place import Place, Wants
 from netdef.reference import fields
-from netdef.units import binary, decimal, thousands
 
 WIDTH = 84  # columns; the windows that editors show it in are narrow
 Nets = Mapping[str, Net]  # by phase

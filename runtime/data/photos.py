@@ -25,7 +25,7 @@ from zlib import crc32
 
 from PIL import Image
 
-from netdef.find import models_folder
+from netdef.language.find import models_folder
 from runtime.data.color import color_shift
 from runtime.data.draws import WINDOW, Draws, below, between
 from runtime.data.files import EPOCHS_KEPT, MODES, augment

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.executable import Executable
-from runtime.program import Buffer, Instruction
+from runtime.ir.program import Buffer, Instruction
+from runtime.machine.executable import Executable
 
 LISTS = ("forward", "backward", "update")
 

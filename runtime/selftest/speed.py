@@ -10,15 +10,15 @@ from typing import Any
 
 from netdef.loading import load
 from netdef.schema import message_class
-from runtime.cards import Limits
-from runtime.compiler import compile
-from runtime.costs import Cost, launches, plain, total
-from runtime.devices.options import CudaOptions
-from runtime.executable import Executable
-from runtime.program import Instruction
+from runtime.ir.program import Instruction
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.compile import compile
+from runtime.machine.costs import Cost, launches, plain, total
+from runtime.machine.executable import Executable
+from runtime.machine.limits import Limits
+from runtime.machine.yardstick import measured_limits
 from runtime.selftest.agreement import write_noise
 from runtime.solver.update import sgd
-from runtime.yardstick import measured_limits
 
 LISTS = ("forward", "backward", "update")
 

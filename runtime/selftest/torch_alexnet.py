@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from runtime.devices.cuda_cards import first_line
+from runtime.machine.cuda.cards import first_line
 
 WARM_UP = 5  # runs in which cuDNN looks for its fastest ways
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netdef.loading import load
-from runtime.devices.options import CudaOptions
+from runtime.kernels.cuda.options import CudaOptions
 from runtime.solver.solver import Solver
 
 # With a rate of 0.01 AlexNet's losses rise at first, and after ten iterations the last bits of the first weights are 3% of the way.

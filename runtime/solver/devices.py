@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.devices.open import Choice, default_devices
+from runtime.machine.open import Choice, default_devices
 
 
 def choose_devices(given: str | None, solver: Any) -> Choice:

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import netdef
-from netdef.find import find_beside
-from netdef.graph import Net
+from netdef.graph.net import Net
+from netdef.graph.overrides import Setting
 from netdef.language import read_text
 from netdef.language.diagnostics import NetdefError
-from netdef.overrides import Setting
+from netdef.language.find import find_beside
 from netdef.solver_file import check_solver, load_solver, state_overrides
 
 MESSAGE = "<message>"

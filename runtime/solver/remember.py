@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runtime.parts import Parts
-from runtime.program import Buffer, Instruction, Program
+from runtime.ir.program import Buffer, Instruction, Program
+from runtime.machine.parts import Parts
 from runtime.solver.results import SHOWN, losses_of, shown_of
 
 if TYPE_CHECKING:
-    from netdef.graph import Blob
+    from netdef.graph.net import Blob
 
 ROUNDS = 1024  # runs that are remembered
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from runtime.solver.files import replacing
+from runtime.machine.files import replacing
 
 FORMAT = 1  # of the third file
 HDF5 = ".h5"

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
-from runtime.compiler import compile, compile_beside
+from runtime.compiler.pipeline import compile_beside
 from runtime.data import open_source
 from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
-from runtime.devices.options import CudaOptions
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.compile import compile
+from runtime.machine.hdf5 import h5py_module
 from runtime.solver.devices import choose_devices
-from runtime.solver.hdf5 import h5py_module
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
@@ -33,8 +34,8 @@ from runtime.solver.testing import run_test
 from runtime.solver.update import sgd
 
 if TYPE_CHECKING:
-    from netdef.graph import Net, Parameter
-    from runtime.executable import Executable
+    from netdef.graph.net import Net, Parameter
+    from runtime.machine.executable import Executable
 
 
 HOLD_OUT = 5  # of the images given as `data`, each class's 1st, 6th ... are for testing only

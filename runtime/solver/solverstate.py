@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
-from runtime.solver import hdf5, wire
-from runtime.solver.files import replacing
-from runtime.solver.weights import contents
+from runtime.machine import hdf5, wire
+from runtime.machine.files import replacing
+from runtime.machine.weights import contents
 
 # SolverState's fields (netdef/schema/solver.proto).
 ITER, LEARNED_NET, HISTORY, CURRENT_STEP = 1, 2, 3, 4

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runtime.data import Source
-    from runtime.executable import Executable
+    from runtime.machine.executable import Executable
 
 Opener = Callable[[Any, int], "Source"]  # takes a data layer and the run's seed
 

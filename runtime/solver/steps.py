@@ -15,7 +15,7 @@ from runtime.solver.results import numbers, shown_of
 from runtime.solver.smoothing import SmoothedLoss
 
 if TYPE_CHECKING:
-    from runtime.executable import Executable
+    from runtime.machine.executable import Executable
 
 
 class Step:

@@ -10,7 +10,7 @@ from runtime.solver.remember import ROUNDS
 from runtime.solver.results import TestResult, accuracy_names, numbers, shown_of, total_loss
 
 if TYPE_CHECKING:
-    from runtime.executable import Executable
+    from runtime.machine.executable import Executable
 
 
 def run_test(

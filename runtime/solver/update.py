@@ -17,12 +17,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
+from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cpu.jit import blocks
-from runtime.program import Buffer, Instruction, Program
 from runtime.solver.remember import remember_losses
 
 if TYPE_CHECKING:
-    from netdef.graph import Parameter
+    from netdef.graph.net import Parameter
 
 TYPES = ("SGD",)
 OLD_TYPES = {

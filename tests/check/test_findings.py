@@ -262,7 +262,7 @@ def test_a_net_beside_its_solver_is_told_of_once(tmp_path):
 
 def test_the_zoo_is_clean():
     from netdef.check.run import files_of
-    from netdef.find import models_folder
+    from netdef.language.find import models_folder
 
     names = files_of([str(models_folder())])
     assert len(names) >= 17
@@ -432,7 +432,7 @@ def test_test_nets_in_the_solver(tmp_path):
 
 
 def test_settings_of_the_command_line_reach_every_net(tests_of_their_own, tmp_path):
-    from netdef.overrides import settings_of
+    from netdef.graph.overrides import settings_of
 
     tests_of_their_own()
     found = check(str(tmp_path / "solver.txt"), settings_of(["fc.num_output=0"])).findings

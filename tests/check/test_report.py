@@ -3,7 +3,7 @@
 import json
 
 from netdef.check import CODES
-from netdef.cli import run
+from netdef.cli.main import run
 
 WARNING = """layer data: Input -> data, label { shape { dim: [4, 8] } shape { dim: 4 } }
 layer fc: InnerProduct(data) { num_output: 5 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from netdef.kinds import kind_of, outer_words
+from netdef.language.kinds import kind_of, outer_words
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from netdef.cli import run
-from runtime.solver.weights import read_weights
+from netdef.cli.main import run
+from runtime.machine.weights import read_weights
 from tests.cli import images
 
 

@@ -7,8 +7,8 @@ import warnings
 
 import pytest
 
-from netdef.cli import commands, run
-from netdef.find import models_folder
+from netdef.cli.main import commands, run
+from netdef.language.find import models_folder
 
 ROOT = models_folder().parent
 

@@ -11,10 +11,10 @@ import pytest
 
 import netdef
 import runtime
-from netdef.cli import run
-from runtime.commands.compile import report
-from runtime.devices.open import different
-from runtime.solver.weights import read_weights
+from netdef.cli.compile import report
+from netdef.cli.main import run
+from runtime.machine.open import different
+from runtime.machine.weights import read_weights
 from tests.solver.nets import IMAGES, SOLVER
 
 ROOT = Path(__file__).parents[2]

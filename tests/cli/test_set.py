@@ -5,9 +5,9 @@ import json
 import click
 import pytest
 
-from netdef.cli import commands, run
-from netdef.find import models_folder
-from runtime.commands.train import Command, Options
+from netdef.cli.main import commands, run
+from netdef.cli.train import Command, Options
+from netdef.language.find import models_folder
 
 TAKERS = [
     name
@@ -69,7 +69,7 @@ def test_diff_shows_what_it_changes(capsys):
 
 
 def test_a_run_is_resumed_with_its_settings(tmp_path):
-    from netdef.overrides import settings_of
+    from netdef.graph.overrides import settings_of
 
     settings = settings_of(["conv1.num_output=9", "data.source=my photos"])
     command = Command("lenet", "solver", Options(overrides=settings))

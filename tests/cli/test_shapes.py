@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 import netdef
-from netdef.cli import run
-from netdef.find import models_folder
+from netdef.cli.main import run
+from netdef.language.find import models_folder
+from netdef.language.units import binary, decimal
 from netdef.shapes import WIDTH, describe, render
-from netdef.units import binary, decimal
 
 SMALL = """
 name: "small"

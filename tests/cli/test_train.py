@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from netdef.cli import run
-from runtime.commands.train import otherwise
+from netdef.cli.main import run
+from netdef.cli.train import otherwise
+from runtime.machine.weights import read_weights
 from runtime.solver.log import read_log
 from runtime.solver.solverstate import read_solverstate
-from runtime.solver.weights import read_weights
 from tests.solver.nets import IMAGES, SOLVER
 
 ROOT = Path(__file__).parents[2]

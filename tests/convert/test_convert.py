@@ -7,10 +7,10 @@ import pytest
 
 import netdef
 from netdef import NetdefError
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.convert import convert
-from netdef.find import models_folder
 from netdef.language import read_file
+from netdef.language.find import models_folder
 
 MODEL = "tests/goldens/files/snap_iter_4.caffemodel"
 

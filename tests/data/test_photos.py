@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from netdef.find import models_folder
+from netdef.language.find import models_folder
 from runtime.data.draws import Draws
 from runtime.data.photos import PhotoSamples
 from runtime.data.settings import PHOTOS, Settings

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import netdef
 from netdef import NetdefError
-from netdef.build import build
 from netdef.diff import difference, render
 from netdef.diff.compare import FACTS
+from netdef.graph.build import build
 from netdef.loading import Opened
 from netdef.schema import LAYER_TYPES
 from tests.diff.nets import read

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from netdef import schema
-from netdef.cli import coloured, run
+from netdef.cli.main import coloured, run
 
 GOLDENS = "tests/goldens/files"
 

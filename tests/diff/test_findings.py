@@ -200,7 +200,7 @@ def test_rates_and_the_net_as_a_whole():
 
 def test_a_blob_of_one_name_is_told_by_what_makes_it(tmp_path, capsys):
     """A layer in place that comes after its reader: what is read has the name that it had."""
-    from netdef.cli import run
+    from netdef.cli.main import run
 
     (tmp_path / "a.net").write_text('include "lenet"\nremove layer relu1\nlayer relu1: ReLU(ip1) -> ip1\n')
     assert run(["diff", "lenet", str(tmp_path / "a.net")]) == 1

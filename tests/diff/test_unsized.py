@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from netdef.cli import run
+from netdef.cli.main import run
 
 NET = """
 train layer data: Data -> data, label { source: "train_lmdb" batch_size: 64 transform_param { scale: 0.00390625 } }

@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 import pytest
 
 import netdef
-from netdef.cli import run
+from netdef.cli.draw import spread as spread_over
+from netdef.cli.main import run
 from netdef.draw import render
 from netdef.draw.stages import drawing_of
 from netdef.draw.theme import LIGHT
-from netdef.layers.base import Layer
-from runtime.commands.draw import spread as spread_over
+from netdef.graph.layer import Layer
 
 SVG = "{http://www.w3.org/2000/svg}"
 

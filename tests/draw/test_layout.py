@@ -7,9 +7,9 @@ import pytest
 
 import netdef
 from netdef import NetdefError
+from netdef.cli.draw import spread
 from netdef.draw.layout import Box, Link, arrange, columns_in_order, in_given_order
 from netdef.draw.stages import drawing_of
-from runtime.commands.draw import spread
 
 BOX = Box(100, 40)
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 import netdef
 from netdef.draw import draw
-from netdef.find import models_folder
+from netdef.language.find import models_folder
 
 FILLERS = 'weight_filler { type: "gaussian" std: 0.01 } bias_filler { value: 1 }'
 

@@ -13,13 +13,13 @@ from PIL import Image, ImageFont
 
 import netdef
 from netdef import NetdefError
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.draw import draw, render
 from netdef.draw.cards import WIDEST, WIDTH
 from netdef.draw.picture import MOST_SOLIDS
 from netdef.draw.svg import colours
 from netdef.draw.theme import DARK, KINDS, LIGHT, mix, shortened, text_width
-from netdef.find import model_names
+from netdef.language.find import model_names
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = """

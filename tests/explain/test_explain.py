@@ -7,9 +7,9 @@ import pytest
 
 from netdef import NetdefError
 from netdef.check.codes import CODES
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.explain import WIDTH, explain, layers
-from netdef.find import models_folder
+from netdef.language.find import models_folder
 from netdef.layers import LAYERS
 from netdef.reference import common_fields, fields, own_fields
 from netdef.schema import LAYER_TYPES, descriptor_of
@@ -168,8 +168,8 @@ def test_the_command(capsys):
 def test_it_answers_at_once_and_without_arrays():
     """In processor time: the clock on the wall is also that of whatever else runs here."""
     code = (
-        "import sys, time\nfrom netdef.cli import run\nrun(['explain', 'LRN'])\nrun(['layers'])\n"
-        "print([name for name in ('numpy', 'numba', 'runtime.lowering') if name in sys.modules], time.process_time())"
+        "import sys, time\nfrom netdef.cli.main import run\nrun(['explain', 'LRN'])\nrun(['layers'])\n"
+        "print([name for name in ('numpy', 'numba', 'runtime.ir.builder') if name in sys.modules], time.process_time())"
     )
     best = 9.0
     for _ in range(3):

@@ -3,11 +3,11 @@
 import json
 import re
 
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.explain import layers
 from netdef.layers import LAYERS
 from netdef.reference import layer_type
-from runtime.support import devices_by_class
+from runtime.ops.support import devices_by_class
 
 
 def test_every_type_stands_in_the_list_once():
@@ -33,7 +33,7 @@ def test_sentences_end_where_they_should():
 
 
 def test_the_devices_are_those_that_have_lowerings_and_kernels():
-    from runtime.lowering import runnable_types
+    from runtime.ops.registry import runnable_types
 
     found = devices_by_class()
     assert [name for name in sorted(LAYERS) if LAYERS[name].__name__ in found] == runnable_types()
@@ -41,7 +41,7 @@ def test_the_devices_are_those_that_have_lowerings_and_kernels():
 
 
 def test_a_family_without_kernels_for_cards_runs_on_the_cpu_alone(monkeypatch, tmp_path):
-    import runtime.support
+    import runtime.ops.support
 
     for path, text in {
         "layers/a.py": "@lowers(A)\n", "layers/b.py": "@lowers(B, gradients=())\n@lowers(C)\n", "layers/d.py": "@lowers(D)\n",
@@ -49,5 +49,5 @@ def test_a_family_without_kernels_for_cards_runs_on_the_cpu_alone(monkeypatch, t
     }.items():  # fmt: skip
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    monkeypatch.setattr(runtime.support, "_FOLDER", tmp_path)
+    monkeypatch.setattr(runtime.ops.support, "_FOLDER", tmp_path)
     assert devices_by_class() == {"A": ("cpu",), "B": ("cpu", "gpu"), "C": ("cpu", "gpu"), "D": ("cpu", "gpu")}

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.fmt.files import MOST_COMPARED
 
 BAD = "layer a:ReLU(x)   {negative_slope:1}"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netdef.find import models_folder
 from netdef.fmt import formatted
 from netdef.fmt.comments import comments_of
 from netdef.language import read_text
+from netdef.language.find import models_folder
 from tests.fmt.texts import LONG, meaning
 
 V1 = "tests/goldens/files/v1.prototxt"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 
 import netdef
-from netdef.find import models_folder
 from netdef.fmt import formatted
 from netdef.fmt.comments import comments_of
 from netdef.language import NetdefError, print_message, read_file
+from netdef.language.find import models_folder
 from tests.fmt.texts import LONG, long_layers, meaning, nets, parses
 
 MODELS = sorted(models_folder().glob("*.net"))

@@ -268,7 +268,7 @@ def test_ten_thousand_layers_take_ten_times_a_thousand():
             f"layer c{i}: Convolution(c{i - 1}) {{ num_output: 4 kernel_size: 3 pad: 1 }}\n" if i else "layer c0: ReLU(data)\n"
             for i in range(count)
         )
-        from netdef.build import build
+        from netdef.graph.build import build
         from netdef.language import read_text
 
         bound = read_text(text, "t.net", "NetParameter")

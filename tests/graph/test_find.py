@@ -3,7 +3,7 @@
 import pytest
 
 import netdef
-from netdef.find import find_beside, find_net, model_names
+from netdef.language.find import find_beside, find_net, model_names
 
 
 def test_models_are_found_by_name(tmp_path, monkeypatch):

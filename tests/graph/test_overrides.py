@@ -3,7 +3,7 @@
 import pytest
 
 import netdef
-from netdef.overrides import settings_of
+from netdef.graph.overrides import settings_of
 
 TEXT = """
 layer data: Input { shape { dim: 2 dim: 4 dim: 8 dim: 8 } }

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from netdef import NetdefError
-from netdef.writing import write_over
+from netdef.language.writing import write_over
 
 
 def test_a_new_file_has_usual_permissions(tmp_path):

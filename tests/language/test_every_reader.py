@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import netdef
 from netdef import schema
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.language import NetdefError, files, parser, read_text
 from tools.fuzz_language import KINDS, commands_for, outcome
 

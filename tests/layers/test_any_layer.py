@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netdef import NetdefError
-from netdef.build import build
+from netdef.graph.build import build
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, message_class
 

@@ -4,7 +4,7 @@ import pytest
 from one_layer import complaint, net_of
 
 import netdef
-from netdef.layers.base import FROM_OUTSIDE
+from netdef.graph.layer import FROM_OUTSIDE
 
 PHOTOS = 'source: "builtin:photos" batch_size: 4'
 

@@ -8,7 +8,7 @@ HURRIED = """
 import sys
 from netdef.lsp import checking
 checking.PAUSE = 0.02
-from netdef.cli import run
+from netdef.cli.main import run
 sys.exit(run(["lsp", "--stdio"]))
 """
 

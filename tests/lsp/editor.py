@@ -7,7 +7,7 @@ from lsprotocol import types
 from pygls import uris
 from pygls.lsp.client import LanguageClient
 
-from netdef.find import models_folder
+from netdef.language.find import models_folder
 
 ROOT = models_folder().parent
 WAIT = 30  # seconds, where an answer takes a fraction of one

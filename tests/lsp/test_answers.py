@@ -4,8 +4,8 @@ import pytest
 from lsprotocol import types
 
 from netdef.explain import explain
-from netdef.find import model_names, models_folder
 from netdef.fmt.form import formatted
+from netdef.language.find import model_names, models_folder
 from netdef.layers import LAYERS
 from netdef.lsp.hover import WIDTH
 from tests.lsp.editor import applied
@@ -39,7 +39,7 @@ def net(editor):
 
 
 def devices():
-    from runtime.support import devices_by_class
+    from runtime.ops.support import devices_by_class
 
     return devices_by_class()
 
@@ -214,7 +214,7 @@ def test_values(editor, text, labels):
 
 
 def test_recipes_are_those_that_fill(editor):
-    from runtime.fillers import FILLERS
+    from runtime.ops.random_fill.fillers import FILLERS
 
     found = proposals(editor, 'layer x: Convolution(a) { weight_filler { type: "|" } }')
     assert set(found) == set(FILLERS)

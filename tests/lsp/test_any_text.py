@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netdef.find import models_folder
 from netdef.language import NetdefError
+from netdef.language.find import models_folder
 from netdef.lsp import symbols
 from netdef.lsp.completion import complete
 from netdef.lsp.document import Document, utf16

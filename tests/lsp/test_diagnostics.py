@@ -3,7 +3,7 @@
 import pytest
 from lsprotocol.types import DiagnosticSeverity, DiagnosticTag, PositionEncodingKind
 
-from netdef.find import models_folder
+from netdef.language.find import models_folder
 
 DATA = "layer data: Input { shape { dim: [1, 3, 8, 8] } }\n"
 GOOD = DATA + "layer conv: Convolution(data) { num_output: 4 kernel_size: 3 }\n"

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from lsprotocol import types
 
 import netdef.lsp
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.lsp import server as module
 from netdef.lsp.document import Document
 from tests.lsp.editor import ROOT, Editor
@@ -117,14 +117,14 @@ def test_without_the_library(monkeypatch, capsys):
 
 
 def test_the_help_says_what_it_does():
-    from netdef.cli import commands
+    from netdef.cli.main import commands
 
     said = CliRunner().invoke(commands, ["lsp", "--help"]).output
     assert "language server" in said and "netdef-compiler[lsp]" in said
 
 
 def test_other_commands_do_not_pay_for_it():
-    code = "import sys, netdef.cli; netdef.cli.run(['shapes', 'lenet']); sys.exit('pygls' in sys.modules)"
+    code = "import sys, netdef.cli.main; netdef.cli.main.run(['shapes', 'lenet']); sys.exit('pygls' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, timeout=60).returncode == 0
 
 

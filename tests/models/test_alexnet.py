@@ -8,9 +8,9 @@ import numpy
 import pytest
 
 import netdef
-from netdef.find import model_names, models_folder
+from netdef.graph.towers import towers
+from netdef.language.find import model_names, models_folder
 from netdef.solver_file import load_solver
-from netdef.towers import towers
 
 GOLDEN = Path(__file__).parents[1] / "goldens" / "nets" / "bvlc_alexnet.npz"
 

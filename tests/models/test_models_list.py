@@ -5,8 +5,8 @@ from subprocess import run as run_process
 from sys import executable
 from time import perf_counter
 
-from netdef.cli import run
-from netdef.find import model_names, models_folder
+from netdef.cli.main import run
+from netdef.language.find import model_names, models_folder
 from netdef.models_list import about, models, render
 
 

@@ -5,9 +5,9 @@ import re
 import pytest
 
 import netdef
-from netdef.find import model_names, models_folder
+from netdef.graph.towers import towers
+from netdef.language.find import model_names, models_folder
 from netdef.shapes import GEMM_TYPES
-from netdef.towers import towers
 
 # Parameters, and the multiply-accumulates of one image in convolutions and inner products, in testing.
 TOTALS = {

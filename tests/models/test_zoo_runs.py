@@ -5,7 +5,7 @@ import pytest
 
 import netdef
 import runtime
-from netdef.find import model_names
+from netdef.language.find import model_names
 
 FEW = {"fc6.num_output": 32, "fc7.num_output": 32}
 SMALL = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.devices.cpu import load_kernels
-from runtime.kernels.registry import CPU_KERNELS
+from runtime.kernels.cpu.registry import CPU_KERNELS
+from runtime.machine.cpu.device import load_kernels
 
 Shape = tuple[int, ...]
 

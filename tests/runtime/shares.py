@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from netdef.layers.cuts import even_cuts
+from netdef.graph.cuts import even_cuts
 
 Backward = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # of x, dy and the number of groups
 

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from netdef import NetdefError, fillers
+from netdef import NetdefError
+from netdef.schema import filler_types as fillers
 from netdef.schema import message_class
-from runtime.fillers import CHUNK, FILLERS, fan, fill
+from runtime.ops.random_fill.fillers import CHUNK, FILLERS, fan, fill
 
 
 def filled(shape, text_type, seed=1, name="conv1/0", **fields):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import netdef
-from runtime.compiler import compile_program
-from runtime.passes.fuse import fuse
-from runtime.program import Buffer, Instruction, Program
+from runtime.compiler.passes.fuse import fuse
+from runtime.compiler.pipeline import compile_program
+from runtime.ir.program import Buffer, Instruction, Program
 
 NET = netdef.parse("layer data: Input { shape { dim: 2 dim: 3 dim: 8 dim: 8 } }\nlayer r: ReLU(data)\n")
 CONV = "layer data: Input { shape { dim: 2 dim: 3 dim: 8 dim: 8 } }\nlayer c: Convolution(data) { num_output: 4 kernel_size: 3 }\n"

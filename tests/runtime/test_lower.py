@@ -6,7 +6,7 @@ import pytest
 
 import netdef
 import runtime
-from runtime.program import Program
+from runtime.ir.program import Program
 
 DATA = "layer data: Input -> data, label { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } }\n"
 

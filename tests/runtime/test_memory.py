@@ -7,7 +7,7 @@ import pytest
 
 import runtime
 from netdef.schema import message_class
-from runtime.memory import Memory
+from runtime.machine.memory import Memory
 from runtime.solver.update import sgd
 from tests.runtime.devices.networks import LENET, inputs, parse
 

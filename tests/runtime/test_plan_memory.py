@@ -4,7 +4,7 @@ import pytest
 
 import netdef
 import runtime
-from runtime.program import Buffer, Program
+from runtime.ir.program import Buffer, Program
 
 NET = """
 layer data: Input -> data, label { shape { dim: 4 dim: 3 dim: 16 dim: 16 } shape { dim: 4 } }

@@ -4,9 +4,9 @@ import pytest
 from PIL import Image
 
 from netdef import NetdefError
-from netdef.cli import run
-from runtime.plot import draw, title_of
+from netdef.cli.main import run
 from runtime.solver.log import JsonLog, read_log
+from runtime.solver.plot import draw, title_of
 
 
 @pytest.fixture
@@ -55,6 +55,6 @@ def test_nothing_to_draw(tmp_path, capsys):
     assert "log.jsonl" in capsys.readouterr().err
     (tmp_path / "log.jsonl").write_text('{"event":"start","iteration":0}\n')
     with pytest.raises(NetdefError, match="no iterations yet"):
-        from runtime.plot import plot
+        from runtime.solver.plot import plot
 
         plot(tmp_path)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from runtime.devices.cpu import Workers
+from runtime.machine.cpu.device import Workers
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])

@@ -6,7 +6,7 @@ import pytest
 
 import netdef
 from netdef import schema
-from netdef.cli import run
+from netdef.cli.main import run
 from netdef.language import NetdefError, print_message, read_file, read_text
 from netdef.schema.upgrade import upgrade
 

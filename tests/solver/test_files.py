@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from netdef import NetdefError
-from runtime.solver import files
-from runtime.solver.files import replacing
+from runtime.machine import files
+from runtime.machine.files import replacing
 
 
 def test_the_new_file_takes_the_name(tmp_path):
@@ -55,7 +55,7 @@ LIMITED = """
 import numpy as np, resource, signal, sys
 from types import SimpleNamespace
 from netdef import NetdefError
-from runtime.solver.weights import write_weights
+from runtime.machine.weights import write_weights
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 from netdef.schema import message_class

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import runtime
+from runtime.machine.weights import read_weights
 from runtime.solver.display import Reporter
 from runtime.solver.loop import Clock, TrainingLoop, display_interval
-from runtime.solver.weights import read_weights
 from tests.cli import images
 
 

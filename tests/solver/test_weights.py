@@ -9,8 +9,8 @@ import pytest
 
 from netdef import NetdefError
 from netdef.schema import message_class
-from runtime.solver import wire
-from runtime.solver.weights import fit_weights, read_weights, write_weights
+from runtime.machine import wire
+from runtime.machine.weights import fit_weights, read_weights, write_weights
 
 SHAPES = {"conv1": [(4, 3, 3, 3), (4,)], "conv2": [(6, 2, 3, 3), (6,)], "fc": [(5, 150), (5,)]}
 

@@ -1,6 +1,6 @@
 """The CUDA device's table of kernels: instruction name -> the launches and matrix products that carry it out.
 
-An instruction's plan (runtime/kernels/cuda/*.py) is a function of the shapes of its arrays and of its constants, named like the CPU
+An instruction's plan (runtime/ops/*/cuda.py) is a function of the shapes of its arrays and of its constants, named like the CPU
 kernel and with the same parameters, less CPU_ONLY, which are the CPU's own ways.  It touches no device:
 
     for step in plan("lrn_forward", [Operand.of(x), Operand.of(y)], constants).steps:   # a Launch or a Gemm each
@@ -15,17 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from inspect import signature
 from math import prod
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
 
-from runtime.devices.options import DEFAULT_WORKSPACE
-from runtime.program import ITEM_BYTES
+from runtime.ir.program import ITEM_BYTES
+from runtime.kernels.cuda.options import DEFAULT_WORKSPACE
+from runtime.kernels.rooms import OPS, load_rooms
 
 FOLDER = Path(__file__).parent
 WORKSPACE = "workspace"  # as a pointer: the device's workspace
@@ -58,11 +57,11 @@ class Launch:
 
     Parameters
     ----------
-    file: in this folder.
+    file: of a room of runtime/ops.
     function: with its template arguments, a C++ name expression.
     pointers: the kernel's first parameters.  A constant given by name is a float32 array, which the device holds a copy of.
     scalars: the kernel's other parameters, each of the NumPy type that has the C++ type's size.
-    work: bytes that it moves and its floating point operations, where it is not all of an instruction (runtime/costs.py).
+    work: bytes that it moves and its floating point operations, where it is not all of an instruction (runtime/machine/costs.py).
     """
 
     file: str
@@ -138,9 +137,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {}  # of each plan
 
 @cache
 def load_plans() -> None:
-    """Import every file of this folder, each of which registers its plans."""
-    for module in iter_modules([str(FOLDER)]):
-        import_module(f"runtime.kernels.cuda.{module.name}")
+    """Import every room's cuda.py, each of which registers its plans."""
+    load_rooms("cuda")
 
 
 def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], workspace: int = DEFAULT_WORKSPACE) -> Plan:
@@ -159,9 +157,10 @@ def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], w
 
 @cache
 def source(file: str) -> str:
-    """A file's text with the files of this folder that it includes written out, so that it stands alone."""
+    """A kernel file's text with the headers of this folder that it includes written out, so that it stands alone."""
+    path = next(OPS.glob(f"*/{file}"), FOLDER / file)
     lines = []
-    for line in (FOLDER / file).read_text().splitlines():
+    for line in path.read_text().splitlines():
         if line.startswith('#include "'):
             lines.append(source(line.split('"')[1]))
         else:

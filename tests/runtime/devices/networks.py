@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.devices.options import CudaOptions
+from runtime.kernels.cuda.options import CudaOptions
 from runtime.solver.solver import Solver
 
 ALEXNET = """

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 
 import netdef
-from netdef.cli import run
-from runtime import yardstick
-from runtime.commands import selftest
-from runtime.devices import cuda_cards, cuda_gemm
-from runtime.devices.cuda import CudaDevice
-from runtime.devices.open import describe, open_device
+from netdef.cli.main import run, selftest
+from runtime.machine import yardstick
+from runtime.machine.cuda import cards as cuda_cards
+from runtime.machine.cuda import gemm as cuda_gemm
+from runtime.machine.cuda.device import CudaDevice
+from runtime.machine.open import describe, open_device
 from runtime.selftest import torch_alexnet
 from runtime.selftest.nets import KINDS, Sizes
 from runtime.selftest.report import torch_text
@@ -147,8 +147,8 @@ def test_a_toolkit_that_is_not_there(machine: Callable[..., Cards], monkeypatch:
     else:
         monkeypatch.setattr(ctypes, "CDLL", missing)
         monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs", SimpleNamespace(cublas=None))
-        for name in ("cuda", "cuda_gemm", "listing"):
-            monkeypatch.setattr(import_module(f"runtime.devices.{name}"), "load_library", REAL_LOADER)
+        for name in ("cuda.device", "cuda.gemm", "listing"):
+            monkeypatch.setattr(import_module(f"runtime.machine.{name}"), "load_library", REAL_LOADER)
     says = f"no GPU can be used: {library} cannot be loaded (libnvrtc.so.12: cannot open shared object file)"
     assert run(["devices"]) == 0
     assert f"gpu    {says}\n       it comes with CUDA's toolkit: pip install" in capsys.readouterr().out
@@ -240,7 +240,7 @@ def test_a_card_without_graphs_is_told_in_one_line(machine: Callable[..., Cards]
 
 
 def compare(a: str, b: str, iteration: int) -> None:
-    from runtime.solver.weights import read_weights
+    from runtime.machine.weights import read_weights
 
     one, other = (read_weights(f"{folder}/small_iter_{iteration}.caffemodel") for folder in (a, b))
     for layer, arrays in one.items():

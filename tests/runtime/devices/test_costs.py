@@ -8,10 +8,10 @@ import pytest
 
 import netdef
 from netdef import NetdefError
-from runtime.cards import CARDS, Limits, find_limits
-from runtime.compiler import compile_program
-from runtime.costs import Cost, launches, plain, total
-from runtime.devices.options import DEFAULT_WORKSPACE
+from runtime.compiler.pipeline import compile_program
+from runtime.kernels.cuda.options import DEFAULT_WORKSPACE
+from runtime.machine.costs import Cost, launches, plain, total
+from runtime.machine.limits import CARDS, Limits, find_limits
 from runtime.solver.update import sgd
 
 BATCH = 16
@@ -20,7 +20,7 @@ FLOAT = 4
 
 @pytest.fixture(scope="module")
 def alexnet():
-    solver = netdef.load_solver(netdef.find.models_folder() / "solver.txt").message
+    solver = netdef.load_solver(netdef.language.find.models_folder() / "solver.txt").message
     net = netdef.load("alexnet", phase="train", batch_size=BATCH)
     return compile_program(net, losses_only=True, keep="activations", update=sgd(solver))
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
-from runtime.devices.cuda import CudaDevice
-from runtime.devices.cuda_gemm import TF32, workspace_of
-from runtime.devices.options import CudaOptions
+from runtime.kernels.cuda.options import CudaOptions
 from runtime.kernels.cuda.registry import Gemm, Matrix
+from runtime.machine.cuda.device import CudaDevice
+from runtime.machine.cuda.gemm import TF32, workspace_of
 
 RNG = np.random.default_rng(0)
 M, N, K = 3, 5, 4

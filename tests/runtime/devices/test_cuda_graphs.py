@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from runtime.devices.cuda_graphs import SHORTEST, Graphs
+from runtime.machine.cuda.graphs import SHORTEST, Graphs
 
 
 class Stream:

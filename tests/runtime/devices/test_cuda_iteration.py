@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
-from runtime.devices import cuda_transfers
-from runtime.devices.options import CudaOptions
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.cuda import transfers as cuda_transfers
 from runtime.solver.solver import Solver
 from tests.runtime.devices.fake_cupy import Cards
 from tests.runtime.devices.fake_cupy.graphs import UNSUPPORTED, CUDARuntimeError

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime.devices.cuda_steps import CudaStep
-from runtime.devices.cuda_transfers import Slot
-from runtime.devices.options import CudaOptions
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.cuda.steps import CudaStep
+from runtime.machine.cuda.transfers import Slot
 from runtime.solver.solver import Solver
 from tests.runtime.devices.fake_cupy import Cards
 from tests.runtime.devices.networks import ALEXNET, MADE_UP, SOLVER, inputs, parse

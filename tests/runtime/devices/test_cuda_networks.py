@@ -14,9 +14,9 @@ import pytest
 
 import netdef
 import runtime
-from runtime.compiler import compile_program
-from runtime.devices.cuda_transfers import Lane, Transfers
-from runtime.devices.options import CudaOptions
+from runtime.compiler.pipeline import compile_program
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.cuda.transfers import Lane, Transfers
 from runtime.solver.solver import DivergedError, Solver
 from tests.runtime.devices.fake_cupy import Cards
 from tests.runtime.devices.networks import ALEXNET, BRANCHES, IMAGES, LENET, MADE_UP, SOLVER, WIDE, inputs, parse, train

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from runtime.devices import cuda_peers
-from runtime.devices.cuda import CudaDevice, CudaQueue
-from runtime.devices.cuda_peers import Detour, SendStep
+from runtime.machine.cuda import peers as cuda_peers
+from runtime.machine.cuda.device import CudaDevice, CudaQueue
+from runtime.machine.cuda.peers import Detour, SendStep
 from runtime.solver.solver import DivergedError
 from tests.runtime.devices.fake_cupy import Cards
 from tests.runtime.devices.fake_cupy.graphs import CUDARuntimeError

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import netdef.cli
+import netdef.cli.main
 from runtime.solver.display import Reporter
 from runtime.solver.loop import TrainingLoop
 from runtime.solver.solver import DivergedError, Solver
@@ -176,7 +176,7 @@ def test_the_log_says_where_it_ended(machine: Machine, execute: Callable, folder
     """Not how far the card was when that was found."""
     machine(execute=execute, seed=1)
     Path("solver.txt").write_text(solver_text(**EXPLODES))
-    assert netdef.cli.run(["train", "images.net", "solver.txt", "--devices", "gpu:0", "--out", "run"]) == 2
+    assert netdef.cli.main.run(["train", "images.net", "solver.txt", "--devices", "gpu:0", "--out", "run"]) == 2
     last = json.loads(Path("run/log.jsonl").read_text().splitlines()[-1])
     assert (last["event"], last["reason"], last["iteration"]) == ("end", "diverged", 6)
 

@@ -12,10 +12,10 @@ import netdef
 import runtime
 from netdef import NetdefError
 from netdef.schema import message_class
-from runtime.devices.cuda import CudaDevice
-from runtime.devices.options import CudaOptions
-from runtime.program import Buffer, Instruction
-from runtime.schedule import Schedule
+from runtime.ir.program import Buffer, Instruction
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.cuda.device import CudaDevice
+from runtime.machine.schedule import Schedule
 from runtime.solver.solver import DivergedError, Solver
 from runtime.solver.update import sgd
 from tests.runtime.devices.fake_cupy import Cards

@@ -10,10 +10,10 @@ import pytest
 import netdef
 import runtime
 from netdef import NetdefError
-from netdef.cli import run
-from runtime.devices import cuda_needs
-from runtime.devices.options import MB, CudaOptions
-from runtime.fit import needed
+from netdef.cli.main import run
+from runtime.kernels.cuda.options import MB, CudaOptions
+from runtime.machine.cuda import needs as cuda_needs
+from runtime.machine.fit import needed
 from runtime.solver.solver import Solver
 from tests.runtime.devices.fake_cupy import Cards
 from tests.runtime.devices.networks import IMAGES, MADE_UP, SOLVER, parse
@@ -212,8 +212,8 @@ def test_a_workspace_that_is_too_small_is_refused_with_the_least_that_will_do(ma
 
 
 def test_without_a_limit_a_row_may_take_what_it_needs(monkeypatch) -> None:
-    monkeypatch.setattr("runtime.devices.options.DEFAULT_WORKSPACE", 2 * MB)
-    program = runtime.compiler.compile_program(netdef.parse(DEEP), backward=False)
+    monkeypatch.setattr("runtime.kernels.cuda.options.DEFAULT_WORKSPACE", 2 * MB)
+    program = runtime.compiler.pipeline.compile_program(netdef.parse(DEEP), backward=False)
     assert cuda_needs.workspace(program, 0, CudaOptions()) == ROW
 
 

@@ -130,7 +130,7 @@ def test_cupy_has_all_that_the_stand_in_offers() -> None:
 
 @needs_cupy
 def test_without_a_driver_cupy_fails_as_the_device_expects() -> None:
-    from runtime.devices.cuda_cards import NoCudaError, cards
+    from runtime.machine.cuda.cards import NoCudaError, cards
 
     cupy = import_module("cupy")
     if cupy.cuda.runtime.driverGetVersion():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
-from runtime.devices import cuda_transfers
-from runtime.devices.cuda import CudaDevice
-from runtime.devices.cuda_transfers import pieces
+from runtime.machine.cuda import transfers as cuda_transfers
+from runtime.machine.cuda.device import CudaDevice
+from runtime.machine.cuda.transfers import pieces
 from tests.runtime.devices.fake_cupy.graphs import CUDARuntimeError
 
 SEEDS = range(8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from harness import run_kernel
 
-from runtime.kernels.cpu.image_transform import GROUP, scratch_floats
+from runtime.ops.images.cpu import GROUP, scratch_floats
 
 
 def reference(images, offsets, mirrors, mean, scale, height, width):

@@ -6,7 +6,7 @@ import reference
 from harness import inner, normal, outer, run_kernel
 from shares import can_be_cut, gradient_of_shares
 
-from runtime.kernels.cpu.lrn import lrn_run
+from runtime.ops.lrn.cpu import lrn_run
 
 CASES = [  # N, C, H, W, size, alpha, beta, k, group
     (2, 6, 3, 2, 5, 1.5, 0.75, 2.0, 1),

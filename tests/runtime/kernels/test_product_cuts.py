@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtime.kernels.cpu.product_cuts import product_cuts
+from runtime.ops.convolution.product_cuts import product_cuts
 
 
 @pytest.mark.parametrize("tall", [False, True])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from runtime.devices.cpu import load_kernels
-from runtime.kernels.registry import CPU_KERNELS
+from runtime.kernels.cpu.registry import CPU_KERNELS
+from runtime.machine.cpu.device import load_kernels
 
 
 def remember(x: np.ndarray, turn: int, ring: np.ndarray) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from harness import run_kernel
 
-from runtime.devices.cpu import load_kernels
 from runtime.kernels.cpu.jit import BLOCK, blocks
-from runtime.kernels.registry import CPU_KERNELS
+from runtime.kernels.cpu.registry import CPU_KERNELS
+from runtime.machine.cpu.device import load_kernels
 
 SIZES = [1, 7, 3 * BLOCK + 5]
 

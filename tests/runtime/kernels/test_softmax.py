@@ -6,7 +6,7 @@ import reference
 from harness import normal, run_kernel
 
 from netdef import NetdefError
-from runtime.kernels.cpu.loss import NO_LABEL
+from runtime.ops.loss.cpu import NO_LABEL
 
 SHAPES = [(1, 5, 1), (1, 7, 3), (4, 3, 2), (2, 10, 64), (3, 4, 130), (2, 1, 5)]  # outer, classes, inner
 SCRATCH = 128

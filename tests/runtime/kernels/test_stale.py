@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runtime.kernels.stale import digest, drop_stale
+from runtime.kernels.cpu.stale import digest, drop_stale
 
 
 def test_dropped_when_a_source_changes(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import pytest
 
 import netdef
 import runtime
-from runtime.kernels.cpu.convolution import conv2d, conv2d_input_gradient
-from runtime.kernels.cpu.winograd import pays, saves, tiles_of, winograd_scratch
+from runtime.ops.convolution.cpu import conv2d, conv2d_input_gradient
+from runtime.ops.convolution.winograd import pays, saves, tiles_of, winograd_scratch
 
 Pair = tuple[int, int]
 STEPS = {"stride": (1, 1), "dilation": (1, 1)}

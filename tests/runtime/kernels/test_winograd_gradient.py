@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from runtime.kernels.cpu.convolution import conv2d_weight_gradient
-from runtime.kernels.cpu.winograd_gradient import CHANNELS, channel_block, gradient_pays, gradient_scratch
-from runtime.kernels.registry import CPU_KERNELS
+from runtime.kernels.cpu.registry import CPU_KERNELS
+from runtime.ops.convolution.cpu import conv2d_weight_gradient
+from runtime.ops.convolution.winograd_gradient import CHANNELS, channel_block, gradient_pays, gradient_scratch
 
 Pair = tuple[int, int]
 WINDOW = {"kernel": (3, 3), "stride": (1, 1), "dilation": (1, 1)}

@@ -7,7 +7,7 @@ import pytest
 
 import netdef
 import runtime
-from runtime.lowering import runnable_types
+from runtime.ops.registry import runnable_types
 
 GOLDENS = Path(__file__).parents[2] / "goldens"
 OP = "op"  # every golden net is Input layers and this one

@@ -10,9 +10,9 @@ import numpy as np
 
 import netdef
 import runtime
-from netdef.graph import Net
+from netdef.graph.net import Net
 from netdef.language.printer import print_message
-from runtime.executable import Executable
+from runtime.machine.executable import Executable
 
 BATCH = 5
 WAYS = [("groups", 2), ("groups", 3), ("groups", 4), ("batch", 2), ("batch", 3), ("hybrid", 2)]  # of dividing a net

@@ -3,11 +3,11 @@
 import pytest
 
 import netdef
-from netdef.layers.base import LAYERS, Layer
-from netdef.layers.cuts import Cuts, Region, even_cuts, joined, overlap
-from runtime.passes.placement.divide import Division, divide
-from runtime.passes.placement.search import SPLITS, Gradients, Search
-from runtime.passes.placement.transfer import Transfer, contains, moves, union
+from netdef.graph.cuts import Cuts, Region, even_cuts, joined, overlap
+from netdef.graph.layer import LAYERS, Layer
+from runtime.compiler.placement.divide import Division, divide
+from runtime.compiler.placement.search import SPLITS, Gradients, Search
+from runtime.ops.transfer.layer import Transfer, contains, moves, union
 
 IMAGES = "layer x: Input { shape { dim: [4, 12, 6, 6] } }\n"
 CONV = "layer a: Convolution(x) { num_output: 12 kernel_size: 1 }\n"

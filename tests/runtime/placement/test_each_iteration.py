@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 import netdef
-from netdef.layers.cuts import Part, Regions
+from netdef.graph.cuts import Part, Regions
 from netdef.layers.lrn import Neighbours
-from runtime.kernels.registry import CPU_KERNELS
+from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.solver.solver import Solver
 from tests.runtime.placement.nets import SIDES, devices, text_of
 

@@ -15,10 +15,10 @@ import netdef
 import runtime
 from netdef import NetdefError
 from netdef.language.diagnostics import Remark
-from runtime.devices.cpu import CpuDevice
-from runtime.devices.host_queue import blas
-from runtime.devices.open import open_devices
-from runtime.executable import Executable
+from runtime.machine.cpu.device import CpuDevice
+from runtime.machine.cpu.queue import blas
+from runtime.machine.executable import Executable
+from runtime.machine.open import open_devices
 from tests.runtime.placement.nets import devices, everything, feeds, net_of
 from tests.runtime.placement.test_training import SOLVER, solver_for, trained, weights
 
@@ -163,7 +163,7 @@ def test_no_room_for_a_devices_arena(monkeypatch) -> None:
             raise MemoryError
         return zeros(size, dtype)
 
-    monkeypatch.setattr("runtime.devices.cpu.np.zeros", scarce)
+    monkeypatch.setattr("runtime.machine.cpu.device.np.zeros", scarce)
     with pytest.raises(NetdefError, match="out of memory on cpu:1"):
         runtime.compile(net_of("alexnet"), devices(2))
 
@@ -231,7 +231,7 @@ class Stuck:
 
 
 def test_one_device_with_all_shares_that_hangs_cannot_hold_up_an_interrupt(monkeypatch) -> None:
-    monkeypatch.setattr("runtime.devices.host_queue.PATIENCE", 0.3)
+    monkeypatch.setattr("runtime.machine.cpu.queue.PATIENCE", 0.3)
     with runtime.compile(net_of("lenet"), "cpu:0,cpu:0", threads=2) as exe:
         step = Stuck()
         spoil(exe, "forward", "conv2d", 1, step)
@@ -248,7 +248,7 @@ def test_one_device_with_all_shares_that_hangs_cannot_hold_up_an_interrupt(monke
 @pytest.fixture
 def stuck(exe: Executable, monkeypatch) -> Iterator[Stuck]:
     """A step of cpu:1; nobody has much patience."""
-    monkeypatch.setattr("runtime.devices.host_queue.PATIENCE", 0.3)
+    monkeypatch.setattr("runtime.machine.cpu.queue.PATIENCE", 0.3)
     step = Stuck()
     spoil(exe, "forward", "conv2d", 1, step)
     yield step

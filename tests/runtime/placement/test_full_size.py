@@ -15,7 +15,7 @@ import netdef
 import runtime
 from netdef.language.printer import print_message
 from netdef.schema import message_class
-from runtime.executable import Executable
+from runtime.machine.executable import Executable
 from runtime.solver.update import sgd
 from tests.runtime.placement.nets import devices, difference, without_kinks
 

@@ -5,7 +5,7 @@ import pytest
 
 import netdef
 import runtime
-from runtime.program import Program
+from runtime.ir.program import Program
 
 DATA = "layer data: Input -> data, label { shape { dim: 8 dim: 3 dim: 9 dim: 9 } shape { dim: 8 } }\n"
 LOSS = "layer loss: SoftmaxWithLoss(c, label)\n"

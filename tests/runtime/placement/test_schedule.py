@@ -11,12 +11,12 @@ import pytest
 
 import netdef
 import runtime
-from netdef.graph import Net
+from netdef.graph.net import Net
 from netdef.schema import message_class
-from runtime.compiler import compile_program
-from runtime.passes.placement.search import SPLITS
-from runtime.program import Buffer, Instruction, Program
-from runtime.schedule import EACH_ITS_OWN, Span, Waits, find_waits, lane_of, updates_early
+from runtime.compiler.pipeline import compile_program
+from runtime.compiler.placement.search import SPLITS
+from runtime.ir.program import Buffer, Instruction, Program
+from runtime.machine.schedule import EACH_ITS_OWN, Span, Waits, find_waits, lane_of, updates_early
 from runtime.solver.update import sgd
 from tests.runtime.placement.nets import devices, feeds, net_of
 from tests.runtime.placement.random_nets import random_net

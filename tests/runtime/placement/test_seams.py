@@ -9,10 +9,10 @@ import pytest
 
 import netdef
 import runtime
-from netdef.layers.cuts import Region, even_cuts
-from runtime.compiler import compile_program
-from runtime.devices.open import open_devices
-from runtime.executable import Executable
+from netdef.graph.cuts import Region, even_cuts
+from runtime.compiler.pipeline import compile_program
+from runtime.machine.executable import Executable
+from runtime.machine.open import open_devices
 from tests.runtime.placement.nets import devices
 from tests.runtime.shares import can_be_cut
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
+from runtime.compiler.pipeline.placement import search
 
 import netdef
-import runtime.compiler
-from netdef.graph import Net
-from netdef.layers.base import Layer
-from netdef.layers.cuts import region_of
+import runtime.compiler.pipeline
+from netdef.graph.cuts import region_of
+from netdef.graph.layer import Layer
+from netdef.graph.net import Net
 from netdef.schema import message_class
-from runtime.passes.lower import gradient_flow
-from runtime.passes.placement import search
-from runtime.passes.placement.divide import divide
-from runtime.passes.placement.search import SPLITS, Choice, Gradients, Search, State
+from runtime.compiler.passes.lower import gradient_flow
+from runtime.compiler.placement.divide import divide
+from runtime.compiler.placement.search import SPLITS, Choice, Gradients, Search, State
 from runtime.solver.update import sgd
 from tests.runtime.placement.random_nets import random_net
 
@@ -42,9 +42,9 @@ def assignments(ways: Search, layers: tuple[Layer, ...], state: State) -> Iterat
 
 def sent(net: Net, devices: int, choices: dict[Layer, Choice], monkeypatch: pytest.MonkeyPatch) -> int:
     """Bytes that the program of an assignment sends in one iteration."""
-    monkeypatch.setattr(runtime.compiler, "place", lambda *a, **k: divide(net, devices, choices))
+    monkeypatch.setattr(runtime.compiler.pipeline, "place", lambda *a, **k: divide(net, devices, choices))
     update = sgd(message_class("SolverParameter")())
-    program = runtime.compiler.compile_program(net, devices=devices, keep="activations", losses_only=True, update=update)
+    program = runtime.compiler.pipeline.compile_program(net, devices=devices, keep="activations", losses_only=True, update=update)
     return sum(step.outputs[0].bytes for step in program.instructions if step.kernel == "send")
 
 

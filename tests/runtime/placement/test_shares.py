@@ -12,10 +12,10 @@ import pytest
 import netdef
 import runtime
 from netdef.schema import message_class
-from runtime.compiler import compile_program
-from runtime.devices.open import device_names, hosts_of, open_devices
-from runtime.program import Program
-from runtime.schedule import find_waits
+from runtime.compiler.pipeline import compile_program
+from runtime.ir.program import Program
+from runtime.machine.open import device_names, hosts_of, open_devices
+from runtime.machine.schedule import find_waits
 from runtime.solver.solver import Solver
 from runtime.solver.update import sgd
 from tests.runtime.placement.nets import devices, feeds, text_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from netdef.find import models_folder
+from netdef.language.find import models_folder
 from runtime.solver.solver import Solver
 from tests.runtime.placement.nets import devices
 from tests.runtime.placement.test_training import contents

@@ -7,8 +7,8 @@ import pytest
 import netdef
 import runtime
 from netdef.schema import message_class
-from runtime.compiler import compile_program
-from runtime.program import Instruction, Program
+from runtime.compiler.pipeline import compile_program
+from runtime.ir.program import Instruction, Program
 from runtime.solver.update import sgd
 from tests.runtime.placement.nets import difference, everything, net_of
 

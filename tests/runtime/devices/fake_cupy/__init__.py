@@ -121,7 +121,9 @@ def make_module(cards: Cards) -> ModuleType:
 
 def install(monkeypatch: Any, cards: Cards) -> Cards:
     """Put the stand-in, and its cuBLAS, in the place of CuPy for a test."""
-    from runtime.devices import cuda, cuda_gemm, listing
+    from runtime.machine import listing
+    from runtime.machine.cuda import device as cuda
+    from runtime.machine.cuda import gemm as cuda_gemm
     from tests.runtime.devices.fake_cupy.cublas import FakeCublas
 
     monkeypatch.setitem(sys.modules, "cupy", make_module(cards))

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.cpu.jit import BLOCK, blocks
-from runtime.kernels.cpu.loss import NO_LABEL
-from runtime.kernels.cpu.winograd import pays
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
+from runtime.ops.convolution.winograd import pays
+from runtime.ops.loss.cpu import NO_LABEL
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]

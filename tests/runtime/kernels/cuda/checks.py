@@ -70,8 +70,8 @@ def shifted(case: Case, shifts: tuple[int, ...]) -> Check:
 
 def on_cpu(case: Case) -> list[np.ndarray]:
     """All arrays after the CPU's kernel."""
-    from runtime.devices.cpu import load_kernels
-    from runtime.kernels.registry import CPU_KERNELS
+    from runtime.kernels.cpu.registry import CPU_KERNELS
+    from runtime.machine.cpu.device import load_kernels
 
     load_kernels()
     kernel = CPU_KERNELS[case.kernel]

@@ -12,8 +12,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from runtime.devices.cuda_kernels import OPTIONS
 from runtime.kernels.cuda.registry import source
+from runtime.machine.cuda.kernels import OPTIONS
 from tests.runtime.kernels.cuda.cubin import Resources, resources
 
 OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what CuPy adds to OPTIONS, beside places of headers

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from runtime.devices.cpu import load_kernels
+from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.kernels.cuda.registry import CUDA_KERNELS, load_plans
-from runtime.kernels.registry import CPU_KERNELS
+from runtime.machine.cpu.device import load_kernels
 from tests.runtime.kernels.cuda.cases import NO_LABEL, Case, Spec, all_cases, out, positive, value
 from tests.runtime.kernels.cuda.checks import Check, compare, folded, on_cpu, on_cuda, planned
 from tests.runtime.kernels.cuda.on_cpu import Module

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.costs import launches
+from runtime.ir.program import Buffer, Instruction
 from runtime.kernels.cuda.registry import CUDA_KERNELS, source
-from runtime.program import Buffer, Instruction
+from runtime.machine.costs import launches
 from tests.runtime.kernels.cuda.cases import Case
 from tests.runtime.kernels.cuda.checks import Check
 from tests.runtime.kernels.cuda.conftest import Say

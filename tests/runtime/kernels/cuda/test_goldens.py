@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.compiler import compile_program
+from runtime.compiler.pipeline import compile_program
 from runtime.kernels.cuda.registry import source
 from tests.runtime.devices.fake_cupy import Cards, install
 from tests.runtime.kernels.cuda import zoo

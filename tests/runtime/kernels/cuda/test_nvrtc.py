@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runtime.devices.cuda_kernels import OPTIONS
 from runtime.kernels.cuda.registry import FOLDER, source
+from runtime.machine.cuda.kernels import OPTIONS
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.cubin import resources

@@ -7,11 +7,11 @@ from math import prod
 import pytest
 
 import netdef
-from runtime.compiler import compile_program
-from runtime.devices.cpu import load_kernels
-from runtime.kernels.cuda.convolution import Windows
+from runtime.compiler.pipeline import compile_program
+from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.kernels.cuda.registry import CPU_ONLY, PARAMETERS, Gemm, Launch, Operand, load_plans, plan
-from runtime.kernels.registry import CPU_KERNELS
+from runtime.machine.cpu.device import load_kernels
+from runtime.ops.convolution.cuda import Windows
 from tests.runtime.kernels.cuda import zoo
 from tests.runtime.kernels.cuda.checks import Check
 

@@ -11,7 +11,7 @@ import pytest
 import reference
 from harness import outer
 
-from runtime.kernels.cpu.dropout import DROPOUT_STREAM
+from runtime.ops.dropout.cpu import DROPOUT_STREAM
 from tests.runtime.kernels.cuda.checks import Check, on_cuda, size
 from tests.runtime.kernels.cuda.on_cpu import Module
 

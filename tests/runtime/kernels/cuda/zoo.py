@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import netdef
-from runtime.compiler import compile_program
+from runtime.compiler.pipeline import compile_program
+from runtime.ir.program import Buffer, Program
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Operand, load_plans, plan
-from runtime.program import Buffer, Program
 from runtime.solver.remember import remember_results
 from runtime.solver.update import sgd
 

@@ -1,0 +1,100 @@
+"""`netdef compile`: the program a network becomes, and the memory it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netdef import NetdefError
+from netdef.cli.placement import hosts_in, names_in
+from netdef.language.units import plural
+from runtime.compiler.pipeline import PASSES, compile_program
+from runtime.ir.program import Program
+from runtime.kernels.cuda.options import CudaOptions, cuda_options
+from runtime.machine.cpu.device import available_cores
+from runtime.machine.cuda import needs as cuda_needs
+from runtime.machine.open import thread_shares
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Net
+
+ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", "activation gradients")
+
+
+def report(
+    net: Net,
+    after: str = PASSES[-1],
+    instructions: bool = False,
+    inference: bool = False,
+    threads: int | None = None,
+    devices: str | None = None,
+    split: str | None = None,
+    workspace: int | None = None,
+) -> str:
+    """The program after a pass, or a table of the bytes it needs.
+
+    Parameters
+    ----------
+    instructions: print the instruction lists.
+    inference: compile without backward.
+    threads: worker threads, each with a workspace; default all cores.
+    devices, split: how many devices, or which, and what is cut; default one.  One that is named twice has two shares.
+    workspace: MB that a convolution's matrices may take on graphics cards.
+
+    Raises
+    ------
+    NetdefError: `devices` means nothing, `split` is given for one device, the workspace is too small; see `compile_program`.
+    """
+    keep = "outputs" if inference else "activations"
+    hosts = hosts_in(devices or "1", least=1)
+    if split and len(hosts) == 1:
+        raise NetdefError(f"--split {split} divides a net over several devices", hint="--devices 2, say")
+    cards = devices is not None and devices.startswith("gpu")
+    if workspace and not cards:
+        raise NetdefError(f"--workspace {workspace} is about graphics cards", hint="--devices gpu:0, say; none need be here")
+    program = compile_program(
+        net, devices=len(hosts), hosts=hosts, split=split, backward=not inference, after=after, losses_only=True, keep=keep
+    )
+    parts = [program.text()] if instructions else []
+    if program.plan is not None:
+        options = cuda_options(None, workspace, no_graph=False)
+        besides = _on_cards(program, options) if cards else _on_cores(program, threads or available_cores())
+        parts.append(_memory(program, besides, names_in(devices or "1")))
+    elif not instructions:
+        parts.append(_counts(program))
+    return "\n".join(parts)
+
+
+def _counts(program: Program) -> str:
+    lists = (("forward", program.forward), ("backward", program.backward), ("update", program.update))
+    return "  ".join(f"{name}: {len(steps)} instructions" for name, steps in lists if steps)
+
+
+def _on_cores(program: Program, threads: int) -> dict[str, list[int]]:
+    """What each device takes besides the plan's memory, by what it holds: a workspace for every worker."""
+    each = thread_shares(len(program.shares), threads)
+    steps = [[step for step in program.instructions if step.device in shares] for shares in program.shares]
+    sizes = [4 * count * max((step.scratch for step in mine), default=0) for count, mine in zip(each, steps, strict=True)]
+    return {f"workspace ({plural(sum(each), 'thread')})": sizes}
+
+
+def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
+    """The same where the devices are graphics cards."""
+    return {
+        "workspace": [max(cuda_needs.workspace(program, share, options) for share in shares) for shares in program.shares],
+        "data on their way": [sum(cuda_needs.places(program, share) for share in shares) for shares in program.shares],
+        "constants": [sum(cuda_needs.constants(program, share) for share in shares) for shares in program.shares],
+    }
+
+
+def _memory(program: Program, besides: dict[str, list[int]], names: Sequence[str]) -> str:
+    """A row for each kind of memory.  Kinds that take turns in the same memory are counted where it was first used."""
+    assert program.plan is not None
+    totals = {**program.plan.totals, **{name: sum(sizes) for name, sizes in besides.items()}}
+    rows = [(name, totals[name]) for name in (*ROWS, *besides) if name in totals]
+    rows.append(("total", sum(size for _, size in rows)))
+    shared_out = [sizes for sizes in besides.values() if len(sizes) > 1]
+    for index, (name, shares) in enumerate(zip(names, program.shares, strict=True) if len(names) > 1 else ()):
+        held = sum(sum(program.plan.by_device[share].values()) for share in shares)
+        rows.append((f"of which {name}", held + sum(sizes[index] for sizes in shared_out)))
+    return "\n".join(f"{name:24}{size:>16,} bytes {size / 2**20:>10.1f} MiB" for name, size in rows)

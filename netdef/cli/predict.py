@@ -1,0 +1,165 @@
+"""`netdef predict`: the classes that a net sees in images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import netdef
+from netdef.cli.labels import class_names
+from netdef.cli.where import Where
+from netdef.language.diagnostics import NetdefError
+from netdef.language.printer import print_message
+from netdef.layers.data import ImageData
+from runtime.data import open_images
+from runtime.data.files import read_image
+from runtime.data.mean import read_mean
+from runtime.data.source import UnreadableError
+from runtime.solver.nets import load_net
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Blob, Net
+
+BEST = 5
+HERE = "."  # where a net's own images would be; never looked at, as the images are given
+BATCH = 16  # images at a time, at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Where):
+    """What --NAME gives; None for what was not given."""
+
+    weights: str
+    labels: str | None = None
+    mean: str | None = None
+    overrides: Mapping[str, Any] | None = None
+
+
+def predict(net_path: str, images: Sequence[str], options: Options) -> None:
+    """Run `netdef predict NET IMAGE...` and print the best classes of each image.
+
+    Raises
+    ------
+    NetdefError: an image cannot be read, the weights do not fit, the net has nothing that looks like classes.
+    """
+    check_images(images)
+    net = with_images(load_net(net_path, "test", options.overrides, min(BATCH, len(images))), options.mean)
+    scores, is_probability = scores_of(net)
+    with options.compiler()(net, backward=False, keep="activations") as executable:
+        executable.load_weights(options.weights)
+        source_layer = image_layer(net)
+        executable.sources[source_layer.name] = open_images(source_layer, images)
+        names = class_names(options.labels, options.weights, net)
+        batch = source_layer.tops[0].shape[0]
+        for first in range(0, len(images), batch):
+            executable.forward()
+            rows = executable.blob(scores.name)[: len(images) - first].astype(np.float64)
+            rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
+            for path, row in zip(images[first:], rows if is_probability else softmax(rows), strict=False):
+                print("\n".join([path, *best(row, names)]))
+
+
+def check_images(images: Sequence[str]) -> None:
+    """That every image can be read; all that cannot are named."""
+    bad = []
+    for path in images:
+        try:
+            read_image(path, "RGB")
+        except UnreadableError as unreadable:
+            bad.append(f"{unreadable.path}: {unreadable.reason}")
+    if bad:
+        raise NetdefError("cannot read " + "\n  ".join(bad))
+
+
+def with_images(net: Net, mean: str | None) -> Net:
+    """The net with an ImageData layer; one that is fed by an Input layer gets one in its place."""
+    if any(isinstance(layer, ImageData) for layer in net.layers):
+        if mean:
+            raise NetdefError(f"{net.filename} says itself which mean it subtracts", hint="leave --mean out")
+        return net
+    inputs = [blob for blob in net.inputs if len(blob.shape) == 4 and blob.shape[1] in (1, 3)]
+    if len(inputs) != 1:
+        raise NetdefError(
+            f"{net.filename} has {len(inputs) or 'no'} inputs for images",
+            hint="predict takes a net with an ImageData layer, or with one Input of shape N, 3, H, W",
+        )
+    message = type(net.message)()
+    message.CopyFrom(net.message)
+    replace_input(message, inputs[0], mean)
+    return netdef.parse(print_message(message), net.filename, "test")
+
+
+def replace_input(message: Any, blob: Blob, mean: str | None) -> None:
+    """Turn the Input layer of a blob into an ImageData layer that gives images of its size."""
+    layer = next(layer for layer in message.layer if layer.type == "Input" and blob.name in layer.top)
+    count, channels, height, width = blob.shape
+    others = [top for top in layer.top if top != blob.name]
+    layer.ClearField("top")
+    layer.ClearField("input_param")
+    layer.type = "ImageData"
+    layer.top.extend([blob.name, others[0] if others else f"{blob.name} label"])
+    data = layer.image_data_param
+    data.source, data.batch_size = HERE, count
+    layer.transform_param.force_gray = channels == 1
+    data.new_height = height
+    if width != height:  # one of the two alone keeps the centre, both together stretch
+        data.new_width = width
+    if mean is not None:
+        layer.transform_param.mean_value.extend(channel_means(mean, channels))
+
+
+def channel_means(mean: str, channels: int) -> list[float]:
+    """What to subtract from each channel: numbers, or the means of a file's channels.
+
+    Raises
+    ------
+    NetdefError: it is neither.
+    """
+    try:
+        return [float(part) for part in mean.split(",")]
+    except ValueError:
+        pass
+    try:
+        return [float(value) for value in read_mean(mean, channels).mean(axis=(1, 2))]
+    except (OSError, ValueError) as error:
+        raise NetdefError(f"--mean {mean}: {error}", hint="expected B,G,R or a .binaryproto or .npy file") from None
+
+
+def image_layer(net: Net) -> ImageData:
+    return next(layer for layer in net.layers if isinstance(layer, ImageData))
+
+
+def scores_of(net: Net) -> tuple[Blob, bool]:
+    """The blob with a number for each class, and whether those are probabilities already.
+
+    Raises
+    ------
+    NetdefError: the net has none.
+    """
+    for layer in reversed(net.layers):
+        if layer.type == "Softmax":
+            return layer.tops[0], True
+    for layer in reversed(net.layers):
+        if layer.type in ("SoftmaxWithLoss", "Accuracy"):
+            return layer.bottoms[0], False
+    outputs = [blob for blob in net.outputs if len(blob.shape) in (2, 4) and blob.shape[1] > 1]
+    if len(outputs) == 1:
+        return outputs[0], False
+    raise NetdefError(
+        f"{net.filename} has no classes to name in phase test", hint="a Softmax or SoftmaxWithLoss layer shows where they are"
+    )
+
+
+def softmax(rows: np.ndarray) -> np.ndarray:
+    """exp(x) / sum(exp(x)) along each row."""
+    powers = np.exp(rows - rows.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def best(row: np.ndarray, names: Sequence[str]) -> list[str]:
+    """The classes of the highest probabilities, highest first, the lower number first among equals."""
+    order = np.argsort(-row, kind="stable")[:BEST]
+    return [f"  {row[index]:7.2%}  {names[index] if index < len(names) else f'class {index}'}" for index in order]

@@ -1,0 +1,151 @@
+"""`netdef selftest`: whether a device computes what the CPU does, and how fast."""
+
+from __future__ import annotations
+
+import json
+import platform
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netdef import NetdefError
+from netdef.cli.where import chosen
+from netdef.language.writing import write_over
+from netdef.loading import load
+from netdef.schema import message_class
+from runtime.kernels.cuda.options import CudaOptions, cuda_options
+from runtime.machine.compile import compile
+from runtime.machine.listing import processor
+from runtime.machine.open import describe, device_names
+from runtime.selftest import torch_alexnet
+from runtime.selftest.agreement import Allowed, Difference, compare, noise
+from runtime.selftest.nets import CARD, CPU, Sizes
+from runtime.selftest.report import Agreement, Results, agreement_json, agreement_lines, as_json, text
+from runtime.selftest.speed import measure
+from runtime.selftest.training import Drift, drift, train
+from runtime.solver.solver import DivergedError
+from runtime.solver.update import sgd
+
+OUT = "netdef-selftest.json"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What --NAME gives; None for what was not given."""
+
+    devices: str | None = None
+    out: str = OUT
+    math: str | None = None
+    workspace: int | None = None
+    no_graph: bool = False
+
+
+def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> int:
+    """Run `netdef selftest`; returns the exit code, 1 if the device does not agree.
+
+    Parameters
+    ----------
+    sizes: how much is done; by default what suits the kind of device.
+
+    Raises
+    ------
+    NetdefError: the device is not here, or several are given.
+    """
+    given = device_names(options.devices) if options.devices else ()
+    if len(given) > 1:
+        raise NetdefError("netdef selftest tries one device at a time, named once", hint="netdef selftest --devices " + given[0])
+    (name,) = device_names(chosen(options.devices, None))
+    cuda = cuda_options(options.math, options.workspace, options.no_graph)
+    about = machine(name, cuda)  # now, as a card that fails answers nothing more
+    found: list[Agreement] = []
+    try:
+        results = run(name, sizes or (CARD if name.startswith("gpu") else CPU), cuda, about, found, say)
+    except Exception as error:  # on a machine that nobody has tried, it may be anything
+        told: dict[str, Any] = {"machine": about, "passed": False, "error": str(error), "agreement": agreement_json(found)}
+        if not isinstance(error, NetdefError):
+            told["traceback"] = traceback.format_exc().splitlines()
+        write_over(options.out, json.dumps(told, indent=1) + "\n")
+        say("\n".join([*agreement_lines(found), f"what is known is in {options.out}"]))
+        raise
+    say(text(results))
+    write_over(options.out, json.dumps(as_json(results), indent=1) + "\n")
+    say(f"everything measured is in {options.out}")
+    return 0 if results.passed else 1
+
+
+def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agreements: list[Agreement], say: Say) -> Results:
+    """A card is held against the CPU, the CPU with all its threads against one of them, to the last bit.
+
+    Parameters
+    ----------
+    agreements: what the kernels of each net come to is added to them as soon as it is known.
+    """
+    on_card = name.startswith("gpu")
+    allowed = Allowed.exact() if not on_card else Allowed.of(cuda.math)
+    reference: dict[str, Any] = {"devices": "cpu", "threads": None if on_card else 1}
+    for net, batch in sizes.nets:
+        say(f"comparing the kernels of {Path(net).stem}")
+        agreements.append(Agreement(Path(net).stem, list(differences(net, batch, name, reference, cuda, allowed))))
+    say(f"training {sizes.trained} for {sizes.iterations} iterations on both")
+    expected = train(sizes.trained, sizes.batch, sizes.iterations, **reference)
+    try:
+        apart = drift(expected, train(sizes.trained, sizes.batch, sizes.iterations, name, cuda=cuda), allowed.training)
+    except DivergedError:  # as a wrong kernel may make it, which the table names
+        apart = Drift(float("inf"), float("inf"), allowed.training)
+    say(f"measuring {sizes.measured} in batches of {sizes.measured_batch}")
+    speed = measure(sizes.measured, sizes.measured_batch, sizes.rounds, name, cuda=cuda)
+    index, tf32 = int(name.split(":")[1]), cuda.math == "tf32"
+    torch = torch_alexnet.measure(index, sizes.measured_batch, sizes.rounds, tf32) if on_card else None
+    return Results(
+        about["device"],
+        "the CPU" if on_card else "one thread",
+        about,
+        agreements,
+        (sizes.trained, sizes.batch, sizes.iterations),
+        apart,
+        (sizes.measured, sizes.measured_batch),
+        speed,
+        torch,
+    )
+
+
+def differences(
+    net: str, batch: int, name: str, reference: dict[str, Any], cuda: CudaOptions, allowed: Allowed
+) -> Iterator[Difference]:
+    """Compare the kernels of one net, with clipped gradients and sums over batches in its update."""
+    solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001)
+    loaded = load(net, phase="train", batch_size=batch)
+    options: dict[str, Any] = {"losses_only": True, "update": sgd(solver), "keep": "activations"}
+    with compile(loaded, **reference, **options) as mine, compile(loaded, name, cuda=cuda, **options) as theirs:
+        for executable in (mine, theirs):
+            for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0)):
+                executable.set_scalar(scalar, value)
+        yield from compare(mine, theirs, allowed, **noise(mine))
+
+
+def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:
+    """What this is, for whoever reads the file elsewhere."""
+    told: dict[str, Any] = {
+        "device": describe(name),
+        "processor": processor(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    if name.startswith("gpu"):
+        from runtime.machine.cuda.cards import find_card, load_cupy
+
+        cupy, card = load_cupy(), find_card(int(name.split(":")[1]))
+        told |= {
+            "capability": ".".join(map(str, card.capability)),
+            "memory": card.memory,
+            "cupy": cupy.__version__,
+            "driver": int(cupy.cuda.runtime.driverGetVersion()),
+            "cuda": int(cupy.cuda.runtime.runtimeGetVersion()),
+            "math": cuda.math,
+        }
+    return told

@@ -1,0 +1,103 @@
+"""`netdef test`: a net's loss and accuracies over its test data."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from netdef.cli.where import Where
+from netdef.language.diagnostics import NetdefError
+from runtime.data import open_source
+from runtime.solver.display import duration
+from runtime.solver.nets import load_net
+from runtime.solver.remember import remember_results
+from runtime.solver.results import TestResult
+from runtime.solver.snapshot import read_side
+from runtime.solver.sources import open_sources
+from runtime.solver.testing import run_test
+
+if TYPE_CHECKING:
+    from runtime.machine.executable import Executable
+
+BATCHES = 50  # for a net whose sources have no end, as `caffe test` has it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Where):
+    """What --NAME gives; None for what was not given."""
+
+    weights: str
+    data: str | None = None
+    iterations: int | None = None
+    batch: int | None = None
+    overrides: Mapping[str, Any] | None = None
+
+
+def test(net_path: str, options: Options) -> None:
+    """Run `netdef test NET` and print what it finds.
+
+    Raises
+    ------
+    NetdefError: the net has no data layers, the weights do not fit, the data cannot be read.
+    """
+    net = load_net(net_path, "test", options.overrides, options.batch, options.data)
+    if net.inputs or not any(layer.is_source for layer in net.layers):
+        raise NetdefError(
+            f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",
+            hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
+        )
+    side = read_side(options.weights)
+    with options.compiler()(net, seed=side.get("seed"), backward=False, update=remember_results) as exe:
+        exe.load_weights(options.weights)
+        open_sources(exe, partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip))
+        sizes = [source.size for source in exe.sources.values()]
+        batch, begun = net.batch or 1, time.perf_counter()
+        batches = options.iterations or (max(math.ceil(size / batch) for size in sizes) if sizes else BATCHES)
+        with progress(batches) as on_batch:
+            result = run_test(exe, batches, on_batch=on_batch)
+        assert result is not None
+        print("\n".join(report(result, exe, batches * batch, min(sizes, default=0), time.perf_counter() - begun)))
+
+
+def say_skip(path: str, reason: str) -> None:
+    print(f"skipping {path}: {reason}", file=sys.stderr)
+
+
+def held_out(side: dict[str, Any], data: str | None) -> int:
+    """How the run that made the weights divided this data: what it trained on is no test."""
+    same = data is not None and side.get("data") and os.path.realpath(side["data"]) == os.path.realpath(data)
+    return side.get("hold_out", 0) if same else 0
+
+
+def report(result: TestResult, executable: Executable, images: int, size: int, seconds: float) -> list[str]:
+    """A line for each number, and how many images they are means of."""
+    numbers = {} if result.loss is None else {"loss": f"{result.loss:.5g}"}
+    for name, value in result.outputs.items():
+        numbers[name] = f"{value:.2%}" if name in result.accuracies else f"{value:.5g}"
+    width = max(map(len, numbers), default=0)
+    lines = [f"{name:{width}}  {text}" for name, text in numbers.items()]
+    again = images - size if 0 < size < images else 0
+    note = f", {again:,} of them a second time" if 0 < again <= size else f" of {size:,} in all" if size else ""
+    lines.append(f"over {images:,} images{note}, {duration(seconds)} ({images / seconds:.1f} images/s)")
+    skipped = sum(len(source.skipped) for source in executable.sources.values())
+    return [*lines, f"{skipped} images could not be read and were skipped"] if skipped else lines
+
+
+@contextmanager
+def progress(batches: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal, nothing elsewhere; gives what to call after each batch."""
+    bar: Any = nullcontext()
+    if sys.stdout.isatty():
+        from rich.progress import Progress
+
+        bar = Progress(transient=True)
+    with bar as shown:
+        task = shown.add_task("testing", total=batches) if shown is not None else None
+        yield lambda done: None if shown is None else shown.update(task, completed=done)

@@ -1,0 +1,226 @@
+"""`netdef time`: how long each layer takes, and how long it must take at least."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from netdef import NetdefError
+from netdef.cli.where import Where, chosen
+from netdef.schema import message_class
+from runtime.compiler.pipeline import Update, compile_program
+from runtime.ir.program import Instruction, Program
+from runtime.machine.compile import compile
+from runtime.machine.costs import Cost, launches, plain, total
+from runtime.machine.cuda import needs as cuda_needs
+from runtime.machine.limits import find_limits
+from runtime.machine.open import device_names
+from runtime.machine.yardstick import measured_limits
+from runtime.selftest.agreement import write_noise
+from runtime.selftest.speed import LISTS, iteration_timer
+from runtime.solver.nets import load_net
+from runtime.solver.update import sgd
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Net
+
+ROUNDS = 10  # iterations that are measured, if nobody says
+
+
+@dataclass(frozen=True)
+class Options(Where):
+    """What --NAME gives; None for what was not given."""
+
+    predict: str | None = None
+    phase: str | None = None
+    batch: int | None = None
+    iterations: int | None = None
+    overrides: Mapping[str, Any] | None = None
+
+
+@dataclass
+class Row:
+    """One layer's part of a list.  seconds: measured, 0 if only predicted."""
+
+    cost: Cost
+    floor: float
+    seconds: float = 0.0
+
+    def __add__(self, other: Row) -> Row:
+        return Row(self.cost + other.cost, self.floor + other.floor, self.seconds + other.seconds)
+
+
+NOTHING = Row(Cost(), 0.0)
+Table = dict[str, dict[str, Row]]  # layer -> list -> row
+
+
+def empty(net: Net) -> Table:
+    """A table of a net's layers in their order."""
+    return {layer.name: {} for layer in net.layers}
+
+
+def time(net_path: str, options: Options) -> str:
+    """Run `netdef time NET` and return its table.
+
+    Raises
+    ------
+    NetdefError: the net cannot run, a device is not here, there is no such card.
+    """
+    if options.devices and len(device_names(options.devices)) > 1:
+        message = "netdef time measures a net that is whole on one device"
+        raise NetdefError(message, hint="netdef placement shows how a net is shared out")
+    net = load_net(net_path, options.phase or "train", options.overrides, options.batch)
+    if options.predict:
+        return predict(net, options)
+    return measure(net, options)
+
+
+def predict(net: Net, options: Options) -> str:
+    """The floor on a card that need not be here."""
+    limits = find_limits(options.predict or "")
+    cuda = options.cuda
+    program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=_update(net))
+    cuda_needs.workspace(program, 0, cuda)  # which refuses one that is too small
+    table = empty(net)
+    for name, step in _instructions(program):
+        costs = launches(step, cuda.workspace_limit)
+        _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+    rate = f"{limits.bandwidth / 1e9:,.0f} GB/s and {limits.products(cuda.math) / 1e12:.1f} TFLOP/s"
+    lines = [
+        f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}: the floor on {limits.name}",
+        *predicted_lines(table),
+        f"an iteration takes {milliseconds(whole(table).floor)} ms or more: at most {images(net, whole(table).floor)} images/s",
+        f"computed, not measured: bytes and operations of the kernels against {rate} of {cuda.math} ({limits.source})",
+    ]
+    return "\n".join(lines)
+
+
+def measure(net: Net, options: Options) -> str:
+    """The time on a device that is here, beside its floor."""
+    devices = chosen(options.devices, options.threads)
+    cuda = options.cuda
+    train = net.phase == "train"
+    with compile(
+        net, devices, threads=options.threads, backward=train, keep="activations", losses_only=True, update=_update(net), cuda=cuda
+    ) as executable:
+        device = executable.device
+        before = measured_limits(device)
+        write_noise(executable)
+        table = empty(net)
+        rounds = options.iterations or ROUNDS
+        steps = {name: executable.steps(name) for name in LISTS}
+        whole_iterations = iteration_timer(executable, LISTS)  # which compiles
+        iteration = 0.0
+        for _ in range(rounds):  # in turns, so that a machine whose speed drifts treats both alike
+            for name, pairs in steps.items():
+                seconds = device.times([bound for _, bound in pairs])
+                for (step, _), duration in zip(pairs, seconds, strict=True):
+                    _put(table, step, name, Row(Cost(), 0.0, duration / rounds))
+            iteration += whole_iterations(1) / rounds
+        limits = before.best(measured_limits(device))  # others may have kept the device busy during one of the two
+        for name, pairs in steps.items():
+            for step, _ in pairs:
+                costs = [plain(step)] if device.threads else launches(step, cuda.workspace_limit)
+                _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+    what = f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}"
+    lines = [
+        f"{what}, on {device.name}: means of {rounds} iterations",
+        *measured_lines(table),
+        f"an iteration takes {milliseconds(iteration)} ms: {images(net, iteration)} images/s",
+        f"floor: {limits.bandwidth / 1e9:,.1f} GB/s (a large copy) and {limits.fp32 / 1e9:,.0f} GFLOP/s (a large matrix product), "
+        "measured here",
+    ]
+    return "\n".join(lines)
+
+
+def _update(net: Net) -> Update | None:
+    """The update that a solver file without any settings asks for; None in testing."""
+    return sgd(message_class("SolverParameter")()) if net.phase == "train" else None
+
+
+def _instructions(program: Program) -> Iterable[tuple[str, Instruction]]:
+    return ((name, step) for name in LISTS for step in getattr(program, name))
+
+
+def _put(table: Table, step: Instruction, name: str, row: Row) -> None:
+    layer = table.setdefault(step.layer, {})
+    layer[name] = layer.get(name, NOTHING) + row
+
+
+def whole(table: Table) -> Row:
+    """The sum over all layers and lists."""
+    return sum(sums(table, LISTS).values(), NOTHING)
+
+
+def sums(table: Table, lists: Iterable[str]) -> dict[str, Row]:
+    """The sum over the layers, of each list."""
+    return {name: sum((layer[name] for layer in table.values() if name in layer), NOTHING) for name in lists}
+
+
+def lists_of(table: Table) -> list[str]:
+    """The lists that any layer has a part in."""
+    return [name for name in LISTS if any(name in layer for layer in table.values())]
+
+
+def lines_of(head: Sequence[str], line: Callable[[Mapping[str, Row]], list[str]], table: Table) -> list[str]:
+    """A line for each layer that does anything, and one for all together."""
+    rows = [[layer, *line(parts)] for layer, parts in table.items() if parts]
+    return aligned([["layer", *head], *rows, ["all", *line(sums(table, lists_of(table)))]])
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:,.3f}"
+
+
+def images(net: Net, seconds: float) -> str:
+    return f"{(net.batch or 1) / seconds:,.0f}"
+
+
+def predicted_lines(table: Table) -> list[str]:
+    """For each layer: megabytes, operations and the floor of each list, and the floor of all if there are several."""
+    lists = lists_of(table)
+    several = len(lists) > 1
+    head = [f"{name} {unit}" for name in lists for unit in ("MB", "GFLOP", "ms")]
+
+    def line(parts: Mapping[str, Row]) -> list[str]:
+        cells = [cell for name in lists for cell in _predicted(parts.get(name))]
+        return [*cells, milliseconds(sum(parts.values(), NOTHING).floor)] if several else cells
+
+    return lines_of([*head, "total ms"] if several else head, line, table)
+
+
+def _predicted(row: Row | None) -> list[str]:
+    if row is None:
+        return ["", "", ""]
+    return [f"{row.cost.bytes / 1e6:,.1f}", f"{(row.cost.flops + row.cost.products) / 1e9:,.2f}", milliseconds(row.floor)]
+
+
+def measured_lines(table: Table) -> list[str]:
+    """For each layer, of each list and of all if there are several: the time, the floor, and how near they are."""
+    lists = lists_of(table)
+    several = len(lists) > 1
+    head = [cell for name in (*lists, "total")[: len(lists) + several] for cell in (f"{name} ms", "floor", "")]
+
+    def line(parts: Mapping[str, Row]) -> list[str]:
+        rows = [parts.get(name) for name in lists] + [sum(parts.values(), NOTHING)] * several
+        return [cell for row in rows for cell in _measured(row)]
+
+    return lines_of(head, line, table)
+
+
+def _measured(row: Row | None) -> list[str]:
+    if row is None:
+        return ["", "", ""]
+    return [milliseconds(row.seconds), milliseconds(row.floor), f"{row.floor / row.seconds:.0%}" if row.seconds else ""]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of one width, the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = zip(row, widths, strict=True)
+        return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]).rstrip()
+
+    return [line(row) for row in rows]

@@ -1,0 +1,279 @@
+"""`netdef train`: a run from its arguments to its last line."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from netdef.cli import runs
+from netdef.cli.arguments import net_and_solver
+from netdef.cli.where import Where
+from netdef.language.diagnostics import NetdefError
+from runtime.solver.devices import choose_devices
+from runtime.solver.display import Reporter, duration, open_display
+from runtime.solver.log import NAME as LOG
+from runtime.solver.log import JsonLog
+from runtime.solver.loop import Outcome, TrainingLoop
+from runtime.solver.nets import read_solver
+from runtime.solver.results import TestResult
+from runtime.solver.snapshot import read_side
+from runtime.solver.solver import DivergedError, Solver
+from runtime.solver.stop import StopRequest
+
+
+@dataclass(frozen=True)
+class Options(Where):
+    """What --NAME gives; None for what was not given."""
+
+    weights: str | None = None
+    resume: str | None = None
+    data: str | None = None
+    iterations: int | None = None
+    out: str | None = None
+    batch: int | None = None
+    overrides: Mapping[str, Any] | None = None
+
+
+def train(first: str, second: str | None, options: Options) -> int:
+    """Run `netdef train FIRST [SECOND]`; returns the exit code: 0, or 130 and 143 after a signal.
+
+    Raises
+    ------
+    NetdefError: anything a user can cause, a loss that is not finite among them.
+    """
+    warnings.filterwarnings("ignore", "(overflow|invalid value) encountered in matmul")  # DivergedError says it better
+    net, solver_path = net_and_solver(first, second)
+    if options.weights and options.resume:
+        raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
+    parameters, _ = read_solver(solver_path)
+    if options.iterations is None and not parameters.HasField("max_iter"):
+        raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint="add max_iter: 1000, or give --iterations")
+    run = place(net, solver_path, parameters, options)
+    with ExitStack() as stack:
+        stack.callback(runs.remove_if_empty, run.made)
+        display = open_display()
+        stack.callback(display.close)
+        reporter = Reporter(display)
+        choice = choose_devices(options.devices, parameters)
+        for note in [*choice.notes(options.threads, options.split), *without_effect(parameters)]:
+            reporter.note(note)
+        solver = prepare(run, net, solver_path, replace(options, devices=choice.devices), reporter.note)
+        stack.callback(solver.close)
+        log = JsonLog(run.out / LOG)
+        stack.callback(log.close)
+        reporter.join(log)
+        loop = TrainingLoop(solver, reporter, stack.enter_context(StopRequest()))
+        loop.saved_at = solver.iteration if run.snapshot else None
+        try:
+            return drive(loop, run, Command(net, solver_path, options))
+        except NetdefError as error:
+            if not (run.snapshot or solver.iteration or isinstance(error, DivergedError)):
+                log.discard()  # so that the same command can be given again
+            raise
+
+
+def without_effect(parameters: Any) -> list[str]:
+    """A note for each thing that the solver file asks for and a run does not do."""
+    instead = {"debug_info": "a loss that is not finite names its layer by itself", "snapshot_diff": "gradients are not written"}
+    return [f"{name} has no effect: {why}" for name, why in instead.items() if getattr(parameters, name)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a run writes, and the snapshot it goes on from.  made: its directories that were not there before, inner first."""
+
+    out: Path
+    snapshot: Path | None = None
+    made: tuple[Path, ...] = ()
+
+
+def place(net: str | None, solver_path: str, parameters: Any, options: Options) -> Run:
+    """Find or make the run's directory."""
+    named = net or parameters.net or parameters.train_net or solver_path
+    name, out = Path(named).stem, Path(options.out) if options.out else None
+    if options.resume:
+        snapshot = runs.find_snapshot(options.resume, out, name, parameters)
+        return Run(out or runs.run_of(snapshot, parameters), snapshot)
+    fixed = Path(parameters.snapshot_prefix)
+    if out is None and fixed.is_absolute():
+        out = fixed.parent
+    if out is None:
+        made = runs.missing(runs.RUNS)
+        out = runs.new_run(name)
+        return Run(out, made=(out, *made))
+    runs.check_free(out)
+    return Run(out, made=runs.missing(out))
+
+
+def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: Callable[[str], None]) -> Solver:
+    """The compiled solver, its weights those of the snapshot or the file that was asked for."""
+    seed = read_side(run.snapshot).get("seed") if run.snapshot else None
+    say(f"reading {net + ' and ' if net else ''}{solver_path}")
+    skipped: set[str] = set()
+
+    def skip(path: str, reason: str) -> None:
+        if path not in skipped:  # the training and the test source each find it
+            skipped.add(path)
+            say(f"skipping {path}: {reason}")
+
+    solver = Solver(
+        solver_path,
+        net,
+        options.devices,
+        threads=options.threads,
+        split=options.split,
+        seed=seed,
+        batch_size=options.batch,
+        data=options.data,
+        overrides=options.overrides,
+        max_iter=options.iterations,
+        out=run.out,
+        on_skip=skip,
+        cuda=options.cuda,
+    )
+    try:
+        if run.snapshot:
+            solver.restore(run.snapshot)
+            check_end(solver)
+            say(f"resuming from {run.snapshot}")
+            for note in otherwise(read_side(run.snapshot), solver.side_state()):
+                say(note)
+        else:
+            runs.check_prefix_free(solver.prefix)
+        for path in options.weights.split(",") if options.weights else ():
+            fresh = solver.load_weights(path)
+            say(f"weights from {path}" + (f"; not in it, and new: {', '.join(fresh)}" if fresh else ""))
+        runs.check_writable(solver.prefix)
+        if not solver.kernels_cached:
+            say("compiling kernels for this machine: done once, takes up to a minute")
+    except BaseException:
+        solver.close()
+        raise
+    return solver
+
+
+def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """A note for each thing that the snapshot's run had otherwise: this one does not end where that one would have."""
+    images = "the net's own images"
+    notes = {
+        "batch_size": f"note: the snapshot's run had batches of {before.get('batch_size')}, this one has {now['batch_size']}",
+        "data": f"note: the snapshot's run had {before.get('data') or images}, this one has {now['data'] or images}",
+    }
+    return [note for name, note in notes.items() if name in before and before[name] != now[name]]
+
+
+def check_end(solver: Solver) -> None:
+    """That a resumed run does not end before it starts.
+
+    Raises
+    ------
+    NetdefError: it would.
+    """
+    if solver.iteration > solver.parameters.max_iter:
+        raise NetdefError(
+            f"the snapshot is of iteration {solver.iteration}, the run is to end at {solver.parameters.max_iter}",
+            hint="--iterations counts all iterations, those before the snapshot too",
+        )
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command line that was given, to make the next one from."""
+
+    net: str | None
+    solver: str
+    options: Options
+
+    def resume(self, snapshot: Path) -> str:
+        """The same command going on from a snapshot."""
+        words = ["netdef", "train", *([self.net] if self.net else []), self.solver]
+        for field in fields(Options):
+            value = getattr(self.options, field.name)
+            if field.name == "overrides":
+                words += self.settings()
+            elif value is not None and value is not False and field.name not in ("weights", "resume"):
+                words += [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name}", str(value)]
+        return shlex.join([*words, "--resume", str(snapshot)])
+
+    def settings(self) -> list[str]:
+        """What --set said."""
+        return [word for setting in (self.options.overrides or {}).values() for word in ("--set", setting.text)]
+
+    def test(self, trained: str, weights: Path) -> str:
+        """Testing the weights on the net as it was given here, else as the solver found it."""
+        data = ["--data", self.options.data] if self.options.data else []
+        return shlex.join(["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings()])
+
+
+def drive(loop: TrainingLoop, run: Run, command: Command) -> int:
+    """Run the loop, and say how it ended."""
+    solver = loop.solver
+    loop.tell(
+        "start",
+        name=solver.nets.train.name or Path(solver.nets.train.filename).stem,
+        net=solver.nets.train.filename,
+        solver=solver.filename,
+        iteration=solver.iteration,
+        max_iter=loop.max_iter,
+        batch_size=solver.batch_size,
+        devices=solver.devices,
+        threads=solver.executable.threads,
+        seed=solver.seed,
+        out=str(run.out),
+    )
+    try:
+        outcome = loop.run()
+    except DivergedError as error:
+        loop.tell("end", reason="diverged", iteration=error.iteration, lines=[], error=str(error))
+        raise
+    if outcome.interrupted:
+        loop.tell("end", reason="interrupted", iteration=solver.iteration, lines=stopped(outcome, solver, command))
+        return loop.stop.exit_code
+    loop.tell("end", reason="finished", iteration=solver.iteration, lines=finished(outcome, solver, run, command))
+    return 0
+
+
+def stopped(outcome: Outcome, solver: Solver, command: Command) -> list[str]:
+    assert outcome.snapshot is not None
+    return [
+        f"stopped after {solver.iteration} iterations; everything is in {outcome.snapshot}",
+        f"to go on:  {command.resume(outcome.snapshot)}",
+    ]
+
+
+def finished(outcome: Outcome, solver: Solver, run: Run, command: Command) -> list[str]:
+    """What the run reached, how long it took, where its files are, and what to try next."""
+    clock = outcome.clock
+    lines = [f"done:      iteration {solver.iteration}"]
+    if clock.iterations:
+        speed = solver.batch_size * clock.iterations / clock.training
+        seconds = duration(clock.training + clock.testing)
+        count = f"{clock.iterations} iteration{'' if clock.iterations == 1 else 's'}"
+        lines[0] += f", {count} in {seconds}, {speed:.1f} images/s while training"
+    if outcome.last:
+        lines.append(f"reached:   {reached(outcome, outcome.last[0])}")
+    files = solver.snapshot_files
+    if files.weights.exists():
+        lines.append(f"weights:   {files.weights}")
+    lines.append(f"log:       {run.out / LOG}")
+    lines.append(f"next:      {shlex.join(['netdef', 'plot', str(run.out)])}")
+    if files.weights.exists() and solver.tests:
+        lines.append(f"           {command.test(solver.nets.train.filename, files.weights)}")
+    return lines
+
+
+def reached(outcome: Outcome, result: TestResult) -> str:
+    """The last test's numbers, and the best of all tests where that was another."""
+    parts = [f"test {name} {result.outputs[name]:.1%}" for name in result.accuracies]
+    if result.loss is not None:
+        parts.append(f"test loss {result.loss:.4g}")
+    best = outcome.best
+    if best.value is not None and result.metric is not None and best.value != result.metric[0]:
+        value = f"{best.value:.4g}" if best.name == "loss" else f"{best.value:.1%}"
+        parts.append(f"best {best.name} {value} at iteration {best.iteration}")
+    return ", ".join(parts)

@@ -1,0 +1,364 @@
+"""From a NetParameter to a Net: layers chosen, names bound, shapes inferred. Mistakes are collected, then raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from math import prod
+from typing import Any
+
+from netdef.graph.layer import Layer, Path
+from netdef.graph.names import Names
+from netdef.graph.net import Blob, Net, Parameter, Shape, shape_text
+from netdef.graph.phases import State, phase_name, state_of, takes_part
+from netdef.language.bind import THOROUGH
+from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
+from netdef.language.garbage import uncollected
+from netdef.language.spelling import did_you_mean
+from netdef.language.units import plural, times
+from netdef.layers import LAYERS
+
+Where = Callable[[Path], Position | None]  # the position of a path inside some message
+Chosen = tuple[Any, Where, int]  # a LayerParameter, where its fields stand, its number in the file
+MOST_AXES = 32  # Caffe's kMaxBlobAxes
+MOST_ELEMENTS = 1 << 48  # 1 PiB of float32
+UNKNOWN: Shape = (-1,)  # the shape of a blob whose layer is in error; whoever reads it is not checked further
+
+
+@uncollected
+def build(
+    message: Any, where: Where, filename: str, phase: str | None = None, broken: Set[int] = frozenset(), assumed: Shape = ()
+) -> Net:
+    """The graph of a NetParameter.
+
+    Parameters
+    ----------
+    where: the position of a path such as ("layer", 3, "bottom", 0).
+    phase: "train" or "test"; None for what the file's `state` says, test by default.
+    broken: numbers of the layers that have mistakes already told of: only their names and tops count.
+    assumed: (channels, rows, columns) of images whose size the file does not tell; without them that is an error.
+
+    Raises
+    ------
+    NetdefError: with every mistake of the file.
+    """
+    return _Builder(message, where, filename, state_of(message, phase), broken, assumed).net()
+
+
+class _Builder:
+    """One run over the layers, in order. What a layer asks about earlier ones is kept in tables: the run is linear."""
+
+    def __init__(self, message: Any, where: Where, filename: str, state: State, broken: Set[int], assumed: Shape):
+        self.message = message
+        self.where = where
+        self.filename = filename
+        self.state = state
+        self.broken = broken
+        self.assumed = assumed
+        self.blind = any(not message.layer[index].top for index in broken)  # names may be missing for that reason alone
+        self.errors: list[Diagnostic] = []
+        self.layers: list[Layer] = []
+        self.by_name: dict[str, Layer] = {}
+        self.namesakes: dict[str, list[Layer]] = {}  # by the name that is written
+        self.blobs: dict[str, Blob] = {}  # the last version of each name
+        self.writers: dict[str, tuple[str, Where]] = {}  # the layer that wrote each name last, and where it stands
+        self.every_blob: list[Blob] = []
+        self.unnamed: list[Blob] = []  # tops that Caffe makes for losses that name none
+        self.shared: dict[str, Parameter] = {}
+        self.multipliers: dict[Parameter, list[float | None]] = {}  # lr_mult, decay_mult as written, of owners by name
+        self.names: Names | None = None  # made when the first name is missing
+
+    def net(self) -> Net:
+        chosen = self.choose()
+        for message, where, number in chosen:
+            self.add(message, where, number)
+        self.told_apart()
+        if self.errors:
+            raise NetdefError(self.errors)
+        self.settle()
+        return Net(
+            name=self.message.name,
+            phase=self.state.phase,
+            layers=tuple(self.layers),
+            blobs=self.blobs,
+            inputs=tuple(top for layer in self.layers if layer.type == "Input" for top in layer.tops),
+            outputs=tuple(blob for blob in self.every_blob if not blob.consumers),
+            parameters=tuple(p for layer in self.layers for p in layer.parameters),
+            force_backward=self.message.force_backward,
+            message=self.resolved(chosen),
+            filename=self.filename,
+        )
+
+    def error(self, text: str, at: Position | None, hint: str = "", notes: tuple[Note, ...] = (), code: str = "ND108") -> None:
+        self.errors.append(Diagnostic(text, at, hint=hint, notes=notes, code=code))
+
+    # -- which layers
+
+    def choose(self) -> list[Chosen]:
+        """The layers of this state."""
+        chosen: list[Chosen] = []
+        for index, message in enumerate(self.message.layer):
+            where = self.inside("layer", index)
+            if len(message.include) and len(message.exclude):
+                self.error(f"{self.called(message, index)} has include and exclude: one or the other", where(("exclude",)))
+            elif takes_part(message, self.state):
+                chosen.append((message, where, index))
+        if not chosen and not self.errors:
+            reason = f" in phase {self.state.phase}" if len(self.message.layer) else ""
+            self.error(f"{self.filename} has no layers{reason}", None)
+        return chosen
+
+    def resolved(self, chosen: list[Chosen]) -> Any:
+        """The NetParameter with these layers alone."""
+        message = self.message
+        result = type(message)(name=message.name, force_backward=message.force_backward, debug_info=message.debug_info)
+        if message.HasField("state"):
+            result.state.CopyFrom(message.state)
+        result.layer.extend(layer for layer, _, _ in chosen)
+        return result
+
+    def inside(self, *prefix: str | int) -> Where:
+        return lambda path: self.where((*prefix, *path))
+
+    @staticmethod
+    def called(message: Any, index: int) -> str:
+        return f"layer {message.name or index + 1}"
+
+    # -- one layer
+
+    def add(self, message: Any, where: Where, number: int) -> None:
+        """Bind one layer, or say what is wrong with it; its tops exist either way, so that one mistake is told once."""
+        if number in self.broken:
+            self.tops(None, message, [UNKNOWN] * len(message.top), where)
+            return
+        layer = self.make(message, where)
+        bottoms = [self.bottom(message, i, where, number) for i in range(len(message.bottom))]
+        if layer is None:
+            self.tops(None, message, [UNKNOWN] * len(message.top), where)
+            return
+        layer.bottoms = tuple(bottoms)
+        shapes = [b.shape for b in bottoms]
+        outputs: list[Shape] = [UNKNOWN] * len(message.top)
+        if self.counts_fit(layer) and UNKNOWN not in shapes:
+            try:
+                found = layer.output_shapes(*shapes)
+                for index, shape in enumerate(found[: len(message.top)]):
+                    within_reason(layer, f"blob {message.top[index]}", shape, "top", index)
+                outputs = found  # known even where the parameters are wrong
+                self.parameters(layer, shapes)
+            except NetdefError as error:
+                self.errors.extend(coded(error.diagnostics, "ND107"))
+        for blob in bottoms:
+            blob.consumers.append(layer)
+        self.tops(layer, message, outputs, where)
+        self.weigh(layer)
+        self.propagate(layer)
+        self.layers.append(layer)
+
+    def make(self, message: Any, where: Where) -> Layer | None:
+        """The layer's object, its name and type checked."""
+        name = message.name or f"{message.type.lower()}_{len(self.layers)}"
+        if not message.type:
+            self.error(f"layer {name} has no type", where(()))
+            return None
+        if message.type not in LAYERS:
+            hint = did_you_mean(message.type, LAYERS) if len(self.errors) < THOROUGH else ""
+            self.error(f"unknown layer type {message.type!r}", where(("type",)), hint)
+            return None
+        phase = phase_name(message.phase) if message.HasField("phase") else self.state.phase
+        layer = LAYERS[message.type](self.own_name(name), message, phase, where)
+        layer.assumed = self.assumed
+        self.by_name[layer.name] = layer
+        self.namesakes.setdefault(name, []).append(layer)
+        if message.device < 0:
+            self.error(f"{layer.type} {name}: device {message.device}: devices are counted from 0", where(("device",)))
+        return layer
+
+    def own_name(self, name: str) -> str:
+        """A layer's name, or where others have it the name with its number among them."""
+        own, count = name, max(1, len(self.namesakes.get(name, ())))
+        while own in self.by_name:
+            count += 1
+            own = f"{name}#{count}"
+        return own
+
+    def told_apart(self) -> None:
+        """Weights go by their layer's name: where layers of one name have any, one of them would get the other's."""
+        for name, layers in self.namesakes.items():
+            if len(layers) > 1 and any(layer.parameters for layer in layers):
+                notes = (Note("the first one", layers[0].where("name")),)
+                hint = "give each its own name: weights are saved and loaded by it"
+                for layer in layers[1:]:
+                    self.error(f"two layers are named {name}", layer.where("name"), hint, notes, "ND102")
+
+    def bottom(self, message: Any, index: int, where: Where, number: int) -> Blob:
+        """The blob a bottom names, as it stands now; a stand-in if there is none."""
+        name = message.bottom[index]
+        blob = self.blobs.get(name)
+        if blob is None:
+            self.names = self.names or Names(self.message, self.where, self.state)
+            if not self.blind:
+                found = self.names.missing(number, name, where(("bottom", index)), self.blobs)
+                self.errors += coded([found], "ND101")
+            blob = Blob(name, 0, UNKNOWN, None, 0)  # type: ignore[arg-type]
+        return blob
+
+    def counts_fit(self, layer: Layer) -> bool:
+        """Whether the layer has as many bottoms and tops as its type takes."""
+        fits = True
+        for kind, names, (low, high) in (
+            ("bottom", layer.message.bottom, layer.bottoms_allowed),
+            ("top", layer.message.top, layer.tops_allowed),
+        ):
+            count = len(names)
+            if kind == "top" and layer.is_loss:
+                low = 0
+            if count < low or (high is not None and count > high):
+                fits = False
+                at = layer.where(kind, high) if high is not None and count > high else layer.position
+                self.error(f"{layer.type} {layer.name} has {plural(count, kind)}; it takes {_range(low, high)}", at, code="ND104")
+        return fits
+
+    def tops(self, layer: Any, message: Any, shapes: list[Shape], where: Where) -> None:
+        """Make the blobs that a layer writes."""
+        made: list[Blob] = []
+        in_place: list[bool] = []
+        for index, name in enumerate(message.top):
+            reuses = index < len(message.bottom) and message.bottom[index] == name
+            before = self.blobs.get(name)
+            if before is not None and not reuses:
+                self.written_twice(name, before, where(("top", index)))
+            version = before.version + 1 if before is not None and reuses else 0
+            blob = Blob(name, version, shapes[index], layer, index)
+            self.blobs[name] = blob
+            self.writers[name] = (message.name, where)
+            self.every_blob.append(blob)
+            made.append(blob)
+            in_place.append(reuses)
+        if layer is None:
+            return
+        if layer.is_loss and not made:
+            blob = Blob("(automatic)", 0, (), layer, 0)
+            self.unnamed.append(blob)
+            self.every_blob.append(blob)
+            made, in_place = [blob], [False]
+        layer.tops, layer.in_place = tuple(made), tuple(in_place)
+
+    def written_twice(self, name: str, before: Blob, at: Position | None) -> None:
+        first = self.writers[name]
+        notes = (Note(f"layer {first[0]} writes it first", first[1](("top", before.index))),)
+        hint = "give this top its own name, or work in place (bottom = top)"
+        self.error(f"blob {name} is written twice", at, hint, notes, "ND103")
+
+    # -- parameters, weights of losses, gradients
+
+    def parameters(self, layer: Layer, shapes: list[Shape]) -> None:
+        """Make the layer's parameters, those that share a name as one."""
+        found = layer.parameter_shapes(*shapes)
+        specs = list(layer.message.param)
+        if len(specs) > len(found):
+            has = f"has {plural(len(found), 'parameter')}, param is given {times(len(specs))}"
+            self.error(f"{layer.type} {layer.name} {has}", layer.where("param", len(found)), code="ND105")
+            return
+        made = []
+        for index, (shape, filler) in enumerate(found):
+            within_reason(layer, f"parameter {index}", shape)
+            spec = specs[index] if index < len(specs) else None
+            frozen = layer.frozen_parameters
+            if frozen and spec is not None and spec.lr_mult:
+                text = f"{layer.type} {layer.name}: statistics {index} has lr_mult {spec.lr_mult:g}, and no solver changes them"
+                at = layer.where("param", index, "lr_mult")
+                self.error(text, at, "set lr_mult: 0, or leave param out", code="ND105")
+            lr_mult = 0.0 if frozen else spec.lr_mult if spec is not None else 1.0
+            decay_mult = 0.0 if frozen else spec.decay_mult if spec is not None else 1.0
+            parameter = Parameter(layer, index, shape, filler, lr_mult, decay_mult, spec.name if spec is not None else "")
+            if parameter.name:
+                self.share(parameter, spec)
+            made.append(parameter)
+        layer.parameters = tuple(made)
+
+    def share(self, parameter: Parameter, spec: Any) -> None:
+        """Find the owner of a parameter's name, and check that the two can be one array."""
+        given = [getattr(spec, field) if spec.HasField(field) else None for field in ("lr_mult", "decay_mult")]
+        owner = self.shared.setdefault(parameter.name, parameter)
+        if owner is parameter:
+            self.multipliers[owner] = given
+            return
+        parameter.owner = owner
+        layer, index = parameter.layer, parameter.index
+        note = (Note(f"{owner} is {shape_text(owner.shape)}", owner.layer.where("param", owner.index)),)
+        permissive = spec.share_mode == spec.PERMISSIVE
+        if permissive and parameter.count != owner.count:
+            text = f"{parameter} shares {parameter.name!r} but differs in size: {shape_text(parameter.shape)}"
+            self.error(text, layer.where("param", index), notes=note, code="ND106")
+        elif not permissive and parameter.shape != owner.shape:
+            text = f"{parameter} shares {parameter.name!r} but differs in shape: {shape_text(parameter.shape)}"
+            hint = "share_mode: PERMISSIVE asks only for the same size" if parameter.count == owner.count else ""
+            self.error(text, layer.where("param", index), hint, note, "ND106")
+        for slot, field in enumerate(("lr_mult", "decay_mult")):
+            mine, owners = given[slot], self.multipliers[owner][slot]
+            if owners is None:
+                self.multipliers[owner][slot] = mine
+            elif mine is not None and mine != owners:
+                text = f"{parameter} shares {parameter.name!r} with {owner}: {field} {mine:g} here, {owners:g} there"
+                at = layer.where("param", index, field)
+                there = (Note("there", owner.layer.where("param", owner.index)),)
+                self.error(text, at, "give it once, or the same", there, "ND106")
+
+    def settle(self) -> None:
+        """What can be known only at the end: multipliers of shared parameters, names of unnamed losses."""
+        for owner, (lr_mult, decay_mult) in self.multipliers.items():
+            owner.lr_mult = 1.0 if lr_mult is None else lr_mult
+            owner.decay_mult = 1.0 if decay_mult is None else decay_mult
+        for layer in self.layers:
+            for parameter in layer.parameters:
+                parameter.lr_mult, parameter.decay_mult = parameter.owner.lr_mult, parameter.owner.decay_mult
+        for blob in self.unnamed:
+            blob.name = blob.producer.name
+            while blob.name in self.blobs:
+                blob.name += " (automatic)"
+            self.blobs[blob.name] = blob
+
+    def weigh(self, layer: Layer) -> None:
+        """The weight of each top in the objective."""
+        given = list(layer.message.loss_weight)
+        if not given:
+            layer.loss_weights = tuple(float(layer.is_loss and i == 0) for i in range(len(layer.tops)))
+            return
+        if len(given) != len(layer.tops):
+            has = f"has {plural(len(layer.tops), 'top')}, loss_weight is given {times(len(given))}"
+            self.error(
+                f"{layer.type} {layer.name} {has}",
+                layer.where("loss_weight"),
+                "give it once for each top, or not at all",
+            )
+        layer.loss_weights = tuple(given)
+
+    def propagate(self, layer: Layer) -> None:
+        """Which bottoms the user wants, or does not want, a gradient for."""
+        given = list(layer.message.propagate_down)
+        bottoms = len(layer.message.bottom)
+        if given and len(given) != bottoms:
+            has = f"has {plural(bottoms, 'bottom')}, propagate_down is given {times(len(given))}"
+            self.error(
+                f"{layer.type} {layer.name} {has}",
+                layer.where("propagate_down"),
+                "give it once for each bottom, or not at all",
+            )
+        layer.propagate_down = tuple(given) if given else (None,) * bottoms
+
+
+def within_reason(layer: Layer, what: str, shape: Shape, *at: str | int) -> None:
+    """Raises NetdefError where an array is larger than any machine's memory, or has more axes than Caffe counts."""
+    if len(shape) > MOST_AXES:
+        raise layer.error(f"{what} would have {len(shape)} axes, and {MOST_AXES} are the most", *at)
+    if prod(shape) > MOST_ELEMENTS:
+        hint = f"{MOST_ELEMENTS:,} are the most: is a number too large?"
+        raise layer.error(f"{what} ({shape_text(shape)}) would have {prod(shape):,} elements", *at, hint=hint)
+
+
+def _range(low: int, high: int | None) -> str:
+    if high is None:
+        return f"{low} or more" if low else "any number"
+    if low == high:
+        return str(low) if low else "none"
+    return f"{low} to {high}" if high > low + 1 else f"{low} or {high}"

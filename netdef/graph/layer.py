@@ -1,0 +1,206 @@
+"""What every layer type is made of: counts of bottoms and tops, a shape rule, parameters, a cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from netdef.graph.cuts import Cuts
+from netdef.graph.net import shape_text
+from netdef.language.diagnostics import NetdefError, Note
+from netdef.language.units import plural
+from netdef.schema.layer_types import LAYER_TYPES
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Blob, Parameter, Shape
+    from netdef.language.diagnostics import Position
+
+ONLY_DATA_TELLS = "ND226"  # code of a mistake that may be none: shapes that the text does not hold
+FROM_OUTSIDE = f"`netdef explain {ONLY_DATA_TELLS}` tells how without a change to the file"
+ANY = None  # no upper bound on the number of bottoms or tops
+Path = tuple[str | int, ...]
+ParameterShape = tuple["Shape", Any]  # (shape, FillerParameter or None)
+
+LAYERS: dict[str, type[Layer]] = {}
+
+
+class Layer:
+    """One layer of a net: an operation, bound to the blobs it reads and writes.
+
+    A family subclasses this in its own file and states
+    - `bottoms_allowed`, `tops_allowed`: (fewest, most), most None for any number;
+    - `output_shapes(*shapes)`: the shapes of the tops from those of the bottoms;
+    - `parameter_shapes(*shapes)`: (shape, filler) of each parameter;
+    - `macs`: multiply-accumulates of one image;
+    - `channel_groups`: how many runs of channels it keeps apart;
+    - `cuts`: how several devices can share it.
+    Geometry (kernel, stride, axis ...) is given as properties, which the runtime reads too. They may use
+    `self.bottoms`, which are bound before any rule is asked.
+
+    Attributes
+    ----------
+    message: the LayerParameter. p: its own parameter message (`message.lrn_param`), None for a type that has none.
+    bottoms, tops: blobs. parameters: learned arrays.
+    loss_weights: one a top; what the top adds to the objective.
+    propagate_down: one a bottom; None leaves it to what needs a gradient.
+    in_place: one a top; whether it takes the name of the bottom at its place.
+    device: which of the program's devices runs it.
+    whole: the layer that this one is a device's share of; itself if it is none.
+    """
+
+    bottoms_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
+    tops_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
+    is_loss: ClassVar[bool] = False  # its first top has loss weight 1 and may go unnamed
+    is_source: ClassVar[bool] = False  # makes its tops from outside the net
+    frozen_parameters: ClassVar[bool] = False  # statistics that the layer keeps itself; no solver touches them
+    cuts: ClassVar[Cuts] = Cuts()
+    channel_groups: int | None = 1  # None: channels do not mix at all; g: only within g equal runs; 1: they all may
+
+    bottoms: tuple[Blob, ...]
+    tops: tuple[Blob, ...]
+    parameters: tuple[Parameter, ...]
+    loss_weights: tuple[float, ...]
+    propagate_down: tuple[bool | None, ...]
+    in_place: tuple[bool, ...]
+
+    def __init__(self, name: str, message: Any, phase: str, where: Callable[[Path], Position | None]):
+        """`where` gives the position of a path inside this layer's message, () for the layer itself."""
+        self.name = name
+        self.type: str = message.type
+        self.message = message
+        self.phase = phase
+        self._where = where
+        fields = LAYER_TYPES[self.type]
+        self.param_fields = fields
+        self.p: Any = getattr(message, fields[0]) if fields else None
+        self.bottoms = self.tops = ()
+        self.parameters = ()
+        self.loss_weights = ()
+        self.propagate_down = ()
+        self.in_place = ()
+        self.device = 0
+        self.whole: Layer = self
+        self.assumed: Shape = ()  # what images are whose size the file does not tell
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        raise NotImplementedError
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        return []
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image, forward."""
+        return 0
+
+    @property
+    def activation_bytes(self) -> int:
+        """Of the tops, the whole batch; in place costs nothing."""
+        return sum(top.bytes for top, reused in zip(self.tops, self.in_place, strict=True) if not reused)
+
+    @property
+    def parameter_count(self) -> int:
+        """Learned numbers that this layer owns."""
+        return sum(p.count for p in self.parameters if not p.shared)
+
+    @property
+    def position(self) -> Position | None:
+        return self._where(())
+
+    def within(self, path: Path) -> Position | None:
+        """The position of a path inside the layer's message."""
+        return self._where(path)
+
+    def where(self, *path: str | int) -> Position | None:
+        """The position of a field of the layer: of its own parameter message first, else of the layer."""
+        for name in self.param_fields:
+            if path and path[0] in getattr(self.message, name).DESCRIPTOR.fields_by_name:
+                return self._where((name, *path))
+        return self._where(path)
+
+    def error(self, message: str, *path: str | int, hint: str = "", **details: Any) -> NetdefError:
+        """A user's mistake in this layer, pointing at the field `path`."""
+        return NetdefError(f"{self.type} {self.name}: {message}", position=self.where(*path), hint=hint, **details)
+
+    def expect_axes(self, *fewest: int) -> None:
+        """Raises NetdefError where a bottom has fewer axes than these, one number a bottom."""
+        for index, (blob, count) in enumerate(zip(self.bottoms, fewest, strict=False)):
+            if len(blob.shape) < count:
+                text = f"{blob} ({shape_text(blob.shape)}) must have at least {plural(count, 'axis', 'axes')}"
+                raise self.error(text, "bottom", index)
+
+    def expect(self, index: int, shape: Shape) -> None:
+        """Raises NetdefError unless a bottom has this shape."""
+        blob = self.bottoms[index]
+        if blob.shape != shape:
+            raise self.error(f"{blob} must be {shape_text(shape)}, it is {shape_text(blob.shape)}", "bottom", index)
+
+    def axis_of(self, axis: int, field: str = "axis") -> int:
+        """An axis of the first bottom counted from the front, where a negative one counts from the end.
+
+        Raises
+        ------
+        NetdefError: there is no such axis.
+        """
+        axes = len(self.bottoms[0].shape)
+        if not -axes <= axis < axes:
+            raise self.error(self.no_axis(axis), field)
+        return axis % axes
+
+    def no_axis(self, axis: int) -> str:
+        """That the first bottom lacks an axis."""
+        blob = self.bottoms[0]
+        return f"{blob} ({shape_text(blob.shape)}) has no axis {axis}"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"<{self.type} {self.name}>"
+
+
+class AlongAxis(Layer):
+    """A layer that works along an axis of its first bottom, or from it on: the field `axis`."""
+
+    @cached_property
+    def axis(self) -> int:
+        """Counted from the front."""
+        return self.axis_of(self.p.axis)
+
+
+Family = TypeVar("Family", bound=type[Layer])
+
+
+def layer(type_name: str) -> Callable[[Family], Family]:
+    """Register a class as the layer type of that name."""
+
+    def register(family: Family) -> Family:
+        LAYERS[type_name] = family
+        return family
+
+    return register
+
+
+def enum_name(message: Any, field: str) -> str:
+    """The value of an enum field by its name."""
+    return message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(message, field)].name
+
+
+def images(shape: Shape) -> int:
+    """How many images a blob holds: its first dimension, 1 for a scalar."""
+    return shape[0] if shape else 1
+
+
+def per_image(shape: Shape) -> int:
+    """Elements of one image."""
+    return prod(shape[1:])
+
+
+def shapes_disagree(layer: Layer, first: int, second: int, wanted: str) -> NetdefError:
+    """The mistake of two bottoms whose shapes do not fit each other, with the layers that made them."""
+    a, b = layer.bottoms[first], layer.bottoms[second]
+    notes = tuple(Note(f"{blob} comes from layer {blob.producer}", blob.producer.position) for blob in (a, b))
+    text = f"{a} ({shape_text(a.shape)}) and {b} ({shape_text(b.shape)}) do not have {wanted}"
+    return layer.error(text, "bottom", second, notes=notes)

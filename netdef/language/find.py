@@ -1,0 +1,78 @@
+"""Which file a name stands for: a path, or a model that comes with netdef."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from netdef.language.diagnostics import NetdefError
+from netdef.language.spelling import nearest
+
+NET_ENDINGS = (".net", ".prototxt", ".pbtxt", ".caffemodel", ".binaryproto")
+
+
+def models_folder() -> Path:
+    """Where the models are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def model_names() -> list[str]:
+    """The networks that come with netdef."""
+    return sorted(path.stem for path in models_folder().glob("*.net"))
+
+
+def find_net(name: str | os.PathLike[str]) -> Path:
+    """The file of a network, given its path or the name of a model.
+
+    Raises
+    ------
+    NetdefError: there is neither; the message lists the models and the nearest name.
+    """
+    path = Path(name)
+    if os.path.exists(path):
+        return path
+    model = models_folder() / f"{name}.net"
+    if path.name == str(name) and os.path.isfile(model):
+        return shown(model)
+    if path.suffix in NET_ENDINGS:
+        raise NetdefError(f"there is no file {name}", hint=_suggestion(path, NET_ENDINGS))
+    names = model_names()
+    listed = f"models: {', '.join(names)}"
+    guess = nearest(str(name), names)
+    hint = f"did you mean {guess}? {listed}" if guess else listed
+    raise NetdefError(f"there is no file and no model called {name}", hint=hint)
+
+
+def find_beside(name: str, folder: Path) -> Path:
+    """A file that another file names: beside that file, else from the current directory, else a model that comes along.
+
+    Raises
+    ------
+    NetdefError: there is none.
+    """
+    beside = folder / name
+    return beside if os.path.isfile(beside) else find_net(name)
+
+
+def shown(path: Path) -> Path:
+    """A path as a reader knows it: relative where it lies below the current directory."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _suggestion(path: Path, endings: Iterable[str]) -> str:
+    """What a path that leads nowhere may have been meant to be."""
+    if path.stem in model_names() and path.parent == Path():
+        return f"the model that comes with netdef is called {path.stem}"
+    if path.is_symlink():
+        return f"it is a link to {os.readlink(path)}, which is not there"
+    folder = path.parent
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder} either"
+    guess = nearest(path.name, [other.name for other in folder.iterdir() if other.suffix in endings])
+    return f"did you mean {folder / guess}?" if guess else ""

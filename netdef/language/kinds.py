@@ -1,0 +1,61 @@
+"""What a file holds, seen from the words in it: a net, a solver, or weights."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from netdef.language.files import MOST_TEXT
+from netdef.language.find import model_names, models_folder
+from netdef.schema import message_class
+
+NET, SOLVER, WEIGHTS = "net", "solver", "weights"
+WEIGHT_ENDINGS = (".caffemodel", ".caffemodel.h5")
+LANGUAGE = {"layer", "layers", "train", "test", "defaults", "include", "remove"}  # words that only nets start a statement with
+_PIECE = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[{<]|[}>]|[A-Za-z_]\w*""")
+
+
+def kind_of(name: str) -> str | None:
+    """Whether a file holds a net, a solver or weights, or a name is a model's or a solver's that comes with netdef.
+
+    None where that cannot be seen.
+    """
+    path = Path(name)
+    if str(path).endswith(WEIGHT_ENDINGS):
+        return WEIGHTS
+    if not os.path.isfile(name):
+        if path.name == name and os.path.isfile(models_folder() / f"{name.removesuffix('.txt')}.txt"):
+            return SOLVER
+        return NET if name in model_names() or path.suffix == ".net" else None
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_TEXT)
+    except (OSError, UnicodeDecodeError):
+        return None
+    return kind_of_text(text, name)
+
+
+def kind_of_text(text: str, name: str = "") -> str | None:
+    """Whether a text is a net or a solver; None where that cannot be seen."""
+    words = outer_words(text)
+    of_net = set(message_class("NetParameter").DESCRIPTOR.fields_by_name) | LANGUAGE
+    of_solver = set(message_class("SolverParameter").DESCRIPTOR.fields_by_name)
+    nets, solvers = len(words & (of_net - of_solver)), len(words & (of_solver - of_net))
+    if nets == solvers:
+        return NET if name.endswith(".net") else None
+    return NET if nets > solvers else SOLVER
+
+
+def outer_words(text: str) -> set[str]:
+    """The words of a text that stand in no string, comment or braces."""
+    depth, words = 0, set()
+    for match in _PIECE.finditer(text):
+        piece = match[0]
+        if piece in "{<":
+            depth += 1
+        elif piece in "}>":
+            depth = max(0, depth - 1)
+        elif depth == 0 and (piece[0].isalpha() or piece[0] == "_"):
+            words.add(piece)
+    return words

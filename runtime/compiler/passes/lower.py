@@ -1,0 +1,208 @@
+"""The first pass: graph -> program.  Decides which gradients are needed, lets every layer append its kernels, joins gradients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from netdef.layers.convolution import Convolution
+from runtime.ir.builder import Builder, no_region
+from runtime.ir.program import Buffer, Instruction, Program
+from runtime.ops.registry import gradient_bottoms, lowering_of
+
+if TYPE_CHECKING:
+    from netdef.graph.layer import Layer
+    from netdef.graph.net import Blob, Net
+    from runtime.compiler.placement.divide import Division
+
+PARTS = 2  # the paper's devices
+WIDE = 48  # outputs: one tower of AlexNet's first layer; narrower products take much longer in parts
+
+
+def lower(
+    net: Net, backward: bool = True, losses_only: bool = False, seed: int = 0, division: Division | None = None
+) -> Program:
+    """Lower every layer of a net.
+
+    Parameters
+    ----------
+    backward: whether gradients are computed at all.
+    losses_only: gradients flow from the net's losses alone, not from its other outputs (a training program).
+    seed: the run's random seed.
+    division: which parts of the whole the blobs of a divided net are.
+
+    Raises
+    ------
+    NetdefError: if a layer's type has no kernels.
+    """
+    flow = gradient_flow(net, losses_only) if backward else Flow()
+    parts = PARTS if is_wide_chain(division.whole if division else net) else 1
+    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, division.region if division else no_region, parts)
+    for layer in net.layers:
+        build.begin(layer)
+        lowering_of(layer)(layer, build)
+    if build.partial_contributions:
+        from runtime.compiler.placement.partial import join_partials  # for nets on several devices only
+
+        join_partials(build)
+    return _join(build)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where gradients go.
+
+    Attributes
+    ----------
+    seeds: the blobs whose gradient comes from outside.
+    wanted: the bottoms, as (layer, index), that backward computes.
+    live: the layers whose backward runs.
+    """
+
+    seeds: Sequence[Blob] = ()
+    wanted: Collection[tuple[Layer, int]] = ()
+    live: Collection[Layer] = ()
+
+
+def gradient_flow(net: Net, losses_only: bool = False) -> Flow:
+    """Which gradients backward computes; parameters as for `lower`."""
+    wanted = _wanted(net)
+    seeds = _seeds(net, wanted, losses_only)
+    live = _live(net, wanted, seeds)
+    return Flow([blob for blob in seeds if blob.producer in live], wanted, live)
+
+
+def is_wide_chain(net: Net) -> bool:
+    """Whether a net is computed in parts: if its convolutions are wide, and no blob's gradient is the sum of several layers'.
+
+    Nor may one that sends a gradient have strides: col2im would be done for each part.  Gradients are those of the net's losses, or
+    of its outputs if it has none.
+    """
+    flow = gradient_flow(net, losses_only=True)
+    if not flow.seeds:
+        flow = gradient_flow(net)
+    readers = Counter(layer.bottoms[index] for layer, index in flow.wanted if layer in flow.live)
+    senders = {layer for layer, _ in flow.wanted}
+
+    def fits(layer: Convolution) -> bool:
+        strided = layer in senders and set(layer.stride) != {1}
+        return layer.group > 1 or (layer.num_output >= WIDE and not strided)
+
+    return max(readers.values(), default=0) <= 1 and all(fits(layer) for layer in net.layers if isinstance(layer, Convolution))
+
+
+def _wanted(net: Net) -> set[tuple[Layer, int]]:
+    """The (layer, bottom) pairs that backward must compute, as Caffe's Net::Init decides it.
+
+    propagate_down says which bottoms of a layer with a backward get a gradient; it gives no layer a backward.
+    """
+    needing: set[Blob] = set()
+    wanted: set[tuple[Layer, int]] = set()
+    for layer in net.layers:
+        learns = any(parameter.lr_mult != 0 for parameter in layer.parameters)
+        if not (learns or net.force_backward or any(bottom in needing for bottom in layer.bottoms)):
+            continue
+        needing.update(layer.tops)
+        for index in gradient_bottoms(layer):
+            said = layer.propagate_down[index] if index < len(layer.propagate_down) else None
+            needs = net.force_backward or layer.bottoms[index] in needing
+            if needs if said is None else said:
+                wanted.add((layer, index))
+    return wanted
+
+
+def _has_backward(layer: Layer, wanted: set[tuple[Layer, int]]) -> bool:
+    return any((layer, index) in wanted for index in gradient_bottoms(layer)) or any(
+        parameter.lr_mult != 0 for parameter in layer.parameters
+    )
+
+
+def _seeds(net: Net, wanted: set[tuple[Layer, int]], losses_only: bool) -> list[Blob]:
+    """The blobs whose gradient comes from outside: losses, and unless `losses_only` every output."""
+    seeds = []
+    for layer in net.layers:
+        if not _has_backward(layer, wanted) or not gradient_bottoms(layer):
+            continue
+        for blob, weight in zip(layer.tops, layer.loss_weights, strict=True):
+            if weight != 0 or (not losses_only and blob in net.outputs):
+                seeds.append(blob)
+    return seeds
+
+
+def _live(net: Net, wanted: set[tuple[Layer, int]], seeds: list[Blob]) -> set[Layer]:
+    """The layers that a gradient reaches and that have something to do with it."""
+    reached = set(seeds)
+    live: set[Layer] = set()
+    for layer in reversed(net.layers):
+        if any(top in reached for top in layer.tops) and _has_backward(layer, wanted):
+            live.add(layer)
+            reached.update(layer.bottoms[index] for index in gradient_bottoms(layer) if (layer, index) in wanted)
+    return live
+
+
+def _join(build: Builder) -> Program:
+    """Sum each blob's gradient contributions before its producer's backward, and order the lists."""
+    substitute = build.substitutes
+    for blob in build.contributions:
+        build.gradient(blob)
+    for blob, total in build.gradients.items():
+        parts = build.contributions.get(blob, [])
+        before = build.backward_lists[blob.producer]
+        if not parts:
+            before.insert(0, Instruction("fill", (), (total.flat(),), {"value": 0.0}, blob.producer.name))
+        elif len(parts) == 1 and parts[0].base is None and parts[0].role == "gradient":
+            substitute[parts[0]] = total
+        elif len(parts) == 1:
+            substitute[total] = parts[0]
+        else:
+            before[:0] = _sum(parts, total, blob.producer.name)
+    backward = [step for layer in reversed(build.net.layers) for step in build.backward_lists[layer]]
+    for owner, parts in build.parameter_contributions.items():
+        if len(parts) > 1:
+            backward += _sum(parts, parts[0], owner.layer.name)
+    resolve = _Resolver(substitute)
+    return Program(
+        net=build.net,
+        forward=tuple(build.forward_list),
+        backward=tuple(step.renamed({b: resolve(b) for b in step.buffers}) for step in backward),
+        blobs=build.blobs,
+        gradients={blob: resolve(total) for blob, total in build.gradients.items()},
+        seeds=build.seeds,
+        parameters=build.parameters,
+        parameter_gradients={owner: parts[0] for owner, parts in build.parameter_contributions.items()},
+        scalars=build.scalars,
+        sources=tuple(build.sources),
+    )
+
+
+def _sum(parts: list[Buffer], total: Buffer, layer: str) -> list[Instruction]:
+    """total = parts[0] + parts[1] + ..., in this order."""
+    steps = []
+    first = parts[0]
+    for part in parts[1:]:
+        inputs = (first.flat(), part.flat())
+        steps.append(Instruction("add", inputs, (total.flat(),), {}, layer, inplace=True))
+        first = total
+    return steps
+
+
+class _Resolver:
+    """Follows substitutions through views: a view of a substituted buffer becomes a view of its substitute."""
+
+    def __init__(self, substitute: dict[Buffer, Buffer]):
+        self._done: dict[Buffer, Buffer] = {}
+        self._substitute = substitute
+
+    def __call__(self, buffer: Buffer) -> Buffer:
+        if buffer not in self._done:
+            if buffer in self._substitute:
+                self._done[buffer] = self(self._substitute[buffer])
+            elif buffer.base is not None:
+                base = self(buffer.base)
+                name = base.name if buffer.name == buffer.base.name else buffer.name
+                self._done[buffer] = buffer if base is buffer.base else replace(buffer, base=base, name=name)
+            else:
+                self._done[buffer] = buffer
+        return self._done[buffer]

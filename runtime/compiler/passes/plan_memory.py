@@ -1,0 +1,180 @@
+"""The last pass: a place in the arena for every buffer, by lifetime, so that nothing is allocated after compiling."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from runtime.ir.program import PARAMETERS, WORKING, Buffer, Instruction, MemoryPlan, Program, arena_of
+
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+KEEP = ("all", "activations", "outputs")
+_PERSISTENT = ("input", "parameter_gradient", "state", "scalar")
+_HOLDS = {
+    "parameter": "weights",
+    "parameter_gradient": "weight gradients",
+    "state": "solver state",
+    "input": "inputs",
+    "scalar": "inputs",
+    "activation": "activations",
+    "saved": "activations",
+    "gradient": "activation gradients",
+}
+
+
+@dataclass
+class _Span:
+    """One stretch of memory and the steps during which it is in use, both ends included."""
+
+    buffers: list[Buffer]
+    bytes: int
+    first: int
+    last: int
+    offset: int = -1
+
+
+def plan_memory(program: Program, keep: str = "all") -> Program:
+    """Give every buffer its offset.
+
+    Parameters
+    ----------
+    keep: what can be read after a run.  "all": every blob and every gradient; "activations": every blob, while gradients
+        reuse each other's memory (training); "outputs": the net's inputs and outputs only (inference).
+    """
+    steps = [*program.forward, *program.backward, *program.update]
+    first, last = _lifetimes(steps)
+    end = len(steps)
+    for buffer in _persistent(program, first):
+        first[buffer], last[buffer] = 0, end
+    for buffer in _readable(program, keep):
+        first.setdefault(buffer, 0)
+        last[buffer] = end
+    parameters = set(program.parameters.values())
+    spans = _merge_inplace(steps, [b for b in first if b not in parameters], first, last)
+    offsets: dict[Buffer, tuple[str, int]] = {}
+    arenas: dict[str, int] = {}
+    by_device: list[Mapping[str, int]] = []
+    for device in range(program.division.devices if program.division else 1):
+        here = [span for span in spans if span.buffers[0].device == device]
+        working, weights = arena_of(WORKING, device), arena_of(PARAMETERS, device)
+        arenas[weights] = 0
+        for buffer in program.parameters.values():
+            if buffer.device == device:
+                offsets[buffer] = (weights, arenas[weights])
+                arenas[weights] += _aligned(buffer.bytes)
+        arenas[working] = _assign(here)
+        offsets |= {buffer: (working, span.offset) for span in here for buffer in span.buffers}
+        by_device.append(_totals(here, arenas[weights]))
+    plan = MemoryPlan(
+        offsets=offsets,
+        arenas=arenas,
+        totals=_sum(by_device),
+        recycled=frozenset(buffer for span in spans for buffer in span.buffers if last[buffer] < end),
+        by_device=tuple(by_device),
+    )
+    return replace(program, plan=plan)
+
+
+def _roots(buffers: Iterable[Buffer]) -> list[Buffer]:
+    return list(dict.fromkeys(buffer.root for buffer in buffers))
+
+
+def _lifetimes(steps: list[Instruction]) -> tuple[dict[Buffer, int], dict[Buffer, int]]:
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for time, step in enumerate(steps):
+        for buffer in step.buffers:
+            first.setdefault(buffer.root, time)
+            last[buffer.root] = time
+    return first, last
+
+
+def _persistent(program: Program, used: dict[Buffer, int]) -> list[Buffer]:
+    """The buffers whose values outlive a run, or are written by the host before it."""
+    roots = [*used, *_roots(program.blobs.values())]
+    for table in (program.scalars, program.seeds, program.states):
+        roots += _roots(table.values())
+    for source in program.sources:
+        roots += _roots(source.fields.values())
+    return [buffer for buffer in dict.fromkeys(roots) if buffer.role in _PERSISTENT]
+
+
+def _readable(program: Program, keep: str) -> list[Buffer]:
+    """The buffers that can be read after a run, from their first write on."""
+    blobs = program.net.outputs if keep == "outputs" else program.net.blobs.values()
+    readable = _roots(program.blobs[blob] for blob in blobs if blob in program.blobs)
+    if keep == "all":
+        readable += _roots(program.gradients.values())
+        inner = ("saved", "activation") if program.division else ("saved",)  # what is gathered is nobody's blob
+        kept = (b for step in program.forward for b in step.outputs if b.root.role in inner)
+        readable += _roots(kept)  # so that backward can run again, with other gradients
+    return readable
+
+
+def _merge_inplace(
+    steps: list[Instruction], buffers: list[Buffer], first: dict[Buffer, int], last: dict[Buffer, int]
+) -> list[_Span]:
+    """Spans of buffers: an in-place instruction's output joins its input's span where that input is read here last."""
+    spans = {b: _Span([b], _aligned(b.bytes), first[b], last[b]) for b in buffers}
+    for time, step in enumerate(steps):
+        if not (step.inplace and step.inputs and step.outputs):
+            continue
+        source, target = step.inputs[0].root, step.outputs[0].root
+        before, after = spans.get(source), spans.get(target)
+        if before is None or after is None or before is after or before.bytes != after.bytes:
+            continue
+        if before.last == time and after.first == time and not _reads_again(step, source):
+            before.buffers += after.buffers
+            before.last = after.last
+            for buffer in after.buffers:
+                spans[buffer] = before
+    return list({id(span): span for span in spans.values()}.values())
+
+
+def _reads_again(step: Instruction, source: Buffer) -> bool:
+    """Whether another argument of the step is the same memory (x + x must not be done in place of x)."""
+    return sum(buffer.root is source for buffer in step.inputs) > 1
+
+
+def _assign(spans: list[_Span]) -> int:
+    """Largest first, each at the lowest offset free during its whole life.  Returns the arena's bytes."""
+    placed: list[_Span] = []
+    total = 0
+    for span in sorted(spans, key=lambda s: (-s.bytes, s.first)):
+        cursor = 0
+        for other in placed:  # kept sorted by offset
+            if other.last < span.first or span.last < other.first:
+                continue
+            if other.offset - cursor >= span.bytes:
+                break
+            beyond = other.offset + other.bytes
+            if beyond > cursor:  # max() would take a third of the whole pass
+                cursor = beyond
+        span.offset = cursor
+        total = max(total, cursor + span.bytes)
+        insort(placed, span, key=lambda s: s.offset)
+    return total
+
+
+def _sum(by_device: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for part in by_device:
+        totals.update(part)
+    return dict(totals)
+
+
+def _aligned(size: int) -> int:
+    return -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
+
+
+def _totals(spans: list[_Span], weights: int) -> dict[str, int]:
+    """Bytes of memory by what it holds; memory that several take in turn counts for the first."""
+    totals = Counter({"weights": weights})
+    covered = 0
+    for span in sorted(spans, key=lambda s: (s.offset, -s.bytes)):
+        new = max(0, span.offset + span.bytes - max(covered, span.offset))
+        covered = max(covered, span.offset + span.bytes)
+        totals[_HOLDS[span.buffers[0].role]] += new
+    return dict(totals)

@@ -1,0 +1,71 @@
+"""Copies saved: what a device gathers from itself is made in its place at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from runtime.ir.program import ITEM_BYTES, Buffer, Instruction, Program
+
+
+def elide(program: Program) -> Program:
+    """Let a part of a blob lie where the gathered blob will have it, instead of copying it there.
+
+    A forward `copy` of a whole activation into a part of another buffer of the same device goes; whoever used the copied buffer
+    uses that part.
+    """
+    if program.division is None:
+        return program
+    copied = Counter(step.inputs[0].root for step in program.forward if _is_local(step))
+    places: dict[Buffer, Buffer] = {}
+    forward: list[Instruction] = []
+    for step in program.forward:
+        if _saves(step) and copied[step.inputs[0].root] == 1:
+            places[step.inputs[0].root] = step.outputs[0]
+        else:
+            forward.append(step)
+    move = _Mover(places)
+    return replace(
+        program,
+        forward=tuple(move.step(step) for step in forward),
+        backward=tuple(move.step(step) for step in program.backward),
+        update=tuple(move.step(step) for step in program.update),
+        blobs={blob: move(buffer) for blob, buffer in program.blobs.items()},
+    )
+
+
+def _saves(step: Instruction) -> bool:
+    """Whether a step copies all of a buffer of its own into a part of a larger one."""
+    if not _is_local(step):
+        return False
+    source, target = step.inputs[0], step.outputs[0]
+    whole = source.root.size == source.size == target.size
+    return whole and source.root.role == "activation" and target.root is not source.root and target.root.size > target.size
+
+
+def _is_local(step: Instruction) -> bool:
+    """Whether a step copies within a share, and not from one of a device's shares to another."""
+    return step.kernel == "copy" and step.inputs[0].device == step.outputs[0].device
+
+
+class _Mover:
+    """Puts views of moved buffers where those are now."""
+
+    def __init__(self, places: dict[Buffer, Buffer]):
+        self._places = places
+        self._moved: dict[Buffer, Buffer] = {}
+
+    def __call__(self, buffer: Buffer) -> Buffer:
+        root = buffer.root
+        if root not in self._places:
+            return buffer
+        if buffer not in self._moved:
+            place = self(self._places[root])
+            offset = (place.byte_offset + buffer.byte_offset) // ITEM_BYTES[root.dtype]
+            self._moved[buffer] = replace(buffer, base=place.root, offset=offset)
+        return self._moved[buffer]
+
+    def step(self, step: Instruction) -> Instruction:
+        if not any(buffer.root in self._places for buffer in step.buffers):
+            return step
+        return step.renamed({buffer: self(buffer) for buffer in step.buffers})

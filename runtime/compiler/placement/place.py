@@ -1,0 +1,76 @@
+"""Placement: which device runs what, and what must be sent for it.  With one device everything runs on it.
+
+The numbers stay one device's to float32 rounding: each of a device's results is a whole sum, as on one device, except gradients of
+what several devices read and of weights that they copy.  Those are added over the devices, always in the order of the devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from netdef import NetdefError
+from runtime.compiler.passes.lower import gradient_flow, lower
+from runtime.compiler.placement.copies import sum_copies
+from runtime.compiler.placement.divide import Division, divide
+from runtime.compiler.placement.overlap import send_first
+from runtime.compiler.placement.search import SPLITS, Gradients, Search
+from runtime.ops.registry import lowering_of
+
+if TYPE_CHECKING:
+    from netdef.graph.cuts import Cut
+    from netdef.graph.net import Net
+    from runtime.ir.program import Program
+
+DEFAULT_SPLIT = SPLITS[0]
+Fixed = Mapping[str, Mapping[int, "Cut | None"]]
+
+
+def split_of(name: str | None) -> str:
+    """The split of that name, DEFAULT_SPLIT for None.
+
+    Raises
+    ------
+    NetdefError: there is none.
+    """
+    if name is not None and name not in SPLITS:
+        raise NetdefError(f"a network cannot be split by '{name}'", hint="it can by " + ", ".join(SPLITS))
+    return name or DEFAULT_SPLIT
+
+
+def place(
+    net: Net, devices: int, split: str | None = None, backward: bool = True, losses_only: bool = False, fixed: Fixed | None = None
+) -> Division:
+    """Divide a net over devices so that the fewest bytes are sent.
+
+    Parameters
+    ----------
+    split: "groups", the default, cuts channels, "batch" images, "hybrid" the images of convolutions and the channels of fully
+        connected layers.
+    backward, losses_only: as for `lower`; gradients are sent too.
+    fixed: parameters that lie somewhere already, as `lies` tells it.
+
+    Raises
+    ------
+    NetdefError: `split` is none of these, a layer's type cannot run, or its `device` is not there.
+    """
+    for layer in net.layers:
+        lowering_of(layer)
+    flow = gradient_flow(net, losses_only) if backward else None
+    gradients = Gradients()
+    if flow is not None:
+        learned = {p for layer in flow.live for p in layer.parameters if p.lr_mult != 0}
+        gradients = Gradients({pair for pair in flow.wanted if pair[0] in flow.live}, learned)
+    choices = Search(net, devices, split_of(split), gradients, fixed).run()
+    return divide(net, devices, choices)
+
+
+def lower_divided(division: Division, backward: bool = True, losses_only: bool = False, seed: int = 0) -> Program:
+    """The program of a divided net; see `lower`."""
+    program = lower(division.net, backward, losses_only, seed, division)
+    return sum_copies(send_first(program), division)
+
+
+def lies(division: Division) -> Fixed:
+    """How a division cuts the parameters, by their names: what another net on the same weights must keep to."""
+    return {str(owner): {shard.device: shard.cut for shard in shards} for owner, shards in division.shards.items()}

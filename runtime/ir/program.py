@@ -1,0 +1,264 @@
+"""The intermediate representation: a straight list of kernels on named buffers, one list each for forward, backward and update.
+
+Nothing runs that these lists do not show.  Passes take a Program and return a new one; `text` prints it after any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Blob, Net, Parameter
+    from runtime.compiler.placement.divide import Division
+
+ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """A named array in internal layout (batch innermost), or a view of another one (`base`) with another shape.
+
+    Parameters
+    ----------
+    name: printed with a % before it.
+    shape: internal shape, e.g. (C, H, W, N).
+    role: what it holds, and so for how long (see `plan_memory`).  For the whole program: `input`, written by the host before a run;
+        `scalar`, a number that it may set between runs (rate, iteration); `parameter`, weights; `parameter_gradient`; `state`, what
+        lasts over iterations besides weights.  From the first write to the last read, or longer if it is to be read after a run:
+        `activation`, `gradient` (of a blob) and `saved`, what a layer keeps for its backward.
+    base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
+    device: whose memory it lies in, by its place among the program's devices; a view lies where its base does.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: str
+    dtype: str = "float32"
+    base: Buffer | None = None
+    offset: int = 0
+    device: int = 0
+
+    def __post_init__(self) -> None:
+        if self.base is not None:
+            object.__setattr__(self, "device", self.base.device)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.size * ITEM_BYTES[self.dtype]
+
+    @property
+    def byte_offset(self) -> int:
+        """Where this buffer starts in its root's memory."""
+        if self.base is None:
+            return 0
+        return self.base.byte_offset + self.offset * ITEM_BYTES[self.dtype]
+
+    @property
+    def root(self) -> Buffer:
+        """The buffer that holds the memory."""
+        return self if self.base is None else self.base.root
+
+    def view(self, shape: tuple[int, ...], offset: int = 0) -> Buffer:
+        """The same memory, from element `offset` on, under another shape."""
+        return Buffer(self.name, shape, self.role, self.dtype, base=self, offset=offset)
+
+    def rows(self, begin: int, end: int) -> Buffer:
+        """Entries [begin, end) of the first axis, and named so."""
+        row = prod(self.shape[1:])
+        name = f"{self.name}[{begin}:{end}]"
+        return Buffer(name, (end - begin, *self.shape[1:]), self.role, self.dtype, base=self, offset=begin * row)
+
+    def flat(self) -> Buffer:
+        """The same memory as one run of elements."""
+        return self.view((self.size,))
+
+    @property
+    def user_shape(self) -> tuple[int, ...]:
+        """The shape users see: batch first for a blob, even where a kernel takes another view of it."""
+        whole = self if self.base is None or self.size != self.root.size else self.root
+        if whole.role not in ("activation", "gradient", "input") or not whole.shape:
+            return whole.shape
+        return (whole.shape[-1], *whole.shape[:-1])
+
+    def __str__(self) -> str:
+        return "%" + self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Instruction:
+    """One kernel call.  Outputs are overwritten whole.
+
+    Parameters
+    ----------
+    constants: bound at compile time, by the kernel's parameter names.
+    inplace: the first output may take the memory of the first input, if nobody else needs that.
+    scratch: floats of private memory for each worker.
+    macs: multiply-accumulates per image, 0 if not worth printing.
+    """
+
+    kernel: str
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    layer: str = ""
+    inplace: bool = False
+    scratch: int = 0
+    macs: int = 0
+
+    @property
+    def device(self) -> int:
+        """Whose queue it is put on: that of its inputs, so that what is sent is sent by the device that has it."""
+        return next((buffer.device for buffer in self.buffers), 0)
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        return self.inputs + self.outputs
+
+    def renamed(self, substitute: Mapping[Buffer, Buffer]) -> Instruction:
+        """The same instruction on other buffers."""
+        return replace(
+            self,
+            inputs=tuple(substitute.get(b, b) for b in self.inputs),
+            outputs=tuple(substitute.get(b, b) for b in self.outputs),
+        )
+
+    def __str__(self) -> str:
+        flags = " ".join(f"+{key}" for key, value in self.constants.items() if value is True)
+        plain = [(k, v) for k, v in self.constants.items() if not isinstance(v, bool)]
+        constants = " ".join(f"{key} {_constant_text(value)}" for key, value in plain)
+        targets = " ".join(map(self._named, self.outputs)) + " = " if self.outputs else ""
+        left = f"{targets}{self.kernel} {' '.join(map(str, self.inputs))}"
+        shape = str(self.outputs[0].user_shape) if self.outputs else ""
+        if self.kernel == "send":
+            shape = f"{self.outputs[0].bytes:,} bytes"
+        cost = f"{self.macs / 1e6:.1f} MMAC/image" if self.macs else ""
+        parts = [f"dev{self.device}", left, constants, flags, shape, cost]
+        return "  ".join(part for part in parts if part)
+
+    def _named(self, output: Buffer) -> str:
+        """An output by its name, and by its device where that is another than the instruction's."""
+        return str(output) if output.device == self.device else f"{output}:{output.device}"
+
+
+def _constant_text(value: Any) -> str:
+    extents = value if isinstance(value, tuple) else getattr(value, "shape", ())  # of an array only its shape is told
+    if extents:
+        return "x".join(map(str, extents))
+    return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+@dataclass(frozen=True, eq=False)
+class SourceInput:
+    """What a data layer's source feeds: its buffers, by the names of the source's batch fields.
+
+    images: by field, which of the batch's images the buffer takes; a field that is not there takes all.
+    """
+
+    layer: Any
+    fields: Mapping[str, Buffer]
+    images: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+PARAMETERS, WORKING = "parameters", "working"  # the arenas of a device
+
+
+def arena_of(kind: str, device: int) -> str:
+    """The name of a device's arena of a kind."""
+    return f"{kind}:{device}" if device else kind
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryPlan:
+    """Where every buffer lies.
+
+    Parameters
+    ----------
+    offsets: the arena of each root buffer, by its name, and its byte offset there.
+    arenas: bytes of each arena, two for each device.
+    totals: bytes by what they hold: weights, activations, gradients, ..., as `netdef compile` prints them.
+    by_device: the same for each device.
+    recycled: buffers whose memory other buffers take over, so that they cannot be read afterwards.
+    """
+
+    offsets: Mapping[Buffer, tuple[str, int]]
+    arenas: Mapping[str, int]
+    totals: Mapping[str, int]
+    recycled: frozenset[Buffer]
+    by_device: tuple[Mapping[str, int], ...] = ()
+
+    def span(self, buffer: Buffer) -> tuple[str, int, int]:
+        """A buffer's arena, and its first byte there and the one after its last."""
+        arena, offset = self.offsets[buffer.root]
+        begin = offset + buffer.byte_offset
+        return arena, begin, begin + buffer.bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A compiled network.
+
+    Parameters
+    ----------
+    net: the graph that was lowered; on several devices the divided one.
+    blobs, gradients: which buffer holds which blob of it.
+    learned: where copies of a parameter on several devices are updated by a part on each: the parts, as parameters, and where
+        they lie.  Such a parameter's gradients and solver states are its parts'.
+    scalars: by name and device.
+    remembered: blobs of which something stays from every run, and the rings where it does: (rounds, ...) float64, the blob's
+        shape behind the number of rounds, or nothing for its sum.
+    division: how the net was divided; None on one device.
+    """
+
+    net: Net
+    forward: tuple[Instruction, ...]
+    backward: tuple[Instruction, ...] = ()
+    update: tuple[Instruction, ...] = ()
+    blobs: Mapping[Blob, Buffer] = field(default_factory=dict)
+    gradients: Mapping[Blob, Buffer] = field(default_factory=dict)
+    seeds: Mapping[Blob, Buffer] = field(default_factory=dict)
+    parameters: Mapping[Parameter, Buffer] = field(default_factory=dict)
+    parameter_gradients: Mapping[Parameter, Buffer] = field(default_factory=dict)
+    learned: Mapping[Parameter, Buffer] = field(default_factory=dict)
+    states: Mapping[tuple[Parameter, str], Buffer] = field(default_factory=dict)
+    scalars: Mapping[tuple[str, int], Buffer] = field(default_factory=dict)
+    sources: tuple[SourceInput, ...] = ()
+    remembered: Mapping[Blob, Buffer] = field(default_factory=dict)
+    division: Division | None = None
+    plan: MemoryPlan | None = None
+
+    def weights(self, parameter: Parameter) -> Buffer:
+        """Where a parameter lies that has a gradient."""
+        return self.learned[parameter] if parameter in self.learned else self.parameters[parameter]
+
+    @property
+    def shares(self) -> list[list[int]]:
+        """By device of the machine, which of this program's devices it is: each one of them, unless some have several shares."""
+        hosts = self.division.hosts if self.division else (0,)
+        return [[share for share, host in enumerate(hosts) if host == device] for device in range(max(hosts) + 1)]
+
+    @property
+    def instructions(self) -> Iterator[Instruction]:
+        yield from self.forward
+        yield from self.backward
+        yield from self.update
+
+    def text(self) -> str:
+        """The whole program, a section each for forward, backward and update."""
+        sections = (("forward", self.forward), ("backward", self.backward), ("update", self.update))
+        return "\n".join(f"{name}:\n{_listing(steps)}" for name, steps in sections if steps)
+
+
+def _listing(steps: Iterable[Instruction]) -> str:
+    return "".join(f"  {step}\n" for step in steps)
+
+
+def internal_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Caffe's (N, d1, d2, ...) as it is stored: (d1, d2, ..., N)."""
+    return (*shape[1:], shape[0]) if shape else ()

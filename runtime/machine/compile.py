@@ -1,0 +1,89 @@
+"""From a net to an executable: its program, bound to devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netdef.loading import load, with_batch_size
+from runtime.compiler.pipeline import DEFAULT_SEED, Update, compile_program
+from runtime.compiler.placement.place import lies
+from runtime.ir.program import Program
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.executable import Executable
+from runtime.machine.fit import Beside, alone, check_fit
+from runtime.machine.open import different, hosts_of, open_devices
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Net
+
+
+def compile(
+    net: Net | str | Path,
+    devices: str = "cpu",
+    batch_size: int | None = None,
+    seed: int | None = None,
+    *,
+    threads: int | None = None,
+    backward: bool = True,
+    keep: str | None = None,
+    losses_only: bool = False,
+    update: Update | None = None,
+    share: Executable | None = None,
+    split: str | None = None,
+    cuda: CudaOptions | None = None,
+    beside: Beside = alone,
+) -> Executable:
+    """Compile a net for one device or several, its parameters filled as the net's fillers say.
+
+    Parameters
+    ----------
+    net: a Net, or what netdef.load takes.
+    devices: "cpu", a graphics card such as "gpu:0", or several: "cpu:0,cpu:1", "gpu:0-3".  One that is named twice has two shares:
+        "cpu:0,cpu:0" computes with one device the numbers of two.
+    batch_size: replaces the batch size of the net's inputs and data layers.
+    seed: of everything random; default DEFAULT_SEED.
+    threads: worker threads of all CPU devices together; default one a core.
+    backward: False compiles for inference: no gradients, memory reused by lifetime.
+    keep: which blobs stay readable after a run: "all" (with gradients), "activations" or "outputs".
+    losses_only: gradients flow from losses alone, not from other outputs.
+    update: adds what a solver needs, see `compile_program`.
+    share: use the parameters and the devices of this executable.
+    split: what is cut on several devices: "groups" (the default), "batch" or "hybrid", see `place`.
+    cuda: how graphics cards compute.
+    beside: the programs that will share this one's parameters and devices, for which there must be room too.
+
+    Raises
+    ------
+    NetdefError: if a layer's type cannot run yet, or a device is not there.
+    """
+    if isinstance(net, str | Path):
+        net = load(net, batch_size=batch_size)
+    elif batch_size is not None:
+        net = with_batch_size(net, batch_size)
+    seed = DEFAULT_SEED if seed is None else seed
+    opened = share.devices if share is not None else open_devices(devices, threads, cuda)
+    division = share.program.division if share is not None else None
+    options: dict[str, Any] = {
+        "devices": len(opened),
+        "hosts": hosts_of(opened),
+        "split": split,
+        "fixed": lies(division) if division is not None else None,
+        "backward": backward,
+        "keep": keep,
+        "losses_only": losses_only,
+        "update": update,
+        "seed": seed,
+    }
+    try:
+        program = compile_program(net, **options)
+
+        def smaller(size: int) -> Program:
+            return compile_program(with_batch_size(net, size), **options)
+
+        check_fit(program, opened, share is None, net.batch or 1, smaller, beside)
+        return Executable(program, opened, seed, share, differentiable=backward)
+    except BaseException:
+        for device in different(opened) if share is None else ():
+            device.close()
+        raise

@@ -1,0 +1,146 @@
+"""What instructions cost: bytes moved to and from memory and floating point operations, of our kernels as they are written.
+
+A kernel moves each number that it reads or writes once; what it reads again, or has just written, comes from a cache.  Of a
+convolution's windows every byte counts: they are written to memory by one kernel and read by the product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from runtime.ir.program import ITEM_BYTES, Instruction
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Operand, Step, load_plans, plan
+from runtime.machine.limits import Limits
+
+
+@dataclass(frozen=True)
+class Cost:
+    """bytes: moved.  flops: of elementwise arithmetic.  products: floating point operations of matrix products."""
+
+    bytes: float = 0
+    flops: float = 0
+    products: float = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.bytes + other.bytes, self.flops + other.flops, self.products + other.products)
+
+    def seconds(self, limits: Limits, math: str = "fp32") -> float:
+        """The floor: the longer of moving the bytes and of computing."""
+        return max(self.bytes / limits.bandwidth, self.flops / limits.fp32 + self.products / limits.products(math))
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum."""
+    return sum(costs, Cost())
+
+
+def operands_of(step: Instruction) -> list[Operand]:
+    """An instruction's arrays as a plan sees them, each at its place in its buffer."""
+    return [Operand(buffer.shape, buffer.dtype, buffer.byte_offset) for buffer in step.buffers]
+
+
+def launches(step: Instruction, workspace: int) -> list[Cost]:
+    """The cost of each kernel launch and matrix product that carries out an instruction on a card."""
+    load_plans()
+    if step.kernel not in CUDA_KERNELS:
+        return [plain(step)]
+    operands = operands_of(step)
+    steps = plan(step.kernel, operands, step.constants, workspace).steps
+    return [product(part) if isinstance(part, Gemm) else launch(step, operands, part) for part in steps]
+
+
+def plain(step: Instruction) -> Cost:
+    """An instruction as one piece of work that moves only what it reads and writes; its products are those of the card's plan."""
+    load_plans()
+    operands = operands_of(step)
+    gemms = [part for part in _steps(step, operands) if isinstance(part, Gemm)]
+    return Cost(_moved(step.kernel, operands), _flops(step, operands), sum(product(gemm).products for gemm in gemms))
+
+
+def _steps(step: Instruction, operands: Sequence[Operand]) -> Sequence[Step]:
+    return plan(step.kernel, operands, step.constants).steps if step.kernel in CUDA_KERNELS else ()
+
+
+def product(gemm: Gemm) -> Cost:
+    """A matrix product: its factors read, its result written, and read before if it adds to it."""
+    a, b = _matrix(gemm.a, gemm.m * gemm.k, gemm.batch), _matrix(gemm.b, gemm.k * gemm.n, gemm.batch)
+    c = gemm.m * gemm.n * gemm.batch * (2 if gemm.accumulate else 1)
+    return Cost(bytes=4 * (a + b + c), products=2 * gemm.m * gemm.n * gemm.k * gemm.batch)
+
+
+def _matrix(matrix: Matrix, size: int, batch: int) -> int:
+    """Floats of a batch of matrices, which may be the same one again and again."""
+    return size * (batch if matrix.stride else 1)
+
+
+def launch(step: Instruction, operands: Sequence[Operand], part: Launch) -> Cost:
+    """One kernel launch of an instruction's plan: its own part of the work, or all of the instruction's."""
+    return Cost(*part.work) if part.work else Cost(_moved(step.kernel, operands), _flops(step, operands))
+
+
+def _bytes(operand: Operand) -> int:
+    return operand.size * ITEM_BYTES[operand.dtype]
+
+
+# Instructions that do not move each of their arrays once.
+_MOVED: dict[str, Callable[..., float]] = {
+    "sgd_update": lambda weight, gradient, history, *numbers: 4 * (5 * weight.size + len(numbers)),
+    "accumulate": lambda gradient, added, sums: 4 * (3 * sums.size + 1),
+    "remember": lambda x, turn, ring: _bytes(x) + _bytes(turn) + 8 * ring.shape[1],
+    "join_columns": lambda x, y: 2 * _bytes(x),
+    "take_columns": lambda x, y: 2 * _bytes(y),
+    "softmax_loss": lambda probability, labels, loss, normalizer: 4 * (2 * labels.size + 2),
+    "image_transform": lambda images, *others: _crops(images, *others),
+    "image_transform_shifted": lambda images, *others: _crops(images, *others),
+}
+
+
+def _crops(images: Operand, *others: Operand) -> float:
+    """The images' crops, the mean of the whole image, and the rest."""
+    return others[-1].size + 4 * prod(images.shape[1:]) + sum(map(_bytes, others))
+
+
+def _moved(kernel: str, operands: Sequence[Operand]) -> float:
+    return _MOVED[kernel](*operands) if kernel in _MOVED else sum(map(_bytes, operands))
+
+
+def _window(constants: Any) -> int:
+    return prod(constants["kernel"])
+
+
+# Floating point operations for each element of the first array (of the last where that is the result that counts).
+_FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
+    "lrn_forward": lambda c, o: (2 * c["size"] + 6) * o[0].size,
+    "lrn_backward": lambda c, o: (3 * c["size"] + 12) * o[0].size,
+    "lrn_within_forward": lambda c, o: (2 * c["size"] ** 2 + 6) * o[0].size,
+    "lrn_within_backward": lambda c, o: (2 * c["size"] ** 2 + 8) * o[0].size,
+    "pool_max_forward": lambda c, o: _window(c) * o[1].size,
+    "pool_max_backward": lambda c, o: _window(c) * o[0].size,
+    "pool_ave_forward": lambda c, o: _window(c) * o[1].size,
+    "pool_ave_backward": lambda c, o: _window(c) * o[0].size,
+    "softmax_forward": lambda c, o: 12 * o[0].size,
+    "softmax_backward": lambda c, o: 4 * o[0].size,
+    "softmax_loss_backward": lambda c, o: 2 * o[0].size,
+    "sigmoid_forward": lambda c, o: 12 * o[0].size,
+    "tanh_forward": lambda c, o: 14 * o[0].size,
+    "sgd_update": lambda c, o: 6 * o[0].size,
+    "image_transform": lambda c, o: 2 * o[-1].size,
+    "image_transform_shifted": lambda c, o: 3 * o[-1].size,
+    "copy": lambda c, o: 0,
+    "fill": lambda c, o: 0,
+    "flip_weights": lambda c, o: 0,
+    "join_columns": lambda c, o: 0,
+    "take_columns": lambda c, o: 0,
+    "rebatch": lambda c, o: 0,
+    "random_fill": lambda c, o: 0,
+    "remember": lambda c, o: o[0].size,
+}
+
+
+def _flops(step: Instruction, operands: Sequence[Operand]) -> float:
+    if step.kernel in _FLOPS:
+        return _FLOPS[step.kernel](step.constants, operands)
+    return max(operand.size for operand in operands) if not step.macs else 0

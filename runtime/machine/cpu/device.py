@@ -1,0 +1,264 @@
+"""The CPU device: arenas of host memory, worker threads, and launches of the kernels in runtime/ops."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from functools import cache
+from itertools import count
+from math import prod
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from netdef import NetdefError
+from runtime.ir.program import Buffer, Instruction, Program
+from runtime.kernels import cpu as kernels
+from runtime.kernels.cpu.cached import cached
+from runtime.kernels.cpu.registry import CPU_KERNELS, Kernel
+from runtime.kernels.cpu.stale import digest, drop_stale
+from runtime.kernels.rooms import OPS, load_rooms
+from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
+from runtime.machine.device import Step
+
+CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
+
+
+@cache
+def load_kernels() -> None:
+    """Import every room's cpu.py, each of which registers its kernels."""
+    load_rooms("cpu")
+    compiled = (getattr(kernel.function, "stats", None) for kernel in CPU_KERNELS.values())
+    folders = [OPS, Path(kernels.__file__).parent]
+    drop_stale({Path(stats.cache_path) for stats in compiled if stats}, digest(folders))
+
+
+def available_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+class Workers:
+    """Threads that work through the items of one kernel together.
+
+    The caller is one of them.  Items are handed out in chunks, in order; which worker takes which chunk is chance, and results
+    do not depend on it.
+    """
+
+    def __init__(self, threads: int):
+        self.threads = threads
+        self._queues: list[SimpleQueue[tuple[Any, ...] | None]] = [SimpleQueue() for _ in range(threads - 1)]
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        for worker, queue in enumerate(self._queues, start=1):
+            Thread(target=self._serve, args=(worker, queue), daemon=True, name=f"cpu-worker-{worker}").start()
+
+    def run(self, work: Callable[[int, int, int], None], items: int) -> None:
+        """Call work(worker, begin, end) until [0, items) is covered.  An exception of any worker is raised here."""
+        helpers = min(self.threads, items) - 1
+        if helpers <= 0:
+            work(0, 0, items)
+            return
+        chunk = max(1, items // (CHUNKS_PER_WORKER * self.threads))
+        tickets = count()
+        for queue in self._queues[:helpers]:
+            queue.put((work, items, chunk, tickets))
+        failure: BaseException | None = None
+        try:
+            _take(0, work, items, chunk, tickets)
+        except BaseException as error:
+            failure = error
+        for _ in range(helpers):
+            failure = self._done.get() or failure
+        if failure is not None:
+            raise failure
+
+    def close(self) -> None:
+        """End the threads."""
+        for queue in self._queues:
+            queue.put(None)
+
+    def _serve(self, worker: int, queue: SimpleQueue[tuple[Any, ...] | None]) -> None:
+        while (job := queue.get()) is not None:
+            try:
+                _take(worker, *job)
+                self._done.put(None)
+            except BaseException as error:
+                self._done.put(error)
+
+
+def _take(worker: int, work: Callable[[int, int, int], None], items: int, chunk: int, tickets: count[int]) -> None:
+    while (begin := next(tickets) * chunk) < items:
+        work(worker, begin, min(begin + chunk, items))
+
+
+class CpuDevice:
+    """Host memory and worker threads.
+
+    Parameters
+    ----------
+    threads: how many threads compute; default: the cores this process may use.
+    index: N of cpu:N.
+    peers: what it has in common with the other devices of its program.
+    """
+
+    def __init__(self, threads: int | None = None, index: int = 0, peers: Peers | None = None):
+        load_kernels()
+        self.name = f"cpu:{index}"
+        self.threads = threads or available_cores()
+        self.workers = Workers(self.threads)
+        self._peers = peers or Peers()
+        self._queues: dict[str, HostQueue] = {}
+        self._scratch: list[np.ndarray] = []
+        self._bound: set[str] = set()
+
+    @property
+    def queue(self) -> HostQueue:
+        return self._queue("kernels")
+
+    @property
+    def copies(self) -> HostQueue:
+        return self._queue("copies")
+
+    def _queue(self, name: str) -> HostQueue:
+        if name not in self._queues:
+            self._queues[name] = HostQueue(self.name, name, self._peers)
+        return self._queues[name]
+
+    def allocate(self, size: int) -> np.ndarray:
+        """An arena of `size` bytes, zeroed, its start on a cache line.
+
+        Raises
+        ------
+        NetdefError: if the machine has not that much memory to give.
+        """
+        try:
+            raw = np.zeros(size + 64, np.uint8)
+        except MemoryError:
+            raise NetdefError(
+                f"out of memory on {self.name}: the program needs {size / 2**30:.1f} GiB in one piece",
+                hint="a smaller batch_size needs less",
+            ) from None
+        start = -raw.ctypes.data % 64
+        return raw[start : start + size]
+
+    def memory(self) -> None:
+        """The system gives what it has, and swaps."""
+
+    def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
+        """Every worker's scratch."""
+        steps = (step for program in programs for step in program.instructions if step.device in shares)
+        return 4 * self.threads * max((step.scratch for step in steps), default=0)
+
+    def array(self, memory: np.ndarray, offset: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        """The array at a byte offset of `memory`."""
+        size = prod(shape) * np.dtype(dtype).itemsize
+        return memory[offset : offset + size].view(dtype).reshape(shape)
+
+    def reserve_scratch(self, floats: int) -> None:
+        """Make every worker's private memory at least this large."""
+        if not self._scratch or self._scratch[0].size < floats:
+            self._scratch = [self.allocate(4 * max(floats, 16)).view(np.float32) for _ in range(self.threads)]
+
+    @property
+    def scratch_bytes(self) -> int:
+        return sum(scratch.nbytes for scratch in self._scratch)
+
+    def bind(self, step: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> Step:
+        """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
+        given = [arrays(buffer) for buffer in step.buffers]
+        if step.kernel == "send":
+            source, target = given
+            return lambda: np.copyto(target, source)
+        kernel = CPU_KERNELS[step.kernel]
+        self._bound.add(step.kernel)
+        names = [name for name in kernel.parameters if name != "scratch"]
+        missing = [name for name in names[len(given) :] if name not in step.constants]
+        unknown = [name for name in step.constants if name not in names[len(given) :]]
+        if missing or unknown:
+            raise TypeError(f"{step.kernel} in layer {step.layer}: constants missing {missing}, unknown {unknown}")
+        arguments = [*given, *(step.constants[name] for name in names[len(given) :])]
+        items = kernel.items(*arguments)
+        return self._launcher(kernel, step, arguments, items)
+
+    def _launcher(self, kernel: Kernel, step: Instruction, arguments: list[Any], items: int) -> Step:
+        function, run = kernel.function, self.workers.run
+        if not kernel.wants_scratch:
+            fixed = tuple(arguments)
+            return lambda: run(lambda _, begin, end: function(begin, end, *fixed), items)
+        self.reserve_scratch(step.scratch)
+        place = kernel.parameters.index("scratch")
+
+        def work(worker: int, begin: int, end: int) -> None:
+            scratch = self._scratch[worker][: step.scratch]
+            function(begin, end, *arguments[:place], scratch, *arguments[place:])
+
+        return lambda: run(work, items)
+
+    @property
+    def kernels_known(self) -> bool:
+        """Whether numba compiled the kernels of what was bound on this machine before."""
+        return cached(self._bound)
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Run bound instructions in order; they are done when it returns."""
+        with one_blas_thread:
+            for step in steps:
+                step()
+
+    def times(self, steps: Sequence[Step]) -> list[float]:
+        """Seconds that each of these steps takes, run one after the other."""
+        seconds = []
+        for step in steps:
+            begun = perf_counter()
+            self.run([step])
+            seconds.append(perf_counter() - begun)
+        return seconds
+
+    def synchronize(self) -> None:
+        """Nothing is ever left running: `run` and `settle` wait."""
+
+    def settle(self) -> None:
+        """Wait until the queues are empty.
+
+        Raises
+        ------
+        StepError: a step failed, here or on a peer.
+        """
+        try:
+            self._drain()
+        except BaseException:  # an interrupt: let go of what is not begun, then stop
+            self._peers.fail(None)
+            try:
+                self._drain()
+            except BaseException:  # one more: do not wait even for what is under way
+                self._peers.hurry()
+                self._drain()
+            self._peers.told()
+            raise
+        failure = self._peers.told()
+        if failure is not None:
+            raise failure
+
+    def _drain(self) -> None:
+        for queue in self._queues.values():
+            queue.drain()
+
+    def write(self, array: np.ndarray, values: np.ndarray) -> None:
+        """Copy from the host; broadcast as NumPy does."""
+        array[...] = values
+
+    upload = write
+
+    def read(self, array: np.ndarray) -> np.ndarray:
+        """A copy for the host."""
+        return array.copy()
+
+    def close(self) -> None:
+        """End the worker threads."""
+        for queue in self._queues.values():
+            queue.close()
+        self.workers.close()

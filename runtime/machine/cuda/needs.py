@@ -1,0 +1,60 @@
+"""What a program takes of a card's memory besides its arenas.  No card is needed to know it."""
+
+from __future__ import annotations
+
+from netdef import NetdefError
+from runtime.ir.program import Instruction, Program
+from runtime.kernels.cuda.options import MB, CudaOptions
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Operand, Plan, load_plans, plan
+from runtime.machine.cuda.steps import named, runs_on_host
+from runtime.machine.cuda.transfers import ROUNDS, SMALL
+
+RESERVE = 64 << 20  # bytes that CUDA takes as it goes on: the code of kernels, cuBLAS's too, and graphs
+SHARE = 32  # of a small card's memory, one part in so many is enough for that
+
+
+def workspace(program: Program, index: int, options: CudaOptions) -> int:
+    """Bytes that the matrices of convolutions take in turn on the `index`-th device.
+
+    Raises
+    ------
+    NetdefError: --workspace is less than one output row of a layer needs.
+    """
+    steps = _planned(program, index)
+    if options.workspace is not None:
+        least, layer = max(((_plan(step, 0).workspace, step.layer) for step in steps), default=(0, ""))
+        if least > options.workspace:
+            raise NetdefError(
+                f"--workspace {options.workspace // MB} is too small: one output row of layer '{layer}' takes {least / MB:.1f} MB",
+                hint=f"--workspace {-(-least // MB)} is the least for this net and batch size",
+            )
+    return max((_plan(step, options.workspace_limit).workspace for step in steps), default=0)
+
+
+def places(program: Program, index: int) -> int:
+    """Bytes of the places where data wait that are uploaded while the card computes."""
+    load_plans()
+    data = [buffer for source in program.sources for buffer in source.fields.values()]
+    made = [buffer for step in program.instructions if runs_on_host(step) for buffer in step.outputs]
+    return sum(ROUNDS * buffer.bytes for buffer in (*data, *made) if buffer.device == index and buffer.bytes > SMALL)
+
+
+def constants(program: Program, index: int) -> int:
+    """Bytes of constants that are arrays, such as a mean image."""
+    steps = [(step, named(_plan(step, 0))) for step in _planned(program, index)]
+    return sum(4 * step.constants[name].size for step, names in steps for name in names)
+
+
+def reserve(memory: int) -> int:
+    """Bytes of a card with so many that programs leave free."""
+    return min(RESERVE, memory // SHARE)
+
+
+def _planned(program: Program, index: int) -> list[Instruction]:
+    load_plans()
+    return [step for step in program.instructions if step.device == index and step.kernel in CUDA_KERNELS]
+
+
+def _plan(step: Instruction, limit: int) -> Plan:
+    operands = [Operand(buffer.shape, buffer.dtype, buffer.byte_offset) for buffer in step.buffers]
+    return plan(step.kernel, operands, step.constants, limit)

@@ -1,0 +1,86 @@
+"""Instructions bound to a card: what is called to put each of them on a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime.ir.program import Instruction
+from runtime.kernels.cuda.registry import CUDA_KERNELS, WORKSPACE, Launch, Matrix, Plan
+from runtime.machine.cuda.gemm import Cublas
+from runtime.machine.cuda.kernels import Kernels
+
+if TYPE_CHECKING:
+    from runtime.machine.cuda.device import CudaDevice
+
+HOST_KERNELS = frozenset({"random_fill"})  # made-up data, the CPU's to the bit by the same function
+
+
+class CudaStep:
+    """An instruction on a card: the calls that put it on the stream.  They are made by `resolve`, before the first run."""
+
+    capturable = True
+
+    def __init__(self, plan: Plan, arrays: list[Any], constants: dict[str, Any]):
+        self.plan, self.arrays, self.constants = plan, arrays, constants
+        self.calls: list[Callable[[], None]] = []
+
+    def resolve(self, kernels: Kernels, cublas: Cublas, workspace: Any) -> None:
+        """Look up the kernels, and where everything lies."""
+
+        def array(pointer: int | str) -> Any:
+            if pointer == WORKSPACE:
+                return workspace
+            return self.arrays[pointer] if isinstance(pointer, int) else self.constants[pointer]
+
+        def address(matrix: Matrix) -> int:
+            return int(array(matrix.pointer).data.ptr) + 4 * matrix.offset
+
+        for step in self.plan.steps:
+            if isinstance(step, Launch):
+                arguments = (*map(array, step.pointers), *step.scalars)
+                self.calls.append(partial(kernels[step.file, step.function], step.grid, step.block, arguments))
+            else:
+                self.calls.append(cublas.bind(step, address))
+
+    def __call__(self) -> None:
+        for call in self.calls:
+            call()
+
+
+class HostStep:
+    """An instruction that the host carries out, from numbers that it has set itself; what it makes is uploaded."""
+
+    capturable = False
+
+    def __init__(self, device: CudaDevice, step: Instruction, arrays: list[Any]):
+        from runtime.kernels.cpu.registry import CPU_KERNELS
+        from runtime.machine.cpu.device import load_kernels
+
+        assert all(buffer.role == "scalar" for buffer in step.inputs)
+        load_kernels()
+        self._kernel, self._device = CPU_KERNELS[step.kernel], device
+        self._inputs, self._outputs = arrays[: len(step.inputs)], arrays[len(step.inputs) :]
+        self._constants = [step.constants[name] for name in self._kernel.parameters[len(arrays) :]]
+
+    def __call__(self) -> None:
+        inputs = [self._device.told(array) for array in self._inputs]
+        outputs = [np.empty(array.shape, np.dtype(array.dtype)) for array in self._outputs]
+        arguments = [*inputs, *outputs, *self._constants]
+        self._kernel.function(0, self._kernel.items(*arguments), *arguments)
+        for array, values in zip(self._outputs, outputs, strict=True):
+            self._device.upload(array, values)
+
+
+def runs_on_host(step: Instruction) -> bool:
+    """Whether the host carries out an instruction of a card's."""
+    return step.kernel in HOST_KERNELS and step.kernel not in CUDA_KERNELS
+
+
+def named(planned: Plan) -> set[str]:
+    """The constants that a plan's launches take as arrays."""
+    pointers = {p for step in planned.steps if isinstance(step, Launch) for p in step.pointers}
+    return {p for p in pointers if isinstance(p, str) and p != WORKSPACE}

@@ -1,0 +1,174 @@
+"""Copies between the host and a card that neither waits for the other: page-locked staging memory, a stream for uploads, events.
+
+What the host writes is first copied into a page-locked slot, so that the caller's array is free at once, and goes to the card from
+there.  A slot is used again only after the event recorded behind its last copy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from netdef import NetdefError
+from netdef.language.units import binary
+
+OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
+SMALL = 64 << 10  # bytes; writes up to this size take turns in many slots, so that the host can run ahead
+SMALL_SLOTS = 64
+LARGE = 8 << 20  # bytes that a larger write or read moves at a time
+LARGE_SLOTS = 2
+ROUNDS = 2  # of double-buffering
+
+
+class Slot:
+    """Page-locked memory for one copy at a time.  `used`: recorded behind the copy that uses it.
+
+    Raises
+    ------
+    NetdefError: the host has not that much.
+    """
+
+    def __init__(self, cupy: Any, size: int):
+        try:
+            self._owner = cupy.cuda.alloc_pinned_memory(size)
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            if error.status != OUT_OF_MEMORY:
+                raise
+            message = f"out of memory on the host: {binary(size)} of page-locked memory are needed for copies to and from a card"
+            raise NetdefError(message, hint="a container may limit it, and WSL does; a smaller batch_size needs less") from None
+        self.address = int(self._owner.ptr)
+        self.bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self.address))
+        self.used = cupy.cuda.Event(disable_timing=True)
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """The slot's first bytes as an array."""
+        count = int(np.prod(shape, dtype=np.int64))
+        return self.bytes[: count * dtype.itemsize].view(dtype).reshape(shape)
+
+
+class Ring:
+    """Slots that are used in turn; taking one waits until its last copy is done."""
+
+    def __init__(self, cupy: Any, count: int, size: int):
+        self._make = lambda: Slot(cupy, size)
+        self._slots: list[Slot] = []
+        self._count, self._next = count, 0
+
+    def take(self) -> Slot:
+        if len(self._slots) < self._count:
+            self._slots.append(self._make())
+            return self._slots[-1]
+        slot = self._slots[self._next]
+        self._next = (self._next + 1) % self._count
+        slot.used.synchronize()
+        return slot
+
+
+@dataclass
+class Lane:
+    """The way of one array that is uploaded again and again: a page-locked slot and a place on the card, twice."""
+
+    slots: list[Slot]
+    places: list[Any]
+    uploaded: list[Any]
+    consumed: list[Any]
+    turn: int = field(default=0)
+
+
+class Transfers:
+    """All copies between the host and one card.  Call with the card being the current device.
+
+    Parameters
+    ----------
+    compute: the stream that kernels run on; every copy here is ordered with it as if it were done there.
+    upload: the stream that `upload` uses besides.
+    allocate: gives memory on the card.
+    """
+
+    def __init__(self, cupy: Any, compute: Any, upload: Any, allocate: Callable[[int], Any]):
+        self._cupy, self._compute, self._upload, self._allocate = cupy, compute, upload, allocate
+        self._small, self._large = Ring(cupy, SMALL_SLOTS, SMALL), Ring(cupy, LARGE_SLOTS, LARGE)
+        self._lanes: dict[tuple[int, int], Lane] = {}
+
+    def write(self, array: Any, values: np.ndarray) -> None:
+        """Copy to the card, broadcast as NumPy does."""
+        dtype = np.dtype(array.dtype)
+        whole = np.broadcast_to(np.asarray(values), array.shape)
+        ring = self._small if array.nbytes <= SMALL else self._large
+        for first, part in pieces(whole, (SMALL if ring is self._small else LARGE) // dtype.itemsize):
+            slot = ring.take()
+            slot.array(part.shape, dtype)[...] = part
+            self._copy(array.data.ptr + first * dtype.itemsize, slot.address, part.size * dtype.itemsize, "HostToDevice")
+            slot.used.record(self._compute)
+
+    def upload(self, array: Any, values: np.ndarray) -> None:
+        """`write` for what is written anew for every run: the copy overlaps with what the card is still computing.
+
+        It lands beside the array, and moves there when everything that was run before is done.
+        """
+        size = array.nbytes
+        if size <= SMALL:
+            return self.write(array, values)
+        lane = self._lanes.get((array.data.ptr, size)) or self._open_lane(array)
+        turn, lane.turn = lane.turn, (lane.turn + 1) % ROUNDS
+        slot, place = lane.slots[turn], lane.places[turn]
+        slot.used.synchronize()
+        slot.array(array.shape, np.dtype(array.dtype))[...] = values
+        runtime = self._cupy.cuda.runtime
+        self._upload.wait_event(lane.consumed[turn])
+        runtime.memcpyAsync(place.ptr, slot.address, size, runtime.memcpyHostToDevice, self._upload.ptr)
+        slot.used.record(self._upload)
+        lane.uploaded[turn].record(self._upload)
+        self._compute.wait_event(lane.uploaded[turn])
+        self._copy(array.data.ptr, place.ptr, size, "DeviceToDevice")
+        lane.consumed[turn].record(self._compute)
+
+    def read(self, array: Any) -> np.ndarray:
+        """A copy for the host; waits for it."""
+        values = np.empty(array.shape, np.dtype(array.dtype))
+        flat = values.reshape(-1).view(np.uint8)
+        for first in range(0, array.nbytes, LARGE):
+            slot, size = self._large.take(), min(LARGE, array.nbytes - first)
+            self._copy(slot.address, array.data.ptr + first, size, "DeviceToHost")
+            slot.used.record(self._compute)
+            slot.used.synchronize()
+            flat[first : first + size] = slot.bytes[:size]
+        return values
+
+    def close(self) -> None:
+        """Give back all memory."""
+        self._lanes.clear()
+
+    def _copy(self, target: int, source: int, size: int, kind: str) -> None:
+        runtime = self._cupy.cuda.runtime
+        runtime.memcpyAsync(target, source, size, getattr(runtime, f"memcpy{kind}"), self._compute.ptr)
+
+    def _open_lane(self, array: Any) -> Lane:
+        def events() -> list[Any]:
+            return [self._cupy.cuda.Event(disable_timing=True) for _ in range(ROUNDS)]
+
+        size = array.nbytes
+        slots = [Slot(self._cupy, size) for _ in range(ROUNDS)]
+        lane = Lane(slots, [self._allocate(size) for _ in range(ROUNDS)], events(), events())
+        self._lanes[array.data.ptr, size] = lane
+        return lane
+
+
+def pieces(values: np.ndarray, most: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut an array, which need not be contiguous, into parts of at most `most` elements: (first flat index, part)."""
+    if values.size <= most:
+        yield 0, values
+        return
+    row = values[0].size
+    if row > most:
+        for index, part in enumerate(values):
+            for first, piece in pieces(part, most):
+                yield index * row + first, piece
+        return
+    step = most // row
+    for index in range(0, len(values), step):
+        yield index * row, values[index : index + step]

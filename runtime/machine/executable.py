@@ -1,0 +1,446 @@
+"""A compiled network bound to its devices: run it, read and write its blobs and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netdef import NetdefError
+from netdef.language.spelling import did_you_mean
+from runtime.ir.program import Buffer, Instruction, Program, SourceInput
+from runtime.machine.device import Device, Step
+from runtime.machine.memory import Memory
+from runtime.machine.open import different
+from runtime.machine.parts import Part, Parts, gathered, scattered, summed
+from runtime.machine.schedule import Schedule, updates_early
+from runtime.ops.random_fill.fillers import fill
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Blob, Net, Parameter
+    from runtime.data import Source
+
+
+class Executable:
+    """What `runtime.compile` returns.
+
+    Attributes
+    ----------
+    net: the graph.  program: the instructions it became.  devices: what runs each of its shares.
+    inputs, outputs: names of the blobs it is fed, and of those nobody consumes.
+    sources: the open data sources, by data layer.
+    memory: where the program's buffers are.
+    runs: how often it has run forward.
+    torn: whether a run with an update was broken off, by an error or an interrupt: weights may be updated in part.  It stays so
+        until whoever writes weights and states anew says otherwise.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        devices: Sequence[Device],
+        seed: int,
+        share: Executable | None = None,
+        differentiable: bool = True,
+    ):
+        assert program.plan is not None
+        self.parts = Parts(program)
+        self.net: Net = self.parts.net
+        self.program = program
+        self.devices = tuple(devices)
+        self.seed = seed
+        self.sources: dict[str, Source] = {}
+        self.inputs = [blob.name for blob in self.net.inputs]
+        self.outputs = [blob.name for blob in self.net.outputs]
+        self._share = share
+        self._differentiable = differentiable
+        self.memory = Memory(program, self.devices, own_parameters=share is None)
+        if share is None:
+            self._initialise()
+        else:
+            self._adopt(share)
+        self._lists = {name: self._bind(name) for name in ("forward", "backward", "update")}
+        self._fed = {source.layer.name for source in program.sources}
+        self._runners: dict[tuple[tuple[str, ...], bool], Callable[[], None]] = {}  # by lists, and whether without data layers
+        self._feeds = _feedable(self.net, program)
+        self.runs = 0
+        self.torn = False
+        self._passes = -1  # the number of the last forward run, which picks its random numbers
+
+    # Running
+
+    def forward(self, **inputs: Any) -> dict[str, np.ndarray]:
+        """Run the net forward.
+
+        Parameters
+        ----------
+        inputs: arrays by blob name, in the blob's shape (N, C, H, W).  Input blobs keep their last values when not given.
+            Data layers are fed by their sources, unless their blobs are given here.
+
+        Returns
+        -------
+        The outputs by name, float32, batch first.
+
+        Raises
+        ------
+        NetdefError: for an unknown name or a shape other than the compiled one.
+        """
+        self.run_forward(**inputs)
+        return {name: self.blob(name) for name in self.outputs}
+
+    def run_forward(self, **inputs: Any) -> None:
+        """`forward` without reading the outputs: a device that runs by itself may not be done when this returns."""
+        self._run("forward", without_sources=self._feed(inputs))
+
+    def run_training(self, update: bool, **inputs: Any) -> None:
+        """Forward, backward and, with `update`, the update, as one list: a card takes it as one graph, with nothing in between."""
+        fed = self._feed(inputs)
+        self._seed_backward({})
+        self._run("forward", "backward", *(["update"] if update else []), without_sources=fed)
+
+    def backward(self, **top_gradients: Any) -> None:
+        """Compute the gradients of parameters, and of blobs where needed, after a forward run.
+
+        Parameters
+        ----------
+        top_gradients: gradients of outputs by name; an output not given has its loss weight (0 for what is no loss).
+            An output that no parameter or input could learn from, such as an accuracy, ignores its gradient.
+        """
+        if not self._differentiable:
+            raise NetdefError(f"net '{self.net.name}' has no backward program", hint="it was compiled with backward=False")
+        by_name = {blob.name: blob for blob in self.parts.seeded}
+        for name in top_gradients:
+            if name not in by_name and name not in self.outputs:
+                raise NetdefError(f"'{name}' is no output", hint="the outputs are " + ", ".join(self.outputs))
+        self._seed_backward(top_gradients)
+        self._run("backward")
+
+    def update(self) -> None:
+        """Run the update list: one step of the solver on all parameters."""
+        self._run("update")
+
+    def first_non_finite(self) -> str | None:
+        """Run forward again on the same inputs, one kernel at a time; the layer whose output first was not finite, or None."""
+        for step, bound in zip(self.program.forward, self._lists["forward"], strict=True):
+            device = self.devices[step.device]
+            device.run([bound])
+            device.synchronize()
+            if not all(np.isfinite(self.memory.read(b)).all() for b in step.outputs if b.dtype == "float32"):
+                return step.layer
+        return None
+
+    # Reading and writing
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether devices may still be running when a call returns, so that reading has to wait for them."""
+        return self.threads == 0
+
+    @property
+    def device(self) -> Device:
+        """The first of its devices."""
+        return self.devices[0]
+
+    @property
+    def threads(self) -> int:
+        """Host threads that compute; 0 where the hardware has its own."""
+        return sum(device.threads for device in different(self.devices))
+
+    def remembered(self, runs: Iterable[int]) -> list[dict[Blob, np.ndarray]]:
+        """What the program remembers of each of these runs, by blob: (N, C, H, W), or () where only the sum is.
+
+        It is there until the program has run as often again as it remembers.
+
+        Parameters
+        ----------
+        runs: what `iteration` was.
+        """
+        parts = self.parts.remembered
+        rings = {part.buffer: self.memory.read(part.buffer) for found in parts.values() for part in found}
+
+        def of(run: int, blob: Blob, found: list[Part]) -> np.ndarray:
+            rows = {part.buffer: _outer(rings[part.buffer][run % part.buffer.shape[0]]) for part in found}
+            sums = not found[0].buffer.shape[1:]
+            return np.sum(list(rows.values())) if sums else gathered(found, blob.shape, rows.__getitem__)
+
+        return [{blob: of(run, blob, found) for blob, found in parts.items()} for run in runs]
+
+    def blob(self, name: str) -> np.ndarray:
+        """A copy of a blob, (N, C, H, W) float32.
+
+        Raises
+        ------
+        NetdefError: if there is no such blob, or its memory has been used for others since.
+        """
+        blob = self._blob(name)
+        return gathered(self._kept(self.parts.blob(blob), f"blob '{name}'"), blob.shape, self._read)
+
+    def blob_grad(self, name: str) -> np.ndarray:
+        """A copy of the gradient of a blob, (N, C, H, W) float32; zeros, as in Caffe, if nothing in the net needs it.
+
+        Where layers work in place it is that of the blob's first version.  `force_backward: true` asks for those of inputs.
+        """
+        shape = self._blob(name).shape  # an unknown name is said so
+        versions = [blob for blob in self.parts.with_gradient if blob.name == name]
+        if not versions:
+            return np.zeros(shape, np.float32)
+        first = min(versions, key=lambda blob: blob.version)
+        parts = self._kept(self.parts.gradient(first), f"the gradient of blob '{name}'")
+        return summed(parts, first.shape, self._read)
+
+    def param(self, layer: str, index: int) -> np.ndarray:
+        """A copy of parameter `index` of a layer, in Caffe's shape."""
+        owner = self._parameter(layer, index).owner
+        return gathered(self.parts.parameter(owner), owner.shape, self.memory.read)
+
+    def set_param(self, layer: str, index: int, array: Any) -> None:
+        """Overwrite parameter `index` of a layer.
+
+        Raises
+        ------
+        NetdefError: if the shapes differ.
+        """
+        owner = self._parameter(layer, index).owner
+        values = np.asarray(array, np.float32)
+        if values.shape != owner.shape:
+            raise NetdefError(f"parameter {index} of layer '{layer}' has shape {owner.shape}, not {values.shape}")
+        scattered(self.parts.parameter(owner), values, self.memory.write)
+
+    def param_grad(self, layer: str, index: int) -> np.ndarray:
+        """A copy of the gradient of parameter `index` of a layer, in Caffe's shape."""
+        owner = self._parameter(layer, index).owner
+        parts = self.parts.parameter_gradient(owner)
+        if not parts:
+            raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed")
+        return gathered(parts, owner.shape, self.memory.read)
+
+    def has_state(self, parameter: Parameter, name: str) -> bool:
+        """Whether the solver keeps such a state for a parameter."""
+        return bool(self.parts.state(parameter.owner, name))
+
+    def state(self, parameter: Parameter, name: str) -> np.ndarray:
+        """A copy of a solver's state, such as a parameter's momentum, in the parameter's shape."""
+        return gathered(self.parts.state(parameter.owner, name), parameter.owner.shape, self.memory.read)
+
+    def set_state(self, parameter: Parameter, name: str, values: np.ndarray) -> None:
+        """Overwrite a solver's state."""
+        scattered(self.parts.state(parameter.owner, name), values.reshape(parameter.owner.shape), self.memory.write)
+
+    def set_scalar(self, name: str, value: float) -> None:
+        """Set a number that kernels read: `iteration`, `rate`, ...  Programs that do not use it ignore it.
+
+        `iteration` picks the random numbers of the next forward run; when it is not set, each run takes the next.
+        """
+        if name == "iteration":
+            self._passes = int(value) - 1
+        else:
+            self._write_scalar(name, value)
+
+    def scalar(self, name: str) -> float:
+        """The present value of such a number."""
+        buffer = next(buffer for (scalar, _), buffer in self.program.scalars.items() if scalar == name)
+        return float(self.memory.read(buffer)[0])
+
+    def save_weights(self, path: str | Path) -> None:
+        """Write all parameters as a .caffemodel (or .h5 by its ending), beside and renamed."""
+        from runtime.machine.weights import write_weights
+
+        write_weights(path, self.net, self.param)
+
+    def load_weights(self, path: str | Path) -> list[str]:
+        """Copy parameters from a .caffemodel or .h5 file by layer name; returns the layers that were filled.
+
+        Raises
+        ------
+        NetdefError: if shapes differ, or no layer of the file is in the net.
+        """
+        from runtime.machine.weights import load_weights
+
+        return load_weights(path, self)
+
+    def close(self) -> None:
+        """Stop the data sources and the worker threads."""
+        for source in self.sources.values():
+            source.close()
+        self.sources.clear()
+        if self._share is None:
+            for device in different(self.devices):
+                device.close()
+
+    def __enter__(self) -> Executable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Binding
+
+    def _bind(self, name: str) -> list[Step]:
+        steps = getattr(self.program, name)
+        return [self.devices[step.device].bind(step, self.memory.array) for step in steps]
+
+    def steps(self, name: str) -> list[tuple[Instruction, Step]]:
+        """A list's instructions ("forward", "backward" or "update"), each with what runs it."""
+        return list(zip(getattr(self.program, name), self._lists[name], strict=True))
+
+    def _run(self, *names: str, without_sources: bool = False) -> None:
+        """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
+        key = names, without_sources
+        if key not in self._runners:
+            pairs = [pair for name in names for pair in self.steps(name)]
+            pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
+            self._runners[key] = self._runner(pairs, len(self.program.update) if "update" in names else 0)
+        try:
+            self._runners[key]()
+        except BaseException:
+            self.torn |= "update" in names
+            raise
+
+    def _runner(self, pairs: Sequence[tuple[Instruction, Step]], updates: int) -> Callable[[], None]:
+        """What puts these steps on the devices; the last `updates` are those of the update list."""
+        if len(self.devices) == 1:
+            return partial(self.devices[0].run, [step for _, step in pairs])
+        assert self.program.plan is not None
+        span = self.program.plan.span
+        pairs = [pairs[number] for number in updates_early([instruction for instruction, _ in pairs], span, updates)]
+        return Schedule(self.devices, [instruction for instruction, _ in pairs], [step for _, step in pairs], span).run
+
+    def _initialise(self) -> None:
+        """Fill every parameter as a whole, so that its numbers are the same however it is cut."""
+        for owner, parts in self.parts.parameters().items():
+            array = self.memory.array(parts[0].buffer)
+            here = len(parts) == 1 and parts[0].is_whole and isinstance(array, np.ndarray)
+            values = array if here else np.empty(owner.shape, np.float32)
+            fill(values, owner.filler, self.seed, str(owner), owner.layer.position)
+            if not here:
+                scattered(parts, values, self.memory.write)
+
+    def _adopt(self, other: Executable) -> None:
+        """Use the parameters of another executable, by layer name."""
+        theirs = {str(owner): (owner, parts) for owner, parts in other.parts.parameters().items()}
+        mine = self.parts.parameters()
+        lacking = [owner for owner in mine if str(owner) not in theirs]
+        if lacking:
+            names = ", ".join(sorted({owner.layer.name for owner in lacking}))
+            raise NetdefError(f"layers of the test net that the training net has no weights for: {names}")
+        for owner, parts in mine.items():
+            shared, held = theirs[str(owner)]
+            if shared.shape != owner.shape:
+                raise NetdefError(
+                    f"parameter {owner} has shape {owner.shape} in phase {self.net.phase} "
+                    f"and {shared.shape} in phase {other.net.phase}",
+                    position=owner.layer.position,
+                )
+            on = {part.buffer.device: part.buffer for part in held}
+            for part in parts:
+                self.memory.adopt(part.buffer, other.memory, on[part.buffer.device])
+
+    def _read(self, buffer: Buffer) -> np.ndarray:
+        return _outer(self.memory.read(buffer))
+
+    def _kept(self, parts: list[Part], what: str) -> list[Part]:
+        """The parts, which must not have been used for others since."""
+        if not parts or any(self.memory.recycles(part.buffer) for part in parts):
+            raise NetdefError(
+                f"{what} was not kept: its memory is reused by others in this program",
+                hint='compile with keep="all" to read it',
+            )
+        return parts
+
+    def _blob(self, name: str) -> Blob:
+        blob = self.net.blobs.get(name)
+        if blob is None:
+            raise NetdefError(
+                f"net '{self.net.name}' has no blob '{name}' in phase {self.net.phase}",
+                hint=did_you_mean(name, self.net.blobs),
+            )
+        return blob
+
+    def _parameter(self, layer: str, index: int) -> Parameter:
+        parameters = self.net.layer(layer).parameters
+        if not 0 <= index < len(parameters):
+            raise NetdefError(f"layer '{layer}' has {len(parameters)} parameters, there is no parameter {index}")
+        return parameters[index]
+
+    # Feeding
+
+    def _feed(self, inputs: Mapping[str, Any]) -> bool:
+        """Everything that a forward run takes from the host; whether the caller gave what a data layer gives otherwise."""
+        fed = self._feed_inputs(inputs)
+        self.runs += 1
+        self._passes += 1
+        self._write_scalar("iteration", self._passes)
+        if not fed:
+            self._load_sources()
+        return fed
+
+    def _write_scalar(self, name: str, value: float) -> None:
+        for (scalar, _), buffer in self.program.scalars.items():
+            if scalar == name:
+                self.memory.set(buffer, value)
+
+    def _seed_backward(self, top_gradients: Mapping[str, Any]) -> None:
+        """The gradients that backward starts from: those given, else the losses' weights."""
+        for blob in self.parts.seeded:
+            parts = self.parts.seed(blob)
+            if blob.name in top_gradients:
+                self._store(parts, top_gradients[blob.name], blob.shape, blob.name)
+            else:
+                for part in parts:
+                    self.memory.set(part.buffer, blob.producer.loss_weights[blob.index])
+
+    def _feed_inputs(self, inputs: Mapping[str, Any]) -> bool:
+        """Store the given arrays; whether any of them replaces a data source."""
+        replaced = False
+        for name, values in inputs.items():
+            if name not in self._feeds:
+                hint = did_you_mean(name, self._feeds) or "those that are: " + (", ".join(self._feeds) or "none")
+                raise NetdefError(f"'{name}' is not an input of net '{self.net.name}'", hint=hint)
+            blob, from_source = self._feeds[name]
+            self._store(self.parts.blob(blob), values, blob.shape, name)
+            replaced |= from_source
+        return replaced
+
+    def _load_sources(self) -> None:
+        """Copy the next batch of every data source into its buffers, on each device that takes any of it."""
+        inputs: dict[str, list[SourceInput]] = {}
+        for source in self.program.sources:
+            inputs.setdefault(source.layer.name, []).append(source)
+        for name, takers in inputs.items():
+            if name not in self.sources:
+                from runtime.data import open_source
+
+                layer: Any = self.net.layer(name)  # whole, where takers have parts of it
+                self.sources[name] = open_source(layer, self.seed)
+            batch = self.sources[name].next()
+            for taker in takers:
+                for field, buffer in taker.fields.items():
+                    values = getattr(batch, field)
+                    self.memory.upload(buffer, values[slice(*taker.images[field])] if field in taker.images else values)
+            self.sources[name].release(batch)
+
+    def _store(self, parts: list[Part], values: Any, shape: tuple[int, ...], name: str) -> None:
+        """Write an array in user order (batch first) into its parts in internal order (batch last)."""
+        values = np.asarray(values)
+        if values.shape != shape:
+            hint = ""
+            if values.shape[1:] == shape[1:] and values.ndim:
+                hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
+            raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
+        scattered(parts, values, lambda buffer, part: self.memory.write(buffer, np.moveaxis(part, 0, -1) if part.ndim else part))
+
+
+def _outer(array: np.ndarray) -> np.ndarray:
+    """From internal order (batch last) to the users' (batch first)."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim else array
+
+
+def _feedable(net: Net, program: Program) -> dict[str, tuple[Blob, bool]]:
+    """The blobs that can be given to forward, and whether that replaces a data source."""
+    feeds = {blob.name: (blob, False) for blob in net.inputs}
+    for source in program.sources:
+        feeds |= {blob.name: (blob, True) for blob in net.layer(source.layer.name).tops}
+    return feeds

@@ -1,0 +1,96 @@
+"""Whether programs fit into their devices' memory together, before any of it is taken; and if not, how large a batch would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from netdef import NetdefError
+from netdef.language.units import binary
+from runtime.ir.program import PARAMETERS, WORKING, Program, arena_of
+from runtime.machine.device import Device
+from runtime.machine.open import different
+
+Beside = Callable[[Program], Sequence[Program]]
+
+
+def alone(program: Program) -> Sequence[Program]:
+    """What is held beside a program: nothing."""
+    return ()
+
+
+def needed(programs: Sequence[Program], device: Device, shares: Collection[int], own_parameters: bool) -> int:
+    """Bytes that programs on the same parameters, the first one's, take together on a device that has these shares of them."""
+    arenas = [(program, WORKING) for program in programs] + ([(programs[0], PARAMETERS)] if own_parameters else [])
+    plans = [(program.plan, arena) for program, arena in arenas if program.plan is not None]
+    held = sum(plan.arenas[arena_of(arena, share)] for plan, arena in plans for share in shares)
+    return held + device.besides(programs, shares)
+
+
+def check_fit(
+    program: Program,
+    devices: Sequence[Device],
+    own_parameters: bool,
+    batch: int,
+    smaller: Callable[[int], Program],
+    beside: Beside = alone,
+) -> None:
+    """That every device has room for its part.
+
+    Parameters
+    ----------
+    own_parameters: whether memory for parameters is needed too; else others hold them already.
+    batch: the program's batch size.
+    smaller: the same program for another batch size.
+    beside: the programs that test a training program's parameters, and stay as they are when its batch gets smaller.
+
+    Raises
+    ------
+    NetdefError: one has not; with what it needs, what there is, and the largest batch that fits.
+    """
+
+    def lacking(candidate: Program, beside: Beside = beside) -> list[str]:
+        """What each device without room needs, and has."""
+        told = []
+        programs: list[Program] = []
+        for device in different(devices):
+            memory = device.memory()
+            if memory is None:
+                continue
+            programs = programs or [candidate, *beside(candidate)]
+            shares = [share for share, other in enumerate(devices) if other is device]
+            (free, total), need = memory, needed(programs, device, shares, own_parameters)
+            if need > free:
+                told.append(f"{binary(need)} on {device.name}, where {binary(free)} of {binary(total)} are free")
+        return told
+
+    short = lacking(program)
+    if not short:
+        return
+
+    def fits(size: int, beside: Beside = beside) -> bool:
+        try:
+            return not lacking(smaller(size), beside)
+        except NetdefError:  # too few images to divide
+            return False
+
+    best = _largest(batch, fits)
+    hint = f"the largest batch that fits is {best} (--batch, or batch_size in the net)" if best else _why_none(fits)
+    tests = [test.net.batch or 1 for test in beside(program)]
+    tested = f", tested in batches of {' and '.join(map(str, tests))}," if tests else ""
+    net = program.net.name or program.net.filename
+    raise NetdefError(f"{net} in batches of {batch}{tested} needs {', and '.join(short)}", hint=hint)
+
+
+def _largest(batch: int, fits: Callable[[int], bool]) -> int:
+    """The largest size below `batch` that fits, 0 if none does; a larger batch never needs less."""
+    low, high = 0, batch
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _why_none(fits: Callable[[int, Beside], bool]) -> str:
+    """What is said where not even a batch of one fits."""
+    none = "not even one image at a time fits"
+    return f"{none} beside the test net: a smaller batch_size there needs less" if fits(1, alone) else none

@@ -1,0 +1,226 @@
+"""Running a list on several devices: which queue does what, and what it must wait for.
+
+An instruction waits for those before it in the list whose memory it reads, or whose reads or writes it would spoil by what it
+writes; where they are on its own queue, that is so anyhow.  Everything else runs side by side.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from netdef import NetdefError
+from netdef.language.diagnostics import Remark
+from runtime.ir.program import Buffer, Instruction
+from runtime.machine.device import Device, Queue, Step, StepError
+from runtime.machine.open import MOST, different, hosts_of
+
+KERNELS, COPIES = 0, 1  # the queues of a device
+EACH_ITS_OWN = range(MOST)  # the device of each share, where none has several
+Lane = tuple[int, int]  # a device and one of its queues
+Span = tuple[Any, int, int]  # an arena, and from which byte to which
+
+
+@dataclass(frozen=True)
+class Waits:
+    """What an instruction waits for: numbers of earlier ones on other lanes.  awaited: whether a later one waits for it."""
+
+    lane: Lane
+    after: tuple[int, ...]
+    awaited: bool
+
+
+@dataclass
+class _Used:
+    """Who used a stretch of memory last: its last writer, and who has read it since."""
+
+    span: Span
+    writer: int | None = None
+    readers: list[int] = field(default_factory=list)
+
+
+def lane_of(step: Instruction, hosts: Sequence[int] = EACH_ITS_OWN) -> Lane:
+    """The queue that an instruction is put on."""
+    return hosts[step.device], COPIES if step.kernel == "send" else KERNELS
+
+
+def find_waits(
+    steps: Sequence[Instruction], span_of: Callable[[Buffer], Span], hosts: Sequence[int] = EACH_ITS_OWN
+) -> list[Waits]:
+    """What each instruction of a list waits for.  hosts: by the instructions' devices, which of the machine's runs them."""
+    used: dict[Any, list[_Used]] = {}
+    lanes = [lane_of(step, hosts) for step in steps]
+    known: list[dict[Lane, int]] = []  # for each instruction the last one of each lane that is done before it
+    progress: dict[Lane, dict[Lane, int]] = {}
+    after: list[tuple[int, ...]] = []
+    for number, step in enumerate(steps):
+        earlier = set(_conflicts(used, step, span_of))
+        mine = dict(progress.get(lanes[number], {}))
+        waits = []
+        for other in sorted(earlier, reverse=True):
+            if lanes[other] != lanes[number] and mine.get(lanes[other], -1) < other:
+                waits.append(other)
+                for lane, last in known[other].items():
+                    mine[lane] = max(mine.get(lane, -1), last)
+        mine[lanes[number]] = number
+        progress[lanes[number]] = mine
+        known.append(mine)
+        after.append(tuple(sorted(waits)))
+        _note(used, step, number, span_of)
+    awaited = {other for waits in after for other in waits}
+    return [Waits(lane, waits, number in awaited) for number, (lane, waits) in enumerate(zip(lanes, after, strict=True))]
+
+
+def updates_early(steps: Sequence[Instruction], span_of: Callable[[Buffer], Span], updates: int) -> list[int]:
+    """The order, by numbers, in which the last `updates` steps of a list each come as soon as what they wait for is behind them.
+
+    A weight is updated when its gradient is whole and backward has no more use for it, and its copies are sent on while backward
+    goes on with the layers before, not all of them at the end.
+    """
+    used: dict[Any, list[_Used]] = {}
+    begin = len(steps) - updates
+    behind: list[int] = []  # of each step: itself, or the one that it comes behind
+    for number, step in enumerate(steps):
+        conflicts = _conflicts(used, step, span_of) if number >= begin else ()
+        behind.append(max((behind[other] for other in conflicts), default=0) if number >= begin else number)
+        _note(used, step, number, span_of)
+    return sorted(range(len(steps)), key=behind.__getitem__)
+
+
+def _conflicts(used: dict[Any, list[_Used]], step: Instruction, span_of: Callable[[Buffer], Span]) -> Iterator[int]:
+    for buffer, writes in _accesses(step):
+        arena, begin, end = span_of(buffer)
+        for use in used.get(arena, ()):
+            if use.span[1] < end and begin < use.span[2]:
+                if use.writer is not None:
+                    yield use.writer
+                if writes:
+                    yield from use.readers
+
+
+def _note(used: dict[Any, list[_Used]], step: Instruction, number: int, span_of: Callable[[Buffer], Span]) -> None:
+    for buffer, writes in _accesses(step):
+        arena, begin, end = span = span_of(buffer)
+        uses = used.setdefault(arena, [])
+        if writes:
+            uses[:] = [use for use in uses if not (begin <= use.span[1] and use.span[2] <= end)]
+            uses.append(_Used(span, number))
+            continue
+        use = next((use for use in uses if use.span == span), None)
+        if use is None:
+            use = _Used(span)
+            uses.append(use)
+        use.readers.append(number)
+
+
+def _accesses(step: Instruction) -> Iterator[tuple[Buffer, bool]]:
+    """The buffers a step uses and whether it writes them; without outputs it works on its inputs in place, but for scalars."""
+    for buffer in step.inputs:
+        yield buffer, not step.outputs and buffer.root.role != "scalar"
+    for buffer in step.outputs:
+        yield buffer, True
+
+
+class Schedule:
+    """One list bound to several devices.
+
+    Parameters
+    ----------
+    devices: those of the program, share by share.
+    steps: the instructions.  bound: each bound to its device.
+    span_of: where a buffer lies.
+    """
+
+    def __init__(
+        self, devices: Sequence[Device], steps: Sequence[Instruction], bound: Sequence[Step], span_of: Callable[[Buffer], Span]
+    ):
+        self._devices, self._instructions = different(devices), {id(step): i for step, i in zip(bound, steps, strict=True)}
+        self._bound = bound  # keeps the ids
+        self._orders = list(_orders(find_waits(steps, span_of, hosts_of(devices)), bound))
+        self._lanes = list(dict.fromkeys(order.lane for order in self._orders))
+
+    def run(self) -> None:
+        """Put the list on the devices' queues; where it is the host that works, it is done when this returns.
+
+        Raises
+        ------
+        NetdefError: a step failed, by its device, kernel and layer.  The others have stopped.
+        """
+        events: dict[int, Any] = {}
+        try:
+            for order in self._orders:
+                queue = self._queue(order.lane)
+                for number in order.after:
+                    queue.wait(events[number])
+                queue.run(order.steps)
+                if order.event is not None:
+                    events[order.event] = queue.record()
+            self._join()
+            self._settle()
+        except StepError as error:
+            raise self._named(error) from error.__cause__
+        except BaseException:
+            try:
+                self._settle()
+            except StepError as error:
+                warnings.warn(str(self._named(error)).removeprefix("error: "), Remark, stacklevel=2)
+            raise
+
+    def _queue(self, lane: Lane) -> Queue:
+        device = self._devices[lane[0]]
+        return device.copies if lane[1] == COPIES else device.queue
+
+    def _join(self) -> None:
+        """Let everything after this list come after all of it, on whichever queue."""
+        ends = {lane: self._queue(lane).record() for lane in self._lanes}
+        for lane in product(range(len(self._devices)), (KERNELS, COPIES)):
+            for other, event in ends.items():
+                if other != lane:
+                    self._queue(lane).wait(event)
+
+    def _settle(self) -> None:
+        """Wait for all devices, even if one of them failed: none may be left at work on memory that others go on with."""
+        failures: list[BaseException] = []
+        for device in self._devices:
+            try:
+                device.settle()
+            except BaseException as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _named(self, error: StepError) -> BaseException:
+        step, cause = self._instructions.get(id(error.step)), error.__cause__
+        where = f"{error.device}, {step.kernel} of layer {step.layer}" if step is not None else error.device
+        if isinstance(cause, NetdefError):
+            return NetdefError(f"{where}: {cause.diagnostics[0].message}", hint=cause.diagnostics[0].hint)
+        if isinstance(cause, MemoryError):
+            return NetdefError(f"{where}: out of memory", hint="a smaller batch_size needs less")
+        return NetdefError(f"{where} failed: {type(cause).__name__}: {cause}")
+
+
+@dataclass
+class _Order:
+    """Steps that go to one queue together, after some events; event: the number of the last one, if others wait for it."""
+
+    lane: Lane
+    after: tuple[int, ...] = ()
+    steps: list[Step] = field(default_factory=list)
+    event: int | None = None
+
+
+def _orders(waits: Sequence[Waits], bound: Sequence[Step]) -> Iterator[_Order]:
+    """The steps in as few orders as their waits allow, each event recorded before it is waited for."""
+    open_orders: dict[Lane, _Order] = {}
+    for number, (wait, step) in enumerate(zip(waits, bound, strict=True)):
+        if wait.after and wait.lane in open_orders:
+            yield open_orders.pop(wait.lane)
+        order = open_orders.setdefault(wait.lane, _Order(wait.lane, wait.after))
+        order.steps.append(step)
+        if wait.awaited:
+            order.event = number
+            yield open_orders.pop(wait.lane)
+    yield from open_orders.values()

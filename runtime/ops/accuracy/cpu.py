@@ -1,0 +1,68 @@
+"""How often the label is among the best scores (Caffe's accuracy_layer.cpp).
+
+Scores are (outer, C, inner) as in softmax.py; there is one label for each (outer, inner), in that order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.registry import kernel
+from runtime.ops.loss.cpu import class_of
+from runtime.ops.softmax.cpu import RUN, runs
+
+IGNORED = np.float32(-1)
+
+
+@kernel(items=lambda scores, labels, hits, top_k, ignore: runs(scores))
+@njit(**JIT)
+def accuracy_hits(begin, end, scores, labels, hits, top_k, ignore, scratch):
+    """hits (one a label) = 1 if fewer than top_k other scores reach the label's own, else 0; -1 for an ignored label.
+
+    Scores that are equal count against the label, so that a net that says nothing is not called right.  Scratch: 2 RUN.
+    """
+    _, C, inner = scores.shape
+    per_outer = -(-inner // RUN)
+    for item in range(begin, end):
+        outer, start = item // per_outer, item % per_outer * RUN
+        n = min(RUN, inner - start)
+        own, rank = scratch[:n], scratch[RUN : RUN + n]
+        for i in range(n):
+            label = labels[outer * inner + start + i]
+            own[i] = 0 if label == ignore else scores[outer, class_of(label, C), start + i]
+            rank[i] = -1  # its own score is among those that reach it
+        for c in range(C):
+            row = scores[outer, c, start : start + n]
+            for i in range(n):
+                rank[i] += np.float32(0) if row[i] < own[i] else np.float32(1)
+        for i in range(n):
+            at = outer * inner + start + i
+            hits[at] = IGNORED if labels[at] == ignore else np.float32(rank[i] < top_k)
+
+
+@kernel(items=lambda hits, share: 1)
+@njit(**JIT)
+def accuracy_share(begin, end, hits, share):
+    """share (1,) = the hits among the labels that count; 0 if none does."""
+    for _ in range(begin, end):
+        right, count = 0, 0
+        for i in range(hits.size):
+            right += hits[i] > 0
+            count += hits[i] >= 0
+        share[0] = right / count if count else 0.0
+
+
+@kernel(items=lambda hits, labels, shares: 1)
+@njit(**JIT)
+def accuracy_per_class(begin, end, hits, labels, shares):
+    """shares (C,) = the hits among the labels of each class; 0 for a class without any."""
+    for _ in range(begin, end):
+        for c in range(shares.size):
+            right, count = 0, 0
+            for i in range(hits.size):
+                if labels[i] == c and hits[i] >= 0:
+                    right += hits[i] > 0
+                    count += 1
+            shares[c] = right / count if count else 0.0

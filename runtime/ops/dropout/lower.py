@@ -1,0 +1,52 @@
+"""How dropout lowers: to nothing in testing, to one kernel each way in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, prod
+
+from netdef.graph.cuts import Region, region_of
+from netdef.layers.dropout import Dropout
+from runtime.ir.builder import Builder
+from runtime.ir.program import Buffer
+from runtime.ops.registry import lowers
+
+
+@lowers(Dropout)
+def lower(layer: Dropout, build: Builder) -> None:
+    if layer.phase == "test" or layer.ratio == 0:
+        build.alias(layer, 0, 0)
+        if build.needs_gradient(layer, 0):
+            build.alias_gradient(layer, 0, 0)
+        return
+    x, y, iteration = build.bottom(layer, 0).flat(), build.top(layer, 0).flat(), build.scalar("iteration")
+    constants = {"key": build.seed(layer), "threshold": ceil(layer.ratio * 2**24), "factor": 1 / (1 - layer.ratio)}
+    needed = build.needs_gradient(layer, 0)
+    dy, dx = (build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, 0).flat()) if needed else (y, x)
+    part = build.region(layer.tops[0])
+    if part is None or part[0] == region_of(part[1]):
+        build.forward("dropout", x, iteration, out=y, **constants, inplace=True)
+        if needed:
+            build.backward("dropout", dy, iteration, out=dx, **constants, inplace=True)
+        return
+    begin = 0
+    for count, place in runs(*part):
+
+        def some(buffer: Buffer, begin: int = begin, count: int = count) -> Buffer:
+            return buffer.view((count,), begin)
+
+        build.forward("dropout_part", some(x), iteration, out=some(y), **constants, **place, inplace=True)
+        if needed:
+            build.backward("dropout_part", some(dy), iteration, out=some(dx), **constants, **place, inplace=True)
+        begin += count
+
+
+def runs(region: Region, shape: tuple[int, ...]) -> Iterator[tuple[int, dict[str, int]]]:
+    """For each run of a part's channels its number of elements, and where those are among the blob's: see `dropout_part`."""
+    (first, last), images = region.images, shape[0]
+    for begin, end in region.channels or ((0, 1),):
+        rows, before = (end - begin) * prod(shape[2:]), begin * prod(shape[2:]) * images
+        if last - first == images:
+            yield rows * images, {"first": before, "width": rows * images, "pitch": images}
+        else:
+            yield rows * (last - first), {"first": before + first, "width": last - first, "pitch": images}

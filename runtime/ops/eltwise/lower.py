@@ -1,0 +1,66 @@
+"""How Eltwise lowers: sums, products and maxima of two bottoms, then of the result and the next."""
+
+from __future__ import annotations
+
+from netdef.layers.eltwise import Eltwise
+from runtime.ir.builder import Builder
+from runtime.ir.program import Buffer
+from runtime.ops.registry import lowers
+
+
+@lowers(Eltwise)
+def lower(layer: Eltwise, build: Builder) -> None:
+    bottoms = [build.bottom(layer, index).flat() for index in range(len(layer.bottoms))]
+    y = build.top(layer, 0).flat()
+    {"SUM": _sum, "PROD": _product, "MAX": _maximum}[layer.operation](layer, build, bottoms, y)
+
+
+def _sum(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -> None:
+    coefficients = layer.coefficients
+    so_far, factor = bottoms[0], coefficients[0]
+    for x, coefficient in zip(bottoms[1:], coefficients[1:], strict=True):
+        if factor == coefficient == 1:
+            build.forward("add", so_far, x, out=y)
+        else:
+            build.forward("scaled_add", so_far, x, out=y, factor_a=factor, factor_b=coefficient)
+        so_far, factor = y, 1.0
+    for index, coefficient in enumerate(coefficients):
+        if build.needs_gradient(layer, index):
+            if coefficient == 1:
+                build.alias_gradient(layer, 0, index)
+            else:
+                dy, dx = _gradients(layer, build, index)
+                build.backward("scale", dy, out=dx, factor=coefficient)
+
+
+def _product(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -> None:
+    so_far = bottoms[0]
+    for x in bottoms[1:]:
+        build.forward("multiply", so_far, x, out=y)
+        so_far = y
+    for index, x in enumerate(bottoms):
+        if not build.needs_gradient(layer, index):
+            continue
+        dy, dx = _gradients(layer, build, index)
+        if not layer.p.stable_prod_grad:
+            build.backward("quotient_backward", dy, y, x, out=dx)
+            continue
+        so_far = dy
+        for other in bottoms[:index] + bottoms[index + 1 :]:
+            build.backward("multiply", so_far, other, out=dx)
+            so_far = dx
+
+
+def _maximum(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -> None:
+    winner = build.saved(layer, "winner", y.shape, "uint8")
+    build.forward("maximum_pair", *bottoms[:2], out=(y, winner))
+    for index, x in enumerate(bottoms[2:], start=2):
+        build.forward("maximum_next", y, x, winner, out=(y, winner), index=index)
+    for index in range(len(bottoms)):
+        if build.needs_gradient(layer, index):
+            dy, dx = _gradients(layer, build, index)
+            build.backward("maximum_backward", dy, winner, out=dx, index=index)
+
+
+def _gradients(layer: Eltwise, build: Builder, index: int) -> tuple[Buffer, Buffer]:
+    return build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, index).flat()

@@ -1,0 +1,76 @@
+"""Losses: the multinomial logistic loss of a softmax (Caffe's softmax_loss_layer.cpp).
+
+Arrays are (outer, C, inner) as in softmax.py; there is one label for each (outer, inner), in that order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from netdef import NetdefError
+from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.registry import kernel
+from runtime.ops.softmax.cpu import RUN, runs
+
+NO_LABEL = -(1 << 31)  # stands for "ignore no label"
+TINY = np.finfo(np.float32).tiny
+
+
+@njit(**JIT)
+def class_of(label, classes):
+    """A label as an index, checked so that nothing outside is read or written.
+
+    Raises
+    ------
+    NetdefError: there is no such class.
+    """
+    if not (label >= 0 and label < classes):
+        raise NetdefError("a label lies outside the classes: it is negative, no number, or as large as the number of scores")
+    return np.int64(label)
+
+
+@kernel(items=lambda probability, labels, loss, normalizer, divisor, ignore: 1)
+@njit(**JIT)
+def softmax_loss(begin, end, probability, labels, loss, normalizer, divisor, ignore):
+    """loss (1,) = -sum(log(probability of the label)) / normalizer (1,), labels equal to `ignore` left out.
+
+    normalizer = divisor, or if that is 0 the number of labels that count; at least 1.
+    """
+    outer, C, inner = probability.shape
+    for _ in range(begin, end):
+        total, count = 0.0, 0
+        for o in range(outer):
+            for i in range(inner):
+                label = labels[o * inner + i]
+                if label != ignore:
+                    p = np.float64(probability[o, class_of(label, C), i])
+                    total -= math.log(TINY if p < TINY else p)
+                    count += 1
+        normalizer[0] = max(1.0, divisor if divisor > 0 else np.float64(count))
+        loss[0] = total / normalizer[0]
+
+
+@kernel(items=lambda probability, labels, normalizer, dloss, dx, ignore: runs(dx))
+@njit(**JIT)
+def softmax_loss_backward(begin, end, probability, labels, normalizer, dloss, dx, ignore):
+    """dx = (probability - [this is the label]) * dloss / normalizer; 0 where the label is ignored."""
+    _, C, inner = dx.shape
+    per_outer = -(-inner // RUN)
+    factor = dloss[0] / normalizer[0]
+    for item in range(begin, end):
+        outer, start = item // per_outer, item % per_outer * RUN
+        n = min(RUN, inner - start)
+        for c in range(C):
+            value, out = probability[outer, c, start : start + n], dx[outer, c, start : start + n]
+            for i in range(n):
+                out[i] = factor * value[i]
+        for i in range(start, start + n):
+            label = labels[outer * inner + i]
+            if label != ignore:
+                dx[outer, class_of(label, C), i] -= factor
+            else:
+                for c in range(C):
+                    dx[outer, c, i] = 0

@@ -1,0 +1,72 @@
+"""The table of lowerings: layer class -> the function that writes its instructions, and the bottoms it sends gradients to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from netdef import NetdefError
+from runtime.kernels.rooms import load_rooms
+
+if TYPE_CHECKING:
+    from netdef.graph.layer import Layer
+    from runtime.ir.builder import Builder
+
+Lowering = Callable[[Any, "Builder"], None]  # each takes its own family
+
+_LOWERINGS: dict[type, Lowering] = {}
+_GRADIENTS: dict[type, Collection[int] | None] = {}
+
+
+def lowers(family: type, gradients: Collection[int] | None = None) -> Callable[[Lowering], Lowering]:
+    """Register how a layer class lowers.
+
+    Parameters
+    ----------
+    gradients: the bottoms that can receive a gradient (a loss sends none to its labels, Accuracy none at all); None: all.
+    """
+
+    def register(lower: Lowering) -> Lowering:
+        _LOWERINGS[family] = lower
+        _GRADIENTS[family] = gradients
+        return lower
+
+    return register
+
+
+@cache
+def load_lowerings() -> None:
+    """Import every room's lower.py, each of which registers its families."""
+    load_rooms("lower")
+
+
+def runnable_types() -> list[str]:
+    """The layer types that can run."""
+    from netdef.graph.layer import LAYERS
+
+    load_lowerings()
+    return sorted(name for name, family in LAYERS.items() if family in _LOWERINGS)
+
+
+def lowering_of(layer: Layer) -> Lowering:
+    """The lowering of a layer's class.
+
+    Raises
+    ------
+    NetdefError: if no kernels exist for this type, naming the types that can run.
+    """
+    load_lowerings()
+    if type(layer) not in _LOWERINGS:
+        raise NetdefError(
+            f"layer '{layer.name}' cannot run: there are no kernels for {layer.type} yet",
+            position=layer.position,
+            hint="types that can run: " + ", ".join(runnable_types()),
+        )
+    return _LOWERINGS[type(layer)]
+
+
+def gradient_bottoms(layer: Layer) -> Collection[int]:
+    """Indices of the bottoms that this layer can send a gradient to."""
+    allowed = _GRADIENTS.get(type(layer))
+    return range(len(layer.bottoms)) if allowed is None else allowed
