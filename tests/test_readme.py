@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 from shutil import copytree
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import ROOT
+
 NOT_EVERYWHERE = ("netdef train", "netdef compile")  # figures of one machine: its speed, the workspaces of its two cores
 
 

@@ -1,6 +1,5 @@
 """The nets that come with netdef have the numbers of their papers."""
 
-from pathlib import Path
 from subprocess import run
 from sys import executable
 
@@ -11,8 +10,9 @@ import netdef
 from netdef.graph.towers import towers
 from netdef.language.find import model_names, models_folder
 from netdef.solver_file import load_solver
+from tests.paths import TESTS
 
-GOLDEN = Path(__file__).parents[1] / "goldens" / "nets" / "bvlc_alexnet.npz"
+GOLDEN = TESTS / "goldens" / "nets" / "bvlc_alexnet.npz"
 
 CONVOLUTIONS = {  # output, weights, kernel, stride, pad, group, bias to begin with, MACs of one image
     "conv1": ((96, 55, 55), (96, 3, 11, 11), 11, 4, 0, 1, 0, 105_415_200),

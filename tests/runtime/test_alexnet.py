@@ -1,6 +1,5 @@
 """BVLC's AlexNet at full size against Caffe 1.0: every blob and every gradient, by its norm and at 64 places."""
 
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -8,8 +7,9 @@ import pytest
 
 import netdef
 import runtime
+from tests.paths import TESTS
 
-GOLDEN = Path(__file__).parents[1] / "goldens" / "nets" / "bvlc_alexnet.npz"
+GOLDEN = TESTS / "goldens" / "nets" / "bvlc_alexnet.npz"
 NET = """
 name: "AlexNet"
 layer data: Input { shape { dim: 2 dim: 3 dim: 227 dim: 227 } }

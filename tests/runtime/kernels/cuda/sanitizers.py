@@ -18,10 +18,10 @@ from platform import machine
 
 import numpy as np
 
+from tests.paths import ROOT
 from tests.runtime.kernels.cuda.checks import Check, all_checks, on_cuda
 from tests.runtime.kernels.cuda.on_cpu import Module, compiler, is_clang
 
-ROOT = Path(__file__).parents[4]
 SEED = 2  # of the order of blocks and threads
 FIBERS = "ASan doesn't fully support makecontext"  # said at their first use: no stack is left by an exception or jump here
 Libraries = Mapping[str, tuple[Path, Sequence[str]]]  # file -> (library, its functions)

@@ -12,10 +12,10 @@ import pytest
 import runtime
 from runtime.compiler.pipeline import compile_program
 from runtime.kernels.cuda.registry import source
-from tests.runtime.devices.fake_cupy import Cards, install
 from tests.runtime.kernels.cuda import zoo
 from tests.runtime.kernels.cuda.on_cpu import Module, compile_all
-from tests.runtime.layers.test_goldens import check, net_of, runnable
+from tests.runtime.machine.cuda.fake_cupy import Cards, install
+from tests.runtime.ops.test_goldens import check, net_of, runnable
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from harness import outer
 
 from runtime.ops.dropout.cpu import DROPOUT_STREAM
+from tests.runtime import reference
+from tests.runtime.harness import outer
 from tests.runtime.kernels.cuda.checks import Check, on_cuda, size
 from tests.runtime.kernels.cuda.on_cpu import Module
 

@@ -1,0 +1,277 @@
+"""`netdef train` from its arguments to its files."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netdef.cli.main import run
+from netdef.cli.train import otherwise
+from runtime.machine.weights import read_weights
+from runtime.solver.log import read_log
+from runtime.solver.solverstate import read_solverstate
+from tests.paths import ROOT
+from tests.runtime.solver.nets import IMAGES, SOLVER
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("small.net").write_text(IMAGES)
+    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 4 snapshot: 4")
+    return tmp_path
+
+
+def files(*folders):
+    return sorted(str(path) for folder in folders for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_a_run_shows_and_writes_what_it_does(capsys):
+    assert run(["train", "small.net", "solver.txt"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "\r" not in out
+    assert re.search(r"^iteration +0 +test +loss [\d.]+ +accuracy [\d.]+%", out, re.M)
+    assert re.search(r"^iteration +8 +loss [\d.]+ +rate 0.005 +[\d.]+ images/s +eta", out, re.M)
+    assert "reached:   test accuracy" in out
+    assert "netdef plot runs/small-1" in out
+    assert "netdef test small.net --weights runs/small-1/small_iter_10.caffemodel" in out
+    kinds = ("caffemodel", "netdef.json", "solverstate")
+    snapshots = [f"runs/small-1/small_iter_{n}.{kind}" for n in (10, 4, 8) for kind in kinds]
+    assert files("runs") == sorted([*snapshots, "runs/small-1/log.jsonl"])
+
+
+def test_every_number_shown_is_in_the_log(capsys):
+    run(["train", "small.net", "solver.txt"])
+    out = capsys.readouterr().out
+    records = [json.loads(line) for line in Path("runs/small-1/log.jsonl").read_text().splitlines()]
+    trained = [r for r in records if r["event"] == "train" and r["due"]]
+    tested = [r for r in records if r["event"] == "test"]
+    assert [r["iteration"] for r in trained] == [0, 2, 4, 6, 8]
+    assert [r["iteration"] for r in tested] == [0, 4, 8, 10]
+    for record in trained:
+        assert f"loss {record['loss']:<8.4g}  rate {record['rate']:.4g}" in out
+    for record in tested:
+        assert f"loss {record['loss']:.4g}  accuracy {record['outputs']['accuracy']:.1%}" in out
+
+
+def test_each_run_has_its_own_directory():
+    run(["train", "small.net", "solver.txt", "--iterations", "2"])
+    run(["train", "small.net", "solver.txt", "--iterations", "2"])
+    assert sorted(os.listdir("runs")) == ["small-1", "small-2"]
+
+
+def test_a_solver_that_names_its_net_is_enough():
+    Path("solver.txt").write_text('net: "small.net"\n' + SOLVER)
+    assert run(["train", "solver.txt", "--out", "here"]) == 0
+    assert Path("here/small_iter_10.caffemodel").exists()
+
+
+ITERATIONS = 2500
+
+
+def start_and_send(which, out, after):
+    """Start a run in a process of its own, send it a signal once it has shown a line; (exit code, stdout after it)."""
+    arguments = ["small.net", "solver.txt", "--out", out, "--iterations", str(ITERATIONS)]
+    command = [sys.executable, "-m", "netdef", "train", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
+        while after not in process.stdout.readline():
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(which)
+        rest, _ = process.communicate()
+    return process.returncode, rest
+
+
+def ending(out):
+    """What a run's last weights, momentum and losses are."""
+    weights = read_weights(f"{out}/small_iter_{ITERATIONS}.caffemodel")
+    state = read_solverstate(f"{out}/small_iter_{ITERATIONS}.solverstate")
+    arrays = [array.tobytes() for arrays in weights.values() for array in arrays]
+    losses = [(r["iteration"], r["loss"]) for r in read_log(out) if r["event"] == "train" and r["due"]]
+    return arrays, [array.tobytes() for array in state.history], losses
+
+
+def test_stopped_and_resumed_is_the_same_as_never_stopped():
+    """After Ctrl-C, SIGTERM or a kill the resumed run's last weights, momentum and losses have the same bits."""
+    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 400")
+    assert run(["train", "small.net", "solver.txt", "--out", "whole", "--iterations", str(ITERATIONS)]) == 0
+    for which, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        returned, rest = start_and_send(which, f"cut-{code}", after="iteration    100  loss")
+        assert returned == code
+        stopped = int(re.search(r"stopped after (\d+) iterations", rest)[1])
+        assert 100 < stopped < ITERATIONS
+        resume = re.search(r"to go on: +netdef (.*)", rest)[1].split()
+        assert resume[-1].endswith(f"_iter_{stopped}.solverstate")
+        assert run(resume) == 0
+        assert ending(f"cut-{code}") == ending("whole")
+    assert start_and_send(signal.SIGKILL, "killed", after="iteration    500  loss")[0] == -signal.SIGKILL
+    arguments = ["--out", "killed", "--iterations", str(ITERATIONS), "--resume", "latest"]
+    assert run(["train", "small.net", "solver.txt", *arguments]) == 0
+    assert ending("killed") == ending("whole")
+
+
+def test_resume_latest_goes_on_in_the_same_directory(capsys):
+    run(["train", "small.net", "solver.txt", "--iterations", "5"])
+    assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
+    assert "resuming from runs/small-1/small_iter_5.solverstate" in capsys.readouterr().out
+    assert os.listdir("runs") == ["small-1"]
+    assert Path("runs/small-1/small_iter_10.caffemodel").exists()
+    assert [r["iteration"] for r in read_log("runs/small-1") if r["event"] == "test"] == [0, 4, 8, 10]
+
+
+def test_iterations_count_all_of_them_after_a_resume_too():
+    run(["train", "small.net", "solver.txt", "--iterations", "3", "--out", "a"])
+    run(["train", "small.net", "solver.txt", "--iterations", "6", "--out", "a", "--resume", "latest"])
+    assert Path("a/small_iter_6.solverstate").exists()
+    assert not Path("a/small_iter_9.solverstate").exists()
+
+
+def test_what_a_resumed_run_has_otherwise_is_said(capsys):
+    run(["train", "small.net", "solver.txt", "--iterations", "3", "--out", "a", "--batch", "4"])
+    capsys.readouterr()
+    run(["train", "small.net", "solver.txt", "--iterations", "4", "--out", "a", "--resume", "latest", "--batch", "4"])
+    assert "note:" not in capsys.readouterr().out
+    run(["train", "small.net", "solver.txt", "--iterations", "5", "--out", "a", "--resume", "latest"])
+    assert "note: the snapshot's run had batches of 4, this one has 8" in capsys.readouterr().out
+    assert otherwise({"data": None}, {"batch_size": 8, "data": "x"}) == [
+        "note: the snapshot's run had the net's own images, this one has x"
+    ]
+    assert otherwise({}, {"batch_size": 8, "data": "x"}) == []
+
+
+def test_a_finished_run_has_nothing_left_to_do(capsys):
+    run(["train", "small.net", "solver.txt", "--out", "a"])
+    before = {path: Path(path).read_bytes() for path in files("a") if not path.endswith("log.jsonl")}
+    capsys.readouterr()
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--resume", "latest"]) == 0
+    out = capsys.readouterr().out
+    assert "done:      iteration 10\n" in out
+    assert "weights:   a/small_iter_10.caffemodel" in out
+    assert {path: Path(path).read_bytes() for path in before} == before
+    again = ["--resume", "latest", "--iterations", "7"]
+    assert run(["train", "small.net", "solver.txt", "--out", "a", *again]) == 2
+    assert "the snapshot is of iteration 10, the run is to end at 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["solver.txt", "small.net"], "netdef train small.net solver.txt"),
+        (["small.net"], "a solver"),
+        (["small.net", "small.net"], "small.net is a net, where a solver was expected"),
+        (["solver.txt", "solver.txt"], "where a net was expected"),
+        (["solver.txt"], "names no net"),
+        (["missing.net", "solver.txt"], "missing.net"),
+        (["small.net", "missing.txt"], "missing.txt"),
+        (["small.net", "solver.txt", "--resume", "latest"], "no run of small"),
+        (["small.net", "solver.txt", "--resume", "x.solverstate"], "x.solverstate"),
+        (["small.net", "solver.txt", "--resume", "latest", "--weights", "w"], "exclude each other"),
+        (["small.net", "solver.txt", "--weights", "small.net"], "not a .caffemodel"),
+        (["small.net", "solver.txt", "--data", "builtin:photos"], "no ImageData layer"),
+    ],
+)
+def test_mistakes(arguments, says, capsys):
+    assert run(["train", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert "Traceback" not in captured.err
+    assert not Path("runs").exists() or not os.listdir("runs")
+
+
+def test_another_runs_directory_is_not_written_to(capsys):
+    run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "2"])
+    before = {path: Path(path).read_bytes() for path in files("a")}
+    assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
+    assert "holds another run" in capsys.readouterr().err
+    assert {path: Path(path).read_bytes() for path in files("a")} == before
+
+
+def test_an_absolute_prefix_is_the_runs_directory_too(tmp_path, capsys):
+    Path("solver.txt").write_text(SOLVER + f'snapshot_prefix: "{tmp_path}/there/small"')
+    assert run(["train", "small.net", "solver.txt", "--iterations", "3"]) == 0
+    names = ["log.jsonl", "small_iter_3.caffemodel", "small_iter_3.netdef.json", "small_iter_3.solverstate"]
+    assert sorted(os.listdir("there")) == names
+    assert run(["train", "small.net", "solver.txt"]) == 2
+    assert run(["train", "small.net", "solver.txt", "--out", "elsewhere"]) == 2
+    assert "is another run's" in capsys.readouterr().err
+    assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
+    assert Path("there/small_iter_10.solverstate").exists()
+
+
+def test_a_prefix_that_cannot_be_written_is_found_before_training(capsys):
+    Path("solver.txt").write_text(SOLVER + 'snapshot_prefix: "/proc/none/small"')
+    assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
+    assert "cannot write snapshots to /proc/none" in capsys.readouterr().err
+    assert not Path("a").exists()
+
+
+def test_weights_to_start_from(capsys):
+    run(["train", "small.net", "solver.txt", "--iterations", "2", "--out", "a"])
+    Path("other.net").write_text(IMAGES.replace("layer fc:", "layer fc_new:").replace("(fc", "(fc_new"))
+    arguments = ["other.net", "solver.txt", "--weights", "a/small_iter_2.caffemodel", "--iterations", "0", "--out", "b"]
+    assert run(["train", *arguments]) == 0
+    assert "not in it, and new: fc_new" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_stops_the_run(capsys):
+    Path("solver.txt").write_text(SOLVER.replace("base_lr: 0.02", "base_lr: 1e30") + "display: 1 snapshot: 1000")
+    assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
+    err = capsys.readouterr().err
+    assert re.search(r"loss is \S+ at iteration \d+: the first layer whose output is not finite is \w+", err)
+    assert "lower base_lr" in err
+    assert not list(Path("a").glob("*.caffemodel"))
+    assert json.loads(Path("a/log.jsonl").read_text().splitlines()[-1])["reason"] == "diverged"
+
+
+def test_a_gpu_that_is_not_here(capsys):
+    Path("solver.txt").write_text(SOLVER + "solver_mode: GPU device_id: 1")
+    assert run(["train", "small.net", "solver.txt", "--iterations", "1"]) == 0
+    assert "), as the GPU 1 that solver_mode asks for is not here" in capsys.readouterr().out
+    assert run(["train", "small.net", "solver.txt", "--iterations", "1", "--devices", "cpu"]) == 0
+    assert "GPU" not in capsys.readouterr().out
+
+
+def test_other_types_of_solver(capsys):
+    Path("solver.txt").write_text(SOLVER + 'type: "Adam"')
+    assert run(["train", "small.net", "solver.txt"]) == 2
+    assert "Adam is not available yet" in capsys.readouterr().err
+
+
+def test_a_solver_that_does_not_say_how_long(capsys):
+    Path("solver.txt").write_text(SOLVER.replace("max_iter: 10", ""))
+    assert run(["train", "small.net", "solver.txt"]) == 2
+    assert "solver.txt has no max_iter" in capsys.readouterr().err
+    assert run(["train", "small.net", "solver.txt", "--iterations", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ('net: "gone.net"', "solver.txt: there is no file gone.net"),
+        ('net: "small.net" weights: "gone"', "cannot read gone: No such"),
+    ],
+)
+def test_files_that_a_solver_names_and_are_not_there(more, says, capsys):
+    Path("solver.txt").write_text(SOLVER + more)
+    assert run(["train", "solver.txt"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_data_that_is_not_there(capsys):
+    Path("solver.txt").write_text(SOLVER)
+    assert run(["train", "alexnet", "solver.txt", "--data", "nowhere"]) == 2
+    assert "--data:1:15: error: ImageData data: there is no nowhere" in capsys.readouterr().err
+
+
+def test_what_has_no_effect_is_said(capsys):
+    Path("solver.txt").write_text(SOLVER + "debug_info: true snapshot_diff: true")
+    run(["train", "small.net", "solver.txt", "--iterations", "1"])
+    out = capsys.readouterr().out
+    assert "debug_info has no effect" in out
+    assert "snapshot_diff has no effect" in out

@@ -1,0 +1,107 @@
+"""Solver files: what they must say, and what is said when they do not."""
+
+
+import numpy
+import pytest
+
+import netdef
+from netdef.solver_file import POLICIES, check_solver, load_solver, net_file, state_overrides
+from tests.paths import TESTS
+
+GOLDENS = sorted((TESTS / "goldens" / "solvers").glob("*.npz"))
+GOOD = 'base_lr: 0.01 lr_policy: "fixed" '
+
+
+def read(text, tmp_path):
+    path = tmp_path / "s.txt"
+    path.write_text(text)
+    return load_solver(path)
+
+
+def said(text, tmp_path):
+    """Message and hint of each mistake."""
+    with pytest.raises(netdef.NetdefError) as caught:
+        read(text, tmp_path)
+    return [(d.message, d.hint) for d in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
+def test_solvers_of_caffe_are_good(path, tmp_path):
+    assert read(str(numpy.load(path)["solver"]), tmp_path).message.HasField("base_lr")
+
+
+@pytest.mark.parametrize("name", ["solver", "solver.txt", "imagenet_solver"])
+def test_packaged_solvers_are_good_and_their_nets_are_there(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bound = load_solver(name)
+    check_solver(bound)
+    assert net_file(bound.message, bound.filename).name == "alexnet.net"
+
+
+def test_every_policy_says_what_it_needs(tmp_path):
+    for policy, needs in POLICIES.items():
+        mistakes = said(f'base_lr: 1 lr_policy: "{policy}"', tmp_path) if needs else []
+        assert mistakes == [(f"lr_policy {policy} needs {field}", f"add {field}") for field in needs]
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        (
+            'lr_policy: "fixed"',
+            [("base_lr, the learning rate to start from, is missing", "add base_lr: 0.01, say")],
+        ),
+        (
+            "base_lr: 1",
+            [
+                (
+                    "lr_policy is missing: it says how the rate goes down",
+                    "policies: fixed, step, exp, inv, multistep, poly, sigmoid, plateau",
+                )
+            ],
+        ),
+        ('base_lr: 1 lr_policy: "stpe"', [("unknown lr_policy 'stpe'", "did you mean step?")]),
+        (GOOD + 'type: "SGDD"', [("unknown solver type 'SGDD'", "did you mean SGD?")]),
+        (GOOD + 'regularization_type: "L3"', [("unknown regularization_type 'L3'", "types: L1, L2")]),
+        (GOOD + "iter_size: 0", [("iter_size must be at least 1, not 0", "")]),
+        (GOOD + "momentum: -1", [("momentum must be at least 0, not -1", "")]),
+        ('base_lr: nan lr_policy: "fixed"', [("base_lr must be a number, not nan", "")]),
+        (GOOD + "clip_gradients: -inf", [("clip_gradients must be a number, not -inf", "")]),
+        (
+            GOOD + 'net: "a" train_net: "b"',
+            [("net and train_net both name the net to train", "keep one of them")],
+        ),
+        (
+            GOOD + "test_interval: 5",
+            [("test_interval is given, test_iter is not: how many batches make a test?", "add test_iter")],
+        ),
+        (
+            GOOD + 'train_net: "a" test_net: "b" test_net: "c" test_iter: 1',
+            [("2 nets tested, test_iter given once", "")],
+        ),
+        (
+            'base_lr: 1 lr_policy: "multistep" gamma: 0.1 stepvalue: [5, 3]',
+            [("stepvalue must grow: 5, 3", "")],
+        ),
+        (
+            'base_lr: -1 lr_policy: "fixed" snapshot: -2',
+            [("base_lr -1 must not be negative", ""), ("snapshot must be at least 0, not -2", "")],
+        ),
+    ],
+)
+def test_mistakes(text, mistakes, tmp_path):
+    assert said(text, tmp_path) == mistakes
+
+
+def test_a_mistake_points_at_its_field(tmp_path):
+    with pytest.raises(netdef.NetdefError, match=r"s\.txt:2:12: error: unknown lr_policy 'stpe'"):
+        read('base_lr: 1\nlr_policy: "stpe"', tmp_path)
+
+
+def test_level_and_stages_of_the_solver_reach_the_net(tmp_path):
+    solver = read(GOOD + "train_state { level: 2 stage: 'a' } test_iter: 1 test_state { stage: 'b' }", tmp_path).message
+    assert state_overrides(solver, "train") == {"state.level": 2, "state.stage": ["a"]}
+    assert state_overrides(solver, "test") == {"state.stage": ["b"]}
+    text = "layer d: Input { shape { dim: 1 } }\nlayer r: ReLU(d) { include { stage: 'a' min_level: 2 } }"
+    assert len(netdef.parse(text, phase="train", overrides=state_overrides(solver, "train")).layers) == 2
+    assert len(netdef.parse(text, phase="test", overrides=state_overrides(solver, "test")).layers) == 1

@@ -1,0 +1,52 @@
+"""A machine whose cards are stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.solver import remember, steps, testing
+from tests.runtime.kernels.cuda.on_cpu import build
+from tests.runtime.machine.cuda.fake_cupy import Cards, install
+
+
+@pytest.fixture(scope="session")
+def execute(pytestconfig: pytest.Config) -> Callable:
+    """Makes kernels for the stand-in: their own source, built for this processor, once for all runs."""
+    cache = pytestconfig.cache
+    assert cache is not None
+    return partial(run_on_cpu, cache.mkdir("cuda_on_cpu"))
+
+
+def run_on_cpu(folder: Path, code: str, names: tuple[str, ...]) -> dict[str, Callable]:
+    module = build(code, names, folder)
+    return {name: partial(module.launch, name) for name in names}
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cards]]:
+    """Calling it puts cards into this machine; see Cards."""
+    made = []
+
+    def build(**options: Any) -> Cards:
+        made.append(install(monkeypatch, Cards(**options)))
+        return made[-1]
+
+    yield build
+    for cards in made:
+        cards.check()
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Calling it makes rings of so many rows."""
+
+    def set_to(count: int) -> None:
+        for module in (remember, steps, testing):
+            monkeypatch.setattr(module, "ROUNDS", count)
+
+    return set_to

@@ -1,0 +1,98 @@
+"""Bytes and operations of instructions, against what is known of AlexNet and what the stand-in card carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import netdef
+from netdef import NetdefError
+from runtime.compiler.pipeline import compile_program
+from runtime.kernels.cuda.options import DEFAULT_WORKSPACE
+from runtime.machine.costs import Cost, launches, plain, total
+from runtime.machine.limits import CARDS, Limits, find_limits
+from runtime.solver.update import sgd
+
+BATCH = 16
+FLOAT = 4
+
+
+@pytest.fixture(scope="module")
+def alexnet():
+    solver = netdef.load_solver(netdef.language.find.models_folder() / "solver.txt").message
+    net = netdef.load("alexnet", phase="train", batch_size=BATCH)
+    return compile_program(net, losses_only=True, keep="activations", update=sgd(solver))
+
+
+def of(program, kernel: str, layer: str):
+    return next(step for step in program.instructions if (step.kernel, step.layer) == (kernel, layer))
+
+
+def cost(step) -> Cost:
+    return total(launches(step, DEFAULT_WORKSPACE))
+
+
+def test_products_are_the_macs_that_the_net_is_known_for(alexnet) -> None:
+    for step in alexnet.instructions:
+        assert cost(step).products == 2 * step.macs * BATCH, step
+        assert plain(step).products == 2 * step.macs * BATCH, step
+
+
+def test_normalisation_reads_and_writes_every_number_once(alexnet) -> None:
+    numbers = BATCH * 96 * 55 * 55
+    assert cost(of(alexnet, "lrn_forward", "norm1")).bytes == 2 * FLOAT * numbers
+    assert cost(of(alexnet, "lrn_backward", "norm1")).bytes == 3 * FLOAT * numbers
+
+
+def test_pooling_moves_its_places_too(alexnet) -> None:
+    large, small = BATCH * 96 * 55 * 55, BATCH * 96 * 27 * 27
+    assert cost(of(alexnet, "pool_max_forward", "pool1")).bytes == FLOAT * large + (FLOAT + 1) * small
+    assert cost(of(alexnet, "pool_max_backward", "pool1")).bytes == FLOAT * large + (FLOAT + 1) * small
+
+
+def test_an_update_reads_three_and_writes_two_arrays(alexnet) -> None:
+    updates = [step for step in alexnet.update if step.kernel == "sgd_update"]
+    assert sum(cost(step).bytes for step in updates) == FLOAT * (5 * 60_965_224 + 2 * len(updates))  # and rate and scale
+
+
+def test_a_convolution_moves_its_windows_twice(alexnet) -> None:
+    x, y, w, b = BATCH * 3 * 227 * 227, BATCH * 96 * 55 * 55, 96 * 363, 96
+    windows = BATCH * 363 * 55 * 55
+    step = of(alexnet, "conv2d", "conv1")
+    made = launches(step, 1 << 40)  # in one chunk: im2col, product, bias and ReLU
+    assert [part.bytes for part in made] == [
+        FLOAT * (x + windows), FLOAT * (w + windows + y), FLOAT * (2 * y + b),
+    ]  # fmt: skip
+    chunks = launches(step, 1 << 20)  # a row of outputs each: it sees 11 rows of the image
+    assert len(chunks) == 2 * 55 + 1
+    seen = BATCH * 3 * 55 * 11 * 227
+    assert sum(part.bytes for part in chunks) == FLOAT * (seen + 2 * windows + 3 * y + b + 55 * w)
+
+
+def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
+    limits = Limits("slow", bandwidth=100, fp32=10, tf32=20, source="")
+    assert Cost(bytes=1000, flops=10).seconds(limits) == 10
+    assert Cost(bytes=100, flops=10, products=100).seconds(limits) == 11
+    assert Cost(bytes=100, flops=10, products=100).seconds(limits, "tf32") == 6
+
+
+def test_cards_are_found_by_name() -> None:
+    assert find_limits("H100") is CARDS["h100"]
+    assert CARDS["t4"].products("tf32") == CARDS["t4"].fp32
+    with pytest.raises(NetdefError, match=r"no numbers for a card 409\n.*4090"):
+        find_limits("409")
+
+
+def test_products_are_those_that_the_card_carries_out(machine: Callable, execute: Callable) -> None:
+    """The stand-in counts what is asked of cuBLAS."""
+    import runtime
+    from tests.runtime.machine.cuda.networks import LENET, inputs
+
+    machine(execute=execute, seed=None)
+    with runtime.compile(netdef.parse(LENET, phase="train"), "gpu:0", losses_only=True) as executable:
+        executable.forward(**inputs(executable.net))
+        executable.backward()
+        executable.device.synchronize()
+        done = executable.device._library.flops
+        assert done == sum(cost(step).products for step in executable.program.instructions) > 0

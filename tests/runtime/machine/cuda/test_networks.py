@@ -1,0 +1,146 @@
+"""Whole networks on the CUDA device: its host code on stand-in cards with hostile streams, its kernels built for this processor.
+
+Ten iterations must give the CPU device's weights, to float32 rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import netdef
+import runtime
+from runtime.compiler.pipeline import compile_program
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.cuda.transfers import Lane, Transfers
+from runtime.solver.solver import DivergedError, Solver
+from tests.runtime.machine.cuda.fake_cupy import Cards
+from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, IMAGES, LENET, MADE_UP, SOLVER, WIDE, inputs, parse, train
+
+NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES, "images": IMAGES, "wide": WIDE}
+
+
+@cache
+def on_cpu(name: str, iter_size: int = 1, clip: float = -1) -> tuple[list[np.ndarray], list[float]]:
+    return train(NETS[name], "cpu", iter_size=iter_size, clip=clip)
+
+
+def check(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    for mine, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_weights_after_ten_iterations(machine: Callable[..., Cards], execute: Callable, name: str) -> None:
+    cards = machine(execute=execute, seed=1)
+    weights, losses = train(NETS[name], "gpu:0")
+    check(weights, on_cpu(name)[0])
+    np.testing.assert_allclose(losses, on_cpu(name)[1], rtol=1e-4)
+    assert cards.replayed == 9  # one graph an iteration, after the first
+
+
+def test_halves_are_rows_of_what_lies_in_one_piece() -> None:
+    """That "wide" has what it is there for: gradients summed over halves, some of which no pack starts at."""
+    halves = [
+        (step.kernel, buffer.name, buffer.byte_offset % 16)
+        for step in compile_program(parse(WIDE), losses_only=True).backward
+        for buffer in step.inputs
+        if "[" in buffer.name
+    ]
+    assert {"flip_weights", "conv2d", "conv2d_input_gradient", "inner_product_input_gradient"} <= {kernel for kernel, *_ in halves}
+    assert {name for _, name, beside in halves if beside} >= {"conv2.grad[49:98]", "fc2.grad[5:10]", "fc2.w[5:10]"}
+
+
+def test_options(machine: Callable[..., Cards], execute: Callable) -> None:
+    cards = machine(execute=execute, seed=2)
+    weights, _ = train(NETS["alexnet"], "gpu:0", CudaOptions(workspace=100 << 10, graphs=False))
+    check(weights, on_cpu("alexnet")[0])
+    assert cards.replayed == 0
+
+
+@pytest.mark.parametrize("seed", range(3, 5))
+def test_the_order_in_which_streams_run_changes_nothing(machine: Callable[..., Cards], execute: Callable, seed: int) -> None:
+    """Data come by uploads, sums over two batches and clipped gradients make more lists of kernels."""
+    machine(execute=execute, seed=seed)
+    weights, _ = train(NETS["alexnet"], "gpu:0", iter_size=2, clip=0.5)
+    check(weights, on_cpu("alexnet", iter_size=2, clip=0.5)[0])
+
+
+@pytest.mark.parametrize("events", ["uploaded", "consumed"])
+def test_a_wait_that_is_missing_gives_wrong_weights(
+    machine: Callable[..., Cards], execute: Callable, monkeypatch, events: str
+) -> None:
+    """The same run with a broken copy: kernels do not wait for the upload of their batch, or uploads for the batch before."""
+    made = Transfers._open_lane
+
+    def open_lane(self: Transfers, array: Any) -> Lane:
+        lane = made(self, array)
+        forget(getattr(lane, events))
+        return lane
+
+    monkeypatch.setattr(Transfers, "_open_lane", open_lane)
+    right, _ = on_cpu("images")
+    for seed in range(20):
+        machine(execute=execute, seed=seed)
+        weights, _ = train(NETS["images"], "gpu:0")
+        if any(not np.allclose(*pair, rtol=1e-4, atol=1e-6, equal_nan=False) for pair in zip(weights, right, strict=True)):
+            return
+    pytest.fail("the stand-in did not see it")
+
+
+def forget(events: list[Any]) -> None:
+    """Let events be recorded nowhere, so that nobody waits for them."""
+    for event in events:
+        event.record = lambda stream: None
+
+
+def test_a_net_that_shares_weights_has_room_for_larger_matrices(machine: Callable[..., Cards], execute: Callable) -> None:
+    """Graphs of the first net go on with the workspace that they were captured with."""
+    machine(execute=execute, seed=1)
+    results = {}
+    for where in ("cpu", "gpu:0"):
+        small, large = (netdef.parse(LENET, batch_size=batch) for batch in (2, 8))
+        with runtime.compile(small, where, backward=False) as first:
+            fed = {net: inputs(net) for net in (small, large)}
+            before = [first.forward(**fed[small]) for _ in range(2)]
+            second = runtime.compile(large, share=first, backward=False)
+            results[where] = [*before, *(exe.forward(**fed[exe.net]) for exe in (second, first, second, first))]
+    for mine, theirs in zip(results["gpu:0"], results["cpu"], strict=True):
+        np.testing.assert_allclose(mine["loss"], theirs["loss"], rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("error:no CUDA graphs")
+def test_made_up_data_come_from_the_host(machine: Callable[..., Cards], execute: Callable) -> None:
+    cards = machine(execute=execute, seed=1)
+    check(train(MADE_UP, "gpu:0")[0], train(MADE_UP, "cpu")[0])
+    assert cards.replayed == 9  # all behind them
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
+def test_a_loss_that_is_no_number_is_told_when_it_is_read(machine: Callable[..., Cards], execute: Callable) -> None:
+    machine(execute=execute, seed=1)
+    solver = Solver(SOLVER.replace("base_lr: 0.01", "base_lr: 1e30") % (1, -1), parse(NETS["lenet"]), "gpu:0")
+    fed = inputs(solver.nets.train)
+    steps = [solver.iterate(**fed) for _ in range(3)]
+    assert np.isfinite(steps[0].loss)
+    with pytest.raises(DivergedError, match=r"the loss is nan at iteration 1\n"):
+        steps[2].settle()
+    solver.close()
+
+
+def test_nothing_is_waited_for_between_iterations(machine: Callable[..., Cards], execute: Callable) -> None:
+    """The host is ahead of the card until somebody asks for a loss."""
+    cards = machine(execute=execute, seed=0)
+    solver = Solver(SOLVER % (1, -1), parse(NETS["lenet"]), "gpu:0")
+    fed = inputs(solver.nets.train)
+    solver.iterate(**fed).settle()
+    cards.scheduler.asleep = True
+    before = cards.scheduler.ran
+    steps = [solver.iterate(**fed) for _ in range(3)]
+    assert cards.scheduler.ran == before
+    assert [step.loss for step in steps] == pytest.approx(on_cpu("lenet")[1][1:4], rel=1e-4)
+    solver.close()

@@ -1,0 +1,65 @@
+"""Every layer that can run against results that Caffe 1.0 computed: forward, gradients of inputs and of parameters."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netdef
+import runtime
+from runtime.ops.registry import runnable_types
+from tests.paths import TESTS
+
+GOLDENS = TESTS / "goldens"
+OP = "op"  # every golden net is Input layers and this one
+
+
+def runnable() -> list[Path]:
+    """The goldens of layers that have kernels."""
+    kinds = [f'type: "{name}"' for name in runnable_types() if name != "Input"]
+    return [path for path in sorted((GOLDENS / "layers").glob("*.npz")) if any(k in str(np.load(path)["prototxt"]) for k in kinds)]
+
+
+def close(mine: np.ndarray, caffes: np.ndarray, what: str) -> None:
+    """|mine - caffes| <= 1e-4 * max(1, |caffes|)."""
+    assert mine.shape == caffes.shape, what
+    worst = np.max(np.abs(mine - caffes) / np.maximum(1, np.abs(caffes)), initial=0)
+    assert worst <= 1e-4, f"{what} is off by {worst:.2g}"
+
+
+def test_all_layers_of_the_first_release_are_covered() -> None:
+    names = {path.stem for path in runnable()}
+    families = ("conv_", "pool_", "lrn_", "relu", "ip", "softmax_loss", "accuracy_", "concat", "eltwise_")
+    single = {"dropout_test", "softmax", "sigmoid", "tanh", "flatten", "reshape"}
+    assert single <= names and all(any(name.startswith(family) for name in names) for family in families)
+
+
+@pytest.mark.parametrize("path", runnable(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("threads", [1, 7])
+def test_layer(path: Path, threads: int) -> None:
+    golden = np.load(path)
+    check(golden, runtime.compile(net_of(golden), threads=threads))
+
+
+def net_of(golden: np.lib.npyio.NpzFile) -> netdef.Net:
+    return netdef.parse(str(golden["prototxt"]), phase=str(golden["phase"]).lower())
+
+
+def check(golden: np.lib.npyio.NpzFile, exe: runtime.Executable) -> None:
+    """Run the golden's net on its inputs, both ways, and close it."""
+    net = exe.net
+    for index in range(len(net.layer(OP).parameters)):
+        exe.set_param(OP, index, golden[f"param_{index}"])
+    exe.forward(**{name.removeprefix("in_"): golden[name] for name in golden if name.startswith("in_")})
+    for name in golden:
+        if name.startswith("out_"):
+            close(exe.blob(name.removeprefix("out_")), golden[name], name)
+    gradients = {name.removeprefix("dout_"): golden[name] for name in golden if name.startswith("dout_")}
+    if gradients:
+        exe.backward(**gradients)
+        for name in golden:
+            if name.startswith("din_"):
+                close(exe.blob_grad(name.removeprefix("din_")), golden[name], name)
+            elif name.startswith("dparam_"):
+                close(exe.param_grad(OP, int(name.removeprefix("dparam_"))), golden[name], name)
+    exe.close()

@@ -1,0 +1,123 @@
+"""The loop: in which order it tests, shows, writes and stops."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runtime
+from runtime.machine.weights import read_weights
+from runtime.solver.display import Reporter
+from runtime.solver.loop import Clock, TrainingLoop, display_interval
+from tests.netdef.cli import images
+
+
+class Records:
+    """A sink that keeps what it is told."""
+
+    def __init__(self, live=False):
+        self.live = live
+        self.kept = []
+
+    def show(self, record):
+        self.kept.append(record)
+
+    def close(self):
+        pass
+
+    def order(self):
+        kept = [r for r in self.kept if r["event"] in ("test", "snapshot") or r.get("due")]
+        return [(r["event"], r["iteration"]) for r in kept]
+
+
+class StopAfter:
+    """A stop request that comes when it is asked about for the n-th time."""
+
+    def __init__(self, n):
+        self.left = n
+
+    def __bool__(self):
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images.make(tmp_path)
+
+
+def go(more="", stop=(), out=".", resume=None, text=images.SOLVER):
+    solver = runtime.Solver(text + more, "shades.net", threads=1, out=out)
+    records = Records()
+    if resume:
+        solver.restore(resume)
+    try:
+        return TrainingLoop(solver, Reporter(records), stop).run(), records
+    finally:
+        solver.close()
+
+
+SHORT = images.SOLVER.replace("max_iter: 30", "max_iter: 7").replace("test_interval: 10", "test_interval: 3")
+
+
+def test_the_order_of_things():
+    outcome, records = go("snapshot: 3", text=SHORT.replace("display: 5", "display: 2"))
+    assert records.order() == [
+        ("test", 0), ("train", 0), ("train", 2), ("snapshot", 3), ("test", 3), ("train", 4), ("snapshot", 6), ("test", 6),
+        ("train", 6), ("snapshot", 7), ("test", 7),
+    ]  # fmt: skip
+    assert not outcome.interrupted
+    assert outcome.snapshot == Path("shades_iter_7.solverstate")
+    assert outcome.clock.iterations == 7
+
+
+def test_no_snapshot_after_training():
+    outcome, _ = go("snapshot_after_train: false", text=SHORT)
+    assert outcome.snapshot is None
+
+
+def test_the_best_test_is_remembered():
+    outcome, records = go()
+    accuracies = {r["iteration"]: r["outputs"]["accuracy"] for r in records.kept if r["event"] == "test"}
+    assert outcome.best.value == max(accuracies.values())
+    assert accuracies[outcome.best.iteration] == outcome.best.value
+    assert outcome.best.name == "accuracy"
+
+
+@pytest.mark.parametrize("asked", [1, 3, 8, 9, 14, 20, 21])
+def test_stopped_anywhere_and_resumed_is_the_same(asked):
+    """Before an iteration or in the middle of a test: images, masks, momentum and tests go on where they were."""
+    _, whole = go(text=SHORT, out="whole")
+    outcome, cut = go(text=SHORT, out="cut", stop=StopAfter(asked))
+    assert outcome.interrupted
+    _, rest = go(text=SHORT, out="cut", resume=outcome.snapshot)
+    weights, others = (read_weights(f"{out}/shades_iter_7.caffemodel") for out in ("whole", "cut"))
+    for layer, arrays in weights.items():
+        for array, other in zip(arrays, others[layer], strict=True):
+            np.testing.assert_array_equal(array, other)
+    tests = [{r["iteration"]: r["loss"] for r in records.kept if r["event"] == "test"} for records in (whole, cut, rest)]
+    assert {**tests[1], **tests[2]} == tests[0]
+
+
+def test_how_often_a_line_is_shown():
+    def interval(text):
+        return display_interval(runtime.Solver(text, "shades.net", threads=1).parameters)
+
+    text = images.SOLVER.replace("display: 5", "")
+    assert interval(images.SOLVER) == 5
+    assert interval(text + "display: 0") == 0
+    assert interval(text) == 1
+    assert interval(text.replace("max_iter: 30", "max_iter: 450000")) == 100
+
+
+def test_the_time_that_is_left():
+    clock = Clock()
+    clock.train(9.0)
+    assert clock.remaining(10, 0) is None
+    clock.train(1.0)
+    clock.train(2.0)
+    clock.test(30.0)
+    clock.test(4.0)
+    assert clock.remaining(10, 2) == 10 * 1.5 + 2 * 4.0
+    assert (clock.training, clock.testing) == (12.0, 34.0)

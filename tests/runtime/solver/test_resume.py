@@ -1,0 +1,213 @@
+"""A run that was cut and resumed ends with the same bits as one that never was."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runtime
+from netdef import NetdefError
+from tests.runtime.solver.nets import IMAGES, SOLVER
+
+
+@pytest.fixture
+def start(tmp_path):
+    solvers = []
+
+    def make(more="", net=IMAGES, text=SOLVER, threads=1):
+        path = tmp_path / "small.net"
+        path.write_text(net)
+        solvers.append(runtime.Solver(text + more, path, threads=threads, out=tmp_path / "out"))
+        return solvers[-1]
+
+    yield make
+    for solver in solvers:
+        solver.close()
+
+
+def bits(solver):
+    arrays = [solver.executable.param(str(p.layer), p.index) for p in solver.executable.net.parameters]
+    arrays += [solver.executable.state(p, "history") for p in solver.executable.net.parameters]
+    return b"".join(array.tobytes() for array in arrays)
+
+
+@pytest.mark.parametrize("more", ["", "snapshot_format: HDF5", "iter_size: 2 clip_gradients: 0.5"])
+def test_resumed_bit_for_bit(start, more):
+    whole = start(more)
+    whole.step(5)
+    snapshot = whole.snapshot()
+    losses = [whole.step(1) for _ in range(5)]
+    resumed = start(more)
+    resumed.restore(snapshot)
+    assert resumed.iteration == 5
+    assert [resumed.step(1) for _ in range(5)] == losses
+    assert bits(resumed) == bits(whole)
+
+
+def test_too_little_memory_for_a_snapshot_leaves_the_last_one_whole(start, monkeypatch):
+    """Reading the history takes memory that training did not."""
+    solver = start()
+    solver.step(2)
+    last = solver.snapshot()
+    solver.step(1)
+
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(solver, "_history", no_memory)
+    with pytest.raises(NetdefError, match=r"out of memory: .*_iter_3\.solverstate cannot be written"):
+        solver.snapshot()
+    assert [path.name for path in last.parent.glob("*.solverstate")] == [last.name]
+    start().restore(last)
+
+
+PHOTOS = """
+name: "photos"
+layer data: ImageData -> data, label {
+  source: "builtin:photos" batch_size: 3 shuffle: true transform_param { crop_size: 20 mirror: true color_shift: 0.1 }
+}
+layer fc: InnerProduct(data) { num_output: 10 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
+
+
+def test_images_go_on_with_the_same_crops_and_colors(start):
+    whole = start(net=PHOTOS)
+    whole.step(3)
+    snapshot = whole.snapshot()
+    losses = [whole.step(1) for _ in range(3)]
+    resumed = start(net=PHOTOS)
+    resumed.restore(snapshot)
+    assert [resumed.step(1) for _ in range(3)] == losses
+    assert bits(resumed) == bits(whole)
+    assert [start(net=PHOTOS.replace("0.1", "0")).step(1) for _ in range(3)] != losses
+
+
+def test_the_seed_is_the_snapshots(start):
+    """Without random_seed each run draws its own; a resumed one goes on with the first one's."""
+    unseeded = SOLVER.replace("random_seed: 5", "")
+    first = start(text=unseeded)
+    first.step(3)
+    snapshot = first.snapshot()
+    first.step(3)
+    second = start(text=unseeded)
+    assert second.seed != first.seed
+    second.restore(snapshot)
+    second.step(3)
+    assert bits(second) == bits(first)
+
+
+def test_threads_do_not_matter(start):
+    one, two = start(threads=1), start(threads=2)
+    for solver in (one, two):
+        solver.step(4)
+    assert bits(one) == bits(two)
+
+
+def test_the_plateau_goes_on(start):
+    text = SOLVER.replace("multistep", "plateau").replace("stepvalue: [3, 7]", "")
+    text += "plateau_patience: 3 plateau_max: 2 test_iter: 2 test_interval: 1"
+    whole = start(text=text)
+    whole.step(4)
+    snapshot = whole.snapshot()
+    whole.step(6)
+    assert whole.rate.step > 0
+    resumed = start(text=text)
+    resumed.restore(snapshot)
+    resumed.step(6)
+    assert resumed.rate.state() == whole.rate.state()
+    assert bits(resumed) == bits(whole)
+
+
+def test_files_are_named_as_caffe_names_them(start, tmp_path):
+    solver = start("snapshot: 2 snapshot_prefix: 'deep/small'")
+    solver.step(4)
+    names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
+    kinds = ("caffemodel", "netdef.json", "solverstate")
+    assert names == [f"deep/small_iter_{n}.{kind}" for n in (2, 4) for kind in kinds]
+
+
+def test_an_absolute_prefix_stands_alone(start, tmp_path):
+    solver = start(f"snapshot_prefix: '{tmp_path}/elsewhere/s'")
+    assert solver.snapshot() == tmp_path / "elsewhere/s_iter_0.solverstate"
+
+
+def test_without_the_side_file_weights_and_momentum_go_on(start):
+    first = start()
+    first.step(2)
+    snapshot = first.snapshot()
+    before = bits(first)
+    Path(str(snapshot).replace(".solverstate", ".netdef.json")).unlink()
+    second = start()
+    second.restore(snapshot)
+    assert second.iteration == 2
+    assert bits(second) == before
+
+
+def test_frozen_parameters_keep_a_place_in_the_state(start):
+    net = IMAGES.replace("kernel_size: 3", "kernel_size: 3 param { lr_mult: 0 } param { lr_mult: 1 }")
+    solver = start(net=net)
+    frozen = solver.executable.param("conv", 0)
+    solver.step(2)
+    np.testing.assert_array_equal(solver.executable.param("conv", 0), frozen)
+    snapshot = solver.snapshot()
+    again = start(net=net)
+    again.restore(snapshot)
+    again.step(2)
+    solver.step(2)
+    np.testing.assert_array_equal(again.executable.param("fc", 0), solver.executable.param("fc", 0))
+
+
+def test_another_nets_state_is_refused(start):
+    snapshot = start().snapshot()
+    other = start(net=IMAGES.replace("layer relu", "layer more: InnerProduct(conv) { num_output: 2 }\nlayer relu"))
+    with pytest.raises(NetdefError, match="momentum of 4 parameters, the net has 6"):
+        other.restore(snapshot)
+    wider = start(net=IMAGES.replace("num_output: 6", "num_output: 7"))
+    with pytest.raises(NetdefError, match="momentum of conv/0"):
+        wider.restore(snapshot)
+
+
+def test_missing_weights_are_named(start):
+    solver = start()
+    snapshot = solver.snapshot()
+    Path(str(snapshot).replace(".solverstate", ".caffemodel")).unlink()
+    with pytest.raises(NetdefError, match=r"small_iter_0\.caffemodel"):
+        solver.restore(snapshot)
+
+
+def test_weights_that_are_not_finite_are_not_written(start, tmp_path):
+    solver = start()
+    solver.executable.set_param("fc", 1, [0, np.inf, 0])
+    with pytest.raises(NetdefError, match="weights of fc/1 are not finite after iteration 0"):
+        solver.snapshot()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_renamed_layer_is_another_net(start):
+    first = start()
+    first.step(1)
+    snapshot = first.snapshot()
+    other = start(net=IMAGES.replace("layer fc:", "layer fc_new:").replace("(fc,", "(fc_new,"))
+    with pytest.raises(NetdefError, match="is of another net: it has no weights of fc_new"):
+        other.restore(snapshot)
+
+
+SHARED = IMAGES.replace(
+    "layer loss:",
+    """layer first: InnerProduct(fc) { num_output: 3 weight_filler { type: "xavier" } param { name: "w" } param { lr_mult: 2 } }
+layer second: InnerProduct(first) { num_output: 3 param { name: "w" } param { lr_mult: 2 } }
+layer loss:""",
+).replace("SoftmaxWithLoss(fc,", "SoftmaxWithLoss(second,")
+
+
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+def test_shared_weights_resume_too(start, form):
+    whole = start(f"snapshot_format: {form}", net=SHARED)
+    whole.step(2)
+    snapshot = whole.snapshot()
+    whole.step(2)
+    resumed = start(f"snapshot_format: {form}", net=SHARED)
+    resumed.restore(snapshot)
+    resumed.step(2)
+    assert bits(resumed) == bits(whole)
