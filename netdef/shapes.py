@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netdef.graph.layer import LAYERS
 from netdef.graph.net import shape_text
 from netdef.graph.towers import towers
 from netdef.language.garbage import uncollected
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "yaml", "csv")
 WIDTH = 120  # columns of the table at most, as far as shortening long names can make it so
 HEADER = ("layer", "type", "output", "weights + biases", "parameters", "MACs/image", "activations")
-GEMM_TYPES = ("Convolution", "Deconvolution", "InnerProduct")
+GEMM_KINDS = ("convolution", "connected")  # of layers whose work is matrix products
 RIGHT = (4, 5, 6)  # columns of numbers
 
 
@@ -129,7 +130,7 @@ def _table(facts: dict[str, Any]) -> str:
     if excess > 0:
         widths[0] = max(16, widths[0] - excess)
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    gemm = sum(layer["macs_per_image"] for layer in facts["layers"] if layer["type"] in GEMM_TYPES)
+    gemm = sum(layer["macs_per_image"] for layer in facts["layers"] if LAYERS[layer["type"]].kind in GEMM_KINDS)
     batch = f", batch {facts['batch']}" if facts["batch"] else ""
     lines = [f"{facts['name'] or 'unnamed'} ({facts['file']}), {facts['phase']} phase{batch}", ""]
     lines += [_line(HEADER, widths), rule, *(_line(row, widths) for row in rows), rule, _line(total, widths), ""]

@@ -9,8 +9,6 @@ from netdef.graph.layer import Layer
 from netdef.graph.net import Net, shape_text
 from netdef.language.diagnostics import Note
 
-APART = {"dropout_ratio", "use_global_stats", "top_k", "moving_average_fraction", "engine"}  # may well differ
-
 
 @both_nets
 def shared_layers(train: Net, test: Net) -> Findings:
@@ -41,7 +39,7 @@ def _compared(train: Layer, test: Layer) -> Findings:
     if train.position == test.position:
         return
     for change in compared(train, test):
-        if change.kind in ("setting", "constant") and change.what not in APART:
+        if change.kind in ("setting", "constant") and change.what not in {"engine", *test.settings_by_phase}:
             text = f"{test.type} {test.name} has {change.what} {change.before} in training and {change.after} in testing"
             reason = "testing measures another net than was trained"
             yield warning("ND217", text, test.where(*change.what.split(".")), reason, notes)

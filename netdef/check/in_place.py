@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from netdef.check.reach import losses
 from netdef.check.registry import Findings, each_net, warning
-from netdef.graph.layer import Layer
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Note
-
-# As Caffe computes gradients. (Facts from Caffe's layers: which arrays each Backward reads.)
-READS_ITS_BOTTOM = {"AbsVal", "BNLL", "Clip", "Convolution", "Deconvolution", "InnerProduct", "LRN", "Log", "MVN", "Power"}
-REFUSED = ("AbsVal", "Flatten", "Reshape", "Split")
-READS_ITS_TOP = {"ELU", "Exp", "LRN", "LSTM", "MVN", "RNN", "Sigmoid", "Softmax", "Swish", "TanH"}
 
 
 @each_net
@@ -39,9 +33,9 @@ def overwritten_for_the_gradient(net: Net) -> Findings:
                 continue
             maker = layer.bottoms[index].producer
             text = ""
-            if _reads_its_bottom(layer):
+            if "bottom" in layer.backward_reads:
                 text = f"{layer.type} {layer.name} overwrites its own input, which its gradient needs"
-            elif maker.type in READS_ITS_TOP and changes(layer):
+            elif "top" in maker.backward_reads and not layer.keeps_values:
                 text = f"{layer.type} {layer.name} overwrites what {maker.type} {maker.name} made, which that one's gradient needs"
             if text:
                 yield warning("ND206", text, layer.where("top", index), f"give {layer.name} a top of its own")
@@ -52,17 +46,6 @@ def not_in_place_in_caffe(net: Net) -> Findings:
     """In place in a layer that Caffe refuses, or whose shape changes."""
     for layer in net.layers:
         for index, reused in enumerate(layer.in_place):
-            if reused and (layer.type in REFUSED or layer.tops[index].shape != layer.bottoms[index].shape):
+            if reused and (not layer.allows_in_place or layer.tops[index].shape != layer.bottoms[index].shape):
                 text = f"Caffe cannot run {layer.type} {layer.name} in place"
                 yield warning("ND225", text, layer.where("top", index), f"give {layer.name} a top of its own")
-
-
-def _reads_its_bottom(layer: Layer) -> bool:
-    if layer.type == "Power":
-        return layer.p.power not in (0.0, 1.0)
-    return layer.type in READS_ITS_BOTTOM
-
-
-def changes(layer: Layer) -> bool:
-    """Whether a layer's output differs from its input; a Dropout of ratio 0 or a Split hands it on."""
-    return not (layer.type == "Split" or (layer.type == "Dropout" and layer.p.dropout_ratio == 0))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from netdef.check.registry import Findings, each_net, setting, warning
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
-
-PASSING = ("Dropout", "Flatten", "Reshape", "Split")  # linear, as far as this goes
+from netdef.layers.convolution import Filters
+from netdef.layers.dropout import Dropout
+from netdef.layers.inner_product import InnerProduct
+from netdef.layers.normalize import BatchNorm
 
 
 @each_net
@@ -14,9 +16,9 @@ def two_linear_layers(net: Net) -> Findings:
     """An inner product of an inner product."""
     linear: dict[Layer, Layer] = {}  # of each layer that passes on what an inner product made: that inner product
     for layer in net.layers:
-        if layer.type in PASSING and layer.bottoms[0].producer in linear:
+        if (layer.keeps_values or isinstance(layer, Dropout)) and layer.bottoms[0].producer in linear:
             linear[layer] = linear[layer.bottoms[0].producer]
-        if layer.type == "InnerProduct":
+        if isinstance(layer, InnerProduct):
             linear[layer] = layer
             maker = linear.get(layer.bottoms[0].producer)
             if maker is not None:
@@ -27,9 +29,9 @@ def two_linear_layers(net: Net) -> Findings:
 @each_net
 def bias_before_batch_norm(net: Net) -> Findings:
     for layer in net.layers:
-        if layer.type == "BatchNorm" and not _keeps_means(layer):
+        if isinstance(layer, BatchNorm) and not _keeps_means(layer):
             maker = layer.bottoms[0].producer
-            biased = maker.type in ("Convolution", "Deconvolution", "InnerProduct") and maker.p.bias_term
+            biased = isinstance(maker, (Filters, InnerProduct)) and maker.bias_term
             if biased and len(layer.bottoms[0].consumers) == 1:
                 text = f"the bias of {maker.type} {maker.name} is taken away by BatchNorm {layer.name}"
                 yield warning("ND212", text, setting(maker, "bias_term"), "add bias_term: false")

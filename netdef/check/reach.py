@@ -7,27 +7,6 @@ from collections.abc import Iterable
 from netdef.graph.layer import Layer
 from netdef.graph.net import Blob, Net
 
-# The bottoms that get no gradient, as in Caffe; -1 is the last one.
-NO_GRADIENT: dict[str, tuple[int, ...]] = {
-    "Accuracy": (0, 1),
-    "ArgMax": (0,),
-    "BatchReindex": (1,),
-    "ContrastiveLoss": (2,),
-    "Crop": (1,),
-    "Embed": (0,),
-    "Filter": (-1,),
-    "HingeLoss": (1,),
-    "InfogainLoss": (1, 2),
-    "LSTM": (1,),
-    "LSTMUnit": (2,),
-    "MultinomialLogisticLoss": (1,),
-    "RNN": (1,),
-    "SigmoidCrossEntropyLoss": (1,),
-    "SoftmaxWithLoss": (1,),
-    "Threshold": (0,),
-}
-REPORTS = ("Accuracy", "Silence", "HDF5Output", "Python")  # layers whose result is looked at, or that say that none is wanted
-
 
 def losses(net: Net) -> list[Layer]:
     """The layers whose tops training makes smaller."""
@@ -39,7 +18,7 @@ def passes_to(layer: Layer) -> list[Blob]:
     if not layer.tops:
         return []
     last = len(layer.bottoms) - 1
-    without = [last if index == -1 else index for index in NO_GRADIENT.get(layer.type, ())]
+    without = [last if index == -1 else index for index in layer.no_gradient_to]
     return [blob for i, blob in enumerate(layer.bottoms) if i not in without and layer.propagate_down[i] is not False]
 
 

@@ -13,8 +13,6 @@ from netdef.language.spelling import did_you_mean
 from netdef.schema import is_repeated
 from netdef.schema.filler_types import FILLERS, SPARSE
 
-WEIGHTED = ("Convolution", "Deconvolution", "InnerProduct", "Embed", "LSTM", "RNN")
-
 
 @each_net
 def constant_weights(net: Net) -> Findings:
@@ -23,7 +21,7 @@ def constant_weights(net: Net) -> Findings:
         return
     trained = behind(losses(net), gradient=True)
     for layer in net.layers:
-        if layer.type not in WEIGHTED or layer not in trained or not learns(layer):
+        if not _has_weight_filler(layer) or layer not in trained or not learns(layer):
             continue
         weights = layer.parameters[0]
         filler = weights.filler
@@ -46,6 +44,11 @@ def unknown_fillers(net: Net) -> Findings:
             elif filler.sparse >= 0 and filler.type not in SPARSE:
                 text = f"{layer.type} {layer.name}: the {filler.type} filler cannot be sparse"
                 yield error("ND111", text, layer.where(*path, "sparse"), f"only {' and '.join(SPARSE)} can")
+
+
+def _has_weight_filler(layer: Layer) -> bool:
+    """Whether a layer's weights, its first parameter, are started by a filler of the file."""
+    return layer.p is not None and "weight_filler" in layer.p.DESCRIPTOR.fields_by_name
 
 
 def _fillers(layer: Layer) -> Iterator[tuple[Path, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdef.check.reach import REPORTS, behind, losses
+from netdef.check.reach import behind, losses
 from netdef.check.registry import Findings, each_net, warning
 from netdef.graph.net import Net
 
@@ -11,7 +11,7 @@ from netdef.graph.net import Net
 def unread_tops(net: Net) -> Findings:
     """Of several tops, those that nothing reads while others are."""
     for layer in net.layers:
-        if len(layer.tops) < 2 or layer.is_loss or layer.type in REPORTS:
+        if len(layer.tops) < 2 or layer.is_loss or layer.is_report:
             continue
         if any(top.consumers for top in layer.tops):
             for top in layer.tops:
@@ -26,7 +26,7 @@ def unused_in_training(net: Net) -> Findings:
     roots = losses(net)
     if net.phase != "train" or not roots:
         return
-    needed = behind([*roots, *(layer for layer in net.layers if layer.type in REPORTS)])
+    needed = behind([*roots, *(layer for layer in net.layers if layer.is_report)])
     for layer in net.layers:
         if layer in needed or layer.is_source or layer.is_loss or any(top.consumers for top in layer.tops):
             continue

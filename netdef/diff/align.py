@@ -23,15 +23,6 @@ NEAR = 3  # places that a layer may move without its name
 GAIN, GAIN_OF_WEIGHTS = 3.0, 3.4  # what a pair must be worth, or both layers stand alone
 KNOWN = 1000.0  # what a pair of the other phase is worth
 SHAPING = {"kernel", "stride", "pad", "dilation", "num_output", "group"}  # settings that count as much as three others
-FAMILIES = (
-    {"ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "Swish", "BNLL", "AbsVal", "Power"},
-    {"LRN", "BatchNorm", "MVN"},
-    {"Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "DummyData", "Input"},
-    {"SoftmaxWithLoss", "HingeLoss", "MultinomialLogisticLoss", "InfogainLoss", "EuclideanLoss", "SigmoidCrossEntropyLoss"},
-    {"Eltwise", "Concat"},
-    {"Pooling", "SPP"},
-)
-FAMILY = {name: index for index, family in enumerate(FAMILIES) for name in family}
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +154,7 @@ def _worth(a: Unit, b: Unit, named: float) -> float:
         return KNOWN
     same_name = a.first.name == b.first.name
     if a.first.type != b.first.type:
-        related = FAMILY.get(a.first.type, -1) == FAMILY.get(b.first.type, -2)
+        related = a.first.kind == b.first.kind and a.first.is_interchangeable and b.first.is_interchangeable
         alike = a.context == b.context and (a.readers == b.readers or a.first.is_source)
         return 1.0 + related if same_name else 0.5 * related * alike
     worth = 2.0 + named * same_name + 2.0 * _agreement(a.settings, b.settings)

@@ -10,13 +10,10 @@ from netdef.diff.align import Match
 from netdef.diff.compare import COSTS, COUNTS, FACTS, Compared, weights_text
 from netdef.diff.order import Reordered, reordered
 from netdef.diff.settings import Change
-from netdef.graph.layer import Layer
+from netdef.graph.layer import LAYERS, Layer
 from netdef.graph.net import shape_text
 from netdef.language.units import plural
 
-WORDS = {"LRN": "normalisation", "BatchNorm": "batch normalisation", "Pooling": "pooling", "Convolution": "convolution",
-         "InnerProduct": "inner product", "Dropout": "dropout"}  # fmt: skip
-GLUE = ("Concat", "Slice", "Split")  # what holds towers together
 MANY = 20  # layers that are named one by one
 FRACTIONS = {2: "half", 3: "a third", 4: "a quarter"}
 
@@ -153,7 +150,7 @@ class _Story:
             if not matches:
                 continue
             facts, rows = [], []
-            glue = [m for m in self.lone if m.first.type in GLUE and bool(m.before) == bool(fewer)]
+            glue = [m for m in self.lone if (m.first.joins_towers or m.first.splits_towers) and bool(m.before) == bool(fewer)]
             for match in matches:
                 towers, one = (match.before, match.after[0]) if fewer else (match.after, match.before[0])
                 group = getattr(one, "group", 1)
@@ -172,7 +169,7 @@ class _Story:
     def swapped(self, types: tuple[tuple[str, ...], tuple[str, ...]], runs: list[Reordered]) -> None:
         """Runs of layers in another order."""
         places = listed(list(dict.fromkeys(_blob(run.entry) for run in runs)))
-        before, after = ([WORDS.get(name, name) for name in side] for side in types)
+        before, after = ([LAYERS[name].noun or name for name in side] for side in types)
         if len(after) == 2:
             title = f"Swapped after {places}: {after[0]} now comes before {after[1]}"
         else:

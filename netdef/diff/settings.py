@@ -9,6 +9,7 @@ from typing import Any
 from netdef.graph.layer import Layer
 from netdef.graph.net import shape_text
 from netdef.language.printer import print_float
+from netdef.layers.lrn import LRN
 from netdef.schema import is_repeated
 
 # Names and wiring are compared by what they mean; rules of phases have been resolved; weights are not the graph's.
@@ -124,7 +125,7 @@ def _kind(path: str, layer: Layer) -> str:
         return "rate"
     if layer.is_source or path.startswith("transform_param"):
         return "data"
-    return "constant" if layer.type == "LRN" else "setting"
+    return "constant" if isinstance(layer, LRN) else "setting"
 
 
 def _shown(item: tuple[Any, Any] | None, field: Any) -> str:

@@ -102,7 +102,7 @@ def signatures(layers: Sequence[Layer]) -> dict[Layer, int]:
     """
     signs: dict[Layer, int] = {}
     for layer in layers:
-        read = tuple((signs[b.producer], 0 if b.producer.type in ("Slice", "Split") else b.index) for b in layer.bottoms)
+        read = tuple((signs[b.producer], 0 if b.producer.splits_towers else b.index) for b in layer.bottoms)
         message = type(layer.message)()
         message.CopyFrom(layer.message)
         for name in ("name", "bottom", "top", "include", "exclude"):

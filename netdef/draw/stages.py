@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from netdef.draw.theme import kind_of
 from netdef.graph.layer import Layer
 from netdef.graph.net import BYTES_PER_ELEMENT, Blob, Net, Shape
 from netdef.graph.towers import towers
@@ -47,7 +46,7 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        return kind_of(self.layer.type, self.layer.is_source, self.layer.is_loss)
+        return self.layer.kind
 
     @property
     def in_place(self) -> list[Layer]:

@@ -28,7 +28,7 @@ class Palette:
 LIGHT = Palette("#ffffff", "#1e293b", "#475569", "#7c8ba1", "#b7791f", "#000000")
 DARK = Palette("#0f172a", "#e2e8f0", "#b6c2d3", "#7c8ba1", "#d99a2b", "#ffffff")
 
-# kind: what the legend calls it, its colour
+# a layer's `kind`: what the legend calls it, its colour
 KINDS = {
     "source": ("data", "#8494a9"),
     "convolution": ("convolution", "#2f7ed8"),
@@ -42,17 +42,6 @@ KINDS = {
     "other": ("other", "#7c8794"),
 }
 
-_TYPES = {
-    "convolution": "Convolution Deconvolution Im2col",
-    "pooling": "Pooling SPP",
-    "normalisation": "LRN BatchNorm MVN Scale Bias",
-    "connected": "InnerProduct Embed RNN LSTM LSTMUnit",
-    "activation": "ReLU PReLU ELU Sigmoid TanH AbsVal BNLL Clip Exp Log Power Swish Threshold Dropout",
-    "joining": "Concat Slice Split Eltwise Flatten Reshape Crop Tile Reduction BatchReindex Filter",
-    "result": "Softmax Accuracy ArgMax HDF5Output",
-}
-_KIND_OF = {name: kind for kind, names in _TYPES.items() for name in names.split()}
-
 # Widths of Helvetica's letters in thousandths of the size, by letter; digits and most of the rest are 556.
 _WIDTHS = {
     **dict.fromkeys("ijl'|", 222), **dict.fromkeys(" .,:;!/\\It[]f()-·", 278), **dict.fromkeys("r\"", 340),
@@ -61,13 +50,6 @@ _WIDTHS = {
     **dict.fromkeys("Mm", 833), "W": 944, "@": 1015, "→": 1000, "…": 1000,
 }  # fmt: skip
 _ROOM = 1.2  # other fonts are wider than Helvetica: DejaVu Sans, that many Linux machines have alone, by this much
-
-
-def kind_of(type_name: str, is_source: bool, is_loss: bool) -> str:
-    """The key in KINDS of a layer type."""
-    if is_source:
-        return "source"
-    return "loss" if is_loss else _KIND_OF.get(type_name, "other")
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,8 @@ def doing(stage: Stage) -> str:
 
 def window(layer: Layer) -> tuple[str, str]:
     """What a layer looks at, and how its window moves: ("11 × 11", "stride 4"); "" for what it has not."""
-    return _WINDOWS.get(layer.type, lambda _: ("", ""))(layer)
+    looks, moves = layer.window_text
+    return looks.replace(" x ", " × "), moves.replace(" x ", "×")
 
 
 def followers(stage: Stage) -> str:
@@ -109,47 +109,3 @@ def _facts(layer: Layer, entry: dict[str, Any]) -> dict[str, Any]:
 
 def _shape(shape: Any) -> str:
     return " × ".join(map(str, shape)) or "scalar"
-
-
-def _sides(layer: Any) -> str:
-    return " × ".join(map(str, layer.kernel))
-
-
-def _steps(layer: Any) -> str:
-    """Stride, pad and dilation, as far as they are not the usual ones."""
-    steps = []
-    for word, usual in (("stride", 1), ("pad", 0), ("dilation", 1)):
-        values = getattr(layer, word, ())
-        if any(value != usual for value in values):
-            steps.append(f"{word} {'×'.join(map(str, values if len(set(values)) > 1 else values[:1]))}")
-    return ", ".join(steps)
-
-
-def _groups(layer: Any) -> str:
-    return f", {plural(layer.group, 'group')}" if layer.group > 1 else ""
-
-
-def _pooling(layer: Any) -> tuple[str, str]:
-    method = {"MAX": "max", "AVE": "mean", "STOCHASTIC": "random"}[layer.method]
-    return f"{method} {'of all' if layer.global_pooling else _sides(layer)}", _steps(layer)
-
-
-def _lrn(layer: Any) -> tuple[str, str]:
-    if layer.within_channel:
-        return f"{layer.size} × {layer.size} within", ""
-    return f"{layer.size} channels{_groups(layer)}", ""
-
-
-def _loss(layer: Any) -> tuple[str, str]:
-    weight = layer.loss_weights[0] if layer.loss_weights else 1
-    return f"weight {weight:g}" if weight != 1 else "", ""
-
-
-_WINDOWS: dict[str, Callable[[Any], tuple[str, str]]] = {
-    **dict.fromkeys(("Convolution", "Deconvolution"), lambda layer: (_sides(layer) + _groups(layer), _steps(layer))),
-    "Pooling": _pooling,
-    "LRN": _lrn,
-    "Dropout": lambda layer: (f"{layer.ratio:.0%} off", ""),
-    "Accuracy": lambda layer: (f"top {layer.top_k}" if layer.top_k > 1 else "", ""),
-    **dict.fromkeys(("SoftmaxWithLoss", "EuclideanLoss", "SigmoidCrossEntropyLoss", "HingeLoss"), _loss),
-}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netdef.fmt.items import NO_TOP, Head, Item
+from netdef.fmt.items import Head, Item
 from netdef.language.vocabulary import HEAD, layer_vocabulary
-from netdef.schema import LAYER_TYPES
+from netdef.schema import LAYER_TYPES, NO_TOPS
 
 
 def compacted(item: Item) -> Item:
@@ -53,7 +53,7 @@ def _head(body: list[Item]) -> tuple[Head, list[Item]] | None:
     names, types = told["name"], told["type"]
     if len(names) != 1 or len(types) != 1 or not all([*names, *types, *told["bottom"], *told["top"]]):
         return None
-    if types[0] not in LAYER_TYPES or (not told["top"]) != (types[0] in NO_TOP):
+    if types[0] not in LAYER_TYPES or (not told["top"]) != (types[0] in NO_TOPS):
         return None
     rules = [item for item in rest if item.name == "include"]
     phase = _phase(rules[0]) if len(rules) == 1 and not any(item.name == "exclude" for item in rest) else ""

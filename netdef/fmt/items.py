@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Token, Value
 from netdef.language.printer import print_text
+from netdef.schema import NO_TOPS
 
 NAME = re.compile(r"\w(?:[\w/.]|-(?!>))*")  # as in grammar.lark; a number is a name as well
-NO_TOP = ("Silence", "HDF5Output")  # types that make nothing if they do not say what
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Head:
             return [f"defaults {named(self.type)}"]
         phase = f"{self.phase} " if self.phase else ""
         bottoms = _enclosed("(", map(named, self.bottoms), ")") if self.bottoms else [""]
-        implied = not self.tops or (self.tops == [self.name] and self.type not in NO_TOP)
+        implied = not self.tops or (self.tops == [self.name] and self.type not in NO_TOPS)
         tops = [] if implied else _enclosed("-> ", map(named, self.tops), "")
         return [f"{phase}layer {named(self.name)}: {named(self.type)}{bottoms[0]}", *bottoms[1:], *tops]
 

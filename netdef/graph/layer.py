@@ -24,6 +24,9 @@ Path = tuple[str | int, ...]
 ParameterShape = tuple["Shape", Any]  # (shape, FillerParameter or None)
 
 LAYERS: dict[str, type[Layer]] = {}
+KINDS = (
+    "source", "convolution", "pooling", "normalisation", "connected", "activation", "joining", "loss", "result", "other",
+)  # fmt: skip
 
 
 class Layer:
@@ -35,7 +38,9 @@ class Layer:
     - `parameter_shapes(*shapes)`: (shape, filler) of each parameter;
     - `macs`: multiply-accumulates of one image;
     - `channel_groups`: how many runs of channels it keeps apart;
-    - `cuts`: how several devices can share it.
+    - `cuts`: how several devices can share it;
+    - `backward_reads`, `no_gradient_to`, `allows_in_place`: what its backward pass takes, as Caffe computes it;
+    - `kind`, `noun` and other traits that drawing, comparing and checking ask for.
     Geometry (kernel, stride, axis ...) is given as properties, which the runtime reads too. They may use
     `self.bottoms`, which are bound before any rule is asked.
 
@@ -54,9 +59,26 @@ class Layer:
     tops_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
     is_loss: ClassVar[bool] = False  # its first top has loss weight 1 and may go unnamed
     is_source: ClassVar[bool] = False  # makes its tops from outside the net
+    is_report: ClassVar[bool] = False  # its result is read outside the net: no layer has to read it
     frozen_parameters: ClassVar[bool] = False  # statistics that the layer keeps itself; no solver touches them
     cuts: ClassVar[Cuts] = Cuts()
     channel_groups: int | None = 1  # None: channels do not mix at all; g: only within g equal runs; 1: they all may
+
+    # Backward, as Caffe computes it. Of its blobs, those whose values the backward pass cannot do without: "bottom", "top".
+    # What Caffe copies before it overwrites it (PReLU, Scale), or reads only the sign of (ReLU), does not count.
+    backward_reads: ClassVar[frozenset[str]] = frozenset()
+    no_gradient_to: ClassVar[tuple[int, ...]] = ()  # bottoms that get no gradient; -1: the last
+    allows_in_place: ClassVar[bool] = True  # Caffe runs it with a bottom as its top
+    keeps_values: ClassVar[bool] = False  # its tops hold the values of its bottom, unchanged
+
+    # What it is to a reader of the net.
+    kind: ClassVar[str] = "other"  # one of KINDS; pictures colour by it
+    noun: ClassVar[str] = ""  # what sentences call it; its type where empty
+    is_interchangeable: ClassVar[bool] = False  # does much what others of its kind do: `diff` may pair it with one of them
+    joins_towers: ClassVar[bool] = False  # puts towers together that are written as layers of their own
+    splits_towers: ClassVar[bool] = False  # gives such towers their inputs
+    activation: ClassVar[str] = ""  # of a loss: the type whose function it applies to its scores itself
+    settings_by_phase: ClassVar[frozenset[str]] = frozenset()  # fields that may well differ between training and testing
 
     bottoms: tuple[Blob, ...]
     tops: tuple[Blob, ...]
@@ -94,6 +116,11 @@ class Layer:
     def macs(self) -> int:
         """Multiply-accumulates of one image, forward."""
         return 0
+
+    @property
+    def window_text(self) -> tuple[str, str]:
+        """What it looks at, and how its window moves: ("11 x 11", "stride 4"); "" for what it has not."""
+        return "", ""
 
     @property
     def activation_bytes(self) -> int:

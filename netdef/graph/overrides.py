@@ -20,7 +20,6 @@ from netdef.schema import LAYER_TYPES, layer_fields
 
 NAME = "<override>"
 OPTION = "--set"
-BATCH_SIZE_TYPES = ("Data", "HDF5Data", "ImageData", "MemoryData", "WindowData")
 
 
 class Setting:
@@ -242,8 +241,9 @@ def set_batch_size(message: Any, batch_size: int) -> None:
         raise NetdefError(f"a batch of {batch_size} images", hint="the batch size must be at least 1")
     shapes: list[Any] = []
     for layer in message.layer:
-        if layer.type in BATCH_SIZE_TYPES:
-            getattr(layer, (layer_fields(layer.type) or ("",))[0]).batch_size = batch_size
+        own = getattr(layer, (layer_fields(layer.type) or ("",))[0], None)
+        if own is not None and "batch_size" in own.DESCRIPTOR.fields_by_name:
+            own.batch_size = batch_size
         elif layer.type == "Input":
             shapes.extend(layer.input_param.shape)
         elif layer.type == "DummyData":

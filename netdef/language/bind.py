@@ -367,10 +367,10 @@ class _Binder:
 
     @staticmethod
     def tops(layer: Layer) -> list[Scalar]:
-        """What a layer makes: one thing called like itself if it does not say. Silence and HDF5Output make nothing."""
+        """What a layer makes: if it does not say, one blob of its own name, or nothing where its type makes nothing."""
         if layer.tops is not None:
             return layer.tops
-        return [] if layer.type.name in ("Silence", "HDF5Output") else [layer.name]
+        return [] if layer.type.name in schema.NO_TOPS else [layer.name]
 
     def text(self, value: Scalar) -> str:
         """A name as it stands in a head: a word, a number or a string."""

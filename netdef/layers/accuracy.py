@@ -19,6 +19,10 @@ class Accuracy(AlongAxis):
 
     bottoms_allowed = (2, 2)
     tops_allowed = (1, 2)
+    is_report = True
+    no_gradient_to = (0, 1)
+    kind = "result"
+    settings_by_phase = frozenset({"top_k"})
 
     @property
     def top_k(self) -> int:
@@ -27,6 +31,10 @@ class Accuracy(AlongAxis):
     @property
     def ignore_label(self) -> int | None:
         return self.p.ignore_label if self.p.HasField("ignore_label") else None
+
+    @property
+    def window_text(self) -> tuple[str, str]:
+        return f"top {self.top_k}" if self.top_k > 1 else "", ""
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         scores, labels = bottoms
@@ -55,6 +63,8 @@ class ArgMax(Layer):
     """
 
     cuts = Same("axis", channels=False)
+    no_gradient_to = (0,)
+    kind = "result"
 
     @cached_property
     def axis(self) -> int | None:

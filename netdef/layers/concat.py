@@ -63,6 +63,9 @@ class Concat(Layer):
 
     bottoms_allowed = (1, ANY)
     cuts = JoinCuts("axis")
+    kind = "joining"
+    is_interchangeable = True
+    joins_towers = True
 
     @cached_property
     def axis(self) -> int:
@@ -91,6 +94,8 @@ class Slice(Layer):
 
     tops_allowed = (1, ANY)
     cuts = SliceCuts("axis")
+    kind = "joining"
+    splits_towers = True
 
     @cached_property
     def axis(self) -> int:

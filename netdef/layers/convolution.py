@@ -10,11 +10,13 @@ from netdef.graph.cuts import Cut, Cuts, Part, Region, Regions, Run, Same
 from netdef.graph.layer import ANY, AlongAxis, ParameterShape, layer
 from netdef.graph.net import Shape, shape_text
 from netdef.language.units import plural
-from netdef.layers.window import check_positive, convolved, deconvolved, sizes, spatial
+from netdef.layers.window import check_positive, convolved, deconvolved, sizes, spatial, steps_text
 
 
 class Window(AlongAxis):
     """What the three share: a kernel that slides over the axes after `axis`, that of the channels."""
+
+    kind = "convolution"
 
     @cached_property
     def spatial_axes(self) -> int:
@@ -112,6 +114,7 @@ class Filters(Window):
     bottoms_allowed = (1, ANY)
     tops_allowed = (1, ANY)
     cuts = FilterCuts()
+    backward_reads = frozenset({"bottom"})
 
     @property
     def num_output(self) -> int:
@@ -133,6 +136,11 @@ class Filters(Window):
     @property
     def channels(self) -> int:
         return self.bottoms[0].shape[self.axis]
+
+    @property
+    def window_text(self) -> tuple[str, str]:
+        groups = f", {plural(self.group, 'group')}" if self.group > 1 else ""
+        return sizes(self.kernel) + groups, steps_text(self.stride, self.pad, self.dilation)
 
     def check(self, shapes: tuple[Shape, ...]) -> None:
         """Raises NetdefError for counts and shapes that cannot be."""
@@ -161,6 +169,8 @@ class Convolution(Filters):
     Parameters: weights (num_output, channels / group, kernel_h, kernel_w), biases (num_output,).
     Output: floor((size + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1 along each spatial axis.
     """
+
+    noun = "convolution"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check(bottoms)

@@ -22,6 +22,8 @@ class Samples(Layer):
     bottoms_allowed = (0, 0)
     tops_allowed: ClassVar[tuple[int, int | None]] = (1, 2)
     is_source = True
+    kind = "source"
+    is_interchangeable = True
 
     @property
     def batch_size(self) -> int:
@@ -175,6 +177,8 @@ class HDF5Data(Layer):
     bottoms_allowed = (0, 0)
     tops_allowed = (1, ANY)
     is_source = True
+    kind = "source"
+    is_interchangeable = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if self.assumed:  # data, then a label or a target of an image each

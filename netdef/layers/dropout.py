@@ -13,10 +13,21 @@ class Dropout(Layer):
 
     cuts = Same()
     channel_groups = None
+    kind = "activation"
+    noun = "dropout"
+    settings_by_phase = frozenset({"dropout_ratio"})
 
     @property
     def ratio(self) -> float:
         return self.p.dropout_ratio
+
+    @property
+    def keeps_values(self) -> bool:  # type: ignore[override]
+        return self.ratio == 0
+
+    @property
+    def window_text(self) -> tuple[str, str]:
+        return f"{self.ratio:.0%} off", ""
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if not 0 <= self.ratio < 1:

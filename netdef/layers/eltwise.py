@@ -19,6 +19,15 @@ class Eltwise(Layer):
     cuts = Same()
     bottoms_allowed = (2, ANY)
     channel_groups = None
+    kind = "joining"
+    is_interchangeable = True
+
+    @property
+    def backward_reads(self) -> frozenset[str]:  # type: ignore[override]
+        """Of a product its factors; where stable_prod_grad is off also the product, which is divided by them."""
+        if self.operation != "PROD":
+            return frozenset()
+        return frozenset({"bottom"}) if self.p.stable_prod_grad else frozenset({"bottom", "top"})
 
     @property
     def operation(self) -> str:

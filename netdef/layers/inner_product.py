@@ -35,6 +35,9 @@ class InnerProduct(AlongAxis):
     """
 
     cuts = RowCuts()
+    backward_reads = frozenset({"bottom"})
+    kind = "connected"
+    noun = "inner product"
 
     @property
     def num_output(self) -> int:
@@ -76,6 +79,9 @@ class Embed(Layer):
     """
 
     cuts = Same(channels=False)
+    backward_reads = frozenset({"bottom"})
+    no_gradient_to = (0,)
+    kind = "connected"
 
     @property
     def num_output(self) -> int:

@@ -15,6 +15,8 @@ class Declared(Layer):
     bottoms_allowed = (0, 0)
     tops_allowed = (1, ANY)
     is_source = True
+    kind = "source"
+    is_interchangeable = True
 
     def declared_shapes(self) -> list[Shape]:
         """A shape for each top.

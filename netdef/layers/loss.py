@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
+from typing import ClassVar
 
 from netdef.graph.layer import AlongAxis, Layer, enum_name, layer
 from netdef.graph.net import Shape, shape_text
@@ -14,6 +15,14 @@ class Loss(Layer):
 
     bottoms_allowed = (2, 2)
     is_loss = True
+    kind = "loss"
+    is_interchangeable = True
+    no_gradient_to: ClassVar[tuple[int, ...]] = (1,)
+
+    @property
+    def window_text(self) -> tuple[str, str]:
+        weight = self.loss_weights[0] if self.loss_weights else 1
+        return f"weight {weight:g}" if weight != 1 else "", ""
 
     def check_batches(self, bottoms: tuple[Shape, ...]) -> None:
         """Raises NetdefError where predictions and targets are of different numbers of samples."""
@@ -94,6 +103,7 @@ class SoftmaxWithLoss(Classified):
     """
 
     tops_allowed = (1, 2)
+    activation = "Softmax"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_batches(bottoms)
@@ -111,6 +121,8 @@ class InfogainLoss(AlongAxis, Classified):
 
     bottoms_allowed = (2, 3)
     tops_allowed = (1, 2)
+    activation = "Softmax"
+    no_gradient_to = (1, 2)
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_batches(bottoms)
@@ -153,6 +165,8 @@ class HingeLoss(Loss):
 class EuclideanLoss(Loss):
     """sum((a - b) ** 2) / (2 N)."""
 
+    no_gradient_to = ()
+
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_sizes(bottoms)
         return [()]
@@ -166,6 +180,7 @@ class SigmoidCrossEntropyLoss(Normalized):
     """
 
     default_normalization = "BATCH_SIZE"
+    activation = "Sigmoid"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_sizes(bottoms)
@@ -180,6 +195,7 @@ class ContrastiveLoss(Loss):
     """
 
     bottoms_allowed = (3, 3)
+    no_gradient_to = (2,)
 
     @property
     def margin(self) -> float:

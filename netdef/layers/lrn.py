@@ -7,6 +7,7 @@ from typing import Any
 from netdef.graph.cuts import Cuts, Part, Region, Regions, Same, even_cuts, region_of
 from netdef.graph.layer import Layer, enum_name, layer, per_image
 from netdef.graph.net import Shape, shape_text
+from netdef.language.units import plural
 
 
 class Neighbours(Cuts):
@@ -45,6 +46,11 @@ class LRN(Layer):
     k is 1 there, as in Caffe.
     """
 
+    backward_reads = frozenset({"bottom", "top"})
+    kind = "normalisation"
+    noun = "normalisation"
+    is_interchangeable = True
+
     @property
     def size(self) -> int:
         return self.p.local_size
@@ -76,6 +82,12 @@ class LRN(Layer):
     @property
     def channel_groups(self) -> int | None:  # type: ignore[override]
         return None if self.within_channel else self.group
+
+    @property
+    def window_text(self) -> tuple[str, str]:
+        if self.within_channel:
+            return f"{self.size} x {self.size} within", ""
+        return f"{self.size} channels" + (f", {plural(self.group, 'group')}" if self.group > 1 else ""), ""
 
     def blocks(self, devices: int) -> int:
         """Into how many runs the channels are cut by as many devices; 1 if nowhere inside a group."""

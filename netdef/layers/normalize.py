@@ -18,6 +18,10 @@ class BatchNorm(Layer):
 
     channel_groups = None
     frozen_parameters = True
+    kind = "normalisation"
+    noun = "batch normalisation"
+    is_interchangeable = True
+    settings_by_phase = frozenset({"use_global_stats", "moving_average_fraction"})
 
     @property
     def cuts(self) -> Cuts:  # type: ignore[override]
@@ -58,6 +62,10 @@ class MVN(Layer):
 
     Each channel of each image by itself, or each image as a whole if across_channels.
     """
+
+    backward_reads = frozenset({"bottom", "top"})
+    kind = "normalisation"
+    is_interchangeable = True
 
     @property
     def channel_groups(self) -> int | None:  # type: ignore[override]

@@ -8,7 +8,7 @@ from math import prod
 from netdef.graph.cuts import Cuts, Same
 from netdef.graph.layer import Layer, enum_name, layer
 from netdef.graph.net import Shape, shape_text
-from netdef.layers.window import check_positive, pooled, sizes, spatial
+from netdef.layers.window import check_positive, pooled, sizes, spatial, steps_text
 
 
 @layer("Pooling")
@@ -22,6 +22,9 @@ class Pooling(Layer):
 
     tops_allowed = (1, 2)
     channel_groups = None
+    kind = "pooling"
+    noun = "pooling"
+    is_interchangeable = True
 
     @property
     def cuts(self) -> Cuts:  # type: ignore[override]
@@ -35,6 +38,11 @@ class Pooling(Layer):
     @property
     def global_pooling(self) -> bool:
         return self.p.global_pooling
+
+    @property
+    def window_text(self) -> tuple[str, str]:
+        method = {"MAX": "max", "AVE": "mean", "STOCHASTIC": "random"}[self.method]
+        return f"{method} {'of all' if self.global_pooling else sizes(self.kernel)}", steps_text(self.stride, self.pad)
 
     @cached_property
     def kernel(self) -> tuple[int, ...]:
@@ -98,6 +106,8 @@ class SPP(Layer):
 
     channel_groups = 1
     cuts = Same(channels=False)
+    kind = "pooling"
+    is_interchangeable = True
 
     @property
     def method(self) -> str:

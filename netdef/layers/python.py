@@ -12,6 +12,7 @@ class Python(Layer):
 
     bottoms_allowed = (0, ANY)
     tops_allowed = (0, ANY)
+    is_report = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         for field in ("module", "layer"):

@@ -20,6 +20,9 @@ class Recurrent(Layer):
     gates = 1  # how many times num_output rows its input weights have
     bottoms_allowed = (2, 5)
     tops_allowed = (1, 3)
+    backward_reads = frozenset({"bottom", "top"})
+    no_gradient_to = (1,)
+    kind = "connected"
 
     @property
     def num_output(self) -> int:
@@ -102,6 +105,9 @@ class LSTMUnit(Layer):
 
     bottoms_allowed = (3, 3)
     tops_allowed = (2, 2)
+    backward_reads = frozenset({"bottom", "top"})
+    no_gradient_to = (2,)
+    kind = "connected"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         cell = bottoms[0]

@@ -12,6 +12,11 @@ class Reduction(AlongAxis):
     """coeff times the sum, the sum of magnitudes or squares, or the mean over the axes from `axis` on."""
 
     cuts = Same("axis")
+    kind = "joining"
+
+    @property
+    def backward_reads(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({"bottom"}) if self.operation in ("ASUM", "SUMSQ") else frozenset()
 
     @property
     def operation(self) -> str:

@@ -13,6 +13,8 @@ class Rectifier(Layer):
 
     cuts = PerChannel()
     channel_groups = None
+    kind = "activation"
+    is_interchangeable = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         return [bottoms[0]]
@@ -30,6 +32,8 @@ class ReLU(Rectifier):
 @layer("ELU")
 class ELU(Rectifier):
     """y = x above zero, alpha * (exp(x) - 1) below (Clevert et al. 2015)."""
+
+    backward_reads = frozenset({"top"})
 
     @property
     def alpha(self) -> float:

@@ -15,6 +15,9 @@ class Flatten(AlongAxis):
     """The axes from `axis` to `end_axis` as one."""
 
     cuts = Reshaped()
+    allows_in_place = False
+    keeps_values = True
+    kind = "joining"
 
     @cached_property
     def end_axis(self) -> int:
@@ -32,6 +35,9 @@ class Reshape(Layer):
     """The dimensions of `shape` in place of `num_axes` axes from `axis` on: 0 keeps one, -1 takes what is left."""
 
     cuts = Reshaped()
+    allows_in_place = False
+    keeps_values = True
+    kind = "joining"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms

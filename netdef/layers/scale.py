@@ -40,6 +40,7 @@ class Spread(Layer):
     bottoms_allowed = (1, 2)
     cuts = SpreadCuts()
     channel_groups = None
+    kind = "normalisation"
 
     @cached_property
     def axis(self) -> int:

@@ -15,6 +15,10 @@ class Split(Layer):
     cuts = Same()
     tops_allowed = (1, ANY)
     channel_groups = None
+    allows_in_place = False
+    keeps_values = True
+    kind = "joining"
+    splits_towers = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         return [bottoms[0]] * len(self.message.top)
@@ -25,6 +29,7 @@ class Tile(AlongAxis):
     """The bottom `tiles` times along `axis`."""
 
     cuts = Same("axis")
+    kind = "joining"
 
     @property
     def tiles(self) -> int:
@@ -43,6 +48,8 @@ class Crop(AlongAxis):
 
     bottoms_allowed = (2, 2)
     channel_groups = None
+    no_gradient_to = (1,)
+    kind = "joining"
 
     @property
     def offsets(self) -> tuple[int, ...]:
@@ -74,6 +81,8 @@ class BatchReindex(Layer):
 
     bottoms_allowed = (2, 2)
     channel_groups = None
+    no_gradient_to = (1,)
+    kind = "joining"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         x, order = bottoms
@@ -93,6 +102,8 @@ class Filter(Layer):
     bottoms_allowed = (2, ANY)
     tops_allowed = (1, ANY)
     channel_groups = None
+    no_gradient_to = (-1,)
+    kind = "joining"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         *data, selector = bottoms

@@ -14,6 +14,7 @@ class Silence(Layer):
     cuts = Idle()
     bottoms_allowed = (1, ANY)
     tops_allowed = (0, 0)
+    is_report = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         return []
@@ -25,6 +26,8 @@ class HDF5Output(Layer):
 
     bottoms_allowed = (2, 2)
     tops_allowed = (0, 0)
+    is_report = True
+    kind = "result"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if not self.p.file_name:

@@ -77,6 +77,15 @@ def check_positive(layer: Layer, field: str, values: tuple[int, ...]) -> None:
         raise layer.error(f"{whole} must be at least 1, not {min(values)}", whole)
 
 
+def steps_text(stride: tuple[int, ...], pad: tuple[int, ...] = (), dilation: tuple[int, ...] = ()) -> str:
+    """Stride, pad and dilation, as far as they are not the usual ones: "stride 2, pad 1"."""
+    steps = []
+    for word, values, usual in (("stride", stride, 1), ("pad", pad, 0), ("dilation", dilation, 1)):
+        if any(value != usual for value in values):
+            steps.append(f"{word} {sizes(values if len(set(values)) > 1 else values[:1])}")
+    return ", ".join(steps)
+
+
 def sizes(values: tuple[int, ...]) -> str:
     """11 x 11, as messages print it."""
     return " x ".join(map(str, values))

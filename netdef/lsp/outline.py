@@ -18,7 +18,6 @@ from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, 
 from netdef.lsp.document import Document
 
 _PHASES = {"TRAIN": frozenset({schema.TRAIN}), "TEST": frozenset({schema.TEST})}
-_SINKS = ("Silence", "HDF5Output")  # types that make nothing unless they say so
 _FILES = ("net", "train_net", "test_net")
 _NETS = ("net_param", "train_net_param", "test_net_param")
 
@@ -178,7 +177,7 @@ def _of_statements(found: list[Statement]) -> Iterator[Head]:
 
 def _of_line(layer: Layer) -> Head:
     name = _word(layer.name)
-    tops = tuple(map(_word, layer.tops)) if layer.tops is not None else () if layer.type.name in _SINKS else (name,)
+    tops = tuple(map(_word, layer.tops)) if layer.tops is not None else () if layer.type.name in schema.NO_TOPS else (name,)
     ends = [layer.type, *(layer.bottoms or ()), *(layer.tops or ()), *([layer.body] if layer.body else [])]
     phases = _PHASES[layer.phase.text.upper()] if layer.phase is not None else _phases(layer.body.statements if layer.body else [])
     return Head("layer", name, layer.start, ends[-1].end, layer.type.name, tuple(map(_word, layer.bottoms or ())), tops, phases)

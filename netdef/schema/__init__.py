@@ -14,10 +14,11 @@ from typing import Any
 from google.protobuf import descriptor, descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-from netdef.schema.layer_types import LAYER_TYPES, layer_fields
+from netdef.schema.layer_types import LAYER_TYPES, NO_TOPS, layer_fields
 
 __all__ = [
     "LAYER_TYPES",
+    "NO_TOPS",
     "TEST",
     "TRAIN",
     "Message",

@@ -67,6 +67,8 @@ LAYER_TYPES: dict[str, tuple[str, ...]] = {
     "WindowData": ("window_data_param",),
 }
 
+NO_TOPS = frozenset({"HDF5Output", "Silence"})  # types that make nothing; a layer of any other has a top, named as it if not said
+
 
 def layer_fields(type_name: str) -> tuple[str, ...] | None:
     """The fields of LayerParameter with the settings of a layer type, its own first; None for an unknown type."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from runtime.compiler.placement import search
 
 import netdef
 import runtime.compiler.pipeline
@@ -12,6 +11,7 @@ from netdef.graph.layer import Layer
 from netdef.graph.net import Net
 from netdef.schema import message_class
 from runtime.compiler.passes.lower import gradient_flow
+from runtime.compiler.placement import search
 from runtime.compiler.placement.divide import divide
 from runtime.compiler.placement.search import SPLITS, Choice, Gradients, Search, State
 from runtime.solver.update import sgd

@@ -1,0 +1,89 @@
+"""What layer types declare about themselves holds together, and the words are those that its readers know."""
+
+from __future__ import annotations
+
+import pytest
+
+import netdef
+from netdef.draw import theme
+from netdef.graph.layer import KINDS
+from netdef.layers import LAYERS
+from netdef.schema import NO_TOPS
+
+EVERY = pytest.mark.parametrize("name", sorted(LAYERS))
+
+
+def declared(text: str) -> netdef.Net:
+    return netdef.parse(f"layer data: Input {{ shape {{ dim: [2, 4, 6, 6] }} }}\n{text}")
+
+
+@EVERY
+def test_kind_has_a_colour(name):
+    assert LAYERS[name].kind in KINDS
+    assert LAYERS[name].kind in theme.KINDS
+
+
+@EVERY
+def test_sources_and_losses_are_of_that_kind(name):
+    family = LAYERS[name]
+    assert family.is_source == (family.kind == "source")
+    assert family.is_loss == (family.kind == "loss")
+
+
+@EVERY
+def test_no_tops_agrees_with_the_schema(name):
+    assert (LAYERS[name].tops_allowed[1] == 0) == (name in NO_TOPS)
+
+
+@EVERY
+def test_bottoms_without_gradient_exist(name):
+    most = LAYERS[name].bottoms_allowed[1]
+    assert all(index == -1 or most is None or index < most for index in LAYERS[name].no_gradient_to)
+
+
+@EVERY
+def test_activation_of_a_loss_is_a_type(name):
+    family = LAYERS[name]
+    assert not family.activation or (family.is_loss and family.activation in LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reads"),
+    [
+        ("power: 1", set()),
+        ("power: 0", set()),
+        ("power: 3 scale: 0", set()),
+        ("power: 2", {"bottom"}),
+        ("power: 3", {"bottom", "top"}),
+    ],
+)
+def test_backward_of_power_reads_what_its_exponent_asks_for(settings, reads):
+    net = declared(f"layer power: Power(data) {{ {settings} }}")
+    assert net.layer("power").backward_reads == reads
+
+
+@pytest.mark.parametrize(
+    ("settings", "reads"),
+    [("operation: SUM", set()), ("operation: PROD", {"bottom"}), ("operation: PROD stable_prod_grad: false", {"bottom", "top"})],
+)
+def test_backward_of_eltwise_reads_factors(settings, reads):
+    net = declared(f"layer twice: Eltwise(data, data) {{ {settings} }}")
+    assert net.layer("twice").backward_reads == reads
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Convolution(data) { num_output: 4 kernel_size: 3 }", ("3 x 3", "")),
+        ("Convolution(data) { num_output: 4 kernel_size: 3 stride: 2 pad: 1 group: 2 }", ("3 x 3, 2 groups", "stride 2, pad 1")),
+        ("Convolution(data) { num_output: 4 kernel_h: 3 kernel_w: 1 pad_h: 1 }", ("3 x 1", "pad 1 x 0")),
+        ("Pooling(data) { pool: MAX kernel_size: 2 stride: 2 }", ("max 2 x 2", "stride 2")),
+        ("Pooling(data) { pool: AVE global_pooling: true }", ("mean of all", "")),
+        ("LRN(data) { local_size: 5 group: 2 }", ("5 channels, 2 groups", "")),
+        ("LRN(data) { local_size: 3 norm_region: WITHIN_CHANNEL }", ("3 x 3 within", "")),
+        ("Dropout(data) { dropout_ratio: 0.4 }", ("40% off", "")),
+        ("ReLU(data)", ("", "")),
+    ],
+)
+def test_window_in_words(text, words):
+    assert declared(f"layer it: {text}").layer("it").window_text == words
