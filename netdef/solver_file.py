@@ -12,9 +12,13 @@ from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.find import find_beside, models_folder, shown
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, times
+from netdef.schema import is_repeated
 
-TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
+TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
+TYPES_WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 REGULARIZATIONS = ("L1", "L2")
+LARC_POLICIES = ("scale", "clip")
+LARC_TYPES = ("SGD", "Nesterov")
 POLICIES: dict[str, tuple[str, ...]] = {  # what each needs beside base_lr
     "fixed": (),
     "step": ("gamma", "stepsize"),
@@ -24,10 +28,46 @@ POLICIES: dict[str, tuple[str, ...]] = {  # what each needs beside base_lr
     "poly": ("power", "max_iter"),
     "sigmoid": ("gamma", "stepsize"),
     "plateau": ("gamma", "test_interval"),
+    "cosine": ("max_iter",),
+    "multifixed": ("stagelr", "stageiter"),
 }
+WARM_UPS = {"warmup_iter": "warmup_start_lr", "rampup_interval": "rampup_lr"}  # length, first rate
 NETS = ("net", "net_param", "train_net", "train_net_param")
 AT_LEAST = {"iter_size": 1, "average_loss": 1, "stepsize": 1, "max_iter": 0, "test_interval": 0, "snapshot": 0,
-            "display": 0, "momentum": 0, "weight_decay": 0, "plateau_patience": 1, "plateau_max": 0}  # fmt: skip
+            "display": 0, "momentum": 0, "weight_decay": 0, "plateau_patience": 1, "plateau_max": 0, "momentum2": 0,
+            "rms_decay": 0, "delta": 0, "warmup_iter": 0, "warmup_start_lr": 0, "rampup_interval": 0, "rampup_lr": 0, "min_lr": 0,
+            "larc_eta": 0, "local_gw_ratio": 0}  # fmt: skip
+BELOW_ONE = {"Adam": ("momentum", "momentum2"), "AdamW": ("momentum", "momentum2"), "RMSProp": ("rms_decay",)}
+
+# Fields of Caffe's and of forks that nothing acts on, and what happens instead.
+WITHOUT_EFFECT = {
+    "debug_info": "a loss that is not finite names its layer by itself",
+    "snapshot_diff": "gradients are not written",
+    "eval_type": "tests show the outputs of the test net",
+    "ap_version": "no average precision is computed",
+    "show_per_class_result": "an Accuracy layer with a second top shows each class",
+    "plateau_winsize": "the policy plateau counts tests: plateau_patience",
+    "momentum_policy": "momentum stays",
+    "max_momentum": "momentum stays",
+    "momentum_power": "momentum stays",
+    "weight_decay_policy": "weight_decay stays",
+    "weight_decay_power": "weight_decay stays",
+    "max_weight_decay": "weight_decay stays",
+    "larc_turbo": "LARC's rate follows the norms alone",
+    "solver_data_type": "all numbers are float32",
+    "default_forward_type": "all numbers are float32",
+    "default_backward_type": "all numbers are float32",
+    "default_forward_math": "all numbers are float32",
+    "default_backward_math": "all numbers are float32",
+    "test_and_snapshot_last_epochs": "test_interval and snapshot hold to the end",
+    "max_epoch": "max_iter ends training",
+    "epoch_size": "iterations are counted, not epochs",
+    "test_epoch_size": "test_iter counts the batches of a test",
+    "test_interval_epoch": "test_interval counts iterations",
+    "test_offset": "the first test comes at iteration 0, or after test_interval",
+    "disabled_update": "weights are updated",
+    "engine": "--devices says what computes",
+}
 
 
 def load_solver(path: str | os.PathLike[str]) -> Any:
@@ -71,19 +111,20 @@ def check_solver(bound: Any) -> None:
     given = [field for field in NETS if solver.HasField(field)]
     if len(given) > 1:
         wrong(f"{given[0]} and {given[1]} both name the net to train", given[1], "keep one of them")
-    if not solver.HasField("base_lr"):
+    if not solver.HasField("base_lr") and solver.lr_policy != "multifixed":
         wrong("base_lr, the learning rate to start from, is missing", hint="add base_lr: 0.01, say")
     elif solver.base_lr < 0:
         wrong(f"base_lr {solver.base_lr:g} must not be negative", "base_lr")
     _check_policy(solver, wrong)
-    if solver.type not in TYPES:
-        wrong(f"unknown solver type {solver.type!r}", "type", did_you_mean(solver.type, TYPES) or _listed("types", TYPES))
+    _check_warm_up(solver, wrong)
+    _check_type(solver, wrong)
     if solver.regularization_type not in REGULARIZATIONS:
         text = f"unknown regularization_type {solver.regularization_type!r}"
         wrong(text, "regularization_type", _listed("types", REGULARIZATIONS))
     for field, value in solver.ListFields():
-        if field.cpp_type == field.CPPTYPE_FLOAT and not math.isfinite(value):
-            wrong(f"{field.name} must be a number, not {value:g}", field.name)
+        for number in (value if is_repeated(field) else [value]) if field.cpp_type == field.CPPTYPE_FLOAT else ():
+            if not math.isfinite(number):
+                wrong(f"{field.name} must be a number, not {number:g}", field.name)
     for field, least in AT_LEAST.items():
         if solver.HasField(field) and getattr(solver, field) < least:
             wrong(f"{field} must be at least {least}, not {getattr(solver, field):g}", field)
@@ -100,13 +141,41 @@ def _check_policy(solver: Any, wrong: Any) -> None:
         hint = did_you_mean(policy, POLICIES) or _listed("policies", POLICIES)
         wrong(f"unknown lr_policy {policy!r}", "lr_policy", hint)
     for field in POLICIES.get(policy, ()):
-        value = getattr(solver, field)
-        there = len(value) if field == "stepvalue" else solver.HasField(field)
-        if not there:
+        if not is_given(solver, field):
             wrong(f"lr_policy {policy} needs {field}", "lr_policy", f"add {field}")
-    steps = list(solver.stepvalue)
-    if steps != sorted(steps):
-        wrong(f"stepvalue must grow: {', '.join(map(str, steps))}", "stepvalue")
+    for field in ("stepvalue", "stageiter"):
+        steps = list(getattr(solver, field))
+        if steps != sorted(steps):
+            wrong(f"{field} must grow: {', '.join(map(str, steps))}", field)
+    if policy == "multifixed" and len(solver.stagelr) != len(solver.stageiter):
+        text = f"stagelr is given {times(len(solver.stagelr))}, stageiter {times(len(solver.stageiter))}"
+        wrong(text, "stageiter", "a stage has one of each")
+    falls = policy in ("poly", "cosine") and solver.HasField("base_lr")
+    if falls and solver.min_lr > solver.base_lr:
+        wrong(f"min_lr {solver.min_lr:g} is more than base_lr {solver.base_lr:g}", "min_lr", f"lr_policy {policy} goes down to it")
+
+
+def _check_warm_up(solver: Any, wrong: Any) -> None:
+    given = [field for field in WARM_UPS if getattr(solver, field)]
+    if len(given) > 1:
+        wrong(f"{given[0]} and {given[1]} both ask for a warm-up", given[1], "keep one of them")
+    if given and not solver.HasField("base_lr"):
+        wrong(f"{given[0]} warms up to base_lr, which is missing", given[0], "add base_lr")
+
+
+def _check_type(solver: Any, wrong: Any) -> None:
+    kind = solver.type
+    if kind not in TYPES:
+        wrong(f"unknown solver type {kind!r}", "type", did_you_mean(kind, TYPES) or _listed("types", TYPES))
+    if kind in TYPES_WITHOUT_MOMENTUM and solver.momentum:
+        wrong(f"solver type {kind} has no momentum", "momentum", "drop momentum, or take type: SGD")
+    for field in BELOW_ONE.get(kind, ()):
+        if getattr(solver, field) >= 1:
+            wrong(f"{field} must be below 1 with solver type {kind}, not {getattr(solver, field):g}", field)
+    if solver.larc_policy not in LARC_POLICIES:
+        wrong(f"unknown larc_policy {solver.larc_policy!r}", "larc_policy", _listed("policies", LARC_POLICIES))
+    if solver.larc and solver.local_lr_auto:
+        wrong("larc and local_lr_auto both scale the rate of each weight array", "local_lr_auto", "keep one of them")
 
 
 def _check_tests(solver: Any, wrong: Any) -> None:
@@ -122,6 +191,22 @@ def _check_tests(solver: Any, wrong: Any) -> None:
         wrong("test_interval is given, test_iter is not: how many batches make a test?", "test_interval", "add test_iter")
     if len(solver.test_iter) and min(solver.test_iter) < 1:
         wrong("test_iter must be at least 1", "test_iter")
+
+
+def is_given(solver: Any, field: str) -> bool:
+    """Whether a SolverParameter says anything of a field."""
+    value = getattr(solver, field)
+    return len(value) > 0 if is_repeated(solver.DESCRIPTOR.fields_by_name[field]) else solver.HasField(field)
+
+
+def without_effect(solver: Any) -> dict[str, str]:
+    """The fields that a SolverParameter sets to something else than their default and that nothing acts on; and why not."""
+    fields = solver.DESCRIPTOR.fields_by_name
+    return {
+        name: why
+        for name, why in WITHOUT_EFFECT.items()
+        if is_given(solver, name) and (is_repeated(fields[name]) or getattr(solver, name) != fields[name].default_value)
+    }
 
 
 def net_file(solver: Any, solver_path: str | os.PathLike[str]) -> Path | None:

@@ -228,7 +228,7 @@ CODES: dict[str, tuple[str, str]] = {
     "ND302": (
         "a step of the learning rate after the end",
         "The rate is lowered at stepsize or stepvalue, and training ends at max_iter before it comes to that: the rate never "
-        "changes.",
+        "changes. Or it is warmed up (warmup_iter, rampup_interval) for as long as training takes.",
     ),
     "ND303": (
         "a net with tests that are never run",
@@ -245,8 +245,9 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "ND306": (
         "a setting that the solver type does not read",
-        "momentum2 is Adam's, rms_decay RMSProp's, delta that of AdaGrad, RMSProp, AdaDelta and Adam. Others ignore it; and "
-        "AdaGrad and RMSProp have no momentum.",
+        "momentum2 is Adam's and AdamW's, rms_decay RMSProp's, delta that of AdaGrad, RMSProp, AdaDelta, Adam and AdamW; larc is "
+        "for SGD and Nesterov. Others ignore it. Some settings are read only with another one: warmup_start_lr with warmup_iter, "
+        "rampup_lr with rampup_interval, larc_eta with larc.",
     ),
     "ND307": (
         "a solver that learns nothing",
@@ -255,11 +256,17 @@ CODES: dict[str, tuple[str, str]] = {
     "ND308": (
         "a number out of its usual range",
         "A momentum of 1 or more never forgets and grows without bound; a gamma above 1 raises the rate at each step; a weight "
-        "decay of 1 or more takes the weights away within a few iterations.",
+        "decay of 1 or more takes the weights away within a few iterations; with delta 0 a weight whose gradients were all 0 is "
+        "divided by 0.",
     ),
     "ND309": (
         "a net without a loss in training",
         "Training makes a loss smaller. In the train phase this net has none: it may be the version for deployment, or its loss "
         "may be kept to the test phase.",
+    ),
+    "ND310": (
+        "a setting that nothing acts on",
+        "Forks of Caffe have solver settings of their own. Some act here too (warmup_iter, rampup_interval, larc, min_lr ...); "
+        "the others are read, compared and kept in the file, and training goes on as if they were not there.",
     ),
 }  # fmt: skip

@@ -10,14 +10,23 @@ from netdef.check.reach import losses
 from netdef.check.registry import Findings, error, solvers, warning
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Position
-from netdef.solver_file import NETS, POLICIES
+from netdef.language.source import excerpt
+from netdef.solver_file import LARC_TYPES, NETS, POLICIES, WARM_UPS, is_given, without_effect
 
-OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue")
+OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue", "stagelr", "stageiter")
 OF_TYPES = {  # settings that only some types read
-    "momentum": ("SGD", "Nesterov", "AdaDelta", "Adam"),
-    "momentum2": ("Adam",),
-    "delta": ("AdaGrad", "RMSProp", "AdaDelta", "Adam"),
+    "momentum2": ("Adam", "AdamW"),
+    "delta": ("AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"),
     "rms_decay": ("RMSProp",),
+    "larc": LARC_TYPES,
+    "local_lr_auto": LARC_TYPES,
+}
+OF_OTHERS = {  # settings that are read only where another one is given
+    "warmup_start_lr": "warmup_iter",
+    "rampup_lr": "rampup_interval",
+    "larc_policy": "larc",
+    "larc_eta": "larc",
+    "local_gw_ratio": "local_lr_auto",
 }
 
 
@@ -31,6 +40,10 @@ class Subject:
     @property
     def message(self) -> Any:
         return self.bound.message
+
+    def spot(self, span: tuple[int, int]) -> Position | None:
+        """The position of what stands at these offsets of the text."""
+        return self.bound.source.position(*span) if self.bound.source is not None else None
 
     def at(self, field: str, index: int | None = None) -> Position | None:
         return self.bound.position((field,) if index is None else (field, index))
@@ -48,6 +61,15 @@ def steps_after_the_end(subject: Subject) -> Findings:
         for index, step in enumerate(solver.stepvalue):
             if step >= solver.max_iter:
                 yield warning("ND302", f"the step at {step} never comes", subject.at("stepvalue", index), reason)
+
+
+@solvers
+def warm_up_to_the_end(subject: Subject) -> Findings:
+    solver = subject.message
+    for field in WARM_UPS:
+        if 0 < solver.max_iter <= getattr(solver, field):
+            text = f"the rate rises to the end: {field} is {getattr(solver, field)}"
+            yield warning("ND302", text, subject.at(field), f"training ends at max_iter {solver.max_iter}")
 
 
 @solvers
@@ -73,14 +95,26 @@ def unread_settings(subject: Subject) -> Findings:
     solver = subject.message
     read = POLICIES.get(solver.lr_policy)
     for field in OF_POLICIES if read is not None else ():
-        given = len(solver.stepvalue) if field == "stepvalue" else solver.HasField(field)
-        if given and field not in (read or ()):
+        if is_given(solver, field) and field not in (read or ()):
             needs = f"{solver.lr_policy} reads {' and '.join(read)}" if read else f"{solver.lr_policy} keeps base_lr"
             yield warning("ND305", f"lr_policy {solver.lr_policy} does not read {field}", subject.at(field), needs)
     for field, types in OF_TYPES.items():
         if solver.HasField(field) and getattr(solver, field) and solver.type not in types:
             text = f"solver type {solver.type} does not read {field}"
             yield warning("ND306", text, subject.at(field), f"it is for {', '.join(types)}")
+    for field, other in OF_OTHERS.items():
+        if solver.HasField(field) and not getattr(solver, other):
+            yield warning("ND306", f"{field} is read only with {other}", subject.at(field), f"add {other}, or drop {field}")
+
+
+@solvers
+def settings_without_effect(subject: Subject) -> Findings:
+    """Settings that nothing acts on, of Caffe's forks for the most part."""
+    for field, why in without_effect(subject.message).items():
+        yield warning("ND310", f"{field} has no effect", subject.at(field), why)
+    for unknown in subject.bound.unknown:
+        hint = "it is kept as it stands; `netdef explain solver` lists the fields"
+        yield warning("ND310", f"nothing here knows or acts on {excerpt(unknown.name)}", subject.spot(unknown.span), hint)
 
 
 @solvers
@@ -105,6 +139,9 @@ def unusual_numbers(subject: Subject) -> Findings:
     if solver.weight_decay >= 1:
         text = f"weight_decay {solver.weight_decay:g} takes the weights away"
         yield warning("ND308", text, subject.at("weight_decay"), "0.0005 is usual")
+    if solver.delta == 0 and solver.type in OF_TYPES["delta"]:
+        text = "delta 0 makes NaN of a weight whose gradients were all 0"
+        yield warning("ND308", text, subject.at("delta"), "1e-8 is usual")
 
 
 @solvers

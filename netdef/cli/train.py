@@ -14,6 +14,7 @@ from netdef.cli import runs
 from netdef.cli.arguments import net_and_solver
 from netdef.cli.where import Where
 from netdef.language.diagnostics import NetdefError
+from netdef.solver_file import without_effect
 from runtime.solver.devices import choose_devices
 from runtime.solver.display import Reporter, duration, open_display
 from runtime.solver.log import NAME as LOG
@@ -60,7 +61,8 @@ def train(first: str, second: str | None, options: Options) -> int:
         stack.callback(display.close)
         reporter = Reporter(display)
         choice = choose_devices(options.devices, parameters)
-        for note in [*choice.notes(options.threads, options.split), *without_effect(parameters)]:
+        idle = [f"{name} has no effect: {why}" for name, why in without_effect(parameters).items()]
+        for note in [*choice.notes(options.threads, options.split), *idle]:
             reporter.note(note)
         solver = prepare(run, net, solver_path, replace(options, devices=choice.devices), reporter.note)
         stack.callback(solver.close)
@@ -75,12 +77,6 @@ def train(first: str, second: str | None, options: Options) -> int:
             if not (run.snapshot or solver.iteration or isinstance(error, DivergedError)):
                 log.discard()  # so that the same command can be given again
             raise
-
-
-def without_effect(parameters: Any) -> list[str]:
-    """A note for each thing that the solver file asks for and a run does not do."""
-    instead = {"debug_info": "a loss that is not finite names its layer by itself", "snapshot_diff": "gradients are not written"}
-    return [f"{name} has no effect: {why}" for name, why in instead.items() if getattr(parameters, name)]
 
 
 @dataclass(frozen=True)

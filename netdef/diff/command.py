@@ -159,7 +159,7 @@ def _solvers(a: str, b: str) -> solvers.SolverDifference:
     before, after = read_solver(a), read_solver(b)
     before.announce()
     after.announce()
-    return solvers.difference(before.message, after.message, (a, b))
+    return solvers.difference(before, after, (a, b))
 
 
 def _held(name: str, kind: str | None, phase: str | None, overrides: Mapping[str, Any] | None, with_values: bool) -> weights.Held:

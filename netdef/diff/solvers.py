@@ -7,16 +7,19 @@ from typing import Any
 
 from netdef.diff.findings import Finding, Row
 from netdef.diff.settings import text_of
+from netdef.language import Bound
 from netdef.language.printer import print_message
 from netdef.schema import is_repeated
 
 SECTIONS = {
     "Nets": ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param", "train_state", "test_state"),
     "Learning rate": (
-        "base_lr", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "plateau_patience", "plateau_max",
+        "base_lr", "lr_policy", "gamma", "power", "stepsize", "stepvalue", "plateau_patience", "plateau_max", "stagelr",
+        "stageiter", "min_lr", "warmup_iter", "warmup_start_lr", "rampup_interval", "rampup_lr",
     ),
     "Update": (
         "type", "momentum", "momentum2", "delta", "rms_decay", "weight_decay", "regularization_type", "clip_gradients", "iter_size",
+        "larc", "larc_policy", "larc_eta", "local_lr_auto", "local_gw_ratio",
     ),
     "Length and tests": (
         "max_iter", "test_iter", "test_interval", "test_compute_loss", "test_initialization", "random_seed",
@@ -47,15 +50,32 @@ class SolverDifference:
         return "the solvers differ" if self else "no differences"
 
 
-def difference(before: Any, after: Any, names: tuple[str, str]) -> SolverDifference:
+def difference(before: Bound, after: Bound, names: tuple[str, str]) -> SolverDifference:
     """What changes from one SolverParameter to the other; a default that is spelled out is no change."""
     found: dict[str, list[Row]] = {title: [] for title in (*SECTIONS, "Other settings")}
-    for field in before.DESCRIPTOR.fields:
-        values = [_value(message, field) for message in (before, after)]
+    for field in before.message.DESCRIPTOR.fields:
+        values = [_value(bound.message, field) for bound in (before, after)]
         if values[0] != values[1]:
-            row = Row((), field.name, _text(before, field), _text(after, field), (values[0], values[1]))
+            row = Row((), field.name, _text(before.message, field), _text(after.message, field), (values[0], values[1]))
             found[TITLE.get(field.name, "Other settings")].append(row)
+    found["Other settings"] += _unknown(before, after)
     return SolverDifference(*names, [Finding("solver", title, rows=rows) for title, rows in found.items() if rows])
+
+
+def _unknown(before: Bound, after: Bound) -> list[Row]:
+    """The fields that the schema does not know, as they are written."""
+    said: list[dict[str, list[str]]] = []
+    for bound in (before, after):
+        texts: dict[str, list[str]] = {}
+        for unknown in bound.unknown:
+            texts.setdefault(unknown.name, []).append(" ".join(unknown.text[len(unknown.name) :].lstrip(": ").split()))
+        said.append(texts)
+    rows = []
+    for name in dict.fromkeys([*said[0], *said[1]]):
+        values = said[0].get(name), said[1].get(name)
+        if values[0] != values[1]:
+            rows.append(Row((), name, ", ".join(values[0] or ["none"]), ", ".join(values[1] or ["none"]), values))
+    return rows
 
 
 def _value(message: Any, field: Any) -> Any:

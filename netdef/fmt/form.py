@@ -84,8 +84,10 @@ def _expanded(written: _Written, bound: Bound) -> str:
     items, last = written.items()
     if bound.source is not None:
         items = with_included(items, bound.source, bound.source.parts)
-    items, more = expanded(bound, items)
-    return render(items, [*more, *last], compact=False)
+    made, more = expanded(bound, items)
+    kept = {unknown.name for unknown in bound.unknown}
+    made += spread([item for item in items if item.name in kept])
+    return render(made, [*more, *last], compact=False)
 
 
 def _shortened(written: _Written, bound: Bound) -> str:

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from netdef import schema
 from netdef.language import hints
-from netdef.language.diagnostics import Diagnostic, NetdefError, Note, OldFormatWarning, coded, in_order
+from netdef.language.diagnostics import Diagnostic, NetdefError, Note, OldFormatWarning, Remark, coded, in_order
 from netdef.language.inherit import Inheritance, assemble, locate
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Value, shift
 from netdef.language.origins import Entry, Origins, Path, Span
@@ -31,6 +31,15 @@ THOROUGH = 200  # findings that get a hint; nobody reads more of them, and a hin
 DEEPEST = 64  # files that include one another
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A field that the schema does not know, kept as it is written."""
+
+    name: str
+    span: Span  # of its name
+    text: str
+
+
 @dataclass
 class Bound:
     """A file's message, and where in the file each of its fields stands."""
@@ -42,6 +51,7 @@ class Bound:
     notes: list[str] = field(default_factory=list)  # what was converted from older formats
     idle_defaults: list[Span] = field(default_factory=list)  # types of `defaults` that hold for no layer
     broken: frozenset[int] = frozenset()  # numbers of the layers that have mistakes; of a partial message only
+    unknown: list[Unknown] = field(default_factory=list)  # a solver's fields that forks of Caffe may have
 
     def position(self, path: Path) -> Position | None:
         """The place of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or else of the nearest thing
@@ -51,11 +61,14 @@ class Bound:
         return self.source.position(*self.origins.find(path))
 
     def announce(self) -> None:
-        """Warn (OldFormatWarning) that the file is of an older format, if it is, and say what was converted."""
+        """Warn of what is otherwise than the file says: an older format (OldFormatWarning), fields without effect (Remark)."""
         if self.notes:
             more = f", and {len(self.notes) - 1} more that netdef check tells" if len(self.notes) > 1 else ""
             text = f"{self.filename}: {self.notes[0]}{more}; netdef fmt --to prototxt writes the present format"
             warnings.warn(text, OldFormatWarning, stacklevel=3)
+        if self.unknown:
+            names = ", ".join(dict.fromkeys(excerpt(one.name) for one in self.unknown))
+            warnings.warn(f"{self.filename}: nothing here knows or acts on {names}", Remark, stacklevel=3)
 
 
 def bind(tree: Tree, message_name: str) -> Bound:
@@ -76,7 +89,8 @@ def bind(tree: Tree, message_name: str) -> Bound:
         if not of_text and not binder.elsewhere:
             error.partial = Bound(message, tree.source.name, tree.source, origins, broken=frozenset(binder.broken))
         raise error
-    return Bound(message, tree.source.name, tree.source, origins, idle_defaults=sorted(binder.idle.values()))
+    idle = sorted(binder.idle.values())
+    return Bound(message, tree.source.name, tree.source, origins, idle_defaults=idle, unknown=binder.kept)
 
 
 def _same_file(a: FilePath, b: FilePath) -> bool:
@@ -118,6 +132,7 @@ class _Binder:
         self.chain = [FilePath(tree.source.name)]  # the file that is being read, and those that include it before it
         self.heritage = Inheritance()  # of the net that is being read
         self.of_text: list[Diagnostic] = []  # errors of syntax in included files
+        self.kept: list[Unknown] = []
 
     # Reporting.
 
@@ -246,8 +261,13 @@ class _Binder:
         return origins
 
     def unknown(self, statement: Field, statements: list[Statement], scope: Scope) -> None:
-        """Report a field that the message does not have."""
-        message, hint = hints.unknown_field(statement, statements, scope, self.file_message, self.thorough)
+        """Report a field that the message does not have; keep one of a solver's own that is like nothing known."""
+        of_solver = self.file_message == "SolverParameter" and scope.outer is None
+        message, hint = hints.unknown_field(statement, statements, scope, self.file_message, self.thorough or of_solver)
+        if of_solver and not hint:
+            text = self.source.text[statement.start : statement.value.end]
+            self.kept.append(Unknown(statement.name, (statement.start, statement.start + len(statement.name)), text))
+            return
         self.name_error(message, statement, hint)
 
     def misplaced(self, statement: Statement, scope: Scope) -> None:

@@ -1,4 +1,4 @@
-"""The learning rate of each iteration, by Caffe's policies and one of ours, `plateau`.
+"""The learning rate of each iteration, by Caffe's policies, those of its forks and one of ours, `plateau`.
 
 Formulas: base_lr times
     fixed      1
@@ -6,9 +6,18 @@ Formulas: base_lr times
     exp        gamma ** iteration
     inv        (1 + gamma * iteration) ** -power
     multistep  gamma ** (how many of stepvalue have been reached)
-    poly       (1 - iteration / max_iter) ** power
     sigmoid    1 / (1 + exp(-gamma * (iteration - stepsize)))
     plateau    gamma ** (how often the test metric stopped improving for plateau_patience tests, at most plateau_max)
+min_lr plus base_lr - min_lr times
+    poly       (1 - iteration / max_iter) ** power
+    cosine     (1 + cos(pi * iteration / max_iter)) / 2        (Loshchilov and Hutter 2017, arXiv 1608.03983, one period)
+and
+    multifixed stagelr of the first stage whose stageiter is not yet passed, the last one's beyond    (Intel's Caffe)
+
+A warm-up replaces the first iterations of any policy, which goes on as if it had held from the start:
+    warmup_iter      warmup_start_lr + (base_lr - warmup_start_lr) * iteration / warmup_iter          (Intel's Caffe)
+    rampup_interval  rampup_lr + (base_lr - rampup_lr) * (iteration / rampup_interval) ** 2           (NVIDIA's Caffe)
+No rate is below min_lr (NVIDIA's Caffe).
 """
 
 import math
@@ -32,7 +41,10 @@ class LearningRate:
 
     def at(self, iteration: int) -> float:
         """The rate of an iteration; iterations are asked for in order."""
-        return POLICIES[self.solver.lr_policy](self, self.solver, iteration)
+        rate = warm_up(self.solver, iteration)
+        if rate is None:
+            rate = POLICIES[self.solver.lr_policy](self, self.solver, iteration)
+        return max(rate, self.solver.min_lr)
 
     def observe(self, metric: float, higher_is_better: bool) -> bool:
         """Take note of a test's result; returns whether `plateau` lowered the rate because of it."""
@@ -60,6 +72,15 @@ class LearningRate:
         self.tests_since_best = state.get("tests_since_best", 0)
 
 
+def warm_up(solver: Any, iteration: int) -> float | None:
+    """The rate of an iteration of the warm-up; None behind it, or where there is none."""
+    if iteration < solver.warmup_iter:
+        return solver.warmup_start_lr + (solver.base_lr - solver.warmup_start_lr) * iteration / solver.warmup_iter
+    if iteration < solver.rampup_interval:
+        return solver.rampup_lr + (solver.base_lr - solver.rampup_lr) * (iteration / solver.rampup_interval) ** 2
+    return None
+
+
 def fixed(rate: LearningRate, solver: Any, iteration: int) -> float:
     return solver.base_lr
 
@@ -85,8 +106,16 @@ def multistep(rate: LearningRate, solver: Any, iteration: int) -> float:
 
 
 def poly(rate: LearningRate, solver: Any, iteration: int) -> float:
-    # Past max_iter (a run continued step by step) the rate stays at zero.
-    return solver.base_lr * max(0.0, 1 - iteration / max(1, solver.max_iter)) ** solver.power
+    return solver.min_lr + (solver.base_lr - solver.min_lr) * (1 - progress(solver, iteration)) ** solver.power
+
+
+def cosine(rate: LearningRate, solver: Any, iteration: int) -> float:
+    return solver.min_lr + (solver.base_lr - solver.min_lr) * (1 + math.cos(math.pi * progress(solver, iteration))) / 2
+
+
+def progress(solver: Any, iteration: int) -> float:
+    """The fraction of training that is done; 1 past max_iter, where a run is continued step by step."""
+    return min(1.0, iteration / max(1, solver.max_iter))
 
 
 def sigmoid(rate: LearningRate, solver: Any, iteration: int) -> float:
@@ -98,6 +127,11 @@ def plateau(rate: LearningRate, solver: Any, iteration: int) -> float:
     return solver.base_lr * solver.gamma**rate.step
 
 
+def multifixed(rate: LearningRate, solver: Any, iteration: int) -> float:
+    stages = zip(solver.stageiter, solver.stagelr, strict=True)
+    return next((stage_rate for last, stage_rate in stages if iteration <= last), solver.stagelr[-1])
+
+
 POLICIES: dict[str, Callable[[LearningRate, Any, int], float]] = {
     "fixed": fixed,
     "step": step,
@@ -107,4 +141,6 @@ POLICIES: dict[str, Callable[[LearningRate, Any, int], float]] = {
     "poly": poly,
     "sigmoid": sigmoid,
     "plateau": plateau,
+    "cosine": cosine,
+    "multifixed": multifixed,
 }

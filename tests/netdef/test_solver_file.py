@@ -5,7 +5,11 @@ import numpy
 import pytest
 
 import netdef
-from netdef.solver_file import POLICIES, check_solver, load_solver, net_file, state_overrides
+from netdef.diff.solvers import difference
+from netdef.fmt import formatted
+from netdef.language import read_text
+from netdef.language.diagnostics import Remark
+from netdef.solver_file import POLICIES, check_solver, load_solver, net_file, state_overrides, without_effect
 from tests.paths import TESTS
 
 GOLDENS = sorted((TESTS / "goldens" / "solvers").glob("*.npz"))
@@ -40,7 +44,10 @@ def test_packaged_solvers_are_good_and_their_nets_are_there(name, tmp_path, monk
 
 def test_every_policy_says_what_it_needs(tmp_path):
     for policy, needs in POLICIES.items():
-        mistakes = said(f'base_lr: 1 lr_policy: "{policy}"', tmp_path) if needs else []
+        if not needs:
+            assert read(f'base_lr: 1 lr_policy: "{policy}"', tmp_path)
+            continue
+        mistakes = said(f'base_lr: 1 lr_policy: "{policy}"', tmp_path)
         assert mistakes == [(f"lr_policy {policy} needs {field}", f"add {field}") for field in needs]
 
 
@@ -56,7 +63,7 @@ def test_every_policy_says_what_it_needs(tmp_path):
             [
                 (
                     "lr_policy is missing: it says how the rate goes down",
-                    "policies: fixed, step, exp, inv, multistep, poly, sigmoid, plateau",
+                    "policies: fixed, step, exp, inv, multistep, poly, sigmoid, plateau, cosine, multifixed",
                 )
             ],
         ),
@@ -87,15 +94,81 @@ def test_every_policy_says_what_it_needs(tmp_path):
             'base_lr: -1 lr_policy: "fixed" snapshot: -2',
             [("base_lr -1 must not be negative", ""), ("snapshot must be at least 0, not -2", "")],
         ),
+        (
+            GOOD + "warmup_iter: 5 rampup_interval: 5",
+            [("warmup_iter and rampup_interval both ask for a warm-up", "keep one of them")],
+        ),
+        (
+            'lr_policy: "multifixed" stagelr: 1 stageiter: 5 warmup_iter: 5',
+            [("warmup_iter warms up to base_lr, which is missing", "add base_lr")],
+        ),
+        (
+            'lr_policy: "multifixed" stagelr: 1 stageiter: [5, 4]',
+            [("stageiter must grow: 5, 4", ""), ("stagelr is given once, stageiter 2 times", "a stage has one of each")],
+        ),
+        (
+            'base_lr: 1 lr_policy: "cosine" max_iter: 9 min_lr: 2',
+            [("min_lr 2 is more than base_lr 1", "lr_policy cosine goes down to it")],
+        ),
+        (GOOD + 'larc: true larc_policy: "clamp"', [("unknown larc_policy 'clamp'", "policies: scale, clip")]),
+        (
+            GOOD + "larc: true local_lr_auto: true",
+            [("larc and local_lr_auto both scale the rate of each weight array", "keep one of them")],
+        ),
+        (
+            GOOD + 'type: "AdaGrad" momentum: 0.9',
+            [("solver type AdaGrad has no momentum", "drop momentum, or take type: SGD")],
+        ),
+        (GOOD + 'type: "Adam" momentum2: 1', [("momentum2 must be below 1 with solver type Adam, not 1", "")]),
+        (GOOD + 'type: "RMSProp" rms_decay: 1.5', [("rms_decay must be below 1 with solver type RMSProp, not 1.5", "")]),
     ],
 )
-def test_mistakes(text, mistakes, tmp_path):
+def test_every_mistake_has_its_message(text, mistakes, tmp_path):
     assert said(text, tmp_path) == mistakes
 
 
 def test_a_mistake_points_at_its_field(tmp_path):
     with pytest.raises(netdef.NetdefError, match=r"s\.txt:2:12: error: unknown lr_policy 'stpe'"):
         read('base_lr: 1\nlr_policy: "stpe"', tmp_path)
+
+
+def test_fields_of_forks_are_kept(tmp_path):
+    text = GOOD + 'eval_type: "detection" ap_version: "11point" default_forward_type: FLOAT16 larc: true warmup_iter: 3'
+    solver = read(text, tmp_path).message
+    assert without_effect(solver) == {
+        "eval_type": "tests show the outputs of the test net",
+        "ap_version": "no average precision is computed",
+        "default_forward_type": "all numbers are float32",
+    }
+
+
+def test_a_fork_s_default_is_nothing_to_speak_of(tmp_path):
+    assert without_effect(read(GOOD + 'eval_type: "classification" momentum_policy: "fixed"', tmp_path).message) == {}
+
+
+def test_a_field_that_nobody_knows_is_kept_and_said(tmp_path):
+    text = GOOD + "rectified: true qhm { nu: [0.7, 1] }"
+    with pytest.warns(Remark, match=r"s\.txt: nothing here knows or acts on rectified, qhm"):
+        bound = read(text, tmp_path)
+    assert [(unknown.name, unknown.text) for unknown in bound.unknown] == [
+        ("rectified", "rectified: true"), ("qhm", "qhm { nu: [0.7, 1] }"),
+    ]  # fmt: skip
+    assert formatted(text, "s.txt").endswith("rectified: true\nqhm {\n  nu: 0.7\n  nu: 1\n}\n")
+    older = formatted(text.replace("rectified", "solver_type: ADAM rectified"), "s.txt")
+    assert older.endswith('type: "Adam"\nrectified: true\nqhm {\n  nu: 0.7\n  nu: 1\n}\n')
+
+
+def test_a_misspelt_field_is_a_mistake(tmp_path):
+    assert said(GOOD + "momentun: 0.9", tmp_path) == [("unknown field 'momentun' of a solver", "did you mean momentum?")]
+    hint = "it belongs in the network's file"
+    assert said(GOOD + "force_backward: true", tmp_path) == [("unknown field 'force_backward' of a solver", hint)]
+
+
+def test_differences_in_fields_that_nobody_knows():
+    a, b = (read_text(GOOD + more, "s.txt", "SolverParameter") for more in ("gc: true beta: 1", "gc:  true nu { a: 2 }"))
+    (section,) = difference(a, b, ("a", "b")).findings
+    assert section.title == "Other settings"
+    assert [(row.what, row.before, row.after) for row in section.rows] == [("beta", "1", "none"), ("nu", "none", "{ a: 2 }")]
 
 
 def test_level_and_stages_of_the_solver_reach_the_net(tmp_path):

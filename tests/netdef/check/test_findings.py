@@ -86,6 +86,7 @@ SOLVERS = {
     "ND307": ("", "base_lr: 0.1", "base_lr: 0", "base_lr"),
     "ND308": ("", "max_iter", "momentum: 1 max_iter", "momentum"),
     "ND309": (LOSS, "", "", '"x.net"'),
+    "ND310": ("", "max_iter", "gradient_centralization: true max_iter", "gradient_centralization"),
 }
 
 

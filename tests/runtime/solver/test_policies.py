@@ -52,6 +52,38 @@ def test_sigmoid_does_not_overflow():
     assert rates([0], lr_policy="sigmoid", gamma=10, stepsize=10000)[0] == pytest.approx(0)
 
 
+def test_cosine_ends_at_min_lr_and_stays():
+    got = rates([0, 2, 4, 8, 9], lr_policy="cosine", max_iter=8, min_lr=0.25)
+    assert got == pytest.approx([0.5, 0.375 + 0.125 * math.sqrt(0.5), 0.375, 0.25, 0.25])
+
+
+def test_poly_ends_at_min_lr():
+    assert rates([0, 5, 10, 11], lr_policy="poly", power=2, max_iter=10, min_lr=0.25) == [0.5, 0.3125, 0.25, 0.25]
+
+
+def test_no_rate_is_below_min_lr():
+    assert rates([0, 1, 2, 3], lr_policy="exp", gamma=0.5, min_lr=0.125) == [0.5, 0.25, 0.125, 0.125]
+
+
+def test_multifixed():
+    assert rates(range(6), lr_policy="multifixed", stagelr=[1, 2, 3], stageiter=[0, 2, 4]) == [1, 2, 2, 3, 3, 3]
+
+
+def test_warm_up_in_a_straight_line():
+    got = rates(range(6), lr_policy="fixed", warmup_iter=4, warmup_start_lr=0.25)
+    assert got == [0.25, 0.3125, 0.375, 0.4375, 0.5, 0.5]
+
+
+def test_warm_up_by_squares():
+    got = rates(range(6), lr_policy="fixed", rampup_interval=4, rampup_lr=0.25)
+    assert got == [0.25, 0.265625, 0.3125, 0.390625, 0.5, 0.5]
+
+
+def test_behind_a_warm_up_the_policy_is_as_far_as_without_one():
+    for policy in ({"lr_policy": "step", "gamma": 0.5, "stepsize": 2}, {"lr_policy": "cosine", "max_iter": 9}):
+        assert rates(range(3, 9), warmup_iter=3, **policy) == rates(range(3, 9), **policy)
+
+
 def plateau(patience=2, most=2):
     fields = {"lr_policy": "plateau", "gamma": 0.5, "plateau_patience": patience, "plateau_max": most}
     return LearningRate(message_class("SolverParameter")(base_lr=1, **fields))
