@@ -22,7 +22,7 @@ from runtime.data.photos import PhotoSamples
 from runtime.data.prefetch import Prefetcher
 from runtime.data.settings import PHOTOS, Resize, Settings
 from runtime.data.source import Samples
-from runtime.ops.images.cpu import image_transform, scratch_floats
+from runtime.ops.images.cpu import GROUP, image_transform
 
 RUNS = 5
 CROP = 227
@@ -73,8 +73,8 @@ def transform_rate(batch: int) -> tuple[float, float]:
     mirrors = random.integers(0, 2, batch).astype(np.uint8)
     top = np.empty((3, CROP, CROP, batch), np.float32)
     mean = np.full((3, 256, 256), 120, np.float32)
-    scratch = np.empty(scratch_floats(CROP), np.float32)
-    seconds = best_of(lambda: image_transform(0, CROP, images, offsets, mirrors, top, mean, np.float32(1), scratch))
+    scratch = np.empty(CROP * GROUP, np.float32)
+    seconds = best_of(lambda: image_transform(0, CROP, images, offsets, mirrors, top, scratch, mean, np.float32(1)))
     return seconds / batch * 1e3, top.nbytes / seconds / 1e9
 
 

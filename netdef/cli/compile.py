@@ -11,6 +11,7 @@ from netdef.language.units import plural
 from runtime.compiler.pipeline import PASSES, compile_program
 from runtime.ir.program import Program
 from runtime.kernels.cuda.options import CudaOptions, cuda_options
+from runtime.machine.cpu import needs as cpu_needs
 from runtime.machine.cpu.device import available_cores
 from runtime.machine.cuda import needs as cuda_needs
 from runtime.machine.open import thread_shares
@@ -73,8 +74,7 @@ def _counts(program: Program) -> str:
 def _on_cores(program: Program, threads: int) -> dict[str, list[int]]:
     """What each device takes besides the plan's memory, by what it holds: a workspace for every worker."""
     each = thread_shares(len(program.shares), threads)
-    steps = [[step for step in program.instructions if step.device in shares] for shares in program.shares]
-    sizes = [4 * count * max((step.scratch for step in mine), default=0) for count, mine in zip(each, steps, strict=True)]
+    sizes = [cpu_needs.workspace_bytes([program], shares, count) for count, shares in zip(each, program.shares, strict=True)]
     return {f"workspace ({plural(sum(each), 'thread')})": sizes}
 
 

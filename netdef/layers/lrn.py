@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netdef.graph.cuts import Cuts, Part, Region, Regions, Same, even_cuts, region_of
+from netdef.graph.cuts import Cuts, Part, Region, Regions, Same
 from netdef.graph.layer import Layer, enum_name, layer, per_image
 from netdef.graph.net import Shape, shape_text
 from netdef.language.units import plural
@@ -88,13 +88,6 @@ class LRN(Layer):
         if self.within_channel:
             return f"{self.size} x {self.size} within", ""
         return f"{self.size} channels" + (f", {plural(self.group, 'group')}" if self.group > 1 else ""), ""
-
-    def blocks(self, devices: int) -> int:
-        """Into how many runs the channels are cut by as many devices; 1 if nowhere inside a group."""
-        whole = region_of(self.tops[0].shape)
-        runs = even_cuts(self.tops[0].shape[1], devices, self.group)
-        shares = [Region(whole.images, (run,)) for run in runs if run[0] < run[1]]
-        return devices if devices > self.group and all(self.cuts.part(self, (share,)) for share in shares) else 1
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms

@@ -14,7 +14,7 @@ A family's lowering (runtime/ops/*/lower.py) is one function that asks the build
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -67,7 +67,6 @@ class Builder:
     seeds: the blobs whose gradient the host gives (the program's outputs, or its losses).
     seed: the run's random seed.
     region: of a net divided over devices, which part of which shape a blob is.
-    parts: in how many parts layers are computed that devices may share, see `parts`.
     """
 
     def __init__(
@@ -78,9 +77,8 @@ class Builder:
         seeds: Collection[Blob] = (),
         seed: int = 0,
         region: Regions = no_region,
-        parts: int = 1,
     ):
-        self.net, self._parts = net, parts
+        self.net = net
         self._live, self._wanted, self._seed = live, wanted, seed
         self._layer: Layer | None = None
         self.region = region
@@ -166,15 +164,6 @@ class Builder:
 
     # Gradients
 
-    def parts(self, layer: Layer) -> int:
-        """In how many parts a layer's channels are computed and summed over, each rounded by itself, in their order.
-
-        As many as devices that share the layer would make, so that one device's numbers are theirs to the bit.  Not in all nets,
-        see `is_wide_chain`: where several layers read a blob, devices add their gradients first.
-        """
-        share = layer.tops[0].shape[1:2] != layer.whole.tops[0].shape[1:2]
-        return 1 if share else self._parts
-
     def needs_gradient(self, layer: Layer, bottom: int) -> bool:
         """Whether backward must compute the gradient of a bottom."""
         return layer in self._live and (layer, bottom) in self._wanted
@@ -214,7 +203,7 @@ class Builder:
     # Instructions
 
     def forward(self, kernel: str, /, *inputs: Buffer, out: Outputs, **options: Any) -> None:
-        """Append a kernel to the forward list.  `inplace`, `scratch` and `macs` are the instruction's; the rest are constants."""
+        """Append a kernel to the forward list.  `inplace` and `macs` are the instruction's; the rest are constants."""
         self.forward_list.append(self._instruction(kernel, inputs, out, options))
 
     def backward(self, kernel: str, /, *inputs: Buffer, out: Outputs, **options: Any) -> None:
@@ -222,16 +211,8 @@ class Builder:
         assert self._layer is not None
         self.backward_lists[self._layer].append(self._instruction(kernel, inputs, out, options))
 
-    def backward_sum(self, out: Buffer, terms: Iterable[Callable[[Buffer], None]]) -> None:
-        """Let `out` be the sum of terms, each of which is told where to write and appends its kernels, in their order."""
-        for number, term in enumerate(terms):
-            target = Buffer(f"{out.name}.{number}", out.shape, "gradient", device=out.device) if number else out
-            term(target)
-            if number:
-                self.backward("add", out.flat(), target.flat(), out=out.flat(), inplace=True)
-
     def _instruction(self, kernel: str, inputs: tuple[Buffer, ...], out: Outputs, options: dict[str, Any]) -> Instruction:
         outputs = out if isinstance(out, tuple) else (out,)
-        own = {name: options.pop(name) for name in ("inplace", "scratch", "macs") if name in options}
+        own = {name: options.pop(name) for name in ("inplace", "macs") if name in options}
         layer = self._layer.name if self._layer else ""
         return Instruction(kernel, inputs, outputs, options, layer, **own)

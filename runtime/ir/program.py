@@ -69,12 +69,6 @@ class Buffer:
         """The same memory, from element `offset` on, under another shape."""
         return Buffer(self.name, shape, self.role, self.dtype, base=self, offset=offset)
 
-    def rows(self, begin: int, end: int) -> Buffer:
-        """Entries [begin, end) of the first axis, and named so."""
-        row = prod(self.shape[1:])
-        name = f"{self.name}[{begin}:{end}]"
-        return Buffer(name, (end - begin, *self.shape[1:]), self.role, self.dtype, base=self, offset=begin * row)
-
     def flat(self) -> Buffer:
         """The same memory as one run of elements."""
         return self.view((self.size,))
@@ -99,7 +93,6 @@ class Instruction:
     ----------
     constants: bound at compile time, by the kernel's parameter names.
     inplace: the first output may take the memory of the first input, if nobody else needs that.
-    scratch: floats of private memory for each worker.
     macs: multiply-accumulates per image, 0 if not worth printing.
     """
 
@@ -109,7 +102,6 @@ class Instruction:
     constants: Mapping[str, Any] = field(default_factory=dict)
     layer: str = ""
     inplace: bool = False
-    scratch: int = 0
     macs: int = 0
 
     @property

@@ -12,7 +12,8 @@ from math import prod
 from typing import Any
 
 from runtime.ir.program import ITEM_BYTES, Instruction
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Operand, Step, load_plans, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Step, load_plans, plan
+from runtime.kernels.operand import Operand, operands_of
 from runtime.machine.limits import Limits
 
 
@@ -35,11 +36,6 @@ class Cost:
 def total(costs: Iterable[Cost]) -> Cost:
     """The sum."""
     return sum(costs, Cost())
-
-
-def operands_of(step: Instruction) -> list[Operand]:
-    """An instruction's arrays as a plan sees them, each at its place in its buffer."""
-    return [Operand(buffer.shape, buffer.dtype, buffer.byte_offset) for buffer in step.buffers]
 
 
 def launches(step: Instruction, workspace: int) -> list[Cost]:
@@ -131,7 +127,6 @@ _FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
     "image_transform_shifted": lambda c, o: 3 * o[-1].size,
     "copy": lambda c, o: 0,
     "fill": lambda c, o: 0,
-    "flip_weights": lambda c, o: 0,
     "join_columns": lambda c, o: 0,
     "take_columns": lambda c, o: 0,
     "rebatch": lambda c, o: 0,

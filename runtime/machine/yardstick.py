@@ -27,9 +27,8 @@ class Trial:
 
 
 def prepare(device: Device, kernel: str, inputs: Sequence[Buffer], outputs: Sequence[Buffer], **constants: Any) -> Trial:
-    """Bind an instruction to fresh memory; `scratch` is the instruction's."""
-    scratch = constants.pop("scratch", 0)
-    instruction = Instruction(kernel, tuple(inputs), tuple(outputs), constants, scratch=scratch)
+    """Bind an instruction to fresh memory."""
+    instruction = Instruction(kernel, tuple(inputs), tuple(outputs), constants)
     arrays = {b: device.array(device.allocate(b.bytes), 0, b.shape, b.dtype) for b in dict.fromkeys(instruction.buffers)}
     return Trial(instruction, device.bind(instruction, arrays.__getitem__), arrays)
 
@@ -49,7 +48,7 @@ def measured_limits(device: Device) -> Limits:
         device.write(copy.arrays[buffer], np.resize(numbers, buffer.shape))
     bandwidth = 2 * size / fastest(device, copy.step)
     a, w, c = (Buffer(name, shape, "input") for name, shape in zip("awc", _shapes(product), strict=True))
-    multiply = prepare(device, "inner_product", [a, w, w], [c], transpose=False, parts=1, has_bias=False, relu=False, slope=0.0)
+    multiply = prepare(device, "inner_product", [a, w, w], [c], transpose=False, has_bias=False, relu=False, slope=0.0)
     for buffer in (a, w):
         device.write(multiply.arrays[buffer], numbers.reshape(buffer.shape))
     rate = 2 * product**3 / fastest(device, multiply.step)

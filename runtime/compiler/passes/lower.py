@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from netdef.layers.convolution import Convolution
 from runtime.ir.builder import Builder, no_region
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.ops.registry import gradient_bottoms, lowering_of
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
     from netdef.graph.layer import Layer
     from netdef.graph.net import Blob, Net
     from runtime.compiler.placement.divide import Division
-
-PARTS = 2  # the paper's devices
-WIDE = 48  # outputs: one tower of AlexNet's first layer; narrower products take much longer in parts
 
 
 def lower(
@@ -38,8 +33,7 @@ def lower(
     NetdefError: if a layer's type has no kernels.
     """
     flow = gradient_flow(net, losses_only) if backward else Flow()
-    parts = PARTS if is_wide_chain(division.whole if division else net) else 1
-    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, division.region if division else no_region, parts)
+    build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, division.region if division else no_region)
     for layer in net.layers:
         build.begin(layer)
         lowering_of(layer)(layer, build)
@@ -72,25 +66,6 @@ def gradient_flow(net: Net, losses_only: bool = False) -> Flow:
     seeds = _seeds(net, wanted, losses_only)
     live = _live(net, wanted, seeds)
     return Flow([blob for blob in seeds if blob.producer in live], wanted, live)
-
-
-def is_wide_chain(net: Net) -> bool:
-    """Whether a net is computed in parts: if its convolutions are wide, and no blob's gradient is the sum of several layers'.
-
-    Nor may one that sends a gradient have strides: col2im would be done for each part.  Gradients are those of the net's losses, or
-    of its outputs if it has none.
-    """
-    flow = gradient_flow(net, losses_only=True)
-    if not flow.seeds:
-        flow = gradient_flow(net)
-    readers = Counter(layer.bottoms[index] for layer, index in flow.wanted if layer in flow.live)
-    senders = {layer for layer, _ in flow.wanted}
-
-    def fits(layer: Convolution) -> bool:
-        strided = layer in senders and set(layer.stride) != {1}
-        return layer.group > 1 or (layer.num_output >= WIDE and not strided)
-
-    return max(readers.values(), default=0) <= 1 and all(fits(layer) for layer in net.layers if isinstance(layer, Convolution))
 
 
 def _wanted(net: Net) -> set[tuple[Layer, int]]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.jit import JIT
+
+
+class Epilogue(NamedTuple):
+    """What follows a product: a bias added, then ReLU with a slope below zero."""
+
+    has_bias: bool = False
+    relu: bool = False
+    slope: float = 0.0
 
 
 @njit(**JIT)
@@ -25,7 +35,7 @@ def bias_relu_row(row, bias, relu, slope):
 
 
 @njit(**JIT)
-def bias_relu_rows(y, bias, has_bias, relu, slope):
+def bias_relu_rows(y, bias, epilogue):
     """y (O, columns) += bias (O,), then ReLU with a negative slope, on what a GEMM just wrote."""
     for o in range(y.shape[0]):
-        bias_relu_row(y[o], bias[o] if has_bias else np.float32(0), relu, slope)
+        bias_relu_row(y[o], bias[o] if epilogue.has_bias else np.float32(0), epilogue.relu, epilogue.slope)

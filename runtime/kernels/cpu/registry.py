@@ -1,33 +1,84 @@
-"""The CPU device's table of kernels: name -> function over a range of items, and how many items its arguments make."""
+"""The CPU device's kernels and plans.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+A kernel is a function over a range of independent items, which the device's threads share.  A plan says which kernels carry out an
+instruction, and with which constants of the CPU's own (tiles, runs, blocks); it is a function of the shapes of the instruction's
+arrays and of its constants, and touches no array:
+
+    for launch in plan("conv2d", operands, constants).launches: ...
+
+An instruction without a plan of its own is one launch of the kernel of its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from inspect import signature
+from typing import Any
+
+from runtime.kernels.operand import Operand
+from runtime.kernels.rooms import load_rooms
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """`function(begin, end, *arrays, *constants)` computes the items [begin, end) of `items(*arrays, *constants)`."""
+    """`function(begin, end, *arrays, [scratch,] *constants)` computes the items [begin, end) of `items(*arrays, *constants)`.
+
+    scratch: floats of private memory that each worker needs for these arguments; None if the function takes none.
+    """
 
     name: str
     function: Callable[..., None]
     items: Callable[..., int]
-    parameters: tuple[str, ...]  # after begin and end
+    scratch: Callable[..., int] | None
+    parameters: tuple[str, ...]  # after begin and end, without scratch
 
-    @property
-    def wants_scratch(self) -> bool:
-        return "scratch" in self.parameters
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel over all its items.
+
+    Parameters
+    ----------
+    arrays: which of the instruction's arrays, or a place in the workspace; shapes: of those in the workspace.
+    constants: after the arrays, by the kernel's parameter names.
+    scratch: floats of private memory of each worker.
+    """
+
+    kernel: Kernel
+    arrays: tuple[Operand, ...]
+    constants: Mapping[str, Any]
+    items: int
+    scratch: int
+
+    def __str__(self) -> str:
+        shown = {name: value for name, value in self.constants.items() if isinstance(value, int) and not isinstance(value, bool)}
+        own = "".join(f" {name} {value}" for name, value in shown.items())
+        private = f", {4 * self.scratch / 2**10:,.0f} KiB of scratch a thread" if self.scratch else ""
+        return f"{self.kernel.name}{own}: {self.items:,} items{private}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What carries out an instruction, in order; workspace: bytes that all threads share, free again afterwards."""
+
+    launches: tuple[Launch, ...]
+    workspace: int = 0
 
 
 CPU_KERNELS: dict[str, Kernel] = {}
+CPU_PLANS: dict[str, Callable[..., Launch | Plan]] = {}
 
 
-def kernel(items: Callable[..., int]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def kernel(
+    items: Callable[..., int], scratch: Callable[..., int] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a kernel under its function's name.
 
     Parameters
     ----------
     items: takes the kernel's arguments after begin and end (without `scratch`) and returns the number of independent items.
+    scratch: takes the same and returns floats.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +86,43 @@ def kernel(items: Callable[..., int]) -> Callable[[Callable[..., None]], Callabl
         names = tuple(signature(python).parameters)
         if names[:2] != ("begin", "end"):
             raise TypeError(f"kernel {python.__name__} must start with (begin, end)")
-        CPU_KERNELS[python.__name__] = Kernel(python.__name__, function, items, names[2:])
+        if ("scratch" in names) != (scratch is not None):
+            raise TypeError(f"kernel {python.__name__}: the parameter `scratch`, behind the arrays, and its size belong together")
+        parameters = tuple(name for name in names[2:] if name != "scratch")
+        CPU_KERNELS[python.__name__] = Kernel(python.__name__, function, items, scratch, parameters)
         return function
 
     return register
+
+
+def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan]:
+    """Register a plan under its function's name.  It takes an Operand for each array, then the instruction's constants."""
+    CPU_PLANS[function.__name__] = function
+    return function
+
+
+def launch(name: str, /, *arrays: Operand, **constants: Any) -> Launch:
+    """A kernel of this name on these arrays.
+
+    Raises
+    ------
+    TypeError: constants are missing, or the kernel does not know them.
+    """
+    kernel = CPU_KERNELS[name]
+    wanted = kernel.parameters[len(arrays) :]
+    missing = [parameter for parameter in wanted if parameter not in constants]
+    unknown = [parameter for parameter in constants if parameter not in wanted]
+    if missing or unknown:
+        raise TypeError(f"{name}: constants missing {missing}, unknown {unknown}")
+    ordered = {parameter: constants[parameter] for parameter in wanted}
+    arguments = [*arrays, *ordered.values()]
+    scratch = kernel.scratch(*arguments) if kernel.scratch else 0
+    return Launch(kernel, arrays, ordered, kernel.items(*arguments), scratch)
+
+
+def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any]) -> Plan:
+    """How an instruction runs on arrays like these."""
+    load_rooms("cpu")
+    numbered = [replace(operand, pointer=index) for index, operand in enumerate(operands)]
+    made = CPU_PLANS[name](*numbered, **constants) if name in CPU_PLANS else launch(name, *numbered, **constants)
+    return made if isinstance(made, Plan) else Plan((made,))

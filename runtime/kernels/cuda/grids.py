@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from netdef import NetdefError
-from runtime.kernels.cuda.registry import Extent, Launch, Operand, Pointer
+from runtime.kernels.cuda.registry import Extent, Launch
+from runtime.kernels.operand import Operand, Pointer
 
 THREADS = 256  # in a block, where nothing says otherwise
 WIDEST = 4  # floats in 16 bytes, the widest load

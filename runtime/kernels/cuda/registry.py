@@ -1,7 +1,7 @@
 """The CUDA device's table of kernels: instruction name -> the launches and matrix products that carry it out.
 
-An instruction's plan (runtime/ops/*/cuda.py) is a function of the shapes of its arrays and of its constants, named like the CPU
-kernel and with the same parameters, less CPU_ONLY, which are the CPU's own ways.  It touches no device:
+An instruction's plan (runtime/ops/*/cuda.py) is a function of the shapes of its arrays and of its constants, named like the
+instruction.  It touches no device:
 
     for step in plan("lrn_forward", [Operand.of(x), Operand.of(y)], constants).steps:   # a Launch or a Gemm each
         ...
@@ -16,39 +16,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from runtime.ir.program import ITEM_BYTES
 from runtime.kernels.cuda.options import DEFAULT_WORKSPACE
+from runtime.kernels.operand import Operand, Pointer
 from runtime.kernels.rooms import OPS, load_rooms
 
 FOLDER = Path(__file__).parent
-WORKSPACE = "workspace"  # as a pointer: the device's workspace
-CPU_ONLY = frozenset({"scratch", "run", "block", "tall", "parts", "winograd"})  # constants that say how the CPU does its work
 
-Pointer = int | str  # the instruction's n-th array (inputs, then outputs); WORKSPACE; or the name of a constant that is an array
 Extent = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Operand:
-    """What a plan may know of an array: its shape, its type, and how its address is aligned (address modulo at least 16)."""
-
-    shape: tuple[int, ...]
-    dtype: str = "float32"
-    address: int = 0
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
-
-    def fits(self, width: int) -> bool:
-        """Whether `width` numbers starting at this array's first can be loaded at once."""
-        return self.address % (width * ITEM_BYTES[self.dtype]) == 0
 
 
 @dataclass(frozen=True)
@@ -111,7 +90,7 @@ Step = Launch | Gemm
 
 @dataclass(frozen=True)
 class Plan:
-    """What carries out an instruction, in order; `workspace`: the bytes that pointers to WORKSPACE need, free again afterwards."""
+    """What carries out an instruction, in order; `workspace`: the bytes that pointers into it need, free again afterwards."""
 
     steps: tuple[Step, ...]
     workspace: int = 0
@@ -149,10 +128,8 @@ def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], w
     workspace: bytes that it should not exceed; a plan that cannot do with so little needs as little as it can.
     """
     load_plans()
-    given = {key: value for key, value in constants.items() if key not in CPU_ONLY}
-    if "workspace" in PARAMETERS[name]:
-        given["workspace"] = workspace
-    return CUDA_KERNELS[name](*operands, **given)
+    limit = {"workspace": workspace} if "workspace" in PARAMETERS[name] else {}
+    return CUDA_KERNELS[name](*operands, **constants, **limit)
 
 
 @cache

@@ -19,9 +19,11 @@ from netdef import NetdefError
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels import cpu as kernels
 from runtime.kernels.cpu.cached import cached
-from runtime.kernels.cpu.registry import CPU_KERNELS, Kernel
+from runtime.kernels.cpu.registry import CPU_KERNELS, Launch
 from runtime.kernels.cpu.stale import digest, drop_stale
+from runtime.kernels.operand import Operand, Workspace
 from runtime.kernels.rooms import OPS, load_rooms
+from runtime.machine.cpu.needs import SEND, planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
 from runtime.machine.device import Step
 
@@ -113,6 +115,7 @@ class CpuDevice:
         self._peers = peers or Peers()
         self._queues: dict[str, HostQueue] = {}
         self._scratch: list[np.ndarray] = []
+        self._workspace = np.empty(0, np.uint8)
         self._bound: set[str] = set()
 
     @property
@@ -149,54 +152,72 @@ class CpuDevice:
         """The system gives what it has, and swaps."""
 
     def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
-        """Every worker's scratch."""
-        steps = (step for program in programs for step in program.instructions if step.device in shares)
-        return 4 * self.threads * max((step.scratch for step in steps), default=0)
+        """Every worker's scratch, and the workspace."""
+        return workspace_bytes(programs, shares, self.threads)
 
     def array(self, memory: np.ndarray, offset: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         """The array at a byte offset of `memory`."""
         size = prod(shape) * np.dtype(dtype).itemsize
         return memory[offset : offset + size].view(dtype).reshape(shape)
 
-    def reserve_scratch(self, floats: int) -> None:
-        """Make every worker's private memory at least this large."""
-        if not self._scratch or self._scratch[0].size < floats:
-            self._scratch = [self.allocate(4 * max(floats, 16)).view(np.float32) for _ in range(self.threads)]
+    def reserve(self, scratch: int, workspace: int) -> None:
+        """Make every worker's private memory (in floats), and the workspace (in bytes), at least this large."""
+        if not self._scratch or self._scratch[0].size < scratch:
+            self._scratch = [self.allocate(4 * max(scratch, 16)).view(np.float32) for _ in range(self.threads)]
+        if self._workspace.size < workspace:
+            self._workspace = self.allocate(workspace)
 
     @property
     def scratch_bytes(self) -> int:
         return sum(scratch.nbytes for scratch in self._scratch)
 
     def bind(self, step: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> Step:
-        """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
+        """Make an instruction ready to run: planned now, its kernels, arrays and constants looked up once."""
         given = [arrays(buffer) for buffer in step.buffers]
-        if step.kernel == "send":
+        if step.kernel == SEND:
             source, target = given
             return lambda: np.copyto(target, source)
-        kernel = CPU_KERNELS[step.kernel]
-        self._bound.add(step.kernel)
-        names = [name for name in kernel.parameters if name != "scratch"]
-        missing = [name for name in names[len(given) :] if name not in step.constants]
-        unknown = [name for name in step.constants if name not in names[len(given) :]]
-        if missing or unknown:
-            raise TypeError(f"{step.kernel} in layer {step.layer}: constants missing {missing}, unknown {unknown}")
-        arguments = [*given, *(step.constants[name] for name in names[len(given) :])]
-        items = kernel.items(*arguments)
-        return self._launcher(kernel, step, arguments, items)
+        made = planned(step)
+        self.reserve(max(launch.scratch for launch in made.launches), made.workspace)
+        launches = [self._launcher(launch, given) for launch in made.launches]
+        if len(launches) == 1:
+            return launches[0]
 
-    def _launcher(self, kernel: Kernel, step: Instruction, arguments: list[Any], items: int) -> Step:
-        function, run = kernel.function, self.workers.run
-        if not kernel.wants_scratch:
-            fixed = tuple(arguments)
+        def run() -> None:
+            for launch in launches:
+                launch()
+
+        return run
+
+    def _launcher(self, launch: Launch, given: Sequence[np.ndarray]) -> Step:
+        function, items, run = launch.kernel.function, launch.items, self.workers.run
+        self._bound.add(launch.kernel.name)
+        constants = tuple(launch.constants.values())
+        in_workspace = any(isinstance(operand.pointer, Workspace) for operand in launch.arrays)
+
+        def arrays() -> tuple[np.ndarray, ...]:
+            return tuple(self._array(operand, given) for operand in launch.arrays)
+
+        if launch.kernel.scratch is None and not in_workspace:
+            fixed = (*arrays(), *constants)
             return lambda: run(lambda _, begin, end: function(begin, end, *fixed), items)
-        self.reserve_scratch(step.scratch)
-        place = kernel.parameters.index("scratch")
 
-        def work(worker: int, begin: int, end: int) -> None:
-            scratch = self._scratch[worker][: step.scratch]
-            function(begin, end, *arguments[:place], scratch, *arguments[place:])
+        def launched() -> None:
+            here = arrays()  # looked up now: a larger workspace may have taken the place of the one of then
 
-        return lambda: run(work, items)
+            def work(worker: int, begin: int, end: int) -> None:
+                scratch = (self._scratch[worker][: launch.scratch],) if launch.kernel.scratch else ()
+                function(begin, end, *here, *scratch, *constants)
+
+            run(work, items)
+
+        return launched
+
+    def _array(self, operand: Operand, given: Sequence[np.ndarray]) -> np.ndarray:
+        if isinstance(operand.pointer, Workspace):
+            return self.array(self._workspace, operand.pointer.offset, operand.shape, operand.dtype)
+        assert isinstance(operand.pointer, int)
+        return given[operand.pointer]
 
     @property
     def kernels_known(self) -> bool:

@@ -17,7 +17,8 @@ from netdef import NetdefError
 from netdef.language.units import binary
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cuda.options import CudaOptions
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Operand, load_plans, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, load_plans, plan
+from runtime.kernels.operand import Operand
 from runtime.machine.cuda import needs as cuda_needs
 from runtime.machine.cuda.cards import find_card, first_line, load_cupy
 from runtime.machine.cuda.gemm import Cublas, load_library, workspace_of

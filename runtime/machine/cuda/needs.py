@@ -5,7 +5,8 @@ from __future__ import annotations
 from netdef import NetdefError
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.cuda.options import MB, CudaOptions
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Operand, Plan, load_plans, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, load_plans, plan
+from runtime.kernels.operand import operands_of
 from runtime.machine.cuda.steps import named, runs_on_host
 from runtime.machine.cuda.transfers import ROUNDS, SMALL
 
@@ -56,5 +57,4 @@ def _planned(program: Program, index: int) -> list[Instruction]:
 
 
 def _plan(step: Instruction, limit: int) -> Plan:
-    operands = [Operand(buffer.shape, buffer.dtype, buffer.byte_offset) for buffer in step.buffers]
-    return plan(step.kernel, operands, step.constants, limit)
+    return plan(step.kernel, operands_of(step), step.constants, limit)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.ir.program import Instruction
-from runtime.kernels.cuda.registry import CUDA_KERNELS, WORKSPACE, Launch, Matrix, Plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Matrix, Plan
+from runtime.kernels.operand import Pointer, Workspace
 from runtime.machine.cuda.gemm import Cublas
 from runtime.machine.cuda.kernels import Kernels
 
@@ -31,9 +32,9 @@ class CudaStep:
     def resolve(self, kernels: Kernels, cublas: Cublas, workspace: Any) -> None:
         """Look up the kernels, and where everything lies."""
 
-        def array(pointer: int | str) -> Any:
-            if pointer == WORKSPACE:
-                return workspace
+        def array(pointer: Pointer) -> Any:
+            if isinstance(pointer, Workspace):
+                return workspace[pointer.offset :]
             return self.arrays[pointer] if isinstance(pointer, int) else self.constants[pointer]
 
         def address(matrix: Matrix) -> int:
@@ -83,4 +84,4 @@ def runs_on_host(step: Instruction) -> bool:
 def named(planned: Plan) -> set[str]:
     """The constants that a plan's launches take as arrays."""
     pointers = {p for step in planned.steps if isinstance(step, Launch) for p in step.pointers}
-    return {p for p in pointers if isinstance(p, str) and p != WORKSPACE}
+    return {p for p in pointers if isinstance(p, str)}

@@ -16,9 +16,9 @@ from runtime.ops.softmax.cpu import RUN, runs
 IGNORED = np.float32(-1)
 
 
-@kernel(items=lambda scores, labels, hits, top_k, ignore: runs(scores))
+@kernel(items=lambda scores, *_: runs(scores), scratch=lambda *_: 2 * RUN)
 @njit(**JIT)
-def accuracy_hits(begin, end, scores, labels, hits, top_k, ignore, scratch):
+def accuracy_hits(begin, end, scores, labels, hits, scratch, top_k, ignore):
     """hits (one a label) = 1 if fewer than top_k other scores reach the label's own, else 0; -1 for an ignored label.
 
     Scores that are equal count against the label, so that a net that says nothing is not called right.  Scratch: 2 RUN.

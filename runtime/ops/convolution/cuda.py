@@ -17,16 +17,23 @@ from math import prod
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
-from runtime.kernels.cuda.registry import WORKSPACE, Gemm, Launch, Matrix, Operand, Plan, Step, plans
+from runtime.kernels.cuda.registry import Gemm, Launch, Matrix, Plan, Step, plans
+from runtime.kernels.operand import Operand, Pointer, Workspace
+from runtime.ops.convolution.geometry import Geometry, Pair
 
 FILE = "convolution.cu"
 WARP, MOST_THREADS = 32, 512  # in a block that sums up
+ALIGNMENT = 256  # bytes, of what follows something else in the workspace
 FEW_GROUPS = 4  # whose products of long rows are asked for one by one
-Pair = tuple[int, int]
 
 
 class Windows:
     """A convolution's extents: those of its input x (C, H, W, N) and its output y (O, OH, OW, N), and its window.
+
+    Parameters
+    ----------
+    limit: bytes that its matrices should not exceed; they hold one output row at least.
+    offset: where in the workspace they begin.
 
     Attributes
     ----------
@@ -36,16 +43,17 @@ class Windows:
     workspace: bytes of the largest chunk's matrices.
     """
 
-    def __init__(self, x: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int, workspace: int):
+    def __init__(self, x: Operand, y: Operand, geometry: Geometry, limit: int, offset: int = 0):
         self.C, self.H, self.W, self.N = x.shape
         self.O, self.OH, self.OW, _ = y.shape
-        self.kernel, self.stride, self.pad, self.dilation, self.group = kernel, stride, pad, dilation, group
+        self.kernel, self.stride, self.pad, self.dilation, self.group = kernel, stride, pad, _, group = geometry
+        self.matrices = Workspace(offset)
         self.pointwise = (kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))
         self.rows = self.C // group * kernel[0] * kernel[1]
         self.columns = self.OW * self.N
         elements(self.OH, self.columns)  # cuBLAS counts them in an int
         row_bytes = 4 * group * self.rows * self.columns
-        count = 1 if self.pointwise else -(-self.OH // max(1, workspace // row_bytes))
+        count = 1 if self.pointwise else -(-self.OH // max(1, limit // row_bytes))
         most = -(-self.OH // count)
         self.chunks = [(first, min(first + most, self.OH)) for first in range(0, self.OH, most)]
         self.workspace = 0 if self.pointwise else row_bytes * most
@@ -53,14 +61,14 @@ class Windows:
     def col(self, x: int, chunk: Pair, transposed: bool = False) -> Matrix:
         """Each group's windows of a chunk: in the workspace, or the n-th array itself where they need no copy."""
         columns = self.columns * (chunk[1] - chunk[0])
-        return Matrix(x if self.pointwise else WORKSPACE, 0, columns, self.rows * columns, transposed)
+        return Matrix(x if self.pointwise else self.matrices, 0, columns, self.rows * columns, transposed)
 
     def outputs(self, y: int, chunk: Pair) -> Matrix:
         """Each group's part of the n-th array, shaped like y, in a chunk."""
         leading = self.OH * self.columns
         return Matrix(y, chunk[0] * self.columns, leading, self.O // self.group * leading)
 
-    def weights(self, w: int, transposed: bool = False) -> Matrix:
+    def weights(self, w: Pointer, transposed: bool = False) -> Matrix:
         return Matrix(w, 0, self.rows, self.O // self.group * self.rows, transposed)
 
     def function(self, function: str, wide: int) -> str:
@@ -76,7 +84,7 @@ class Windows:
         grid = (blocks(elements(positions, packs)), rows(self.C), 1)
         seen = prod(len(set(inside)) for inside in self.inside(chunk))
         work = 4 * self.C * self.N * (seen + prod(self.kernel) * positions), 0
-        yield Launch(FILE, self.function("im2col", wide), grid, (THREADS, 1, 1), (x, WORKSPACE), ints(*scalars), work)
+        yield Launch(FILE, self.function("im2col", wide), grid, (THREADS, 1, 1), (x, self.matrices), ints(*scalars), work)
 
     def inside(self, chunk: Pair) -> tuple[list[int], list[int]]:
         """The rows, and the columns, of x that the windows of a chunk see, each as often as windows see it."""
@@ -109,23 +117,25 @@ class Windows:
         grid = (blocks(elements(size, packs)), rows(self.C), 1)
         parts = prod(len(inside) for inside in self.inside(chunk))
         work = 4 * self.C * self.N * (parts + (fresh - begin + end - begin) * self.W), self.C * self.N * parts
-        yield Launch(FILE, self.function("col2im", wide), grid, (THREADS, 1, 1), (WORKSPACE, dx), ints(*scalars), work)
+        yield Launch(FILE, self.function("col2im", wide), grid, (THREADS, 1, 1), (self.matrices, dx), ints(*scalars), work)
 
 
 @plans
 def conv2d(
-    x: Operand, w: Operand, b: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int,
-    has_bias: bool, relu: bool, slope: float, workspace: int,
-) -> Plan:  # fmt: skip
-    windows = Windows(x, y, kernel, stride, pad, dilation, group, workspace)
-    steps: list[Step] = []
+    x: Operand, w: Operand, b: Operand, y: Operand, has_bias: bool, relu: bool, slope: float, workspace: int, **geometry: Pair | int
+) -> Plan:
+    windows = Windows(x, y, Geometry(**geometry), workspace)  # type: ignore[arg-type]
+    rows = Operand((1, windows.O, windows.OH * windows.columns), address=y.address)
+    return Plan((*products(windows, x, 0, 1, 3), *bias_relu(rows, 2, 3, has_bias, relu, slope)), windows.workspace)
+
+
+def products(windows: Windows, operand: Operand, x: int, w: Pointer, y: int) -> Iterator[Step]:
+    """The n-th array y = w . col(x), chunk by chunk; `operand` is x."""
     for chunk in windows.chunks:
-        steps += windows.im2col(x, 0, chunk)
+        yield from windows.im2col(operand, x, chunk)
         n = windows.columns * (chunk[1] - chunk[0])
-        product = windows.weights(1), windows.col(0, chunk), windows.outputs(3, chunk)
-        steps.append(Gemm(windows.O // group, n, windows.rows, *product, batch=group))
-    steps += bias_relu(Operand((1, windows.O, windows.OH * windows.columns), address=y.address), 2, 3, has_bias, relu, slope)
-    return Plan(tuple(steps), windows.workspace)
+        factors = windows.weights(w), windows.col(x, chunk), windows.outputs(y, chunk)
+        yield Gemm(windows.O // windows.group, n, windows.rows, *factors, batch=windows.group)
 
 
 def bias_relu(y: Operand, bias: int, array: int, has_bias: bool, relu: bool, slope: float) -> Iterator[Launch]:
@@ -141,10 +151,9 @@ def bias_relu(y: Operand, bias: int, array: int, has_bias: bool, relu: bool, slo
 
 
 @plans
-def conv2d_weight_gradient(
-    x: Operand, dy: Operand, dw: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int, workspace: int
-) -> Plan:
-    windows = Windows(x, dy, kernel, stride, pad, dilation, group, workspace)
+def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, workspace: int, **constants: Pair | int) -> Plan:
+    geometry = Geometry(**constants)  # type: ignore[arg-type]
+    windows, group = Windows(x, dy, geometry, workspace), geometry.group
     steps: list[Step] = []
     for chunk in windows.chunks:
         steps += windows.im2col(x, 0, chunk)
@@ -169,10 +178,13 @@ def one_by_one(gemm: Gemm) -> Iterator[Gemm]:
 
 
 @plans
-def conv2d_input_gradient(
-    dy: Operand, w: Operand, dx: Operand, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int, workspace: int
-) -> Plan:
-    windows = Windows(dx, dy, kernel, stride, pad, dilation, group, workspace)
+def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, workspace: int, **constants: Pair | int) -> Plan:
+    geometry = Geometry(**constants)  # type: ignore[arg-type]
+    group, per_group = geometry.group, w.shape[1]
+    # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
+    windows = Windows(dx, dy, geometry, workspace)
+    if geometry.stride == (1, 1) and w.shape[0] // group < 2 * per_group and not windows.pointwise:
+        return as_convolution(dy, w, dx, geometry, workspace)
     steps: list[Step] = []
     for chunk in windows.chunks:
         n = windows.columns * (chunk[1] - chunk[0])
@@ -182,11 +194,21 @@ def conv2d_input_gradient(
     return Plan(tuple(steps), windows.workspace)
 
 
-@plans
-def flip_weights(w: Operand, flipped: Operand, group: int) -> Launch:
+def as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, limit: int) -> Plan:
+    """Of windows that move by 1: dx as the convolution of dy with flipped weights, which lie first in the workspace."""
+    flipped = Workspace()
+    height, width = (d * (k - 1) - p for d, k, p in zip(geometry.dilation, geometry.kernel, geometry.pad, strict=True))
+    offset = -(-w.bytes // ALIGNMENT) * ALIGNMENT
+    windows = Windows(dy, dx, geometry._replace(pad=(height, width)), max(0, limit - offset), offset)
+    return Plan((flip_weights(w, flipped, geometry.group), *products(windows, dy, 0, flipped, 2)), offset + windows.workspace)
+
+
+def flip_weights(w: Operand, flipped: Pointer, group: int) -> Launch:
+    """Weights of a plan's array 1 with inputs and outputs of each group exchanged and both axes of the window reversed."""
     O, per_group, kh, kw = w.shape
     scalars = ints(per_group, O // group, elements(w.size))
-    return Launch(FILE, name("flip_weights", kh, kw), (blocks(w.size), 1, 1), (THREADS, 1, 1), (0, 1), scalars)
+    work = 8 * w.size, 0
+    return Launch(FILE, name("flip_weights", kh, kw), (blocks(w.size), 1, 1), (THREADS, 1, 1), (1, flipped), scalars, work)
 
 
 @plans

@@ -18,25 +18,24 @@ and rounding is of the size of the direct sum's: 0.6 to 1.6 times as much in Ale
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.bias_relu import bias_relu_row
 from runtime.kernels.cpu.jit import JIT
-from runtime.ops.convolution.product_cuts import product_cuts
+from runtime.kernels.cpu.registry import kernel as register
+from runtime.ops.convolution.geometry import Geometry, Pair
 
 HALF = np.float32(0.5)
 TERMS = 16  # of a tile
 TERM_OF = {3: (0, 1, 2, 3), 5: (0, 1, 2, 3, 0, 1, 3)}  # along an axis of so many weights: which term each pair adds to
 LEAST = 16  # channels and images; with fewer the transforms cost more than the products save
-Pair = tuple[int, int]
 
 
-def pays(geometry: Any, channels: int, N: int) -> bool:
+def pays(geometry: Geometry, channels: int, N: int) -> bool:
     """Whether a convolution of so many channels in a group and images is faster this way."""
-    window = set(geometry["kernel"]) <= set(TERM_OF) and geometry["stride"] == geometry["dilation"] == (1, 1)
+    window = set(geometry.kernel) <= set(TERM_OF) and geometry.stride == geometry.dilation == (1, 1)
     return window and channels >= LEAST and N >= LEAST
 
 
@@ -72,7 +71,7 @@ def order_of(kernel: Pair) -> tuple[np.ndarray, np.ndarray, tuple[slice, ...]]:
 
 
 def winograd_scratch(O: int, C: int, kernel: Pair, width: int, run: int, N: int) -> int:
-    """Floats that `winograd_conv2d` needs for O outputs and C channels of a group; width: of the output."""
+    """Floats that `conv2d_winograd` needs for O outputs and C channels of a group; width: of the output."""
     pairs = len(TERM_OF[kernel[0]]) * len(TERM_OF[kernel[1]])
     return pairs * C * (O + run * N) + TERMS * O * run * N + rows_size(kernel, width, N)
 
@@ -82,9 +81,17 @@ def rows_size(kernel: Pair, width: int, N: int) -> int:
     return 8 * (2 * -(-width // 2) + kernel[1] - 1) * N
 
 
-def winograd_conv2d(begin, end, x, w, b, y, scratch, kernel, pad, group, run, parts, has_bias, relu, slope):
-    """What `conv2d` computes.  Item: a run of tiles in a group."""
+def _scratch(x, w, b, y, geometry, epilogue, run):
+    return winograd_scratch(w.shape[0] // geometry.group, w.shape[1], geometry.kernel, y.shape[2], run, x.shape[3])
+
+
+@register(
+    items=lambda x, w, b, y, geometry, epilogue, run: geometry.group * -(-tiles_of(*y.shape[1:3]) // run), scratch=_scratch
+)
+def conv2d_winograd(begin, end, x, w, b, y, scratch, geometry, epilogue, run):
+    """What `conv2d_direct` computes.  Item: a run of tiles in a group."""
     (C, _, _, N), (O, OH, OW, _) = x.shape, y.shape
+    kernel, _, pad, _, group = geometry
     M, channels, tiles = O // group, C // group, tiles_of(OH, OW)
     runs = -(-tiles // run)
     places, spans, terms = order_of(kernel)
@@ -104,10 +111,8 @@ def winograd_conv2d(begin, end, x, w, b, y, scratch, kernel, pad, group, run, pa
         transform_inputs(x[g * channels : (g + 1) * channels], inputs, rows.reshape(8, -1), pad, places, tile0, tile1, -(-OW // 2))
         for term, product in zip(terms, result, strict=True):
             left = weights[term.start * M * channels : term.stop * M * channels].reshape(M, -1)
-            right = inputs[term].reshape(-1, columns)
-            for cut in product_cuts(M, len(right), columns, parts):
-                np.matmul(left[cut], right, out=product[cut])
-        transform_results(result, y[outputs], rows, tile0, tile1, b[outputs] if has_bias else weights, has_bias, relu, slope)
+            np.matmul(left, inputs[term].reshape(-1, columns), out=product)
+        transform_results(result, y[outputs], rows, tile0, tile1, b[outputs] if epilogue.has_bias else weights, epilogue)
 
 
 @njit(**JIT)
@@ -227,13 +232,13 @@ def three(x3, x4, x5, out4, out5, out6, n):
 
 
 @njit(**JIT)
-def transform_results(result, y, rows, tile0, tile1, bias, has_bias, relu, slope):
+def transform_results(result, y, rows, tile0, tile1, bias, epilogue):
     """y (O, OH, OW, N) from the terms (16, O, tiles * N) of the tiles [tile0, tile1), plus bias (O,), then ReLU if asked."""
     O, OH, OW, N = y.shape
     tile_columns = (OW + 1) // 2
     sums = rows[: 8 * N].reshape(2, 4, N)
     for o in range(O):
-        b = bias[o] if has_bias else np.float32(0)
+        b = bias[o] if epilogue.has_bias else np.float32(0)
         for tile in range(tile0, tile1):
             top, left, at = tile // tile_columns * 2, tile % tile_columns * 2, (tile - tile0) * N
             for j in range(4):
@@ -248,9 +253,9 @@ def transform_results(result, y, rows, tile0, tile1, bias, has_bias, relu, slope
                 out = y[o, top + i, left]
                 for n in range(N):
                     out[n] = p[n] + (q[n] + r[n])
-                bias_relu_row(out, b, relu, slope)
+                bias_relu_row(out, b, epilogue.relu, epilogue.slope)
                 if left + 1 < OW:
                     out = y[o, top + i, left + 1]
                     for n in range(N):
                         out[n] = (q[n] - r[n]) - s[n]
-                    bias_relu_row(out, b, relu, slope)
+                    bias_relu_row(out, b, epilogue.relu, epilogue.slope)

@@ -12,22 +12,21 @@ where s is the sum over tiles and batch of dm times the pair's inputs: along bot
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
-from netdef.graph.cuts import even_cuts
 from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.registry import kernel
+from runtime.ops.convolution.geometry import Geometry
 from runtime.ops.convolution.winograd import HALF, TERMS, order_of, pays, rows_size, tiles_of, transform_inputs
 
 KERNEL = (3, 3)
 CHANNELS = 64  # of one item: each item spreads the gradients anew, and several keep several workers busy
 
 
-def gradient_pays(geometry: Any, channels: int, N: int) -> bool:
+def gradient_pays(geometry: Geometry, channels: int, N: int) -> bool:
     """Whether the weight gradient of so many channels in a group and images is faster by tiles."""
-    return geometry["kernel"] == KERNEL and channels >= CHANNELS and pays(geometry, channels, N)
+    return geometry.kernel == KERNEL and channels >= CHANNELS and pays(geometry, channels, N)
 
 
 def channel_block(channels: int) -> int:
@@ -36,29 +35,35 @@ def channel_block(channels: int) -> int:
 
 
 def gradient_scratch(M: int, block: int, width: int, run: int, N: int) -> int:
-    """Floats that `winograd_weight_gradient` needs for parts of M outputs; width: of the output."""
+    """Floats that `conv2d_weight_gradient_winograd` needs for M outputs of a group; width: of the output."""
     return TERMS * (2 * M * block + (M + block) * run * N) + rows_size(KERNEL, width, N)
 
 
-def winograd_weight_gradient(begin, end, x, dy, dw, scratch, pad, group, run, block, parts):
-    """What `conv2d_weight_gradient` computes.  Item: a block of channels and one of the parts of a group's outputs."""
+def _scratch(x, dy, dw, geometry, run, block):
+    return gradient_scratch(dw.shape[0] // geometry.group, block, dy.shape[2], run, x.shape[3])
+
+
+@kernel(items=lambda x, dy, dw, geometry, run, block: geometry.group * -(-dw.shape[1] // block), scratch=_scratch)
+def conv2d_weight_gradient_winograd(begin, end, x, dy, dw, scratch, geometry, run, block):
+    """What `conv2d_weight_gradient_direct` computes.  Item: a block of a group's channels."""
     (C, _, _, N), (O, OH, OW, _) = x.shape, dy.shape
+    group, pad = geometry.group, geometry.pad
     channels, M, tiles = C // group, O // group, tiles_of(OH, OW)
-    cuts, blocks, places = even_cuts(M, parts), -(-channels // block), order_of(KERNEL)[0]
+    blocks, places = -(-channels // block), order_of(KERNEL)[0]
     scratch, rows = np.split(scratch, [scratch.size - rows_size(KERNEL, OW, N)])
     rows = rows.reshape(8, -1)
     for item in range(begin, end):
-        g, part, c0 = item // (parts * blocks), item // blocks % parts, item % blocks * block
-        c1, (first, last) = min(c0 + block, channels), cuts[part]
-        height, width = last - first, c1 - c0
-        size = TERMS * height * width
-        total, more = (scratch[i * size : (i + 1) * size].reshape(TERMS, height, width) for i in range(2))
-        space, outputs = scratch[2 * size :], slice(g * M + first, g * M + last)
+        g, c0 = item // blocks, item % blocks * block
+        c1 = min(c0 + block, channels)
+        width, outputs = c1 - c0, slice(g * M, (g + 1) * M)
+        size = TERMS * M * width
+        total, more = (scratch[i * size : (i + 1) * size].reshape(TERMS, M, width) for i in range(2))
+        space = scratch[2 * size :]
         for tile0 in range(0, tiles, run):
             tile1 = min(tile0 + run, tiles)
             columns = (tile1 - tile0) * N
             inputs = space[: TERMS * width * columns].reshape(TERMS, width, columns)
-            spread = space[inputs.size : inputs.size + TERMS * height * columns].reshape(TERMS, height, columns)
+            spread = space[inputs.size : inputs.size + TERMS * M * columns].reshape(TERMS, M, columns)
             transform_inputs(x[g * channels + c0 : g * channels + c1], inputs, rows, pad, places, tile0, tile1, -(-OW // 2))
             spread_gradients(dy[outputs], spread, rows, tile0, tile1)
             np.matmul(spread, inputs.transpose(0, 2, 1), out=more if tile0 else total)

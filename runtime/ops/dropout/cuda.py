@@ -6,7 +6,8 @@ import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, blocks, name
 from runtime.kernels.cuda.grids import width as packs
-from runtime.kernels.cuda.registry import Launch, Operand, plans
+from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.operand import Operand
 
 FILE = "dropout.cu"
 PER_THREAD = 4  # elements: the words that Philox makes at once

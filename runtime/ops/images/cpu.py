@@ -11,15 +11,13 @@ from runtime.kernels.cpu.registry import kernel
 GROUP = 32  # images turned at a time: their rows stay in the first-level cache whatever the batch size
 
 
-def scratch_floats(width: int) -> int:
-    """Scratch that `image_transform` needs for a top of that width."""
-    return width * GROUP
-
-
-@kernel(items=lambda images, offsets, mirrors, top, mean, scale: top.shape[1])
+@kernel(
+    items=lambda images, offsets, mirrors, top, mean, scale: top.shape[1],
+    scratch=lambda images, offsets, mirrors, top, *_: top.shape[2] * GROUP,
+)
 @njit(**JIT)
 def image_transform(
-    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, top: Any, mean: Any, scale: float, scratch: Any
+    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, top: Any, scratch: Any, mean: Any, scale: float
 ) -> None:
     """top (C, H, W, N) from images uint8 (N, h, w, C); a row of the top is an item.
 
@@ -32,10 +30,13 @@ def image_transform(
     transform(begin, end, images, offsets, mirrors, None, top, mean, scale, scratch)
 
 
-@kernel(items=lambda images, offsets, mirrors, shifts, top, mean, scale: top.shape[1])
+@kernel(
+    items=lambda images, offsets, mirrors, shifts, top, mean, scale: top.shape[1],
+    scratch=lambda images, offsets, mirrors, shifts, top, *_: top.shape[2] * GROUP,
+)
 @njit(**JIT)
 def image_transform_shifted(
-    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, mean: Any, scale: float, scratch: Any
+    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, scratch: Any, mean: Any, scale: float
 ) -> None:
     """The same with each channel's pixels shifted by the image's own shifts, float32 (N, C): (pixel - mean + shift) * scale."""
     transform(begin, end, images, offsets, mirrors, shifts, top, mean, scale, scratch)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.cuda.grids import blocks, ints, name, rows, width
-from runtime.kernels.cuda.registry import Launch, Operand, Pointer, plans
+from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.operand import Operand, Pointer
 
 TILE, ROWS = 32, 8  # image_transform.cu's
 

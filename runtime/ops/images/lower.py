@@ -7,7 +7,6 @@ import numpy as np
 from netdef.layers.data import ImageData
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
-from runtime.ops.images.cpu import scratch_floats
 from runtime.ops.registry import lowers
 
 
@@ -27,7 +26,7 @@ def _images(layer: ImageData, build: Builder, index: int) -> dict[str, Buffer]:
     from runtime.data.settings import image_size, mean_of  # loads Pillow: not for nets without images
 
     top = build.top(layer, index)
-    channels, _, width, batch = top.shape
+    channels, batch = top.shape[0], top.shape[-1]
     size = image_size(layer)
     fields = {
         "images": build.host_input(layer, "images", (batch, *size, channels), "uint8"),
@@ -42,6 +41,5 @@ def _images(layer: ImageData, build: Builder, index: int) -> dict[str, Buffer]:
         out=top,
         mean=mean_of(layer),
         scale=np.float32(layer.message.transform_param.scale),
-        scratch=scratch_floats(width),
     )
     return fields

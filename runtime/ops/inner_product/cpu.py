@@ -5,58 +5,60 @@ A: axes before the inner ones (1 for Caffe's usual axis 1), K inputs, O outputs,
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
-from netdef.graph.cuts import even_cuts
-from runtime.kernels.cpu.bias_relu import bias_relu_rows
-from runtime.kernels.cpu.registry import kernel
+from runtime.kernels.cpu.bias_relu import Epilogue, bias_relu_rows
+from runtime.kernels.cpu.registry import Launch, kernel, launch, plans
+from runtime.kernels.operand import Operand
 
 ROWS = 512  # rows of the result in one item: large enough for BLAS, small enough for several workers
 
 
-@cache
-def _blocks(rows: int, parts: int = 1) -> tuple[slice, ...]:
-    """The rows of each item; none has rows of two of the parts."""
-    cuts = even_cuts(rows, parts)
-    return tuple(slice(first, min(first + ROWS, end)) for begin, end in cuts for first in range(begin, end, ROWS))
-
-
-def _block(item: int, rows: int, parts: int = 1) -> tuple[int, slice]:
+def _block(item: int, rows: int) -> tuple[int, slice]:
     """Which matrix an item belongs to, and which of its rows it computes."""
-    blocks = _blocks(rows, parts)
-    return item // len(blocks), blocks[item % len(blocks)]
+    matrix, block = divmod(item, _blocks(rows))
+    return matrix, slice(block * ROWS, min((block + 1) * ROWS, rows))
 
 
-@kernel(items=lambda x, w, b, y, transpose, parts, has_bias, relu, slope: y.shape[0] * len(_blocks(y.shape[1], parts)))
-def inner_product(begin, end, x, w, b, y, transpose, parts, has_bias, relu, slope):
-    """y (A, O, N) = w (O, K) . x (A, K, N) + b (O,), then ReLU if asked.  transpose: w is stored (K, O).  Item: ROWS outputs.
+def _blocks(rows: int) -> int:
+    return -(-rows // ROWS)
 
-    parts: of the outputs, each in items of its own, as on a device of its own.
-    """
+
+@plans
+def inner_product(
+    x: Operand, w: Operand, b: Operand, y: Operand, transpose: bool, has_bias: bool, relu: bool, slope: float
+) -> Launch:
+    return launch("inner_product_rows", x, w, b, y, transpose=transpose, epilogue=Epilogue(has_bias, relu, float(slope)))
+
+
+@kernel(items=lambda x, w, b, y, transpose, epilogue: y.shape[0] * _blocks(y.shape[1]))
+def inner_product_rows(begin, end, x, w, b, y, transpose, epilogue):
+    """y (A, O, N) = w (O, K) . x (A, K, N) + b (O,), then ReLU if asked.  transpose: w is stored (K, O).  Item: ROWS outputs."""
     weights = w.T if transpose else w
     for item in range(begin, end):
-        a, rows = _block(item, y.shape[1], parts)
+        a, rows = _block(item, y.shape[1])
         np.matmul(weights[rows], x[a], out=y[a, rows])
-        if has_bias or relu:
-            bias_relu_rows(y[a, rows], b[rows] if has_bias else y[a, 0], has_bias, relu, slope)
+        if epilogue.has_bias or epilogue.relu:
+            bias_relu_rows(y[a, rows], b[rows] if epilogue.has_bias else y[a, 0], epilogue)
 
 
-@kernel(items=lambda x, dy, dw, transpose, parts: len(_blocks(dw.shape[0], parts)))
-def inner_product_weight_gradient(begin, end, x, dy, dw, scratch, transpose, parts):
+@kernel(
+    items=lambda x, dy, dw, transpose: _blocks(dw.shape[0]),
+    scratch=lambda x, dy, dw, transpose: min(ROWS, dw.shape[0]) * dw.shape[1] if x.shape[0] > 1 else 0,
+)
+def inner_product_weight_gradient(begin, end, x, dy, dw, scratch, transpose):
     """dw (O, K) = the sum over A of dy (A, O, N) . x (A, K, N)^T, or its transpose.  Item: ROWS rows of dw."""
     left, right = (x, dy) if transpose else (dy, x)
     for item in range(begin, end):
-        _, rows = _block(item, dw.shape[0], parts)
+        _, rows = _block(item, dw.shape[0])
         np.matmul(left[0, rows], right[0].T, out=dw[rows])
-        part = scratch[: dw[rows].size].reshape(dw[rows].shape) if len(x) > 1 else dw[rows]
         for a in range(1, len(x)):
-            np.matmul(left[a, rows], right[a].T, out=part)
-            dw[rows] += part
+            more = scratch[: dw[rows].size].reshape(dw[rows].shape)
+            np.matmul(left[a, rows], right[a].T, out=more)
+            dw[rows] += more
 
 
-@kernel(items=lambda dy, w, dx, transpose: dx.shape[0] * len(_blocks(dx.shape[1])))
+@kernel(items=lambda dy, w, dx, transpose: dx.shape[0] * _blocks(dx.shape[1]))
 def inner_product_input_gradient(begin, end, dy, w, dx, transpose):
     """dx (A, K, N) = w (O, K)^T . dy (A, O, N).  Item: ROWS rows of dx."""
     weights = w if transpose else w.T

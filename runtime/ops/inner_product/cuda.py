@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runtime.kernels.cuda.registry import Gemm, Matrix, Operand, Plan, plans
+from runtime.kernels.cuda.registry import Gemm, Matrix, Plan, plans
+from runtime.kernels.operand import Operand
 from runtime.ops.convolution.cuda import bias_relu
 
 

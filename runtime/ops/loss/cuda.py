@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, elements, ints, name, table, width
-from runtime.kernels.cuda.registry import Launch, Operand, plans
+from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.operand import Operand
 
 FILE = "loss.cu"
 

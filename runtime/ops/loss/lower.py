@@ -8,7 +8,7 @@ from netdef.layers.loss import SoftmaxWithLoss
 from runtime.ir.builder import Builder
 from runtime.ops.loss.cpu import NO_LABEL
 from runtime.ops.registry import lowers
-from runtime.ops.softmax.lower import SCRATCH, along, labels_for
+from runtime.ops.softmax.lower import along, labels_for
 
 
 @lowers(SoftmaxWithLoss, gradients=(0,))
@@ -20,7 +20,7 @@ def lower_softmax_loss(layer: SoftmaxWithLoss, build: Builder) -> None:
     ignore = NO_LABEL if layer.ignore_label is None else layer.ignore_label
     shape = layer.bottoms[0].shape
     divisors = {"FULL": labels.size, "VALID": 0, "BATCH_SIZE": prod(shape[:axis]), "NONE": 1}
-    build.forward("softmax_forward", along(scores, axis), out=probability, scratch=SCRATCH)
+    build.forward("softmax_forward", along(scores, axis), out=probability)
     build.forward(
         "softmax_loss", probability, labels, out=(build.top(layer, 0).view((1,)), normalizer),
         divisor=float(divisors[layer.normalization]), ignore=ignore,

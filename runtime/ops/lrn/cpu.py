@@ -5,10 +5,6 @@
     dx[c] = dy[c] * scale[c] ** -beta - 2 alpha beta / size * x[c] * sum(dy[j] * y[j] / scale[j] for the same j)
 
 `scale` is not kept for backward: computing it anew from x costs less than writing and reading it.
-
-With `blocks` above 1 the channels lie in that many runs (netdef.graph.cuts.even_cuts), and where a window reaches over the seam
-between two, dx[c] is made of the terms in c's own run, and to it is added what the other's terms make: to the bit what a net does
-that is cut there over as many devices, each of which has the terms of one run.  No window may reach over two seams (LRN.blocks).
 """
 
 from __future__ import annotations
@@ -17,6 +13,7 @@ import math
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 from runtime.kernels.cpu.jit import JIT
 from runtime.kernels.cpu.registry import kernel
@@ -24,7 +21,8 @@ from runtime.kernels.cpu.registry import kernel
 ROWS = 5  # rows that one pass of row_sum adds up
 
 
-def lrn_run(positions: int) -> int:
+@register_jitable
+def lrn_run(positions):
     """How many of a channel's elements (height x width x images) an item takes: long rows, yet some 16 items for the workers."""
     return min(max(positions // 256 * 16, 512), 4096)
 
@@ -48,20 +46,20 @@ def square_sum(x, low, high, start, out, zeros):
 
 
 @njit(**JIT)
-def ring_sum(ring, low, high, begin, end, out, zeros):
-    """out = sum of ring[j % len(ring)] over j in [low, high), five a pass; a row outside [begin, end) counts as zero."""
-    size, end = ring.shape[0], min(high, end)
+def ring_sum(ring, low, high, out, zeros):
+    """out = sum of ring[j % len(ring)] over j in [low, high), five a pass."""
+    size = ring.shape[0]
     i0 = low % size
     for first in range(low, high, ROWS):
         i1 = i0 + 1 if i0 + 1 < size else 0
         i2 = i1 + 1 if i1 + 1 < size else 0
         i3 = i2 + 1 if i2 + 1 < size else 0
         i4 = i3 + 1 if i3 + 1 < size else 0
-        a = ring[i0] if begin <= first < end else zeros
-        b = ring[i1] if begin <= first + 1 < end else zeros
-        c = ring[i2] if begin <= first + 2 < end else zeros
-        d = ring[i3] if begin <= first + 3 < end else zeros
-        e = ring[i4] if begin <= first + 4 < end else zeros
+        a = ring[i0]
+        b = ring[i1] if first + 1 < high else zeros
+        c = ring[i2] if first + 2 < high else zeros
+        d = ring[i3] if first + 3 < high else zeros
+        e = ring[i4] if first + 4 < high else zeros
         i0 = i4 + 1 if i4 + 1 < size else 0
         if first == low:
             for i in range(out.size):
@@ -71,28 +69,16 @@ def ring_sum(ring, low, high, begin, end, out, zeros):
                 out[i] += a[i] + b[i] + c[i] + d[i] + e[i]
 
 
+def _items(x, *_):
+    return -(-x.shape[1] // lrn_run(x.shape[1]))
+
+
+@kernel(items=_items, scratch=lambda x, *_: 2 * lrn_run(x.shape[1]))
 @njit(**JIT)
-def add_apart(factor, source, own, other, out):
-    """out += factor * source * own, and to that factor * source * other, rounded before."""
-    for i in range(out.size):
-        other[i] = factor * source[i] * other[i]
-    for i in range(out.size):
-        out[i] += factor * source[i] * own[i]
-    for i in range(out.size):
-        out[i] += other[i]
-
-
-@njit(**JIT)
-def blocks_in(g, group, blocks):
-    """How many of the blocks lie in the g-th of the groups; 1 where a block holds whole groups."""
-    return max(-(-blocks * (g + 1) // group) - -(-blocks * g // group), 1)
-
-
-@kernel(items=lambda x, y, size, alpha, beta, k, group, run: -(-x.shape[1] // run))
-@njit(**JIT)
-def lrn_forward(begin, end, x, y, size, alpha, beta, k, group, run, scratch):
+def lrn_forward(begin, end, x, y, scratch, size, alpha, beta, k, group):
     """x, y (C, positions).  An item is a run of positions; scratch: 2 runs."""
     C, positions = x.shape
+    run = lrn_run(positions)
     a, b, k0 = np.float32(alpha / size), np.float32(-beta), np.float32(k)
     half, per_group = size // 2, C // group
     for item in range(begin, end):
@@ -113,15 +99,16 @@ def lrn_forward(begin, end, x, y, size, alpha, beta, k, group, run, scratch):
                     out[i] = source[i] * (k0 + a * total[i]) ** b
 
 
-@kernel(items=lambda x, dy, dx, size, alpha, beta, k, group, blocks, run: -(-x.shape[1] // run))
+@kernel(items=_items, scratch=lambda x, dy, dx, size, *_: (size + 2) * lrn_run(x.shape[1]))
 @njit(**JIT)
-def lrn_backward(begin, end, x, dy, dx, size, alpha, beta, k, group, blocks, run, scratch):
-    """x, dy, dx (C, positions).  An item is a run of positions; scratch: size + 3 runs.
+def lrn_backward(begin, end, x, dy, dx, scratch, size, alpha, beta, k, group):
+    """x, dy, dx (C, positions).  An item is a run of positions; scratch: size + 2 runs.
 
     Goes through the channels once: `ring` holds dy * y / scale of the last `size` channels, and each channel's dx is completed
     half a window behind.
     """
     C, positions = x.shape
+    run = lrn_run(positions)
     a, b, k0 = np.float32(alpha / size), np.float32(-beta), np.float32(k)
     factor = np.float32(-2.0 * alpha * beta / size)
     half, per_group = size // 2, C // group
@@ -131,10 +118,8 @@ def lrn_backward(begin, end, x, dy, dx, size, alpha, beta, k, group, blocks, run
         total, zeros = scratch[:n], scratch[run : run + n]
         ring = scratch[2 * run : (2 + size) * run].reshape(size, run)
         zeros[:] = 0
-        other = scratch[(2 + size) * run : (2 + size) * run + n]
         for first in range(0, C, per_group):
-            last, count, block = first + per_group, blocks_in(first // per_group, group, blocks), 0
-            left = right = first  # of the block that `done` lies in
+            last = first + per_group
             for c in range(first, last + half):
                 if c < last:
                     square_sum(x, max(c - half, first), min(c + half + 1, last), start, total, zeros)
@@ -155,25 +140,15 @@ def lrn_backward(begin, end, x, dy, dx, size, alpha, beta, k, group, blocks, run
                 done = c - half
                 if done < first:
                     continue
-                low, high = max(done - half, first), min(done + half + 1, last)
-                while right <= done:
-                    block += 1
-                    left, right = right, first - (-per_group * block // count)
+                ring_sum(ring, max(done - half, first), min(done + half + 1, last), total, zeros)
                 source, out = x[done, start : start + n], dx[done, start : start + n]
-                if left <= low and high <= right:
-                    ring_sum(ring, low, high, low, high, total, zeros)
-                    for i in range(n):
-                        out[i] += factor * source[i] * total[i]
-                else:
-                    ring_sum(ring, low, high, left, right, total, zeros)
-                    begun, ended = (first, left) if low < left else (right, last)
-                    ring_sum(ring, max(low, begun - half), high, begun, ended, other, zeros)
-                    add_apart(factor, source, total, other, out)
+                for i in range(n):
+                    out[i] += factor * source[i] * total[i]
 
 
-@kernel(items=lambda x, y, scale, size, alpha, beta: x.shape[0] * x.shape[1])
+@kernel(items=lambda x, *_: x.shape[0] * x.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
 @njit(**JIT)
-def lrn_within_forward(begin, end, x, y, scale, size, alpha, beta, scratch):
+def lrn_within_forward(begin, end, x, y, scale, scratch, size, alpha, beta):
     """The window is size x size positions of one channel, the sum divided by size ** 2, k = 1 (Caffe's rules).
 
     x, y, scale (C, H, W, N).  An item is one row of one channel; scratch: 1 row.
@@ -200,9 +175,9 @@ def lrn_within_forward(begin, end, x, y, scale, size, alpha, beta, scratch):
                 out[n] = source[n] * total[n] ** b
 
 
-@kernel(items=lambda x, y, scale, dy, dx, size, alpha, beta: x.shape[0] * x.shape[1])
+@kernel(items=lambda x, *_: x.shape[0] * x.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
 @njit(**JIT)
-def lrn_within_backward(begin, end, x, y, scale, dy, dx, size, alpha, beta, scratch):
+def lrn_within_backward(begin, end, x, y, scale, dy, dx, scratch, size, alpha, beta):
     """x, y, scale, dy, dx (C, H, W, N).  An item is one row of one channel; scratch: 1 row."""
     _, H, W, N = x.shape
     factor, b, half = np.float32(-2.0 * alpha * beta / (size * size)), np.float32(-beta), size // 2

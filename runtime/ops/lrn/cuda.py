@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
-from runtime.kernels.cuda.registry import Extent, Launch, Operand, plans
+from runtime.kernels.cuda.registry import Extent, Launch, plans
+from runtime.kernels.operand import Operand
 
 FILE = "lrn.cu"
 WIDEST = 9  # the largest window held in registers
@@ -20,37 +21,35 @@ def runs_of(columns: int, group: int, per_group: int) -> int:
 
 
 def across(
-    function: str, arrays: tuple[Operand, ...], size: int, group: int, constants: tuple[bool, ...], counts: tuple[int, ...],
-    *numbers: float,
+    function: str, arrays: tuple[Operand, ...], size: int, group: int, beta: float, *numbers: float
 ) -> Launch:
-    """A kernel over (C, positions) with these further template arguments, and these integer and float parameters."""
+    """A kernel over (C, positions) with these float parameters; compiled in is whether beta is 0.75, which roots compute."""
     C, positions = arrays[0].shape
     per_group, window = C // group, size // 2 * 2 + 1
-    scalars = *ints(*counts), *(np.float32(number) for number in numbers)
+    scalars, root = tuple(np.float32(number) for number in numbers), beta == 0.75
     wide = width(*arrays, run=positions)
     columns = positions // wide
     pointers = tuple(range(len(arrays)))
     if window > WIDEST:
         grid: Extent = (blocks(columns), rows(C), 1)
         extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(size // 2)
-        return Launch(FILE, name(f"{function}_wide", wide, constants[0]), grid, (THREADS, 1, 1), pointers, (*extents, *scalars))
+        return Launch(FILE, name(f"{function}_wide", wide, root), grid, (THREADS, 1, 1), pointers, (*extents, *scalars))
     runs = runs_of(columns, group, per_group)
     extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(runs)
     grid = (blocks(columns, FEW), rows(group * runs), 1)
-    return Launch(FILE, name(function, wide, window, *constants), grid, (FEW, 1, 1), pointers, (*extents, *scalars))
+    return Launch(FILE, name(function, wide, window, root), grid, (FEW, 1, 1), pointers, (*extents, *scalars))
 
 
 @plans
 def lrn_forward(x: Operand, y: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
-    return across("lrn_forward", (x, y), size, group, (beta == 0.75,), (), alpha / size, beta, k)
+    return across("lrn_forward", (x, y), size, group, beta, alpha / size, beta, k)
 
 
 @plans
 def lrn_backward(
-    x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int, blocks: int
+    x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int
 ) -> Launch:
-    numbers = alpha / size, beta, k, -2.0 * alpha * beta / size
-    return across("lrn_backward", (x, dy, dx), size, group, (beta == 0.75, blocks > group), (blocks,), *numbers)
+    return across("lrn_backward", (x, dy, dx), size, group, beta, alpha / size, beta, k, -2.0 * alpha * beta / size)
 
 
 def within(function: str, arrays: tuple[Operand, ...], size: int, *numbers: float) -> Launch:

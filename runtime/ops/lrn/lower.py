@@ -5,7 +5,6 @@ from __future__ import annotations
 from netdef.layers.lrn import LRN
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
-from runtime.ops.lrn.cpu import lrn_run
 from runtime.ops.registry import lowers
 
 
@@ -23,22 +22,18 @@ def _across_channels(layer: LRN, build: Builder) -> None:
     def rows(buffer: Buffer) -> Buffer:
         return buffer.view((channels, positions))
 
-    x, y, run = rows(build.bottom(layer, 0)), rows(build.top(layer, 0)), lrn_run(positions)
-    constants = {
-        "size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "k": layer.k, "group": layer.group, "run": run,
-    }  # fmt: skip
-    build.forward("lrn_forward", x, out=y, **constants, scratch=2 * run)
+    x, y = rows(build.bottom(layer, 0)), rows(build.top(layer, 0))
+    constants = {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "k": layer.k, "group": layer.group}
+    build.forward("lrn_forward", x, out=y, **constants)
     if build.needs_gradient(layer, 0):
         dy, dx = rows(build.top_gradient(layer, 0)), rows(build.bottom_gradient(layer, 0))
-        blocks = layer.blocks(build.parts(layer))
-        build.backward("lrn_backward", x, dy, out=dx, **constants, blocks=blocks, scratch=(layer.size + 3) * run)
+        build.backward("lrn_backward", x, dy, out=dx, **constants)
 
 
 def _within_channel(layer: LRN, build: Builder) -> None:
     x, y = build.bottom(layer, 0), build.top(layer, 0)
     scale = build.saved(layer, "scale", x.shape)
-    row = x.shape[2] * x.shape[3]
-    constants = {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "scratch": row}
+    constants = {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta}
     build.forward("lrn_within_forward", x, out=(y, scale), **constants)
     if build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)

@@ -7,9 +7,6 @@
 // A thread takes one pack of positions through a run of a group's channels, once, with what the window holds in registers; each sum
 // is taken anew from these, as a running sum would keep the rounding of large numbers that left the window.  ROOT: beta is 0.75, and
 // s ** -0.75 = r * sqrt(r) with r = 1 / sqrt(s).
-//
-// Where a window of dx reaches over a seam between two of `blocks` runs of the channels, the terms of c's own run are added first,
-// and then what those of the other make: as a net does that is cut there over as many devices.
 #include "common.cuh"
 
 template <int V, int SIZE> struct Window {
@@ -52,19 +49,6 @@ __device__ inline Run run_of(int part, int per_group, int runs) {
   return {group_begin, group_end, begin, min(begin + length, group_end)};
 }
 
-// The channels from begin to before end.
-struct Block {
-  int begin, end;
-};
-
-// The one of `blocks` blocks of channels that channel c lies in, inside its group.
-__device__ inline Block block_of(int c, int C, int per_group, int blocks) {
-  const int groups = C / per_group, group = c / per_group, first = group * per_group;
-  const int here = max((blocks * (group + 1) + groups - 1) / groups - (blocks * group + groups - 1) / groups, 1);
-  const int index = (c - first) * here / per_group;
-  return {first + (per_group * index + here - 1) / here, first + (per_group * (index + 1) + here - 1) / here};
-}
-
 // x, y (C, packs).
 template <int V, int SIZE, bool ROOT>
 __global__ void lrn_forward(
@@ -105,31 +89,25 @@ __device__ inline Pack<float, V> scale_of(
   return sum;
 }
 
-// dx of the channel in the middle of a window of dy * y / s, of which the channels [begin, end) lie in its own block.
-template <bool SEAMS, int V, int SIZE>
+// dx of the channel in the middle of a window of dy * y / s.
+template <int V, int SIZE>
 __device__ inline Pack<float, V> completed(
-    const Pack<float, V>& direct, const Pack<float, V>& x, const Window<V, SIZE>& ratios, int begin, int end, float factor) {
+    const Pack<float, V>& direct, const Pack<float, V>& x, const Window<V, SIZE>& ratios, float factor) {
   Pack<float, V> out;
   for (int v = 0; v < V; ++v) {
-    const float scaled = factor * x.at[v];
-    float sum = 0, others = 0;
-    if (!SEAMS || (begin <= 0 && end >= SIZE)) {
-      for (int i = 0; i < SIZE; ++i) sum += ratios.at[i].at[v];
-      out.at[v] = direct.at[v] + scaled * sum;
-    } else {
-      for (int i = 0; i < SIZE; ++i) (i >= begin && i < end ? sum : others) += ratios.at[i].at[v];
-      out.at[v] = direct.at[v] + scaled * sum + __fmul_rn(scaled, others);
-    }
+    float sum = 0;
+    for (int i = 0; i < SIZE; ++i) sum += ratios.at[i].at[v];
+    out.at[v] = direct.at[v] + factor * x.at[v] * sum;
   }
   return out;
 }
 
 // x, dy, dx (C, packs).  dx is completed half a window behind the channel whose dy * y / s is added to the window.
-// SEAMS: whether a group holds several blocks.  Where x would not fit into the registers beside the rest, it is read anew.
-template <int V, int SIZE, bool ROOT, bool SEAMS>
+// Where x would not fit into the registers beside the rest, it is read anew.
+template <int V, int SIZE, bool ROOT>
 __global__ void __launch_bounds__(128, 4) lrn_backward(
     const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index packs, int per_group, int runs,
-    int blocks, float a, float beta, float k, float factor) {
+    float a, float beta, float k, float factor) {
   constexpr int HALF = SIZE / 2;
   constexpr bool HELD = V * SIZE <= 28;
   const Index pack = flat_thread();
@@ -141,7 +119,6 @@ __global__ void __launch_bounds__(128, 4) lrn_backward(
     near.clear();
     ratios.clear();
     straight.clear();
-    Block block = {run.group_begin, run.group_end};
     for (int c = run.begin - 2 * HALF; HELD && c < run.begin; ++c) {
       near.push(c >= run.group_begin && c < run.group_end ? load<V>(x, c * packs + pack) : all<V>(0.f));
     }
@@ -163,10 +140,8 @@ __global__ void __launch_bounds__(128, 4) lrn_backward(
       straight.push(direct);
       const int done = c - HALF;
       if (done < run.begin) continue;
-      if (SEAMS && (done == run.begin || done == block.end)) block = block_of(done, C, per_group, blocks);
       const Pack<float, V> own = HELD ? near.at[0] : load<V>(x, done * packs + pack);
-      const int begin = block.begin - (done - HALF), end = block.end - (done - HALF);
-      store<V>(dx, done * packs + pack, completed<SEAMS>(straight.at[0], own, ratios, begin, end, factor));
+      store<V>(dx, done * packs + pack, completed(straight.at[0], own, ratios, factor));
     }
   }
 }
@@ -189,29 +164,23 @@ __global__ void lrn_forward_wide(
 template <int V, bool ROOT>
 __global__ void lrn_backward_wide(
     const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index packs, int per_group, int half,
-    int blocks, float a, float beta, float k, float factor) {
+    float a, float beta, float k, float factor) {
   const Index pack = flat_thread();
   if (pack >= packs) return;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Run group = run_of(c / per_group, per_group, 1);
-    const Block block = block_of(c, C, per_group, blocks);
-    Pack<float, V> out = all<V>(0.f), sum = out, others = out;
+    Pack<float, V> out = all<V>(0.f), sum = out;
     for (int j = max(c - half, group.group_begin); j < min(c + half + 1, group.group_end); ++j) {
       const Pack<float, V> s = scale_of<V>(x, j, packs, pack, group, half, a, k);
       const Pack<float, V> value = load<V>(x, j * packs + pack), gradient = load<V>(dy, j * packs + pack);
-      const bool mine = j >= block.begin && j < block.end;
       for (int v = 0; v < V; ++v) {
         const float direct = gradient.at[v] * power<ROOT>(s.at[v], beta), ratio = direct * value.at[v] / s.at[v];
         if (j == c) out.at[v] = direct;
-        sum.at[v] += mine ? ratio : 0.f;
-        others.at[v] += mine ? 0.f : ratio;
+        sum.at[v] += ratio;
       }
     }
     const Pack<float, V> own = load<V>(x, c * packs + pack);
-    for (int v = 0; v < V; ++v) {
-      const float scaled = factor * own.at[v];
-      out.at[v] = out.at[v] + scaled * sum.at[v] + __fmul_rn(scaled, others.at[v]);
-    }
+    for (int v = 0; v < V; ++v) out.at[v] += factor * own.at[v] * sum.at[v];
     store<V>(dx, c * packs + pack, out);
   }
 }

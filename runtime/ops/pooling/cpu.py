@@ -17,9 +17,9 @@ LOWEST = np.float32(np.finfo(np.float32).min)  # Caffe's maximum of nothing
 NOWHERE = -1  # a place that no window has
 
 
-@kernel(items=lambda x, y, place, kernel, stride, pad: y.shape[0] * y.shape[1])
+@kernel(items=lambda x, y, *_: y.shape[0] * y.shape[1], scratch=lambda x, *_: 2 * x.shape[2] * x.shape[3])
 @njit(**JIT)
-def pool_max_forward(begin, end, x, y, place, kernel, stride, pad, scratch):
+def pool_max_forward(begin, end, x, y, place, scratch, kernel, stride, pad):
     """y, place (C, OH, OW, N) from x.  An item is one row of y; scratch: 2 rows of x."""
     C, H, W, N = x.shape
     _, OH, OW, _ = y.shape
@@ -141,9 +141,9 @@ def pool_positions(begin, end, place, positions, width, kernel, stride, pad):
                 positions[c, oh, ow, n] = start + at // kernel[1] * width + at % kernel[1]
 
 
-@kernel(items=lambda x, y, kernel, stride, pad: y.shape[0] * y.shape[1])
+@kernel(items=lambda x, y, *_: y.shape[0] * y.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
 @njit(**JIT)
-def pool_ave_forward(begin, end, x, y, kernel, stride, pad, scratch):
+def pool_ave_forward(begin, end, x, y, scratch, kernel, stride, pad):
     """y (C, OH, OW, N) from x.  An item is one row of y; scratch: 1 row of x."""
     C, H, W, N = x.shape
     _, OH, OW, _ = y.shape
@@ -168,9 +168,9 @@ def pool_ave_forward(begin, end, x, y, kernel, stride, pad, scratch):
                 y[c, oh, ow, n] *= part
 
 
-@kernel(items=lambda dy, dx, kernel, stride, pad: dx.shape[0] * dx.shape[1])
+@kernel(items=lambda dy, dx, *_: dx.shape[0] * dx.shape[1], scratch=lambda dy, *_: dy.shape[2] * dy.shape[3])
 @njit(**JIT)
-def pool_ave_backward(begin, end, dy, dx, kernel, stride, pad, scratch):
+def pool_ave_backward(begin, end, dy, dx, scratch, kernel, stride, pad):
     """dx (C, H, W, N) from dy (C, OH, OW, N).  An item is one row of dx; scratch: 1 row of dy."""
     _, H, W, N = dx.shape
     C, OH, OW, _ = dy.shape

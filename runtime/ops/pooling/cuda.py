@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
-from runtime.kernels.cuda.registry import Launch, Operand, Pointer, plans
+from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.operand import Operand, Pointer
 
 FILE = "pooling.cu"
 PLACES = {"uint8": "unsigned char", "uint16": "unsigned short"}

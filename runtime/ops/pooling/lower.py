@@ -24,8 +24,7 @@ def lower(layer: Pooling, build: Builder) -> None:
 def _maximum(layer: Pooling, build: Builder, geometry: dict[str, Any]) -> None:
     x, y = build.bottom(layer, 0), build.top(layer, 0)
     place = build.saved(layer, "place", y.shape, "uint8" if prod(layer.kernel) <= 256 else "uint16")
-    row = x.shape[2] * x.shape[3]
-    build.forward("pool_max_forward", x, out=(y, place), **geometry, scratch=2 * row)
+    build.forward("pool_max_forward", x, out=(y, place), **geometry)
     if len(layer.tops) == 2:
         build.forward("pool_positions", place, out=build.top(layer, 1), width=x.shape[2], **geometry)
     if build.needs_gradient(layer, 0):
@@ -35,7 +34,7 @@ def _maximum(layer: Pooling, build: Builder, geometry: dict[str, Any]) -> None:
 
 def _mean(layer: Pooling, build: Builder, geometry: dict[str, Any]) -> None:
     x, y = build.bottom(layer, 0), build.top(layer, 0)
-    build.forward("pool_ave_forward", x, out=y, **geometry, scratch=x.shape[2] * x.shape[3])
+    build.forward("pool_ave_forward", x, out=y, **geometry)
     if build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
-        build.backward("pool_ave_backward", dy, out=dx, **geometry, scratch=y.shape[2] * y.shape[3])
+        build.backward("pool_ave_backward", dy, out=dx, **geometry)

@@ -22,7 +22,7 @@ def runs(x: Any) -> int:
     return x.shape[0] * -(-x.shape[2] // RUN)
 
 
-@kernel(items=lambda x, y: runs(y))
+@kernel(items=lambda x, y: runs(y), scratch=lambda *_: 2 * RUN)
 @njit(**JIT)
 def softmax_forward(begin, end, x, y, scratch):
     """y = exp(x - max x) / sum(exp(x - max x)).  Scratch: 2 RUN."""
@@ -52,7 +52,7 @@ def softmax_forward(begin, end, x, y, scratch):
                 out[i] *= total[i]
 
 
-@kernel(items=lambda dy, y, dx: runs(y))
+@kernel(items=lambda dy, y, dx: runs(y), scratch=lambda *_: RUN)
 @njit(**JIT)
 def softmax_backward(begin, end, dy, y, dx, scratch):
     """dx = y * (dy - sum(y * dy)).  Scratch: RUN."""

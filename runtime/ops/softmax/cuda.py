@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.kernels.cuda.grids import blocks, name, rows, width
-from runtime.kernels.cuda.registry import Extent, Launch, Operand, plans
+from runtime.kernels.cuda.registry import Extent, Launch, plans
+from runtime.kernels.operand import Operand
 
 FILE = "softmax.cu"
 SLICED = 512  # slices.cuh's

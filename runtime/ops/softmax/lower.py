@@ -9,20 +9,17 @@ from netdef.layers.softmax import Softmax
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
-from runtime.ops.softmax.cpu import RUN
-
-SCRATCH = 2 * RUN
 
 
 @lowers(Softmax)
 def lower(layer: Softmax, build: Builder) -> None:
     x = along(build.bottom(layer, 0), layer.axis)
     y = along(build.top(layer, 0), layer.axis)
-    build.forward("softmax_forward", x, out=y, scratch=SCRATCH)
+    build.forward("softmax_forward", x, out=y)
     if build.needs_gradient(layer, 0):
         dy = along(build.top_gradient(layer, 0), layer.axis)
         dx = along(build.bottom_gradient(layer, 0), layer.axis)
-        build.backward("softmax_backward", dy, y, out=dx, scratch=SCRATCH)
+        build.backward("softmax_backward", dy, y, out=dx)
 
 
 def along(buffer: Buffer, axis: int) -> Buffer:

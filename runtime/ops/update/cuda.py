@@ -6,7 +6,8 @@ import numpy as np
 
 from runtime.kernels.cpu.jit import BLOCK
 from runtime.kernels.cuda.grids import THREADS, blocks, flat, name, width
-from runtime.kernels.cuda.registry import Launch, Operand, plans
+from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.operand import Operand
 
 FILE = "sgd.cu"
 

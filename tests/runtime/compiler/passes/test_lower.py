@@ -27,7 +27,6 @@ def test_the_first_layer_computes_no_gradient_of_the_data() -> None:
     steps = kernels(program(CONV + REST).backward)
     assert "conv.conv2d_weight_gradient" in steps
     assert "conv.conv2d_input_gradient" not in steps
-    assert "conv.flip_weights" not in steps
     assert steps.index("loss.softmax_loss_backward") == 0
 
 

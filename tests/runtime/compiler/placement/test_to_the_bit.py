@@ -1,6 +1,6 @@
-"""AlexNet of small images on one device and on the paper's two: the same files, and runs that move between them.
+"""AlexNet of small images in two shares, on one device and on two: the same files, and runs that move between them.
 
-Its convolutions are as wide as they are, so that it is computed in halves; batches of 16 take them by tiles where that pays.
+Batches of 16 take convolutions by tiles where that pays.
 """
 
 from pathlib import Path
@@ -62,13 +62,13 @@ def test_files_are_the_same(changes: dict[str, str], extra: str, tmp_path: Path)
     net = tmp_path / "net.net"
     net.write_text(alexnet(changes))
     one, two, moved = (tmp_path / name for name in ("one", "two", "mov"))
-    tested = run(net, "cpu", one, extra)
+    tested = run(net, "cpu:0,cpu:0", one, extra)
     assert run(net, devices(2), two, extra) == tested
     assert contents(two) == contents(one)
     moved.mkdir()
     for path in two.glob("*_3.*"):
         path.rename(moved / path.name)
-    run(net, "cpu", moved, extra, next(moved.glob("*.solverstate*")))
+    run(net, "cpu:0,cpu:0", moved, extra, next(moved.glob("*.solverstate*")))
     ends = {name: data for name, data in contents(one).items() if "_6." in name}
     assert len(ends) == 3
     assert {name: contents(moved)[name] for name in ends} == ends

@@ -11,7 +11,6 @@ import numpy as np
 
 from runtime.kernels.cpu.jit import BLOCK, blocks
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
-from runtime.ops.convolution.winograd import pays
 from runtime.ops.loss.cpu import NO_LABEL
 
 Shape = tuple[int, ...]
@@ -37,7 +36,6 @@ class Case:
     Parameters
     ----------
     arrays: inputs, then outputs.
-    cpu: constants and scratch floats that only the CPU kernel takes.
     aliases: (i, j): array i is array j itself.
     close: how far the two may be apart, relative to the larger of 1 and the value; 0: not at all.
     """
@@ -45,7 +43,6 @@ class Case:
     kernel: str
     arrays: tuple[Spec, ...]
     constants: dict[str, Any] = field(default_factory=dict)
-    cpu: dict[str, Any] = field(default_factory=dict)
     aliases: tuple[Pair, ...] = ()
     close: float = 1e-5
     workspace: int = DEFAULT_WORKSPACE
@@ -172,14 +169,13 @@ def remembering_cases() -> Iterator[Case]:
 
 def class_cases() -> Iterator[Case]:
     """(outer, C, inner)."""
-    scratch = {"scratch": 128}
     short = (1, 5, 1), (1, 10, 128), (4, 3, 2), (2, 21, 130), (3, 1, 5), (1, 96, 32), (1, 7, 3)
     for shape in (*short, (1, 300, 4), (1, 600, 20), (2, 520, 9)):
         outer, C, inner = shape
         count = outer * inner
         label, scores, chances = whole(C, count), ties(*shape), positive(*shape)
-        yield Case("softmax_forward", (normal(*shape), out(*shape)), cpu=scratch, close=1e-6)
-        yield Case("softmax_backward", (normal(*shape), chances, out(*shape)), cpu=scratch, close=1e-5 * C)
+        yield Case("softmax_forward", (normal(*shape), out(*shape)), close=1e-6)
+        yield Case("softmax_backward", (normal(*shape), chances, out(*shape)), close=1e-5 * C)
         for ignore in (NO_LABEL, 0):
             for divisor in (0.0, 7.0):
                 constants = {"divisor": divisor, "ignore": ignore}
@@ -189,7 +185,7 @@ def class_cases() -> Iterator[Case]:
                 yield Case("softmax_loss_backward", arrays, {"ignore": ignore}, aliases=aliases, close=1e-6)
             for top_k in (1, 5):
                 constants = {"top_k": top_k, "ignore": ignore}
-                yield Case("accuracy_hits", (scores, label, out(count)), constants, scratch, close=0)
+                yield Case("accuracy_hits", (scores, label, out(count)), constants, close=0)
         hits = Spec((count,), lambda random, shape: random.integers(-1, 2, shape))
         yield Case("accuracy_share", (hits, out(1)), close=1e-6)
         yield Case("accuracy_per_class", (hits, label, out(min(C, 96))), close=1e-6)
@@ -216,14 +212,14 @@ def pooling_cases() -> Iterator[Case]:
         kind = "uint8" if prod(kernel) <= 256 else "uint16"
         for C, H, W, N in some_shapes(seed, 5, kernel):
             OH, OW = map(windows_along, (H, W), kernel, stride, pad)
-            x, y, scratch = (C, H, W, N), (C, OH, OW, N), {"scratch": 2 * max(W, OW) * N}
+            x, y = (C, H, W, N), (C, OH, OW, N)
             for values in (normal, ties):
-                yield Case("pool_max_forward", (values(*x), out(*y), out(*y, dtype=kind)), geometry, scratch, close=0)
+                yield Case("pool_max_forward", (values(*x), out(*y), out(*y, dtype=kind)), geometry, close=0)
             place = whole(prod(kernel), *y, dtype=kind)
             yield Case("pool_max_backward", (normal(*y), place, out(*x)), geometry, close=1e-6)
             yield Case("pool_positions", (place, out(*y)), {**geometry, "width": W}, close=0)
-            yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry, scratch)
-            yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry, scratch)
+            yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry)
+            yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry)
 
 
 def lrn_cases() -> Iterator[Case]:
@@ -241,15 +237,13 @@ def lrn_cases() -> Iterator[Case]:
         for C, H, W, N in some_shapes(seed, 4):
             for group in (1, 3) if C % 3 == 0 else (1,):
                 constants = {"size": size, "alpha": alpha, "beta": beta, "k": k, "group": group}
-                rows, cpu = (C, H * W * N), {"run": 512, "scratch": (size + 3) * 512}
-                yield Case("lrn_forward", (normal(*rows), out(*rows)), constants, cpu)
-                for count in (1, group + 1, *([4] if C >= 48 and group == 1 else [])):
-                    arrays = normal(*rows), normal(*rows), out(*rows)
-                    yield Case("lrn_backward", arrays, {**constants, "blocks": count}, cpu)
+                rows = (C, H * W * N)
+                yield Case("lrn_forward", (normal(*rows), out(*rows)), constants)
+                yield Case("lrn_backward", (normal(*rows), normal(*rows), out(*rows)), constants)
     for size, shape in ((3, (3, 7, 5, 32)), (5, (48, 5, 3, 3)), (7, (1, 2, 9, 1)), (1, (3, 3, 3, 128))):
-        constants, cpu, x = {"size": size, "alpha": 0.9, "beta": 0.75}, {"scratch": shape[2] * shape[3]}, normal(*shape)
-        yield Case("lrn_within_forward", (x, out(*shape), out(*shape)), constants, cpu)
-        yield Case("lrn_within_backward", (x, x, positive(*shape), x, out(*shape)), constants, cpu)
+        constants, x = {"size": size, "alpha": 0.9, "beta": 0.75}, normal(*shape)
+        yield Case("lrn_within_forward", (x, out(*shape), out(*shape)), constants)
+        yield Case("lrn_within_backward", (x, x, positive(*shape), x, out(*shape)), constants)
 
 
 def convolution_cases() -> Iterator[Case]:
@@ -271,22 +265,18 @@ def convolution_cases() -> Iterator[Case]:
         OH, OW = (
             (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip((H, W), kernel, stride, pad, dilation, strict=True)
         )
-        y, rows, positions = (O, OH, OW, N), C // group * prod(kernel), OH * OW
+        y, rows = (O, OH, OW, N), C // group * prod(kernel)
         w = (O, C // group, *kernel)
         geometry = {"kernel": kernel, "stride": stride, "pad": pad, "dilation": dilation, "group": group}
-        cpu = {"run": positions, "scratch": 2 * O * rows + C * prod(kernel) * positions * N}
-        cut = {**cpu, "parts": 2 if group == 1 else 1}
-        forward = {**cut, "winograd": pays(geometry, C // group, N)}
         for rows_at_once in (1, 3, OH):
             limit = 4 * group * rows * OW * N * rows_at_once
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
-            yield Case("conv2d", arrays, {**geometry, **extra}, forward, close=1e-4, workspace=limit)
-            parts, whole = (normal(*x), normal(*y), out(*w)), {"block": rows, "tall": rows_at_once > 1, "winograd": False}
-            yield Case("conv2d_weight_gradient", parts, geometry, {**cut, **whole}, close=1e-3, workspace=limit)
-            parts, direct = (normal(*y), normal(*w), out(*x)), {**cpu, "block": C // group, "winograd": False}
-            yield Case("conv2d_input_gradient", parts, geometry, direct, close=1e-4, workspace=limit)
-        yield Case("flip_weights", (normal(*w), out(C, O // group, *kernel)), {"group": group}, close=0)
+            yield Case("conv2d", arrays, {**geometry, **extra}, close=1e-4, workspace=limit)
+            arrays = (normal(*x), normal(*y), out(*w))
+            yield Case("conv2d_weight_gradient", arrays, geometry, close=1e-3, workspace=limit)
+            arrays = (normal(*y), normal(*w), out(*x))
+            yield Case("conv2d_input_gradient", arrays, geometry, close=1e-4, workspace=limit)
         yield Case("bias_gradient", (normal(1, *y[:2], OW * N), out(O)), close=1e-4)
 
 
@@ -297,9 +287,9 @@ def inner_product_cases() -> Iterator[Case]:
             for has_bias, relu in ((False, False), (True, True), (True, False)):
                 constants = {"transpose": transpose, "has_bias": has_bias, "relu": relu, "slope": 0.0}
                 b = normal(O) if has_bias else normal(*w)
-                yield Case("inner_product", (normal(A, K, N), normal(*w), b, out(A, O, N)), constants, {"parts": 2})
+                yield Case("inner_product", (normal(A, K, N), normal(*w), b, out(A, O, N)), constants)
             parts = (normal(A, K, N), normal(A, O, N), out(*w))
-            yield Case("inner_product_weight_gradient", parts, {"transpose": transpose}, {"scratch": O * K, "parts": 1}, close=1e-4)
+            yield Case("inner_product_weight_gradient", parts, {"transpose": transpose}, close=1e-4)
             parts = (normal(A, O, N), normal(*w), out(A, K, N))
             yield Case("inner_product_input_gradient", parts, {"transpose": transpose})
         yield Case("bias_gradient", (normal(A, O, 1, N), out(O)))
@@ -321,10 +311,10 @@ def image_cases() -> Iterator[Case]:
         mean = np.random.default_rng(N).random((C, h, w), np.float32) * 100
         crops = Spec((N, 2), lambda random, shape, room=(h - H + 1, w - W + 1): random.integers(0, room, shape), "int32")
         data = (whole(256, N, h, w, C, dtype="uint8"), crops, whole(2, N, dtype="uint8"))
-        top, constants, cpu = out(C, H, W, N), {"mean": mean, "scale": np.float32(0.0078125)}, {"scratch": W * 32}
-        yield Case("image_transform", (*data, top), constants, cpu, close=0)
+        top, constants = out(C, H, W, N), {"mean": mean, "scale": np.float32(0.0078125)}
+        yield Case("image_transform", (*data, top), constants, close=0)
         shifts = Spec((N, C), lambda random, shape: 5 * random.standard_normal(shape))
-        yield Case("image_transform_shifted", (*data, shifts, top), constants, cpu, close=1e-6)
+        yield Case("image_transform_shifted", (*data, shifts, top), constants, close=1e-6)
 
 
 def all_cases() -> list[Case]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.registry import Launch, Operand, Plan, plan
+from runtime.kernels.cuda.registry import Launch, Plan, plan
+from runtime.kernels.operand import Operand
+from tests.runtime.harness import run_plan as run_plan_on_cpu
 from tests.runtime.kernels.cuda.cases import Case, all_cases
 from tests.runtime.kernels.cuda.on_cpu import Module
 from tests.runtime.kernels.cuda.running import Arrays, Memory, arrays_of, run_plan
@@ -69,18 +71,9 @@ def shifted(case: Case, shifts: tuple[int, ...]) -> Check:
 
 
 def on_cpu(case: Case) -> list[np.ndarray]:
-    """All arrays after the CPU's kernel."""
-    from runtime.kernels.cpu.registry import CPU_KERNELS
-    from runtime.machine.cpu.device import load_kernels
-
-    load_kernels()
-    kernel = CPU_KERNELS[case.kernel]
-    arrays, given = case.values(), {**case.constants, **case.cpu}
-    if kernel.wants_scratch:
-        given["scratch"] = np.full(given["scratch"], np.nan, np.float32)
-    constants = {name: given[name] for name in kernel.parameters[len(arrays) :]}
-    items = kernel.items(*arrays, *(value for name, value in constants.items() if name != "scratch"))
-    kernel.function(0, items, *arrays, *constants.values())
+    """All arrays after the CPU's kernels."""
+    arrays = case.values()
+    run_plan_on_cpu(case.kernel, arrays, case.constants)
     return arrays
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.registry import WORKSPACE, Launch, Operand, Plan, Pointer, plan
+from runtime.kernels.cuda.registry import Launch, Plan, plan
+from runtime.kernels.operand import Operand, Pointer, Workspace
 from tests.runtime.kernels.cuda.on_cpu import Module
 from tests.runtime.kernels.cuda.running import run_step
 from tests.runtime.kernels.cuda.sanitizers import modules_of
@@ -139,7 +140,7 @@ def last(array: np.ndarray, spec: Array, few: int) -> np.ndarray:
 
 def run(case: Case, few: int, many: int, modules: Mapping[str, Module]) -> None:
     """Run the kernels of an instruction on both batches, of the large one the last blocks, and compare what these have written."""
-    specs: dict[Pointer, Array] = {**dict(enumerate(case.arrays)), **({WORKSPACE: case.workspace} if case.workspace else {})}
+    specs: dict[Pointer, Array] = {**dict(enumerate(case.arrays)), **({Workspace(): case.workspace} if case.workspace else {})}
     random = np.random.default_rng(1)
     small: dict[Pointer, np.ndarray] = {key: spec.values(few, random) for key, spec in specs.items()}
     large: dict[Pointer, np.ndarray] = {key: reserve(spec.of(many)) for key, spec in specs.items()}

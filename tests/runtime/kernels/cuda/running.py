@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.registry import WORKSPACE, Gemm, Launch, Matrix, Operand, Plan, Pointer, Step
+from runtime.kernels.cuda.registry import Gemm, Launch, Matrix, Plan, Step
+from runtime.kernels.operand import Operand, Pointer, Workspace
 from tests.runtime.kernels.cuda.on_cpu import Module
 
 ALIGNMENT = 64
@@ -57,13 +58,20 @@ def functions_of(plans: Iterable[Plan]) -> dict[str, set[str]]:
     return needed
 
 
+def pointers_of(planned: Plan) -> set[Pointer]:
+    """All arrays that a plan uses."""
+    launched = {pointer for step in planned.steps if isinstance(step, Launch) for pointer in step.pointers}
+    return launched | {m.pointer for step in planned.steps if isinstance(step, Gemm) for m in (step.a, step.b, step.c)}
+
+
 Arrays = Mapping[Pointer, np.ndarray]
 
 
 def arrays_of(planned: Plan, arrays: Sequence[np.ndarray], constants: Mapping[str, Any], memory: Memory) -> Arrays:
     """What the pointers of a plan mean: an instruction's arrays, a workspace of NaN, and constants that are arrays."""
     given: dict[Pointer, np.ndarray] = dict(enumerate(arrays))
-    given[WORKSPACE] = memory.copy(np.full(planned.workspace // 4, np.nan, np.float32))
+    workspace = memory.copy(np.full(planned.workspace // 4, np.nan, np.float32))
+    given |= {pointer: workspace[pointer.offset // 4 :] for pointer in pointers_of(planned) if isinstance(pointer, Workspace)}
     return given | {name: memory.copy(value) for name, value in constants.items() if isinstance(value, np.ndarray)}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from netdef import NetdefError
-from runtime.kernels.cuda.registry import Operand, plan, source
+from runtime.kernels.cuda.registry import plan, source
+from runtime.kernels.operand import Operand
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.large import SIZES, cases
 from tests.runtime.kernels.cuda.on_cpu import compile_all, compiler

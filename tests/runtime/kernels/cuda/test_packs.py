@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from runtime.kernels.cuda.registry import FOLDER, Launch, Operand, load_plans, plan, source
+from runtime.kernels.cuda.registry import FOLDER, Launch, load_plans, plan, source
+from runtime.kernels.operand import Operand
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.checks import Check
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import netdef
 from runtime.compiler.pipeline import compile_program
-from runtime.ir.program import Buffer, Program
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Operand, load_plans, plan
+from runtime.ir.program import Program
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, load_plans, plan
+from runtime.kernels.operand import operands_of
 from runtime.solver.remember import remember_results
 from runtime.solver.update import sgd
 
@@ -36,17 +37,12 @@ def programs(batch: int | None, cards: tuple[tuple[int, str | None], ...]) -> It
             yield compile_program(test, backward=False, update=remember_results, **options)
 
 
-def operand(buffer: Buffer) -> Operand:
-    """As it lies in its arena."""
-    return Operand(buffer.shape, buffer.dtype, buffer.byte_offset)
-
-
 def launches(program: Program) -> Iterator[Launch]:
     """Every launch of a program."""
     load_plans()
     for step in program.instructions:
         if step.kernel in CUDA_KERNELS:
-            made = plan(step.kernel, [operand(buffer) for buffer in step.buffers], step.constants)
+            made = plan(step.kernel, operands_of(step), step.constants)
             yield from (part for part in made.steps if isinstance(part, Launch))
 
 

@@ -83,7 +83,7 @@ layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
 WIDE = """
-name: "computed in halves, each of which starts amid another's pack"
+name: "numbers of channels that no pack divides"
 layer data: Input -> data, label { shape { dim: 5 dim: 3 dim: 11 dim: 11 } shape { dim: 5 } }
 defaults Convolution { weight_filler { type: "xavier" } }
 defaults InnerProduct { weight_filler { type: "xavier" } }

@@ -14,7 +14,6 @@ import pytest
 
 import netdef
 import runtime
-from runtime.compiler.pipeline import compile_program
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.cuda.transfers import Lane, Transfers
 from runtime.solver.solver import DivergedError, Solver
@@ -41,18 +40,6 @@ def test_weights_after_ten_iterations(machine: Callable[..., Cards], execute: Ca
     check(weights, on_cpu(name)[0])
     np.testing.assert_allclose(losses, on_cpu(name)[1], rtol=1e-4)
     assert cards.replayed == 9  # one graph an iteration, after the first
-
-
-def test_halves_are_rows_of_what_lies_in_one_piece() -> None:
-    """That "wide" has what it is there for: gradients summed over halves, some of which no pack starts at."""
-    halves = [
-        (step.kernel, buffer.name, buffer.byte_offset % 16)
-        for step in compile_program(parse(WIDE), losses_only=True).backward
-        for buffer in step.inputs
-        if "[" in buffer.name
-    ]
-    assert {"flip_weights", "conv2d", "conv2d_input_gradient", "inner_product_input_gradient"} <= {kernel for kernel, *_ in halves}
-    assert {name for _, name, beside in halves if beside} >= {"conv2.grad[49:98]", "fc2.grad[5:10]", "fc2.w[5:10]"}
 
 
 def test_options(machine: Callable[..., Cards], execute: Callable) -> None:

@@ -5,26 +5,29 @@ import pytest
 
 import netdef
 import runtime
-from runtime.ops.convolution.cpu import conv2d, conv2d_input_gradient
-from runtime.ops.convolution.winograd import pays, saves, tiles_of, winograd_scratch
+from runtime.kernels.cpu.bias_relu import Epilogue
+from runtime.kernels.cpu.registry import launch, plan
+from runtime.kernels.operand import Operand, operands_of
+from runtime.ops.convolution.geometry import Geometry, Pair
+from runtime.ops.convolution.winograd import pays, saves, tiles_of
+from tests.runtime.harness import run_launch
 
-Pair = tuple[int, int]
-STEPS = {"stride": (1, 1), "dilation": (1, 1)}
-ALONE = {"has_bias": False, "relu": False, "slope": 0.0}
+ONE = (1, 1)
 
 
-def by_tiles(x: np.ndarray, w: np.ndarray, pad: Pair, run: int, group: int = 1, parts: int = 1) -> np.ndarray:
-    """y (O, OH, OW, N) of x (C, H, W, N), in runs of so many tiles."""
-    O, kernel, N = len(w), w.shape[2:], x.shape[3]
-    height, width = (x.shape[1 + i] + 2 * pad[i] - kernel[i] + 1 for i in range(2))
-    y = np.full((O, height, width, N), np.nan, np.float32)
-    scratch = np.full(winograd_scratch(O // group, w.shape[1], kernel, width, run, N), np.nan, np.float32)
-    for item in range(group * -(-tiles_of(height, width) // run)):
-        conv2d(
-            item, item + 1, x, w, w[0], y, scratch,
-            **STEPS, **ALONE, kernel=kernel, pad=pad, group=group, run=run, parts=parts, winograd=True,
-        )  # fmt: skip
+def by(kernel: str, x: np.ndarray, w: np.ndarray, pad: Pair, run: int, group: int = 1) -> np.ndarray:
+    """y (O, OH, OW, N) of x (C, H, W, N) by one of the CPU's kernels, in runs of so many tiles or positions."""
+    height, width = (x.shape[1 + i] + 2 * pad[i] - w.shape[2 + i] + 1 for i in range(2))
+    y = np.full((len(w), height, width, x.shape[3]), np.nan, np.float32)
+    arrays = [x, w, w[0], y]
+    geometry = Geometry(w.shape[2:], ONE, pad, ONE, group)
+    made = launch(kernel, *(Operand(array.shape) for array in arrays), geometry=geometry, epilogue=Epilogue(), run=run)
+    run_launch(made, arrays, made.items)
     return y
+
+
+def by_tiles(x: np.ndarray, w: np.ndarray, pad: Pair, run: int, group: int = 1) -> np.ndarray:
+    return by("conv2d_winograd", x, w, pad, run, group)
 
 
 def exact(x: np.ndarray, w: np.ndarray, pad: Pair) -> np.ndarray:
@@ -43,7 +46,7 @@ def test_whole_numbers_stay_exact_in_any_runs(shape: tuple[int, ...], pad: Pair,
     random = np.random.default_rng(1)
     x = random.integers(-20, 20, shape).astype(np.float32)
     w = random.integers(-20, 20, (5, shape[0], *kernel)).astype(np.float32)
-    np.testing.assert_array_equal(by_tiles(x, w, pad, run, parts=2), exact(x, w, pad))
+    np.testing.assert_array_equal(by_tiles(x, w, pad, run), exact(x, w, pad))
 
 
 def test_groups_are_apart() -> None:
@@ -56,20 +59,18 @@ def test_groups_are_apart() -> None:
 @pytest.mark.parametrize(("kernel", "pad", "group"), [((3, 3), (1, 1), 1), ((5, 3), (1, 0), 2), ((3, 5), (3, 4), 1)])
 def test_the_inputs_gradient_is_that_by_col2im(kernel: Pair, pad: Pair, group: int) -> None:
     random = np.random.default_rng(4)
-    C, O, size, N, run = 6, 32, (7, 8), 16, 3
+    C, O, size, N = 6, 32, (7, 8), 16
     height, width = (size[i] + 2 * pad[i] - kernel[i] + 1 for i in range(2))
     w = random.integers(-9, 9, (O, C // group, *kernel)).astype(np.float32)
     dy = random.integers(-9, 9, (O, height, width, N)).astype(np.float32)
-    found = []
-    for winograd, runs in ((False, 1), (True, -(-tiles_of(*size) // run))):
-        dx = np.full((C, *size, N), np.nan, np.float32)
-        rest = {"kernel": kernel, "pad": pad, "group": group, "winograd": winograd, "run": run if winograd else height * width}
-        floats = w.size + winograd_scratch(C // group, O // group, kernel, size[1], run, N)
-        scratch = np.full(floats if winograd else C * w[0, 0].size * height * width * N, np.nan, np.float32)
-        for item in range(group * runs):
-            conv2d_input_gradient(item, item + 1, dy, w, dx, scratch, **STEPS, **rest, block=C // group)
-        found.append(dx)
-    np.testing.assert_array_equal(*found)
+    geometry = Geometry(kernel, ONE, pad, ONE, group)
+    arrays = [dy, w, np.full((C, *size, N), np.nan, np.float32)]
+    operands = [Operand(array.shape) for array in arrays]
+    run_launch(launch("conv2d_input_gradient_direct", *operands, geometry=geometry, run=5, block=C // group), arrays, 2)
+    flipped = np.stack([w[O // group * g :][: O // group].transpose(1, 0, 2, 3) for g in range(group)]).reshape(C, -1, *kernel)
+    around = kernel[0] - 1 - pad[0], kernel[1] - 1 - pad[1]
+    tiles = by_tiles(dy, np.ascontiguousarray(flipped[:, :, ::-1, ::-1]), around, 3, group)
+    np.testing.assert_array_equal(tiles, arrays[2])
 
 
 @pytest.mark.parametrize(("channels", "size", "kernel"), [(48, 27, (5, 5)), (256, 13, (3, 3))])
@@ -78,9 +79,7 @@ def test_rounding_is_like_that_of_the_direct_sum(channels: int, size: int, kerne
     random = np.random.default_rng(3)
     x, w = (random.standard_normal(shape, np.float32) for shape in ((channels, size, size, 16), (24, channels, *kernel)))
     pad, positions = (kernel[0] // 2, kernel[1] // 2), size * size
-    right, direct = exact(x, w, pad), np.full((24, size, size, 16), np.nan, np.float32)
-    rest = {"kernel": kernel, "pad": pad, "group": 1, "parts": 1, "run": positions, "winograd": False}
-    conv2d(0, 1, x, w, w[0], direct, np.empty(w[0].size * positions * 16, np.float32), **STEPS, **ALONE, **rest)
+    right, direct = exact(x, w, pad), by("conv2d_direct", x, w, pad, positions)
     found = by_tiles(x, w, pad, run=28)
     tiles, sums = (np.sqrt(np.mean((y - right) ** 2)) for y in (found, direct))
     assert 0 < tiles < 2 * sums
@@ -88,28 +87,34 @@ def test_rounding_is_like_that_of_the_direct_sum(channels: int, size: int, kerne
 
 
 def test_where_it_pays() -> None:
-    assert all(pays({**STEPS, "kernel": kernel}, 16, 16) for kernel in ((3, 3), (5, 5), (3, 5)))
-    assert not pays({**STEPS, "kernel": (3, 3)}, 15, 16)
-    assert not pays({**STEPS, "kernel": (3, 3)}, 16, 15)
+    plain = Geometry((3, 3), ONE, (0, 0), ONE, 1)
+    assert all(pays(plain._replace(kernel=kernel), 16, 16) for kernel in ((3, 3), (5, 5), (3, 5)))
+    assert not pays(plain, 15, 16)
+    assert not pays(plain, 16, 15)
     for field, value in (("kernel", (3, 4)), ("kernel", (1, 3)), ("stride", (2, 2)), ("dilation", (2, 2)), ("stride", (1, 2))):
-        assert not pays({**STEPS, "kernel": (3, 3), field: value}, 64, 64)
+        assert not pays(plain._replace(**{field: value}), 64, 64)
+
+
+def kernels_of(net: netdef.Net, instruction: str) -> dict[str, list[str]]:
+    """What the CPU launches for instructions of this name, by layer."""
+    program = runtime.compile_program(net, losses_only=True)
+    steps = [step for step in program.instructions if step.kernel == instruction]
+    plans = {step.layer: plan(step.kernel, operands_of(step), step.constants) for step in steps}
+    return {layer: [launch.kernel.name for launch in made.launches] for layer, made in plans.items()}
 
 
 def test_what_saves_multiplications() -> None:
     assert saves((5, 5), tiles_of(27, 27), 27 * 27)  # AlexNet's conv2
     assert not saves((5, 5), tiles_of(12, 12), 8 * 8)  # LeNet's, whose inputs are larger than its outputs
-    program = runtime.compile_program(netdef.load("lenet", phase="train", batch_size=64), losses_only=True)
-    (step,) = (step for step in program.backward if step.kernel == "conv2d_input_gradient")
-    assert not step.constants["winograd"]
+    lenet = netdef.load("lenet", phase="train", batch_size=64)
+    assert kernels_of(lenet, "conv2d_input_gradient") == {"conv2": ["conv2d_input_gradient_direct"]}
 
 
 def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:
-    program = runtime.compile_program(netdef.load("alexnet", phase="train", batch_size=32), losses_only=True)
-    forward = [step.layer for step in program.forward if step.constants.get("winograd")]
-    backward = [step.layer for step in program.backward if step.kernel == "conv2d" and step.constants["winograd"]]
-    assert forward == ["conv2", "conv3", "conv4", "conv5"]
-    assert backward == ["conv5", "conv4", "conv3", "conv3"]
-    inputs = [step for step in program.backward if step.kernel == "conv2d_input_gradient"]
-    assert [step.layer for step in inputs if step.constants["winograd"]] == ["conv2"]
-    gradients = [step for step in program.backward if step.kernel == "conv2d_weight_gradient"]
-    assert [step.layer for step in gradients if step.constants["winograd"]] == ["conv5", "conv4", "conv3"]
+    net = netdef.load("alexnet", phase="train", batch_size=32)
+    later = ["conv2", "conv3", "conv4", "conv5"]
+    assert kernels_of(net, "conv2d") == {"conv1": ["conv2d_direct"], **{layer: ["conv2d_winograd"] for layer in later}}
+    both = ["flip_weights", "conv2d_winograd"]
+    assert kernels_of(net, "conv2d_input_gradient") == dict.fromkeys(reversed(later), both)
+    gradients = kernels_of(net, "conv2d_weight_gradient")
+    assert [layer for layer, names in gradients.items() if names == ["conv2d_weight_gradient_winograd"]] == later[:0:-1]

@@ -3,24 +3,27 @@
 import numpy as np
 import pytest
 
-from runtime.kernels.cpu.registry import CPU_KERNELS
-from runtime.ops.convolution.cpu import conv2d_weight_gradient
-from runtime.ops.convolution.winograd_gradient import CHANNELS, channel_block, gradient_pays, gradient_scratch
+from runtime.kernels.cpu.registry import launch
+from runtime.kernels.operand import Operand
+from runtime.ops.convolution.geometry import Geometry, Pair
+from runtime.ops.convolution.winograd_gradient import CHANNELS, channel_block, gradient_pays
+from tests.runtime.harness import run_launch
 
-Pair = tuple[int, int]
-WINDOW = {"kernel": (3, 3), "stride": (1, 1), "dilation": (1, 1)}
+WINDOW = Geometry((3, 3), (1, 1), (0, 0), (1, 1), 1)
 
 
-def by_tiles(x: np.ndarray, dy: np.ndarray, pad: Pair, run: int, group: int = 1, parts: int = 1) -> np.ndarray:
-    """dw (O, C/group, 3, 3) of x (C, H, W, N) and dy (O, OH, OW, N), in runs of so many tiles."""
-    O, channels, block = len(dy), len(x) // group, channel_block(len(x) // group)
-    dw = np.full((O, channels, 3, 3), np.nan, np.float32)
-    floats = gradient_scratch(-(-O // (group * parts)), block, dy.shape[2], run, dy.shape[3])
-    rest = {"pad": pad, "group": group, "run": run, "block": block, "tall": False, "parts": parts, "winograd": True}
-    for item in range(CPU_KERNELS["conv2d_weight_gradient"].items(x, dy, dw, **WINDOW, **rest)):
-        scratch = np.full(floats, np.nan, np.float32)
-        conv2d_weight_gradient(item, item + 1, x, dy, dw, scratch, **WINDOW, **rest)
+def by(kernel: str, x: np.ndarray, dy: np.ndarray, pad: Pair, run: int, block: int, group: int = 1) -> np.ndarray:
+    """dw (O, C / group, 3, 3) by one of the CPU's kernels, in runs of so many tiles or positions."""
+    dw = np.full((len(dy), len(x) // group, 3, 3), np.nan, np.float32)
+    arrays = [x, dy, dw]
+    geometry = WINDOW._replace(pad=pad, group=group)
+    made = launch(kernel, *(Operand(array.shape) for array in arrays), geometry=geometry, run=run, block=block)
+    run_launch(made, arrays, made.items)
     return dw
+
+
+def by_tiles(x: np.ndarray, dy: np.ndarray, pad: Pair, run: int, group: int = 1) -> np.ndarray:
+    return by("conv2d_weight_gradient_winograd", x, dy, pad, run, channel_block(len(x) // group), group)
 
 
 def exact(x: np.ndarray, dy: np.ndarray, pad: Pair, group: int = 1) -> np.ndarray:
@@ -37,28 +40,26 @@ def exact(x: np.ndarray, dy: np.ndarray, pad: Pair, group: int = 1) -> np.ndarra
 
 @pytest.mark.parametrize("run", [1, 2, 5, 100])
 @pytest.mark.parametrize(
-    ("shape", "pad", "O", "group", "parts"),
+    ("shape", "pad", "O", "group"),
     [
-        ((64, 7, 8, 16), (1, 1), 9, 1, 2),
-        ((134, 5, 3, 19), (0, 2), 6, 2, 1),
-        ((65, 1, 1, 16), (1, 1), 2, 1, 1),
-        ((2, 4, 5, 3), (4, 3), 1, 1, 1),
+        ((64, 7, 8, 16), (1, 1), 9, 1),
+        ((134, 5, 3, 19), (0, 2), 6, 2),
+        ((65, 1, 1, 16), (1, 1), 2, 1),
+        ((2, 4, 5, 3), (4, 3), 1, 1),
     ],
 )
-def test_whole_numbers_stay_exact_in_any_runs(shape: tuple[int, ...], pad: Pair, O: int, group: int, parts: int, run: int) -> None:
+def test_whole_numbers_stay_exact_in_any_runs(shape: tuple[int, ...], pad: Pair, O: int, group: int, run: int) -> None:
     random = np.random.default_rng(1)
     x = random.integers(-20, 20, shape).astype(np.float32)
     dy = random.integers(-20, 20, (O, shape[1] + 2 * pad[0] - 2, shape[2] + 2 * pad[1] - 2, shape[3])).astype(np.float32)
-    np.testing.assert_array_equal(by_tiles(x, dy, pad, run, group, parts), exact(x, dy, pad, group))
+    np.testing.assert_array_equal(by_tiles(x, dy, pad, run, group), exact(x, dy, pad, group))
 
 
 def test_rounding_is_like_that_of_the_direct_sum() -> None:
     """Of AlexNet's conv3, with fewer channels and outputs: at most twice as far from float64."""
     random = np.random.default_rng(2)
     x, dy = (random.standard_normal(shape, np.float32) for shape in ((64, 13, 13, 64), (24, 13, 13, 64)))
-    right, direct = exact(x, dy, (1, 1)), np.full((24, 64, 3, 3), np.nan, np.float32)
-    rest = {"pad": (1, 1), "group": 1, "run": 34, "block": 576, "tall": True, "parts": 1, "winograd": False}
-    conv2d_weight_gradient(0, 1, x, dy, direct, np.empty(576 * (48 + 34 * 64), np.float32), **WINDOW, **rest)
+    right, direct = exact(x, dy, (1, 1)), by("conv2d_weight_gradient_direct", x, dy, (1, 1), 34, 576)
     tiles, sums = (np.sqrt(np.mean((dw - right) ** 2)) for dw in (by_tiles(x, dy, (1, 1), run=7), direct))
     assert 0 < tiles < 2 * sums
 
@@ -68,4 +69,4 @@ def test_blocks_of_channels() -> None:
     assert [channel_block(channels) for channels in (64, 96, 192, 256, 512, 480)] == [32, 48, 64, 64, 64, 69]
     assert gradient_pays(WINDOW, CHANNELS, 16)
     assert not gradient_pays(WINDOW, CHANNELS - 1, 16)
-    assert not gradient_pays({**WINDOW, "kernel": (5, 5)}, 64, 16)
+    assert not gradient_pays(WINDOW._replace(kernel=(5, 5)), 64, 16)

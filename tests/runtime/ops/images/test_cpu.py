@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtime.ops.images.cpu import GROUP, scratch_floats
+from runtime.ops.images.cpu import GROUP
 from tests.runtime.harness import run_kernel
 
 
@@ -29,7 +29,6 @@ def test_crop_mirror_mean_scale(count, channels, height, width):
         "image_transform",
         [images, offsets, mirrors],
         [(channels, height, width, count)],
-        scratch=scratch_floats(width),
         mean=mean,
         scale=np.float32(0.017),
     )

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from runtime.ops.lrn.cpu import lrn_run
 from tests.runtime import reference
 from tests.runtime.harness import inner, normal, outer, run_kernel
-from tests.runtime.shares import can_be_cut, gradient_of_shares
 
 CASES = [  # N, C, H, W, size, alpha, beta, k, group
     (2, 6, 3, 2, 5, 1.5, 0.75, 2.0, 1),
@@ -15,22 +13,23 @@ CASES = [  # N, C, H, W, size, alpha, beta, k, group
     (7, 4, 1, 1, 9, 1.0, 0.75, 1.0, 1),  # a window larger than its channels
     (2, 18, 1, 1, 13, 1.0, 0.6, 1.0, 1),
     (1, 6, 1, 1, 1, 1.0, 0.75, 1.0, 6),
+    (5, 3, 11, 19, 5, 1.0, 0.75, 1.0, 1),  # several runs of positions, the last one shorter
 ]
 
 
 @pytest.mark.parametrize("N,C,H,W,size,alpha,beta,k,group", CASES)
 def test_across_channels(N, C, H, W, size, alpha, beta, k, group):
     x, dy = normal(N, C, H, W), normal(N, C, H, W, seed=1)
-    rows, run = (C, H * W * N), 4  # runs far shorter than in earnest, so that there are several
-    constants = {"size": size, "alpha": alpha, "beta": beta, "k": k, "group": group, "run": run}
-    (y,) = run_kernel("lrn_forward", [inner(x).reshape(rows)], [rows], scratch=2 * run, **constants)
+    rows = (C, H * W * N)
+    constants = {"size": size, "alpha": alpha, "beta": beta, "k": k, "group": group}
+    (y,) = run_kernel("lrn_forward", [inner(x).reshape(rows)], [rows], **constants)
 
     def forward(x):
         return reference.lrn(x, size, alpha, beta, k, group)
 
     np.testing.assert_allclose(outer(y.reshape(C, H, W, N)), forward(x), rtol=1e-5, atol=1e-6)
     inputs = [inner(x).reshape(rows), inner(dy).reshape(rows)]
-    (dx,) = run_kernel("lrn_backward", inputs, [rows], scratch=(3 + size) * run, blocks=1, **constants)
+    (dx,) = run_kernel("lrn_backward", inputs, [rows], **constants)
     want = reference.numeric_gradient(forward, x, dy)
     np.testing.assert_allclose(outer(dx.reshape(C, H, W, N)), want, rtol=1e-4, atol=1e-5)
 
@@ -38,8 +37,7 @@ def test_across_channels(N, C, H, W, size, alpha, beta, k, group):
 def test_towers_do_not_mix():
     """With two groups each half is what it would be alone."""
     x = inner(normal(2, 8, 2, 2)).reshape(8, 8)
-    run = lrn_run(8)
-    constants = {"size": 5, "alpha": 1.0, "beta": 0.75, "k": 2.0, "run": run, "scratch": 2 * run}
+    constants = {"size": 5, "alpha": 1.0, "beta": 0.75, "k": 2.0}
     (both,) = run_kernel("lrn_forward", [x], [(8, 8)], group=2, **constants)
     for half in (slice(0, 4), slice(4, 8)):
         (alone,) = run_kernel("lrn_forward", [x[half]], [(4, 8)], group=1, **constants)
@@ -50,8 +48,8 @@ def test_tiny_after_huge():
     """A channel beside huge ones is normalised by its own neighbours: nothing is left over from earlier windows."""
     x = np.zeros((9, 16), np.float32)
     x[0], x[8] = 1e8, 1e-3
-    constants = {"size": 3, "alpha": 3.0, "beta": 0.75, "k": 1.0, "group": 1, "run": 16}
-    (y,) = run_kernel("lrn_forward", [x], [x.shape], scratch=32, **constants)
+    constants = {"size": 3, "alpha": 3.0, "beta": 0.75, "k": 1.0, "group": 1}
+    (y,) = run_kernel("lrn_forward", [x], [x.shape], **constants)
     np.testing.assert_allclose(y[8], 1e-3, rtol=1e-5)
 
 
@@ -59,30 +57,11 @@ def test_tiny_after_huge():
 def test_within_channel(N, C, H, W, size):
     x, dy = normal(N, C, H, W), normal(N, C, H, W, seed=1)
     shape, constants = (C, H, W, N), {"size": size, "alpha": 0.9, "beta": 0.75}
-    y, scale = run_kernel("lrn_within_forward", [inner(x)], [shape, shape], scratch=W * N, **constants)
+    y, scale = run_kernel("lrn_within_forward", [inner(x)], [shape, shape], **constants)
 
     def forward(x):
         return reference.lrn_within(x, size, 0.9, 0.75)
 
     np.testing.assert_allclose(outer(y), forward(x), rtol=1e-5, atol=1e-6)
-    (dx,) = run_kernel("lrn_within_backward", [inner(x), y, scale, inner(dy)], [shape], scratch=W * N, **constants)
+    (dx,) = run_kernel("lrn_within_backward", [inner(x), y, scale, inner(dy)], [shape], **constants)
     np.testing.assert_allclose(outer(dx), reference.numeric_gradient(forward, x, dy), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_blocks_give_what_shares_give(seed):
-    """To the bit: the terms of each block apart, added in the order in which a divided net adds them."""
-    random = np.random.default_rng(seed)
-    while True:
-        size, group, blocks = (int(random.choice(several)) for several in ((3, 5, 7, 9, 13), (1, 1, 2, 3), (2, 3, 4, 7)))
-        C = group * int(random.integers(1, 40))
-        if can_be_cut(C, size, group, blocks):
-            break
-    x, dy = random.standard_normal((2, C, 37), np.float32)
-    constants = {"size": size, "alpha": 2.0, "beta": float(random.choice([0.75, 0.6])), "k": 1.0, "run": 16}
-
-    def backward(x, dy, group, blocks=1):
-        (dx,) = run_kernel("lrn_backward", [x, dy], [x.shape], (3 + size) * 16, **constants, group=group, blocks=blocks)
-        return dx
-
-    np.testing.assert_array_equal(backward(x, dy, group, blocks), gradient_of_shares(backward, x, dy, size, group, blocks))

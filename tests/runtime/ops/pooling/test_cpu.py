@@ -33,11 +33,11 @@ def out_shape(x, kernel, stride, pad):
 def maximum(x, kernel, stride, pad):
     """(y, place) as the kernels hold them."""
     oh, ow = out_shape(x, kernel, stride, pad)
-    N, C, _, W = x.shape
+    N, C = x.shape[:2]
     place = "uint8" if kernel[0] * kernel[1] <= 256 else "uint16"
     shape = (C, oh, ow, N)
     geometry = {"kernel": kernel, "stride": stride, "pad": pad}
-    return run_kernel("pool_max_forward", [inner(x)], [shape, (shape, place)], scratch=2 * W * N, **geometry)
+    return run_kernel("pool_max_forward", [inner(x)], [shape, (shape, place)], **geometry)
 
 
 @pytest.mark.parametrize("N,C,H,W,kernel,stride,pad", CASES)
@@ -67,11 +67,11 @@ def test_mean_and_its_gradient(N, C, H, W, kernel, stride, pad):
     x = normal(N, C, H, W)
     out = out_shape(x, kernel, stride, pad)
     geometry = {"kernel": kernel, "stride": stride, "pad": pad}
-    (y,) = run_kernel("pool_ave_forward", [inner(x)], [(C, *out, N)], scratch=W * N, **geometry)
+    (y,) = run_kernel("pool_ave_forward", [inner(x)], [(C, *out, N)], **geometry)
     np.testing.assert_allclose(outer(y), reference.pool_ave(x, out, kernel, stride, pad), rtol=1e-5, atol=1e-5)
 
     dy = normal(N, C, *out, seed=1)
-    (dx,) = run_kernel("pool_ave_backward", [inner(dy)], [(C, H, W, N)], scratch=out[1] * N, **geometry)
+    (dx,) = run_kernel("pool_ave_backward", [inner(dy)], [(C, H, W, N)], **geometry)
     expected = np.zeros(x.shape)
     for (oh, ow), rows, columns, area in reference.windows((H, W), out, kernel, stride, pad):
         expected[:, :, rows, columns] += dy[:, :, oh, ow, None, None] / area
@@ -100,10 +100,10 @@ def test_a_window_wholly_outside_is_harmless():
     """Without padding Caffe lets a window start beyond the image where the stride is larger than the window."""
     x = normal(2, 1, 5, 5)
     geometry = {"kernel": (1, 1), "stride": (3, 3), "pad": (0, 0)}
-    y, place = run_kernel("pool_max_forward", [inner(x)], [(1, 3, 3, 2), ((1, 3, 3, 2), "uint8")], scratch=20, **geometry)
+    y, place = run_kernel("pool_max_forward", [inner(x)], [(1, 3, 3, 2), ((1, 3, 3, 2), "uint8")], **geometry)
     assert (y[:, 2] == np.finfo(np.float32).min).all() and (place[:, 2] == 0).all()
     np.testing.assert_array_equal(outer(y)[:, :, :2, :2], x[:, :, ::3, ::3])
     (dx,) = run_kernel("pool_max_backward", [np.ones_like(y), place], [(1, 5, 5, 2)], **geometry)
     assert dx.sum() == 8
-    (mean,) = run_kernel("pool_ave_forward", [inner(x)], [(1, 3, 3, 2)], scratch=10, **geometry)
+    (mean,) = run_kernel("pool_ave_forward", [inner(x)], [(1, 3, 3, 2)], **geometry)
     assert (mean[:, 2] == 0).all()

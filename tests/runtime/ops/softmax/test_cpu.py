@@ -23,16 +23,16 @@ def labels(shape: tuple[int, int, int]) -> np.ndarray:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_softmax(shape: tuple[int, int, int]) -> None:
     x, dy = scores(shape), normal(*shape, seed=1)
-    (y,) = run_kernel("softmax_forward", [x], [shape], scratch=SCRATCH)
+    (y,) = run_kernel("softmax_forward", [x], [shape])
     want = reference.softmax(x.astype(np.float64))
     np.testing.assert_allclose(y, want, rtol=2e-6)
-    (dx,) = run_kernel("softmax_backward", [dy.astype(np.float32), y], [shape], scratch=SCRATCH)
+    (dx,) = run_kernel("softmax_backward", [dy.astype(np.float32), y], [shape])
     np.testing.assert_allclose(dx, want * (dy - (want * dy).sum(1, keepdims=True)), rtol=1e-4, atol=1e-6)
 
 
 def test_softmax_of_extremes() -> None:
     x = np.array([[[1e30, -np.inf, np.nan], [-1e30, 0, 0], [1e30, 0, 0]]], np.float32)
-    (y,) = run_kernel("softmax_forward", [x], [x.shape], scratch=SCRATCH)
+    (y,) = run_kernel("softmax_forward", [x], [x.shape])
     np.testing.assert_allclose(y[0, :, 0], [0.5, 0, 0.5], atol=1e-30)
     np.testing.assert_allclose(y[0, :, 1], [0, 0.5, 0.5], atol=1e-30)
     assert np.isnan(y[0, :, 2]).all()
@@ -43,7 +43,7 @@ def test_softmax_of_extremes() -> None:
 @pytest.mark.parametrize("ignore", [None, 0])
 def test_loss_and_its_gradient(shape: tuple[int, int, int], normalization: str, ignore: int | None) -> None:
     x, t = scores(shape), labels(shape)
-    (p,) = run_kernel("softmax_forward", [x], [shape], scratch=SCRATCH)
+    (p,) = run_kernel("softmax_forward", [x], [shape])
     divisor = {"FULL": t.size, "VALID": 0, "BATCH_SIZE": shape[0], "NONE": 1}[normalization]
     skip = NO_LABEL if ignore is None else ignore
     loss, normalizer = run_kernel("softmax_loss", [p, t.ravel()], [(1,), (1,)], divisor=float(divisor), ignore=skip)
@@ -77,7 +77,7 @@ def test_a_label_that_is_no_class(label: float) -> None:
     with pytest.raises(NetdefError, match="label"):
         run_kernel("softmax_loss", [x, t], [(1,), (1,)], divisor=1.0, ignore=NO_LABEL)
     with pytest.raises(NetdefError, match="label"):
-        run_kernel("accuracy_hits", [x, t], [(2,)], top_k=1, ignore=NO_LABEL, scratch=SCRATCH)
+        run_kernel("accuracy_hits", [x, t], [(2,)], top_k=1, ignore=NO_LABEL)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -86,7 +86,7 @@ def test_a_label_that_is_no_class(label: float) -> None:
 def test_accuracy(shape: tuple[int, int, int], top_k: int, ignore: int | None) -> None:
     x, t = np.round(scores(shape)), labels(shape)  # rounded: many ties
     skip = NO_LABEL if ignore is None else ignore
-    (hits,) = run_kernel("accuracy_hits", [x, t.ravel()], [(t.size,)], top_k=top_k, ignore=skip, scratch=SCRATCH)
+    (hits,) = run_kernel("accuracy_hits", [x, t.ravel()], [(t.size,)], top_k=top_k, ignore=skip)
     (share,) = run_kernel("accuracy_share", [hits], [(1,)])
     (classes,) = run_kernel("accuracy_per_class", [hits, t.ravel()], [(shape[1],)])
     want, per_class = reference.accuracy(x, t, top_k, ignore=ignore)
@@ -97,5 +97,5 @@ def test_accuracy(shape: tuple[int, int, int], top_k: int, ignore: int | None) -
 def test_a_net_that_says_nothing_is_not_right() -> None:
     for value in (0.0, np.nan):
         x = np.full((1, 4, 1), value, np.float32)
-        (hits,) = run_kernel("accuracy_hits", [x, np.zeros(1, np.float32)], [(1,)], top_k=3, ignore=NO_LABEL, scratch=SCRATCH)
+        (hits,) = run_kernel("accuracy_hits", [x, np.zeros(1, np.float32)], [(1,)], top_k=3, ignore=NO_LABEL)
         assert hits[0] == 0

@@ -1,0 +1,24 @@
+"""What a program takes of the host's memory beside its arenas."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from runtime.ir.program import Instruction, Program
+from runtime.kernels.cpu.registry import Plan, plan
+from runtime.kernels.operand import operands_of
+
+SEND = "send"  # no kernel: the queue copies
+
+
+def planned(instruction: Instruction) -> Plan:
+    """How the CPU carries out an instruction."""
+    return Plan(()) if instruction.kernel == SEND else plan(instruction.kernel, operands_of(instruction), instruction.constants)
+
+
+def workspace_bytes(programs: Sequence[Program], shares: Collection[int], threads: int) -> int:
+    """Bytes of every thread's scratch, and of the workspace that they share."""
+    mine = (step for program in programs for step in program.instructions if step.device in shares)
+    plans = [planned(instruction) for instruction in mine]
+    scratch = max((launch.scratch for made in plans for launch in made.launches), default=0)
+    return 4 * threads * scratch + max((made.workspace for made in plans), default=0)
