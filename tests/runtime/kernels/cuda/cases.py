@@ -252,6 +252,7 @@ def convolution_cases() -> Iterator[Case]:
     geometries: Sequence[tuple[Pair, Pair, Pair, Pair, int, Shape, int]] = (  # kernel, stride, pad, dilation, group, x, O
         *((k, s, p, one, g, (3 * g, 23, 23, N), 2 * g) for k, s, p, g in ALEXNET_WINDOWS for N in (1, 4)),
         ((3, 3), one, (1, 1), one, 2, (96, 5, 3, 32), 48),
+        ((3, 3), one, (1, 1), one, 1, (64, 4, 3, 16), 8),  # all three directions by tiles on the CPU
         (one, one, (0, 0), one, 2, (8, 5, 7, 3), 6),
         (one, (2, 2), (0, 0), one, 1, (3, 7, 7, 128), 5),  # one element, yet with steps between
         ((5, 3), (2, 1), (2, 0), one, 2, (4, 9, 8, 3), 6),
