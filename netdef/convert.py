@@ -1,18 +1,24 @@
-"""`netdef convert`: networks between text and binary protobuf, and solvers between the endings of text."""
+"""`netdef convert`: networks between text and binary protobuf, weights to and from HDF5, solvers between the endings of text."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netdef.fmt import formatted
 from netdef.language import Bound, NetdefError, print_message, read_file, read_text
 from netdef.language.files import MOST_TEXT
 from netdef.language.find import find_net
+from netdef.language.foreign import holds_hdf5
 from netdef.language.kinds import SOLVER, kind_of
 from netdef.language.units import plural
 from netdef.language.writing import write_over
+from netdef.schema import message_class
+
+if TYPE_CHECKING:
+    from netdef.weights import Weights
 
 TEXT = {".net": "net", ".prototxt": "prototxt", ".pbtxt": "prototxt", ".txt": "prototxt"}
 BINARY = (".caffemodel", ".binaryproto", ".pb")
@@ -24,22 +30,24 @@ def convert(source: str, target: str, weights: bool | None = None, overrides: Ma
 
     Parameters
     ----------
-    source: a .net, .prototxt or binary NetParameter, the name of a model, or a solver's text; in text, comments go along.
+    source: a .net, .prototxt or binary NetParameter, the name of a model, or a solver's text; in text, comments go along. Or a
+        .caffemodel.h5, which holds weights by layer and no network.
+    target: .net and .prototxt are text, .caffemodel and .binaryproto binary; .h5 takes the weights alone.
     weights: whether weights that the source holds go along; by default from a binary file to a binary file.
     overrides: fields of the net to change; comments then stay behind, and included files are written out.
 
     Raises
     ------
-    NetdefError: the source cannot be read, the target's ending says nothing or nothing that holds the source, or weights are
-        asked for that are not there.
+    NetdefError: the source cannot be read, the target's ending says nothing or nothing that holds the source, weights are asked
+        for that are not there, or weights that go along are not finite.
     """
-    if target.endswith(HDF5) or source.endswith(HDF5):
-        raise NetdefError("convert does not know HDF5", hint="netdef train writes .caffemodel.h5 where snapshot_format is HDF5")
     ending = Path(target).suffix
-    if ending not in TEXT and ending not in BINARY:
-        known = ", ".join([".net", ".prototxt", ".caffemodel", ".binaryproto"])
+    if ending not in TEXT and ending not in BINARY and ending not in HDF5:
+        known = ", ".join([".net", ".prototxt", ".caffemodel", ".caffemodel.h5", ".binaryproto"])
         raise NetdefError(f"{target}: what form is that?", hint=f"endings: {known}")
     path = str(find_net(source))
+    if holds_hdf5(path):
+        return _convert_hdf5(path, target, ending, weights, overrides)
     if kind_of(path) == SOLVER:
         if overrides:
             raise NetdefError(f"{path} is a solver: --set changes fields of a net")
@@ -52,18 +60,67 @@ def convert(source: str, target: str, weights: bool | None = None, overrides: Ma
         Overrides(bound.position).apply(message, overrides)
         bound = Bound(message, bound.filename)
     held = sum(len(layer.blobs) for layer in message.layer)
-    if weights and not held:
+    if (weights or ending in HDF5) and not held:
         raise NetdefError(f"{source} holds no weights", hint="a trained net is a .caffemodel")
-    keep = bool(held) and (weights if weights is not None else ending in BINARY)
-    if held and not keep:
-        for layer in message.layer:
-            layer.ClearField("blobs")
-    write_over(target, message.SerializeToString() if ending in BINARY else _text(bound, target, TEXT[ending], keep))
-    return _told(path, target, message, held, keep)
+    keep = bool(held) and (weights if weights is not None else ending not in TEXT)
+    if ending in HDF5 and not keep:
+        raise NetdefError(f"{target} has a place for weights alone, not for a net", hint="leave --no-weights out")
+    return _convert_net(bound, path, target, held, keep)
+
+
+def _convert_net(bound: Bound, path: str, target: str, held: int, keep: bool) -> str:
+    """Write a network with or without its `held` arrays of weights."""
+    message, ending = bound.message, Path(target).suffix
+    for layer in message.layer if held and not keep else ():
+        layer.ClearField("blobs")
+    written = message.SerializeToString()
+    if keep:
+        from netdef.weights import weights_in
+
+        arrays = weights_in(memoryview(written), path)
+        if ending in HDF5:
+            return _write_hdf5(path, target, arrays)
+    write_over(target, written if ending in BINARY else _text(bound, target, TEXT[ending], keep))
+    return _summary(path, target, message, held, keep)
+
+
+def _write_hdf5(path: str, target: str, weights: Weights) -> str:
+    """Write arrays by layer as a .caffemodel.h5, which has no place for the net."""
+    from netdef.weights import hdf5
+
+    file = io.BytesIO()
+    numbered = ((name, [(index, one) for index, one in enumerate(arrays) if one is not None]) for name, arrays in weights.items())
+    hdf5.write_weights(file, numbered)
+    write_over(target, file.getvalue())
+    return f"{path} -> {target}: weights of {plural(len(weights), 'layer')}, without their net"
+
+
+def _convert_hdf5(path: str, target: str, ending: str, weights: bool | None, overrides: Mapping[str, Any] | None) -> str:
+    """Write the weights in a .caffemodel.h5 as HDF5 again, or as a .caffemodel whose layers have names and weights alone."""
+    from netdef.weights import read_weights, wire
+
+    if overrides:
+        raise NetdefError(f"{path} holds weights and no net: --set changes fields of a net")
+    if weights is False or ending in TEXT:
+        hint = "its net is the text that it was trained from; converted to .caffemodel or .h5, the weights go along"
+        raise NetdefError(f"{path} holds weights and no net: {target} would be empty", hint=hint)
+    held = read_weights(path)
+    if ending in HDF5:
+        return _write_hdf5(path, target, held)
+    file = io.BytesIO()
+    for name, arrays in held.items():
+        whole = [array for array in arrays if array is not None]
+        if len(whole) < len(arrays):
+            hint = "a .caffemodel has every array of a layer; netdef train writes one from the net and these weights"
+            raise NetdefError(f"{path} leaves {name} an array that belongs to another layer, which is not named", hint=hint)
+        text = message_class("LayerParameter")(name=name).SerializeToString()
+        wire.write_layer(file, text, [array.shape for array in whole], whole)
+    write_over(target, file.getvalue())
+    return f"{path} -> {target}: weights of {plural(len(held), 'layer')}, without their net"
 
 
 def _convert_solver(path: str, target: str, ending: str, weights: bool | None) -> str:
-    if weights or ending in BINARY:
+    if weights or ending not in TEXT:
         raise NetdefError(f"{path} is a solver: it has no weights and no binary form", hint=f"endings: {', '.join(TEXT)}")
     bound = read_file(path, "SolverParameter")
     assert bound.source is not None  # only a text is known for a solver
@@ -105,7 +162,7 @@ def _reads_the_same(text: str, filename: str, message: Any) -> bool:
         return False
 
 
-def _told(source: str, target: str, message: Any, held: int, kept: bool) -> str:
+def _summary(source: str, target: str, message: Any, held: int, kept: bool) -> str:
     arrays = ""
     if held:
         count = plural(held, "array")

@@ -14,6 +14,7 @@ from netdef.cli import runs
 from netdef.cli.arguments import net_and_solver
 from netdef.cli.where import Where
 from netdef.language.diagnostics import NetdefError
+from netdef.language.units import plural
 from netdef.solver_file import without_effect
 from runtime.solver.devices import choose_devices
 from runtime.solver.display import Reporter, duration, open_display
@@ -130,6 +131,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         max_iter=options.iterations,
         out=run.out,
         on_skip=skip,
+        say=say,
         cuda=options.cuda,
     )
     try:
@@ -141,9 +143,9 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
                 say(note)
         else:
             runs.check_prefix_free(solver.prefix)
-        for path in options.weights.split(",") if options.weights else ():
-            fresh = solver.load_weights(path)
-            say(f"weights from {path}" + (f"; not in it, and new: {', '.join(fresh)}" if fresh else ""))
+        if options.weights:
+            loaded = solver.load_weights(options.weights.split(","), say)
+            say(f"weights of {plural(len(loaded.filled), 'layer')} from {options.weights}")
         runs.check_writable(solver.prefix)
         if not solver.kernels_cached:
             say("compiling kernels for this machine: done once, takes up to a minute")

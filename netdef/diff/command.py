@@ -55,8 +55,7 @@ def diff(
         if kinds[0] == kinds[1]:
             options["--phase"] = phase
         _unused(options, "weights are compared" if "--phase" in options else "a net and weights are compared")
-        both = kinds[0] == kinds[1]
-        found = weights.difference(_held(a, kinds[0], phase, None, both), _held(b, kinds[1], phase, overrides, both), (a, b))
+        found = _weights(a, b, kinds, phase, overrides)
     else:
         found = compare(a, b, phase, batch_size, overrides)
     return _rendered(found, form, sheet or text.Sheet()), bool(found)
@@ -162,16 +161,16 @@ def _solvers(a: str, b: str) -> solvers.SolverDifference:
     return solvers.difference(before, after, (a, b))
 
 
-def _held(name: str, kind: str | None, phase: str | None, overrides: Mapping[str, Any] | None, with_values: bool) -> weights.Held:
-    """The shapes of the weights that a net has or a file holds; of a file also what tells their values."""
-    if kind != WEIGHTS:
-        phases = (phase,) if phase else PHASES
-        return weights.Held(weights.shapes_of_nets(_in_phases(_opened(name, phases, None, overrides), phases)[0]))
-    if name.endswith(".h5"):
-        return weights.held_in_hdf5(name, with_values)
-    from netdef.language import read_file
+def _weights(
+    a: str, b: str, kinds: tuple[str | None, str | None], phase: str | None, overrides: Mapping[str, Any] | None
+) -> weights.WeightsDifference:
+    """The difference of two files of weights, or of a net, in one phase or both, and such a file."""
+    from netdef.weights import read_weights
 
-    found = weights.held_in_message(read_file(name, "NetParameter").message, with_values)
-    if not found.shapes:
-        raise NetdefError(f"{name} holds no weights", hint="a net is compared as one if its file ends in .net or .prototxt")
-    return found
+    if kinds[0] == kinds[1]:
+        return weights.two_files(read_weights(a), read_weights(b), (a, b))
+    net_first = kinds[1] == WEIGHTS
+    net, file = (a, b) if net_first else (b, a)
+    phases = (phase,) if phase else PHASES
+    nets, _ = _in_phases(_opened(net, phases, None, None if net_first else overrides), phases)
+    return weights.net_and_file(nets, read_weights(file), (a, b), net_first)

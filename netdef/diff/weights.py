@@ -1,26 +1,18 @@
-"""A net beside a file of weights, or two such files: which layers find weights of their shape, by name as loading does."""
+"""A net compared with a file of weights, or two such files: which layers find weights of their shape, by name as loading does."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netdef.diff.findings import Facts, Finding, Row
-from netdef.graph.net import Net, Shape, shape_text
-from netdef.language.diagnostics import NetdefError
 
-Shapes = dict[str, tuple[Shape, ...]]  # by the layer's name, one for each parameter
+if TYPE_CHECKING:
+    from netdef.graph.net import Net, Shape
+    from netdef.weights import Weights
 
-
-@dataclass(frozen=True)
-class Held:
-    """What a net or a file has for each layer by name: the shapes of its parameters, and marks of their values if it has those."""
-
-    shapes: Shapes
-    values: dict[str, bytes] | None = None
+    Shapes = tuple[Shape | None, ...]  # of a layer's arrays; None for one that a file leaves out
 
 
 @dataclass
@@ -32,8 +24,8 @@ class WeightsDifference:
     fitting: list[str] = field(default_factory=list)
     other_shape: list[tuple[str, str, str]] = field(default_factory=list)  # layer, before, after
     other_values: list[str] = field(default_factory=list)  # of those that fit
-    missing: list[tuple[str, str]] = field(default_factory=list)  # layer of `before` alone, its shapes
-    extra: list[tuple[str, str]] = field(default_factory=list)  # layer of `after` alone, its shapes
+    missing: list[tuple[str, str]] = field(default_factory=list)  # layer only in `before`, its shapes
+    extra: list[tuple[str, str]] = field(default_factory=list)  # layer only in `after`, its shapes
     renamed: list[tuple[str, str]] = field(default_factory=list)  # a missing and an extra layer, likely one and the same
 
     def __bool__(self) -> bool:
@@ -41,7 +33,7 @@ class WeightsDifference:
 
     @property
     def subject(self) -> str:
-        """What the first line says beside the names."""
+        """What the first line says after the names."""
         total = len(self.fitting) + len(self.other_shape) + len(self.missing)
         return f"weights of {len(self.fitting)} of {total} layers fit"
 
@@ -64,98 +56,74 @@ class WeightsDifference:
         return found
 
 
-def shapes_of_nets(nets: Mapping[str, Net]) -> Shapes:
-    """The shapes of all parameters of a net, in whatever phase."""
-    return {
-        layer.name: tuple(parameter.shape for parameter in layer.parameters)
-        for net in nets.values()
-        for layer in net.layers
-        if layer.parameters
-    }
+def net_and_file(nets: Mapping[str, Net], weights: Weights, names: tuple[str, str], net_first: bool) -> WeightsDifference:
+    """Which layers of a net, in any of its phases, find weights of their shape in a file.
 
+    Parameters
+    ----------
+    nets: the net by phase. names: of the first and the second. net_first: whether the net is the first.
+    """
+    from netdef.weights.fit import fit_weights, shapes_of, shapes_text
 
-def held_in_message(message: Any, with_values: bool) -> Held:
-    """The shapes of the blobs in a NetParameter, and marks of their values."""
-    layers = [layer for layer in message.layer if len(layer.blobs)]
-    shapes = {layer.name: tuple(map(_shape, layer.blobs)) for layer in layers}
-    if not with_values:
-        return Held(shapes)
-    return Held(shapes, {layer.name: _mark(_bytes_of(blob) for blob in layer.blobs) for layer in layers})
-
-
-def _bytes_of(blob: Any) -> bytes:
-    """The numbers of a BlobProto as float32: what protobuf writes of them, but for the field's head."""
-    if len(blob.double_data):
-        return array("f", blob.double_data).tobytes()
-    alone = type(blob)()
-    alone.data.MergeFrom(blob.data)
-    written = alone.SerializeToString()
-    return written[len(written) - 4 * len(blob.data) :]
-
-
-def held_in_hdf5(path: str, with_values: bool) -> Held:
-    """The shapes of the arrays in a .caffemodel.h5 (/data/LAYER/INDEX), and marks of their values."""
-    try:
-        import h5py
-    except ImportError:
-        raise NetdefError(f"{path} needs h5py, which is not installed", hint="pip install h5py") from None
-    try:
-        with h5py.File(path, "r") as file:
-            layers = {name: [group[key] for key in sorted(group, key=int)] for name, group in file["data"].items() if len(group)}
-            shapes = {name: tuple(tuple(one.shape) for one in arrays) for name, arrays in layers.items()}
-            if not with_values:
-                return Held(shapes)
-            return Held(shapes, {name: _mark(one[()].astype("f4").tobytes() for one in arrays) for name, arrays in layers.items()})
-    except (OSError, KeyError, ValueError) as error:
-        raise NetdefError(f"{path} is not a .caffemodel.h5: {error}") from None
-
-
-def _mark(arrays: Iterable[bytes]) -> bytes:
-    """The same for the same numbers as float32, and for no others."""
-    found = sha256()
-    for numbers in arrays:
-        found.update(numbers)
-    return found.digest()
-
-
-def _shape(blob: Any) -> Shape:
-    """Older files state four extents; leading ones say nothing there."""
-    if blob.HasField("shape"):
-        return tuple(blob.shape.dim)
-    extents = [blob.num, blob.channels, blob.height, blob.width]
-    while len(extents) > 1 and extents[0] == 1:
-        extents.pop(0)
-    return tuple(extents)
-
-
-def difference(first: Held, second: Held, names: tuple[str, str]) -> WeightsDifference:
-    """Which layers of `first` find weights of their shape in `second`; and where both have values, which are others."""
-    result = WeightsDifference(*names)
-    before, after = first.shapes, second.shapes
-    for name, shapes in before.items():
-        if name not in after:
-            result.missing.append((name, _text(shapes)))
-        elif list(map(_plain, shapes)) == list(map(_plain, after[name])):
-            result.fitting.append(name)
-        else:
-            result.other_shape.append((name, _text(shapes), _text(after[name])))
-    if first.values is not None and second.values is not None:
-        result.other_values = [name for name in result.fitting if first.values[name] != second.values[name]]
-    result.extra = [(name, _text(shapes)) for name, shapes in after.items() if name not in before]
-    waiting = {text: name for name, text in reversed(result.extra)}
-    result.renamed = [(name, waiting.pop(text)) for name, text in result.missing if text in waiting]
+    layers = {layer.name: layer for net in nets.values() for layer in net.layers if layer.parameters}
+    fit = fit_weights(layers.values(), weights)
+    only_in_net = {name: tuple(one.shape for one in layers[name].parameters) for name in fit.missing}
+    only_in_file = {name: shapes_of(arrays) for name, arrays in weights.items() if name not in layers}
+    result = WeightsDifference(*names, fitting=list(fit.values))
+    pairs = [(one.layer, shapes_text(one.in_net), shapes_text(one.in_file)) for one in fit.misshapen]
+    result.other_shape = pairs if net_first else [(name, in_file, in_net) for name, in_net, in_file in pairs]
+    _set_unmatched(result, *((only_in_net, only_in_file) if net_first else (only_in_file, only_in_net)))
     return result
 
 
-def _plain(shape: Shape) -> Shape:
-    """A shape without leading ones: (1, 1, 1, 96) holds what (96,) holds."""
-    while len(shape) > 1 and shape[0] == 1:
+def two_files(before: Weights, after: Weights, names: tuple[str, str]) -> WeightsDifference:
+    """Which layers of one file have weights of their shape in the other, and where those have other values."""
+    from netdef.weights.fit import shapes_of, shapes_text
+
+    result = WeightsDifference(*names)
+    for name, arrays in before.items():
+        if name not in after:
+            continue
+        if not _same_shapes(arrays, after[name]):
+            result.other_shape.append((name, shapes_text(shapes_of(arrays)), shapes_text(shapes_of(after[name]))))
+            continue
+        result.fitting.append(name)
+        if not _same_values(arrays, after[name]):
+            result.other_values.append(name)
+    missing = {name: shapes_of(arrays) for name, arrays in before.items() if name not in after}
+    _set_unmatched(result, missing, {name: shapes_of(arrays) for name, arrays in after.items() if name not in before})
+    return result
+
+
+def _same_shapes(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    """Whether two layers' arrays have the same shapes, those of older formats included; one that a file leaves out has any."""
+    pairs = [(a.shape, b.shape) for a, b in zip(before, after, strict=False) if a is not None and b is not None]
+    return len(before) == len(after) and all(_plain(a) == _plain(b) for a, b in pairs)
+
+
+def _same_values(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    """Whether arrays of the same shapes hold the same numbers."""
+    pairs = [(a, b) for a, b in zip(before, after, strict=True) if a is not None and b is not None]
+    return all(bool((a.ravel() == b.ravel()).all()) for a, b in pairs)
+
+
+def _set_unmatched(result: WeightsDifference, missing: Mapping[str, Shapes], extra: Mapping[str, Shapes]) -> None:
+    """Enter the layers that only one side has, and which of them are alike in shape."""
+    from netdef.weights.fit import shapes_text
+
+    result.missing = [(name, shapes_text(shapes)) for name, shapes in missing.items()]
+    result.extra = [(name, shapes_text(shapes)) for name, shapes in extra.items()]
+    by_shapes = {tuple(map(_plain, shapes)): name for name, shapes in reversed([*extra.items()])}
+    for name, shapes in missing.items():
+        if other := by_shapes.pop(tuple(map(_plain, shapes)), None):
+            result.renamed.append((name, other))
+
+
+def _plain(shape: Shape | None) -> Shape | None:
+    """A shape without leading ones: an old file's (1, 1, 1, 96) holds what (96,) holds."""
+    while shape and len(shape) > 1 and shape[0] == 1:
         shape = shape[1:]
     return shape
-
-
-def _text(shapes: tuple[Shape, ...]) -> str:
-    return " + ".join(map(shape_text, shapes))
 
 
 def describe(difference: WeightsDifference) -> dict[str, Any]:

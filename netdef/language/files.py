@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from netdef import schema
 from netdef.language.bind import Bound, bind
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.foreign import UTF16, binary_form, how_to_get, is_binary, text_form
 from netdef.language.garbage import uncollected
 from netdef.language.parser import parse
 from netdef.language.source import Position, Source
@@ -25,26 +26,10 @@ from netdef.language.units import binary
 from netdef.schema import upgrade
 
 _BINARY_ENDINGS = (".caffemodel", ".binaryproto", ".solverstate")
-_KINDS = {
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"\x89HDF": "an HDF5 file",
-    b"\x1f\x8b": "a gzip archive",
-    b"PK\x03\x04": "a zip archive",
-    b"\x7fELF": "a program",
-    b"%PDF": "a PDF",
-    b"\x80\x02": "a Python pickle",
-    b"\x80\x04": "a Python pickle",
-    b"\x93NUMPY": "a NumPy array",
-    b"SQLite": "an SQLite database",
-}
 MOST_TEXT, MOST_BINARY = 16 << 20, (2 << 30) - 1  # bytes; the second is protobuf's own limit
 PATIENCE = 30  # seconds
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
 _UNSAVED: ContextVar[Callable[[Path], str | None]] = ContextVar("unsaved", default=lambda path: None)
-_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r")) + b"\x7f"
 
 
 def read_file(path: str | PathLike[str], message_name: str) -> Bound:
@@ -62,10 +47,6 @@ def unsaved(text_of: Callable[[Path], str | None]) -> Iterator[None]:
         _UNSAVED.reset(before)
 
 
-def _is_binary(start: bytes) -> bool:
-    return len(start.translate(None, _CONTROL)) != len(start) and start[:2] not in _UTF16
-
-
 def text_of_file(path: str | PathLike[str], name: str) -> str:
     """The text in a file, which messages call `name`. Raises NetdefError if it is none."""
     return text_of(_bytes_of(path), name)
@@ -73,7 +54,7 @@ def text_of_file(path: str | PathLike[str], name: str) -> str:
 
 def text_of(data: bytes, name: str) -> str:
     """The text that bytes are, which messages call `name`. Raises NetdefError if they are none."""
-    if _is_binary(data[:65536]):
+    if is_binary(data[:65536]):
         raise NetdefError(f"{name} is binary, not text")
     return _decoded(data, name).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
 
@@ -109,7 +90,7 @@ def _whole(file: Any, name: str) -> bytes:
     pieces: list[bytes] = []
     count, most = 0, MOST_TEXT
     while piece := _piece(file, name, stat.S_ISREG(status.st_mode)):
-        if not pieces and (_is_binary(piece[:65536]) or name.endswith(_BINARY_ENDINGS)):
+        if not pieces and (is_binary(piece[:65536]) or name.endswith(_BINARY_ENDINGS)):
             most = MOST_BINARY
         pieces.append(piece)
         count += len(piece)
@@ -146,6 +127,9 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     if not text.strip():
         raise NetdefError(f"{filename} is empty", hint=f"expected a {_CALLED.get(message_name, message_name)}")
+    if form := text_form(text):
+        wanted = _CALLED.get(message_name, message_name)
+        raise NetdefError(f"{filename} is {form}, not a {wanted}", hint=how_to_get(form))
     tree = parse(text, filename)
     if not tree.statements and not tree.diagnostics:
         raise NetdefError(f"{filename} holds nothing but comments", Position(filename, 1, 1, 1, tree.source))
@@ -154,8 +138,8 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
 
 def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
     """A message in protobuf's binary form, if it makes sense as one; None if the data look like text."""
-    is_binary = _is_binary(data[:65536])
-    if not is_binary and not filename.endswith(_BINARY_ENDINGS):
+    unprintable = is_binary(data[:65536])
+    if not unprintable and not filename.endswith(_BINARY_ENDINGS):
         return None
     message = schema.message_class(message_name)()
     try:
@@ -163,8 +147,8 @@ def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
         sensible = bool(message.ListFields())
     except DecodeError:
         sensible = False
-    if not sensible and is_binary:
-        kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "binary")
+    if not sensible and unprintable:
+        kind = binary_form(data) or "binary"
         wanted = _CALLED.get(message_name, message_name)
         raise NetdefError(f"{filename} is {kind}, not a {wanted}", hint=f"expected text, or a binary {message_name}")
     if sensible and (path := _not_utf8(message)):
@@ -197,7 +181,7 @@ def _upgraded(bound: Bound) -> Bound:
 
 
 def _decoded(data: bytes, filename: str) -> str:
-    if data[:2] in _UTF16:
+    if data[:2] in UTF16:
         raise NetdefError(f"{filename} is written in UTF-16", hint="save it as UTF-8")
     try:
         return data.decode()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netdef.language.files import MOST_TEXT
 from netdef.language.find import model_names, models_folder
+from netdef.language.foreign import holds_hdf5
 from netdef.schema import message_class
 
 NET, SOLVER, WEIGHTS = "net", "solver", "weights"
@@ -22,7 +23,7 @@ def kind_of(name: str) -> str | None:
     None where that cannot be seen.
     """
     path = Path(name)
-    if str(path).endswith(WEIGHT_ENDINGS):
+    if str(path).endswith(WEIGHT_ENDINGS) or holds_hdf5(path):
         return WEIGHTS
     if not os.path.isfile(name):
         if path.name == name and os.path.isfile(models_folder() / f"{name.removesuffix('.txt')}.txt"):

@@ -17,6 +17,7 @@ from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.parts import Part, Parts, gathered, scattered, summed
 from runtime.machine.schedule import Schedule, updates_early
+from runtime.machine.weights import Loaded, Paths, load_weights, remark, write_weights
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
@@ -246,20 +247,17 @@ class Executable:
 
     def save_weights(self, path: str | Path) -> None:
         """Write all parameters as a .caffemodel (or .h5 by its ending), beside and renamed."""
-        from runtime.machine.weights import write_weights
-
         write_weights(path, self.net, self.param)
 
-    def load_weights(self, path: str | Path) -> list[str]:
-        """Copy parameters from a .caffemodel or .h5 file by layer name; returns the layers that were filled.
+    def load_weights(self, paths: Paths, allow_missing: bool = False, say: Callable[[str], None] = remark) -> Loaded:
+        """Copy parameters from .caffemodel or .caffemodel.h5 files by layer name; see `runtime.machine.weights.load_weights`.
 
         Raises
         ------
-        NetdefError: if shapes differ, or no layer of the file is in the net.
+        NetdefError: a file holds no weights or numbers that are not finite, shapes differ, or layers of the net are in no file and
+            `allow_missing` is false.
         """
-        from runtime.machine.weights import load_weights
-
-        return load_weights(path, self)
+        return load_weights(paths, self.net, self.set_param, allow_missing, say)
 
     def close(self) -> None:
         """Stop the data sources and the worker threads."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from netdef.weights.hdf5 import h5py_module
 from runtime.compiler.pipeline import compile_beside
 from runtime.data import open_source
 from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
-from runtime.machine.hdf5 import h5py_module
+from runtime.machine.weights import Loaded, MissingWeightsError, Paths, remark
 from runtime.solver.devices import choose_devices
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
@@ -72,7 +73,8 @@ class Solver:
         keep training and test images apart itself, one image in HOLD_OUT of each class is for testing only.
     max_iter: replaces the solver's.
     out: the directory that a relative snapshot_prefix stands in; default the working directory.
-    on_skip: told once of each image that cannot be read, with its path and the reason.
+    on_skip: called once for each image that cannot be read, with its path and the reason.
+    say: called with a line about layers that the solver's `weights` lack, and about those that the net lacks.
     cuda: how graphics cards compute.
     split: what is cut on several devices, see `compile`.
     overrides: fields of the nets to change, see `netdef.load`.
@@ -101,6 +103,7 @@ class Solver:
         max_iter: int | None = None,
         out: str | Path = ".",
         on_skip: OnSkip = warn_of_skip,
+        say: Callable[[str], None] = remark,
         cuda: CudaOptions | None = None,
         split: str | None = None,
         overrides: Mapping[str, Any] | None = None,
@@ -125,9 +128,8 @@ class Solver:
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
-            for path in (Path(path) for files in self.parameters.weights for path in files.split(",")):
-                beside = Path(self.filename).parent / path
-                self.load_weights(beside if beside.exists() else path)
+            if self.parameters.weights:
+                self.load_weights(list(self._weights_named()), say)
         except BaseException:
             self.close()
             raise
@@ -190,15 +192,20 @@ class Solver:
         """Whether this machine has compiled the kernels of the training net before."""
         return all(device.kernels_known for device in self.executable.devices)
 
-    def load_weights(self, path: str | Path) -> list[str]:
-        """Start from a file's weights; returns the layers that are not in it and keep those they have.
+    def load_weights(self, paths: Paths, say: Callable[[str], None] = remark) -> Loaded:
+        """Start from the weights in files; layers that are in none of them keep those they have, and `say` is called.
 
         Raises
         ------
-        NetdefError: see `fit_weights`.
+        NetdefError: see `runtime.machine.weights.load_weights`.
         """
-        filled = self.executable.load_weights(path)
-        return [layer.name for layer in self.nets.train.layers if layer.parameters and layer.name not in filled]
+        return self.executable.load_weights(paths, allow_missing=True, say=say)
+
+    def _weights_named(self) -> Iterator[Path]:
+        """The files in the solver's `weights`, several in one text with commas between them: beside its file, else from here."""
+        for path in (Path(path) for paths in self.parameters.weights for path in paths.split(",")):
+            beside = Path(self.filename).parent / path
+            yield beside if beside.exists() else path
 
     # Training
 
@@ -380,9 +387,10 @@ class Solver:
             self.tests.clear()
             del self.executable  # whose memory the new one needs
             self._compile()
-        fresh = self.load_weights(weights_beside(path, state.learned_net))
-        if fresh:
-            raise NetdefError(f"{path} is of another net: it has no weights of {', '.join(fresh)}")
+        try:
+            self.executable.load_weights(weights_beside(path, state.learned_net))
+        except MissingWeightsError as error:
+            raise NetdefError(f"{path} is of another net: it has no weights of {', '.join(error.layers)}") from None
         for parameter, array in zip(owners, state.history, strict=True):
             self._set_history(parameter, array)
         self.executable.torn = False

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
-from runtime.machine import hdf5, wire
+from netdef.weights import check_finite, hdf5, wire
+from netdef.weights.reading import contents
 from runtime.machine.files import replacing
-from runtime.machine.weights import contents
 
 # SolverState's fields (netdef/schema/solver.proto).
 ITER, LEARNED_NET, HISTORY, CURRENT_STEP = 1, 2, 3, 4
@@ -23,7 +23,7 @@ class SolverState:
     ----------
     iteration: how many updates the weights have had.
     learned_net: the path of the weights' file as it was when it was written.
-    step: how many steps the learning rate has taken.
+    step: Caffe's current_step, how often the rate policy has lowered the rate.
     history: the momentum of each parameter that owns its array, in the net's order and Caffe's shapes.
     """
 
@@ -38,17 +38,21 @@ def read_solverstate(path: str | Path) -> SolverState:
 
     Raises
     ------
-    NetdefError: it is missing, is something else, or is cut short.
+    NetdefError: it is missing, is something else, is cut short, or holds numbers that are not finite.
     """
     path = Path(path)
     data = contents(path)
     if hdf5.is_hdf5(data):
-        iteration, learned_net, step, history = hdf5.read_state(path)
-        return SolverState(iteration, learned_net, step, history)
-    try:
-        return parse(data)
-    except wire.MalformedError as error:
-        raise NetdefError(f"{path} is not a .solverstate, or is cut short: {error}") from None
+        state = SolverState(*hdf5.read_state(path))
+    else:
+        try:
+            state = parse(data)
+        except wire.MalformedError as error:
+            raise NetdefError(f"{path} is not a .solverstate, or is cut short: {error}") from None
+    if not (0 <= state.iteration < 1 << 31 and 0 <= state.step < 1 << 31):
+        raise NetdefError(f"{path} is damaged: its iteration is {state.iteration}, its number of rate steps {state.step}")
+    check_finite(path, ((f"history {index}", array) for index, array in enumerate(state.history)))
+    return state
 
 
 def parse(data: memoryview) -> SolverState:

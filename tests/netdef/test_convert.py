@@ -43,6 +43,7 @@ def test_weights_that_are_too_many_for_a_text(tmp_path):
     blob = next(blob for layer in trained.layer for blob in layer.blobs)
     for count in (2_500_000, 1_500_000):  # by the count alone; only once they are printed
         blob.data[:] = [-0.123456789] * count
+        blob.shape.dim[:] = [count]
         large.write_bytes(trained.SerializeToString())
         with pytest.raises(NetdefError, match=r"would take [\d]+ MiB or more"):
             convert(str(large), str(text), weights=True)
@@ -80,7 +81,8 @@ def test_older_formats(tmp_path):
     [
         ("models/alexnet.net", "x.onnx", [], "x.onnx: what form is that?\n    endings: .net, .prototxt"),
         ("models/alexnet.net", "x", [], "x: what form is that?"),
-        ("models/alexnet.net", "x.caffemodel.h5", [], "convert does not know HDF5"),
+        ("models/alexnet.net", "x.caffemodel.h5", [], "alexnet.net holds no weights"),
+        ("models/solver.txt", "x.h5", [], "solver.txt is a solver: it has no weights and no binary form"),
         ("models/alexnet.net", "x.caffemodel", ["--weights"], "alexnet.net holds no weights"),
         ("missing.net", "x.caffemodel", [], "there is no file missing.net"),
         ("alexnett", "x.caffemodel", [], "did you mean alexnet?"),

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from netdef.cli.main import run
-from runtime.machine.weights import read_weights
+from netdef.weights import read_weights
 from tests.netdef.cli import images
 
 

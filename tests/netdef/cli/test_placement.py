@@ -13,8 +13,8 @@ import netdef
 import runtime
 from netdef.cli.compile import report
 from netdef.cli.main import run
+from netdef.weights import read_weights
 from runtime.machine.open import different
-from runtime.machine.weights import read_weights
 from tests.paths import ROOT
 from tests.runtime.solver.nets import IMAGES, SOLVER
 

@@ -12,7 +12,7 @@ import pytest
 
 from netdef.cli.main import run
 from netdef.cli.train import otherwise
-from runtime.machine.weights import read_weights
+from netdef.weights import read_weights
 from runtime.solver.log import read_log
 from runtime.solver.solverstate import read_solverstate
 from tests.paths import ROOT
@@ -172,7 +172,7 @@ def test_a_finished_run_has_nothing_left_to_do(capsys):
         (["small.net", "solver.txt", "--resume", "latest"], "no run of small"),
         (["small.net", "solver.txt", "--resume", "x.solverstate"], "x.solverstate"),
         (["small.net", "solver.txt", "--resume", "latest", "--weights", "w"], "exclude each other"),
-        (["small.net", "solver.txt", "--weights", "small.net"], "not a .caffemodel"),
+        (["small.net", "solver.txt", "--weights", "small.net"], "small.net holds no weights: it is a net in text"),
         (["small.net", "solver.txt", "--data", "builtin:photos"], "no ImageData layer"),
     ],
 )
@@ -216,7 +216,10 @@ def test_weights_to_start_from(capsys):
     Path("other.net").write_text(IMAGES.replace("layer fc:", "layer fc_new:").replace("(fc", "(fc_new"))
     arguments = ["other.net", "solver.txt", "--weights", "a/small_iter_2.caffemodel", "--iterations", "0", "--out", "b"]
     assert run(["train", *arguments]) == 0
-    assert "not in it, and new: fc_new" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "a/small_iter_2.caffemodel: no weights for 1 layer: fc_new; what their fillers gave stays" in out
+    assert "a/small_iter_2.caffemodel: 1 layer that the net does not have: fc" in out
+    assert Path("b/log.jsonl").read_text().count("no weights for 1 layer: fc_new") == 1
 
 
 def test_a_loss_that_is_no_number_stops_the_run(capsys):

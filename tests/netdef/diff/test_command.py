@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import io
 import json
+import math
 import os
 import pty
 import re
@@ -204,7 +205,7 @@ def test_weights_of_one_phase(tmp_path, capsys):
     for num, shape in (("a", (5, 3)), ("b", (5, 5))):
         layer = model.layer.add(name=num, type="InnerProduct")
         for extents in (shape, (5,)):
-            layer.blobs.add().shape.dim.extend(extents)
+            layer.blobs.add(data=[0.5] * math.prod(extents)).shape.dim.extend(extents)
     held = tmp_path / "x.caffemodel"
     held.write_bytes(model.SerializeToString())
     assert run(["diff", str(file), str(held)]) == 0
@@ -260,7 +261,8 @@ def test_old_files_of_weights_state_four_extents(tmp_path, capsys):
     model = schema.NetParameter()
     layer = model.layer.add(name="fc", type="InnerProduct")
     for num, channels, height, width in ((1, 1, 5, 3), (1, 1, 1, 5)):
-        layer.blobs.add(num=num, channels=channels, height=height, width=width)
+        data = [0.5] * (height * width)
+        layer.blobs.add(num=num, channels=channels, height=height, width=width, data=data)
     (tmp_path / "x.caffemodel").write_bytes(model.SerializeToString())
     (tmp_path / "x.net").write_text("layer d: Input { shape { dim: 2 dim: 3 } }\nlayer fc: InnerProduct(d) { num_output: 5 }")
     assert run(["diff", str(tmp_path / "x.net"), str(tmp_path / "x.caffemodel")]) == 0

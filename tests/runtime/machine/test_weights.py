@@ -1,18 +1,18 @@
-"""Weights from Caffe's own files and back, and what is said of files that do not fit."""
+"""Weights of an executable in Caffe's own files, and what is said of files that do not fit."""
 
-import struct
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
+import netdef
+import runtime
 from netdef import NetdefError
 from netdef.schema import message_class
-from runtime.machine import wire
-from runtime.machine.weights import fit_weights, read_weights, write_weights
-
-SHAPES = {"conv1": [(4, 3, 3, 3), (4,)], "conv2": [(6, 2, 3, 3), (6,)], "fc": [(5, 150), (5,)]}
+from netdef.weights import read_weights
+from runtime.machine.weights import WeightsRemark, write_weights
+from tests.netdef.weights.files import SHAPES, same
 
 
 def fake_net(shapes, name="tiny"):
@@ -21,8 +21,7 @@ def fake_net(shapes, name="tiny"):
         layer = SimpleNamespace(name=layer_name, message=message_class("LayerParameter")(name=layer_name, type="X"))
         layer.parameters = []
         for index, shape in enumerate(of):
-            parameter = SimpleNamespace(layer=layer, index=index, shape=shape)
-            parameter.owner = parameter
+            parameter = SimpleNamespace(layer=layer, index=index, shape=shape, shared=False)
             layer.parameters.append(parameter)
         layers.append(layer)
     return SimpleNamespace(name=name, layers=layers)
@@ -36,31 +35,6 @@ def weights():
 
 def reader(weights):
     return lambda layer, index: weights[layer][index]
-
-
-def same(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        assert len(a[name]) == len(b[name])
-        for x, y in zip(a[name], b[name], strict=True):
-            np.testing.assert_array_equal(x, y)
-
-
-def test_caffes_two_formats_hold_the_same(goldens):
-    binary = read_weights(goldens / "files/snap_iter_4.caffemodel")
-    same(binary, read_weights(goldens / "files/snap_iter_4.caffemodel.h5"))
-    assert {name: [a.shape for a in blobs] for name, blobs in binary.items()} == SHAPES
-
-
-def test_read_as_protobuf_reads_it(goldens):
-    path = goldens / "files/snap_iter_4.caffemodel"
-    message = message_class("NetParameter").FromString(path.read_bytes())
-    expected = {
-        layer.name: [np.array(blob.data, np.float32).reshape(blob.shape.dim) for blob in layer.blobs]
-        for layer in message.layer
-        if layer.blobs
-    }
-    same(read_weights(path), expected)
 
 
 @pytest.mark.parametrize("name", ["w.caffemodel", "w.caffemodel.h5"])
@@ -91,7 +65,7 @@ def test_hdf5_has_a_group_for_each_layer_as_caffe_writes_it(tmp_path, weights):
 
 def test_shared_parameters_are_written_once_in_hdf5(tmp_path):
     net = fake_net({"a": [(2, 2)], "b": [(2, 2)]})
-    net.layers[1].parameters[0].owner = net.layers[0].parameters[0]
+    net.layers[1].parameters[0].shared = True
     array = np.eye(2, dtype=np.float32)
     write_weights(tmp_path / "w.h5", net, lambda layer, index: array)
     assert list(read_weights(tmp_path / "w.h5")) == ["a"]
@@ -99,113 +73,91 @@ def test_shared_parameters_are_written_once_in_hdf5(tmp_path):
     assert list(read_weights(tmp_path / "w.caffemodel")) == ["a", "b"]
 
 
-def test_a_shared_parameter_may_be_found_with_its_owner():
-    net = fake_net({"a": [(2, 2), (2,)], "b": [(2, 2), (2,)], "c": [(2, 2)]})
-    net.layers[1].parameters[0].owner = net.layers[2].parameters[0].owner = net.layers[0].parameters[0]
-    weight, bias = np.eye(2, dtype="f4"), np.ones(2, "f4")
-    fit = fit_weights(net, {"a": [weight, bias], "b": [None, bias]}, "w")
-    assert fit.missing == [] and list(fit.values) == ["a", "b", "c"]
-    assert fit.values["b"][0] is None and fit.values["c"] == [None]
-    np.testing.assert_array_equal(fit.values["b"][1], bias)
-    assert fit_weights(net, {"b": [weight, bias]}, "w").missing == ["a", "c"]
-    with pytest.raises(NetdefError, match="b: 2x2 and 2 in the net, 2x2 in the file"):
-        fit_weights(net, {"a": [weight, bias], "b": [weight]}, "w")
-    with pytest.raises(NetdefError, match="b: 2x2 and 2 in the net, 2 in the file"):
-        fit_weights(net, {"b": [None, bias]}, "w")
+NET = """layer data: Input { shape { dim: [2, 3] } }
+layer a: InnerProduct(data) { num_output: 4 weight_filler { type: "xavier" } }
+layer b: InnerProduct(a) { num_output: 5 weight_filler { type: "xavier" } }
+"""
 
 
-def test_names_with_slashes(tmp_path):
-    net = fake_net({"inception/1x1": [(2, 3), (2,)], "inception": [(1,)]})
-    weights = {"inception/1x1": [np.ones((2, 3), "f4"), np.ones(2, "f4")], "inception": [np.ones(1, "f4")]}
-    write_weights(tmp_path / "w.h5", net, reader(weights))
-    read = read_weights(tmp_path / "w.h5")
-    assert sorted(read) == ["inception", "inception/1x1"]
-    assert len(read["inception/1x1"]) == 2
+@pytest.fixture
+def executable():
+    with runtime.compile(netdef.parse(NET, "small.net"), backward=False) as executable:
+        yield executable
 
 
-def test_older_formats(tmp_path):
-    message = message_class("NetParameter")()
-    layer = message.layers.add(name="v1")
-    layer.blobs.add(num=1, channels=1, height=2, width=3, data=[1, 2, 3, 4, 5, 6])
-    inner = message.layers.add().layer
-    inner.name = "v0"
-    inner.blobs.add(num=1, channels=1, height=1, width=2, data=[7, 8])
-    (tmp_path / "old.caffemodel").write_bytes(message.SerializeToString())
-    read = read_weights(tmp_path / "old.caffemodel")
-    assert read["v1"][0].shape == (1, 1, 2, 3)
-    fit = fit_weights(fake_net({"v1": [(2, 3)], "v0": [(2,)]}), read, "old")
-    np.testing.assert_array_equal(fit.values["v1"][0], [[1, 2, 3], [4, 5, 6]])
-    np.testing.assert_array_equal(fit.values["v0"][0], [7, 8])
+def file_of(tmp_path, name="w.caffemodel", **layers):
+    """A .caffemodel of layers, each array filled with one number."""
+    shapes = {layer: shapes for layer, (shapes, _) in layers.items()}
+    write_weights(tmp_path / name, fake_net(shapes), lambda layer, index: np.full(shapes[layer][index], layers[layer][1], "f4"))
+    return tmp_path / name
 
 
-def test_every_kind_of_field_is_passed_over():
-    data = wire.key(8, wire.FIXED64) + struct.pack("<d", 1.5) + wire.key(5, wire.FIXED32) + struct.pack("<f", 2.5)
-    data += wire.key(3, wire.VARINT) + wire.varint(300) + wire.prefix(4, 2) + b"ab"
-    found = [(n, kind, value if isinstance(value, int) else bytes(value)) for n, kind, value in wire.fields(memoryview(data))]
-    assert found == [(8, 1, struct.pack("<d", 1.5)), (5, 5, struct.pack("<f", 2.5)), (3, 0, 300), (4, 2, b"ab")]
+A, B = [(4, 3), (4,)], [(5, 4), (5,)]
 
 
-def test_doubles_and_unpacked_numbers(tmp_path):
-    message = message_class("NetParameter")()
-    blob = message.layer.add(name="d").blobs.add(double_data=[1.5, 2.5])
-    blob.shape.dim.extend([2])
-    # The unpacked form of `data`: each float with its own key (field 5, fixed32), and of BlobShape.dim.
-    floats = np.array([3, 4], "<f4")
-    unpacked = b"".join(b"\x2d" + value.tobytes() for value in floats) + b"\x3a\x02\x08\x02"
-    raw_layer = b"\x0a\x01u" + b"\x3a" + bytes([len(unpacked)]) + unpacked
-    raw = message.SerializeToString() + b"\xa2\x06" + bytes([len(raw_layer)]) + raw_layer
-    (tmp_path / "w.caffemodel").write_bytes(raw)
-    read = read_weights(tmp_path / "w.caffemodel")
-    np.testing.assert_array_equal(read["d"][0], [1.5, 2.5])
-    np.testing.assert_array_equal(read["u"][0], [3, 4])
+def test_every_layer_is_filled(executable, tmp_path):
+    loaded = executable.load_weights(file_of(tmp_path, a=(A, 1), b=(B, 2)))
+    assert (loaded.filled, loaded.missing, loaded.extra) == (("a", "b"), (), ())
+    assert (executable.param("a", 0) == 1).all() and (executable.param("b", 1) == 2).all()
 
 
-def test_layers_match_by_name(weights):
-    net = fake_net({"conv1": SHAPES["conv1"], "fc_new": [(7, 150), (7,)]})
-    fit = fit_weights(net, weights, "w.caffemodel")
-    assert list(fit.values) == ["conv1"]
-    assert fit.missing == ["fc_new"]
-    assert fit.unused == ["conv2", "fc"]
+def test_a_missing_layer_is_an_error_that_names_it_and_changes_nothing(executable, tmp_path):
+    before = executable.param("a", 0)
+    path = file_of(tmp_path, a=(A, 1))
+    with pytest.raises(NetdefError) as error:
+        executable.load_weights(path)
+    assert str(error.value).startswith(f"error: {path}: no weights for 1 layer of the net: b\n")
+    assert "allow_missing" in str(error.value)
+    np.testing.assert_array_equal(executable.param("a", 0), before)
 
 
-def test_every_misfit_is_listed(weights):
-    net = fake_net({"conv1": [(8, 3, 3, 3), (8,)], "conv2": [(6, 2, 3, 3)], "fc": SHAPES["fc"]})
-    with pytest.raises(NetdefError) as caught:
-        fit_weights(net, weights, "w.caffemodel")
-    text = str(caught.value)
-    assert "w.caffemodel" in text
-    assert "conv1: 8x3x3x3 and 8 in the net, 4x3x3x3 and 4 in the file" in text
-    assert "conv2: 6x2x3x3 in the net, 6x2x3x3 and 6 in the file" in text
-    assert "fc" not in text.replace("hint", "").split("conv2", 1)[1].split("\n")[0]
+def test_missing_layers_that_are_allowed_are_said(executable, tmp_path):
+    before = executable.param("b", 0)
+    path = file_of(tmp_path, a=(A, 1))
+    with pytest.warns(WeightsRemark) as said:
+        loaded = executable.load_weights(path, allow_missing=True)
+    assert [str(one.message) for one in said] == [f"{path}: no weights for 1 layer: b; what their fillers gave stays"]
+    assert said[0].filename == __file__
+    assert (loaded.filled, loaded.missing) == (("a",), ("b",))
+    np.testing.assert_array_equal(executable.param("b", 0), before)
 
 
-def test_the_same_number_of_weights_in_another_shape_does_not_fit(weights):
-    with pytest.raises(NetdefError, match="150x5 and 5 in the net, 5x150"):
-        fit_weights(fake_net({"fc": [(150, 5), (5,)]}), weights, "w")
+def test_extra_layers_are_one_line(executable, tmp_path):
+    extra = {f"x{number}": ([(1,)], 0) for number in range(10)}
+    lines = []
+    loaded = executable.load_weights(file_of(tmp_path, a=(A, 1), b=(B, 2), **extra), say=lines.append)
+    assert loaded.extra == tuple(extra)
+    assert lines == [f"{tmp_path}/w.caffemodel: 10 layers that the net does not have: {', '.join(list(extra)[:8])} and 2 more"]
 
 
-def test_no_layer_matches(weights):
-    with pytest.raises(NetdefError, match="no layer of the net"):
-        fit_weights(fake_net({"other": [(1,)]}), weights, "w")
+def test_several_files_fill_a_net_together(executable, tmp_path):
+    one, two = file_of(tmp_path, "one", a=(A, 1)), file_of(tmp_path, "two", a=(A, 3), b=(B, 2))
+    assert executable.load_weights([one, two]).missing == ()
+    assert (executable.param("a", 0) == 3).all()
+    three = file_of(tmp_path, "three", b=(B, 4))
+    assert executable.load_weights([one, three]).filled == ("a", "b")
+    assert (executable.param("a", 0) == 1).all()
 
 
-def test_files_that_are_none(tmp_path, goldens):
-    whole = (goldens / "files/snap_iter_4.caffemodel").read_bytes()
-    cases = {
-        "text.prototxt": (goldens / "files/tiny.prototxt").read_bytes(),
-        "cut.caffemodel": whole[:-100],
-        "pointer.caffemodel": b"version https://git-lfs.github.com/spec/v1\n",
-        "picture.jpg": b"\xff\xd8\xff\xe0\x00\x10JFIF",
-    }
-    for name, content in cases.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(NetdefError, match=name):
-            read_weights(tmp_path / name)
-    (tmp_path / "empty").write_bytes(b"")
-    with pytest.raises(NetdefError, match="is empty"):
-        read_weights(tmp_path / "empty")
-    with pytest.raises(NetdefError, match="No such file"):
-        read_weights(tmp_path / "missing")
-    (tmp_path / "cut.h5").write_bytes((goldens / "files/snap_iter_4.caffemodel.h5").read_bytes()[:3000])
-    with pytest.raises(NetdefError, match="not a whole"):
-        read_weights(tmp_path / "cut.h5")
+def test_every_other_shape_is_listed(executable, tmp_path):
+    path = file_of(tmp_path, a=([(3, 4), (4,)], 1), b=([(5, 4)], 1))
+    with pytest.raises(NetdefError) as error:
+        executable.load_weights(path, allow_missing=True)
+    assert f"the weights in {path} do not fit the net:\n" in str(error.value)
+    assert "a: 4 x 3 + 4 in the net, 3 x 4 + 4 in the file" in str(error.value)
+    assert "b: 5 x 4 + 5 in the net, 5 x 4 in the file" in str(error.value)
+
+
+def test_a_file_of_another_net(executable, tmp_path):
+    path = file_of(tmp_path, conv1=([(1,)], 0))
+    with pytest.raises(NetdefError) as error:
+        executable.load_weights(path, allow_missing=True)
+    assert f"no layer of the net is in {path}" in str(error.value)
+    assert "the net's: 2 layers: a, b; the file's: 1 layer: conv1" in str(error.value)
+
+
+def test_numbers_that_are_not_finite_change_nothing(executable, tmp_path):
+    before = executable.param("a", 0)
+    with pytest.raises(NetdefError, match=r"b/0 \(5 x 4\): 20 NaN of 20"):
+        executable.load_weights(file_of(tmp_path, a=(A, 1), b=(B, np.nan)))
+    np.testing.assert_array_equal(executable.param("a", 0), before)

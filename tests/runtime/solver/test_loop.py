@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import runtime
-from runtime.machine.weights import read_weights
+from netdef.weights import read_weights
 from runtime.solver.display import Reporter
 from runtime.solver.loop import Clock, TrainingLoop, display_interval
 from tests.netdef.cli import images

@@ -240,7 +240,7 @@ def test_a_card_without_graphs_is_told_in_one_line(machine: Callable[..., Cards]
 
 
 def compare(a: str, b: str, iteration: int) -> None:
-    from runtime.machine.weights import read_weights
+    from netdef.weights import read_weights
 
     one, other = (read_weights(f"{folder}/small_iter_{iteration}.caffemodel") for folder in (a, b))
     for layer, arrays in one.items():

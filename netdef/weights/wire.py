@@ -1,11 +1,11 @@
-"""Protobuf's wire format for blobs, read and written without copying their numbers into Python.
+"""Blobs in protobuf's wire format, read and written without turning their numbers into Python objects.
 
-Python's protobuf turns every float of a repeated field into an object when it is read, and holds a whole message in
-memory to write it: too slow and too large for networks.  Field numbers: netdef/schema/*.proto.
+Python's protobuf makes an object of every float that it reads, and holds a whole message in memory to write it: too slow
+and too large for networks.  Field numbers: netdef/schema/*.proto.
 The encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import BinaryIO
 
@@ -13,9 +13,12 @@ import numpy as np
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
+NET_NAME, LAYERS, LAYER_BLOBS = 1, 100, 7  # where a NetParameter has its name and layers, and a layer its blobs
+
 # BlobProto's fields.
 NUM, CHANNELS, HEIGHT, WIDTH, DATA, SHAPE, DOUBLE_DATA = 1, 2, 3, 4, 5, 7, 8
 SHAPE_DIM = 1
+MOST_AXES = 32  # Caffe's kMaxBlobAxes
 
 
 class MalformedError(Exception):
@@ -63,23 +66,31 @@ def read_varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def read_blob(data: memoryview) -> np.ndarray:
-    """A BlobProto's array, float32 in its shape; a view of `data` where its numbers stand there in one run."""
-    parts: list[np.ndarray] = []
+    """A BlobProto's array, float32 in its shape; a view of `data` where its numbers stand in one run.
+
+    Raises
+    ------
+    MalformedError: the message is damaged, or its shape does not fit its numbers.
+    """
+    runs: list[np.ndarray] = []
     shape: list[int] | None = None
     legacy: dict[int, int] = {}
     for number, _, value in fields(data):
         if number in (DATA, DOUBLE_DATA) and not isinstance(value, int):
-            parts.append(read_floats(value, "<f4" if number == DATA else "<f8"))
+            runs.append(read_floats(value, "<f4" if number == DATA else "<f8"))
         elif number == SHAPE and not isinstance(value, int):
             shape = read_dims(value)
         elif number <= WIDTH and isinstance(value, int):
             legacy[number] = value
-    array = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, "f4"), *parts])
+    array = runs[0] if len(runs) == 1 else np.concatenate([np.empty(0, "f4"), *runs])
     if shape is None:
         shape = [legacy.get(axis, 0) for axis in (NUM, CHANNELS, HEIGHT, WIDTH)] if legacy else [array.size]
-    if prod(shape) != array.size:
+    if len(shape) > MOST_AXES:
+        raise MalformedError(f"a blob of {len(shape)} axes; Caffe's have {MOST_AXES} at most")
+    if prod(shape) != array.size or max(shape, default=0) >= 1 << 31:
         raise MalformedError(f"a blob of shape {tuple(shape)} with {array.size} numbers")
-    return array.reshape(shape).astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # a double that is too large becomes infinite, which who reads it reports
+        return array.reshape(shape).astype(np.float32, copy=False)
 
 
 def read_floats(value: memoryview, dtype: str) -> np.ndarray:
@@ -89,7 +100,7 @@ def read_floats(value: memoryview, dtype: str) -> np.ndarray:
 
 
 def read_dims(shape: memoryview) -> list[int]:
-    """The dimensions of a BlobShape, packed or not."""
+    """The extents in a BlobShape, packed or not."""
     dims: list[int] = []
     for number, _, value in fields(shape):
         if number != SHAPE_DIM:
@@ -138,3 +149,23 @@ def write_blob(file: BinaryIO, number: int, array: np.ndarray, shape: tuple[int,
     """Write an array as the BlobProto of field `number`."""
     file.write(prefix(number, blob_size(shape)) + blob_head(shape))
     file.write(np.ascontiguousarray(array, "<f4").reshape(-1).data)
+
+
+def write_net_name(file: BinaryIO, name: str) -> None:
+    """Write the name of a NetParameter."""
+    file.write(prefix(NET_NAME, len(name.encode())) + name.encode())
+
+
+def write_layer(file: BinaryIO, text: bytes, shapes: Sequence[tuple[int, ...]], arrays: Iterable[np.ndarray]) -> None:
+    """Write a layer of a NetParameter.
+
+    Parameters
+    ----------
+    text: its LayerParameter without weights, serialized.
+    shapes: of its arrays.  arrays: taken one by one as they are written, so that an iterator need not hold them all.
+    """
+    sizes = [blob_size(shape) for shape in shapes]
+    blobs = sum(len(prefix(LAYER_BLOBS, size)) + size for size in sizes)
+    file.write(prefix(LAYERS, len(text) + blobs) + text)
+    for shape, array in zip(shapes, arrays, strict=True):
+        write_blob(file, LAYER_BLOBS, array, shape)
