@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from netdef import NetdefError
+import click
+
+from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option, workspace_option
 from netdef.cli.placement import hosts_in, names_in
+from netdef.cli.shell import Command
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
-from runtime.compiler.pipeline import PASSES, compile_program
-from runtime.ir.program import Program
-from runtime.kernels.cuda.options import CudaOptions, cuda_options
-from runtime.machine.cpu import needs as cpu_needs
-from runtime.machine.cpu.device import available_cores
-from runtime.machine.cuda import needs as cuda_needs
-from runtime.machine.open import thread_shares
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
+    from runtime.ir.program import Program
+    from runtime.kernels.cuda.options import CudaOptions
 
 ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", "activation gradients")
 
 
+@click.command(cls=Command)
+@click.argument("net")
+@phase_option
+@batch_option
+@set_option
+@click.option("--print", "instructions", is_flag=True, help="Print the program: every kernel, in order.")
+@click.option("--after", metavar="PASS", help="Stop after lower, place, fuse or plan_memory.")
+@click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
+@click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
+@click.option("--split", type=SPLIT, help="What is cut.")
+@workspace_option
+def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:
+    """The program that NET compiles to, and the memory it takes."""
+    from netdef.loading import load
+
+    click.echo(report(load(net, phase or "train", overrides, batch), **options))
+
+
 def report(
     net: Net,
-    after: str = PASSES[-1],
+    after: str | None = None,
     instructions: bool = False,
     inference: bool = False,
     threads: int | None = None,
@@ -36,6 +53,7 @@ def report(
 
     Parameters
     ----------
+    after: default the last pass.
     instructions: print the instruction lists.
     inference: compile without backward.
     threads: worker threads, each with a workspace; default all cores.
@@ -46,6 +64,10 @@ def report(
     ------
     NetdefError: `devices` means nothing, `split` is given for one device, the workspace is too small; see `compile_program`.
     """
+    from runtime.compiler.pipeline import PASSES, compile_program
+    from runtime.kernels.cuda.options import cuda_options
+    from runtime.machine.cpu.device import available_cores
+
     keep = "outputs" if inference else "activations"
     hosts = hosts_in(devices or "1", least=1)
     if split and len(hosts) == 1:
@@ -53,6 +75,7 @@ def report(
     cards = devices is not None and devices.startswith("gpu")
     if workspace and not cards:
         raise NetdefError(f"--workspace {workspace} is about graphics cards", hint="--devices gpu:0, say; none need be here")
+    after = after or PASSES[-1]
     program = compile_program(
         net, devices=len(hosts), hosts=hosts, split=split, backward=not inference, after=after, losses_only=True, keep=keep
     )
@@ -73,6 +96,9 @@ def _counts(program: Program) -> str:
 
 def _on_cores(program: Program, threads: int) -> dict[str, list[int]]:
     """What each device takes besides the plan's memory, by what it holds: a workspace for every worker."""
+    from runtime.machine.cpu import needs as cpu_needs
+    from runtime.machine.open import thread_shares
+
     each = thread_shares(len(program.shares), threads)
     sizes = [cpu_needs.workspace_bytes([program], shares, count) for count, shares in zip(each, program.shares, strict=True)]
     return {f"workspace ({plural(sum(each), 'thread')})": sizes}
@@ -80,6 +106,8 @@ def _on_cores(program: Program, threads: int) -> dict[str, list[int]]:
 
 def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
     """The same where the devices are graphics cards."""
+    from runtime.machine.cuda import needs as cuda_needs
+
     return {
         "workspace": [max(cuda_needs.workspace(program, share, options) for share in shares) for shares in program.shares],
         "data on their way": [sum(cuda_needs.places(program, share) for share in shares) for shares in program.shares],

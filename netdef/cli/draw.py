@@ -1,17 +1,53 @@
-"""What `netdef draw --devices` shows: the net as it would be spread over devices."""
+"""`netdef draw`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netdef import NetdefError
-from runtime.compiler.placement.place import place
-from runtime.machine.open import device_names
+import click
+
+from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option
+from netdef.cli.shell import Command
+from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
 
 MOST = 16  # columns in a picture
+
+
+@click.command(cls=Command)
+@click.argument("net")
+@click.option("-o", "--out", metavar="FILE", help="The picture; ends in .svg, .html, .png or .dot. Default: NET.svg.")
+@phase_option
+@batch_option
+@set_option
+@click.option("--style", type=click.Choice(["auto", "volumes", "cards"]), default="auto", help="Solids, or boxes of text.")
+@click.option("--devices", metavar="DEVICES", help="Spread it over devices, a column each: 2, or cpu:0,cpu:1.")
+@click.option("--split", type=SPLIT, help="How to spread it.")
+def command(
+    net: str,
+    out: str | None,
+    phase: str | None,
+    batch: int | None,
+    overrides: Overrides,
+    style: str,
+    devices: str | None,
+    split: str | None,
+) -> None:
+    """Draw NET: shapes, parameters and costs. In an .html file the mouse shows all that is known of a layer."""
+    from netdef.draw import draw
+    from netdef.loading import load
+
+    whole, path = load(net, phase, overrides, batch), out or f"{Path(net).stem}.svg"
+    if devices is None:
+        if split is not None:
+            raise NetdefError("--split tells how to spread a net over devices", hint="give --devices 2")
+        click.echo(draw(whole, path, style))
+        return
+    placed, names = spread(whole, devices, split)
+    click.echo(draw(placed, path, style, whole, names))
 
 
 def spread(net: Net, devices: str, split: str | None = None) -> tuple[Net, tuple[str, ...]]:
@@ -21,6 +57,9 @@ def spread(net: Net, devices: str, split: str | None = None) -> tuple[Net, tuple
     ------
     NetdefError: `devices` is neither, or a layer's type cannot run.
     """
+    from runtime.compiler.placement.place import place
+    from runtime.machine.open import device_names
+
     given = () if devices.isdecimal() else device_names(devices)
     count = len(given) or int(devices)
     if not 1 <= count <= MOST:

@@ -9,30 +9,44 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netdef import NetdefError
+import click
+
+from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option
+from netdef.cli.shell import Command
 from netdef.graph.cuts import Region, length, region_of
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary, decimal, plural, thousands
 from netdef.schema import message_class
-from runtime.compiler.pipeline import compile_program
-from runtime.compiler.placement.place import DEFAULT_SPLIT
-from runtime.compiler.placement.search import SPLITS
-from runtime.ir.program import Program
-from runtime.machine.open import MOST, device_names, different, hosts_of
-from runtime.ops.transfer.layer import Transfer
-from runtime.solver.update import sgd
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
     from netdef.graph.net import Net
     from runtime.compiler.placement.divide import Division
+    from runtime.ir.program import Program
 
 FORMATS = ("text", "json")
+DEFAULT_SPLIT = "groups"
 LISTS = ("forward", "backward", "update")
 GRADIENTS = ("weight gradients", "activation gradients")
 FEW_PAIRS = 4  # of devices that are told one by one
 WIDTH = 80  # columns that a table of many devices takes where it can
 UNEVEN = 1.5  # a split whose busiest device does so many times the work that another split's does divides the work too little
 RUNS, MANY = 2, 1 << 30  # of channels that are told one by one: to people, to programs
+
+
+@click.command(cls=Command)
+@click.argument("net")
+@click.option("--devices", default="2", show_default=True, help="How many, or which: 2, or gpu:0-3.")
+@click.option("--split", type=SPLIT, default=DEFAULT_SPLIT, show_default=True, help="What is cut.")
+@phase_option
+@batch_option
+@set_option
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+def command(net: str, devices: str, split: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
+    """What each of several devices has of NET, what they send each other, and which split is best; nothing is run."""
+    from netdef.loading import load
+
+    click.echo(placement(load(net, phase or "train", overrides, batch), devices, split, form))
 
 
 @dataclass
@@ -75,6 +89,8 @@ def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:
     ------
     NetdefError: it is neither, or too many.
     """
+    from runtime.machine.open import MOST, device_names, hosts_of
+
     count = int(devices) if devices.isdecimal() else len(device_names(devices))
     if not least <= count <= MOST:
         raise NetdefError(f"a net is divided over {least} to {MOST} devices, not {count}", hint="--devices 2, say")
@@ -83,31 +99,38 @@ def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:
 
 def names_in(devices: str) -> list[str]:
     """What each of these devices is called: by its name, or where only their number is given, by its place."""
+    from runtime.machine.open import device_names, different
+
     return [f"device {place}" for place in range(int(devices))] if devices.isdecimal() else different(device_names(devices))
 
 
-def placement(net: Net, devices: str, split: str | None = None, form: str = "text") -> str:
+def placement(net: Net, devices: str, split: str = DEFAULT_SPLIT, form: str = "text") -> str:
     """What `netdef placement` prints.
 
     Parameters
     ----------
-    devices: how many, or their names.  split: of SPLITS.  form: of FORMATS.
+    devices: how many, or their names.  split: "groups", "batch" or "hybrid".  form: of FORMATS.
 
     Raises
     ------
     NetdefError: `devices` means nothing, or the net cannot run.
     """
+    from runtime.compiler.placement.search import SPLITS
+
     hosts = hosts_in(devices)
     programs = {name: program_of(net, hosts, name) for name in SPLITS}
     one = program_of(net)
-    chosen, names = split or DEFAULT_SPLIT, names_in(devices)
+    names = names_in(devices)
     if form == "json":
-        return json.dumps(data(net, chosen, programs, one, names), indent=1)
-    return "\n".join(text(net, chosen, programs, one, names))
+        return json.dumps(data(net, split, programs, one, names), indent=1)
+    return "\n".join(text(net, split, programs, one, names))
 
 
 def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT) -> Program:
     """The program that `netdef train` would run, or `netdef test` in phase test.  hosts: by share, which device has it."""
+    from runtime.compiler.pipeline import compile_program
+    from runtime.solver.update import sgd
+
     if net.phase != "train":
         return compile_program(net, devices=len(hosts), hosts=hosts, split=split, backward=False)
     update = sgd(message_class("SolverParameter")())
@@ -140,6 +163,8 @@ def traffic(program: Program) -> list[Traffic]:
 
 def loads(program: Program) -> list[Load]:
     """What each device holds and does."""
+    from runtime.ops.transfer.layer import Transfer
+
     assert program.plan is not None
     result = []
     for shares in program.shares:

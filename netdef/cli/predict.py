@@ -6,21 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import click
 
 import netdef
-from netdef.cli.labels import class_names
-from netdef.cli.where import Where
+from netdef.cli.options import (
+    devices_option,
+    graph_option,
+    math_option,
+    set_option,
+    split_option,
+    threads_option,
+    workspace_option,
+)
+from netdef.cli.running import RunOptions
+from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_message
 from netdef.layers.data import ImageData
-from runtime.data import open_images
-from runtime.data.files import read_image
-from runtime.data.mean import read_mean
-from runtime.data.source import UnreadableError
-from runtime.solver.nets import load_net
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from netdef.graph.net import Blob, Net
 
 BEST = 5
@@ -28,8 +34,26 @@ HERE = "."  # where a net's own images would be; never looked at, as the images 
 BATCH = 16  # images at a time, at most
 
 
+@click.command(cls=Command)
+@click.argument("net")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5.")
+@click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
+@click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net that does not say.")
+@devices_option
+@split_option
+@threads_option
+@math_option
+@workspace_option
+@graph_option
+@set_option
+def command(net: str, images: tuple[str, ...], **options: Any) -> None:
+    """The five classes that NET finds likeliest for each IMAGE, and their probabilities."""
+    predict(net, images, Options(**options))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Options(Where):
+class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
     weights: str
@@ -45,6 +69,10 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     ------
     NetdefError: an image cannot be read, the weights do not fit, the net has nothing that looks like classes.
     """
+    from netdef.cli.labels import class_names
+    from runtime.data import open_images
+    from runtime.solver.nets import load_net
+
     check_images(images)
     net = with_images(load_net(net_path, "test", options.overrides, min(BATCH, len(images))), options.mean)
     scores, is_probability = scores_of(net)
@@ -56,7 +84,7 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
         batch = source_layer.tops[0].shape[0]
         for first in range(0, len(images), batch):
             executable.forward()
-            rows = executable.blob(scores.name)[: len(images) - first].astype(np.float64)
+            rows = executable.blob(scores.name)[: len(images) - first].astype("float64")
             rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
             for path, row in zip(images[first:], rows if is_probability else softmax(rows), strict=False):
                 print("\n".join([path, *best(row, names)]))
@@ -64,6 +92,9 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
 
 def check_images(images: Sequence[str]) -> None:
     """That every image can be read; all that cannot are named."""
+    from runtime.data.files import read_image
+    from runtime.data.source import UnreadableError
+
     bad = []
     for path in images:
         try:
@@ -118,6 +149,8 @@ def channel_means(mean: str, channels: int) -> list[float]:
     ------
     NetdefError: it is neither.
     """
+    from runtime.data.mean import read_mean
+
     try:
         return [float(part) for part in mean.split(",")]
     except ValueError:
@@ -155,11 +188,13 @@ def scores_of(net: Net) -> tuple[Blob, bool]:
 
 def softmax(rows: np.ndarray) -> np.ndarray:
     """exp(x) / sum(exp(x)) along each row."""
+    import numpy as np
+
     powers = np.exp(rows - rows.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def best(row: np.ndarray, names: Sequence[str]) -> list[str]:
     """The classes of the highest probabilities, highest first, the lower number first among equals."""
-    order = np.argsort(-row, kind="stable")[:BEST]
+    order = (-row).argsort(kind="stable")[:BEST]
     return [f"  {row[index]:7.2%}  {names[index] if index < len(names) else f'class {index}'}" for index in order]

@@ -8,30 +8,34 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import click
 
-from netdef import NetdefError
-from netdef.cli.where import chosen
-from netdef.language.writing import write_over
-from netdef.loading import load
-from netdef.schema import message_class
-from runtime.kernels.cuda.options import CudaOptions, cuda_options
-from runtime.machine.compile import compile
-from runtime.machine.listing import processor
-from runtime.machine.open import describe, device_names
-from runtime.selftest import torch_alexnet
-from runtime.selftest.agreement import Allowed, Difference, compare, noise
-from runtime.selftest.nets import CARD, CPU, Sizes
-from runtime.selftest.report import Agreement, Results, agreement_json, agreement_lines, as_json, text
-from runtime.selftest.speed import measure
-from runtime.selftest.training import Drift, drift, train
-from runtime.solver.solver import DivergedError
-from runtime.solver.update import sgd
+from netdef.cli.options import device_option, graph_option, math_option, workspace_option
+from netdef.cli.running import choose
+from netdef.cli.shell import Command
+from netdef.language.diagnostics import NetdefError
+
+if TYPE_CHECKING:
+    from runtime.kernels.cuda.options import CudaOptions
+    from runtime.selftest.agreement import Allowed, Difference
+    from runtime.selftest.nets import Sizes
+    from runtime.selftest.report import Agreement, Results
 
 OUT = "netdef-selftest.json"
 Say = Callable[[str], None]
+
+
+@click.command(cls=Command)
+@device_option
+@click.option("--out", metavar="FILE", default=OUT, show_default=True, help="Where the numbers go.")
+@math_option
+@workspace_option
+@graph_option
+def command(**options: Any) -> int:
+    """Hold a device's kernels against the CPU's, train on both, and measure it. A card takes some minutes."""
+    return selftest(Options(**options), click.echo)
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,16 @@ def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> 
     ------
     NetdefError: the device is not here, or several are given.
     """
+    from netdef.language.writing import write_over
+    from runtime.kernels.cuda.options import cuda_options
+    from runtime.machine.open import device_names
+    from runtime.selftest.nets import CARD, CPU
+    from runtime.selftest.report import agreement_json, agreement_lines, as_json, text
+
     given = device_names(options.devices) if options.devices else ()
     if len(given) > 1:
         raise NetdefError("netdef selftest tries one device at a time, named once", hint="netdef selftest --devices " + given[0])
-    (name,) = device_names(chosen(options.devices, None))
+    (name,) = device_names(choose(options.devices, None))
     cuda = cuda_options(options.math, options.workspace, options.no_graph)
     about = machine(name, cuda)  # now, as a card that fails answers nothing more
     found: list[Agreement] = []
@@ -85,6 +95,13 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
     ----------
     agreements: what the kernels of each net come to is added to them as soon as it is known.
     """
+    from runtime.selftest import torch_alexnet
+    from runtime.selftest.agreement import Allowed
+    from runtime.selftest.report import Agreement, Results
+    from runtime.selftest.speed import measure
+    from runtime.selftest.training import Drift, drift, train
+    from runtime.solver.solver import DivergedError
+
     on_card = name.startswith("gpu")
     allowed = Allowed.exact() if not on_card else Allowed.of(cuda.math)
     reference: dict[str, Any] = {"devices": "cpu", "threads": None if on_card else 1}
@@ -118,6 +135,12 @@ def differences(
     net: str, batch: int, name: str, reference: dict[str, Any], cuda: CudaOptions, allowed: Allowed
 ) -> Iterator[Difference]:
     """Compare the kernels of one net, with clipped gradients and sums over batches in its update."""
+    from netdef.loading import load
+    from netdef.schema import message_class
+    from runtime.machine.compile import compile
+    from runtime.selftest.agreement import compare, noise
+    from runtime.solver.update import sgd
+
     solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001)
     loaded = load(net, phase="train", batch_size=batch)
     options: dict[str, Any] = {"losses_only": True, "update": sgd(solver), "keep": "activations"}
@@ -130,6 +153,11 @@ def differences(
 
 def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:
     """What this is, for whoever reads the file elsewhere."""
+    import numpy as np
+
+    from runtime.machine.listing import processor
+    from runtime.machine.open import describe
+
     told: dict[str, Any] = {
         "device": describe(name),
         "processor": processor(),

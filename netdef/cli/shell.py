@@ -6,6 +6,8 @@ import errno
 import os
 import sys
 import warnings
+from collections.abc import Mapping
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, TextIO
 
@@ -33,23 +35,44 @@ class Command(click.Command):
 
 
 class Commands(click.Group):
-    """A group that knows what a misspelt command was meant to be, and lists commands in the order they are defined."""
+    """The commands in netdef/cli: NAME is `command` in NAME.py, which is imported only when that command is asked for."""
 
-    command_class = Command
+    def __init__(self, *arguments: Any, summaries: Mapping[str, str], **options: Any):
+        """`summaries`: for each command the first sentence of its help, so that a list of all imports none."""
+        super().__init__(*arguments, **options)
+        self.summaries = summaries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.summaries)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return import_module(f"netdef.cli.{name}").command if name in self.summaries else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], self.commands) or f"commands: {', '.join(self.commands)}"
+        if args and args[0] not in self.summaries and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self.summaries) or f"commands: {', '.join(self.summaries)}"
             raise NetdefError(f"netdef has no command {args[0]}", hint=hint)
         return super().resolve_command(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = formatter.width - 6 - max(map(len, self.summaries))
+        shortened = {name: click.Command(name, help=text).get_short_help_str(width) for name, text in self.summaries.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl([*shortened.items()])
 
 
 def coloured(stream: TextIO) -> bool:
     """Whether colours may be written there: to a terminal that has them, unless NO_COLOR (no-color.org) is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def columns(otherwise: int) -> int:
+    """How wide the terminal is, or where there is none, what is usual."""
+    if not sys.stdout.isatty():
+        return otherwise
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 def run(commands: click.Group, arguments: list[str] | None = None) -> int:

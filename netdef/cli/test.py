@@ -12,25 +12,51 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from netdef.cli.where import Where
+import click
+
+from netdef.cli.options import (
+    COUNT,
+    batch_option,
+    data_option,
+    devices_option,
+    graph_option,
+    math_option,
+    set_option,
+    split_option,
+    threads_option,
+    workspace_option,
+)
+from netdef.cli.running import RunOptions
+from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
-from runtime.data import open_source
-from runtime.solver.display import duration
-from runtime.solver.nets import load_net
-from runtime.solver.remember import remember_results
-from runtime.solver.results import TestResult
-from runtime.solver.snapshot import read_side
-from runtime.solver.sources import open_sources
-from runtime.solver.testing import run_test
 
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
+    from runtime.solver.results import TestResult
 
 BATCHES = 50  # for a net whose sources have no end, as `caffe test` has it
 
 
+@click.command(cls=Command)
+@click.argument("net")
+@click.option("--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5.")
+@data_option
+@click.option("--iterations", type=COUNT, metavar="N", help="Batches to test; default: all the test data once.")
+@devices_option
+@split_option
+@threads_option
+@batch_option
+@set_option
+@math_option
+@workspace_option
+@graph_option
+def command(net: str, **options: Any) -> None:
+    """Loss and accuracies of NET with given weights over its test data."""
+    test(net, Options(**options))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Options(Where):
+class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
     weights: str
@@ -47,6 +73,13 @@ def test(net_path: str, options: Options) -> None:
     ------
     NetdefError: the net has no data layers, the weights do not fit, the data cannot be read.
     """
+    from runtime.data import open_source
+    from runtime.solver.nets import load_net
+    from runtime.solver.remember import remember_results
+    from runtime.solver.snapshot import read_side
+    from runtime.solver.sources import open_sources
+    from runtime.solver.testing import run_test
+
     net = load_net(net_path, "test", options.overrides, options.batch, options.data)
     if net.inputs or not any(layer.is_source for layer in net.layers):
         raise NetdefError(
@@ -78,6 +111,8 @@ def held_out(side: dict[str, Any], data: str | None) -> int:
 
 def report(result: TestResult, executable: Executable, images: int, size: int, seconds: float) -> list[str]:
     """A line for each number, and how many images they are means of."""
+    from runtime.solver.display import duration
+
     numbers = {} if result.loss is None else {"loss": f"{result.loss:.5g}"}
     for name, value in result.outputs.items():
         numbers[name] = f"{value:.2%}" if name in result.accuracies else f"{value:.5g}"

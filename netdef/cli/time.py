@@ -6,30 +6,53 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from netdef import NetdefError
-from netdef.cli.where import Where, chosen
+import click
+
+from netdef.cli.options import (
+    COUNT,
+    batch_option,
+    device_option,
+    graph_option,
+    math_option,
+    phase_option,
+    set_option,
+    threads_option,
+    workspace_option,
+)
+from netdef.cli.running import RunOptions, choose
+from netdef.cli.shell import Command
+from netdef.language.diagnostics import NetdefError
 from netdef.schema import message_class
-from runtime.compiler.pipeline import Update, compile_program
-from runtime.ir.program import Instruction, Program
-from runtime.machine.compile import compile
-from runtime.machine.costs import Cost, launches, plain, total
-from runtime.machine.cuda import needs as cuda_needs
-from runtime.machine.limits import find_limits
-from runtime.machine.open import device_names
-from runtime.machine.yardstick import measured_limits
-from runtime.selftest.agreement import write_noise
-from runtime.selftest.speed import LISTS, iteration_timer
-from runtime.solver.nets import load_net
-from runtime.solver.update import sgd
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
+    from runtime.compiler.pipeline import Update
+    from runtime.ir.program import Instruction, Program
+    from runtime.machine.costs import Cost
 
+LISTS = ("forward", "backward", "update")  # of a program's instructions
 ROUNDS = 10  # iterations that are measured, if nobody says
 
 
+@click.command(cls=Command)
+@click.argument("net")
+@device_option
+@click.option("--predict", metavar="CARD", help="Only compute the least it takes on a card: h100, a100, 4090, t4 ...")
+@phase_option
+@batch_option
+@set_option
+@click.option("--iterations", type=COUNT, metavar="N", help="How many are measured; 10.")
+@threads_option
+@math_option
+@workspace_option
+@graph_option
+def command(net: str, **options: Any) -> None:
+    """How long each layer of NET takes, beside the time that moving its data and computing it take at least."""
+    click.echo(time(net, Options(**options)))
+
+
 @dataclass(frozen=True)
-class Options(Where):
+class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
     predict: str | None = None
@@ -41,17 +64,28 @@ class Options(Where):
 
 @dataclass
 class Row:
-    """One layer's part of a list.  seconds: measured, 0 if only predicted."""
+    """What one layer's instructions of a list take.
 
-    cost: Cost
-    floor: float
+    Attributes
+    ----------
+    bytes: moved. operations: floating point ones. floor: seconds at least. seconds: measured, 0 if only predicted.
+    """
+
+    bytes: float = 0.0
+    operations: float = 0.0
+    floor: float = 0.0
     seconds: float = 0.0
 
+    @classmethod
+    def of(cls, cost: Cost, floor: float) -> Row:
+        return cls(cost.bytes, cost.flops + cost.products, floor)
+
     def __add__(self, other: Row) -> Row:
-        return Row(self.cost + other.cost, self.floor + other.floor, self.seconds + other.seconds)
+        sums = self.bytes + other.bytes, self.operations + other.operations
+        return Row(*sums, self.floor + other.floor, self.seconds + other.seconds)
 
 
-NOTHING = Row(Cost(), 0.0)
+NOTHING = Row()
 Table = dict[str, dict[str, Row]]  # layer -> list -> row
 
 
@@ -67,6 +101,9 @@ def time(net_path: str, options: Options) -> str:
     ------
     NetdefError: the net cannot run, a device is not here, there is no such card.
     """
+    from runtime.machine.open import device_names
+    from runtime.solver.nets import load_net
+
     if options.devices and len(device_names(options.devices)) > 1:
         message = "netdef time measures a net that is whole on one device"
         raise NetdefError(message, hint="netdef placement shows how a net is shared out")
@@ -78,6 +115,11 @@ def time(net_path: str, options: Options) -> str:
 
 def predict(net: Net, options: Options) -> str:
     """The floor on a card that need not be here."""
+    from runtime.compiler.pipeline import compile_program
+    from runtime.machine.costs import launches, total
+    from runtime.machine.cuda import needs as cuda_needs
+    from runtime.machine.limits import find_limits
+
     limits = find_limits(options.predict or "")
     cuda = options.cuda
     program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=_update(net))
@@ -85,7 +127,7 @@ def predict(net: Net, options: Options) -> str:
     table = empty(net)
     for name, step in _instructions(program):
         costs = launches(step, cuda.workspace_limit)
-        _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+        _put(table, step, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
     rate = f"{limits.bandwidth / 1e9:,.0f} GB/s and {limits.products(cuda.math) / 1e12:.1f} TFLOP/s"
     lines = [
         f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}: the floor on {limits.name}",
@@ -98,7 +140,13 @@ def predict(net: Net, options: Options) -> str:
 
 def measure(net: Net, options: Options) -> str:
     """The time on a device that is here, beside its floor."""
-    devices = chosen(options.devices, options.threads)
+    from runtime.machine.compile import compile
+    from runtime.machine.costs import launches, plain, total
+    from runtime.machine.yardstick import measured_limits
+    from runtime.selftest.agreement import write_noise
+    from runtime.selftest.speed import iteration_timer
+
+    devices = choose(options.devices, options.threads)
     cuda = options.cuda
     train = net.phase == "train"
     with compile(
@@ -116,13 +164,13 @@ def measure(net: Net, options: Options) -> str:
             for name, pairs in steps.items():
                 seconds = device.times([bound for _, bound in pairs])
                 for (step, _), duration in zip(pairs, seconds, strict=True):
-                    _put(table, step, name, Row(Cost(), 0.0, duration / rounds))
+                    _put(table, step, name, Row(seconds=duration / rounds))
             iteration += whole_iterations(1) / rounds
         limits = before.best(measured_limits(device))  # others may have kept the device busy during one of the two
         for name, pairs in steps.items():
             for step, _ in pairs:
                 costs = [plain(step)] if device.threads else launches(step, cuda.workspace_limit)
-                _put(table, step, name, Row(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+                _put(table, step, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
     what = f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}"
     lines = [
         f"{what}, on {device.name}: means of {rounds} iterations",
@@ -136,6 +184,8 @@ def measure(net: Net, options: Options) -> str:
 
 def _update(net: Net) -> Update | None:
     """The update that a solver file without any settings asks for; None in testing."""
+    from runtime.solver.update import sgd
+
     return sgd(message_class("SolverParameter")()) if net.phase == "train" else None
 
 
@@ -193,7 +243,7 @@ def predicted_lines(table: Table) -> list[str]:
 def _predicted(row: Row | None) -> list[str]:
     if row is None:
         return ["", "", ""]
-    return [f"{row.cost.bytes / 1e6:,.1f}", f"{(row.cost.flops + row.cost.products) / 1e9:,.2f}", milliseconds(row.floor)]
+    return [f"{row.bytes / 1e6:,.1f}", f"{row.operations / 1e9:,.2f}", milliseconds(row.floor)]
 
 
 def measured_lines(table: Table) -> list[str]:

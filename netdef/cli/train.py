@@ -8,28 +8,60 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from netdef.cli import runs
+import click
+
 from netdef.cli.arguments import net_and_solver
-from netdef.cli.where import Where
+from netdef.cli.options import (
+    COUNT,
+    data_option,
+    devices_option,
+    graph_option,
+    math_option,
+    set_option,
+    split_option,
+    threads_option,
+    workspace_option,
+)
+from netdef.cli.running import RunOptions
+from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.solver_file import without_effect
-from runtime.solver.devices import choose_devices
-from runtime.solver.display import Reporter, duration, open_display
-from runtime.solver.log import NAME as LOG
-from runtime.solver.log import JsonLog
-from runtime.solver.loop import Outcome, TrainingLoop
-from runtime.solver.nets import read_solver
-from runtime.solver.results import TestResult
-from runtime.solver.snapshot import read_side
-from runtime.solver.solver import DivergedError, Solver
-from runtime.solver.stop import StopRequest
+
+if TYPE_CHECKING:
+    from runtime.solver.loop import Outcome, TrainingLoop
+    from runtime.solver.results import TestResult
+    from runtime.solver.solver import Solver
+
+
+@click.command(cls=Command)
+@click.argument("net")
+@click.argument("solver", required=False)
+@devices_option
+@click.option("--weights", metavar="FILE", help="Start from the weights in a .caffemodel, layer by layer, by name.")
+@click.option("--resume", metavar="FILE", help="Go on from a .solverstate; `latest` is the last one that was written.")
+@data_option
+@click.option("--iterations", type=click.IntRange(min=0), metavar="N", help="How many in all, instead of max_iter.")
+@click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
+@split_option
+@threads_option
+@click.option("--batch", type=COUNT, metavar="N", help="Images in a training batch, instead of the net's.")
+@math_option
+@workspace_option
+@graph_option
+@set_option
+def command(net: str, solver: str | None, **options: Any) -> int:
+    """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
+
+    Ctrl-C ends the run after the iteration, with a snapshot to go on from.
+    """
+    return train(net, solver, Options(**options))
 
 
 @dataclass(frozen=True)
-class Options(Where):
+class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
     weights: str | None = None
@@ -48,6 +80,16 @@ def train(first: str, second: str | None, options: Options) -> int:
     ------
     NetdefError: anything a user can cause, a loss that is not finite among them.
     """
+    from netdef.cli import runs
+    from runtime.solver.devices import choose_devices
+    from runtime.solver.display import Reporter, open_display
+    from runtime.solver.log import NAME as LOG
+    from runtime.solver.log import JsonLog
+    from runtime.solver.loop import TrainingLoop
+    from runtime.solver.nets import read_solver
+    from runtime.solver.solver import DivergedError
+    from runtime.solver.stop import StopRequest
+
     warnings.filterwarnings("ignore", "(overflow|invalid value) encountered in matmul")  # DivergedError says it better
     net, solver_path = net_and_solver(first, second)
     if options.weights and options.resume:
@@ -73,7 +115,7 @@ def train(first: str, second: str | None, options: Options) -> int:
         loop = TrainingLoop(solver, reporter, stack.enter_context(StopRequest()))
         loop.saved_at = solver.iteration if run.snapshot else None
         try:
-            return drive(loop, run, Command(net, solver_path, options))
+            return drive(loop, run, CommandLine(net, solver_path, options))
         except NetdefError as error:
             if not (run.snapshot or solver.iteration or isinstance(error, DivergedError)):
                 log.discard()  # so that the same command can be given again
@@ -91,6 +133,8 @@ class Run:
 
 def place(net: str | None, solver_path: str, parameters: Any, options: Options) -> Run:
     """Find or make the run's directory."""
+    from netdef.cli import runs
+
     named = net or parameters.net or parameters.train_net or solver_path
     name, out = Path(named).stem, Path(options.out) if options.out else None
     if options.resume:
@@ -109,6 +153,10 @@ def place(net: str | None, solver_path: str, parameters: Any, options: Options) 
 
 def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: Callable[[str], None]) -> Solver:
     """The compiled solver, its weights those of the snapshot or the file that was asked for."""
+    from netdef.cli import runs
+    from runtime.solver.snapshot import read_side
+    from runtime.solver.solver import Solver
+
     seed = read_side(run.snapshot).get("seed") if run.snapshot else None
     say(f"reading {net + ' and ' if net else ''}{solver_path}")
     skipped: set[str] = set()
@@ -180,7 +228,7 @@ def check_end(solver: Solver) -> None:
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandLine:
     """The command line that was given, to make the next one from."""
 
     net: str | None
@@ -208,8 +256,10 @@ class Command:
         return shlex.join(["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings()])
 
 
-def drive(loop: TrainingLoop, run: Run, command: Command) -> int:
+def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
     """Run the loop, and say how it ended."""
+    from runtime.solver.solver import DivergedError
+
     solver = loop.solver
     loop.tell(
         "start",
@@ -236,7 +286,7 @@ def drive(loop: TrainingLoop, run: Run, command: Command) -> int:
     return 0
 
 
-def stopped(outcome: Outcome, solver: Solver, command: Command) -> list[str]:
+def stopped(outcome: Outcome, solver: Solver, command: CommandLine) -> list[str]:
     assert outcome.snapshot is not None
     return [
         f"stopped after {solver.iteration} iterations; everything is in {outcome.snapshot}",
@@ -244,8 +294,11 @@ def stopped(outcome: Outcome, solver: Solver, command: Command) -> list[str]:
     ]
 
 
-def finished(outcome: Outcome, solver: Solver, run: Run, command: Command) -> list[str]:
+def finished(outcome: Outcome, solver: Solver, run: Run, command: CommandLine) -> list[str]:
     """What the run reached, how long it took, where its files are, and what to try next."""
+    from runtime.solver.display import duration
+    from runtime.solver.log import NAME as LOG
+
     clock = outcome.clock
     lines = [f"done:      iteration {solver.iteration}"]
     if clock.iterations:

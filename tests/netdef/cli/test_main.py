@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
+import click
 import pytest
 
-from netdef.cli.main import commands, run
+from netdef import cli
+from netdef.cli.main import COMMANDS, commands, run
 from netdef.language.find import models_folder
 
 ROOT = models_folder().parent
@@ -53,9 +56,26 @@ def test_mistakes(arguments, said, capsys):
 def test_help_lists_every_command(capsys):
     assert run(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(f"\n  {name} " in out for name in commands.commands)
-    for name in commands.commands:
-        assert run([name, "--help"]) == 0
+    assert all(f"\n  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_summary_is_the_first_sentence_of_the_help(name):
+    command = commands.get_command(click.Context(commands), name)
+    assert command.get_short_help_str(limit=1000) == COMMANDS[name].removesuffix(".") + "."
+
+
+def test_every_file_with_a_command_is_listed():
+    folder = Path(cli.__file__).parent
+    assert {file.stem for file in folder.glob("*.py") if "@click.command" in file.read_text()} == set(COMMANDS)
+
+
+def test_start_up_imports_no_arrays():
+    lines = [["--help"], *([name, "--help"] for name in COMMANDS), ["shapes", "lenet"], ["check", "lenet"]]
+    code = "import sys, netdef.cli.main as main\n"
+    code += f"sys.exit(next((' '.join(line) for line in {lines} if main.run(line) or 'numpy' in sys.modules), None))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_version(capsys):

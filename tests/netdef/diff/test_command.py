@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from netdef import schema
-from netdef.cli.main import coloured, run
+from netdef.cli.main import run
+from netdef.cli.shell import coloured
 
 GOLDENS = "tests/goldens/files"
 

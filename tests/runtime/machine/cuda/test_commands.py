@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 
 import netdef
-from netdef.cli.main import run, selftest
+from netdef.cli import selftest
+from netdef.cli.main import run
 from runtime.machine import yardstick
 from runtime.machine.cuda import cards as cuda_cards
 from runtime.machine.cuda import gemm as cuda_gemm
 from runtime.machine.cuda.device import CudaDevice
 from runtime.machine.open import describe, open_device
-from runtime.selftest import torch_alexnet
+from runtime.selftest import nets, torch_alexnet, training
 from runtime.selftest.nets import KINDS, Sizes
 from runtime.selftest.report import torch_text
 from tests.runtime.machine.cuda.fake_cupy import Cards, CUDARuntimeError
@@ -44,8 +45,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path))
     for name, size in (("COPY", 1 << 16), ("CARD_COPY", 1 << 16), ("PRODUCT", 64), ("CARD_PRODUCT", 64)):
         monkeypatch.setattr(yardstick, name, size)
-    monkeypatch.setattr(selftest, "CARD", TINY)
-    monkeypatch.setattr(selftest, "CPU", TINY)
+    monkeypatch.setattr(nets, "CARD", TINY)
+    monkeypatch.setattr(nets, "CPU", TINY)
 
 
 def without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,7 +417,7 @@ def test_what_nobody_thought_of_leaves_a_file_to_send_too(machine: Callable[...,
     def surprise(*arguments: Any, **options: Any) -> Any:
         raise TypeError("cupy takes no such thing")
 
-    monkeypatch.setattr(selftest, "train", surprise)
+    monkeypatch.setattr(training, "train", surprise)
     with pytest.raises(TypeError):
         selftest.selftest(selftest.Options("gpu:0"), sizes=LENET)
     assert not results()["passed"]
@@ -438,7 +439,7 @@ def test_training_that_diverges_on_a_card_is_a_difference(
 
         return kernels | {name: partial(softmax, kernels[name]) for name in names if name.startswith("softmax_forward")}
 
-    monkeypatch.setattr(selftest, "CARD", LENET)
+    monkeypatch.setattr(nets, "CARD", LENET)
     machine(execute=broken, seed=0)
     assert run(["selftest", "--devices", "gpu:0"]) == 1
     out = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Where and how a command runs, and saying so."""
+"""The options of all commands that run a net, and the devices that they choose."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runtime.kernels.cuda.options import CudaOptions, cuda_options
-from runtime.machine.compile import compile
-from runtime.machine.open import Choice, default_devices
-
 if TYPE_CHECKING:
+    from runtime.kernels.cuda.options import CudaOptions
     from runtime.machine.executable import Executable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Where:
-    """What the options say that all commands have that run a net; None for what was not given."""
+class RunOptions:
+    """The values of these options; None for one that is not given."""
 
     devices: str | None = None
     split: str | None = None
@@ -29,26 +26,32 @@ class Where:
 
     @property
     def cuda(self) -> CudaOptions:
+        from runtime.kernels.cuda.options import cuda_options
+
         return cuda_options(self.math, self.workspace, self.no_graph)
 
     def compiler(self) -> Callable[..., Executable]:
-        """`runtime.compile` for these devices, or for those that are here; says which.
+        """`runtime.compile` for the devices given, or for the default device; prints which these are on stderr.
 
         Raises
         ------
-        NetdefError: one that was given is not here.
+        NetdefError: a device that was given is not here.
         """
-        devices = chosen(self.devices, self.threads, self.split)
+        from runtime.machine.compile import compile
+
+        devices = choose(self.devices, self.threads, self.split)
         return partial(compile, devices=devices, split=self.split, threads=self.threads, cuda=self.cuda)
 
 
-def chosen(devices: str | None, threads: int | None, split: str | None = None) -> str:
-    """The devices given, or those that are here; the first lines on stderr say which.
+def choose(devices: str | None, threads: int | None, split: str | None = None) -> str:
+    """The devices given, or the default device; prints which these are on stderr.
 
     Raises
     ------
-    NetdefError: one that was given is not here.
+    NetdefError: a device that was given is not here.
     """
+    from runtime.machine.open import Choice, default_devices
+
     choice = Choice(devices) if devices else default_devices()
     print("\n".join(choice.notes(threads, split)), file=sys.stderr)
     return choice.devices

@@ -1,0 +1,18 @@
+"""`netdef explain`."""
+
+from __future__ import annotations
+
+import click
+
+from netdef.cli.shell import Command, columns
+
+
+@click.command(cls=Command)
+@click.argument("topic")
+def command(topic: str) -> None:
+    """What TOPIC means: a layer type (LRN), a field (LRN.alpha, solver.gamma), one of the words that it takes (Pooling.pool.AVE)
+    or a code of netdef check (ND201)."""
+    from netdef.explain import WIDTH, explain
+    from runtime.ops.support import devices_by_class
+
+    click.echo(explain(topic, devices_by_class(), columns(WIDTH)))

@@ -1,0 +1,59 @@
+"""Options that several commands have, each declared once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+Overrides = dict[str, Any] | None  # what --set says
+COUNT = click.IntRange(min=1)
+SPLIT = click.Choice(["groups", "batch", "hybrid"])
+
+
+def read_settings(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> Overrides:
+    """--set."""
+    if not texts:
+        return None
+    from netdef.graph.overrides import settings_of
+
+    return settings_of(texts)
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="LAYER.FIELD=VALUE",
+    callback=read_settings,
+    help="Change a field of the net, as conv1.num_output=64; may be repeated.",
+)
+phase_option = click.option("--phase", type=click.Choice(["train", "test"]), help="Which layers take part.")
+batch_option = click.option("--batch", type=COUNT, help="Images in a batch, instead of the file's.")
+data_option = click.option(
+    "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, or builtin:photos."
+)
+devices_option = click.option(
+    "--devices",
+    metavar="DEVICES",
+    help="Where to run: cpu, gpu:0-3, ...; a device named twice has two shares. Default: gpu:0 if it can be used, else cpu.",
+)
+device_option = click.option(
+    "--devices", metavar="DEVICE", help="Which: cpu, gpu:1, ... Default: gpu:0 if it can be used, else cpu."
+)
+split_option = click.option(
+    "--split",
+    type=SPLIT,
+    help="What several devices divide: channels, images, or images where there are convolutions; default: groups.",
+)
+threads_option = click.option(
+    "--threads", type=COUNT, metavar="N", help="Worker threads, by default one a core. No result depends on it."
+)
+math_option = click.option("--math", type=click.Choice(["fp32", "tf32"]), help="Of matrix products on a GPU; fp32 if not given.")
+workspace_option = click.option(
+    "--workspace",
+    type=COUNT,
+    metavar="MB",
+    help="The most that a convolution's matrices may take on a GPU; default: 256, or one output row.",
+)
+graph_option = click.option("--no-graph", is_flag=True, help="Launch the kernels on a GPU one by one, not as CUDA graphs.")
