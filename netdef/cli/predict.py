@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import netdef
 from netdef.cli.options import (
     devices_option,
     graph_option,
@@ -23,6 +22,7 @@ from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_message
 from netdef.layers.data import ImageData
+from netdef.loading import parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +120,7 @@ def with_images(net: Net, mean: str | None) -> Net:
     message = type(net.message)()
     message.CopyFrom(net.message)
     replace_input(message, inputs[0], mean)
-    return netdef.parse(print_message(message), net.filename, "test")
+    return parse(print_message(message), net.filename, "test")
 
 
 def replace_input(message: Any, blob: Blob, mean: str | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.fuse import fuse
 from runtime.compiler.passes.lower import lower
 from runtime.compiler.passes.plan_memory import KEEP, plan_memory

@@ -8,7 +8,7 @@ from threading import Lock
 import numpy as np
 from PIL import Image, ImageOps
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.data.color import color_shift
 from runtime.data.draws import AUGMENT, SKIP, Draws, below
 from runtime.data.listing import Listing

@@ -7,8 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from netdef import NetdefError
-from netdef.language.diagnostics import Diagnostic, Source
+from netdef.language.diagnostics import Diagnostic, NetdefError, Source
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 TEST_FOLDERS = ("test", "val", "validation")

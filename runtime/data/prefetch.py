@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.data.source import Batch, OnSkip, Sample, Samples, UnreadableError
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.device import Device, Step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 from runtime.ir.program import PARAMETERS, WORKING, Program, arena_of
 from runtime.machine.device import Device

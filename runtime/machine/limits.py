@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
 
 

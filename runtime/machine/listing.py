@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 from runtime.machine.cpu.device import available_cores
 from runtime.machine.cuda.cards import Card, NoCudaError, cards

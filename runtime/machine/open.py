@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from runtime.machine.device import Device
 

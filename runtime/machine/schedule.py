@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from netdef import NetdefError
-from netdef.language.diagnostics import Remark
+from netdef.language.diagnostics import NetdefError, Remark
 from runtime.ir.program import Buffer, Instruction
 from runtime.machine.device import Device, Queue, Step, StepError
 from runtime.machine.open import MOST, different, hosts_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.kernels.rooms import load_rooms
 
 if TYPE_CHECKING:

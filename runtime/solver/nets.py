@@ -8,12 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import netdef
 from netdef.graph.net import Net
 from netdef.graph.overrides import Setting
 from netdef.language import read_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import find_beside
+from netdef.loading import load, parse
 from netdef.solver_file import check_solver, load_solver, state_overrides
 
 MESSAGE = "<message>"
@@ -134,8 +134,8 @@ def load_net(
         if hasattr(source, "DESCRIPTOR"):
             from netdef.language.printer import print_message
 
-            return netdef.parse(print_message(source), MESSAGE, phase, both, batch_size)
-        return netdef.load(source, phase, both, batch_size)
+            return parse(print_message(source), MESSAGE, phase, both, batch_size)
+        return load(source, phase, both, batch_size)
 
     net = read({})
     if data is None:

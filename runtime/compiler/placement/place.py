@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.lower import gradient_flow, lower
 from runtime.compiler.placement.copies import sum_copies
 from runtime.compiler.placement.divide import Division, divide

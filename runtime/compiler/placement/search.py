@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, combinations
 
-from netdef import NetdefError
 from netdef.graph.cuts import Cut, Part, Region, Regions, even_cuts, region_of
 from netdef.graph.layer import Layer
 from netdef.graph.net import Blob, Net, Parameter
+from netdef.language.diagnostics import NetdefError
 
 BEAM = 1024  # states kept after each layer
 FLOAT_BYTES = 4

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cuda.registry import Extent, Launch
 from runtime.kernels.operand import Operand, Pointer
 

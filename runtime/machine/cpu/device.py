@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels import cpu as kernels
 from runtime.kernels.cpu.cached import cached

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 
 OLDEST = (7, 0)  # compute capability that the kernels are written for: shuffles and barriers of Volta
 NO_GPU = "no GPU can be used"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cuda.options import CudaOptions

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cuda.registry import Gemm, Matrix
 from runtime.machine.cuda.cards import NO_GPU, TOOLKIT, first_line
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cuda.registry import source
 from runtime.machine.cuda.cards import NO_GPU, TOOLKIT, first_line
 

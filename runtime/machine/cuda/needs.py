@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.cuda.options import MB, CudaOptions
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, load_plans, plan

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 
 OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation

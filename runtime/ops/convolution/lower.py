@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.layers.convolution import Convolution
 from runtime.ir.builder import Builder
 from runtime.ops.registry import lowers

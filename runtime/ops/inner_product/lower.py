@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from netdef.layers.inner_product import InnerProduct
 from runtime.ir.builder import Builder
 from runtime.ops.registry import lowers

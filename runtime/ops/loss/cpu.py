@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-from netdef import NetdefError
+from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import JIT
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.softmax.cpu import RUN, runs
