@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import netdef.layers  # noqa: F401 - fills LAYERS, the registry of types
 from netdef.graph.build import build
 from netdef.graph.phases import state_of, takes_part
 from netdef.language import NetdefError, read_file, read_text
@@ -14,7 +15,8 @@ from netdef.language.find import find_net
 if TYPE_CHECKING:
     from netdef.graph.build import Where
     from netdef.graph.layer import Path
-    from netdef.graph.net import Net, Shape
+    from netdef.graph.net import Net
+    from netdef.graph.shape import Shape
     from netdef.language import Bound, Diagnostic, Position
 
 

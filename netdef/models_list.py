@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from netdef.graph.net import shape_text
+from netdef.graph.shape import shape_text
 from netdef.language.find import model_names, models_folder, shown
 from netdef.language.units import decimal, thousands
 from netdef.loading import load

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netdef.graph.layer import LAYERS
-from netdef.graph.net import shape_text
+from netdef.graph.shape import shape_text
 from netdef.graph.towers import towers
 from netdef.language.garbage import uncollected
 from netdef.language.units import binary, decimal, thousands
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
-    from netdef.graph.net import Blob, Net, Shape
+    from netdef.graph.layer import Blob, Layer
+    from netdef.graph.net import Net
+    from netdef.graph.shape import Shape
 
 FORMATS = ("text", "json", "yaml", "csv")
 WIDTH = 120  # columns of the table at most, as far as shortening long names can make it so

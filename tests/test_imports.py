@@ -48,14 +48,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
 PACKAGES = ("netdef", "runtime")
 # Against the arrows today; each is to go.
 KNOWN = {
-    ("netdef.graph.build", "netdef.layers"),
     ("netdef.schema.legacy_layers", "netdef.language.origins"),
     ("netdef.schema.legacy_layers", "netdef.language.spelling"),
     ("netdef.schema.upgrade", "netdef.language.origins"),
     ("runtime.ir.program", "runtime.compiler.placement.divide"),
 }
 KNOWN_CIRCLES = (
-    ["netdef.graph.cuts", "netdef.graph.layer", "netdef.graph.net"],
     ["netdef.schema.legacy_layers", "netdef.schema.upgrade"],
     ["netdef.language.bind", "netdef.language.files", "netdef.language.hints"],
     [f"runtime.machine.cuda.{name}" for name in ("device", "needs", "peers", "steps")],

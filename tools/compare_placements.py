@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import netdef
-from netdef.graph.net import Parameter
+from netdef.graph.layer import Parameter
 from netdef.language.printer import print_message
 from runtime import Solver
 from runtime.machine.open import device_names

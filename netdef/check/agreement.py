@@ -6,7 +6,8 @@ from netdef.check.reach import learns, losses
 from netdef.check.registry import Findings, both_nets, error, warning
 from netdef.diff.settings import compared
 from netdef.graph.layer import Layer
-from netdef.graph.net import Net, shape_text
+from netdef.graph.net import Net
+from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import Note
 
 

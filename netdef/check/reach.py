@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netdef.graph.layer import Layer
-from netdef.graph.net import Blob, Net
+from netdef.graph.layer import Blob, Layer
+from netdef.graph.net import Net
 
 
 def losses(net: Net) -> list[Layer]:

@@ -27,7 +27,8 @@ from netdef.loading import parse
 if TYPE_CHECKING:
     import numpy as np
 
-    from netdef.graph.net import Blob, Net
+    from netdef.graph.layer import Blob
+    from netdef.graph.net import Net
 
 BEST = 5
 HERE = "."  # where a net's own images would be; never looked at, as the images are given

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from netdef.diff import solvers, text, weights
 from netdef.diff.difference import PHASES, Difference, difference
 from netdef.graph.layer import ONLY_DATA_TELLS
-from netdef.graph.net import Net, Shape
+from netdef.graph.net import Net
+from netdef.graph.shape import Shape
 from netdef.language.diagnostics import NetdefError
 from netdef.language.garbage import uncollected
 from netdef.language.kinds import NET, SOLVER, WEIGHTS, kind_of

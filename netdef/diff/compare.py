@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from netdef.diff.align import Match, align
 from netdef.diff.settings import Change, changed, compared
-from netdef.graph.layer import Layer
-from netdef.graph.net import Blob, Net, Totals, shape_text
+from netdef.graph.layer import Blob, Layer
+from netdef.graph.net import Net, Totals
+from netdef.graph.shape import shape_text
 from netdef.graph.towers import towers
 from netdef.language.units import binary, decimal, plural, thousands
 from netdef.shapes import output_text

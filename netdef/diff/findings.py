@@ -11,7 +11,7 @@ from netdef.diff.compare import COSTS, COUNTS, FACTS, Compared, weights_text
 from netdef.diff.order import Reordered, reordered
 from netdef.diff.settings import Change
 from netdef.graph.layer import LAYERS, Layer
-from netdef.graph.net import shape_text
+from netdef.graph.shape import shape_text
 from netdef.language.units import plural
 
 MANY = 20  # layers that are named one by one

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netdef.graph.layer import Layer
-from netdef.graph.net import shape_text
+from netdef.graph.shape import shape_text
 from netdef.language.printer import print_float
 from netdef.layers.lrn import LRN
 from netdef.schema import is_repeated

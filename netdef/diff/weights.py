@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from netdef.diff.findings import Facts, Finding, Row
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Net, Shape
+    from netdef.graph.net import Net
+    from netdef.graph.shape import Shape
     from netdef.weights import Weights
 
     Shapes = tuple[Shape | None, ...]  # of a layer's arrays; None for one that a file leaves out

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from netdef.graph.layer import Layer
-from netdef.graph.net import BYTES_PER_ELEMENT, Blob, Net, Shape
+from netdef.graph.layer import Blob, Layer
+from netdef.graph.net import Net
+from netdef.graph.shape import BYTES_PER_ELEMENT, Shape
 from netdef.graph.towers import towers
 from netdef.shapes import output_text
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Set
 from math import prod
 from typing import Any
 
-from netdef.graph.layer import Layer, Path
+from netdef.graph.layer import LAYERS, Blob, Layer, Parameter, Path
 from netdef.graph.names import Names
-from netdef.graph.net import Blob, Net, Parameter, Shape, shape_text
+from netdef.graph.net import Net
 from netdef.graph.phases import State, phase_name, state_of, takes_part
+from netdef.graph.shape import Shape, shape_text
 from netdef.language.bind import THOROUGH
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
 from netdef.language.garbage import uncollected
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, times
-from netdef.layers import LAYERS
 
 Where = Callable[[Path], Position | None]  # the position of a path inside some message
 Chosen = tuple[Any, Where, int]  # a LayerParameter, where its fields stand, its number in the file

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
-    from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
+
+Layer = Any  # a netdef.graph.layer.Layer, which names its rule and so stands above this module
 
 Run = tuple[int, int]  # from its first to before its second
 Runs = tuple[Run, ...]  # in order, with gaps between

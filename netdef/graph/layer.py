@@ -1,32 +1,110 @@
-"""What every layer type is made of: counts of bottoms and tops, a shape rule, parameters, a cost."""
+"""Layers, the blobs between them and the parameters they own; what every layer type declares; the registry of all types."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from netdef.graph.cuts import Cuts
-from netdef.graph.net import shape_text
+from netdef.graph.shape import BYTES_PER_ELEMENT, Shape, shape_text
 from netdef.language.diagnostics import NetdefError, Note
+from netdef.language.source import Position
 from netdef.language.units import plural
 from netdef.schema.layer_types import LAYER_TYPES
-
-if TYPE_CHECKING:
-    from netdef.graph.net import Blob, Parameter, Shape
-    from netdef.language.diagnostics import Position
 
 ONLY_DATA_TELLS = "ND226"  # code of a mistake that may be none: shapes that the text does not hold
 FROM_OUTSIDE = f"`netdef explain {ONLY_DATA_TELLS}` tells how without a change to the file"
 ANY = None  # no upper bound on the number of bottoms or tops
 Path = tuple[str | int, ...]
-ParameterShape = tuple["Shape", Any]  # (shape, FillerParameter or None)
+ParameterShape = tuple[Shape, Any]  # (shape, FillerParameter or None)
 
 LAYERS: dict[str, type[Layer]] = {}
 KINDS = (
     "source", "convolution", "pooling", "normalisation", "connected", "activation", "joining", "loss", "result", "other",
 )  # fmt: skip
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Blob:
+    """A value between layers.
+
+    Attributes
+    ----------
+    name, version: a layer that writes in place makes the next version of the same name (0, 1, 2 ...).
+    shape: Caffe's order, N first; () for a scalar.
+    producer, index: `producer.tops[index]` is this blob.
+    consumers: the layers that read it, in order; one that reads it twice stands here twice.
+    """
+
+    name: str
+    version: int
+    shape: Shape
+    producer: Layer
+    index: int
+    consumers: list[Layer] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Elements, the whole batch."""
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.count * BYTES_PER_ELEMENT
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+    def __repr__(self) -> str:
+        return f"<Blob {self} {shape_text(self.shape)}>"
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Parameter:
+    """A learned array of a layer.
+
+    Attributes
+    ----------
+    shape: Caffe's, as in a .caffemodel.
+    filler: FillerParameter message, or None for zeros.
+    lr_mult, decay_mult: factors on the solver's rate and weight decay.
+    name: of `param { name }`, or ""; parameters of one name are one array.
+    owner: the first parameter of that name; itself unless shared.
+    """
+
+    layer: Layer
+    index: int
+    shape: Shape
+    filler: Any
+    lr_mult: float
+    decay_mult: float
+    name: str
+    owner: Parameter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.owner = self
+
+    @property
+    def count(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        return self.count * BYTES_PER_ELEMENT
+
+    @property
+    def shared(self) -> bool:
+        """Whether the array belongs to another layer."""
+        return self.owner is not self
+
+    def __str__(self) -> str:
+        return f"{self.layer.name}/{self.index}"
+
+    def __repr__(self) -> str:
+        return f"<Parameter {self} {shape_text(self.shape)}>"
 
 
 class Layer:
@@ -213,16 +291,6 @@ def layer(type_name: str) -> Callable[[Family], Family]:
 def enum_name(message: Any, field: str) -> str:
     """The value of an enum field by its name."""
     return message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(message, field)].name
-
-
-def images(shape: Shape) -> int:
-    """How many images a blob holds: its first dimension, 1 for a scalar."""
-    return shape[0] if shape else 1
-
-
-def per_image(shape: Shape) -> int:
-    """Elements of one image."""
-    return prod(shape[1:])
 
 
 def shapes_disagree(layer: Layer, first: int, second: int, wanted: str) -> NetdefError:

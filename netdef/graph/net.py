@@ -1,4 +1,4 @@
-"""The typed graph: a Net of Layers, the Blobs between them, and the Parameters they own.
+"""A Net: layers in the order of their file, every name bound and every shape known.
 
 Plain data. `netdef.load` and `netdef.parse` make it; netdef/graph/build.py shows how.
 """
@@ -6,99 +6,12 @@ Plain data. `netdef.load` and `netdef.parse` make it; netdef/graph/build.py show
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.language.diagnostics import NetdefError
+from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
-
-if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
-    from netdef.language.diagnostics import Position
-
-BYTES_PER_ELEMENT = 4  # float32 throughout
-
-Shape = tuple[int, ...]
-
-
-@dataclass(eq=False, slots=True, repr=False)
-class Blob:
-    """A value between layers.
-
-    Attributes
-    ----------
-    name, version: a layer that writes in place makes the next version of the same name (0, 1, 2 ...).
-    shape: Caffe's order, N first; () for a scalar.
-    producer, index: `producer.tops[index]` is this blob.
-    consumers: the layers that read it, in order; one that reads it twice stands here twice.
-    """
-
-    name: str
-    version: int
-    shape: Shape
-    producer: Layer
-    index: int
-    consumers: list[Layer] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        """Elements, the whole batch."""
-        return prod(self.shape)
-
-    @property
-    def bytes(self) -> int:
-        return self.count * BYTES_PER_ELEMENT
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.version}" if self.version else self.name
-
-    def __repr__(self) -> str:
-        return f"<Blob {self} {shape_text(self.shape)}>"
-
-
-@dataclass(eq=False, slots=True, repr=False)
-class Parameter:
-    """A learned array of a layer.
-
-    Attributes
-    ----------
-    shape: Caffe's, as in a .caffemodel.
-    filler: FillerParameter message, or None for zeros.
-    lr_mult, decay_mult: factors on the solver's rate and weight decay.
-    name: of `param { name }`, or ""; parameters of one name are one array.
-    owner: the first parameter of that name; itself unless shared.
-    """
-
-    layer: Layer
-    index: int
-    shape: Shape
-    filler: Any
-    lr_mult: float
-    decay_mult: float
-    name: str
-    owner: Parameter = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.owner = self
-
-    @property
-    def count(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def bytes(self) -> int:
-        return self.count * BYTES_PER_ELEMENT
-
-    @property
-    def shared(self) -> bool:
-        """Whether the array belongs to another layer."""
-        return self.owner is not self
-
-    def __str__(self) -> str:
-        return f"{self.layer.name}/{self.index}"
-
-    def __repr__(self) -> str:
-        return f"<Parameter {self} {shape_text(self.shape)}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +90,3 @@ class Net:
 
     def __repr__(self) -> str:
         return f"<Net {self.name!r} {self.phase}: {len(self.layers)} layers>"
-
-
-def shape_text(shape: Shape) -> str:
-    """A shape as messages print it: 64 x 96 x 55 x 55."""
-    return " x ".join(map(str, shape)) or "scalar"

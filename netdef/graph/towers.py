@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netdef.graph.layer import Layer
-from netdef.graph.net import Blob, Net
+from netdef.graph.layer import Blob, Layer
+from netdef.graph.net import Net
 
 
 def towers(net: Net) -> dict[Blob, int]:

@@ -7,7 +7,7 @@ from math import prod
 
 from netdef.graph.cuts import Same
 from netdef.graph.layer import AlongAxis, Layer, layer
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 
 
 @layer("Accuracy")

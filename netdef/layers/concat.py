@@ -8,7 +8,7 @@ from typing import Any
 
 from netdef.graph.cuts import Part, Region, Regions, Run, Same, joined, length, overlap, shifted
 from netdef.graph.layer import ANY, Layer, layer, shapes_disagree
-from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
 from netdef.language.units import plural, times
 
 

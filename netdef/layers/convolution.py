@@ -8,7 +8,7 @@ from typing import Any
 
 from netdef.graph.cuts import Cut, Cuts, Part, Region, Regions, Run, Same
 from netdef.graph.layer import ANY, AlongAxis, ParameterShape, layer
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 from netdef.language.units import plural
 from netdef.layers.window import check_positive, convolved, deconvolved, sizes, spatial, steps_text
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from netdef.graph.cuts import Source
 from netdef.graph.layer import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
-from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
 BUILTIN_SIZE = 256  # their images' sides, in pixels

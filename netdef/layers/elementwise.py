@@ -6,7 +6,7 @@ from math import e
 
 from netdef.graph.cuts import Same
 from netdef.graph.layer import Layer, layer
-from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
 
 
 class Elementwise(Layer):

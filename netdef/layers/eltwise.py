@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from netdef.graph.cuts import Same
-from netdef.graph.layer import ANY, Layer, enum_name, layer, per_image, shapes_disagree
-from netdef.graph.net import Shape
+from netdef.graph.layer import ANY, Layer, enum_name, layer, shapes_disagree
+from netdef.graph.shape import Shape, per_image
 
 
 @layer("Eltwise")

@@ -6,8 +6,8 @@ from math import prod
 from typing import Any
 
 from netdef.graph.cuts import Cut, Cuts, Part, Region, Regions, Same, region_of
-from netdef.graph.layer import AlongAxis, Layer, ParameterShape, images, layer
-from netdef.graph.net import Shape
+from netdef.graph.layer import AlongAxis, Layer, ParameterShape, layer
+from netdef.graph.shape import Shape, images
 
 
 class RowCuts(Cuts):

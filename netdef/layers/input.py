@@ -6,7 +6,7 @@ from typing import Any
 
 from netdef.graph.cuts import Cuts, Part, Regions, Source, region_of
 from netdef.graph.layer import ANY, Layer, ParameterShape, layer
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 
 
 class Declared(Layer):

@@ -7,7 +7,7 @@ from math import prod
 from typing import ClassVar
 
 from netdef.graph.layer import AlongAxis, Layer, enum_name, layer
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 
 
 class Loss(Layer):

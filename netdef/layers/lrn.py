@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from netdef.graph.cuts import Cuts, Part, Region, Regions, Same
-from netdef.graph.layer import Layer, enum_name, layer, per_image
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.layer import Layer, enum_name, layer
+from netdef.graph.shape import Shape, per_image, shape_text
 from netdef.language.units import plural
 
 

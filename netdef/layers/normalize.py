@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from netdef.graph.cuts import Cuts, PerChannel, Same
-from netdef.graph.layer import Layer, ParameterShape, layer, per_image
-from netdef.graph.net import Shape
+from netdef.graph.layer import Layer, ParameterShape, layer
+from netdef.graph.shape import Shape, per_image
 
 
 @layer("BatchNorm")

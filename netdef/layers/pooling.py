@@ -7,7 +7,7 @@ from math import prod
 
 from netdef.graph.cuts import Cuts, Same
 from netdef.graph.layer import Layer, enum_name, layer
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 from netdef.layers.window import check_positive, pooled, sizes, spatial, steps_text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netdef.graph.layer import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
-from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
 
 
 @layer("Python")

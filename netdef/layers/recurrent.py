@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from netdef.graph.layer import Layer, ParameterShape, layer
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 from netdef.language.units import plural
 
 

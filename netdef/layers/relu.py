@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdef.graph.cuts import PerChannel
 from netdef.graph.layer import Layer, ParameterShape, layer
-from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
 from netdef.schema import message_class
 
 

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from netdef.graph.cuts import Cut, Cuts, Part, Regions, region_of
-from netdef.graph.layer import Layer, ParameterShape, layer, per_image
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.layer import Layer, ParameterShape, layer
+from netdef.graph.shape import Shape, per_image, shape_text
 from netdef.schema import message_class
 
 

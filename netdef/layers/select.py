@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdef.graph.cuts import Same
 from netdef.graph.layer import ANY, AlongAxis, Layer, layer
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 from netdef.language.units import plural
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdef.graph.cuts import Idle
 from netdef.graph.layer import ANY, Layer, layer
-from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
 
 
 @layer("Silence")

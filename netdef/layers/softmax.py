@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdef.graph.cuts import Same
 from netdef.graph.layer import AlongAxis, layer
-from netdef.graph.net import Shape
+from netdef.graph.shape import Shape
 
 
 @layer("Softmax")

@@ -9,7 +9,8 @@ from typing import Any
 from lsprotocol import types
 
 from netdef import reference
-from netdef.graph.net import Net, shape_text
+from netdef.graph.net import Net
+from netdef.graph.shape import shape_text
 from netdef.language.find import model_names
 from netdef.language.vocabulary import HEAD
 from netdef.layers import LAYERS

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from netdef.explain import Devices, explain
-from netdef.graph.layer import Layer
-from netdef.graph.net import Blob, Net, shape_text
+from netdef.graph.layer import Blob, Layer
+from netdef.graph.net import Net
+from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary, decimal, thousands
 from netdef.layers import LAYERS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netdef.graph.net import Shape, shape_text
+from netdef.graph.shape import Shape, shape_text
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netdef.graph.net import shape_text
+from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.weights import hdf5, wire

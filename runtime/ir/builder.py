@@ -23,8 +23,8 @@ from runtime.ir.program import Buffer, Instruction, SourceInput, internal_shape
 
 if TYPE_CHECKING:
     from netdef.graph.cuts import Region, Run
-    from netdef.graph.layer import Layer
-    from netdef.graph.net import Blob, Net, Parameter
+    from netdef.graph.layer import Blob, Layer, Parameter
+    from netdef.graph.net import Net
 
 
 @dataclass(frozen=True, eq=False)

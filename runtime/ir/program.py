@@ -11,7 +11,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Blob, Net, Parameter
+    from netdef.graph.layer import Blob, Parameter
+    from netdef.graph.net import Net
     from runtime.compiler.placement.divide import Division
 
 ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}

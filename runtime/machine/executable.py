@@ -21,7 +21,8 @@ from runtime.machine.weights import Loaded, Paths, load_weights, remark, write_w
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Blob, Net, Parameter
+    from netdef.graph.layer import Blob, Parameter
+    from netdef.graph.net import Net
     from runtime.data import Source
 
 

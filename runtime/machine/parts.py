@@ -12,7 +12,8 @@ from netdef.graph.cuts import Region, length
 from runtime.ir.program import Buffer, Program
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Blob, Net, Parameter
+    from netdef.graph.layer import Blob, Parameter
+    from netdef.graph.net import Net
     from runtime.compiler.placement.divide import Shard
 
 Index = tuple[slice, ...]

@@ -15,7 +15,7 @@ from runtime.machine.parts import Parts
 from runtime.solver.results import SHOWN, losses_of, shown_of
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Blob
+    from netdef.graph.layer import Blob
 
 ROUNDS = 1024  # runs that are remembered
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Blob, Net
+    from netdef.graph.layer import Blob
+    from netdef.graph.net import Net
 
 SHOWN = 32  # elements of an output that are shown; larger ones (a batch of probabilities) are not
 

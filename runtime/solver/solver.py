@@ -35,7 +35,8 @@ from runtime.solver.testing import run_test
 from runtime.solver.update import sgd
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Net, Parameter
+    from netdef.graph.layer import Parameter
+    from netdef.graph.net import Net
     from runtime.machine.executable import Executable
 
 

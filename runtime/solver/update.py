@@ -22,7 +22,7 @@ from runtime.kernels.cpu.jit import blocks
 from runtime.solver.remember import remember_losses
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Parameter
+    from netdef.graph.layer import Parameter
 
 TYPES = ("SGD",)
 OLD_TYPES = {

@@ -11,8 +11,8 @@ from runtime.ir.program import Buffer, Instruction, Program
 from runtime.ops.registry import gradient_bottoms, lowering_of
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
-    from netdef.graph.net import Blob, Net
+    from netdef.graph.layer import Blob, Layer
+    from netdef.graph.net import Net
     from runtime.compiler.placement.divide import Division
 
 

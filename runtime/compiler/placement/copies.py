@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from netdef.graph.cuts import Run, even_cuts
-from netdef.graph.net import Parameter
+from netdef.graph.layer import Parameter
 from runtime.compiler.placement.divide import Division, Shard
 from runtime.ir.program import Buffer, Instruction, Program
 

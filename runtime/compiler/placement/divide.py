@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netdef.graph.cuts import Cut, Part, Region, Regions, Run, region_of
-from netdef.graph.layer import Layer
-from netdef.graph.net import Blob, Net, Parameter
+from netdef.graph.layer import Blob, Layer, Parameter
+from netdef.graph.net import Net
 from runtime.compiler.placement.search import Choice
 from runtime.ops.transfer.layer import Transfer, contains, union
 

@@ -12,7 +12,7 @@ from runtime.ir.program import Buffer, Instruction, internal_shape
 from runtime.ops.transfer.lower import channels_in, images_in, put
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Blob
+    from netdef.graph.layer import Blob
 
 
 def join_partials(build: Builder) -> None:

@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import chain, combinations
 
 from netdef.graph.cuts import Cut, Part, Region, Regions, even_cuts, region_of
-from netdef.graph.layer import Layer
-from netdef.graph.net import Blob, Net, Parameter
+from netdef.graph.layer import Blob, Layer, Parameter
+from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
 
 BEAM = 1024  # states kept after each layer

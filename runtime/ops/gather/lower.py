@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from netdef.graph.layer import Layer, images
+from netdef.graph.layer import Layer
+from netdef.graph.shape import images
 from netdef.layers.concat import Concat
 from netdef.layers.reshape import Flatten, Reshape
 from runtime.ir.builder import Builder

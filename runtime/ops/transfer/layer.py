@@ -10,7 +10,7 @@ from netdef.graph.cuts import Region, Run, joined, overlap
 from netdef.graph.layer import Layer
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Blob
+    from netdef.graph.layer import Blob
 
 
 @dataclass(frozen=True)
