@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.fmt import formatted
 from netdef.language import Bound, NetdefError, print_message, read_file, read_text
-from netdef.language.files import MOST_TEXT
+from netdef.language.contents import MOST_TEXT
 from netdef.language.find import find_net
 from netdef.language.foreign import holds_hdf5
 from netdef.language.kinds import SOLVER, kind_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from netdef.graph.layer import LAYERS
 from netdef.graph.shape import shape_text
 from netdef.graph.towers import towers
-from netdef.language.garbage import uncollected
+from netdef.language.gc_pause import gc_paused
 from netdef.language.units import binary, decimal, thousands
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def output_text(shape: Shape, groups: int, batch: int | None) -> str:
     return shape_text(inner) if inner else "1"
 
 
-@uncollected
+@gc_paused
 def render(net: Net, form: str = "text") -> str:
     """The facts of a net in one of FORMATS."""
     facts = describe(net)

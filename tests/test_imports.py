@@ -47,17 +47,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
 }
 PACKAGES = ("netdef", "runtime")
 # Against the arrows today; each is to go.
-KNOWN = {
-    ("netdef.schema.legacy_layers", "netdef.language.origins"),
-    ("netdef.schema.legacy_layers", "netdef.language.spelling"),
-    ("netdef.schema.upgrade", "netdef.language.origins"),
-    ("runtime.ir.program", "runtime.compiler.placement.divide"),
-}
-KNOWN_CIRCLES = (
-    ["netdef.schema.legacy_layers", "netdef.schema.upgrade"],
-    ["netdef.language.bind", "netdef.language.files", "netdef.language.hints"],
-    [f"runtime.machine.cuda.{name}" for name in ("device", "needs", "peers", "steps")],
-)
+KNOWN = {("runtime.ir.program", "runtime.compiler.placement.divide")}
+KNOWN_CIRCLES = ([f"runtime.machine.cuda.{name}" for name in ("device", "needs", "peers", "steps")],)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 from netdef.language import Bound
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded
 from netdef.language.find import find_beside
-from netdef.language.origins import Origins
 from netdef.loading import Opened, open_net
+from netdef.schema.origins import Origins
 from netdef.solver_file import state_overrides
 
 Place = tuple[str | int, ...]  # of the field that names or holds a net

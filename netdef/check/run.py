@@ -29,7 +29,7 @@ from netdef.graph.layer import ONLY_DATA_TELLS
 from netdef.graph.net import Net
 from netdef.language import Bound, read_text
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded, in_order
-from netdef.language.garbage import uncollected
+from netdef.language.gc_pause import gc_paused
 from netdef.language.kinds import SOLVER, kind_of, kind_of_text
 from netdef.language.source import Position
 from netdef.loading import Opened, open_net
@@ -81,7 +81,7 @@ def check_all(names: Iterable[str], overrides: Mapping[str, Any] | None = None) 
     return reports
 
 
-@uncollected
+@gc_paused
 def check(name: str, overrides: Mapping[str, Any] | None = None) -> Report:
     """All findings about a net or a solver: a file, or one that comes with netdef. `overrides` are of a net."""
     if kind_of(name) == SOLVER:

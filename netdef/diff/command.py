@@ -13,7 +13,7 @@ from netdef.graph.layer import ONLY_DATA_TELLS
 from netdef.graph.net import Net
 from netdef.graph.shape import Shape
 from netdef.language.diagnostics import NetdefError
-from netdef.language.garbage import uncollected
+from netdef.language.gc_pause import gc_paused
 from netdef.language.kinds import NET, SOLVER, WEIGHTS, kind_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ InPhases = tuple[dict[str, Net], dict[str, NetdefError]]
 IMAGES = tuple((channels, side, side) for channels in (3, 1, 2) for side in (28, 32, 64, 128, 256, 512))
 
 
-@uncollected
+@gc_paused
 def diff(
     a: str,
     b: str,

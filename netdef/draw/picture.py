@@ -16,7 +16,7 @@ from netdef.draw.theme import KINDS, text_width
 from netdef.draw.volumes import volumes
 from netdef.draw.words import facts, headline, plain
 from netdef.language.diagnostics import NetdefError
-from netdef.language.garbage import uncollected
+from netdef.language.gc_pause import gc_paused
 from netdef.language.writing import write_over
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def draw(
     return path
 
 
-@uncollected
+@gc_paused
 def render(net: Net, form: str, style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()) -> bytes:
     """The picture of a net as the bytes of a file of one of FORMATS; parameters as in `draw`."""
     drawing = drawing_of(net, whole)

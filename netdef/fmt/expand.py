@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from netdef.fmt.items import Item
-from netdef.language.bind import Bound
-from netdef.language.origins import Origins
+from netdef.language.bound import Bound
 from netdef.language.printer import print_value
 from netdef.language.scalars import nearest_float32
+from netdef.schema.origins import Origins
 
 FIRST = ("name", "type", "bottom", "top", "include", "exclude")  # fields of a layer that come before its settings
 

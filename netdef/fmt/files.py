@@ -9,7 +9,7 @@ from difflib import unified_diff
 
 from netdef.fmt.form import formatted
 from netdef.language import NetdefError
-from netdef.language.files import text_of, text_of_file
+from netdef.language.contents import text_of, text_of_file
 from netdef.language.writing import write_over
 
 STDIN = "-"

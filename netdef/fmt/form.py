@@ -14,14 +14,14 @@ from netdef.fmt.items import Item, items_of
 from netdef.fmt.layout import render
 from netdef.fmt.lists import gathered, spread
 from netdef.language import Bound, NetdefError, parse, read_text
-from netdef.language.garbage import uncollected
+from netdef.language.gc_pause import gc_paused
 from netdef.language.kinds import SOLVER, kind_of_text
 from netdef.language.nodes import Field, Statement
 
 NET, PROTOTXT = "net", "prototxt"
 
 
-@uncollected
+@gc_paused
 def formatted(text: str, filename: str, to: str | None = None) -> str:
     """The canonical form of a net's or solver's text.
 

@@ -13,7 +13,7 @@ from netdef.graph.phases import State, phase_name, state_of, takes_part
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.bind import THOROUGH
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
-from netdef.language.garbage import uncollected
+from netdef.language.gc_pause import gc_paused
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, times
 
@@ -24,7 +24,7 @@ MOST_ELEMENTS = 1 << 48  # 1 PiB of float32
 UNKNOWN: Shape = (-1,)  # the shape of a blob whose layer is in error; whoever reads it is not checked further
 
 
-@uncollected
+@gc_paused
 def build(
     message: Any, where: Where, filename: str, phase: str | None = None, broken: Set[int] = frozenset(), assumed: Shape = ()
 ) -> Net:

@@ -5,7 +5,8 @@ turn both forms of a layer into one (bind.py), convert older formats (netdef.sch
 raised as one NetdefError (diagnostics.py). `print_message` (printer.py) goes the other way.
 """
 
-from netdef.language.bind import Bound, bind
+from netdef.language.bind import bind
+from netdef.language.bound import Bound
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position
 from netdef.language.files import read_file, read_text
 from netdef.language.parser import parse

@@ -5,9 +5,8 @@ The two forms of a layer, and `defaults`, end here: what comes out holds plain L
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -15,60 +14,24 @@ from google.protobuf.message import Message
 
 from netdef import schema
 from netdef.language import hints
-from netdef.language.diagnostics import Diagnostic, NetdefError, Note, OldFormatWarning, Remark, coded, in_order
+from netdef.language.bound import Bound, Unknown
+from netdef.language.contents import MOST_TEXT, text_of_file
+from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
+from netdef.language.find import shown
 from netdef.language.inherit import Inheritance, assemble, locate
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Value, shift
-from netdef.language.origins import Entry, Origins, Path, Span
 from netdef.language.parser import Tree, parse
 from netdef.language.scalars import MisfitError, convert
-from netdef.language.source import Position, Source, excerpt
+from netdef.language.scope import Scope
+from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean, one_of_namesakes
 from netdef.language.units import binary
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
+from netdef.schema.origins import Entry, Origins, Span
 
 THOROUGH = 200  # findings that get a hint; nobody reads more of them, and a hint costs a search through all names
 
 DEEPEST = 64  # files that include one another
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A field that the schema does not know, kept as it is written."""
-
-    name: str
-    span: Span  # of its name
-    text: str
-
-
-@dataclass
-class Bound:
-    """A file's message, and where in the file each of its fields stands."""
-
-    message: Any
-    filename: str
-    source: Source | None = None  # None for a binary file
-    origins: Origins = field(default_factory=lambda: Origins((0, 0)))
-    notes: list[str] = field(default_factory=list)  # what was converted from older formats
-    idle_defaults: list[Span] = field(default_factory=list)  # types of `defaults` that hold for no layer
-    broken: frozenset[int] = frozenset()  # numbers of the layers that have mistakes; of a partial message only
-    unknown: list[Unknown] = field(default_factory=list)  # a solver's fields that forks of Caffe may have
-
-    def position(self, path: Path) -> Position | None:
-        """The place of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or else of the nearest thing
-        around it; None in a binary file."""
-        if self.source is None:
-            return None
-        return self.source.position(*self.origins.find(path))
-
-    def announce(self) -> None:
-        """Warn of what is otherwise than the file says: an older format (OldFormatWarning), fields without effect (Remark)."""
-        if self.notes:
-            more = f", and {len(self.notes) - 1} more that netdef check tells" if len(self.notes) > 1 else ""
-            text = f"{self.filename}: {self.notes[0]}{more}; netdef fmt --to prototxt writes the present format"
-            warnings.warn(text, OldFormatWarning, stacklevel=3)
-        if self.unknown:
-            names = ", ".join(dict.fromkeys(excerpt(one.name) for one in self.unknown))
-            warnings.warn(f"{self.filename}: nothing here knows or acts on {names}", Remark, stacklevel=3)
 
 
 def bind(tree: Tree, message_name: str) -> Bound:
@@ -107,16 +70,6 @@ def _is_suspect(diagnostic: Diagnostic, tree: Tree) -> bool:
     if diagnostic.position is None or diagnostic.position.source is not tree.source or not tree.suspect:
         return False
     return tree.is_suspect(tree.source.starts[diagnostic.position.line - 1] + diagnostic.position.column - 1)
-
-
-@dataclass(slots=True)
-class Scope:
-    """Where a block stands: the message that it fills, the field that holds it, and the scope around that."""
-
-    message: str
-    name: str = ""
-    outer: Scope | None = None
-    type: str = ""  # of the layer, if it is written in one line
 
 
 class _Binder:
@@ -321,9 +274,6 @@ class _Binder:
 
     def read(self, path: FilePath, value: Scalar) -> Tree | None:
         """A file that is included, its offsets behind those of all others; None if it cannot be read."""
-        from netdef.language.files import MOST_TEXT, text_of_file
-        from netdef.language.find import shown
-
         at = self.source.position(value.start, value.end)
         name = str(shown(path))
         try:

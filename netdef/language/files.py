@@ -2,128 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import select
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from difflib import get_close_matches
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from netdef import schema
-from netdef.language.bind import Bound, bind
+from netdef.language.bind import bind
+from netdef.language.bound import Bound
+from netdef.language.contents import BINARY_ENDINGS, bytes_of, check_text, decoded
 from netdef.language.diagnostics import Diagnostic, NetdefError
-from netdef.language.foreign import UTF16, binary_form, how_to_get, is_binary, text_form
-from netdef.language.garbage import uncollected
+from netdef.language.foreign import binary_form, how_to_get, is_binary, text_form
+from netdef.language.gc_pause import gc_paused
 from netdef.language.parser import parse
-from netdef.language.source import Position, Source
-from netdef.language.units import binary
+from netdef.language.source import Position
+from netdef.language.spelling import did_you_mean
 from netdef.schema import upgrade
 
-_BINARY_ENDINGS = (".caffemodel", ".binaryproto", ".solverstate")
-MOST_TEXT, MOST_BINARY = 16 << 20, (2 << 30) - 1  # bytes; the second is protobuf's own limit
-PATIENCE = 30  # seconds
 _CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
-_UNSAVED: ContextVar[Callable[[Path], str | None]] = ContextVar("unsaved", default=lambda path: None)
 
 
 def read_file(path: str | PathLike[str], message_name: str) -> Bound:
     """The message in a file of text or of binary protobuf. Raises NetdefError with all that is wrong with it."""
-    return read_text(_bytes_of(path), fspath(path), message_name)
+    return read_text(bytes_of(path), fspath(path), message_name)
 
 
-@contextmanager
-def unsaved(text_of: Callable[[Path], str | None]) -> Iterator[None]:
-    """Within it, every file that is read is first asked for here: its text in an editor that has not saved it, or None."""
-    before = _UNSAVED.set(text_of)
-    try:
-        yield
-    finally:
-        _UNSAVED.reset(before)
-
-
-def text_of_file(path: str | PathLike[str], name: str) -> str:
-    """The text in a file, which messages call `name`. Raises NetdefError if it is none."""
-    return text_of(_bytes_of(path), name)
-
-
-def text_of(data: bytes, name: str) -> str:
-    """The text that bytes are, which messages call `name`. Raises NetdefError if they are none."""
-    if is_binary(data[:65536]):
-        raise NetdefError(f"{name} is binary, not text")
-    return _decoded(data, name).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-
-
-def _bytes_of(path: str | PathLike[str]) -> bytes:
-    """What is in a file or a pipe, if that is not too much."""
-    name = fspath(path)
-    text = _UNSAVED.get()(Path(path))
-    if text is not None:
-        return text.encode("utf-8", "replace")
-    try:
-        with open(path, "rb", buffering=0, opener=_opened) as file:
-            return _whole(file, name)
-    except FileNotFoundError:
-        raise NetdefError(f"{name}: no such file", hint=_similar(Path(path))) from None
-    except IsADirectoryError:
-        raise NetdefError(f"{name} is a directory, not a file", hint=_inside(Path(path))) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise NetdefError(f"{name} cannot be read: {reason}") from None
-
-
-def _opened(path: str, flags: int) -> int:
-    """Open a file without waiting for somebody at the other end of a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _whole(file: Any, name: str) -> bytes:
-    """All that an open file holds; read piece by piece, because a pipe has no size and a file may grow while it is read."""
-    status = os.fstat(file.fileno())
-    if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
-        raise NetdefError(f"{name} is a device, not a file")
-    pieces: list[bytes] = []
-    count, most = 0, MOST_TEXT
-    while piece := _piece(file, name, stat.S_ISREG(status.st_mode)):
-        if not pieces and (is_binary(piece[:65536]) or name.endswith(_BINARY_ENDINGS)):
-            most = MOST_BINARY
-        pieces.append(piece)
-        count += len(piece)
-        if max(count, status.st_size) > most:
-            raise _too_large(name, status.st_size, most)
-    return b"".join(pieces)
-
-
-def _too_large(name: str, size: int, most: int) -> NetdefError:
-    """The error of a file with more bytes than `most`; how many, where it has a size."""
-    form, hint = ("text", "a net of 10,000 layers takes about 2 MiB") if most == MOST_TEXT else ("binary data", "")
-    text = f"{name} holds {binary(size) if size > most else f'more than {binary(most)}'} of {form}"
-    return NetdefError(f"{text}; netdef reads {binary(most)} at most", hint=hint)
-
-
-def _piece(file: Any, name: str, is_regular: bool) -> bytes:
-    """The next bytes of a file; those of a pipe when they come."""
-    if not is_regular and not select.select([file], [], [], PATIENCE)[0]:
-        raise NetdefError(f"{name} is a pipe, and nothing has come out of it for {PATIENCE} seconds")
-    return file.read(MOST_TEXT + 1)
-
-
-@uncollected
+@gc_paused
 def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     """The message that a text describes. Bytes may be UTF-8 or binary protobuf. Raises NetdefError as read_file does."""
     if isinstance(text, bytes):
         if bound := _read_binary(text, filename, message_name):
             return _upgraded(bound)
-        text = _decoded(text, filename)
-    elif not text.isascii():
-        _check_characters(text, filename)
-    if len(text) > MOST_TEXT:
-        raise _too_large(filename, len(text), MOST_TEXT)
+        text = decoded(text, filename)
+    check_text(text, filename)
     text = text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     if not text.strip():
         raise NetdefError(f"{filename} is empty", hint=f"expected a {_CALLED.get(message_name, message_name)}")
@@ -139,7 +50,7 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
 def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
     """A message in protobuf's binary form, if it makes sense as one; None if the data look like text."""
     unprintable = is_binary(data[:65536])
-    if not unprintable and not filename.endswith(_BINARY_ENDINGS):
+    if not unprintable and not filename.endswith(BINARY_ENDINGS):
         return None
     message = schema.message_class(message_name)()
     try:
@@ -175,49 +86,8 @@ def _upgraded(bound: Bound) -> Bound:
     done = upgrade.upgrade(bound.message, bound.origins)
     if done.problems:
         place = bound.source.position if bound.source else lambda *span: None
-        raise NetdefError([Diagnostic(one.message, place(*one.span), one.hint, code="ND003") for one in done.problems])
+        hints = [one.hint or did_you_mean(*one.misspelt) for one in done.problems]
+        pairs = zip(done.problems, hints, strict=True)
+        raise NetdefError([Diagnostic(one.message, place(*one.span), hint, code="ND003") for one, hint in pairs])
     bound.notes += done.notes
     return bound
-
-
-def _decoded(data: bytes, filename: str) -> str:
-    if data[:2] in UTF16:
-        raise NetdefError(f"{filename} is written in UTF-16", hint="save it as UTF-8")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        source = Source(filename, data.decode("utf-8", "replace"))
-        place = source.position(len(Source(filename, data[: error.start].decode()).text))
-        byte = data[error.start]
-        raise NetdefError(f"byte 0x{byte:02x} is not UTF-8", place, hint="save the file as UTF-8") from None
-
-
-def _check_characters(text: str, filename: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        before = Source(filename, text[: error.start])
-        place = before.position(len(before.text))
-        raise NetdefError(f"half a character, U+{ord(text[error.start]):04X}", place) from None
-
-
-def _similar(path: Path) -> str:
-    """Files beside a missing one whose names are like its."""
-    try:
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else None
-    except OSError:
-        return ""
-    if names is None:
-        return f"there is no directory {path.parent} either"
-    close = get_close_matches(path.name, names, 3, 0.6)
-    close += [name for name in sorted(names) if Path(name).stem == path.stem and name not in close][: 3 - len(close)]
-    return f"did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else ""
-
-
-def _inside(path: Path) -> str:
-    """Networks and solvers in a directory."""
-    try:
-        found = sorted(str(entry) for entry in path.iterdir() if entry.suffix in (".net", ".prototxt"))
-    except OSError:
-        return ""
-    return f"did you mean {' or '.join(found[:3])}?" if found else ""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from netdef import schema
 from netdef.language.nodes import Block, Field, Layer, Scalar, Statement, Value
+from netdef.language.scope import Scope
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean, nearest
 from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
 from netdef.schema.legacy_layers import v1_type
-
-if TYPE_CHECKING:
-    from netdef.language.bind import Scope
 
 TAKES = {
     "integer": "a whole number",

@@ -15,7 +15,7 @@ from typing import Any
 
 from netdef import schema
 from netdef.language.nodes import Remove
-from netdef.language.origins import Origins
+from netdef.schema.origins import Origins
 
 BOTH = frozenset({schema.TRAIN, schema.TEST})
 

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from netdef.language.files import MOST_TEXT
+from netdef.language.contents import MOST_TEXT
 from netdef.language.find import model_names, models_folder
 from netdef.language.foreign import holds_hdf5
 from netdef.schema import message_class

@@ -16,7 +16,7 @@ from lsprotocol import types
 
 from netdef.check.run import Report, check_text
 from netdef.graph.net import Net
-from netdef.language.files import unsaved
+from netdef.language.contents import unsaved
 from netdef.lsp.document import Document
 from netdef.lsp.findings import Findings
 from netdef.lsp.outline import statements

@@ -16,7 +16,7 @@ from pygls.lsp.server import LanguageServer
 
 from netdef.check.run import Report
 from netdef.language import NetdefError
-from netdef.language.files import text_of_file
+from netdef.language.contents import text_of_file
 from netdef.lsp import symbols
 from netdef.lsp.checking import Checking, Worker
 from netdef.lsp.completion import complete

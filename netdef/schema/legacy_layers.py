@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from netdef.language.origins import Entry, Origins
-from netdef.language.spelling import did_you_mean
 from netdef.schema.layer_types import LAYER_TYPES
-
-if TYPE_CHECKING:
-    from netdef.schema.upgrade import Upgrade
+from netdef.schema.origins import Entry, Origins
+from netdef.schema.upgrade_log import Upgrade
 
 # The first format's types.
 _V0_TYPES = {
@@ -151,8 +148,8 @@ def _from_v0(old: Any, new: Any, origins: Origins, done: Upgrade, padding: dict[
     new.name = settings.name
     kind = _V0_TYPES.get(settings.type)
     if kind is None:
-        hint = did_you_mean(settings.type, _V0_TYPES)
-        done.report(f"unknown layer type {settings.type!r} of the oldest format", where.find(("type",)), hint)
+        text = f"unknown layer type {settings.type!r} of the oldest format"
+        done.report(text, where.find(("type",)), misspelt=(settings.type, _V0_TYPES))
         return
     new.type = kind
     new.blobs.extend(settings.blobs)

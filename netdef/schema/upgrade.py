@@ -7,13 +7,13 @@ statistics, and the numbered solver types. (Facts from Caffe's upgrade_proto.cpp
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from netdef import schema
-from netdef.language.origins import Entry, Origins, Span
 from netdef.schema import legacy_layers
 from netdef.schema.layer_types import LAYER_TYPES
+from netdef.schema.origins import Entry, Origins
+from netdef.schema.upgrade_log import Upgrade
 
 _INLINE_NETS = ("net_param", "train_net_param", "test_net_param")
 _SOLVER_TYPES = {
@@ -25,27 +25,6 @@ _SOLVER_TYPES = {
     "ADAM": "Adam",
 }
 _TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that cannot be converted, and where it stands."""
-
-    message: str
-    span: Span
-    hint: str = ""
-
-
-@dataclass
-class Upgrade:
-    """What was converted, in words, and what could not be."""
-
-    notes: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def report(self, message: str, span: Span, hint: str = "") -> None:
-        """Note that something cannot be converted."""
-        self.problems.append(Problem(message, span, hint))
 
 
 def upgrade(message: Any, origins: Origins) -> Upgrade:

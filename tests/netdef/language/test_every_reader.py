@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import netdef
 from netdef import schema
 from netdef.cli.main import run
-from netdef.language import NetdefError, files, parser, read_text
+from netdef.language import NetdefError, contents, parser, read_text
 from tools.fuzz_language import KINDS, commands_for, outcome
 
 INPUT = "layer data: Input -> data, label { shape { dim: [4, 3, 16, 16] } shape { dim: 4 } }\n"
@@ -116,7 +116,7 @@ def test_utf16():
 
 
 def test_a_text_that_is_too_large(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "MOST_TEXT", 1 << 20)
+    monkeypatch.setattr(contents, "MOST_TEXT", 1 << 20)
     assert "x.net holds 1.00 MiB of text; netdef reads 1.00 MiB at most" in said(INPUT + "#" * (1 << 20))
     (tmp_path / "x.net").write_text(INPUT + "#" * (3 << 20))
     with pytest.raises(NetdefError, match=r"x.net holds 3.00 MiB of text; netdef reads 1.00 MiB at most"):
@@ -142,7 +142,7 @@ def test_hints_end_but_errors_do_not():
 def test_devices_links_and_pipes(tmp_path, monkeypatch):
     (tmp_path / "loop.net").symlink_to(tmp_path / "loop.net")
     os.mkfifo(tmp_path / "pipe.net")
-    monkeypatch.setattr(files, "PATIENCE", 0.1)
+    monkeypatch.setattr(contents, "PATIENCE", 0.1)
     for name, message in (
         ("/dev/zero", "is a device"),
         (tmp_path / "loop.net", "it is a link to"),

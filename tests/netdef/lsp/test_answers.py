@@ -192,7 +192,7 @@ def test_fields_and_words_of_a_solver(editor):
     assert {"net", "lr_policy", "momentum"} <= set(found)
     assert not {"base_lr", "layer", "solver_type"} & set(found)
     found = proposals(editor, 'base_lr: 0.1\nlr_policy: "|"\n', "solver.prototxt")
-    assert found == ["fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid", "plateau"]
+    assert {"fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid", "plateau"} <= set(found)
     assert "Nesterov" in proposals(editor, "base_lr: 0.1\ntype: |", "solver.prototxt")
     assert proposals(editor, "base_lr: 0.1\nsolver_mode: |", "solver.prototxt") == ["CPU", "GPU"]
 

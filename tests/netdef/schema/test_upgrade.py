@@ -185,6 +185,6 @@ def test_both_solver_types():
 
 def test_nothing_to_do():
     message = schema.NetParameter(name="x")
-    from netdef.language.origins import Origins
+    from netdef.schema.origins import Origins
 
     assert upgrade(message, Origins((0, 0))).notes == []

@@ -1,7 +1,7 @@
-"""Python's search for garbage, put off while something large is made.
+"""Pause garbage collection while building large graphs.
 
-A net of 10,000 layers is a million objects, and all of them stay: looking through them again and again as they are made takes
-as long as making them, and more than twice as long for twice the net.
+A net of 10,000 layers is a million objects, none of which becomes garbage. The collector traverses them again and again while they
+are made: that takes as long as making them, and grows faster than the net.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def uncollected(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A function that is not interrupted by searches for garbage: for one that makes much and drops little."""
+def gc_paused(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Run a function without garbage collection: for one that makes many objects and keeps them."""
 
     @wraps(function)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
