@@ -26,8 +26,8 @@ ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", 
 @phase_option
 @batch_option
 @set_option
-@click.option("--print", "instructions", is_flag=True, help="Print the program: every kernel, in order.")
-@click.option("--after", metavar="PASS", help="Stop after lower, place, fuse or plan_memory.")
+@click.option("--print", "instructions", is_flag=True, help="Print every instruction, and what its device launches.")
+@click.option("--after", metavar="PASS", help="Stop after this pass: place, lower, fuse ...; a wrong name lists them all.")
 @click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
 @click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
 @click.option("--split", type=SPLIT, help="What is cut.")
@@ -49,12 +49,12 @@ def report(
     split: str | None = None,
     workspace: int | None = None,
 ) -> str:
-    """The program after a pass, or a table of the bytes it needs.
+    """The program after a pass, or as its devices run it; and a table of the bytes it needs.
 
     Parameters
     ----------
-    after: default the last pass.
-    instructions: print the instruction lists.
+    after: a pass; by default all are done.
+    instructions: print the instruction lists; after all passes with what each device launches for them.
     inference: compile without backward.
     threads: worker threads, each with a workspace; default all cores.
     devices, split: how many devices, or which, and what is cut; default one.  One that is named twice has two shares.
@@ -67,6 +67,7 @@ def report(
     from runtime.compiler.pipeline import PASSES, compile_program
     from runtime.kernels.cuda.options import cuda_options
     from runtime.machine.cpu.device import available_cores
+    from runtime.machine.plans import text_of_plans
 
     keep = "outputs" if inference else "activations"
     hosts = hosts_in(devices or "1", least=1)
@@ -75,11 +76,21 @@ def report(
     cards = devices is not None and devices.startswith("gpu")
     if workspace and not cards:
         raise NetdefError(f"--workspace {workspace} is about graphics cards", hint="--devices gpu:0, say; none need be here")
-    after = after or PASSES[-1]
     program = compile_program(
-        net, devices=len(hosts), hosts=hosts, split=split, backward=not inference, after=after, losses_only=True, keep=keep
+        net,
+        devices=len(hosts),
+        hosts=hosts,
+        split=split,
+        backward=not inference,
+        after=after or PASSES[-1],
+        losses_only=True,
+        keep=keep,
     )
-    parts = [program.text()] if instructions else []
+    parts = []
+    if instructions and after:
+        parts.append(program.text() if program.forward else _layers(program))
+    elif instructions:
+        parts.append(text_of_plans(program, cuda_options(None, workspace, no_graph=False) if cards else None))
     if program.plan is not None:
         options = cuda_options(None, workspace, no_graph=False)
         besides = _on_cards(program, options) if cards else _on_cores(program, threads or available_cores())
@@ -87,6 +98,14 @@ def report(
     elif not instructions:
         parts.append(_counts(program))
     return "\n".join(parts)
+
+
+def _layers(program: Program) -> str:
+    """The layers of a program that is not lowered yet, each with its device and what it makes."""
+    return "".join(
+        f"dev{layer.device}  {layer.name}  {layer.type}  {'  '.join(f'{top} {top.shape}' for top in layer.tops)}\n"
+        for layer in program.net.layers
+    )
 
 
 def _counts(program: Program) -> str:

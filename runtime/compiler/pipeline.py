@@ -1,29 +1,83 @@
-"""graph -> lower -> place -> fuse -> plan_memory -> bound to devices.
+"""The pipeline: the ordered list of named passes that turn a net into a program.
 
-For several devices `place` divides the graph, and the divided one is lowered.
+Each pass takes a program and returns one; `netdef compile --print --after NAME` shows what it made.  None knows a machine: how each
+device carries out the instructions is its own plan (runtime/machine).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.fuse import fuse
 from runtime.compiler.passes.lower import lower
+from runtime.compiler.passes.order import order
 from runtime.compiler.passes.plan_memory import KEEP, plan_memory
-from runtime.compiler.placement.copies import return_weights
+from runtime.compiler.placement.copies import return_weights, sum_copies
 from runtime.compiler.placement.elide import elide
-from runtime.compiler.placement.place import Fixed, lies, lower_divided, place, split_of
+from runtime.compiler.placement.overlap import send_first
+from runtime.compiler.placement.place import Fixed, lies, place, split_of
 from runtime.compiler.placement.together import together
 from runtime.ir.program import Program
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
 
-PASSES = ("lower", "place", "fuse", "plan_memory")
 DEFAULT_SEED = 1701
 Update = Callable[[Program], Program]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compiled; fields as `compile_program` has them, `split` and `keep` resolved."""
+
+    devices: int
+    hosts: Sequence[int] | None
+    split: str
+    fixed: Fixed | None
+    backward: bool
+    keep: str
+    losses_only: bool
+    update: Update | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One step of the pipeline.  about: what it does, in a line."""
+
+    name: str
+    about: str
+    run: Callable[[Program, Request], Program]
+
+
+def _place(program: Program, request: Request) -> Program:
+    if request.devices == 1:
+        return program
+    division = place(program.net, request.devices, request.split, request.backward, request.losses_only, request.fixed)
+    return Program(division.net, division=division)
+
+
+def _lower(program: Program, request: Request) -> Program:
+    return lower(program.net, request.backward, request.losses_only, request.seed, program.division)
+
+
+PIPELINE = (
+    Pass("place", "divide the net over devices so that few bytes are sent", _place),
+    Pass("lower", "let every layer write its instructions, and sum gradients where they meet", _lower),
+    Pass("send_first", "in backward, send gradients of blobs before computing those of weights", lambda p, _: send_first(p)),
+    Pass("sum_copies", "sum the gradients of weights that several devices hold", lambda p, _: sum_copies(p)),
+    Pass("update", "append what a solver needs", lambda p, request: request.update(p) if request.update else p),
+    Pass("return_weights", "send updated weights to their other copies", lambda p, _: return_weights(p)),
+    Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
+    Pass("fuse", "let a product's kernel do the activation behind it", lambda p, request: fuse(p, request.keep)),
+    Pass("elide", "make what is gathered where it will lie", lambda p, _: elide(p)),
+    Pass("plan_memory", "give every buffer its place in an arena", lambda p, request: plan_memory(p, request.keep)),
+    Pass("order", "update each weight as soon as its gradient is whole", lambda p, _: order(p)),
+)
+PASSES = tuple(step.name for step in PIPELINE)
 
 
 def compile_program(
@@ -48,25 +102,21 @@ def compile_program(
     fixed: parameters that lie on them already, see `place`.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     others: see `compile`.
+
+    Raises
+    ------
+    NetdefError: there is no such pass, split or `keep`; a layer's type cannot run.
     """
     if after not in PASSES:
         raise NetdefError(f"there is no pass '{after}'", hint="the passes are " + ", ".join(PASSES))
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    split = split_of(split)
-    if devices > 1 and after != "lower":
-        division = place(net, devices, split, backward, losses_only, fixed)
-        program = lower_divided(division, backward, losses_only, seed)
-    else:
-        program = lower(net, backward, losses_only, seed)
-    if update is not None:
-        program = return_weights(update(program))
-    if hosts is not None:
-        program = together(program, hosts)
-    if after in ("fuse", "plan_memory"):
-        program = elide(fuse(program, keep))
-    return plan_memory(program, keep) if after == "plan_memory" else program
+    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed)
+    program = Program(net)
+    for step in PIPELINE[: PASSES.index(after) + 1]:
+        program = step.run(program, request)
+    return program
 
 
 def compile_beside(program: Program, net: Net, **options: Any) -> Program:

@@ -200,6 +200,7 @@ class Program:
     Parameters
     ----------
     net: the graph that was lowered; on several devices the divided one.
+    iteration: all three lists as one, in the order in which devices that run by themselves take them.
     blobs, gradients: which buffer holds which blob of it.
     learned: where copies of a parameter on several devices are updated by a part on each: the parts, as parameters, and where
         they lie.  Such a parameter's gradients and solver states are its parts'.
@@ -210,9 +211,10 @@ class Program:
     """
 
     net: Net
-    forward: tuple[Instruction, ...]
+    forward: tuple[Instruction, ...] = ()
     backward: tuple[Instruction, ...] = ()
     update: tuple[Instruction, ...] = ()
+    iteration: tuple[Instruction, ...] = ()
     blobs: Mapping[Blob, Buffer] = field(default_factory=dict)
     gradients: Mapping[Blob, Buffer] = field(default_factory=dict)
     seeds: Mapping[Blob, Buffer] = field(default_factory=dict)

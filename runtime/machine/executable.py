@@ -16,7 +16,7 @@ from runtime.machine.device import Device, Step
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.parts import Part, Parts, gathered, scattered, summed
-from runtime.machine.schedule import Schedule, updates_early
+from runtime.machine.schedule import Schedule
 from runtime.machine.weights import Loaded, Paths, load_weights, remark, write_weights
 from runtime.ops.random_fill.fillers import fill
 
@@ -64,7 +64,7 @@ class Executable:
             self._initialise()
         else:
             self._adopt(share)
-        self._lists = {name: self._bind(name) for name in ("forward", "backward", "update")}
+        self._bound = {step: self.devices[step.device].bind(step, self.memory.array) for step in program.instructions}
         self._fed = {source.layer.name for source in program.sources}
         self._runners: dict[tuple[tuple[str, ...], bool], Callable[[], None]] = {}  # by lists, and whether without data layers
         self._feeds = _feedable(self.net, program)
@@ -101,7 +101,7 @@ class Executable:
         """Forward, backward and, with `update`, the update, as one list: a card takes it as one graph, with nothing in between."""
         fed = self._feed(inputs)
         self._seed_backward({})
-        self._run("forward", "backward", *(["update"] if update else []), without_sources=fed)
+        self._run(*(["iteration"] if update else ["forward", "backward"]), without_sources=fed)
 
     def backward(self, **top_gradients: Any) -> None:
         """Compute the gradients of parameters, and of blobs where needed, after a forward run.
@@ -126,7 +126,7 @@ class Executable:
 
     def first_non_finite(self) -> str | None:
         """Run forward again on the same inputs, one kernel at a time; the layer whose output first was not finite, or None."""
-        for step, bound in zip(self.program.forward, self._lists["forward"], strict=True):
+        for step, bound in self.steps("forward"):
             device = self.devices[step.device]
             device.run([bound])
             device.synchronize()
@@ -277,13 +277,9 @@ class Executable:
 
     # Binding
 
-    def _bind(self, name: str) -> list[Step]:
-        steps = getattr(self.program, name)
-        return [self.devices[step.device].bind(step, self.memory.array) for step in steps]
-
     def steps(self, name: str) -> list[tuple[Instruction, Step]]:
-        """A list's instructions ("forward", "backward" or "update"), each with what runs it."""
-        return list(zip(getattr(self.program, name), self._lists[name], strict=True))
+        """A list's instructions ("forward", "backward", "update" or "iteration"), each with what runs it."""
+        return [(instruction, self._bound[instruction]) for instruction in getattr(self.program, name)]
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
@@ -291,21 +287,20 @@ class Executable:
         if key not in self._runners:
             pairs = [pair for name in names for pair in self.steps(name)]
             pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
-            self._runners[key] = self._runner(pairs, len(self.program.update) if "update" in names else 0)
+            self._runners[key] = self._runner(pairs)
         try:
             self._runners[key]()
         except BaseException:
-            self.torn |= "update" in names
+            self.torn |= not {"update", "iteration"}.isdisjoint(names)
             raise
 
-    def _runner(self, pairs: Sequence[tuple[Instruction, Step]], updates: int) -> Callable[[], None]:
-        """What puts these steps on the devices; the last `updates` are those of the update list."""
+    def _runner(self, pairs: Sequence[tuple[Instruction, Step]]) -> Callable[[], None]:
+        """What puts these steps on the devices."""
         if len(self.devices) == 1:
             return partial(self.devices[0].run, [step for _, step in pairs])
         assert self.program.plan is not None
-        span = self.program.plan.span
-        pairs = [pairs[number] for number in updates_early([instruction for instruction, _ in pairs], span, updates)]
-        return Schedule(self.devices, [instruction for instruction, _ in pairs], [step for _, step in pairs], span).run
+        instructions, steps = [instruction for instruction, _ in pairs], [step for _, step in pairs]
+        return Schedule(self.devices, instructions, steps, self.program.plan.span).run
 
     def _initialise(self) -> None:
         """Fill every parameter as a whole, so that its numbers are the same however it is cut."""

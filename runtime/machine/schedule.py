@@ -7,20 +7,20 @@ writes; where they are on its own queue, that is so anyhow.  Everything else run
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError, Remark
-from runtime.ir.program import Buffer, Instruction
+from runtime.compiler.passes.order import SpanOf, Uses, conflicts, note
+from runtime.ir.program import Instruction
 from runtime.machine.device import Device, Queue, Step, StepError
 from runtime.machine.open import MOST, different, hosts_of
 
 KERNELS, COPIES = 0, 1  # the queues of a device
 EACH_ITS_OWN = range(MOST)  # the device of each share, where none has several
 Lane = tuple[int, int]  # a device and one of its queues
-Span = tuple[Any, int, int]  # an arena, and from which byte to which
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,22 @@ class Waits:
     awaited: bool
 
 
-@dataclass
-class _Used:
-    """Who used a stretch of memory last: its last writer, and who has read it since."""
-
-    span: Span
-    writer: int | None = None
-    readers: list[int] = field(default_factory=list)
-
-
 def lane_of(step: Instruction, hosts: Sequence[int] = EACH_ITS_OWN) -> Lane:
     """The queue that an instruction is put on."""
     return hosts[step.device], COPIES if step.kernel == "send" else KERNELS
 
 
 def find_waits(
-    steps: Sequence[Instruction], span_of: Callable[[Buffer], Span], hosts: Sequence[int] = EACH_ITS_OWN
+    steps: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN
 ) -> list[Waits]:
     """What each instruction of a list waits for.  hosts: by the instructions' devices, which of the machine's runs them."""
-    used: dict[Any, list[_Used]] = {}
+    used: Uses = {}
     lanes = [lane_of(step, hosts) for step in steps]
     known: list[dict[Lane, int]] = []  # for each instruction the last one of each lane that is done before it
     progress: dict[Lane, dict[Lane, int]] = {}
     after: list[tuple[int, ...]] = []
     for number, step in enumerate(steps):
-        earlier = set(_conflicts(used, step, span_of))
+        earlier = set(conflicts(used, step, span_of))
         mine = dict(progress.get(lanes[number], {}))
         waits = []
         for other in sorted(earlier, reverse=True):
@@ -68,59 +59,9 @@ def find_waits(
         progress[lanes[number]] = mine
         known.append(mine)
         after.append(tuple(sorted(waits)))
-        _note(used, step, number, span_of)
+        note(used, step, number, span_of)
     awaited = {other for waits in after for other in waits}
     return [Waits(lane, waits, number in awaited) for number, (lane, waits) in enumerate(zip(lanes, after, strict=True))]
-
-
-def updates_early(steps: Sequence[Instruction], span_of: Callable[[Buffer], Span], updates: int) -> list[int]:
-    """The order, by numbers, in which the last `updates` steps of a list each come as soon as what they wait for is behind them.
-
-    A weight is updated when its gradient is whole and backward has no more use for it, and its copies are sent on while backward
-    goes on with the layers before, not all of them at the end.
-    """
-    used: dict[Any, list[_Used]] = {}
-    begin = len(steps) - updates
-    behind: list[int] = []  # of each step: itself, or the one that it comes behind
-    for number, step in enumerate(steps):
-        conflicts = _conflicts(used, step, span_of) if number >= begin else ()
-        behind.append(max((behind[other] for other in conflicts), default=0) if number >= begin else number)
-        _note(used, step, number, span_of)
-    return sorted(range(len(steps)), key=behind.__getitem__)
-
-
-def _conflicts(used: dict[Any, list[_Used]], step: Instruction, span_of: Callable[[Buffer], Span]) -> Iterator[int]:
-    for buffer, writes in _accesses(step):
-        arena, begin, end = span_of(buffer)
-        for use in used.get(arena, ()):
-            if use.span[1] < end and begin < use.span[2]:
-                if use.writer is not None:
-                    yield use.writer
-                if writes:
-                    yield from use.readers
-
-
-def _note(used: dict[Any, list[_Used]], step: Instruction, number: int, span_of: Callable[[Buffer], Span]) -> None:
-    for buffer, writes in _accesses(step):
-        arena, begin, end = span = span_of(buffer)
-        uses = used.setdefault(arena, [])
-        if writes:
-            uses[:] = [use for use in uses if not (begin <= use.span[1] and use.span[2] <= end)]
-            uses.append(_Used(span, number))
-            continue
-        use = next((use for use in uses if use.span == span), None)
-        if use is None:
-            use = _Used(span)
-            uses.append(use)
-        use.readers.append(number)
-
-
-def _accesses(step: Instruction) -> Iterator[tuple[Buffer, bool]]:
-    """The buffers a step uses and whether it writes them; without outputs it works on its inputs in place, but for scalars."""
-    for buffer in step.inputs:
-        yield buffer, not step.outputs and buffer.root.role != "scalar"
-    for buffer in step.outputs:
-        yield buffer, True
 
 
 class Schedule:
@@ -134,7 +75,7 @@ class Schedule:
     """
 
     def __init__(
-        self, devices: Sequence[Device], steps: Sequence[Instruction], bound: Sequence[Step], span_of: Callable[[Buffer], Span]
+        self, devices: Sequence[Device], steps: Sequence[Instruction], bound: Sequence[Step], span_of: SpanOf
     ):
         self._devices, self._instructions = different(devices), {id(step): i for step, i in zip(bound, steps, strict=True)}
         self._bound = bound  # keeps the ids

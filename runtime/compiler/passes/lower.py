@@ -41,7 +41,7 @@ def lower(
         from runtime.compiler.placement.partial import join_partials  # for nets on several devices only
 
         join_partials(build)
-    return _join(build)
+    return _join(build, division)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _live(net: Net, wanted: set[tuple[Layer, int]], seeds: list[Blob]) -> set[La
     return live
 
 
-def _join(build: Builder) -> Program:
+def _join(build: Builder, division: Division | None) -> Program:
     """Sum each blob's gradient contributions before its producer's backward, and order the lists."""
     substitute = build.substitutes
     for blob in build.contributions:
@@ -149,6 +149,7 @@ def _join(build: Builder) -> Program:
         parameter_gradients={owner: parts[0] for owner, parts in build.parameter_contributions.items()},
         scalars=build.scalars,
         sources=tuple(build.sources),
+        division=division,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from netdef.graph.cuts import Run, even_cuts
 from netdef.graph.layer import Parameter
-from runtime.compiler.placement.divide import Division, Shard
+from runtime.compiler.placement.divide import Shard
 from runtime.ir.program import Buffer, Instruction, Program
 
 LINE = 16  # floats in a cache line: parts begin on one
@@ -27,15 +27,18 @@ class _Copies:
     spans: Sequence[Run]
 
 
-def sum_copies(program: Program, division: Division) -> Program:
+def sum_copies(program: Program) -> Program:
     """Let backward end in gradients that are sums over all copies, each part of them on one device.
 
     What is sent leaves as soon as it is there; it is added when the layer after has been through backward, so that the sending
     is hidden behind that layer's work.
     """
+    division = program.division
+    if division is None:
+        return program
     found = [copies for owner, shards in division.shards.items() if (copies := _copies(program, owner, shards))]
     if not found:
-        return replace(program, division=division)
+        return program
     gradients, writers = dict(program.parameter_gradients), _last_writers(program)
     learned: dict[Parameter, Buffer] = {}
     parts: dict[Parameter, list[Shard]] = {}

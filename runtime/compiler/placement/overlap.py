@@ -11,6 +11,8 @@ from runtime.ir.program import Instruction, Program
 
 def send_first(program: Program) -> Program:
     """In backward, let a layer that sends gradients of blobs compute those first: no other device waits for those of weights."""
+    if program.division is None:
+        return program
     blocks = [list(steps) for _, steps in groupby(program.backward, key=lambda step: step.layer)]
     return replace(program, backward=tuple(step for block in blocks for step in _ordered(block)))
 

@@ -10,17 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
-from runtime.compiler.passes.lower import gradient_flow, lower
-from runtime.compiler.placement.copies import sum_copies
+from runtime.compiler.passes.lower import gradient_flow
 from runtime.compiler.placement.divide import Division, divide
-from runtime.compiler.placement.overlap import send_first
 from runtime.compiler.placement.search import SPLITS, Gradients, Search
 from runtime.ops.registry import lowering_of
 
 if TYPE_CHECKING:
     from netdef.graph.cuts import Cut
     from netdef.graph.net import Net
-    from runtime.ir.program import Program
 
 DEFAULT_SPLIT = SPLITS[0]
 Fixed = Mapping[str, Mapping[int, "Cut | None"]]
@@ -63,12 +60,6 @@ def place(
         gradients = Gradients({pair for pair in flow.wanted if pair[0] in flow.live}, learned)
     choices = Search(net, devices, split_of(split), gradients, fixed).run()
     return divide(net, devices, choices)
-
-
-def lower_divided(division: Division, backward: bool = True, losses_only: bool = False, seed: int = 0) -> Program:
-    """The program of a divided net; see `lower`."""
-    program = lower(division.net, backward, losses_only, seed, division)
-    return sum_copies(send_first(program), division)
 
 
 def lies(division: Division) -> Fixed:

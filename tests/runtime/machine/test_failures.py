@@ -46,13 +46,13 @@ def watched(work: Callable[[], None]) -> BaseException | None:
 def spoil(exe: Executable, name: str, kernel: str, device: int, failure: Callable[[], None]) -> None:
     """Let the first such instruction of a device fail before it does its work."""
     number = next(i for i, step in enumerate(getattr(exe.program, name)) if step.kernel == kernel and step.device == device)
-    bound = exe._lists[name][number]
+    bound = exe._bound[getattr(exe.program, name)[number]]
 
     def step() -> None:
         failure()
         bound()
 
-    exe._lists[name][number] = step
+    exe._bound[getattr(exe.program, name)[number]] = step
     exe._runners.clear()
 
 
@@ -140,8 +140,8 @@ def test_the_others_do_nothing_more(exe: Executable) -> None:
     done: list[str] = []
     fault = Fault(RuntimeError())
     spoil(exe, "forward", "conv2d", 1, fault)
-    last = exe._lists["forward"][-1]
-    exe._lists["forward"][-1] = lambda: (done.append("last"), last())
+    last = exe._bound[exe.program.forward[-1]]
+    exe._bound[exe.program.forward[-1]] = lambda: (done.append("last"), last())
     exe._runners.clear()
     assert watched(lambda: exe.run_forward(**feeds(exe.net))) is not None
     assert not done
@@ -181,7 +181,7 @@ def test_an_interrupt_stops_all_devices(exe: Executable) -> None:
     expected = everything(exe)
     done: list[float] = []
     number = next(i for i, step in enumerate(exe.program.forward) if step.layer == "conv4" and step.device == 1)
-    bound = exe._lists["forward"][number]
+    bound = exe._bound[exe.program.forward[number]]
     armed = [True]
 
     def step() -> None:
@@ -191,7 +191,7 @@ def test_an_interrupt_stops_all_devices(exe: Executable) -> None:
         bound()
         done.append(time.perf_counter())
 
-    exe._lists["forward"][number] = step
+    exe._bound[exe.program.forward[number]] = step
     exe._runners.clear()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -325,8 +325,8 @@ def test_nothing_follows_an_update_that_was_broken_off(where: str, what: BaseExc
     earlier = solver.snapshot()
     fault = Fault(what)
     number = len(solver.executable.program.update) // 2
-    bound = solver.executable._lists["update"][number]
-    solver.executable._lists["update"][number] = lambda: (fault(), bound())
+    bound = solver.executable._bound[solver.executable.program.update[number]]
+    solver.executable._bound[solver.executable.program.update[number]] = lambda: (fault(), bound())
     solver.executable._runners.clear()
     assert watched(solver.iterate) is not None
     fault.armed = False
@@ -423,8 +423,8 @@ def test_more_devices_than_anything() -> None:
 def test_one_blas_thread_while_devices_work_and_all_of_them_after(exe: Executable) -> None:
     seen = []
     number = next(i for i, step in enumerate(exe.program.forward) if step.layer == "conv3" and step.device == 1)
-    bound = exe._lists["forward"][number]
-    exe._lists["forward"][number] = lambda: (seen.append(blas_threads()), bound())
+    bound = exe._bound[exe.program.forward[number]]
+    exe._bound[exe.program.forward[number]] = lambda: (seen.append(blas_threads()), bound())
     exe._runners.clear()
     exe.forward(**feeds(exe.net))
     assert seen == [{1}]

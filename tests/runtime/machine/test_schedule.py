@@ -13,10 +13,11 @@ import netdef
 import runtime
 from netdef.graph.net import Net
 from netdef.schema import message_class
+from runtime.compiler.passes.order import Span, updates_early
 from runtime.compiler.pipeline import compile_program
 from runtime.compiler.placement.search import SPLITS
 from runtime.ir.program import Buffer, Instruction, Program
-from runtime.machine.schedule import EACH_ITS_OWN, Span, Waits, find_waits, lane_of, updates_early
+from runtime.machine.schedule import EACH_ITS_OWN, Waits, find_waits, lane_of
 from runtime.solver.update import sgd
 from tests.runtime.compiler.placement.nets import devices, feeds, net_of
 from tests.runtime.compiler.placement.random_nets import random_net
@@ -171,9 +172,9 @@ def test_an_iteration_in_one_updates_before_backward_ends(where: str) -> None:
     with runtime.compile(net_of("alexnet"), where, losses_only=True, update=sgd(message_class("SolverParameter")())) as exe:
         done: list[str] = []
         for name in ("backward", "update"):
-            for number, bound in enumerate(exe._lists[name]):
+            for number, bound in enumerate([bound for _, bound in exe.steps(name)]):
                 if getattr(exe.program, name)[number].kernel != "send":
-                    exe._lists[name][number] = lambda name=name, bound=bound: (done.append(name), bound())
+                    exe._bound[getattr(exe.program, name)[number]] = lambda name=name, bound=bound: (done.append(name), bound())
         exe.run_training(update=True, **feeds(exe.net))
         assert done.index("update") < len(done) / 2
         assert done.count("update") == len(exe.program.update)
@@ -263,8 +264,8 @@ def test_devices_work_at_the_same_time() -> None:
         barrier = threading.Barrier(2, timeout=30)
         for number, step in enumerate(exe.program.forward):
             if step.layer == "conv1" and step.kernel == "conv2d":
-                bound = exe._lists["forward"][number]
-                exe._lists["forward"][number] = lambda bound=bound: (barrier.wait(), bound())
+                bound = exe._bound[exe.program.forward[number]]
+                exe._bound[exe.program.forward[number]] = lambda bound=bound: (barrier.wait(), bound())
         exe.forward(**feeds(exe.net))
     assert not barrier.broken
 
@@ -276,10 +277,10 @@ def test_sends_overlap_with_kernels() -> None:
         first = next(i for i, step in enumerate(steps) if step.kernel == "send" and step.layer == "fc7" and step.device == 1)
         later = next(i for i, step in enumerate(steps) if i > first and step.layer == "fc6" and step.device == 1)
         begun = threading.Event()
-        send, kernel = exe._lists["backward"][first], exe._lists["backward"][later]
+        send, kernel = exe._bound[exe.program.backward[first]], exe._bound[exe.program.backward[later]]
         met: list[bool] = []
-        exe._lists["backward"][first] = lambda: (met.append(begun.wait(30)), send())
-        exe._lists["backward"][later] = lambda: (begun.set(), kernel())
+        exe._bound[exe.program.backward[first]] = lambda: (met.append(begun.wait(30)), send())
+        exe._bound[exe.program.backward[later]] = lambda: (begun.set(), kernel())
         exe.forward(**feeds(exe.net))
         exe.backward()
     assert met == [True]

@@ -6,6 +6,7 @@ import pytest
 
 import netdef
 import runtime
+from runtime.compiler.pipeline import PASSES
 from runtime.ir.program import Program
 
 DATA = "layer data: Input -> data, label { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } }\n"
@@ -98,12 +99,14 @@ def test_the_printed_program() -> None:
     assert "\nbackward:\n" in text
 
 
-@pytest.mark.parametrize("after", ["lower", "place", "fuse", "plan_memory"])
-def test_every_pass_can_be_looked_at(after: str) -> None:
+@pytest.mark.parametrize("after", PASSES)
+def test_a_program_after_each_pass(after: str) -> None:
     compiled = program(CONV + "layer relu: ReLU(conv) -> conv\n" + REST, after=after)
-    fused = "relu.relu_forward" not in kernels(compiled.forward)
-    assert fused == (after in ("fuse", "plan_memory"))
-    assert (compiled.plan is not None) == (after == "plan_memory")
+    done = PASSES[: PASSES.index(after) + 1]
+    assert bool(compiled.forward) == ("lower" in done)
+    assert ("relu.relu_forward" in kernels(compiled.forward)) == ("lower" in done and "fuse" not in done)
+    assert (compiled.plan is not None) == ("plan_memory" in done)
+    assert compiled.iteration == ((*compiled.forward, *compiled.backward) if "order" in done else ())
 
 
 def test_an_unknown_pass_is_refused() -> None:

@@ -109,15 +109,15 @@ def test_nothing_follows_an_iteration_that_was_broken_off(
         fed = inputs(solver.nets.train)
         solver.step(2, **fed)
         earlier = solver.snapshot()
-        steps = solver.executable._lists["backward"]
-        first, armed = steps[0], [broken]
+        bound, instruction = solver.executable._bound, solver.executable.program.backward[0]
+        first, armed = bound[instruction], [broken]
 
         def step(first=first, armed=armed) -> None:
             if armed[0]:
                 raise KeyboardInterrupt
             first()
 
-        steps[0] = step
+        bound[instruction] = step
         solver.executable._runners.clear()
         if broken:
             with pytest.raises(KeyboardInterrupt):

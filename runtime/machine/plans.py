@@ -1,0 +1,73 @@
+"""What each device makes of a program, as text: the lists in the order they run, each instruction with what its device launches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from runtime.ir.program import Instruction, Program
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.kernels.cuda.registry import Gemm, Step, plan
+from runtime.kernels.operand import operands_of
+from runtime.machine.cpu.needs import planned
+from runtime.machine.cuda.graphs import SHORTEST
+from runtime.machine.cuda.steps import runs_on_host
+from runtime.machine.schedule import find_waits
+
+
+def text_of_plans(program: Program, cards: CudaOptions | None = None) -> str:
+    """The program as its devices run it: CPUs, or graphics cards with these options.
+
+    On several devices an instruction has a number, and says which ones of other queues it waits for.  One card replays what stands
+    under "graph" as one CUDA graph.
+
+    Parameters
+    ----------
+    program: after the last pass.
+    """
+    lists = {"forward": program.forward, "backward": program.backward, "update": program.update}
+    if cards is not None and program.update:
+        lists = {"iteration": program.iteration}
+    sections = {name: _lines(program, steps, cards) for name, steps in lists.items() if steps}
+    return "\n".join(f"{name}:\n" + "".join(f"  {line}\n" for line in lines) for name, lines in sections.items())
+
+
+def _lines(program: Program, steps: Sequence[Instruction], cards: CudaOptions | None) -> Iterator[str]:
+    if program.division is not None:
+        assert program.plan is not None
+        waiting = find_waits(steps, program.plan.span, program.division.hosts)
+        for number, (step, wait) in enumerate(zip(steps, waiting, strict=True)):
+            waits = f"  waits for {', '.join(f'#{other}' for other in wait.after)}" if wait.after else ""
+            yield f"#{number} {step}{waits}"
+            yield from _launches(step, cards)
+        return
+    for captured, group in groupby(steps, lambda step: cards is not None and cards.graphs and not runs_on_host(step)):
+        members = list(group)
+        indent = ""
+        if captured and len(members) >= SHORTEST:
+            yield f"graph of {len(members)} instructions:"
+            indent = "  "
+        for step in members:
+            yield indent + str(step)
+            yield from (indent + line for line in _launches(step, cards))
+
+
+def _launches(step: Instruction, cards: CudaOptions | None) -> Iterator[str]:
+    """What the device launches for an instruction, a line each."""
+    if step.kernel == "send":
+        return
+    if cards is None:
+        yield from (f"    {launch}" for launch in planned(step).launches)
+    elif runs_on_host(step):
+        yield "    on the host, and uploaded"
+    else:
+        made = plan(step.kernel, operands_of(step), step.constants, cards.workspace_limit)
+        yield from (f"    {_text(one)}" for one in made.steps)
+
+
+def _text(made: Step) -> str:
+    if isinstance(made, Gemm):
+        times = f"{made.batch} times " if made.batch > 1 else ""
+        return f"gemm {times}{made.m} x {made.n} x {made.k}{' added' if made.accumulate else ''}"
+    grid, block = ("x".join(str(extent) for extent in extents if extent > 1) or "1" for extents in (made.grid, made.block))
+    return f"{made.function}: {grid} blocks of {block} threads"
