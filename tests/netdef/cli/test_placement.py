@@ -286,11 +286,13 @@ def test_an_interrupted_run_moves_to_one_device(folder, which, code):
 def test_the_program_for_two_devices(capsys):
     assert run(["compile", "alexnet", "--devices", "2", "--print"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^  dev1  %pool2.all:0 = send %pool2  2,768,896 bytes$", out, re.M)
-    assert re.search(r"^  dev0  %fc6@2 = dropout_part %fc6@1 ", out, re.M)
+    assert re.search(r"^  #\d+ dev1  %pool2.all:0 = send %pool2  2,768,896 bytes  waits for #\d+$", out, re.M)
+    assert re.search(r"^  #\d+ dev0  %fc6@2 = dropout_part %fc6@1 ", out, re.M)
     assert re.search(r"^of which device 1 ", out, re.M)
-    assert run(["compile", "alexnet", "--devices", "2", "--after", "lower", "--print"]) == 0
-    assert "dev1" not in capsys.readouterr().out  # the graph is divided by the next pass
+    assert run(["compile", "alexnet", "--devices", "2", "--after", "place", "--print"]) == 0
+    out = capsys.readouterr().out
+    assert "dev1  conv1  Convolution  conv1 (32, 48, 55, 55)\n" in out
+    assert " = " not in out  # instructions are made by the next pass
 
 
 @pytest.mark.parametrize("more", [[], ["--predict", "h100"]])
