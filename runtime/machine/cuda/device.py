@@ -60,6 +60,17 @@ class CudaQueue:
             self.stream.wait_event(event)
 
 
+class CudaWorkspace:
+    """Memory of `size` bytes that instructions use in turn.  Arrays in it keep it."""
+
+    def __init__(self, device: CudaDevice, memory: Any, size: int):
+        self.size, self._device, self._memory = size, device, memory
+
+    def __call__(self, offset: int) -> Any:
+        """The array from a byte offset on."""
+        return self._device.array(self._memory, offset, (self.size - offset,), "uint8")
+
+
 class CudaDevice:
     """A card and its streams.
 
@@ -193,9 +204,8 @@ class CudaDevice:
         if not self._unresolved:
             return
         self.kernels.compile()
-        if self._needed > (self._workspaces[-1].nbytes if self._workspaces else 0):
-            memory = self._memory(self._needed)
-            self._workspaces.append(self.array(memory, 0, (self._needed,), "uint8"))
+        if self._needed > (self._workspaces[-1].size if self._workspaces else 0):
+            self._workspaces.append(CudaWorkspace(self, self._memory(self._needed), self._needed))
         for step in self._unresolved:
             step.resolve(self.kernels, self.cublas, self._workspaces[-1] if self._workspaces else None)
         self._unresolved.clear()

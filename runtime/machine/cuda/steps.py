@@ -29,12 +29,13 @@ class CudaStep:
         self.plan, self.arrays, self.constants = plan, arrays, constants
         self.calls: list[Callable[[], None]] = []
 
-    def resolve(self, kernels: Kernels, cublas: Cublas, workspace: Any) -> None:
+    def resolve(self, kernels: Kernels, cublas: Cublas, workspace: Callable[[int], Any] | None) -> None:
         """Look up the kernels, and where everything lies."""
 
         def array(pointer: Pointer) -> Any:
             if isinstance(pointer, Workspace):
-                return workspace[pointer.offset :]
+                assert workspace is not None
+                return workspace(pointer.offset)
             return self.arrays[pointer] if isinstance(pointer, int) else self.constants[pointer]
 
         def address(matrix: Matrix) -> int:
