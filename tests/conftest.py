@@ -1,8 +1,12 @@
 """What every test needs of the process that it runs in, and what tests of several commands share."""
 
 import signal
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
+
+SAID = pytest.StashKey[Counter[str]]()
 
 # A shell starts background jobs with Ctrl-C ignored, and nohup a job with hang-ups; tests that send these would wait for ever.
 for sent, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -20,3 +24,30 @@ def file(tmp_path, monkeypatch):
         return name
 
     return write
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """say(line) adds a line to the summary at the end of the run; say(line, count) adds up counts, which stand for its "{}"."""
+    said = pytestconfig.stash.setdefault(SAID, Counter())
+
+    def add(line: str, count: int = 1) -> None:
+        said[line] += count
+
+    return add
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Have a worker of pytest-xdist hand over what was said."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["said"] = dict(session.config.stash.get(SAID, Counter()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    node.config.stash.setdefault(SAID, Counter()).update(getattr(node, "workeroutput", {}).get("said", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line, count in config.stash.get(SAID, Counter()).items():
+        terminalreporter.write_line(line.replace("{}", str(count)))

@@ -1,4 +1,4 @@
-"""Headless Chromium, where there is one; where there is none, the run says what it did not check."""
+"""Headless Chromium, where there is one; where there is none, the run's summary says what was not checked."""
 
 import shutil
 import subprocess
@@ -11,16 +11,15 @@ QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage",
 )  # fmt: skip
-unchecked: list[str] = []
 
 
 @pytest.fixture
-def browse(request, tmp_path):
+def browse(request, tmp_path, say):
     """A function that opens a page in a browser and returns what the browser prints, and what it complains of."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        unchecked.append(f"{request.node.name}: no browser found; looked for {', '.join(BROWSERS)}")
-        pytest.skip(unchecked[-1])
+        say(f"{request.node.name}: NOT RUN, no browser found; looked for {', '.join(BROWSERS)}")
+        pytest.skip("no browser found")
 
     def open_page(page: Path, *options: str, fragment: str = "") -> tuple[str, str]:
         command = [browser, *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", *options]
@@ -29,10 +28,3 @@ def browse(request, tmp_path):
         return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
     return open_page
-
-
-def pytest_terminal_summary(terminalreporter):
-    if unchecked:
-        terminalreporter.section("pages that no browser has opened")
-        for line in unchecked:
-            terminalreporter.write_line(line)

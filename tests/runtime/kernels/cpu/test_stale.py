@@ -12,7 +12,7 @@ def test_dropped_when_a_source_changes(tmp_path: Path) -> None:
     compiled = cache / "kernel.f.nbi"
 
     def start() -> bool:
-        drop_stale([cache], digest(sources))
+        drop_stale([cache], digest([sources]))
         kept = compiled.exists()
         compiled.write_text("compiled")
         return kept

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from runtime.kernels.cuda.registry import source
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.checks import Check, all_checks
-from tests.runtime.kernels.cuda.on_cpu import Module, compile_all
+from tests.runtime.kernels.cuda.on_cpu import Module, load_all
 from tests.runtime.kernels.cuda.on_cpu import compiler as host_compiler
 from tests.runtime.kernels.cuda.running import functions_of
 
-Say = Callable[[str], None]
-SAID = pytest.StashKey[list[str]]()
+Say = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -24,18 +21,9 @@ def checks() -> list[Check]:
 
 
 @pytest.fixture(scope="session")
-def libraries(pytestconfig: pytest.Config) -> Path:
-    """The folder of compiled kernels; a run with the same sources finds them there."""
-    cache = pytestconfig.cache
-    assert cache is not None
-    return cache.mkdir("cuda_on_cpu")
-
-
-@pytest.fixture(scope="session")
-def modules(tested: dict[str, list[str]], libraries: Path) -> dict[str, Module]:
+def modules(tested: dict[str, list[str]]) -> dict[str, Module]:
     """Each file's kernels, with all compile-time constants that the checks need."""
-    sources = {file: (source(file), names) for file, names in tested.items()}
-    return {file: Module.load(path, sources[file][1]) for file, path in compile_all(sources, libraries).items()}
+    return load_all(tested)
 
 
 @pytest.fixture(scope="session")
@@ -64,15 +52,4 @@ def compared(say: Say) -> Iterator[list[Check]]:
     """The checks that were held against the CPU's kernels."""
     done: list[Check] = []
     yield done
-    say(f"CUDA kernels run on the CPU: {len(done)} runs in three orders each, {' '.join(host_compiler())}")
-
-
-@pytest.fixture(scope="session")
-def say(pytestconfig: pytest.Config) -> Say:
-    """Adds a line to the summary at the end of the run."""
-    return pytestconfig.stash.setdefault(SAID, []).append
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in dict.fromkeys(config.stash.get(SAID, [])):
-        terminalreporter.write_line(line)
+    say(f"CUDA kernels run on the CPU: {{}} runs in three orders each, {' '.join(host_compiler())}", len(done))

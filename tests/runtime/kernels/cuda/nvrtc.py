@@ -7,13 +7,15 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from runtime.kernels.cuda.registry import source
 from runtime.machine.cuda.kernels import OPTIONS
+from tests.built import built_json, digest
+from tests.runtime.kernels.cuda import cubin
 from tests.runtime.kernels.cuda.cubin import Resources, resources
 
 OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what CuPy adds to OPTIONS, beside places of headers
@@ -40,10 +42,17 @@ class Compiled:
 @cache
 def loaded() -> ctypes.CDLL | None:
     """The library of an nvidia-cuda-nvrtc package, or None if there is none."""
+    path = library()
+    return ctypes.CDLL(str(path)) if path else None
+
+
+@cache
+def library() -> Path | None:
+    """Where it is."""
     found = find_spec("nvidia")
-    folders = [Path(place) for place in (found.submodule_search_locations or [])] if found else []
+    folders = [Path(folder) for folder in (found.submodule_search_locations or [])] if found else []
     names = [path for folder in folders for path in folder.glob("*/lib/libnvrtc.so.*") if "alt" not in path.name]
-    return ctypes.CDLL(str(sorted(names)[-1])) if names else None
+    return max(names, default=None)
 
 
 def architectures() -> list[int]:
@@ -57,13 +66,33 @@ def architectures() -> list[int]:
     return list(array)
 
 
+@cache
+def version() -> str:
+    """Of the compiler, and of what is read from its results here."""
+    path = library()
+    assert path is not None
+    readers = "".join(Path(file).read_text() for file in (__file__, cubin.__file__))
+    return f"{path} {path.stat().st_size} {path.stat().st_mtime_ns} {digest(readers)}"
+
+
 def compile_functions(text: str, functions: Sequence[str], architecture: int) -> list[Compiled]:
-    """Compile a source's functions to machine code.
+    """A source's functions, compiled to machine code; the same request is compiled once.
 
     Raises
     ------
     RuntimeError: it does not compile; with the compiler's log.
     """
+    key = "\n".join([version(), *options_for(architecture), *functions, text])
+    made = built_json(key, lambda: [asdict(function) for function in compile_anew(text, functions, architecture)])
+    return [Compiled(**{**function, "resources": Resources(**function["resources"])}) for function in made]
+
+
+def options_for(architecture: int) -> list[str]:
+    return [*OPTIONS, *OF_CUPY, f"-arch=sm_{architecture}"]
+
+
+def compile_anew(text: str, functions: Sequence[str], architecture: int) -> list[Compiled]:
+    """`compile_functions`, whatever was compiled before."""
     nvrtc = loaded()
     assert nvrtc is not None
     program = ctypes.c_void_p()
@@ -71,7 +100,7 @@ def compile_functions(text: str, functions: Sequence[str], architecture: int) ->
     try:
         for function in functions:
             _check(nvrtc.nvrtcAddNameExpression(program, function.encode()))
-        options = [option.encode() for option in (*OPTIONS, *OF_CUPY, f"-arch=sm_{architecture}")]
+        options = [option.encode() for option in options_for(architecture)]
         if nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options)):
             raise RuntimeError(f"sm_{architecture}: {_bytes(program, 'ProgramLog').decode()}")
         taken, entries = resources(_bytes(program, "CUBIN")), _entries(_bytes(program, "PTX").decode())

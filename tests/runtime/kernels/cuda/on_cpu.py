@@ -7,16 +7,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from runtime.kernels.cuda.registry import source
+from tests.built import built
+
+Functions = Mapping[str, Sequence[str]]  # file -> its functions
+Libraries = Mapping[str, tuple[Path, Sequence[str]]]  # file -> (library, its functions)
 
 SHIM, TRACE = (Path(__file__).with_name(name) for name in ("shim.h", "trace.h"))
 FLAGS = (
@@ -51,9 +56,14 @@ def compiler() -> tuple[str, ...]:
 
 
 @cache
+def version() -> str:
+    """What the compiler says of itself."""
+    return subprocess.run([*compiler(), "--version"], capture_output=True, text=True).stdout
+
+
 def is_clang() -> bool:
     """Whether the compiler is clang, as zig's is."""
-    return "clang" in subprocess.run([*compiler(), "--version"], capture_output=True, text=True).stdout
+    return "clang" in version()
 
 
 @dataclass
@@ -94,8 +104,8 @@ class Module:
             raise RuntimeError(f"{function}: {failure.decode()}")
 
 
-def compile_library(text: str, functions: Sequence[str], folder: Path, kind: str = "plain") -> Path:
-    """A shared library of the named functions ("lrn_forward<4, 5, true>") of a source; one that `folder` holds is not made again.
+def compile_library(text: str, functions: Sequence[str], kind: str = "plain") -> Path:
+    """A shared library of the named functions ("lrn_forward<4, 5, true>") of a source; the same request is compiled once.
 
     Parameters
     ----------
@@ -110,15 +120,14 @@ def compile_library(text: str, functions: Sequence[str], folder: Path, kind: str
     whole = "\n".join([*(header.read_text() for header in headers), '#line 1 "kernels.cu"', text, *launchers, ""])
     compiling, linking = KINDS[kind]
     command = [*compiler(), *FLAGS, *compiling, *(CLANG_TRACED if kind == "traced" and is_clang() else ())]
-    made = folder / f"{blake2b((whole + ' '.join(command)).encode(), digest_size=12).hexdigest()}.so"
-    if not made.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        new, object_ = (made.with_suffix(f".{os.getpid()}.{suffix}") for suffix in ("so", "o"))
+
+    def make(library: Path) -> None:
+        object_ = library.with_suffix(".o")
         run([*command, "-c", "-", "-o", str(object_)], whole)
-        run([*compiler(), "-shared", str(object_), *linking, "-o", str(new)])
+        run([*compiler(), "-shared", str(object_), *linking, "-o", str(library)])
         object_.unlink()
-        new.replace(made)
-    return made
+
+    return built("\n".join([version(), *command, *linking, whole]), ".so", make)
 
 
 def run(command: Sequence[str], text: str | None = None) -> None:
@@ -138,13 +147,18 @@ def symbols_of(functions: Sequence[str]) -> dict[str, str]:
     return {name: f"launch_{index}" for index, name in enumerate(sorted(set(functions)))}
 
 
-def build(text: str, functions: Sequence[str], folder: Path) -> Module:
+def build(text: str, functions: Sequence[str]) -> Module:
     """Compile and load the named functions of a source."""
-    return Module.load(compile_library(text, functions, folder), functions)
+    return Module.load(compile_library(text, functions), functions)
 
 
-def compile_all(sources: dict[str, tuple[str, Sequence[str]]], folder: Path, kind: str = "plain") -> dict[str, Path]:
-    """`compile_library` for several files, {name: (text, functions)}, as many at once as there are cores."""
+def compile_all(functions: Functions, kind: str = "plain") -> Libraries:
+    """`compile_library` for several files, as many at once as there are cores."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        made = {name: pool.submit(compile_library, *source, folder, kind) for name, source in sources.items()}
-        return {name: path.result() for name, path in made.items()}
+        made = {file: pool.submit(compile_library, source(file), names, kind) for file, names in functions.items()}
+        return {file: (path.result(), functions[file]) for file, path in made.items()}
+
+
+def load_all(functions: Functions, kind: str = "plain") -> dict[str, Module]:
+    """`compile_all`, loaded."""
+    return {file: Module.load(*library) for file, library in compile_all(functions, kind).items()}

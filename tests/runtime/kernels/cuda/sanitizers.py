@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from platform import machine
@@ -20,11 +20,10 @@ import numpy as np
 
 from tests.paths import ROOT
 from tests.runtime.kernels.cuda.checks import Check, all_checks, on_cuda
-from tests.runtime.kernels.cuda.on_cpu import Module, compiler, is_clang
+from tests.runtime.kernels.cuda.on_cpu import Libraries, Module, compiler, is_clang
 
 SEED = 2  # of the order of blocks and threads
 FIBERS = "ASan doesn't fully support makecontext"  # said at their first use: no stack is left by an exception or jump here
-Libraries = Mapping[str, tuple[Path, Sequence[str]]]  # file -> (library, its functions)
 OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",

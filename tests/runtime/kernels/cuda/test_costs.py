@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
 from runtime.ir.program import Buffer, Instruction
-from runtime.kernels.cuda.registry import CUDA_KERNELS, source
+from runtime.kernels.cuda.registry import CUDA_KERNELS
 from runtime.machine.costs import launches
 from tests.runtime.kernels.cuda.cases import Case
 from tests.runtime.kernels.cuda.checks import Check
 from tests.runtime.kernels.cuda.conftest import Say
-from tests.runtime.kernels.cuda.on_cpu import Module, compile_all, compiler
+from tests.runtime.kernels.cuda.on_cpu import Module, compiler, load_all
 from tests.runtime.kernels.cuda.running import functions_of
 from tests.runtime.kernels.cuda.tracing import moved
 
@@ -30,11 +29,9 @@ def aligned(checks: list[Check]) -> list[Check]:
 
 
 @pytest.fixture(scope="module")
-def traced(aligned: list[Check], libraries: Path) -> dict[str, Module]:
+def traced(aligned: list[Check]) -> dict[str, Module]:
     """The kernels, telling what they touch."""
-    sources = {file: (source(file), sorted(names)) for file, names in functions_of(check.plan for check in aligned).items()}
-    made = compile_all(sources, libraries, "traced")
-    return {file: Module.load(path, sources[file][1]) for file, path in made.items()}
+    return load_all({file: sorted(names) for file, names in functions_of(check.plan for check in aligned).items()}, "traced")
 
 
 def instruction(case: Case) -> Instruction:

@@ -13,20 +13,16 @@ import runtime
 from runtime.compiler.pipeline import compile_program
 from runtime.kernels.cuda.registry import source
 from tests.runtime.kernels.cuda import zoo
-from tests.runtime.kernels.cuda.on_cpu import Module, compile_all
+from tests.runtime.kernels.cuda.on_cpu import Module, load_all
 from tests.runtime.machine.cuda.fake_cupy import Cards, install
 from tests.runtime.ops.test_goldens import check, net_of, runnable
 
 
 @pytest.fixture(scope="module")
-def kernels(libraries: Path) -> dict[str, Module]:
+def kernels() -> dict[str, Module]:
     """What all goldens launch, by the text of its file."""
-    needed: dict[str, set[str]] = {}
-    for path in runnable():
-        for launch in zoo.launches(compile_program(net_of(np.load(path)))):
-            needed.setdefault(launch.file, set()).add(launch.function)
-    sources = {file: (source(file), sorted(names)) for file, names in needed.items()}
-    return {source(file): Module.load(path, sources[file][1]) for file, path in compile_all(sources, libraries).items()}
+    needed = zoo.functions_of_programs(compile_program(net_of(np.load(path))) for path in runnable())
+    return {source(file): module for file, module in load_all(needed).items()}
 
 
 def execute(kernels: dict[str, Module], code: str, names: tuple[str, ...]) -> dict[str, Callable[..., None]]:

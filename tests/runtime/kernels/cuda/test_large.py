@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from netdef import NetdefError
-from runtime.kernels.cuda.registry import plan, source
+from runtime.kernels.cuda.registry import plan
 from runtime.kernels.operand import Operand
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.large import SIZES, cases
@@ -16,12 +16,11 @@ from tests.runtime.kernels.cuda.running import functions_of
 from tests.runtime.kernels.cuda.sanitizers import run_beside, runtime_library
 
 
-def test_no_index_overflows(libraries: Path, tmp_path: Path, say: Say) -> None:
+def test_no_index_overflows(tmp_path: Path, say: Say) -> None:
     kind = "sanitized" if runtime_library() else "plain"
     needed = functions_of(case.plan(many) for _, many in SIZES for case in cases())
-    functions = {file: sorted(names) for file, names in needed.items()}
-    made = compile_all({file: (source(file), names) for file, names in functions.items()}, libraries, kind)
-    ran, words = run_beside("tests.runtime.kernels.cuda.large", {file: (made[file], functions[file]) for file in made}, tmp_path)
+    libraries = compile_all({file: sorted(names) for file, names in needed.items()}, kind)
+    ran, words = run_beside("tests.runtime.kernels.cuda.large", libraries, tmp_path)
     assert not words, words[-4000:]
     assert ran == len(SIZES) * [case.kernel for case in cases()]
     say(f"CUDA kernels on arrays of more than 2 ** 31 numbers: {len(ran)} runs, {kind}, {' '.join(compiler())}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,13 +33,13 @@ def test_every_barrier_is_tested() -> None:
 
 
 @pytest.mark.parametrize("file,index", [(file, index) for file, indices in USES.items() for index in indices])
-def test_every_barrier_is_missed(file: str, index: int, checks: list[Check], modules: dict[str, Module], libraries: Path) -> None:
+def test_every_barrier_is_missed(file: str, index: int, checks: list[Check], modules: dict[str, Module]) -> None:
     """A kernel without it gives other numbers in some order; and what its threads touch tells that it is missed."""
     mine = [replace(check, plan=folded(check.plan)) for check in checks if needs(check) == {file}]
     text, names = without(source(file), index), sorted(functions_of(check.plan for check in mine)[file])
-    broken = {file: build(text, names, libraries)}
+    broken = {file: build(text, names)}
     assert any(differs(check, broken, modules, seed) for check in mine for seed in SEEDS)
-    traced = {file: Module.load(compile_library(text, names, libraries, "traced"), names)}
+    traced = {file: Module.load(compile_library(text, names, "traced"), names)}
     with pytest.raises(AssertionError, match="without a barrier between"):
         for check in mine:
             moved(check, traced)
@@ -54,17 +53,17 @@ def differs(check: Check, broken: dict[str, Module], modules: dict[str, Module],
     return any(wrong.tobytes() != right.tobytes() for wrong, right in pairs)
 
 
-def launch(text: str, libraries: Path, seed: int) -> np.ndarray:
+def launch(text: str, seed: int) -> np.ndarray:
     """A kernel `broken(float* y)` on two blocks of 64 threads."""
     y = np.arange(128, dtype=np.float32)
-    build(text, ["broken"], libraries).launch("broken", (2, 1, 1), (64, 1, 1), [y.ctypes.data], seed)
+    build(text, ["broken"]).launch("broken", (2, 1, 1), (64, 1, 1), [y.ctypes.data], seed)
     return y
 
 
-def test_a_race_shows(libraries: Path) -> None:
+def test_a_race_shows() -> None:
     """Each thread reads what its neighbour writes."""
     text = "__global__ void broken(float* y) { int i = blockIdx.x * 64 + threadIdx.x; if (i > 0) y[i] += y[i - 1]; }"
-    assert len({launch(text, libraries, seed).tobytes() for seed in SEEDS}) > 1
+    assert len({launch(text, seed).tobytes() for seed in SEEDS}) > 1
 
 
 @pytest.mark.parametrize(
@@ -76,19 +75,19 @@ def test_a_race_shows(libraries: Path) -> None:
         ("if (threadIdx.x == 0) y[0] += blockIdx.x;", "of block 0, without a barrier|of block 1, without a barrier"),
     ],
 )
-def test_threads_that_meet_are_told(body: str, words: str, libraries: Path) -> None:
+def test_threads_that_meet_are_told(body: str, words: str) -> None:
     """Even where the result is right in any order that whole threads run in: sums that lose a part on a card."""
     text = f"__global__ void broken(float* y) {{ const int i = threadIdx.x; {body} }}"
-    module = Module.load(compile_library(text, ["broken"], libraries, "traced"), ["broken"])
+    module = Module.load(compile_library(text, ["broken"], "traced"), ["broken"])
     y = np.zeros(64, np.float32)
     watch(module, [y])
     module.launch("broken", (2 if "blockIdx" in body else 1, 1, 1), (64, 1, 1), [y.ctypes.data])
     assert re.search(words, module.code.first_race().decode())
 
 
-def test_barriers_keep_threads_apart(libraries: Path) -> None:
+def test_barriers_keep_threads_apart() -> None:
     body = "const int i = threadIdx.x; float x = y[(i + 1) % 64]; __syncthreads(); y[i] = x; __syncthreads(); y[63 - i] += 1;"
-    module = Module.load(compile_library(f"__global__ void fine(float* y) {{ {body} }}", ["fine"], libraries, "traced"), ["fine"])
+    module = Module.load(compile_library(f"__global__ void fine(float* y) {{ {body} }}", ["fine"], "traced"), ["fine"])
     y = np.zeros(64, np.float32)
     watch(module, [y])
     module.launch("fine", (1, 1, 1), (64, 1, 1), [y.ctypes.data])
@@ -103,13 +102,13 @@ def test_barriers_keep_threads_apart(libraries: Path) -> None:
         ("if (blockIdx.x == 0) __syncthreads();", "blocks differ"),
     ],
 )
-def test_a_barrier_that_not_all_reach(body: str, words: str, libraries: Path) -> None:
+def test_a_barrier_that_not_all_reach(body: str, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):
-        launch(f"__global__ void broken(float* y) {{ {body} }}", libraries, 0)
+        launch(f"__global__ void broken(float* y) {{ {body} }}", 0)
 
 
 @pytest.mark.parametrize("template", ["", "template <int V> "])
-def test_shared_memory_starts_as_rubbish(template: str, libraries: Path) -> None:
+def test_shared_memory_starts_as_rubbish(template: str) -> None:
     inner = f"{template}void add(float* y) {{ __shared__ float sum; sum += 1; y[blockIdx.x * 64 + threadIdx.x] = sum; }}"
     call = "add<1>(y);" if template else "add(y);"
-    assert np.isnan(launch(f"{inner} __global__ void broken(float* y) {{ {call} }}", libraries, 0)).all()
+    assert np.isnan(launch(f"{inner} __global__ void broken(float* y) {{ {call} }}", 0)).all()

@@ -23,11 +23,9 @@ def sanitized(say: Say) -> None:
 
 
 def test_all_kernels(
-    sanitized: None, checks: list[Check], modules: dict[str, Module], libraries: Path, tmp_path: Path, say: Say
+    sanitized: None, checks: list[Check], tested: dict[str, list[str]], modules: dict[str, Module], tmp_path: Path, say: Say
 ) -> None:
-    functions = {file: sorted(names) for file, names in functions_of(check.plan for check in checks).items()}
-    made = compile_all({file: (source(file), names) for file, names in functions.items()}, libraries, "sanitized")
-    digests, words = run_sanitized({file: (made[file], functions[file]) for file in made}, tmp_path)
+    digests, words = run_sanitized(compile_all(tested, "sanitized"), tmp_path)
     assert not words, words[-4000:]
     for index, check in enumerate(checks):
         assert digests[index] == digest(on_cuda(check, modules, SEED)), f"{check.case}: other numbers under sanitizers"
@@ -44,10 +42,10 @@ BROKEN = [  # file, what is taken out, what is put in its place, what must be sa
 
 @pytest.mark.parametrize("file,right,wrong,words", BROKEN, ids=lambda text: text if text.endswith(".cu") else "")
 def test_a_broken_kernel_is_caught(
-    sanitized: None, file: str, right: str, wrong: str, words: str, checks: list[Check], libraries: Path, tmp_path: Path
+    sanitized: None, file: str, right: str, wrong: str, words: str, checks: list[Check], tmp_path: Path
 ) -> None:
     text = source(file)
     assert right in text
     names = sorted(functions_of(check.plan for check in checks if needs(check) == {file})[file])
-    library = compile_library(text.replace(right, wrong), names, libraries, "sanitized")
+    library = compile_library(text.replace(right, wrong), names, "sanitized")
     assert words in run_sanitized({file: (library, names)}, tmp_path)[1]

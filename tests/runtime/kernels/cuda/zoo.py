@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import netdef
@@ -12,6 +12,7 @@ from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, load_plans, plan
 from runtime.kernels.operand import operands_of
 from runtime.solver.remember import remember_results
 from runtime.solver.update import sgd
+from tests.built import built_json, digest_of_sources
 
 MODELS = Path(netdef.__file__).parents[1] / "models"
 
@@ -47,9 +48,15 @@ def launches(program: Program) -> Iterator[Launch]:
 
 
 def functions(batch: int | None = None, cards: tuple[tuple[int, str | None], ...] = ONE_OR_TWO) -> dict[str, list[str]]:
-    """The functions that the zoo needs at the models' own batch sizes, or at another one; by file."""
+    """The functions that the zoo needs at the models' own batch sizes, or at another one; by file.  Worked out once."""
+    key = f"{digest_of_sources()} {Path(__file__).read_text()} {batch} {cards}"
+    return built_json(key, lambda: functions_of_programs(programs(batch, cards)))
+
+
+def functions_of_programs(compiled: Iterable[Program]) -> dict[str, list[str]]:
+    """What programs launch, by file."""
     needed: dict[str, set[str]] = {}
-    for program in programs(batch, cards):
+    for program in compiled:
         for launch in launches(program):
             needed.setdefault(launch.file, set()).add(launch.function)
     return {file: sorted(names) for file, names in sorted(needed.items())}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +14,13 @@ from tests.runtime.machine.cuda.fake_cupy import Cards, install
 
 
 @pytest.fixture(scope="session")
-def execute(pytestconfig: pytest.Config) -> Callable:
-    """Makes kernels for the stand-in: their own source, built for this processor, once for all runs."""
-    cache = pytestconfig.cache
-    assert cache is not None
-    return partial(run_on_cpu, cache.mkdir("cuda_on_cpu"))
+def execute() -> Callable:
+    """Makes kernels for the stand-in: their own source, built for this processor."""
+    return run_on_cpu
 
 
-def run_on_cpu(folder: Path, code: str, names: tuple[str, ...]) -> dict[str, Callable]:
-    module = build(code, names, folder)
+def run_on_cpu(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
+    module = build(code, names)
     return {name: partial(module.launch, name) for name in names}
 
 
