@@ -24,10 +24,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "netdef.loading": ("netdef.layers",),
     "netdef.solver_file": ("netdef.layers",),
     "netdef.weights": ("netdef.graph",),
-    "netdef.reference": ("netdef.layers",),
-    "netdef.explain": ("netdef.check", "netdef.reference"),
+    "netdef.explain": ("netdef.check",),
     "netdef.shapes": ("netdef.loading",),
-    "netdef.models_list": ("netdef.loading",),
     "netdef.fmt": ("netdef.loading", "netdef.solver_file"),
     "netdef.draw": ("netdef.shapes",),
     "netdef.diff": ("netdef.shapes", "netdef.solver_file", "netdef.weights"),
@@ -42,7 +40,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "runtime.machine": ("runtime.compiler", "netdef.weights"),
     "runtime.solver": ("runtime.machine",),
     "runtime.selftest": ("runtime.solver",),
-    "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "netdef.models_list", "runtime.selftest"),
+    "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "runtime.selftest"),
     "netdef.__main__": ("netdef.cli",),
 }
 PACKAGES = ("netdef", "runtime")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdef.check.reach import behind, learning, learns, losses
+from netdef.check.gradient_flow import behind, learning, learns, losses
 from netdef.check.registry import Findings, each_net, warning
 from netdef.graph.net import Net
 

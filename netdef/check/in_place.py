@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdef.check.reach import losses
+from netdef.check.gradient_flow import losses
 from netdef.check.registry import Findings, each_net, warning
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Note

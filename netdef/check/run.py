@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from netdef.check import (
-    agreement,
-    data,
     gradients,
+    ignored_settings,
+    image_data,
     in_place,
+    initial_weights,
+    layer_names,
     linear,
     losses,
-    misplaced,
-    namesakes,
     phases,
     solver,
-    start,
+    train_and_test,
     unused,
     windows,
 )
-from netdef.check.named import Run, named
 from netdef.check.registry import BOTH_NETS, EACH_NET, SOLVERS
+from netdef.check.solver_nets import Run, named
 from netdef.graph.layer import ONLY_DATA_TELLS
 from netdef.graph.net import Net
 from netdef.language import Bound, read_text
@@ -36,7 +36,10 @@ from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, read_solver
 
 PHASES = ("train", "test")
-CHECKS = (agreement, data, gradients, in_place, linear, losses, misplaced, namesakes, phases, solver, start, unused, windows)
+CHECKS = (
+    gradients, ignored_settings, image_data, in_place, initial_weights, layer_names, linear, losses, phases, solver, train_and_test,
+    unused, windows,
+)  # fmt: skip
 
 
 @dataclass

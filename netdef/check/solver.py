@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netdef.check.reach import losses
+from netdef.check.gradient_flow import losses
 from netdef.check.registry import Findings, error, solvers, warning
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Position

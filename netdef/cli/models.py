@@ -11,6 +11,6 @@ from netdef.cli.shell import Command, columns
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(form: str) -> None:
     """The networks that come with netdef, each with a line about it and its totals."""
-    from netdef.models_list import WIDTH, render
+    from netdef.explain.model_list import WIDTH, render
 
     click.echo(render(form, columns(WIDTH)))

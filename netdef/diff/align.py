@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from netdef.diff.rising import rising
+from netdef.diff.longest_increasing import longest_increasing
 from netdef.diff.roots import Roots, grounded
 from netdef.diff.units import Pair, Unit, units
 from netdef.graph.layer import Layer
@@ -116,7 +116,7 @@ def _between(left: Sequence[Unit], right: Sequence[Unit]) -> Iterator[Pair]:
 def _anchors(left: Sequence[Unit], right: Sequence[Unit]) -> list[tuple[int, int]]:
     """The longest row of layers with one name and type on both sides, in the order of both."""
     places = {unit.key: index for index, unit in enumerate(right)}
-    return rising([(i, places[unit.key]) for i, unit in enumerate(left) if unit.key in places])
+    return longest_increasing([(i, places[unit.key]) for i, unit in enumerate(left) if unit.key in places])
 
 
 def _weighed(left: Sequence[Unit], right: Sequence[Unit]) -> Iterator[Pair]:

@@ -10,7 +10,7 @@ from netdef.diff.align import Match
 from netdef.diff.compare import COSTS, HEADS, Compared
 from netdef.diff.difference import Difference
 from netdef.diff.findings import Finding, summed
-from netdef.diff.lanes import rows
+from netdef.diff.side_by_side import rows
 from netdef.diff.solvers import SolverDifference
 from netdef.diff.text import percent
 from netdef.diff.weights import WeightsDifference

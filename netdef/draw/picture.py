@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.draw import svg
-from netdef.draw.cards import cards
+from netdef.draw.device_columns import device_columns
 from netdef.draw.dot import dot
-from netdef.draw.lanes import lanes
+from netdef.draw.layer_cards import layer_cards
 from netdef.draw.stages import Drawing, drawing_of
 from netdef.draw.theme import KINDS, text_width
 from netdef.draw.volumes import volumes
@@ -82,9 +82,9 @@ def _picture(drawing: Drawing, style: str, devices: Sequence[str]) -> str:
     few = len(drawing.stages) <= MOST_SOLIDS
     as_volumes = not devices and drawing.straight and (style == "volumes" or (style == "auto" and few))
     if devices:
-        content, width, height = lanes(drawing, titles, devices)
+        content, width, height = device_columns(drawing, titles, devices)
     else:
-        content, width, height = (volumes if as_volumes else cards)(drawing, titles)
+        content, width, height = (volumes if as_volumes else layer_cards)(drawing, titles)
     name, totals = headline(drawing.whole)
     remark = _ON_VOLUMES if as_volumes else _ON_LANES if devices else _ON_CARDS
     legend, legend_width = _legend(drawing, remark)

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from netdef.graph.layer import LAYERS, Blob, Layer, Parameter, Path
-from netdef.graph.names import Names
+from netdef.graph.missing_blobs import MissingBlobs
 from netdef.graph.net import Net
 from netdef.graph.phases import State, phase_name, state_of, takes_part
 from netdef.graph.shape import Shape, shape_text
@@ -65,7 +65,7 @@ class _Builder:
         self.unnamed: list[Blob] = []  # tops that Caffe makes for losses that name none
         self.shared: dict[str, Parameter] = {}
         self.multipliers: dict[Parameter, list[float | None]] = {}  # lr_mult, decay_mult as written, of owners by name
-        self.names: Names | None = None  # made when the first name is missing
+        self.missing_blobs: MissingBlobs | None = None  # made when the first name is missing
 
     def net(self) -> Net:
         chosen = self.choose()
@@ -195,9 +195,9 @@ class _Builder:
         name = message.bottom[index]
         blob = self.blobs.get(name)
         if blob is None:
-            self.names = self.names or Names(self.message, self.where, self.state)
+            self.missing_blobs = self.missing_blobs or MissingBlobs(self.message, self.where, self.state)
             if not self.blind:
-                found = self.names.missing(number, name, where(("bottom", index)), self.blobs)
+                found = self.missing_blobs.missing(number, name, where(("bottom", index)), self.blobs)
                 self.errors += coded([found], "ND101")
             blob = Blob(name, 0, UNKNOWN, None, 0)  # type: ignore[arg-type]
         return blob

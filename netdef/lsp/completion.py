@@ -8,7 +8,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from netdef import reference
+from netdef.explain import reference
 from netdef.graph.net import Net
 from netdef.graph.shape import shape_text
 from netdef.language.find import model_names

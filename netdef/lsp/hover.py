@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 
-from netdef.explain import Devices, explain
+from netdef.explain import explain
+from netdef.explain.reference import Devices, fields
 from netdef.graph.layer import Blob, Layer
 from netdef.graph.net import Net
 from netdef.graph.shape import shape_text
@@ -14,7 +15,6 @@ from netdef.language.units import binary, decimal, thousands
 from netdef.layers import LAYERS
 from netdef.lsp.outline import Standing
 from netdef.lsp.place import Place, Wants
-from netdef.reference import fields
 
 WIDTH = 84  # columns; the windows that editors show it in are narrow
 Nets = Mapping[str, Net]  # by phase
@@ -67,7 +67,7 @@ def _value(place: Place) -> str | None:
 
 def _holders(place: Place) -> Iterable[str]:
     """The messages that may hold a field of the block that a place is in."""
-    from netdef.reference import layer_type
+    from netdef.explain.reference import layer_type
 
     return layer_type(place.frame.type).messages if place.frame.in_line and place.frame.type in LAYERS else [place.frame.message]
 

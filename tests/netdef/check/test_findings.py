@@ -442,7 +442,7 @@ def test_settings_of_the_command_line_reach_every_net(tests_of_their_own, tmp_pa
 
 def test_the_net_itself_is_tested_for_what_is_left_of_test_iter(tmp_path):
     """The order of Caffe's Solver::InitTestNets."""
-    from netdef.check.named import named
+    from netdef.check.solver_nets import named
     from netdef.language import read_file
 
     for name in ("x.net", "one.net"):

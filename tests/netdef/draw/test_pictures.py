@@ -15,7 +15,7 @@ import netdef
 from netdef import NetdefError
 from netdef.cli.main import run
 from netdef.draw import draw, render
-from netdef.draw.cards import WIDEST, WIDTH
+from netdef.draw.layer_cards import WIDEST, WIDTH
 from netdef.draw.picture import MOST_SOLIDS
 from netdef.draw.svg import colours
 from netdef.draw.theme import DARK, KINDS, LIGHT, mix, shortened, text_width

@@ -9,9 +9,9 @@ from netdef import NetdefError
 from netdef.check.codes import CODES
 from netdef.cli.main import run
 from netdef.explain import WIDTH, explain, layers
+from netdef.explain.reference import common_fields, fields, own_fields
 from netdef.language.find import models_folder
 from netdef.layers import LAYERS
-from netdef.reference import common_fields, fields, own_fields
 from netdef.schema import LAYER_TYPES, descriptor_of
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdef.check.reach import learns, losses
+from netdef.check.gradient_flow import learns, losses
 from netdef.check.registry import Findings, both_nets, error, warning
 from netdef.diff.settings import compared
 from netdef.graph.layer import Layer

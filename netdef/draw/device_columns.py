@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from netdef.draw import svg
-from netdef.draw.cards import HEIGHT, WIDTH, card
+from netdef.draw.layer_cards import HEIGHT, WIDTH, card
 from netdef.draw.layout import Box, Link, Point, arrange
 from netdef.draw.stages import Drawing
 from netdef.draw.theme import text_width
@@ -21,7 +21,7 @@ _TAG = 18.0  # height of a crossing's label
 _SPOTS = (0.25, 0.75, 0.5, 0.1, 0.9)  # where on a wire's longest level part a label may be, best first
 
 
-def lanes(drawing: Drawing, titles: Sequence[str], devices: Sequence[str]) -> tuple[list[str], float, float]:
+def device_columns(drawing: Drawing, titles: Sequence[str], devices: Sequence[str]) -> tuple[list[str], float, float]:
     """The elements of the picture, its width and its height.
 
     Parameters

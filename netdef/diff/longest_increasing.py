@@ -8,7 +8,7 @@ from collections.abc import Sequence
 Places = tuple[int, int]
 
 
-def rising(pairs: Sequence[Places]) -> list[Places]:
+def longest_increasing(pairs: Sequence[Places]) -> list[Places]:
     """Of pairs whose first places rise, as many as can stand in a row whose second places rise too (patience sorting)."""
     ends: list[int] = []  # the smallest last place of a row of each length
     rows: list[int] = []  # which pair that is

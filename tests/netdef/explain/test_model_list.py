@@ -6,8 +6,8 @@ from sys import executable
 from time import perf_counter
 
 from netdef.cli.main import run
+from netdef.explain.model_list import about, models, render
 from netdef.language.find import model_names, models_folder
-from netdef.models_list import about, models, render
 
 
 def test_the_list():

@@ -1,24 +1,31 @@
-"""`netdef explain` and `netdef layers`: what a layer type, a field or a code of `netdef check` means."""
+"""`netdef explain`: what a layer type, a field or a code of `netdef check` means."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from textwrap import fill, wrap
 
 from netdef.check.codes import CODES
+from netdef.explain.reference import (
+    COMMON,
+    NARROWEST,
+    WIDTH,
+    Devices,
+    Field,
+    LayerType,
+    common_fields,
+    count_text,
+    fields,
+    layer_type,
+    own_fields,
+    running,
+)
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean, nearest
 from netdef.layers import LAYERS
-from netdef.reference import COMMON, Field, LayerType, common_fields, count_text, fields, layer_type, own_fields
 from netdef.schema import LAYER_TYPES, documentation
 
-WIDTH = 110  # columns where no terminal says otherwise
-NARROWEST = 20  # columns that a text is given at the least
 _DEFAULT_MOST = 16  # letters of a default in its column; a longer one stands with the text
-Devices = Mapping[str, Collection[str]]  # the devices that can run a layer, by the name of its class
 _IN_HEAD = ("name", "type", "bottom", "top")  # what a layer's line says before its braces
 _UNWRITTEN = ("phase", "blobs")  # fields that no file has to set
 _NICKNAMES = {
@@ -81,38 +88,6 @@ def _formulas(head: str, found: Field) -> list[str]:
     return [text for text in paragraphs if re.search(rf"\b{found.name}\b", text)]
 
 
-def layers(devices: Devices | None = None, form: str = "text", width: int = WIDTH) -> str:
-    """All layer types, family by family."""
-    types = [layer_type(name) for name in sorted(LAYERS, key=str.lower)]
-    families: dict[str, list[LayerType]] = {}
-    for found in types:
-        families.setdefault(found.family, []).append(found)
-    if form == "json":
-        facts = [{**asdict(t), "devices": _running(t.name, devices or {})} for t in types]
-        return json.dumps(facts, indent=1)
-    longest = max(len(name) for name in LAYERS)
-    room = max(NARROWEST, width - longest - (4 if devices is None else 13))
-    blocks = []
-    for family, members in sorted(families.items(), key=lambda item: item[0].lower()):
-        rows = [f"  {t.name.ljust(longest)}  {_run_by(t.name, devices)}{_shortened(t.line, room)}" for t in members]
-        blocks.append("\n".join([*wrap(family, width), *rows]))
-    note = "" if devices is None else "cpu, gpu: the devices that can run it; the rest can be read, shown and compared.  "
-    return "\n\n".join([*blocks, fill(f"{note}More: netdef explain TYPE", width)])
-
-
-def _run_by(name: str, devices: Devices | None) -> str:
-    """The devices in a column of their own."""
-    return "" if devices is None else f"{' '.join(_running(name, devices)).ljust(7)}  "
-
-
-def _running(name: str, devices: Devices) -> list[str]:
-    return sorted(devices.get(LAYERS[name].__name__, ()))
-
-
-def _shortened(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 2].rsplit(" ", 1)[0] + " .."
-
-
 def _start(head: str) -> tuple[str, list[Field]]:
     """What a topic's first name stands for, and the fields it has."""
     if head in LAYERS:
@@ -144,8 +119,8 @@ def _type(found: LayerType, devices: Devices | None, width: int) -> str:
     parts.append(f"  layer NAME: {found.name}{bottoms}{top}{' { field: value ... }' if settings else ''}")
     counts = f"bottoms: {count_text(found.bottoms)}   tops: {count_text(found.tops)}"
     if devices is not None:
-        running = _running(found.name, devices)
-        counts += f"   runs on: {', '.join(running) if running else 'nothing yet; its shapes and costs are known'}"
+        runs_on = running(found.name, devices)
+        counts += f"   runs on: {', '.join(runs_on) or 'nothing yet; its shapes and costs are known'}"
     parts.append(counts)
     if settings:
         parts.append(_table(settings, width))

@@ -15,7 +15,7 @@ from netdef.language.spelling import did_you_mean
 THOROUGH = 20  # so many missing names get a search through the file; a file with more has one cause
 
 
-class Names:
+class MissingBlobs:
     """Who writes and who reads each name, in the whole file."""
 
     def __init__(self, message: Any, where: Callable[[Path], Position | None], state: State):

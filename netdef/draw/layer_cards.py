@@ -20,7 +20,7 @@ _PANEL, _PANEL_FOOT, _PANEL_HEAD = 10.0, 7.0, 27.0  # from boxes to the edge of 
 _FEWEST = 3  # stages in a panel
 
 
-def cards(drawing: Drawing, titles: Sequence[str]) -> tuple[list[str], float, float]:
+def layer_cards(drawing: Drawing, titles: Sequence[str]) -> tuple[list[str], float, float]:
     """The elements of the picture, its width and its height.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from netdef.check.reach import behind, learns, losses
+from netdef.check.gradient_flow import behind, learns, losses
 from netdef.check.registry import Findings, each_net, error, setting, warning
 from netdef.graph.layer import Layer, Path
 from netdef.graph.net import Net

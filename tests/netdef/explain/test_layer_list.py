@@ -5,8 +5,8 @@ import re
 
 from netdef.cli.main import run
 from netdef.explain import layers
+from netdef.explain.reference import layer_type
 from netdef.layers import LAYERS
-from netdef.reference import layer_type
 from runtime.ops.support import devices_by_class
 
 
@@ -44,8 +44,8 @@ def test_a_family_without_kernels_for_cards_runs_on_the_cpu_alone(monkeypatch, t
     import runtime.ops.support
 
     for path, text in {
-        "layers/a.py": "@lowers(A)\n", "layers/b.py": "@lowers(B, gradients=())\n@lowers(C)\n", "layers/d.py": "@lowers(D)\n",
-        "kernels/cpu/a.py": "", "kernels/cpu/b.py": "", "kernels/cuda/b.py": "",
+        "a/lower.py": "@lowers(A)\n", "b/lower.py": "@lowers(B, gradients=())\n@lowers(C)\n", "d/lower.py": "@lowers(D)\n",
+        "a/cpu.py": "", "b/cpu.py": "", "b/cuda.py": "",
     }.items():  # fmt: skip
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from netdef.diff.align import Match
 from netdef.diff.compare import Compared
-from netdef.diff.rising import rising
+from netdef.diff.longest_increasing import longest_increasing
 from netdef.graph.layer import Layer
 
 CONTEXT = 1  # unchanged layers shown beside changed ones
@@ -47,7 +47,7 @@ def _spine(compared: Compared, matches: dict[Layer, Match]) -> list[tuple[int, i
         match = matches[layer]
         if match.after and layer is match.before[0]:
             pairs.append((index, place[match.after[0]]))
-    return rising(pairs)
+    return longest_increasing(pairs)
 
 
 def _folded(rows: list[Row], compared: Compared, matches: dict[Layer, Match]) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from netdef.language.printer import print_value
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, descriptor_of, documentation, is_repeated
 
+Devices = Mapping[str, Collection[str]]  # the devices that can run a layer, by the name of its class
+WIDTH = 110  # columns where no terminal says otherwise
+NARROWEST = 20  # columns of a text at least
 COMMON = "LayerParameter"  # the message with the fields that every layer may have
 _KINDS = {
     "int32": "integer", "int64": "integer", "uint32": "integer", "uint64": "integer", "float": "number", "double": "number",
@@ -79,6 +83,11 @@ def layer_type(name: str) -> LayerType:
         tops=family.tops_allowed,
         messages=tuple(_message_of(field) for field in LAYER_TYPES[name]),
     )
+
+
+def running(name: str, devices: Devices) -> list[str]:
+    """The devices that can run a layer type."""
+    return sorted(devices.get(LAYERS[name].__name__, ()))
 
 
 def fields(message: str) -> list[Field]:
