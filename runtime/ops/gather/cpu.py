@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
+from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import JIT
 from runtime.kernels.cpu.registry import kernel
 
@@ -38,3 +40,76 @@ def rebatch(begin, end, x, y):
         for n in range(N):
             at = n * new + row
             y[row, n] = x[at % old, at // old]
+
+
+@njit(**JIT)
+def copy_rows(x, y, extent0, extent1, x0, x1, y0, y1, x_from, y_from):
+    """extent0 rows of extent1 elements, at these distances and from these elements of flat arrays on."""
+    for i in range(extent0):
+        at, to = x_from + i * x0, y_from + i * y0
+        if x1 == 1 and y1 == 1:
+            source, out = x[at : at + extent1], y[to : to + extent1]
+            for j in range(extent1):
+                out[j] = source[j]
+        else:
+            for j in range(extent1):
+                y[to + j * y1] = x[at + j * x1]
+
+
+@kernel(items=lambda x, y, box: box.extents[0] * box.extents[1] * box.extents[2])
+@njit(**JIT)
+def copy_box(begin, end, x, y, box):
+    """y = x where the box says (box.py); other elements of y stay.  Flat arrays.  Item: the last two axes."""
+    extents, xs, ys = box.extents, box.x_strides, box.y_strides
+    for item in range(begin, end):
+        i, j, k = item // (extents[1] * extents[2]), item // extents[2] % extents[1], item % extents[2]
+        x_from = box.x_offset + i * xs[0] + j * xs[1] + k * xs[2]
+        y_from = box.y_offset + i * ys[0] + j * ys[1] + k * ys[2]
+        copy_rows(x, y, extents[3], extents[4], xs[3], xs[4], ys[3], ys[4], x_from, y_from)
+
+
+@kernel(items=lambda dy, dx: dx.shape[0])
+@njit(**JIT)
+def sum_tiles(begin, end, dy, dx):
+    """dx (rows, columns) = the sum of dy (rows, tiles, columns) over the tiles, in order."""
+    for row in range(begin, end):
+        out, first = dx[row], dy[row, 0]
+        for i in range(out.size):
+            out[i] = first[i]
+        for tile in range(1, dy.shape[1]):
+            source = dy[row, tile]
+            for i in range(out.size):
+                out[i] += source[i]
+
+
+@njit(**JIT)
+def image_of(number, images):
+    """A number of BatchReindex as an index, checked so that nothing outside is read or written.
+
+    Raises
+    ------
+    NetdefError: there is no such image.
+    """
+    if not (number >= 0 and number < images):
+        raise NetdefError("a number of an image lies outside the batch: it is negative, no number, or as large as the batch")
+    return np.int64(number)
+
+
+@kernel(items=lambda x, order, y: y.shape[0])
+@njit(**JIT)
+def take_images(begin, end, x, order, y):
+    """y (rows, M)[:, n] = x (rows, N)[:, order[n]]."""
+    for row in range(begin, end):
+        for n in range(order.size):
+            y[row, n] = x[row, image_of(order[n], x.shape[1])]
+
+
+@kernel(items=lambda dy, order, dx: dx.shape[0])
+@njit(**JIT)
+def add_images(begin, end, dy, order, dx):
+    """dx (rows, N)[:, m] = the sum of dy (rows, M)[:, n] over the n with order[n] = m, in order."""
+    for row in range(begin, end):
+        for m in range(dx.shape[1]):
+            dx[row, m] = 0
+        for n in range(order.size):
+            dx[row, image_of(order[n], dx.shape[1])] += dy[row, n]

@@ -1,4 +1,4 @@
-"""How layers lower that put the same elements elsewhere: Concat, Flatten and Reshape."""
+"""How layers lower that put the same elements elsewhere: by views where a run of memory holds them, else by copies."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from math import prod
 
 from netdef.graph.layer import Layer
 from netdef.graph.shape import images
-from netdef.layers.concat import Concat
+from netdef.layers.concat import Concat, Slice
 from netdef.layers.reshape import Flatten, Reshape
+from netdef.layers.select import BatchReindex, Crop, Tile
 from runtime.ir.builder import Builder
-from runtime.ir.program import Buffer
+from runtime.ir.program import Buffer, internal_shape
+from runtime.ops.gather.box import box, strides_of
 from runtime.ops.registry import lowers
 
 
@@ -38,10 +40,72 @@ def lower_concat(layer: Concat, build: Builder) -> None:
         offset += columns
 
 
-def _rows(layer: Concat, buffer: Buffer) -> Buffer:
-    """The axes before the joined one as rows, it and those after it as columns; the batch, users' axis 0, lies last in memory."""
-    place = layer.axis - 1 if layer.axis else len(buffer.shape) - 1
-    return buffer.view((prod(buffer.shape[:place]), prod(buffer.shape[place:])))
+def _rows(layer: Concat | Slice | Tile, buffer: Buffer) -> Buffer:
+    """The axes before the layer's as rows, it and those after it as columns; the batch, users' axis 0, lies last in memory."""
+    index = layer.axis - 1 if layer.axis else len(buffer.shape) - 1
+    return buffer.view((prod(buffer.shape[:index]), prod(buffer.shape[index:])))
+
+
+@lowers(Slice)
+def lower_slice(layer: Slice, build: Builder) -> None:
+    x = build.bottom(layer, 0)
+    rows = _rows(layer, x)
+    unit = rows.shape[1] // layer.bottoms[0].shape[layer.axis]
+    dx = _rows(layer, build.bottom_gradient(layer, 0)) if build.needs_gradient(layer, 0) else None
+    offset = 0
+    for index, top in enumerate(layer.tops):
+        columns = top.shape[layer.axis] * unit
+        if rows.shape[0] == 1:
+            build.blobs[top] = Buffer(str(top), internal_shape(top.shape), x.role, x.dtype, base=x, offset=offset)
+        else:
+            build.forward("take_columns", rows, out=_rows(layer, build.top(layer, index)), offset=offset)
+        if dx is not None:
+            dy = _rows(layer, build.top_gradient(layer, index))
+            if rows.shape[0] == 1:
+                build.backward("copy", dy.flat(), out=dx.view((columns,), offset))
+            else:
+                build.backward("join_columns", dy, out=dx, offset=offset)
+        offset += columns
+
+
+@lowers(Tile)
+def lower_tile(layer: Tile, build: Builder) -> None:
+    rows, columns = _rows(layer, build.bottom(layer, 0)).shape
+    tiled = (rows, layer.tiles, columns)
+    spread = box(tiled, (columns, 0, 1), strides_of(tiled))
+    build.forward("copy_box", build.bottom(layer, 0).flat(), out=build.top(layer, 0).flat(), box=spread)
+    if build.needs_gradient(layer, 0):
+        dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
+        build.backward("sum_tiles", dy.view(tiled), out=dx.view((rows, columns)))
+
+
+@lowers(Crop, gradients=(0,))
+def lower_crop(layer: Crop, build: Builder) -> None:
+    x, y = build.bottom(layer, 0), build.top(layer, 0)
+    offsets = (*layer.offsets[1:], layer.offsets[0])
+    strides = strides_of(x.shape)
+    first = sum(offset * stride for offset, stride in zip(offsets, strides, strict=True))
+    cut = box(y.shape, strides, strides_of(y.shape), first)
+    build.forward("copy_box", x.flat(), out=y.flat(), box=cut)
+    if build.needs_gradient(layer, 0):
+        dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
+        build.backward("fill", out=dx.flat(), value=0.0)
+        build.backward("copy_box", dy.flat(), out=dx.flat(), box=cut.reversed)
+
+
+@lowers(BatchReindex, gradients=(0,))
+def lower_batch_reindex(layer: BatchReindex, build: Builder) -> None:
+    order = build.bottom(layer, 1).flat()
+    x, y = _images(build.bottom(layer, 0)), _images(build.top(layer, 0))
+    build.forward("take_images", x, order, out=y)
+    if build.needs_gradient(layer, 0):
+        dy, dx = _images(build.top_gradient(layer, 0)), _images(build.bottom_gradient(layer, 0))
+        build.backward("add_images", dy, order, out=dx)
+
+
+def _images(buffer: Buffer) -> Buffer:
+    """What is of one image as rows, the images as columns."""
+    return buffer.view((buffer.size // buffer.shape[-1], buffer.shape[-1]))
 
 
 @lowers(Flatten)

@@ -11,6 +11,7 @@ import numpy as np
 
 from runtime.kernels.cpu.jit import BLOCK, blocks
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
+from runtime.ops.gather.box import box, strides_of
 from runtime.ops.loss.cpu import NO_LABEL
 
 Shape = tuple[int, ...]
@@ -306,6 +307,26 @@ def copying_cases() -> Iterator[Case]:
         yield Case("rebatch", (normal(*old), out(*new)), close=0)
 
 
+def box_cases() -> Iterator[Case]:
+    """Crops, tiles and exchanged axes, in packs and between them; images picked twice and not at all."""
+    cuts = ((3, 7, 5, 32), (2, 4, 3, 32), 164), ((2, 5, 6, 3), (2, 2, 3, 3), 22), ((4, 9), (3, 4), 10), ((8,), (8,), 0)
+    for shape, cut, first in cuts:
+        some = box(cut, strides_of(shape), strides_of(cut), first)
+        yield Case("copy_box", (normal(prod(shape)), out(prod(cut))), {"box": some}, close=0)
+        yield Case("copy_box", (normal(prod(cut)), normal(prod(shape))), {"box": some.reversed}, close=0)
+    a, b, c, n = 3, 4, 5, 8
+    exchanged = box((c, a, b, n), (n, b * c * n, c * n, 1), strides_of((c, a, b, n)))
+    yield Case("copy_box", (normal(a * b * c * n), out(a * b * c * n)), {"box": exchanged}, close=0)
+    for rows, tiles, columns in ((3, 4, 8), (1, 2, 7), (48, 3, 32), (5, 1, 3)):
+        spread = box((rows, tiles, columns), (columns, 0, 1), strides_of((rows, tiles, columns)))
+        yield Case("copy_box", (normal(rows * columns), out(rows * tiles * columns)), {"box": spread}, close=0)
+        yield Case("sum_tiles", (normal(rows, tiles, columns), out(rows, columns)), close=1e-6)
+    for rows, images, count in ((7, 5, 8), (96, 32, 3), (1, 4, 128), (3, 1, 1)):
+        order = whole(images, count)
+        yield Case("take_images", (normal(rows, images), order, out(rows, count)), close=0)
+        yield Case("add_images", (normal(rows, count), order, out(rows, images)), close=1e-5)
+
+
 def image_cases() -> Iterator[Case]:
     tops = ((3, 13, 13, 32), (16, 17)), ((1, 7, 5, 3), (9, 5)), ((3, 5, 67, 1), (6, 70)), ((3, 3, 33, 128), (5, 36))
     for (C, H, W, N), (h, w) in tops:
@@ -321,6 +342,6 @@ def image_cases() -> Iterator[Case]:
 def all_cases() -> list[Case]:
     families = (
         elementwise_cases, dropout_cases, solver_cases, remembering_cases, class_cases, pooling_cases, lrn_cases, convolution_cases,
-        inner_product_cases, copying_cases, image_cases,
+        inner_product_cases, copying_cases, box_cases, image_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]
