@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError, Remark
-from runtime.compiler.passes.order import SpanOf, Uses, conflicts, note
+from runtime.compiler.passes.order import SpanOf, Uses
 from runtime.ir.program import Instruction
 from runtime.machine.device import Device, Queue, Step, StepError
 from runtime.machine.open import MOST, different, hosts_of
@@ -41,13 +41,13 @@ def find_waits(
     steps: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN
 ) -> list[Waits]:
     """What each instruction of a list waits for.  hosts: by the instructions' devices, which of the machine's runs them."""
-    used: Uses = {}
+    used = Uses(steps, span_of)
     lanes = [lane_of(step, hosts) for step in steps]
     known: list[dict[Lane, int]] = []  # for each instruction the last one of each lane that is done before it
     progress: dict[Lane, dict[Lane, int]] = {}
     after: list[tuple[int, ...]] = []
     for number, step in enumerate(steps):
-        earlier = set(conflicts(used, step, span_of))
+        earlier = used.conflicts(step)
         mine = dict(progress.get(lanes[number], {}))
         waits = []
         for other in sorted(earlier, reverse=True):
@@ -59,7 +59,7 @@ def find_waits(
         progress[lanes[number]] = mine
         known.append(mine)
         after.append(tuple(sorted(waits)))
-        note(used, step, number, span_of)
+        used.note(step, number)
     awaited = {other for waits in after for other in waits}
     return [Waits(lane, waits, number in awaited) for number, (lane, waits) in enumerate(zip(lanes, after, strict=True))]
 

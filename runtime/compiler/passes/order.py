@@ -13,15 +13,53 @@ SpanOf = Callable[[Buffer], Span]
 
 
 @dataclass
-class Use:
-    """Who used a stretch of memory last: its last writer, and who has read it since."""
+class Stretch:
+    """Bytes that are used together: who wrote them last, and who has read them since."""
 
-    span: Span
     writer: int | None = None
     readers: list[int] = field(default_factory=list)
 
 
-Uses = dict[Any, list[Use]]  # by arena
+class Uses:
+    """What a list of instructions, gone through from first to last, has used of memory so far.
+
+    All memory is cut at both ends of every buffer, so that a buffer is a run of whole stretches.
+    """
+
+    def __init__(self, steps: Sequence[Instruction], span_of: SpanOf):
+        self._span_of = span_of
+        ends: dict[Any, set[int]] = {}
+        for step in steps:
+            for buffer in step.buffers:
+                arena, *edges = span_of(buffer)
+                ends.setdefault(arena, set()).update(edges)
+        self._places = {arena: {byte: place for place, byte in enumerate(sorted(edges))} for arena, edges in ends.items()}
+        self._stretches = {arena: [Stretch() for _ in edges] for arena, edges in ends.items()}
+
+    def conflicts(self, step: Instruction) -> set[int]:
+        """The instructions that must be done before this one: whose results it reads, or whose reads or writes it would spoil."""
+        found: set[int] = set()
+        for buffer, writes in _accesses(step):
+            for stretch in self._of(buffer):
+                if stretch.writer is not None:
+                    found.add(stretch.writer)
+                if writes:
+                    found.update(stretch.readers)
+        return found
+
+    def note(self, step: Instruction, number: int) -> None:
+        """Record what an instruction reads and writes."""
+        for buffer, writes in _accesses(step):
+            for stretch in self._of(buffer):
+                if writes:
+                    stretch.writer, stretch.readers = number, []
+                else:
+                    stretch.readers.append(number)
+
+    def _of(self, buffer: Buffer) -> list[Stretch]:
+        arena, begin, end = self._span_of(buffer)
+        places = self._places[arena]
+        return self._stretches[arena][places[begin] : places[end]]
 
 
 def order(program: Program) -> Program:
@@ -38,42 +76,14 @@ def order(program: Program) -> Program:
 
 def updates_early(steps: Sequence[Instruction], span_of: SpanOf, updates: int) -> list[int]:
     """The order, by numbers, in which the last `updates` instructions each come as soon as what they wait for is behind them."""
-    used: Uses = {}
+    used = Uses(steps, span_of)
     begin = len(steps) - updates
     behind: list[int] = []  # of each instruction: itself, or the one that it comes behind
     for number, step in enumerate(steps):
-        others = conflicts(used, step, span_of) if number >= begin else ()
+        others = used.conflicts(step) if number >= begin else ()
         behind.append(max((behind[other] for other in others), default=0) if number >= begin else number)
-        note(used, step, number, span_of)
+        used.note(step, number)
     return sorted(range(len(steps)), key=behind.__getitem__)
-
-
-def conflicts(used: Uses, step: Instruction, span_of: SpanOf) -> Iterator[int]:
-    """The instructions that must be done before this one: those whose results it reads, or whose reads or writes it would spoil."""
-    for buffer, writes in _accesses(step):
-        arena, begin, end = span_of(buffer)
-        for use in used.get(arena, ()):
-            if use.span[1] < end and begin < use.span[2]:
-                if use.writer is not None:
-                    yield use.writer
-                if writes:
-                    yield from use.readers
-
-
-def note(used: Uses, step: Instruction, number: int, span_of: SpanOf) -> None:
-    """Record what an instruction reads and writes."""
-    for buffer, writes in _accesses(step):
-        arena, begin, end = span = span_of(buffer)
-        uses = used.setdefault(arena, [])
-        if writes:
-            uses[:] = [use for use in uses if not (begin <= use.span[1] and use.span[2] <= end)]
-            uses.append(Use(span, number))
-            continue
-        use = next((use for use in uses if use.span == span), None)
-        if use is None:
-            use = Use(span)
-            uses.append(use)
-        use.readers.append(number)
 
 
 def _accesses(step: Instruction) -> Iterator[tuple[Buffer, bool]]:

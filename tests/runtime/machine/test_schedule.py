@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import netdef
@@ -235,15 +236,18 @@ def races(
             done |= before[other] | 1 << other
         before.append(done)
         last[lane] = number
-    users: dict[str, list[tuple[int, int, int, bool]]] = {}
+    uses: dict[str, list[tuple[int, int, int, bool]]] = {}
     for number, step in enumerate(steps):
         for buffer, writes in [(b, not step.outputs) for b in step.inputs] + [(b, True) for b in step.outputs]:
-            arena, begin, end = span_of(buffer)
-            for other, first, past, wrote in users.get(arena, []):
-                apart = past <= begin or end <= first or other == number or not (writes or wrote)
-                if not apart and not before[number] >> other & 1:
-                    yield f"{steps[other]} and {step}"
-            users.setdefault(arena, []).append((number, begin, end, writes))
+            arena, *span = span_of(buffer)
+            uses.setdefault(arena, []).append((number, *span, writes))
+    for arena in uses.values():
+        numbers, begins, ends, writing = (np.array(column) for column in zip(*arena, strict=True))
+        for number, begin, end, writes in arena:
+            meet = (numbers < number) & (begins < end) & (begin < ends) & (writing | writes)
+            for other in numbers[meet].tolist():
+                if not before[number] >> other & 1:
+                    yield f"{steps[other]} and {steps[number]}"
 
 
 def test_a_missing_wait_is_seen() -> None:
