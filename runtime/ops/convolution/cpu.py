@@ -56,6 +56,16 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pai
     return launch("conv2d_input_gradient_direct", dy, w, dx, geometry=geometry, run=run, block=block)
 
 
+@plans
+def im2col(x: Operand, y: Operand, **window: Pair) -> Launch:
+    return launch("im2col_rows", x, y, **window)
+
+
+@plans
+def col2im(dy: Operand, dx: Operand, **window: Pair) -> Launch:
+    return launch("col2im_rows", dy, dx, **window)
+
+
 def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) -> Plan:
     """Of windows that move by 1: the convolution of dy with flipped weights, padded so that it is as large as dx."""
     O, per_group, *kernel = w.shape

@@ -10,7 +10,7 @@ copy: the blob is its own matrix.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import prod
 
@@ -47,7 +47,7 @@ class Windows:
         self.C, self.H, self.W, self.N = x.shape
         self.O, self.OH, self.OW, _ = y.shape
         self.kernel, self.stride, self.pad, self.dilation, self.group = kernel, stride, pad, _, group = geometry
-        self.matrices = Workspace(offset)
+        self.matrices: Pointer = Workspace(offset)
         self.pointwise = (kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))
         self.rows = self.C // group * kernel[0] * kernel[1]
         self.columns = self.OW * self.N
@@ -221,3 +221,30 @@ def bias_gradient(dy: Operand, db: Operand) -> Launch:
         threads *= 2
     scalars = np.int32(A), np.int32(O), np.int64(packs)
     return Launch(FILE, name("bias_gradient", wide, threads), (O, 1, 1), (threads, 1, 1), (0, 1), scalars)
+
+
+@plans
+def add_bias(x: Operand, b: Operand, y: Operand) -> Launch:
+    O, columns = y.shape
+    wide = width(x, y, run=columns)
+    grid, block = table(O, columns // wide)
+    return Launch(FILE, name("add_bias", wide), grid, block, (0, 1, 2), (np.int64(O), np.int64(columns // wide)))
+
+
+@plans
+def im2col(x: Operand, y: Operand, **window: Pair) -> Plan:
+    windows = columns_of(x, y, 1, window)
+    return Plan(tuple(windows.im2col(x, 0, (0, windows.OH))))
+
+
+@plans
+def col2im(dy: Operand, dx: Operand, **window: Pair) -> Plan:
+    windows = columns_of(dx, dy, 0, window)
+    return Plan(tuple(windows.col2im(dx, 1, (0, windows.OH))))
+
+
+def columns_of(x: Operand, y: Operand, columns: int, window: Mapping[str, Pair]) -> Windows:
+    """Windows of x whose matrices are an array of the instruction, y."""
+    windows = Windows(x, y, Geometry(group=1, **window), 0)
+    windows.matrices = columns
+    return windows

@@ -220,6 +220,39 @@ def flip_weights(begin, end, w, flipped, group):
                     flipped[c, o, i, j] = w[g * M + o, c - g * per_group, kh - 1 - i, kw - 1 - j]
 
 
+@kernel(items=lambda x, b, y: y.shape[0])
+@njit(**JIT)
+def add_bias(begin, end, x, b, y):
+    """y (O, columns) = x + b (O,)."""
+    for o in range(begin, end):
+        source, out, bias = x[o], y[o], b[o]
+        for i in range(out.size):
+            out[i] = source[i] + bias
+
+
+@kernel(items=lambda x, y, *_: y.shape[0])
+@njit(**JIT)
+def im2col_rows(begin, end, x, y, kernel, stride, pad, dilation):
+    """y (C * kh * kw, OH, OW, N): every window of x (C, H, W, N) as a column.  Item: a row."""
+    rows, OH, OW, N = y.shape
+    col = y.reshape(rows, OH * OW * N)
+    for row in range(begin, end):
+        im2col(x, col[row : row + 1], row, row + 1, 0, OH * OW, OW, kernel, stride, pad, dilation)
+
+
+@kernel(items=lambda dy, dx, *_: dx.shape[0])
+@njit(**JIT)
+def col2im_rows(begin, end, dy, dx, kernel, stride, pad, dilation):
+    """dx (C, H, W, N) = the sum of the windows dy (C * kh * kw, OH, OW, N).  Item: a channel."""
+    rows, OH, OW, N = dy.shape
+    col, area = dy.reshape(rows, OH * OW * N), kernel[0] * kernel[1]
+    for c in range(begin, end):
+        dx[c] = 0
+        col2im_add(
+            dx[c : c + 1], col[c * area : (c + 1) * area], 0, area, 0, OH * OW, OW, kernel, stride, pad, dilation
+        )
+
+
 @kernel(items=lambda dy, db: db.size)
 @njit(**JIT)
 def bias_gradient(begin, end, dy, db):

@@ -11,6 +11,11 @@ STEP = 0.01
 SMOOTH = [  # bottoms, layer
     (1, "Convolution", "num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2"),
     (1, "Convolution", "num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2"),
+    (1, "Deconvolution", "num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2"),
+    (1, "Deconvolution", "num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2"),
+    (1, "Deconvolution", "num_output: 2 kernel_size: 4 stride: 2 bias_term: false"),
+    (1, "Im2col", "kernel_size: 3 stride: 2 pad: 1"),
+    (1, "Im2col", "kernel_h: 2 kernel_w: 1 dilation: 2"),
     (1, "InnerProduct", "num_output: 5"),
     (1, "InnerProduct", "num_output: 5 axis: 2 transpose: true"),
     (1, "Pooling", "pool: AVE kernel_size: 3 stride: 2 pad: 1"),

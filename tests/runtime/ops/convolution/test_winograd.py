@@ -8,11 +8,14 @@ import runtime
 from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.registry import launch, plan
 from runtime.kernels.operand import Operand, operands_of
+from runtime.kernels.rooms import load_rooms
 from runtime.ops.convolution.geometry import Geometry, Pair
 from runtime.ops.convolution.winograd import pays, saves, tiles_of
 from tests.runtime.harness import run_launch
 
 ONE = (1, 1)
+
+load_rooms("cpu")
 
 
 def by(kernel: str, x: np.ndarray, w: np.ndarray, pad: Pair, run: int, group: int = 1) -> np.ndarray:

@@ -5,11 +5,14 @@ import pytest
 
 from runtime.kernels.cpu.registry import launch
 from runtime.kernels.operand import Operand
+from runtime.kernels.rooms import load_rooms
 from runtime.ops.convolution.geometry import Geometry, Pair
 from runtime.ops.convolution.winograd_gradient import CHANNELS, channel_block, gradient_pays
 from tests.runtime.harness import run_launch
 
 WINDOW = Geometry((3, 3), (1, 1), (0, 0), (1, 1), 1)
+
+load_rooms("cpu")
 
 
 def by(kernel: str, x: np.ndarray, dy: np.ndarray, pad: Pair, run: int, block: int, group: int = 1) -> np.ndarray:
