@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from netdef.language.units import binary, plural
+from runtime.ir.html import table
+
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Parameter
     from netdef.graph.net import Net
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Buffer:
     """A named array in internal layout (batch innermost), or a view of another one (`base`) with another shape.
 
@@ -85,8 +88,14 @@ class Buffer:
     def __str__(self) -> str:
         return "%" + self.name
 
+    def __repr__(self) -> str:
+        return f"<Buffer {self} {self.role} {self.shape} {self.dtype} on device {self.device}>"
 
-@dataclass(frozen=True, eq=False)
+
+COLUMNS = ("layer", "device", "outputs", "kernel", "inputs", "constants", "shape", "MMAC/image")  # of Instruction.row
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Instruction:
     """One kernel call.  Outputs are overwritten whole.
 
@@ -123,17 +132,40 @@ class Instruction:
         )
 
     def __str__(self) -> str:
-        flags = " ".join(f"+{key}" for key, value in self.constants.items() if value is True)
-        plain = [(k, v) for k, v in self.constants.items() if not isinstance(v, bool)]
-        constants = " ".join(f"{key} {_constant_text(value)}" for key, value in plain)
-        targets = " ".join(map(self._named, self.outputs)) + " = " if self.outputs else ""
+        targets = f"{self._targets} = " if self.outputs else ""
         left = f"{targets}{self.kernel} {' '.join(map(str, self.inputs))}"
-        shape = str(self.outputs[0].user_shape) if self.outputs else ""
-        if self.kernel == "send":
-            shape = f"{self.outputs[0].bytes:,} bytes"
         cost = f"{self.macs / 1e6:.1f} MMAC/image" if self.macs else ""
-        parts = [f"dev{self.device}", left, constants, flags, shape, cost]
-        return "  ".join(part for part in parts if part)
+        return "  ".join(text for text in (f"dev{self.device}", left, self._constants, self._flags, self._extent, cost) if text)
+
+    def __repr__(self) -> str:
+        return f"<Instruction {self}>"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """The same as a row under COLUMNS."""
+        constants = f"{self._constants} {self._flags}".strip()
+        cost = f"{self.macs / 1e6:.1f}" if self.macs else ""
+        inputs = " ".join(map(str, self.inputs))
+        return (self.layer, f"dev{self.device}", self._targets, self.kernel, inputs, constants, self._extent, cost)
+
+    @property
+    def _targets(self) -> str:
+        return " ".join(map(self._named, self.outputs))
+
+    @property
+    def _constants(self) -> str:
+        return " ".join(f"{key} {_constant_text(value)}" for key, value in self.constants.items() if not isinstance(value, bool))
+
+    @property
+    def _flags(self) -> str:
+        return " ".join(f"+{key}" for key, value in self.constants.items() if value is True)
+
+    @property
+    def _extent(self) -> str:
+        """The shape of the first output; the bytes of what is sent."""
+        if self.kernel == "send":
+            return f"{self.outputs[0].bytes:,} bytes"
+        return str(self.outputs[0].user_shape) if self.outputs else ""
 
     def _named(self, output: Buffer) -> str:
         """An output by its name, and by its device where that is another than the instruction's."""
@@ -193,21 +225,29 @@ class MemoryPlan:
         return arena, begin, begin + buffer.bytes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Program:
-    """A compiled network.
+    """A compiled network: what `runtime.compile_program` returns.
+
+    `text` prints it.  A pass takes a Program and returns a new one.
 
     Parameters
     ----------
     net: the graph that was lowered; on several devices the divided one.
-    iteration: all three lists as one, in the order in which devices that run by themselves take them.
+    forward, backward, update: the instructions of each list, in the order they run.
+    iteration: all three lists as one, in the order in which devices that run ahead of the host take them.
     blobs, gradients: which buffer holds which blob of it.
+    seeds: the gradient that backward starts from, for each blob that it starts at.
+    parameters, parameter_gradients: which buffer holds which parameter and its gradient.
+    states: what the solver keeps for each parameter, by parameter and name ("history": its momentum).
     learned: where copies of a parameter on several devices are updated by a part on each: the parts, as parameters, and where
         they lie.  Such a parameter's gradients and solver states are its parts'.
-    scalars: by name and device.
+    scalars: numbers that the host sets between runs (rate, iteration), by name and device.
+    sources: the buffers that data layers fill.
     remembered: blobs of which something stays from every run, and the rings where it does: (rounds, ...) float64, the blob's
         shape behind the number of rounds, or nothing for its sum.
     division: how the net was divided; None on one device.
+    plan: where every buffer lies in memory; None before the pass `plan_memory`.
     """
 
     net: Net
@@ -244,10 +284,29 @@ class Program:
         yield from self.backward
         yield from self.update
 
+    @property
+    def lists(self) -> dict[str, tuple[Instruction, ...]]:
+        """The lists that are not empty, by name, in the order they run."""
+        lists = {"forward": self.forward, "backward": self.backward, "update": self.update}
+        return {name: instructions for name, instructions in lists.items() if instructions}
+
     def text(self) -> str:
         """The whole program, a section each for forward, backward and update."""
-        sections = (("forward", self.forward), ("backward", self.backward), ("update", self.update))
-        return "\n".join(f"{name}:\n{_listing(steps)}" for name, steps in sections if steps)
+        return "\n".join(f"{name}:\n{_listing(instructions)}" for name, instructions in self.lists.items())
+
+    def __repr__(self) -> str:
+        net = self.division.whole if self.division else self.net
+        counts = ", ".join(f"{len(instructions)} {name}" for name, instructions in self.lists.items())
+        planned = f"; {binary(sum(self.plan.arenas.values()))}" if self.plan else ""
+        on = f"batch {net.batch} on {plural(len(self.shares), 'device')}"
+        return f"<Program {net.name!r} {net.phase}: {on}; {counts} instructions{planned}>"
+
+    def _repr_html_(self) -> str:
+        """`text` as tables, for notebooks."""
+        return "".join(
+            table(f"{name}: {plural(len(instructions), 'instruction')}", COLUMNS, (one.row for one in instructions))
+            for name, instructions in self.lists.items()
+        )
 
 
 def _listing(steps: Iterable[Instruction]) -> str:

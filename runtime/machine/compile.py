@@ -34,7 +34,9 @@ def compile(
     cuda: CudaOptions | None = None,
     beside: Beside = alone,
 ) -> Executable:
-    """Compile a net for one device or several, its parameters filled as the net's fillers say.
+    """Compile a net for one device or several and fill its parameters as its fillers say.
+
+    docs/python.md shows its use.  Where CPU kernels run for the first time on a machine, they are compiled for up to a minute.
 
     Parameters
     ----------
@@ -53,9 +55,13 @@ def compile(
     cuda: how graphics cards compute.
     beside: the programs that will share this one's parameters and devices, for which there must be room too.
 
+    Returns
+    -------
+    An Executable: `forward`, `backward`, `blob`, `param`, `load_weights`.  Close it to free threads and memory.
+
     Raises
     ------
-    NetdefError: if a layer's type cannot run yet, or a device is not there.
+    NetdefError: the net has a mistake, a layer's type cannot run yet, a device is not there, or memory does not suffice.
     """
     if isinstance(net, str | Path):
         net = load(net, batch_size=batch_size)

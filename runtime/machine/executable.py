@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import binary, thousands
+from runtime.ir.html import table
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.device import Device, Step
 from runtime.machine.memory import Memory
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Executable:
-    """What `runtime.compile` returns.
+    """A net on its devices, ready to run: what `runtime.compile` returns.  docs/python.md shows its use.
+
+    Arrays go in and come out in Caffe's shapes, batch first: (N, C, H, W) for images.  An executable owns threads and memory of
+    its devices; `close`, or a `with` statement, frees them.
 
     Attributes
     ----------
@@ -49,6 +55,7 @@ class Executable:
         differentiable: bool = True,
     ):
         assert program.plan is not None
+        self._plan = program.plan
         self.parts = Parts(program)
         self.net: Net = self.parts.net
         self.program = program
@@ -71,6 +78,23 @@ class Executable:
         self.runs = 0
         self.torn = False
         self._passes = -1  # the number of the last forward run, which picks its random numbers
+
+    def __repr__(self) -> str:
+        net, memory = self.net, binary(sum(self._plan.arenas.values()))
+        parameters = thousands(net.totals.parameters)
+        return f"<Executable {net.name!r} {net.phase}: batch {net.batch} on {self._places}; {parameters} parameters, {memory}>"
+
+    def _repr_html_(self) -> str:
+        """Its inputs, outputs and memory as tables, for notebooks."""
+        blobs = [("input", blob) for blob in self.net.inputs] + [("output", blob) for blob in self.net.outputs]
+        rows = [(kind, blob.name, shape_text(blob.shape)) for kind, blob in blobs]
+        memory = [(kind, binary(count)) for kind, count in self._plan.totals.items()]
+        return table(repr(self), ("", "blob", "shape"), rows) + table("memory", ("kind", "size"), memory)
+
+    @property
+    def _places(self) -> str:
+        """The devices by name, one for each share."""
+        return ",".join(device.name for device in self.devices)
 
     # Running
 

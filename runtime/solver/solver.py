@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.units import plural
 from netdef.weights.hdf5 import h5py_module
 from runtime.compiler.pipeline import compile_beside
 from runtime.data import open_source
@@ -60,7 +61,9 @@ class TestNet:
 
 
 class Solver:
-    """Trains a net as a solver file says.
+    """Trains a net as a solver file says.  docs/python.md shows its use.
+
+    A solver owns threads and memory of its devices; `close`, or a `with` statement, frees them.
 
     Parameters
     ----------
@@ -429,6 +432,11 @@ class Solver:
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
                 what = f"weights of {parameter} are not finite after iteration {self.iteration}"
                 raise self._not_finite(what, self.rate.at(self.iteration), self.iteration)
+
+    def __repr__(self) -> str:
+        net, rate = self.nets.train, self.rate.at(self.iteration)
+        run = f"iteration {self.iteration} of {self.parameters.max_iter}, rate {rate:g}, batch {self.batch_size} on {self.devices}"
+        return f"<Solver {net.name!r} {self.parameters.type}: {run}; seed {self.seed}, {plural(len(self.tests), 'test net')}>"
 
     def __enter__(self) -> Solver:
         return self

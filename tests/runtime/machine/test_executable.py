@@ -256,3 +256,17 @@ def test_each_run_has_its_number(exe) -> None:
         exe.forward(data=DATA, label=LABEL)
         numbers.append(exe.scalar("iteration"))
     assert numbers == [0, 1, 7, 8]
+
+
+def test_repr_says_what_it_is_and_where_it_runs(exe) -> None:
+    assert repr(exe).startswith("<Executable '' train: batch 4 on cpu:0; 297 parameters, ")
+    page = exe._repr_html_()
+    assert "<td>data</td><td>4 x 3 x 8 x 8</td>" in page
+    assert "<td>weights</td>" in page
+
+
+def test_a_program_is_shown_as_tables_of_its_instructions(exe) -> None:
+    program = exe.program
+    counts = f"{len(program.forward)} forward, {len(program.backward)} backward instructions"
+    assert repr(program).startswith(f"<Program '' train: batch 4 on 1 device; {counts}; ")
+    assert program._repr_html_().count("<tr>") == len(program.forward) + len(program.backward) + 2
