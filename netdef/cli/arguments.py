@@ -1,6 +1,8 @@
-"""Which of a command's files is the net and which the solver: seen from what is in them."""
+"""Which of a command's files is the net and which the solver, by what is in them; and the files in one argument."""
 
 from __future__ import annotations
+
+import os
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.kinds import NET, SOLVER, kind_of
@@ -29,3 +31,16 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
     if kinds[1] == NET:
         raise NetdefError(f"{second} is a net, where a solver was expected", hint=f"netdef train {first} SOLVER")
     return first, second
+
+
+def weights_files(text: str) -> list[str]:
+    """The files of a `--weights`: one, or several with commas between them, as `caffe train` has it.
+
+    Raises
+    ------
+    NetdefError: a name is empty.
+    """
+    files = [text] if os.path.exists(text) else text.split(",")
+    if "" in files:
+        raise NetdefError(f"--weights {text}: a name is empty", hint="--weights a.caffemodel,b.caffemodel names two files")
+    return files

@@ -2,63 +2,70 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import Remark
 from netdef.layers.data import ImageData
-from runtime.solver.snapshot import read_side
 
 if TYPE_CHECKING:
+    from netdef.graph.layer import Blob
     from netdef.graph.net import Net
 
 
-def class_names(labels: str | None, weights: str, net: Net) -> list[str]:
-    """A name for each class, in order; none where nobody gives any.
+@dataclass(frozen=True)
+class Classes:
+    """Names of classes in the order of their numbers, and what they were read from."""
+
+    names: tuple[str, ...] = ()
+    origin: str = ""
+
+    def name(self, number: int) -> str:
+        """A class by its name, else by its number."""
+        return self.names[number] if number < len(self.names) and self.names[number] else f"class {number}"
+
+    def check(self, scores: Blob) -> None:
+        """Warn where the names are not as many as the scores."""
+        count = scores.shape[1]
+        if self.names and len(self.names) != count:
+            text = f"{self.origin} has {len(self.names)} names, {scores.name} has scores of {count} classes: names may be wrong"
+            warnings.warn(text, Remark, stacklevel=2)
+
+
+def classes_of(labels: str | None, weights: Sequence[str], net: Net) -> Classes:
+    """A name for each class, in order; none where nothing gives any.
 
     Parameters
     ----------
     labels: a file with a name a line.
-    weights: their snapshot remembers the classes that they were trained on.
-    net: else the names are those of its own data.
+    weights: else the classes that these were trained on, from the file beside their snapshot.
+    net: else the folders of its own data, which a warning says.
 
     Raises
     ------
-    NetdefError: the file of labels cannot be read.
+    NetdefError: the file of labels, or that beside the snapshot, cannot be read.
     """
+    from runtime.data.classes import read_labels
+    from runtime.solver.snapshot import read_side, side_path
+
     if labels is not None:
-        return read_labels(Path(labels))
-    return read_side(weights).get("classes") or names_of_data(net)
+        return Classes(read_labels(labels), labels)
+    for path in weights:
+        names = read_side(path).get("classes")
+        if names:
+            return Classes(tuple(names), str(side_path(path)))
+    return classes_of_data(net)
 
 
-def read_labels(path: Path) -> list[str]:
-    """The lines of a file of labels; a WordNet number in front (n01440764 tench), as Caffe's has it, is left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NetdefError(f"cannot read the labels in {path}: {getattr(error, 'strerror', None) or 'not text'}") from None
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
-        raise NetdefError(f"{path} holds no labels", hint="expected a name a line, the first for class 0")
-    return [without_number(line.strip()) for line in lines]
-
-
-def without_number(line: str) -> str:
-    number, _, name = line.partition(" ")
-    return name.strip() if len(number) == 9 and number[0] == "n" and number[1:].isdigit() and name else line
-
-
-def names_of_data(net: Net) -> list[str]:
-    """The classes of the net's own images, if those are there."""
-    from runtime.data import open_source
+def classes_of_data(net: Net) -> Classes:
+    """The classes that the net's own source of images has, without a look at the images."""
+    from runtime.data import class_names
 
     for layer in net.layers:
-        if isinstance(layer, ImageData):
-            try:
-                source = open_source(layer, seed=0)
-            except NetdefError:
-                continue  # somebody else's training data; the net still predicts
-            source.close()
-            return list(source.classes or ())
-    return []
+        names = class_names(layer) if isinstance(layer, ImageData) else ()
+        if isinstance(layer, ImageData) and names:
+            warnings.warn(f"classes have the names of those in {layer.source}: the weights come with none", Remark, stacklevel=2)
+            return Classes(names, layer.source)
+    return Classes()

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdef.cli.arguments import weights_files
 from netdef.cli.options import (
+    allow_missing_option,
     devices_option,
     graph_option,
     math_option,
     set_option,
     split_option,
     threads_option,
+    weights_option,
     workspace_option,
 )
 from netdef.cli.running import RunOptions
@@ -27,8 +30,10 @@ from netdef.loading import parse
 if TYPE_CHECKING:
     import numpy as np
 
+    from netdef.cli.labels import Classes
     from netdef.graph.layer import Blob
     from netdef.graph.net import Net
+    from runtime.machine.executable import Executable
 
 BEST = 5
 HERE = "."  # where a net's own images would be; never looked at, as the images are given
@@ -38,7 +43,8 @@ BATCH = 16  # images at a time, at most
 @click.command(cls=Command)
 @click.argument("net")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5.")
+@weights_option
+@allow_missing_option
 @click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net that does not say.")
 @devices_option
@@ -58,6 +64,7 @@ class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
     weights: str
+    allow_missing: bool = False
     labels: str | None = None
     mean: str | None = None
     overrides: Mapping[str, Any] | None = None
@@ -68,27 +75,49 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
 
     Raises
     ------
-    NetdefError: an image cannot be read, the weights do not fit, the net has nothing that looks like classes.
+    NetdefError: an image cannot be read, the weights do not fit or lack layers, the net has nothing that looks like classes, or its
+        scores are not finite.
     """
-    from netdef.cli.labels import class_names
+    from netdef.cli.labels import classes_of
     from runtime.data import open_images
     from runtime.solver.nets import load_net
 
     check_images(images)
-    net = with_images(load_net(net_path, "test", options.overrides, min(BATCH, len(images))), options.mean)
+    weights = weights_files(options.weights)
+    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images)))
+    net = with_images(own, options.mean)
     scores, is_probability = scores_of(net)
     with options.compiler()(net, backward=False, keep="activations") as executable:
-        executable.load_weights(options.weights)
+        executable.load_weights(weights, options.allow_missing)
         source_layer = image_layer(net)
         executable.sources[source_layer.name] = open_images(source_layer, images)
-        names = class_names(options.labels, options.weights, net)
+        classes = classes_of(options.labels, weights, own)
+        classes.check(scores)
         batch = source_layer.tops[0].shape[0]
         for first in range(0, len(images), batch):
             executable.forward()
             rows = executable.blob(scores.name)[: len(images) - first].astype("float64")
             rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
+            check_finite(rows, images[first:], scores, executable)
             for path, row in zip(images[first:], rows if is_probability else softmax(rows), strict=False):
-                print("\n".join([path, *best(row, names)]))
+                print("\n".join([path, *best(row, classes)]))
+
+
+def check_finite(rows: np.ndarray, images: Sequence[str], scores: Blob, executable: Executable) -> None:
+    """That images have scores that are numbers.
+
+    Raises
+    ------
+    NetdefError: one has not; with the layer that it began in.
+    """
+    import numpy as np
+
+    wrong = [path for path, row in zip(images, rows, strict=False) if not np.isfinite(row).all()]
+    if wrong:
+        layer = executable.first_non_finite()
+        where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        hint = "the weights, or the mean, may be of another net"
+        raise NetdefError(f"{scores.name} of {wrong[0]} is not finite{where}", hint=hint)
 
 
 def check_images(images: Sequence[str]) -> None:
@@ -140,26 +169,32 @@ def replace_input(message: Any, blob: Blob, mean: str | None) -> None:
     if width != height:  # one of the two alone keeps the centre, both together stretch
         data.new_width = width
     if mean is not None:
-        layer.transform_param.mean_value.extend(channel_means(mean, channels))
+        layer.transform_param.mean_value.extend(means_of(mean, channels))
 
 
-def channel_means(mean: str, channels: int) -> list[float]:
-    """What to subtract from each channel: numbers, or the means of a file's channels.
+def means_of(option: str, channels: int) -> list[float]:
+    """What --mean says to subtract from each channel: numbers, or the means of a file's channels.
 
     Raises
     ------
-    NetdefError: it is neither.
+    NetdefError: it is neither, or of another number of channels.
     """
-    from runtime.data.mean import read_mean
+    from runtime.data.mean import channel_means, read_mean
 
     try:
-        return [float(part) for part in mean.split(",")]
-    except ValueError:
-        pass
+        values = numbers_in(option)
+        mean = channel_means(values, channels) if values is not None else read_mean(option, channels)
+    except ValueError as error:
+        raise NetdefError(f"--mean {option}: {error}", hint="expected B,G,R, one number, or a .binaryproto or .npy file") from None
+    return [float(value) for value in mean.mean(axis=(1, 2))]
+
+
+def numbers_in(text: str) -> list[float] | None:
+    """Numbers with commas between them; None for a file's name."""
     try:
-        return [float(value) for value in read_mean(mean, channels).mean(axis=(1, 2))]
-    except (OSError, ValueError) as error:
-        raise NetdefError(f"--mean {mean}: {error}", hint="expected B,G,R or a .binaryproto or .npy file") from None
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        return None
 
 
 def image_layer(net: Net) -> ImageData:
@@ -195,7 +230,7 @@ def softmax(rows: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def best(row: np.ndarray, names: Sequence[str]) -> list[str]:
+def best(row: np.ndarray, classes: Classes) -> list[str]:
     """The classes of the highest probabilities, highest first, the lower number first among equals."""
     order = (-row).argsort(kind="stable")[:BEST]
-    return [f"  {row[index]:7.2%}  {names[index] if index < len(names) else f'class {index}'}" for index in order]
+    return [f"  {row[index]:7.2%}  {classes.name(index)}" for index in order]

@@ -85,6 +85,8 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("default", Remark)  # a note, even under python -W error
+            # A result that is not finite is an error that names its layer.
+            warnings.filterwarnings("ignore", "(overflow|invalid value) encountered in matmul")
             warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's fear of large images
             result: Any = commands.main(args=arguments, prog_name="netdef", standalone_mode=False)
         sys.stdout.flush()

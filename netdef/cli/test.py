@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdef.cli.arguments import weights_files
 from netdef.cli.options import (
     COUNT,
+    allow_missing_option,
     batch_option,
     data_option,
     devices_option,
@@ -24,6 +26,7 @@ from netdef.cli.options import (
     set_option,
     split_option,
     threads_option,
+    weights_option,
     workspace_option,
 )
 from netdef.cli.running import RunOptions
@@ -39,7 +42,8 @@ BATCHES = 50  # for a net whose sources have no end, as `caffe test` has it
 
 @click.command(cls=Command)
 @click.argument("net")
-@click.option("--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5.")
+@weights_option
+@allow_missing_option
 @data_option
 @click.option("--iterations", type=COUNT, metavar="N", help="Batches to test; default: all the test data once.")
 @devices_option
@@ -60,6 +64,7 @@ class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
     weights: str
+    allow_missing: bool = False
     data: str | None = None
     iterations: int | None = None
     batch: int | None = None
@@ -71,7 +76,7 @@ def test(net_path: str, options: Options) -> None:
 
     Raises
     ------
-    NetdefError: the net has no data layers, the weights do not fit, the data cannot be read.
+    NetdefError: the net has no data layers, the weights do not fit or lack layers, the data cannot be read, a result is not finite.
     """
     from runtime.data import open_source
     from runtime.solver.nets import load_net
@@ -86,10 +91,12 @@ def test(net_path: str, options: Options) -> None:
             f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",
             hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
         )
-    side = read_side(options.weights)
+    weights = weights_files(options.weights)
+    side = read_side(weights[-1])
     with options.compiler()(net, seed=side.get("seed"), backward=False, update=remember_results) as exe:
-        exe.load_weights(options.weights)
-        open_sources(exe, partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip))
+        exe.load_weights(weights, options.allow_missing)
+        opener = partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip)
+        open_sources(exe, opener, side.get("classes"))
         sizes = [source.size for source in exe.sources.values()]
         batch, begun = net.batch or 1, time.perf_counter()
         batches = options.iterations or (max(math.ceil(size / batch) for size in sizes) if sizes else BATCHES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.arguments import net_and_solver
+from netdef.cli.arguments import net_and_solver, weights_files
 from netdef.cli.options import (
     COUNT,
     data_option,
@@ -90,7 +89,6 @@ def train(first: str, second: str | None, options: Options) -> int:
     from runtime.solver.solver import DivergedError
     from runtime.solver.stop import StopRequest
 
-    warnings.filterwarnings("ignore", "(overflow|invalid value) encountered in matmul")  # DivergedError says it better
     net, solver_path = net_and_solver(first, second)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
@@ -192,7 +190,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         else:
             runs.check_prefix_free(solver.prefix)
         if options.weights:
-            loaded = solver.load_weights(options.weights.split(","), say)
+            loaded = solver.load_weights(weights_files(options.weights), say)
             say(f"weights of {plural(len(loaded.filled), 'layer')} from {options.weights}")
         runs.check_writable(solver.prefix)
         if not solver.kernels_cached:

@@ -93,4 +93,4 @@ def shapes_of(arrays: Sequence[np.ndarray | None]) -> tuple[Shape | None, ...]:
 
 def shapes_text(shapes: Iterable[Shape | None]) -> str:
     """A layer's shapes as messages have them: 96 x 3 x 11 x 11 + 96."""
-    return " + ".join(shape_text(shape) or "1" for shape in shapes if shape is not None) or "nothing"
+    return " + ".join(shape_text(shape) for shape in shapes if shape is not None) or "nothing"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from netdef.language.diagnostics import NetdefError
 from netdef.language.foreign import UTF16, binary_form, how_to_get, is_binary, text_form
-from netdef.language.kinds import NET, SOLVER, kind_of_text, outer_words
+from netdef.language.kinds import NET, SOLVER, kind_of_text
 from netdef.weights.wire import BYTES, VARINT, MalformedError, fields
 
 START = 1 << 16  # bytes that show what a text is
 LMDB_MAGIC = (16, b"\xde\xc0\xef\xbe")  # of data.mdb: (offset, bytes)
+SINGLE_ARRAY = "a single array, such as a mean image"
 EXPECTED = "weights are read from .caffemodel and .caffemodel.h5 files"
 NO_WEIGHTS = {  # what to do, by what the file is
     "a net in text": "the net comes before --weights, its .caffemodel after it",
@@ -42,7 +45,7 @@ def text_form_of(start: bytes) -> str:
     form = text_form(text)
     if form:
         return form
-    if "item" in outer_words(text):
+    if re.search(r"^\s*item\s*{", text, re.MULTILINE):
         return "a label map"
     return {NET: "a net in text", SOLVER: "a solver in text"}.get(kind_of_text(text) or "", "a text")
 
@@ -58,5 +61,5 @@ def message_form(data: memoryview) -> str:
     if seen.get(1) == VARINT and seen.get(2) == BYTES:  # iter, learned_net
         return "a solver's state"
     if seen.keys() <= set(range(1, 10)) and seen.get(5) == BYTES and seen.get(1, VARINT) == VARINT:
-        return "a single array, such as a mean image"
+        return SINGLE_ARRAY
     return ""

@@ -12,19 +12,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netdef.language.diagnostics import NetdefError
+from runtime.data.classes import shown
 from runtime.data.draws import Draws
 from runtime.data.files import FileSamples
 from runtime.data.labels import check_labels
-from runtime.data.listing import Listing, read_list, scan_folder
-from runtime.data.photos import PhotoSamples
+from runtime.data.listing import Listing, folder_names, read_list, scan_folder
+from runtime.data.photos import PhotoSamples, photo_names
 from runtime.data.prefetch import Prefetcher, warn_of_skip
-from runtime.data.settings import PHOTOS, SIDE, Resize, Settings, mean_image_size, settings_of
+from runtime.data.settings import PHOTOS, SIDE, Resize, Settings, located, mean_image_size, settings_of
 from runtime.data.source import Batch, OnSkip, Samples, Source
 
 if TYPE_CHECKING:
     from netdef.layers.data import ImageData
 
-__all__ = ["Batch", "Source", "open_images", "open_source"]
+__all__ = ["Batch", "Source", "class_names", "open_images", "open_source"]
 
 MOST_WORKERS = 8
 
@@ -35,6 +37,7 @@ def open_source(
     workers: int | None = None,
     hold_out: int = 0,
     on_skip: OnSkip = warn_of_skip,
+    classes: Sequence[str] | None = None,
 ) -> Source:
     """The images of an ImageData layer, in the layer's phase.
 
@@ -46,20 +49,24 @@ def open_source(
     hold_out: every `hold_out`th image of each class is for the test phase only, and the test phase has only those; 0 gives all
         images to both.  Sources that keep training and test images apart themselves (`builtin:photos`, a folder that holds
         `train` and `test` or `val`) are not divided.
-    on_skip: told once of each image that cannot be read.
+    on_skip: called once for each image that cannot be read.
+    classes: the names of the labels that weights were trained with.  Folders of classes get these labels by their names, whatever
+        other folders stand beside them.
 
     Raises
     ------
     NetdefError: the source is missing or holds no images, a line of the list is wrong, fields contradict each other, a
-        label is no class of the net.
+        label is no class of the net, a class is none of `classes`.
     """
     settings = settings_of(layer)
     draws = Draws(seed, layer.name)
     samples: Samples
     if settings.source == PHOTOS:
         samples = PhotoSamples(settings, draws)
+        if classes is not None and tuple(classes) != samples.classes:
+            raise NetdefError(f"{PHOTOS} has {shown(samples.classes or ())}; the weights were trained on {shown(classes)}")
     else:
-        samples = FileSamples(_listing(settings, hold_out), settings, draws)
+        samples = FileSamples(_listing(settings, hold_out, classes), settings, draws)
     check_labels(layer, samples)
     return _prefetcher(samples, settings, workers, on_skip)
 
@@ -77,13 +84,21 @@ def open_images(layer: ImageData, paths: Sequence[str], workers: int | None = No
     return _prefetcher(samples, settings, workers, on_skip)
 
 
-def _listing(settings: Settings, hold_out: int) -> Listing:
+def class_names(layer: ImageData) -> tuple[str, ...]:
+    """The names of the classes of an ImageData layer's source, where it is here and names them: folders and photographs do."""
+    if layer.source == PHOTOS:
+        return photo_names()
+    folder = located(layer, layer.source)
+    return folder_names(str(folder)) if folder.is_dir() else ()
+
+
+def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -> Listing:
     if not Path(settings.source).is_dir():
         listing = read_list(settings.source, settings.root_folder)
-        return listing.part(settings.train, hold_out) if hold_out else listing
-    listing = scan_folder(settings.source, settings.train)
-    divided = listing.name != settings.source
-    return listing.part(settings.train, hold_out) if hold_out and not divided else listing
+        return listing.divided(settings.train, hold_out) if hold_out else listing
+    listing = scan_folder(settings.source, settings.train, classes)
+    has_folders_for_phases = listing.name != settings.source
+    return listing.divided(settings.train, hold_out) if hold_out and not has_folders_for_phases else listing
 
 
 def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip) -> Prefetcher:

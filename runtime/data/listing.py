@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netdef.language.diagnostics import Diagnostic, NetdefError, Source
+from runtime.data.classes import check_known, in_order
+from runtime.data.texts import read_text_file
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
+EXPECTED = "expected lines of 'path label'"
 TEST_FOLDERS = ("test", "val", "validation")
 
 
@@ -34,16 +38,20 @@ class Listing:
         """The file of a sample."""
         return self.root + self.paths[index]
 
-    def part(self, train: bool, every: int) -> Listing:
-        """The training or the test part when every `every`th image of each class, its first included, is kept for testing.
+    def divided(self, train: bool, every: int) -> Listing:
+        """The images for training, or those for testing: every `every`th of each class, its first included.
 
         The only image of a class is for training.
+
+        Raises
+        ------
+        NetdefError: that leaves none.
         """
         seen: Counter[int] = Counter()
-        in_all = Counter(self.labels)
+        count = Counter(self.labels)
         kept = []
         for index, label in enumerate(self.labels):
-            held_out = seen[label] % every == 0 and in_all[label] > 1
+            held_out = seen[label] % every == 0 and count[label] > 1
             seen[label] += 1
             if held_out != train:
                 kept.append(index)
@@ -64,15 +72,9 @@ def read_list(path: str, root_folder: str = "") -> Listing:
 
     Raises
     ------
-    NetdefError: the file is missing, empty or not text; or lines have no label or one that is no integer (all are told).
+    NetdefError: the file is missing, empty or not text; or lines have no label or one that is no integer (all are reported).
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise NetdefError(f"cannot read the list of images {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise NetdefError(f"{path} is not a list of images: it is not text", hint="expected lines of 'path label'") from None
-    source = Source(path, text)
+    source = read_text_file(path, "a list of images", EXPECTED)
     paths: list[str] = []
     labels: list[int] = []
     errors: list[Diagnostic] = []
@@ -88,7 +90,7 @@ def read_list(path: str, root_folder: str = "") -> Listing:
     if errors:
         raise NetdefError(errors)
     if not paths:
-        raise NetdefError(f"{path} lists no images", hint="expected lines of 'path label'")
+        raise NetdefError(f"{path} lists no images", hint=EXPECTED)
     return Listing(path, paths, labels, root=f"{root_folder.rstrip('/')}/" if root_folder else _start(paths[0], path))
 
 
@@ -107,29 +109,57 @@ def _start(first: str, list_path: str) -> str:
     return beside if not os.path.exists(first) and os.path.exists(beside + first) else ""
 
 
-def scan_folder(path: str, train: bool) -> Listing:
-    """A folder with one folder a class, labelled from 0 in the order of their names.
+def scan_folder(path: str, train: bool, classes: Sequence[str] | None = None) -> Listing:
+    """A folder with one folder a class, labelled from 0 in the order of `in_order`.
 
     If it holds `train` beside `test` (or `val`), each phase takes its own, and the classes are those of both.
 
+    Parameters
+    ----------
+    classes: names of the labels, which the folders then have wherever they stand.
+
     Raises
     ------
-    NetdefError: there are no class folders, or no images in them.
+    NetdefError: there are no class folders, or no images in them, or one has another name than `classes`.
     """
-    root = Path(path)
-    roots = {True: root, False: root}
-    tests = [root / name for name in TEST_FOLDERS if (root / name).is_dir()]
-    if tests and (root / "train").is_dir():
-        roots = {True: root / "train", False: tests[0]}
-    classes = sorted({entry.name for folder in roots.values() for entry in folder.iterdir() if _is_class(entry)})
+    roots = _roots(Path(path))
+    names = _class_folders(roots.values())
+    if classes is not None:
+        check_known(names, classes, path)
+    label_of = {name: label for label, name in enumerate(names if classes is None else classes)}
     paths, labels = [], []
-    for label, name in enumerate(classes):
+    for name in sorted(names, key=label_of.__getitem__):
         images = _images(roots[train] / name)
         paths += images
-        labels += [label] * len(images)
+        labels += [label_of[name]] * len(images)
     if not paths:
         raise NetdefError(f"{roots[train]} holds no images", hint="expected one folder a class, with the images in it")
-    return Listing(str(roots[train]), paths, labels, tuple(classes))
+    return Listing(str(roots[train]), paths, labels, tuple(label_of))
+
+
+def folder_names(path: str) -> tuple[str, ...]:
+    """The names of a folder's classes in the order of their labels; the images in them are not looked at.
+
+    Raises
+    ------
+    NetdefError: it cannot be read.
+    """
+    return _class_folders(_roots(Path(path)).values())
+
+
+def _roots(root: Path) -> dict[bool, Path]:
+    """The folder that holds the classes in training, and that in testing."""
+    tests = [root / name for name in TEST_FOLDERS if (root / name).is_dir()]
+    divided = bool(tests) and (root / "train").is_dir()
+    return {True: root / "train", False: tests[0]} if divided else {True: root, False: root}
+
+
+def _class_folders(roots: Iterable[Path]) -> tuple[str, ...]:
+    """The names of the folders in some folders, in the order of their labels."""
+    try:
+        return in_order({entry.name for root in roots for entry in root.iterdir() if _is_class(entry)})
+    except OSError as error:
+        raise NetdefError(f"cannot read the folder {error.filename}: {error.strerror}") from None
 
 
 def _is_class(entry: Path) -> bool:

@@ -26,11 +26,12 @@ from zlib import crc32
 from PIL import Image
 
 from netdef.language.find import models_folder
-from runtime.data.color import color_shift
+from runtime.data.classes import read_labels
 from runtime.data.draws import WINDOW, Draws, below, between
-from runtime.data.files import EPOCHS_KEPT, MODES, augment
+from runtime.data.files import EPOCHS_KEPT, MODES
 from runtime.data.settings import PHOTOS, Settings
 from runtime.data.source import Sample
+from runtime.data.transform import to_sample
 
 CELLS = 8
 BLOCKS = ((1, 6), (3, 0), (5, 5), (6, 1))  # the top left cells of the blocks of T
@@ -98,10 +99,9 @@ class PhotoSamples:
     """
 
     def __init__(self, settings: Settings, draws: Draws):
-        folder = models_folder() / "photos"
-        names = (folder / "labels.txt").read_text().split()
+        folder, names = models_folder() / "photos", photo_names()
         self.name, self.labels = PHOTOS, tuple(range(len(names)))
-        self.classes: tuple[str, ...] | None = tuple(names)
+        self.classes: tuple[str, ...] | None = names
         self.image_shape = settings.image_shape
         self.size = len(names) * (TRAIN_WINDOWS if settings.train else TEST_WINDOWS)
         self._settings, self._draws = settings, draws
@@ -111,14 +111,11 @@ class PhotoSamples:
         self._lock = Lock()
 
     def load(self, position: int) -> Sample:
-        """The window at a position, cut out and resized."""
+        """The window at a position."""
         label, (top, left, side) = self.window(position)
         # Cut first: a resize of a box within the photograph would look at pixels around the box.
         image = self._photos[label].image.crop((left, top, left + side, top + side))
-        height, width = self._settings.image_size
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-        offset, mirror = augment(self._settings, self._draws, position, image.size)
-        return Sample(image, label, offset, mirror, color_shift(self._settings.colors, self._draws, position))
+        return to_sample(image, label, self._settings, self._draws, position, PHOTOS)
 
     def window(self, position: int) -> tuple[int, Window]:
         """The class at a position and the window of its photograph."""
@@ -129,6 +126,11 @@ class PhotoSamples:
         with self._lock:
             label = int(self._order(epoch, self.size)[index]) % len(self._photos)
         return label, self._photos[label].train_window(self._draws, position)
+
+
+def photo_names() -> tuple[str, ...]:
+    """The photographs' names, which are those of their classes, in the order of the labels."""
+    return read_labels(models_folder() / "photos" / "labels.txt")
 
 
 def read_photo(path: Path, mode: str) -> Photo:

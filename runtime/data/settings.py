@@ -153,14 +153,14 @@ def _source(layer: ImageData) -> str:
 
 
 def _find(layer: ImageData, path: str, *field: str) -> str:
-    found = _located(layer, path)
+    found = located(layer, path)
     if not found.exists():
         hint = "paths start at the current folder or at the net file's"
         raise layer.error(f"there is no {path}", *field, hint=hint)
     return str(found)
 
 
-def _located(layer: ImageData, path: str) -> Path:
+def located(layer: ImageData, path: str) -> Path:
     """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
     beside = Path(layer.position.file).parent / path if layer.position else Path(path)
     return beside if beside.exists() and not Path(path).exists() else Path(path)
@@ -171,7 +171,7 @@ def _resize(layer: ImageData) -> Resize | None:
     if size is not None:
         both = bool(layer.p.new_height and layer.p.new_width)
         return Resize(*size, stretch=both or layer.source == PHOTOS)
-    if layer.source and _located(layer, layer.source).is_dir():
+    if layer.source and located(layer, layer.source).is_dir():
         side = max(SIDE, layer.crop_size)
         return Resize(side, side, stretch=False)
     return None

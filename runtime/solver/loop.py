@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.solver.display import Reporter
 from runtime.solver.results import TestResult
-from runtime.solver.solver import Solver
+from runtime.solver.solver import DivergedError, Solver
 from runtime.solver.steps import Step
 from runtime.solver.stop import StopRequest
 
@@ -106,7 +106,7 @@ class TrainingLoop:
 
         Raises
         ------
-        DivergedError: the loss is not finite; nothing is written.
+        DivergedError: the loss is not finite, and nothing is written; or a test's is not.
         NetdefError: a snapshot could not be written.
         """
         solver = self.solver
@@ -158,10 +158,20 @@ class TrainingLoop:
         return self.max_iter // interval - iteration // interval
 
     def _test(self) -> bool:
-        """Test all test nets; False if a stop request came first."""
+        """Test all test nets; False if a stop request came first.
+
+        Raises
+        ------
+        DivergedError: a result is not finite; a snapshot keeps what was trained.
+        """
         solver, begun = self.solver, time.perf_counter()
         step = solver.rate.step
-        results = solver.test(stop=lambda: bool(self.stop), on_batch=self._testing)
+        try:
+            results = solver.test(stop=lambda: bool(self.stop), on_batch=self._testing)
+        except DivergedError:
+            if solver.iteration and self.saved_at != solver.iteration:
+                self._snapshot()
+            raise
         if results is None:
             return False
         seconds = time.perf_counter() - begun

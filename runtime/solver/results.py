@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netdef.language.diagnostics import NetdefError
+
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob
     from netdef.graph.net import Net
 
 SHOWN = 32  # elements of an output that are shown; larger ones (a batch of probabilities) are not
+
+
+class NotFiniteError(NetdefError):
+    """A test's loss is not finite, or one of its outputs is no number."""
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
 from runtime.solver.remember import remember_results
-from runtime.solver.results import TestResult, losses_of, total_loss
+from runtime.solver.results import NotFiniteError, TestResult, losses_of, total_loss
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
 from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
-from runtime.solver.sources import classes_of, open_sources, positions, seek
+from runtime.solver.sources import classes_of, close_sources, open_sources, positions, seek
 from runtime.solver.steps import Step, Steps
 from runtime.solver.testing import run_test
 from runtime.solver.update import sgd
@@ -167,8 +167,18 @@ class Solver:
             TestNet(self._compile_test(net), batches)
             for net, batches in zip(self.nets.tests, self.parameters.test_iter, strict=True)
         ]
-        for executable in self._executables():
-            open_sources(executable, self._opener)
+        self._open_sources(None)
+
+    def _open_sources(self, classes: Sequence[str] | None) -> None:
+        """Open the data; the test nets' labels are those of the training net's classes, and these the given ones.
+
+        Parameters
+        ----------
+        classes: names of the labels; None leaves their order to the training data.
+        """
+        open_sources(self.executable, self._opener, classes)
+        for test in self.tests:
+            open_sources(test.executable, self._opener, classes_of(self.executable))
 
     def _executables(self) -> list[Executable]:
         return [self.executable, *(test.executable for test in self.tests)]
@@ -277,9 +287,12 @@ class Solver:
         """With the layer that it began in, as long as the weights are still those that it happened with."""
         layer = self.executable.first_non_finite() if iteration == self.iteration else None
         where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        return DivergedError(what + where, self._advice(rate), iteration)
+
+    def _advice(self, rate: float) -> str:
+        """What helps where numbers are not finite."""
         hint = f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, "
-        hint += "or look for bad values in the data; earlier snapshots are untouched"
-        return DivergedError(what + where, hint, iteration)
+        return hint + "or look for bad values in the data; earlier snapshots are untouched"
 
     # Testing
 
@@ -302,6 +315,10 @@ class Solver:
         Parameters
         ----------
         stop: asked before each batch; if it says so the data sources go back to where they were, and there is no result.
+
+        Raises
+        ------
+        DivergedError: a test's loss is not finite, or one of its outputs is no number.
         """
         self._check_whole()
         self.steps.settle()
@@ -309,7 +326,11 @@ class Solver:
         results: list[TestResult] = []
         for index, test in enumerate(self.tests):
             own = {name: value for name, value in inputs.items() if name in test.executable.inputs}
-            result = run_test(test.executable, test.batches, self.iteration, index, stop, on_batch, **own)
+            try:
+                result = run_test(test.executable, test.batches, self.iteration, index, stop, on_batch, **own)
+            except NotFiniteError as error:
+                what = f"{error.diagnostics[0].message}, at iteration {self.iteration}"
+                raise DivergedError(what, self._advice(self.rate.at(self.iteration)), self.iteration) from None
             if result is None:
                 for test, position in zip(self.tests, before, strict=True):
                     seek(test.executable, position)
@@ -397,6 +418,10 @@ class Solver:
             raise NetdefError(f"{path} is of another net: it has no weights of {', '.join(error.layers)}") from None
         for parameter, array in zip(owners, state.history, strict=True):
             self._set_history(parameter, array)
+        if side.get("classes") not in (None, classes_of(self.executable)):
+            for executable in self._executables():
+                close_sources(executable)
+            self._open_sources(side["classes"])
         self.executable.torn = False
         self.iteration = state.iteration
         self.rate.restore({**side.get("rate", {}), "step": state.step})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runtime.solver.remember import ROUNDS
-from runtime.solver.results import TestResult, accuracy_names, numbers, shown_of, total_loss
+from runtime.solver.results import NotFiniteError, TestResult, accuracy_names, numbers, shown_of, total_loss
 
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
@@ -22,7 +23,9 @@ def run_test(
     on_batch: Callable[[int], None] = lambda done: None,
     **inputs: Any,
 ) -> TestResult | None:
-    """Run a net forward over `batches` batches; what they come to is read at the end, and when ROUNDS of them are unread.
+    """Run a net forward over `batches` batches.
+
+    Where devices run ahead of the host, results are read at the end, and when ROUNDS batches are unread.
 
     Parameters
     ----------
@@ -31,6 +34,10 @@ def run_test(
     stop: asked before each batch; if it says so, there is no result.
     on_batch: told how many batches are done.
     inputs: for a net fed by Input layers; the same for each batch.
+
+    Raises
+    ------
+    NotFiniteError: a loss is not finite, or an output is no number.
     """
     sums: defaultdict[str, float] = defaultdict(float)
     loss_sum: float | None = None
@@ -38,11 +45,13 @@ def run_test(
 
     def read() -> None:
         nonlocal loss_sum
-        for values in executable.remembered(unread):
+        for run, values in zip(unread, executable.remembered(unread), strict=True):
             loss = total_loss(executable.net, values)
+            outputs = numbers({blob.name: values[blob] for blob in shown})
+            check_finite(loss, outputs, executable, run % batches, run == unread[-1])
             if loss is not None:
                 loss_sum = (loss_sum or 0.0) + loss
-            for name, value in numbers({blob.name: values[blob] for blob in shown}).items():
+            for name, value in outputs.items():
                 sums[name] += value
         unread.clear()
 
@@ -53,10 +62,30 @@ def run_test(
         unread.append(iteration * batches + batch)
         executable.set_scalar("iteration", unread[-1])
         executable.run_forward(**inputs)
-        if len(unread) == ROUNDS:
+        if len(unread) == ROUNDS or not executable.runs_ahead:
             read()
         on_batch(batch + 1)
     read()
     means = {name: value / batches for name, value in sums.items()}
     mean_loss = None if loss_sum is None else loss_sum / batches
     return TestResult(iteration, index, mean_loss, means, accuracy_names(executable.net, means))
+
+
+def check_finite(loss: float | None, outputs: Mapping[str, float], executable: Executable, batch: int, is_last: bool) -> None:
+    """That a batch's loss is finite and its outputs are numbers; an output that is no loss may be infinite.
+
+    Parameters
+    ----------
+    batch: its number, from 0.  is_last: whether it is the last that ran, so that the layer at fault can be found.
+
+    Raises
+    ------
+    NotFiniteError: one is not.
+    """
+    wrong = {name: value for name, value in outputs.items() if math.isnan(value)}
+    if loss is not None and not math.isfinite(loss):
+        wrong = {"loss": loss, **wrong}
+    for name, value in wrong.items():
+        layer = executable.first_non_finite() if is_last else None
+        where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        raise NotFiniteError(f"{name} is {value} in batch {batch + 1} of the test{where}")

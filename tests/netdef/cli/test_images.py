@@ -125,12 +125,12 @@ def test_the_prediction_is_the_nets(folder, capsys):
     assert shown == pytest.approx(sorted(100 * prob, reverse=True), abs=0.006)
 
 
-def test_mistakes(folder, capsys):
+def test_files_that_are_missing_or_wrong(folder, capsys):
     Path("text.png").write_text("no image")
     cases = [
         (["predict", "shades.net", "gone.png", "text.png", *WEIGHTS], ["gone.png", "text.png"]),
         (["predict", "shades.net", "images/dark/11.png", "--weights", "gone"], ["gone"]),
-        (["predict", "shades.net", "images/dark/11.png", *WEIGHTS, "--labels", "gone"], ["labels in gone"]),
+        (["predict", "shades.net", "images/dark/11.png", *WEIGHTS, "--labels", "gone"], ["a file of labels gone"]),
         (["predict", "shades.net", "images/dark/11.png", *WEIGHTS, "--mean", "1"], ["leave --mean out"]),
         (["test", "shades.net", "--weights", "text.png"], ["text.png"]),
         (["test", "alexnet", *WEIGHTS], ["conv1"]),

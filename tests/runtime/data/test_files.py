@@ -12,10 +12,11 @@ from PIL import Image
 
 from netdef import NetdefError
 from runtime.data.draws import Draws
-from runtime.data.files import FileSamples, read_image, resized
+from runtime.data.files import FileSamples, read_image
 from runtime.data.listing import Listing
 from runtime.data.settings import Resize, Settings
 from runtime.data.source import UnreadableError
+from runtime.data.transform import resized
 
 PLAIN = Settings("data", False, "list", (4, 6), resize=Resize(4, 6))
 

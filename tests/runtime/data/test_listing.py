@@ -1,9 +1,13 @@
 """List files and folders of classes."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from netdef import NetdefError
-from runtime.data.listing import read_list, scan_folder
+from runtime.data.listing import folder_names, read_list, scan_folder
+from runtime.data.texts import TextRemark, printable
 
 
 def files(listing):
@@ -49,7 +53,7 @@ def test_bad_lists_say_where(write_list, lines, message):
         read_list(write_list(*lines))
 
 
-def test_all_bad_lines_are_told_at_once(write_list):
+def test_all_bad_lines_are_reported_at_once(write_list):
     with pytest.raises(NetdefError) as caught:
         read_list(write_list("a.png", "b.png 1", "c.png x"))
     assert len(caught.value.diagnostics) == 2
@@ -58,9 +62,32 @@ def test_all_bad_lines_are_told_at_once(write_list):
 def test_a_list_that_is_not_there_or_not_text(tmp_path):
     with pytest.raises(NetdefError, match=r"none\.txt"):
         read_list(str(tmp_path / "none.txt"))
-    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00\x80 1\n")
-    with pytest.raises(NetdefError, match="not text"):
-        read_list(str(tmp_path / "binary.txt"))
+    for content, form in (
+        (b"\xff\xfea\x00", "a text in UTF-16"),
+        (b"\x00\x80 1\n", "binary"),
+        (b"\xff\xd8\xff\xe0\x00\x10", "a JPEG image"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    ):
+        (tmp_path / "binary.txt").write_bytes(content)
+        with pytest.raises(NetdefError, match=rf"binary\.txt is not a list of images: it is {form}"):
+            read_list(str(tmp_path / "binary.txt"))
+
+
+def test_a_byte_order_mark_and_foreign_line_ends_are_dropped(write_list):
+    path = write_list()
+    Path(path).write_bytes(b"\xef\xbb\xbf/a/one.png 3\r\n/a/two words.png 4\r\n")
+    listing = read_list(path)
+    assert listing.paths == ["/a/one.png", "/a/two words.png"] and listing.labels == [3, 4]
+
+
+def test_paths_that_are_not_utf8_find_their_files_and_are_said(tmp_path, write_list, write_image):
+    os.rename(os.fsencode(write_image("x.png", 2, 2)), os.fsencode(tmp_path) + b"/caf\xe9.png")
+    path = write_list()
+    Path(path).write_bytes(b"a.png 1\n" + os.fsencode(tmp_path) + b"/caf\xe9.png 2\n\xe9.png 3\n")
+    with pytest.warns(TextRemark, match=r"list\.txt: line 2 is not UTF-8 nor 1 lines after it"):
+        listing = read_list(path)
+    assert os.path.exists(listing.path(1))
+    assert printable(listing.path(2)) == "\N{REPLACEMENT CHARACTER}.png"
 
 
 def test_a_folder_has_one_folder_a_class(tmp_path, write_image):
@@ -93,6 +120,32 @@ def test_a_folder_called_train_alone_is_a_class(tmp_path, write_image):
     assert scan_folder(str(tmp_path), train=True).classes == ("ship", "train")
 
 
+def labelled(listing):
+    """The label of each class's folder."""
+    return {Path(path).parent.name: label for path, label in zip(listing.paths, listing.labels, strict=True)}
+
+
+def test_folders_that_are_all_numbers_are_in_numeric_order(tmp_path, write_image):
+    for name in range(12):
+        write_image(f"digits/{name}/1.png", 2, 2)
+    listing = scan_folder(str(tmp_path / "digits"), train=True)
+    assert listing.classes == folder_names(str(tmp_path / "digits")) == tuple(map(str, range(12)))
+    assert labelled(listing) == {str(number): number for number in range(12)}
+    write_image("digits/ten/1.png", 2, 2)
+    assert scan_folder(str(tmp_path / "digits"), train=True).classes[:4] == ("0", "1", "10", "11")
+
+
+def test_folders_take_the_labels_of_given_classes(tmp_path, write_image):
+    for name in ("ant", "cow"):
+        write_image(f"{name}/1.png", 2, 2)
+    listing = scan_folder(str(tmp_path), train=False, classes=["cow", "bee", "ant"])
+    assert labelled(listing) == {"ant": 2, "cow": 0}
+    assert listing.classes == ("cow", "bee", "ant")
+    assert [path[-9:] for path in listing.paths] == ["cow/1.png", "ant/1.png"]
+    with pytest.raises(NetdefError, match=r"has class ant; the weights were trained on classes bee, cow"):
+        scan_folder(str(tmp_path), train=False, classes=["bee", "cow"])
+
+
 def test_folders_without_images(tmp_path, write_image):
     with pytest.raises(NetdefError, match="one folder a class"):
         scan_folder(str(tmp_path), train=True)
@@ -101,20 +154,20 @@ def test_folders_without_images(tmp_path, write_image):
         scan_folder(str(tmp_path), train=True)
 
 
-def test_parts_divide_each_class(write_list):
+def test_every_class_is_divided(write_list):
     listing = read_list(write_list(*(f"{label}-{n}.png {label}" for n in range(7) for label in (0, 1))))
-    train, test = listing.part(True, 3), listing.part(False, 3)
+    train, test = listing.divided(True, 3), listing.divided(False, 3)
     assert test.paths == [f"{label}-{n}.png" for n in (0, 3, 6) for label in (0, 1)]
     assert sorted(train.paths + test.paths) == sorted(listing.paths)
     assert test.labels == [0, 1] * 3 and len(train.labels) == 8
 
 
-def test_parts_of_too_few(write_list):
+def test_too_few_to_divide(write_list):
     with pytest.raises(NetdefError, match="too few"):
-        read_list(write_list("a.png 0", "b.png 1")).part(False, 3)
+        read_list(write_list("a.png 0", "b.png 1")).divided(False, 3)
 
 
 def test_the_only_image_of_a_class_is_for_training(write_list):
     listing = read_list(write_list("a.png 0", "b.png 1", "c.png 1"))
-    assert listing.part(True, 3).paths == ["a.png", "c.png"]
-    assert listing.part(False, 3).paths == ["b.png"]
+    assert listing.divided(True, 3).paths == ["a.png", "c.png"]
+    assert listing.divided(False, 3).paths == ["b.png"]

@@ -11,13 +11,13 @@ from PIL import Image
 from netdef.language.find import models_folder
 from runtime.data.draws import Draws
 from runtime.data.photos import PhotoSamples
-from runtime.data.settings import PHOTOS, Settings
+from runtime.data.settings import PHOTOS, Resize, Settings
 
 CLASSES = 10
 
 
 def samples(train: bool, seed: int = 3, **settings) -> PhotoSamples:
-    return PhotoSamples(Settings("data", train, PHOTOS, (256, 256), **settings), Draws(seed, "data"))
+    return PhotoSamples(Settings("data", train, PHOTOS, (256, 256), resize=Resize(256, 256), **settings), Draws(seed, "data"))
 
 
 def pixels(sample) -> np.ndarray:
