@@ -1,13 +1,11 @@
 """`netdef models`."""
 
 import json
-from subprocess import run as run_process
-from sys import executable
-from time import perf_counter
 
 from netdef.cli.main import run
 from netdef.explain.model_list import about, models, render
-from netdef.language.find import model_names, models_folder
+from netdef.language.find import model_names
+from tests.timing import times_of_libraries
 
 
 def test_the_list():
@@ -43,11 +41,5 @@ def test_what_a_file_says_of_itself():
     assert all(5 < len(model.about) < 75 for model in models())
 
 
-def test_it_answers_at_once():
-    command = [executable, "-m", "netdef", "models"]
-    best = 9.0
-    for _ in range(3):
-        start = perf_counter()
-        run_process(command, capture_output=True, cwd=models_folder().parent, check=True)
-        best = min(best, perf_counter() - start)
-    assert best < 1
+def test_it_costs_little_more_than_its_libraries():
+    assert times_of_libraries(["models"]) < 4.5
