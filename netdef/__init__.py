@@ -1,4 +1,13 @@
-"""netdef: networks as text, read into a typed graph.  `netdef.load("alexnet")` is the way in."""
+"""netdef: networks as text, read into a typed graph.
+
+    load, parse      a Net from a file or the name of a model, or from a text
+    load_solver      the SolverParameter of a solver's file
+    Net, Layer       the graph; Blob: a value between layers; Parameter: a learned array of a layer
+    NetdefError      everything that is wrong with a file, as Diagnostics with their Positions
+    OldFormatWarning the file is of an older format of Caffe
+
+`net = netdef.load("alexnet")`, then `net`, `net.layers`, `net.layer("conv1").tops[0].shape`.
+"""
 
 from importlib import import_module
 from typing import Any
@@ -8,7 +17,10 @@ _HOMES = {
     "NetdefError": "netdef.language.diagnostics",
     "OldFormatWarning": "netdef.language.diagnostics",
     "Position": "netdef.language.diagnostics",
+    "Blob": "netdef.graph.layer",
+    "Layer": "netdef.graph.layer",
     "Net": "netdef.graph.net",
+    "Parameter": "netdef.graph.layer",
     "load": "netdef.loading",
     "parse": "netdef.loading",
     "load_solver": "netdef.solver_file",
@@ -21,3 +33,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'netdef' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

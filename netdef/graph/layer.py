@@ -263,7 +263,9 @@ class Layer:
         return self.name
 
     def __repr__(self) -> str:
-        return f"<{self.type} {self.name}>"
+        reads, makes = (", ".join(f"{blob} {shape_text(blob.shape)}" for blob in blobs) for blobs in (self.bottoms, self.tops))
+        wires = f"{reads} -> {makes}" if reads and makes else reads or makes
+        return f"<{self.type} {self.name}: {wires}>" if wires else f"<{self.type} {self.name}>"
 
 
 class AlongAxis(Layer):

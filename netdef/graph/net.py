@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netdef.graph.layer import Blob, Layer, Parameter
+from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
+from netdef.language.html_table import table
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import decimal, plural, thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +92,17 @@ class Net:
         )
 
     def __repr__(self) -> str:
-        return f"<Net {self.name!r} {self.phase}: {len(self.layers)} layers>"
+        batch = f"batch {self.batch}; " if self.batch is not None else ""
+        count = self.totals.parameters
+        parameters = f"{thousands(count)} parameter{'' if count == 1 else 's'}"
+        return f"<Net {self.name!r} {self.phase}: {batch}{plural(len(self.layers), 'layer')}, {parameters}>"
+
+    def _repr_html_(self) -> str:
+        """A row for each layer, for notebooks."""
+        return table(repr(self), ("layer", "type", "reads", "makes", "parameters", "MACs/image"), map(_row, self.layers))
+
+
+def _row(layer: Layer) -> tuple[str, ...]:
+    reads, makes = (", ".join(f"{blob} {shape_text(blob.shape)}" for blob in blobs) for blobs in (layer.bottoms, layer.tops))
+    parameters = " + ".join(shape_text(parameter.shape) for parameter in layer.parameters)
+    return layer.name, layer.type, reads, makes, parameters, decimal(layer.macs) if layer.macs else ""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from netdef.language.html_table import table
 from netdef.language.units import binary, plural
-from runtime.ir.html import table
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Parameter

@@ -11,9 +11,9 @@ import numpy as np
 
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
+from netdef.language.html_table import table
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary, thousands
-from runtime.ir.html import table
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.device import Device, Step
 from runtime.machine.memory import Memory
