@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from netdef.diff.longest_increasing import longest_increasing
 from netdef.diff.roots import Roots, grounded
@@ -165,7 +166,7 @@ def _worth(a: Unit, b: Unit, named: float) -> float:
     return worth + 1.0 - GAIN
 
 
-def _agreement(x: dict, y: dict) -> float:
+def _agreement(x: dict[str, Any], y: dict[str, Any]) -> float:
     """The share of settings that are alike; 1 where there is nothing to set."""
     if x == y:
         return 1.0

@@ -100,7 +100,7 @@ def _reads(statement: Field, statements: list[Statement], scope: Scope) -> str:
         return ""
     at = next(index for index, one in enumerate(statements) if one is statement)
     before = statements[at - 1] if at else None
-    if isinstance(before, Layer) and before.bottoms is before.tops is before.body is None:
+    if isinstance(before, Layer) and (before.bottoms, before.tops, before.body) == (None, None, None):
         return f"what a layer reads stands in parentheses: {before.type.name}({statement.name})"
     return ""
 

@@ -22,7 +22,7 @@ from netdef.language.source import Source
 MOST_TOKENS = 2_000_000  # of one text; in memory they are fifty times as large as in the file
 
 
-class Statements(list):
+class Statements(list[Statement]):
     """The statements of a block, as the parser's stack holds them while the block is open."""
 
 
@@ -30,85 +30,85 @@ class Builder:
     """What the parser calls when it has found a rule's parts; the methods are named as the grammar's rules."""
 
     @staticmethod
-    def start(parts: list) -> list[Statement]:
+    def start(parts: list[Any]) -> list[Statement]:
         return parts[0]
 
     @staticmethod
-    def no_statements(parts: list) -> Statements:
+    def no_statements(parts: list[Any]) -> Statements:
         return Statements()
 
     @staticmethod
-    def more_statements(parts: list) -> Statements:
+    def more_statements(parts: list[Any]) -> Statements:
         parts[0].append(parts[1])
         return parts[0]
 
     @staticmethod
-    def field(parts: list) -> Field:
+    def field(parts: list[Any]) -> Field:
         return Field(parts[0].text, parts[0].start, parts[2])
 
     @staticmethod
-    def block_field(parts: list) -> Field:
+    def block_field(parts: list[Any]) -> Field:
         return Field(parts[0].text, parts[0].start, parts[1])
 
     @staticmethod
-    def scalar(parts: list) -> Scalar:
+    def scalar(parts: list[Any]) -> Scalar:
         token = parts[0]
         kind = "NUMBER" if token.type == "NUMBER" else "NAME"
         return Scalar(kind, token.text, token.start, token.start + len(token.text))
 
     @staticmethod
-    def signed(parts: list) -> Scalar:
+    def signed(parts: list[Any]) -> Scalar:
         sign, token = parts
         kind = "NUMBER" if token.type == "NUMBER" else "NAME"
         return Scalar(kind, sign.text + token.text, sign.start, token.end)
 
     @staticmethod
-    def string(parts: list) -> Scalar:
+    def string(parts: list[Any]) -> Scalar:
         pieces = parts[0]
         return Scalar("STRING", pieces[0].text, pieces[0].start, pieces[-1].end, pieces)
 
     @staticmethod
-    def same(parts: list) -> Any:
+    def same(parts: list[Any]) -> Any:
         return parts[0]
 
     @staticmethod
-    def first(parts: list) -> list:
+    def first(parts: list[Any]) -> list[Any]:
         return [parts[0]]
 
     first_string = first
 
     @staticmethod
-    def more(parts: list) -> list:
+    def more(parts: list[Any]) -> list[Any]:
         parts[0].append(parts[2])
         return parts[0]
 
     @staticmethod
-    def more_strings(parts: list) -> list:
+    def more_strings(parts: list[Any]) -> list[Any]:
         parts[0].append(parts[1])
         return parts[0]
 
     @staticmethod
-    def block(parts: list) -> Block:
+    def block(parts: list[Any]) -> Block:
         return Block(parts[1], parts[0].start, parts[2].end)
 
     @staticmethod
-    def empty_list(parts: list) -> List:
+    def empty_list(parts: list[Any]) -> List:
         return List([], parts[0].start, parts[1].end)
 
     @staticmethod
-    def full_list(parts: list) -> List:
+    def full_list(parts: list[Any]) -> List:
         return List(parts[1], parts[0].start, parts[2].end)
 
     @staticmethod
-    def bottoms(parts: list) -> tuple[str, list]:
+    def bottoms(parts: list[Any]) -> tuple[str, list[Any]]:
         return "bottoms", parts[1] if len(parts) == 3 else []
 
     @staticmethod
-    def tops(parts: list) -> tuple[str, list]:
+    def tops(parts: list[Any]) -> tuple[str, list[Any]]:
         return "tops", parts[1]
 
     @staticmethod
-    def layer(parts: list) -> Layer:
+    def layer(parts: list[Any]) -> Layer:
         made = Layer(parts[0].start, parts[1], parts[3])
         for part in parts[4:]:
             if isinstance(part, Block):
@@ -118,22 +118,22 @@ class Builder:
         return made
 
     @staticmethod
-    def phase_layer(parts: list) -> Layer:
+    def phase_layer(parts: list[Any]) -> Layer:
         made = Builder.layer(parts[1:])
         made.phase, made.start = parts[0], parts[0].start
         return made
 
     @staticmethod
-    def include(parts: list) -> Include:
+    def include(parts: list[Any]) -> Include:
         pieces = parts[1]
         return Include(parts[0].start, Scalar("STRING", pieces[0].text, pieces[0].start, pieces[-1].end, pieces))
 
     @staticmethod
-    def remove(parts: list) -> Remove:
+    def remove(parts: list[Any]) -> Remove:
         return Remove(parts[0].start, parts[-1], parts[1] if len(parts) == 4 else None)
 
     @staticmethod
-    def defaults(parts: list) -> Defaults:
+    def defaults(parts: list[Any]) -> Defaults:
         return Defaults(parts[0].start, parts[1], parts[2])
 
 
