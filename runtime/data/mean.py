@@ -39,7 +39,7 @@ def read_mean(path: str, channels: int) -> NDArray[np.float32]:
     ------
     ValueError: the file is something else or damaged, is no mean of so many channels, or holds numbers that are not finite.
     """
-    mean = _read_npy(path) if Path(path).suffix == ".npy" else _read_blob(path)
+    mean = read_array(path)
     shape = mean.shape
     while mean.ndim > 3 and mean.shape[0] == 1:
         mean = mean[0]
@@ -50,6 +50,16 @@ def read_mean(path: str, channels: int) -> NDArray[np.float32]:
     if not is_finite(mean):
         raise ValueError(f"{path} holds numbers that are not finite: {count_of_wrong(mean)}")
     return np.ascontiguousarray(mean, np.float32)
+
+
+def read_array(path: str) -> NDArray[np.float32]:
+    """The array in a .npy file, or in Caffe's .binaryproto.
+
+    Raises
+    ------
+    ValueError: the file is damaged.
+    """
+    return _read_npy(path) if Path(path).suffix == ".npy" else _read_blob(path)
 
 
 def _read_npy(path: str) -> NDArray[np.float32]:

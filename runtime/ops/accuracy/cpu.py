@@ -10,7 +10,7 @@ from numba import njit
 
 from runtime.kernels.cpu.jit import JIT
 from runtime.kernels.cpu.registry import kernel
-from runtime.ops.loss.cpu import class_of
+from runtime.ops.loss.labels import class_of
 from runtime.ops.softmax.cpu import RUN, runs
 
 IGNORED = np.float32(-1)

@@ -20,6 +20,12 @@ def fill(begin, end, y, value):
             out[i] = v
 
 
+@kernel(items=lambda y, values: 1)
+def constant(begin, end, y, values):
+    """y = values, an array of the same shape."""
+    y[...] = values
+
+
 @kernel(items=lambda x, y: blocks(y.size))
 @njit(**JIT)
 def copy(begin, end, x, y):

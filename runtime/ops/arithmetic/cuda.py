@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from runtime.kernels.cuda.grids import flat
@@ -14,6 +17,12 @@ FILE = "arithmetic.cu"
 @plans
 def fill(y: Operand, value: float) -> Launch:
     return flat(FILE, "fill", (y,), np.float32(value))
+
+
+@plans
+def constant(y: Operand, values: Any) -> Launch:
+    flat_copy = flat(FILE, "copy", (replace(y, shape=(y.size,)),))
+    return replace(flat_copy, pointers=("values", 0))
 
 
 @plans

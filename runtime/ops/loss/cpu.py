@@ -10,26 +10,14 @@ import math
 import numpy as np
 from numba import njit
 
-from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import JIT
 from runtime.kernels.cpu.registry import kernel
+from runtime.ops.loss import terms as _terms  # noqa: F401 - registers the losses that are sums of terms
+from runtime.ops.loss.labels import class_of
 from runtime.ops.softmax.cpu import RUN, runs
 
 NO_LABEL = -(1 << 31)  # stands for "ignore no label"
 TINY = np.finfo(np.float32).tiny
-
-
-@njit(**JIT)
-def class_of(label, classes):
-    """A label as an index, checked so that nothing outside is read or written.
-
-    Raises
-    ------
-    NetdefError: there is no such class.
-    """
-    if not (label >= 0 and label < classes):
-        raise NetdefError("a label lies outside the classes: it is negative, no number, or as large as the number of scores")
-    return np.int64(label)
 
 
 @kernel(items=lambda probability, labels, loss, normalizer, divisor, ignore: 1)

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
-from netdef.layers.loss import SoftmaxWithLoss
+from netdef.layers.loss import (
+    ContrastiveLoss,
+    EuclideanLoss,
+    HingeLoss,
+    InfogainLoss,
+    Loss,
+    MultinomialLogisticLoss,
+    Normalized,
+    SigmoidCrossEntropyLoss,
+    SoftmaxWithLoss,
+)
 from runtime.ir.builder import Builder
+from runtime.ir.program import Buffer
+from runtime.kernels.cpu.jit import blocks
 from runtime.ops.loss.cpu import NO_LABEL
+from runtime.ops.loss.runs import runs_of
 from runtime.ops.registry import lowers
 from runtime.ops.softmax.lower import along, labels_for
 
@@ -29,3 +43,128 @@ def lower_softmax_loss(layer: SoftmaxWithLoss, build: Builder) -> None:
         dloss = build.top_gradient(layer, 0).view((1,))
         dx = along(build.bottom_gradient(layer, 0), axis)
         build.backward("softmax_loss_backward", probability, labels, normalizer, dloss, out=dx, ignore=ignore, inplace=True)
+
+
+def _ignored(layer: Normalized) -> int:
+    return NO_LABEL if layer.ignore_label is None else layer.ignore_label
+
+
+def _sum(
+    layer: Loss, build: Builder, terms: str, inputs: tuple[Buffer, ...], runs: int, divisor: float, **constants: Any
+) -> Buffer:
+    """Write the loss: `terms` makes a sum and a count for each run of elements; returns the normalizer, `divisor` or the count."""
+    factor = constants.pop("factor", 1.0)
+    extra = constants.pop("extra", ())
+    partials, normalizer = build.saved(layer, "partials", (runs, 2), "float64"), build.saved(layer, "normalizer", (1,))
+    build.forward(terms, *inputs, out=(partials, *extra), **constants)
+    loss = build.top(layer, 0).view((1,))
+    build.forward("loss_of_terms", partials, out=(loss, normalizer), divisor=float(divisor), factor=factor)
+    return normalizer
+
+
+def _dloss(layer: Loss, build: Builder) -> Buffer:
+    return build.top_gradient(layer, 0).view((1,))
+
+
+@lowers(EuclideanLoss)
+def lower_euclidean(layer: EuclideanLoss, build: Builder) -> None:
+    a, b = build.bottom(layer, 0).flat(), build.bottom(layer, 1).flat()
+    normalizer = _sum(layer, build, "euclidean_terms", (a, b), blocks(a.size), layer.bottoms[0].shape[0], factor=0.5)
+    for index, sign in ((0, 1.0), (1, -1.0)):
+        if build.needs_gradient(layer, index):
+            dx = build.bottom_gradient(layer, index).flat()
+            build.backward("euclidean_backward", a, b, _dloss(layer, build), normalizer, out=dx, sign=sign)
+
+
+@lowers(SigmoidCrossEntropyLoss, gradients=(0,))
+def lower_sigmoid_cross_entropy(layer: SigmoidCrossEntropyLoss, build: Builder) -> None:
+    x, t, ignore = build.bottom(layer, 0).flat(), build.bottom(layer, 1).flat(), _ignored(layer)
+    divisors = {"FULL": x.size, "VALID": 0, "BATCH_SIZE": layer.bottoms[0].shape[0], "NONE": 1}
+    divisor = divisors[layer.normalization]
+    normalizer = _sum(layer, build, "sigmoid_cross_entropy_terms", (x, t), blocks(x.size), divisor, ignore=ignore)
+    if build.needs_gradient(layer, 0):
+        dx = build.bottom_gradient(layer, 0).flat()
+        build.backward("sigmoid_cross_entropy_backward", x, t, _dloss(layer, build), normalizer, out=dx, ignore=ignore)
+
+
+@lowers(HingeLoss, gradients=(0,))
+def lower_hinge(layer: HingeLoss, build: Builder) -> None:
+    images = layer.bottoms[0].shape[0]
+    scores, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
+    square = layer.norm == "L2"
+    normalizer = _sum(layer, build, "hinge_terms", (scores, labels), blocks(scores.size), images, square=square)
+    if build.needs_gradient(layer, 0):
+        dx = _columns(build.bottom_gradient(layer, 0), images)
+        build.backward("hinge_backward", scores, labels, _dloss(layer, build), normalizer, out=dx, square=square)
+
+
+def _columns(buffer: Buffer, images: int) -> Buffer:
+    """What is of one image as a column."""
+    return buffer.view((buffer.size // images, images))
+
+
+@lowers(MultinomialLogisticLoss, gradients=(0,))
+def lower_multinomial(layer: MultinomialLogisticLoss, build: Builder) -> None:
+    images = layer.bottoms[0].shape[0]
+    chances, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
+    normalizer = _sum(layer, build, "likelihood_terms", (chances, labels), runs_of(images), images)
+    if build.needs_gradient(layer, 0):
+        dx = _columns(build.bottom_gradient(layer, 0), images)
+        build.backward("likelihood_backward", chances, labels, _dloss(layer, build), normalizer, out=dx)
+
+
+@lowers(InfogainLoss, gradients=(0,))
+def lower_infogain(layer: InfogainLoss, build: Builder) -> None:
+    axis, scores, labels = layer.axis, build.bottom(layer, 0), labels_for(layer, build, layer.axis)
+    kept = build.top(layer, 1) if len(layer.tops) == 2 else build.saved(layer, "probability", scores.shape)
+    chances, matrix, ignore = along(kept, axis), _matrix(layer, build), _ignored(layer)
+    divisors = {"FULL": labels.size, "VALID": 0, "BATCH_SIZE": prod(layer.bottoms[0].shape[:axis]), "NONE": 1}
+    divisor = divisors[layer.normalization]
+    build.forward("softmax_forward", along(scores, axis), out=chances)
+    normalizer = _sum(
+        layer, build, "infogain_terms", (chances, labels, matrix), runs_of(labels.size), divisor, ignore=ignore
+    )
+    if build.needs_gradient(layer, 0):
+        dx, dloss = along(build.bottom_gradient(layer, 0), axis), _dloss(layer, build)
+        build.backward("infogain_backward", chances, labels, matrix, dloss, normalizer, out=dx, ignore=ignore)
+
+
+def _matrix(layer: InfogainLoss, build: Builder) -> Buffer:
+    """H (classes, classes): the third bottom, or what the file `source` holds."""
+    shape = (layer.classes, layer.classes)
+    if len(layer.bottoms) == 3:
+        given = build.bottom(layer, 2)
+        images = layer.bottoms[2].shape[0]
+        if images == 1:
+            return given.view(shape)
+        ordered = build.saved(layer, "matrix", (given.size, 1))
+        build.forward("rebatch", given.view((given.size // images, images)), out=ordered)
+        return ordered.view(shape)
+    from runtime.data.mean import read_array  # of files
+
+    try:
+        values = read_array(layer.p.source)
+    except ValueError as error:
+        raise layer.error(str(error), "source") from None
+    if values.size != layer.classes**2:
+        text = f"{layer.p.source} holds {values.size} numbers, {layer.classes} classes need a matrix of {layer.classes**2}"
+        raise layer.error(text, "source")
+    matrix = build.saved(layer, "matrix", shape)
+    build.forward("constant", out=matrix, values=values.reshape(shape))
+    return matrix
+
+
+@lowers(ContrastiveLoss, gradients=(0, 1))
+def lower_contrastive(layer: ContrastiveLoss, build: Builder) -> None:
+    images = layer.bottoms[0].shape[0]
+    a, b = (_columns(build.bottom(layer, index), images) for index in (0, 1))
+    alike, squares = build.bottom(layer, 2).flat(), build.saved(layer, "squares", (images,))
+    form = {"margin": layer.margin, "legacy": layer.legacy_version}
+    normalizer = _sum(
+        layer, build, "contrastive_terms", (a, b, alike), runs_of(images), images, factor=0.5, extra=(squares,), **form
+    )
+    for index, sign in ((0, 1.0), (1, -1.0)):
+        if build.needs_gradient(layer, index):
+            dx = _columns(build.bottom_gradient(layer, index), images)
+            given = a, b, alike, squares, _dloss(layer, build), normalizer
+            build.backward("contrastive_backward", *given, out=dx, sign=sign, **form)

@@ -5,6 +5,7 @@ import pytest
 
 import netdef
 import runtime
+from netdef import schema
 
 SHAPES = [(1, 4, 5, 5), (3, 4, 7, 6), (7, 4, 9, 8), (64, 4, 6, 7)]
 STEP = 0.01
@@ -55,6 +56,19 @@ KINKED = [
     (1, "Pooling", "pool: MAX kernel_h: 4 kernel_w: 3 stride_h: 1 stride_w: 3 round_mode: FLOOR"),
     (1, "Pooling", "pool: MAX global_pooling: true"),
     (3, "Eltwise", "operation: MAX"),
+]
+OTHER_LOSSES = [  # layer, fields, targets of (N,) labels or of the shape of the scores
+    ("EuclideanLoss", "", "values"),
+    ("EuclideanLoss", "loss_weight: 0.3", "values"),
+    ("SigmoidCrossEntropyLoss", "", "shares"),
+    ("SigmoidCrossEntropyLoss", "loss_param { normalization: FULL }", "shares"),
+    ("SigmoidCrossEntropyLoss", "loss_param { normalization: VALID ignore_label: 1 }", "bits"),
+    ("HingeLoss", "", "labels"),
+    ("HingeLoss", "norm: L2", "labels"),
+    ("MultinomialLogisticLoss", "", "labels"),
+    ("InfogainLoss", "", "matrix"),
+    ("ContrastiveLoss", "margin: 2", "pairs"),
+    ("ContrastiveLoss", "margin: 3 legacy_version: true", "pairs"),
 ]
 LOSSES = [
     "",
@@ -174,3 +188,45 @@ def test_softmax_loss(shape, fields: str) -> None:
     rng = np.random.default_rng(2)
     net = netdef.parse(text)
     check(net, {"x": 2 * smooth(rng, shape)}, {"t": rng.integers(0, shape[axis], labels)}, step=0.003)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (7, 3), (64, 4)], ids=str)
+@pytest.mark.parametrize("kind,fields,targets", OTHER_LOSSES)
+def test_other_losses(kind: str, fields: str, targets: str, shape) -> None:
+    rng = np.random.default_rng(2)
+    N, C = shape
+    x = rng.uniform(0.1, 0.9, shape) if kind == "MultinomialLogisticLoss" else 1.5 * smooth(rng, shape)
+    inputs, fixed = {"x": x}, {}
+    if targets == "values" or targets == "pairs":
+        inputs["t"] = smooth(rng, shape)
+    else:
+        draw = {"shares": rng.random(shape), "bits": rng.integers(0, 2, shape)}
+        fixed["t"] = draw.get(targets, rng.integers(0, C, N))
+    if targets == "pairs":
+        fixed["s"] = rng.integers(0, 2, N)
+    if targets == "matrix":
+        fixed["s"] = rng.random((1, 1, C, C))
+    given = {**inputs, **fixed}
+    made = " ".join(f"layer {name}: Input {{ {dims(array.shape)} }}" for name, array in given.items())
+    net = netdef.parse(f"force_backward: true {made} layer y: {kind}({', '.join(given)}) {{ {fields} }}")
+    check(net, inputs, fixed, step=0.003)
+
+
+@pytest.mark.parametrize("ending", ["npy", "binaryproto"])
+def test_infogain_reads_its_matrix_from_a_file(ending: str, tmp_path) -> None:
+    matrix = np.random.default_rng(1).random((3, 3), np.float32)
+    file = tmp_path / f"h.{ending}"
+    if ending == "npy":
+        np.save(file, matrix)
+    else:
+        blob = schema.message_class("BlobProto")(height=3, width=3, num=1, channels=1, data=matrix.ravel())
+        file.write_bytes(blob.SerializeToString())
+    text = (
+        f"force_backward: true layer x: Input {{ {dims((4, 3))} }} layer t: Input {{ {dims((4,))} }} "
+        f"layer y: InfogainLoss(x, t) {{ source: '{file}' }}"
+    )
+    from_bottom = text.replace("layer y", f"layer h: Input {{ {dims((1, 1, 3, 3))} }} layer y").replace("(x, t)", "(x, t, h)")
+    x, t = np.random.default_rng(2).standard_normal((4, 3)), [0, 2, 1, 1]
+    with runtime.compile(netdef.parse(text)) as one, runtime.compile(netdef.parse(from_bottom)) as other:
+        assert one.forward(x=x, t=t)["y"] == other.forward(x=x, t=t, h=matrix.reshape(1, 1, 3, 3))["y"]
+

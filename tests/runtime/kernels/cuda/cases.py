@@ -13,6 +13,7 @@ from runtime.kernels.cpu.jit import BLOCK, blocks
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
 from runtime.ops.gather.box import box, strides_of
 from runtime.ops.loss.cpu import NO_LABEL
+from runtime.ops.loss.runs import LABELS, runs_of
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -109,6 +110,7 @@ def elementwise_cases() -> Iterator[Case]:
         x, y = normal(n), out(n)
         yield Case("fill", (y,), {"value": 0.3}, close=0)
         yield Case("copy", (x, y), close=0)
+        yield Case("constant", (y,), {"values": np.random.default_rng(n).random(n, np.float32)}, close=0)
         yield Case("scale", (x, y), {"factor": -1.7}, close=0)
         for aliases in ((), ((2, 0),)):
             yield Case("add", (x, x, y), aliases=aliases, close=0)
@@ -190,6 +192,42 @@ def class_cases() -> Iterator[Case]:
         hits = Spec((count,), lambda random, shape: random.integers(-1, 2, shape))
         yield Case("accuracy_share", (hits, out(1)), close=1e-6)
         yield Case("accuracy_per_class", (hits, label, out(min(C, 96))), close=1e-6)
+
+
+def loss_cases() -> Iterator[Case]:
+    """Sums of terms and their gradients; more than one run of elements, and of labels."""
+    outs, scale = {"close": 1e-5}, (value(0.7), value(3))
+    for n in FLAT:
+        a, b = normal(n), normal(n)
+        sums = out(blocks(n), 2, dtype="float64")
+        yield Case("euclidean_terms", (a, b, sums), close=1e-6)
+        targets = whole(3, n)
+        yield Case("euclidean_backward", (a, b, *scale, out(n)), {"sign": -1.0}, close=1e-6)
+        for ignore in (NO_LABEL, 2):
+            yield Case("sigmoid_cross_entropy_terms", (a, targets, sums), {"ignore": ignore}, **outs)
+            yield Case("sigmoid_cross_entropy_backward", (a, targets, *scale, out(n)), {"ignore": ignore}, close=1e-6)
+    for runs in (1, 2, 700):
+        partials = Spec((runs, 2), positive(runs, 2).draw, "float64")
+        for divisor in (0.0, 7.0):
+            yield Case("loss_of_terms", (partials, out(1), out(1)), {"divisor": divisor, "factor": 0.5}, close=1e-6)
+    for C, N in ((5, 7), (1, 1), (10, 128), (3, 2 * LABELS + 4), (4, LABELS + 1)):
+        labels, scores, chances, runs = whole(C, N), normal(C, N), positive(C, N), out(runs_of(N), 2, dtype="float64")
+        for square in (False, True):
+            sums = out(blocks(C * N), 2, dtype="float64")
+            yield Case("hinge_terms", (scores, labels, sums), {"square": square}, **outs)
+            yield Case("hinge_backward", (scores, labels, *scale, out(C, N)), {"square": square}, close=1e-6)
+        yield Case("likelihood_terms", (chances, labels, runs), **outs)
+        yield Case("likelihood_backward", (chances, labels, *scale, out(C, N)), close=1e-5)
+        for legacy in (False, True):
+            form, alike = {"margin": 3.0, "legacy": legacy}, whole(2, N)
+            yield Case("contrastive_terms", (scores, normal(C, N), alike, runs, out(N)), form, **outs)
+            arrays = (scores, normal(C, N), alike, Spec((N,), lambda r, s: 9 * r.random(s)), *scale, out(C, N))
+            yield Case("contrastive_backward", arrays, {**form, "sign": -1.0}, close=1e-5)
+    for outer, C, inner in ((1, 5, 7), (2, 4, 128), (3, 3, 1)):
+        arrays = positive(outer, C, inner), whole(C, outer * inner), normal(C, C)
+        for ignore in (NO_LABEL, 1):
+            yield Case("infogain_terms", (*arrays, out(runs_of(outer * inner), 2, dtype="float64")), {"ignore": ignore}, close=1e-4)
+            yield Case("infogain_backward", (*arrays, *scale, out(outer, C, inner)), {"ignore": ignore}, close=1e-5)
 
 
 def windows_along(size: int, kernel: int, stride: int, pad: int) -> int:
@@ -348,7 +386,7 @@ def image_cases() -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     families = (
-        elementwise_cases, dropout_cases, solver_cases, remembering_cases, class_cases, pooling_cases, lrn_cases, convolution_cases,
-        inner_product_cases, copying_cases, box_cases, image_cases,
+        elementwise_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases, lrn_cases,
+        convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]
