@@ -26,25 +26,25 @@ HDF5 = (".h5", ".hdf5")
 
 
 def convert(source: str, target: str, weights: bool | None = None, overrides: Mapping[str, Any] | None = None) -> str:
-    """Write the network in one file to another, in the form that its ending says. Returns what was done, in words.
+    """Write the network in one file to another, in the form of its ending. Returns a line about what was written.
 
     Parameters
     ----------
-    source: a .net, .prototxt or binary NetParameter, the name of a model, or a solver's text; in text, comments go along. Or a
-        .caffemodel.h5, which holds weights by layer and no network.
+    source: a .net, .prototxt or binary NetParameter, the name of a model, or a solver's text; from text to text, comments are kept.
+        Or a .caffemodel.h5, which holds weights by layer and no network.
     target: .net and .prototxt are text, .caffemodel and .binaryproto binary; .h5 takes the weights alone.
-    weights: whether weights that the source holds go along; by default from a binary file to a binary file.
-    overrides: fields of the net to change; comments then stay behind, and included files are written out.
+    weights: whether to write the source's weights; by default from a binary file to a binary file.
+    overrides: fields of the net to change; comments are then lost, and included files are written out.
 
     Raises
     ------
-    NetdefError: the source cannot be read, the target's ending says nothing or nothing that holds the source, weights are asked
-        for that are not there, or weights that go along are not finite.
+    NetdefError: the source cannot be read, the target's ending is unknown or of a form without a place for the source, weights are
+        asked for and missing, or weights to write are not finite.
     """
     ending = Path(target).suffix
     if ending not in TEXT and ending not in BINARY and ending not in HDF5:
         known = ", ".join([".net", ".prototxt", ".caffemodel", ".caffemodel.h5", ".binaryproto"])
-        raise NetdefError(f"{target}: what form is that?", hint=f"endings: {known}")
+        raise NetdefError(f"{target}: unknown ending", hint=f"endings: {known}")
     path = str(find_net(source))
     if holds_hdf5(path):
         return _convert_hdf5(path, target, ending, weights, overrides)
@@ -102,7 +102,7 @@ def _convert_hdf5(path: str, target: str, ending: str, weights: bool | None, ove
     if overrides:
         raise NetdefError(f"{path} holds weights and no net: --set changes fields of a net")
     if weights is False or ending in TEXT:
-        hint = "its net is the text that it was trained from; converted to .caffemodel or .h5, the weights go along"
+        hint = "convert the text of its net instead; .caffemodel and .h5 take the weights"
         raise NetdefError(f"{path} holds weights and no net: {target} would be empty", hint=hint)
     held = read_weights(path)
     if ending in HDF5:
@@ -137,13 +137,13 @@ def _text(bound: Bound, target: str, form: str, keep: bool) -> str:
         return text if keep else formatted(text, target, form)
     text = formatted(bound.source.text, bound.filename, form)
     if bound.source.parts and not _reads_the_same(text, target, bound.message):
-        hint = "convert to .prototxt, which holds it all, or put the included files beside it first"
+        hint = "convert to .prototxt, which contains everything, or first copy the included files there"
         raise NetdefError(f"{target} would not find what {bound.filename} includes", hint=hint)
     return text
 
 
 def _least_bytes(message: Any) -> int:
-    """What the weights take at least in text: each number its field's name, a space and a digit."""
+    """The least size of the weights in text: for each number its field's name, a space and a digit."""
     return sum(len("data: 0\n") * len(blob.data) for layer in message.layer for blob in layer.blobs)
 
 
@@ -155,7 +155,7 @@ def _no_more_than_reads(size: int, target: str) -> None:
 
 
 def _reads_the_same(text: str, filename: str, message: Any) -> bool:
-    """Whether a text means the same where it is going to be: what it includes is looked for beside it."""
+    """Whether a text has the same meaning at its new path, from which included files are searched."""
     try:
         return read_text(text, filename, "NetParameter").message == message
     except NetdefError:

@@ -35,17 +35,17 @@ class Classes:
 
 
 def classes_of(labels: str | None, weights: Sequence[str], net: Net) -> Classes:
-    """A name for each class, in order; none where nothing gives any.
+    """A name for each class, in order; empty if none are known.
 
     Parameters
     ----------
     labels: a file with a name a line.
-    weights: else the classes that these were trained on, from the file beside their snapshot.
-    net: else the folders of its own data, which a warning says.
+    weights: without labels, their side file has the classes that they were trained on.
+    net: without either, the class folders of its own data give the names, and a warning.
 
     Raises
     ------
-    NetdefError: the file of labels, or that beside the snapshot, cannot be read.
+    NetdefError: the file of labels, or the side file, cannot be read.
     """
     from runtime.data.classes import read_labels
     from runtime.solver.snapshot import read_side, side_path

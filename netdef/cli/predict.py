@@ -46,7 +46,7 @@ BATCH = 16  # images at a time, at most
 @weights_option
 @allow_missing_option
 @click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
-@click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net that does not say.")
+@click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net without a mean.")
 @devices_option
 @split_option
 @threads_option
@@ -136,10 +136,10 @@ def check_images(images: Sequence[str]) -> None:
 
 
 def with_images(net: Net, mean: str | None) -> Net:
-    """The net with an ImageData layer; one that is fed by an Input layer gets one in its place."""
+    """The net with an ImageData layer, which replaces an Input layer."""
     if any(isinstance(layer, ImageData) for layer in net.layers):
         if mean:
-            raise NetdefError(f"{net.filename} says itself which mean it subtracts", hint="leave --mean out")
+            raise NetdefError(f"{net.filename} subtracts a mean of its own", hint="leave --mean out")
         return net
     inputs = [blob for blob in net.inputs if len(blob.shape) == 4 and blob.shape[1] in (1, 3)]
     if len(inputs) != 1:
@@ -173,7 +173,7 @@ def replace_input(message: Any, blob: Blob, mean: str | None) -> None:
 
 
 def means_of(option: str, channels: int) -> list[float]:
-    """What --mean says to subtract from each channel: numbers, or the means of a file's channels.
+    """The values of --mean to subtract from each channel: numbers, or the means of a file's channels.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class WeightsDifference:
 
     @property
     def subject(self) -> str:
-        """What the first line says after the names."""
+        """The first line's text after the names."""
         total = len(self.fitting) + len(self.other_shape) + len(self.missing)
         return f"weights of {len(self.fitting)} of {total} layers fit"
 

@@ -83,7 +83,7 @@ def read_weights(path: Path) -> dict[str, list[np.ndarray | None]]:
 
 def read_array(path: Path, dataset: Any) -> np.ndarray:
     """A dataset's numbers as float32."""
-    with np.errstate(over="ignore"):  # a double that is too large becomes infinite, which who reads it reports
+    with np.errstate(over="ignore"):  # a double that is too large becomes infinite, which check_finite reports
         return np.asarray(read_value(path, dataset), np.float32)
 
 
@@ -130,14 +130,14 @@ def read_state(path: Path) -> tuple[int, str, int, list[np.ndarray]]:
         )
 
 
-def write_state(path: Path, iteration: int, learned_net: str, step: int, history: Sequence[np.ndarray]) -> None:
+def write_state(path: Path, iteration: int, learned_net: str, current_step: int, history: Sequence[np.ndarray]) -> None:
     """Write a .solverstate.h5 as Caffe does."""
     with h5py_module(path).File(path, "w") as file:
         file.create_dataset("iter", data=np.array([iteration], "<i4"))
         # Caffe reads it as a C string: fixed length, with the zero that ends it.
         name = learned_net.encode("utf-8", "surrogateescape")
         file.create_dataset("learned_net", data=np.array(name, dtype=f"S{len(name) + 1}"))
-        file.create_dataset("current_step", data=np.array([step], "<i4"))
+        file.create_dataset("current_step", data=np.array([current_step], "<i4"))
         group = file.create_group("history")
         for index, array in enumerate(history):
             group.create_dataset(str(index), data=np.asarray(array, "<f4"))

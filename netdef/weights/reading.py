@@ -1,4 +1,4 @@
-"""Read a file of weights into arrays by layer, or raise one diagnostic that says what is wrong with it."""
+"""Read a file of weights into arrays by layer, or raise one diagnostic."""
 
 from __future__ import annotations
 

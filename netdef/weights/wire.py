@@ -89,7 +89,7 @@ def read_blob(data: memoryview) -> np.ndarray:
         raise MalformedError(f"a blob of {len(shape)} axes; Caffe's have {MOST_AXES} at most")
     if prod(shape) != array.size or max(shape, default=0) >= 1 << 31:
         raise MalformedError(f"a blob of shape {tuple(shape)} with {array.size} numbers")
-    with np.errstate(over="ignore"):  # a double that is too large becomes infinite, which who reads it reports
+    with np.errstate(over="ignore"):  # a double that is too large becomes infinite, which check_finite reports
         return array.reshape(shape).astype(np.float32, copy=False)
 
 

@@ -1,7 +1,7 @@
-"""Where a net's images come from: photographs that travel with netdef, list files, folders.
+"""Sources of images for a net: list files, folders, and the photographs of the package.
 
-`open_source(layer, seed)` opens what an ImageData layer names.  Everything it yields is a function of the seed, the layer's
-name and the position in the stream alone.
+`open_source(layer, seed)` opens the source of an ImageData layer.  Every batch depends on the seed, the layer's name and the
+position in the stream, and on nothing else.
 """
 
 from __future__ import annotations
@@ -45,13 +45,12 @@ def open_source(
 
     Parameters
     ----------
-    workers: threads that decode; by default one a core.  The batches do not depend on it.
+    workers: threads that decode, by default one a core.  The batches do not depend on their number.
     hold_out: every `hold_out`th image of each class is for the test phase only, and the test phase has only those; 0 gives all
         images to both.  Sources that keep training and test images apart themselves (`builtin:photos`, a folder that holds
         `train` and `test` or `val`) are not divided.
     on_skip: called once for each image that cannot be read.
-    classes: the names of the labels that weights were trained with.  Folders of classes get these labels by their names, whatever
-        other folders stand beside them.
+    classes: the names of the labels that the weights were trained with.  Class folders get their labels by these names.
 
     Raises
     ------

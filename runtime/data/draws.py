@@ -28,7 +28,8 @@ class Draws:
     def words(self, purpose: np.uint64, position: int, attempt: int = 0) -> tuple[int, int, int, int]:
         """Four words of 32 bits for a position."""
         low, high = np.uint64(position & _LOW), np.uint64(position >> 32)
-        return philox(low, high, np.uint64(attempt), purpose, *self._key)
+        words: tuple[int, int, int, int] = philox(low, high, np.uint64(attempt), purpose, *self._key)
+        return words
 
     def permutation(self, epoch: int, size: int) -> NDArray[np.int64]:
         """The order in which an epoch goes through `size` samples."""

@@ -58,7 +58,7 @@ class FileSamples:
         return to_sample(image, label, self._settings, self._draws, position, printable(path))
 
     def entry(self, position: int) -> int:
-        """Which image of the listing stands at a position."""
+        """The index in the listing of the image at a position."""
         epoch, index = divmod(position + self._skip, self.size)
         if not self._settings.shuffle:
             return index

@@ -1,4 +1,4 @@
-"""Whether the labels of a source are classes that the net knows: told before training, not by a loss that reads past its scores."""
+"""Compare the labels of a source with the classes of the net, before a loss reads past its scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_labels(layer: ImageData, samples: Samples) -> None:
-    """Hold the labels that a data layer will bring against the classes of each layer that reads them.
+    """Compare the labels of a data layer's source with the classes of each layer that reads them.
 
     Raises
     ------

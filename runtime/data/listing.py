@@ -1,4 +1,4 @@
-"""Which images there are: from a list file, or from a folder with one folder a class."""
+"""The images of a data source, with their labels: from a list file, or from a folder with one folder for each class."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def read_list(path: str, root_folder: str = "") -> Listing:
 
 
 def _error(source: Source, number: int, line: str) -> Diagnostic:
-    """What is wrong with a line of a list."""
+    """The diagnostic for a line without a path and an integer."""
     words = line.split()
     wrong = words[-1] if len(words) > 1 else line.strip()
     at = source.starts[number - 1] + line.rindex(wrong)
@@ -104,19 +104,19 @@ def _error(source: Source, number: int, line: str) -> Diagnostic:
 
 
 def _start(first: str, list_path: str) -> str:
-    """What goes before the paths of a list: nothing, or the list's own folder if its first image is only there."""
-    beside = os.path.join(os.path.dirname(list_path), "")
-    return beside if not os.path.exists(first) and os.path.exists(beside + first) else ""
+    """The prefix of a list's paths: none, or the list's own folder where only that has the first image."""
+    folder = os.path.join(os.path.dirname(list_path), "")
+    return folder if not os.path.exists(first) and os.path.exists(folder + first) else ""
 
 
 def scan_folder(path: str, train: bool, classes: Sequence[str] | None = None) -> Listing:
-    """A folder with one folder a class, labelled from 0 in the order of `in_order`.
+    """A folder with one folder for each class, labelled from 0 in the order of `in_order`.
 
-    If it holds `train` beside `test` (or `val`), each phase takes its own, and the classes are those of both.
+    If it contains `train` and `test` (or `val`), each phase reads its own, and the classes are those of both.
 
     Parameters
     ----------
-    classes: names of the labels, which the folders then have wherever they stand.
+    classes: names of the labels; folders get their labels by these, not by their own order.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def scan_folder(path: str, train: bool, classes: Sequence[str] | None = None) ->
         paths += images
         labels += [label_of[name]] * len(images)
     if not paths:
-        raise NetdefError(f"{roots[train]} holds no images", hint="expected one folder a class, with the images in it")
+        raise NetdefError(f"{roots[train]} holds no images", hint="expected one folder for each class, with images in it")
     return Listing(str(roots[train]), paths, labels, tuple(label_of))
 
 

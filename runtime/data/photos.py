@@ -1,7 +1,7 @@
-"""`builtin:photos`: ten classes of seeded random windows, each class from one photograph that travels with netdef.
+"""`builtin:photos`: ten classes of seeded random windows, each class from one photograph of the package.
 
-A grid of 8 x 8 cells lies over each photograph.  The cells marked T are for testing only, so that training and test windows
-never share a pixel: a training window touches none of them, and a test window lies inside one block of them.
+A grid divides each photograph into 8 x 8 cells.  The cells marked T are for testing only, so that training and test windows never
+share a pixel: a training window touches none of them, and a test window is inside one block of them.
 
     . . . . . . . .
     . . . . . . T T
@@ -12,7 +12,7 @@ never share a pixel: a training window touches none of them, and a test window l
     . T T . . T T .
     . T T . . . . .
 
-The blocks are small and apart, so that what is in one is seldom a thing of which training has seen nothing.
+The blocks are small and apart, so that training sees most of what is in them elsewhere in the photograph.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BLOCKS = ((1, 6), (3, 0), (5, 5), (6, 1))  # the top left cells of the blocks of
 BLOCK = 2  # cells along a block's side
 SMALLEST = 1.25  # a window's side in cells, of the photograph's shorter side
 LARGEST_TRAIN, LARGEST_TEST = 3.0, 2.0
-TRIES = 16  # places tried for a window of one size before another size is drawn
+TRIES = 16  # positions drawn for a window of one size before another size is drawn
 
 TRAIN_WINDOWS = 100  # of each class in an epoch
 TEST_WINDOWS = 50  # of each class in all: always the same ones

@@ -1,8 +1,8 @@
 """A ring of batches that background threads keep filled.
 
-Pillow decodes and resizes without the interpreter's lock, so threads do, and share the batches' memory with the compute.
-Workers claim positions of the stream in order and load them side by side; rows of batches are given out in the order of
-the positions alone, so the batches do not depend on who was faster, and a skipped image moves all after it up by one.
+Pillow decodes and resizes without the interpreter's lock, so workers are threads, and write into the batches' own memory.
+Workers claim positions of the stream in order and load them in parallel.  Rows of batches are assigned in the order of the
+positions, so batches do not depend on the speed of workers, and after a skipped image all others move up by one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Prefetcher:
     ----------
     workers: threads that load.
     depth: batches in the ring, those handed out included.
-    on_skip: told once of each image that cannot be read, in the thread that calls `next`.
+    on_skip: called once for each image that cannot be read, in the thread that calls `next`.
     """
 
     def __init__(self, samples: Samples, batch_size: int, workers: int, depth: int = 3, on_skip: OnSkip = warn_of_skip):
@@ -81,13 +81,13 @@ class Prefetcher:
         self._free = deque(_Slot(batch_size, samples.image_shape) for _ in range(depth))
         self._filling: deque[_Slot] = deque()  # in the stream's order; the last may still have rows to give out
         self._handed_out: list[_Slot] = []
-        self._busy = 0  # workers between a claim and its end
+        self._busy = 0  # workers that load a claimed position
         self._paused = self._closed = False
         self._error: BaseException | None = None
         self._restart(0)
 
     def _restart(self, position: int) -> None:
-        """Forget everything loaded; the stream goes on at `position`."""
+        """Drop everything loaded; the stream continues at `position`."""
         for slot in self._filling:
             slot.clear()
         self._free.extend(self._filling)
@@ -97,7 +97,7 @@ class Prefetcher:
         self._next_claim = self._next_row = self._position = position
         self._error = None
 
-    # The consumer's side
+    # Called by the consumer
 
     def next(self) -> Batch:
         """The next batch of the stream.
@@ -129,20 +129,20 @@ class Prefetcher:
             self._changed.notify_all()
 
     def position(self) -> dict[str, Any]:
-        """Where the stream stands after the last batch that `next` returned."""
+        """The stream's position after the last batch that `next` returned."""
         with self._lock:
             return {"sample": self._position}
 
     def seek(self, state: dict[str, Any]) -> None:
-        """Go on where a source of the same settings and seed was at `state`.
+        """Continue from the position of a source with the same settings and seed.
 
         Raises
         ------
-        NetdefError: it is no such state.
+        NetdefError: `state` is no position.
         """
         sample = state.get("sample")
         if not isinstance(sample, int) or not 0 <= sample < 1 << 62:
-            raise NetdefError(f"a snapshot says that its data stand at sample {sample}", hint="its .netdef.json is damaged")
+            raise NetdefError(f"a snapshot has sample {sample} as the position of its data", hint="its .netdef.json is damaged")
         with self._lock:
             self._paused = True
             while self._busy:
@@ -182,7 +182,7 @@ class Prefetcher:
         self._position = slot.first_after
         return slot
 
-    # The workers' side
+    # Called by the workers
 
     def _start(self) -> None:
         if not self._threads and not self._closed:
@@ -204,7 +204,7 @@ class Prefetcher:
                     self._changed.notify_all()
 
     def _claim(self) -> int | None:
-        """The next position to load, once there is sure to be a row for it; None when it is time to stop."""
+        """The next position to load, as soon as a row is free for it; None after `close`."""
         with self._lock:
             while not self._closed and (self._paused or self._error or not self._room()):
                 self._changed.wait()

@@ -1,4 +1,4 @@
-"""What an ImageData layer asks of its data, checked."""
+"""The settings of an ImageData layer, checked."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin:"
 PHOTOS = BUILTIN + "photos"
-SIDE = 256  # of the images of a folder, where the layer does not say
+SIDE = 256  # of the images of a folder, where the layer gives no size
 
 
 @dataclass(frozen=True)
 class Resize:
-    """How an image is brought to (height, width): stretched, or filled by the largest centred part of that shape."""
+    """How an image becomes (height, width): stretched, or cut to the largest centred region of that shape and scaled."""
 
     height: int
     width: int
@@ -162,8 +162,8 @@ def _find(layer: ImageData, path: str, *field: str) -> str:
 
 def located(layer: ImageData, path: str) -> Path:
     """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
-    beside = Path(layer.position.file).parent / path if layer.position else Path(path)
-    return beside if beside.exists() and not Path(path).exists() else Path(path)
+    from_net = Path(layer.position.file).parent / path if layer.position else Path(path)
+    return from_net if from_net.exists() and not Path(path).exists() else Path(path)
 
 
 def _resize(layer: ImageData) -> Resize | None:

@@ -1,4 +1,4 @@
-"""What the training loop sees of its data: batches of uint8 images from a source that can say where it is and go back there."""
+"""The interface of data sources: batches of uint8 images, from a position that can be read and set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Batch:
     offsets: int32 (N, 2), top and left of the crop in each image, in pixels.
     mirrors: uint8 (N,), 1 where the image is flipped left to right.
     shifts: float32 (N, 3), what all pixels of the image gain in blue, green and red; for gray images nothing.
-    positions: int64 (N,), the place of each sample in the source's stream.
+    positions: int64 (N,), of each sample in the source's stream.
     """
 
     images: NDArray[np.uint8]
@@ -43,12 +43,12 @@ class Batch:
 
 
 class Source(Protocol):
-    """An endless stream of batches, the same for the same seed however many workers fill it.
+    """An endless stream of batches, the same for the same seed with any number of workers.
 
     Attributes
     ----------
     image_shape: (H, W, C) of every image.
-    classes: a name for each label, or None if nobody gave names.
+    classes: a name for each label, or None.
     size: samples in an epoch.
     skipped: the images that could not be read so far, path -> why.
     """
@@ -66,17 +66,17 @@ class Source(Protocol):
         """Give a batch back, to be filled again."""
 
     def position(self) -> dict[str, Any]:
-        """Where the stream stands after the last batch that `next` returned; can be written as JSON."""
+        """The stream's position after the last batch that `next` returned; JSON."""
 
     def seek(self, state: dict[str, Any]) -> None:
-        """Go on exactly as the source did that was at `state`."""
+        """Continue exactly as the source whose position was `state`."""
 
     def close(self) -> None:
         """Stop the workers and wait for them."""
 
 
 class UnreadableError(Exception):
-    """An image file that is missing or damaged; the stream goes on without it."""
+    """An image file is missing or damaged; the stream continues without it."""
 
     def __init__(self, path: str, reason: str):
         super().__init__(path, reason)

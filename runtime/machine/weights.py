@@ -42,7 +42,7 @@ class MissingWeightsError(NetdefError):
 
 
 def remark(text: str) -> None:
-    """Say something about weights as a warning; commands print it as a note."""
+    """Warn of what loading left out; commands print it as a note."""
     warnings.warn(text, WeightsRemark, stacklevel=4)
 
 
@@ -141,18 +141,18 @@ def write_weights(path: str | Path, net: Net, read: Reader) -> None:
 
     Parameters
     ----------
-    net: its layers' own text goes into a .caffemodel beside their weights.
+    net: a .caffemodel has its layers' text too.
     read: gives one array at a time, so that no two are held.
 
     Raises
     ------
     NetdefError: it cannot be written; a file that was there is untouched.
     """
-    with replacing(path) as beside:
+    with replacing(path) as partial:
         if str(path).endswith(".h5"):
-            hdf5.write_weights(beside, owned_arrays(net, read))
+            hdf5.write_weights(partial, owned_arrays(net, read))
         else:
-            write_caffemodel(beside, net, read)
+            write_caffemodel(partial, net, read)
 
 
 def owned_arrays(net: Net, read: Reader) -> Iterable[tuple[str, Iterable[tuple[int, np.ndarray]]]]:

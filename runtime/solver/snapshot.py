@@ -1,8 +1,9 @@
-"""A run's snapshots: Caffe's two files of an iteration, and a third beside them for what Caffe's format lacks.
+"""A run's snapshots: Caffe's two files of an iteration, and a side file for what Caffe's formats lack.
 
 PREFIX_iter_N.caffemodel    the weights
-PREFIX_iter_N.netdef.json   where each data source stands, the plateau's state, the smoothed loss, the seed ...
-PREFIX_iter_N.solverstate   iteration, momentum, steps of the rate; written last, so where it is the others are whole
+PREFIX_iter_N.netdef.json   the side file: position of each data source, names of the classes, state of `plateau`, smoothed loss,
+                            seed ...
+PREFIX_iter_N.solverstate   iteration, momentum, stage of the rate; written last, so where it is there the others are whole
 """
 
 import json
@@ -13,10 +14,10 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from runtime.machine.files import replacing
 
-FORMAT = 1  # of the third file
+FORMAT = 1  # of the side file
 HDF5 = ".h5"
 
-# What the entries of the third file are, where they are there; {"": form} is a mapping of any names.
+# The types of the side file's entries, none of which has to be there; {"": form} is a mapping of any names.
 NUMBER, TEXT_OR_NOTHING = (int, float, type(None)), (str, type(None))
 POSITIONS = {"": {"": (int, str)}}
 FORM = {
@@ -48,20 +49,20 @@ class SnapshotFiles:
 
 
 def side_path(path: str | Path) -> Path:
-    """The third file beside a .caffemodel or a .solverstate."""
+    """The path of the side file of a .caffemodel or a .solverstate."""
     path = Path(path)
     stem = re.sub(r"\.(caffemodel|solverstate)(\.h5)?$", "", path.name)
     return path.with_name(f"{stem}.netdef.json")
 
 
 def write_side(path: Path, content: dict[str, Any]) -> None:
-    """Write the third file; see `replacing` for what it raises."""
-    with replacing(path) as beside:
-        beside.write_text(json.dumps({"format": FORMAT, **content}, indent=1) + "\n", encoding="utf-8")
+    """Write a side file; raises as `replacing` does."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps({"format": FORMAT, **content}, indent=1) + "\n", encoding="utf-8")
 
 
 def read_side(path: str | Path) -> dict[str, Any]:
-    """The third file beside a snapshot's; {} where there is none, as with Caffe's own snapshots.
+    """The side file of a snapshot's file; {} where there is none, as with Caffe's own snapshots.
 
     Raises
     ------
@@ -77,14 +78,14 @@ def read_side(path: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise damaged(path, str(error)) from None
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
-        raise damaged(path, "it says no format")
+        raise damaged(path, "it has no format")
     if content["format"] > FORMAT:
         raise NetdefError(f"{path} was written by a later netdef", hint="update netdef to resume from it")
     for name in FORM.keys() & content.keys():
         if not has_form(content[name], FORM[name]):
             raise damaged(path, f"{name} is {json.dumps(content[name])[:60]}")
     if content.get("classes") is not None and not has_form(content["classes"], [str]):
-        raise damaged(path, "classes are no names")
+        raise damaged(path, "classes are no list of names")
     return content
 
 
@@ -103,22 +104,22 @@ def has_form(value: Any, form: Any) -> bool:
 
 
 def weights_beside(state: str | Path, learned_net: str) -> Path:
-    """The weights that belong to a state: beside it under their own name, or where Caffe wrote them.
+    """The weights of a solver state: in its folder under the same name, or where Caffe wrote them.
 
     Raises
     ------
-    NetdefError: they are in neither place.
+    NetdefError: there is no such file.
     """
     state = Path(state)
-    places = [state.with_name(state.name.replace(".solverstate", ".caffemodel"))]
+    paths = [state.with_name(state.name.replace(".solverstate", ".caffemodel"))]
     if learned_net:
-        places += [state.with_name(Path(learned_net).name), Path(learned_net)]
-    for place in places:
-        if place.is_file():
-            return place
+        paths += [state.with_name(Path(learned_net).name), Path(learned_net)]
+    for path in paths:
+        if path.is_file():
+            return path
     raise NetdefError(
-        f"the weights of {state} are missing: no {' nor '.join(dict.fromkeys(map(str, places)))}",
-        hint="a .solverstate holds the momentum only; its .caffemodel belongs beside it",
+        f"the weights of {state} are missing: no {' nor '.join(dict.fromkeys(map(str, paths)))}",
+        hint="a .solverstate holds the momentum only; its .caffemodel belongs into the same folder",
     )
 
 

@@ -424,7 +424,7 @@ class Solver:
             self._open_sources(side["classes"])
         self.executable.torn = False
         self.iteration = state.iteration
-        self.rate.restore({**side.get("rate", {}), "step": state.step})
+        self.rate.restore({**side.get("rate", {}), "step": state.rate_stage})
         self.steps.forget()
         self.smoothed.restore(side.get("last_losses", []))
         sources = side.get("sources", {})

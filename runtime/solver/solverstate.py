@@ -17,19 +17,19 @@ ITER, LEARNED_NET, HISTORY, CURRENT_STEP = 1, 2, 3, 4
 
 @dataclass
 class SolverState:
-    """What Caffe keeps beside the weights.
+    """The state that Caffe writes in addition to the weights.
 
     Attributes
     ----------
     iteration: how many updates the weights have had.
     learned_net: the path of the weights' file as it was when it was written.
-    step: Caffe's current_step, how often the rate policy has lowered the rate.
+    rate_stage: Caffe's current_step: how often the rate policy has changed the rate.
     history: the momentum of each parameter that owns its array, in the net's order and Caffe's shapes.
     """
 
     iteration: int
     learned_net: str
-    step: int
+    rate_stage: int
     history: Sequence[np.ndarray]
 
 
@@ -49,8 +49,8 @@ def read_solverstate(path: str | Path) -> SolverState:
             state = parse(data)
         except wire.MalformedError as error:
             raise NetdefError(f"{path} is not a .solverstate, or is cut short: {error}") from None
-    if not (0 <= state.iteration < 1 << 31 and 0 <= state.step < 1 << 31):
-        raise NetdefError(f"{path} is damaged: its iteration is {state.iteration}, its number of rate steps {state.step}")
+    if not (0 <= state.iteration < 1 << 31 and 0 <= state.rate_stage < 1 << 31):
+        raise NetdefError(f"{path} is damaged: its iteration is {state.iteration}, its current_step {state.rate_stage}")
     check_finite(path, ((f"history {index}", array) for index, array in enumerate(state.history)))
     return state
 
@@ -63,7 +63,7 @@ def parse(data: memoryview) -> SolverState:
             if number == ITER:
                 state.iteration = value
             elif number == CURRENT_STEP:
-                state.step = value
+                state.rate_stage = value
         elif number == LEARNED_NET:
             state.learned_net = bytes(value).decode("utf-8", "surrogateescape")
         elif number == HISTORY:
@@ -80,14 +80,14 @@ def write_solverstate(path: str | Path, state: SolverState) -> None:
     ------
     NetdefError: it cannot be written; a file that was there is untouched.
     """
-    with replacing(path) as beside:
+    with replacing(path) as partial:
         if str(path).endswith(".h5"):
-            hdf5.write_state(beside, state.iteration, state.learned_net, state.step, state.history)
+            hdf5.write_state(partial, state.iteration, state.learned_net, state.rate_stage, state.history)
             return
-        with open(beside, "wb") as file:
+        with open(partial, "wb") as file:
             name = state.learned_net.encode("utf-8", "surrogateescape")
             file.write(wire.key(ITER, wire.VARINT) + wire.varint(state.iteration))
             file.write(wire.prefix(LEARNED_NET, len(name)) + name)
             for array in state.history:
                 wire.write_blob(file, HISTORY, array, array.shape)
-            file.write(wire.key(CURRENT_STEP, wire.VARINT) + wire.varint(state.step))
+            file.write(wire.key(CURRENT_STEP, wire.VARINT) + wire.varint(state.rate_stage))

@@ -79,8 +79,8 @@ def test_older_formats(tmp_path):
 @pytest.mark.parametrize(
     ("source", "target", "options", "said"),
     [
-        ("models/alexnet.net", "x.onnx", [], "x.onnx: what form is that?\n    endings: .net, .prototxt"),
-        ("models/alexnet.net", "x", [], "x: what form is that?"),
+        ("models/alexnet.net", "x.onnx", [], "x.onnx: unknown ending\n    endings: .net, .prototxt"),
+        ("models/alexnet.net", "x", [], "x: unknown ending"),
         ("models/alexnet.net", "x.caffemodel.h5", [], "alexnet.net holds no weights"),
         ("models/solver.txt", "x.h5", [], "solver.txt is a solver: it has no weights and no binary form"),
         ("models/alexnet.net", "x.caffemodel", ["--weights"], "alexnet.net holds no weights"),

@@ -78,7 +78,7 @@ def test_convert_both_ways(googlenet, capsys):
         (["nan.caffemodel", "x.binaryproto"], "nan.caffemodel holds numbers that are not finite"),
     ],
 )
-def test_conversions_that_cannot_be(googlenet, arguments, said, capsys):
+def test_impossible_conversions(googlenet, arguments, said, capsys):
     Path("cut.h5").write_bytes(HDF5.read_bytes()[:2000])
     with h5py.File("shared.h5", "w") as file:
         file["data/fc/1"] = np.ones(2, "f4")

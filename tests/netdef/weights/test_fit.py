@@ -25,7 +25,7 @@ def test_layers_match_by_name():
     assert (fit.missing, fit.extra, fit.misshapen) == (["b"], ["c"], [])
 
 
-def test_both_shapes_are_said():
+def test_both_shapes_are_reported():
     b = "layer b: InnerProduct(a) { num_output: 5 bias_term: false }"
     layers = layers_of("layer a: InnerProduct(data) { num_output: 4 }", b)
     fit = fit_weights(layers, {"a": arrays((3, 4), (4,)), "b": arrays((5, 4), (5,))})

@@ -28,7 +28,7 @@ def test_a_byte_order_mark_and_foreign_line_ends_are_dropped(labels):
     assert read_labels(labels("naïve\x85x\u2028y\n".encode())) == ("naïve\x85x\u2028y",)
 
 
-def test_bytes_that_are_not_utf8_are_replaced_and_said(labels):
+def test_bytes_that_are_not_utf8_are_replaced_and_reported(labels):
     with pytest.warns(TextRemark, match=r"labels\.txt: line 2 is not UTF-8; other bytes are shown as"):
         assert read_labels(labels(b"cat\nch\xe2teau\n")) == ("cat", "ch\N{REPLACEMENT CHARACTER}teau")
 
@@ -43,7 +43,7 @@ def test_bytes_that_are_not_utf8_are_replaced_and_said(labels):
         (b"<!DOCTYPE html><html>", "it is a web page"),
     ],
 )
-def test_files_that_are_none(labels, content, said):
+def test_other_files_are_named(labels, content, said):
     with pytest.raises(NetdefError, match=said):
         read_labels(labels(content))
     with pytest.raises(NetdefError, match="cannot read a file of labels gone: No such file"):

@@ -115,7 +115,7 @@ def test_the_program_is_the_same_without_it():
         ("color_shift: 0.1 color_eigenvalue: [1, 2, 3]", "color_eigenvalue stands alone\n(?s:.*)go together"),
     ],
 )
-def test_what_cannot_be_is_told_at_its_field(image_layer, body, words):
+def test_errors_point_at_their_field(image_layer, body, words):
     with pytest.raises(NetdefError, match=words) as error:
         image_layer(f"{PHOTOS} transform_param {{ crop_size: 8 {body} }}", "train")
     assert ":1:" in str(error.value)

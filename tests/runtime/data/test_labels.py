@@ -1,4 +1,4 @@
-"""Labels that the net has no class for are told before anything runs."""
+"""Labels that the net has no class for are reported before anything runs."""
 
 import pytest
 

@@ -80,7 +80,7 @@ def test_a_byte_order_mark_and_foreign_line_ends_are_dropped(write_list):
     assert listing.paths == ["/a/one.png", "/a/two words.png"] and listing.labels == [3, 4]
 
 
-def test_paths_that_are_not_utf8_find_their_files_and_are_said(tmp_path, write_list, write_image):
+def test_paths_that_are_not_utf8_find_their_files_and_are_reported(tmp_path, write_list, write_image):
     os.rename(os.fsencode(write_image("x.png", 2, 2)), os.fsencode(tmp_path) + b"/caf\xe9.png")
     path = write_list()
     Path(path).write_bytes(b"a.png 1\n" + os.fsencode(tmp_path) + b"/caf\xe9.png 2\n\xe9.png 3\n")
@@ -147,10 +147,10 @@ def test_folders_take_the_labels_of_given_classes(tmp_path, write_image):
 
 
 def test_folders_without_images(tmp_path, write_image):
-    with pytest.raises(NetdefError, match="one folder a class"):
+    with pytest.raises(NetdefError, match="one folder for each class"):
         scan_folder(str(tmp_path), train=True)
     write_image("loose.png", 2, 2)
-    with pytest.raises(NetdefError, match="one folder a class"):
+    with pytest.raises(NetdefError, match="one folder for each class"):
         scan_folder(str(tmp_path), train=True)
 
 

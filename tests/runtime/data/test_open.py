@@ -66,12 +66,12 @@ def test_a_list_with_images_that_cannot_be_read(image_layer, write_image, write_
     (tmp_path / "5.png").unlink()
     path = write_list(*(f"{n}.png {n}" for n in range(6)))
     layer = image_layer(f'source: "{path}" batch_size: 4 new_height: 8 new_width: 8 root_folder: "{tmp_path}/"')
-    told = []
-    source = open_source(layer, 1, on_skip=lambda path, reason: told.append(path))
+    skipped = []
+    source = open_source(layer, 1, on_skip=lambda path, reason: skipped.append(path))
     images, labels, *_ = drain(source, 4)
     assert labels.tolist() == [0, 1, 2, 4] * 4
     assert images[:, 0, 0, 0].tolist() == labels.tolist()
-    assert sorted(told) == [str(tmp_path / "3.png"), str(tmp_path / "5.png")]
+    assert sorted(skipped) == [str(tmp_path / "3.png"), str(tmp_path / "5.png")]
     assert len(source.skipped) == 2
 
 

@@ -24,7 +24,7 @@ def pixels(sample) -> np.ndarray:
     return np.asarray(sample.image)
 
 
-def test_files_are_small_and_their_origins_told():
+def test_files_are_small_and_their_origins_named():
     folder = models_folder() / "photos"
     photos = sorted(path.stem for path in folder.glob("*.jpg"))
     assert photos == sorted((folder / "labels.txt").read_text().split())
@@ -68,7 +68,7 @@ def test_a_window_shows_nothing_of_the_other_phase(train):
 
 
 @pytest.mark.parametrize(("train", "smallest", "ratio"), [(True, 100, 2.2), (False, 50, 1.4)])
-def test_windows_vary_in_place_and_scale(train, smallest, ratio):
+def test_windows_vary_in_position_and_scale(train, smallest, ratio):
     stream = samples(train)
     windows: dict[int, list] = {label: [] for label in range(CLASSES)}
     for position in range(stream.size):

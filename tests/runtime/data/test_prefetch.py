@@ -76,14 +76,14 @@ def test_batches_come_in_order_whatever_the_workers(workers):
 
 @pytest.mark.parametrize("workers", [1, 5])
 def test_skipped_images_move_up_those_after_them(workers):
-    told = []
-    with ring(Numbers(bad={2, 3, 9}), workers, on_skip=lambda *notice: told.append(notice)) as source:
+    skipped = []
+    with ring(Numbers(bad={2, 3, 9}), workers, on_skip=lambda *notice: skipped.append(notice)) as source:
         assert take(source, 14) == [p for p in range(80) if p % 10 not in {2, 3, 9}]
-        assert sorted(told) == [(f"{n}.jpg", "damaged") for n in (2, 3, 9)]
+        assert sorted(skipped) == [(f"{n}.jpg", "damaged") for n in (2, 3, 9)]
         assert source.skipped == {"2.jpg": "damaged", "3.jpg": "damaged", "9.jpg": "damaged"}
 
 
-def test_skips_are_told_in_the_thread_that_asks():
+def test_skips_are_reported_in_the_thread_that_calls_next():
     threads = []
     with ring(Numbers(bad={1}), on_skip=lambda *_: threads.append(threading.current_thread())) as source:
         take(source, 4)
@@ -188,7 +188,7 @@ def test_close_is_prompt_and_final():
     ring(Numbers()).close()  # one that never ran
 
 
-def test_close_frees_one_who_waits():
+def test_close_ends_a_waiting_next():
     source = ring(Numbers(pause=0.5))
     failures = []
 
@@ -227,6 +227,6 @@ def test_many_batches_under_pressure():
 
 
 @pytest.mark.parametrize("state", [{}, {"sample": "3"}, {"sample": -1}, {"sample": 1 << 70}])
-def test_a_place_that_is_none(state):
-    with ring(Numbers()) as source, pytest.raises(NetdefError, match="its data stand at sample"):
+def test_a_damaged_position(state):
+    with ring(Numbers()) as source, pytest.raises(NetdefError, match="as the position of its data"):
         source.seek(state)

@@ -12,8 +12,8 @@ from runtime.solver.snapshot import latest_snapshot, read_side, side_path, write
     ("content", "said"),
     [
         ("{", "is damaged: Expecting property name"),
-        ("[]", "is damaged: it says no format"),
-        ('{"seed": 5}', "is damaged: it says no format"),
+        ("[]", "is damaged: it has no format"),
+        ('{"seed": 5}', "is damaged: it has no format"),
         ('{"format": 2}', "was written by a later netdef"),
         ('{"format": 1, "seed": "x"}', 'is damaged: seed is "x"'),
         ('{"format": 1, "seed": true}', "is damaged: seed is true"),
@@ -21,10 +21,10 @@ from runtime.solver.snapshot import latest_snapshot, read_side, side_path, write
         ('{"format": 1, "last_losses": [1, "a"]}', "is damaged: last_losses"),
         ('{"format": 1, "sources": {"train": {"data": 3}}}', "is damaged: sources"),
         ('{"format": 1, "sources": {"test": [{"data": {"sample": []}}]}}', "is damaged: sources"),
-        ('{"format": 1, "classes": "cat"}', "is damaged: classes are no names"),
+        ('{"format": 1, "classes": "cat"}', "is damaged: classes are no list of names"),
     ],
 )
-def test_a_side_file_that_is_none(content, said, tmp_path):
+def test_a_damaged_side_file(content, said, tmp_path):
     (tmp_path / "a.netdef.json").write_text(content)
     with pytest.raises(NetdefError) as error:
         read_side(tmp_path / "a.solverstate")

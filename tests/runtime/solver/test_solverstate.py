@@ -15,7 +15,7 @@ def test_caffes_two_formats_hold_the_same(goldens):
     binary = read_solverstate(goldens / "files/snap_iter_4.solverstate")
     other = read_solverstate(goldens / "files/snap_iter_4.solverstate.h5")
     for state, end in ((binary, ""), (other, ".h5")):
-        assert (state.iteration, state.step, state.learned_net) == (4, 1, f"/tmp/snap_iter_4.caffemodel{end}")
+        assert (state.iteration, state.rate_stage, state.learned_net) == (4, 1, f"/tmp/snap_iter_4.caffemodel{end}")
         assert [a.shape for a in state.history] == [(4, 3, 3, 3), (4,), (6, 2, 3, 3), (6,), (5, 150), (5,)]
     for a, b in zip(binary.history, other.history, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -31,7 +31,7 @@ def state():
 def test_what_is_written_is_read(tmp_path, state, name):
     write_solverstate(tmp_path / name, state)
     read = read_solverstate(tmp_path / name)
-    assert (read.iteration, read.learned_net, read.step) == (300, "runs/x_iter_300.caffemodel", 2)
+    assert (read.iteration, read.learned_net, read.rate_stage) == (300, "runs/x_iter_300.caffemodel", 2)
     for a, b in zip(read.history, state.history, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -63,7 +63,7 @@ def test_hdf5_is_laid_out_as_caffe_lays_it_out(tmp_path, state, goldens):
         assert theirs["learned_net"].dtype.itemsize == len("/tmp/snap_iter_4.caffemodel.h5") + 1
 
 
-def test_files_that_are_none(tmp_path, goldens):
+def test_other_files_are_named(tmp_path, goldens):
     (tmp_path / "cut").write_bytes((goldens / "files/snap_iter_4.solverstate").read_bytes()[:-3])
     with pytest.raises(NetdefError, match="cut short"):
         read_solverstate(tmp_path / "cut")
