@@ -52,7 +52,7 @@ def classes_of(labels: str | None, weights: Sequence[str], net: Net) -> Classes:
 
     if labels is not None:
         return Classes(read_labels(labels), labels)
-    for path in weights:
+    for path in reversed(weights):
         names = read_side(path).get("classes")
         if names:
             return Classes(tuple(names), str(side_path(path)))

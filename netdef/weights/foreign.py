@@ -11,11 +11,12 @@ from netdef.weights.wire import BYTES, VARINT, MalformedError, fields
 
 START = 1 << 16  # bytes that show what a text is
 LMDB_MAGIC = (16, b"\xde\xc0\xef\xbe")  # of data.mdb: (offset, bytes)
+SOLVER_STATE = "a solver's state"
 SINGLE_ARRAY = "a single array, such as a mean image"
 EXPECTED = "weights are read from .caffemodel and .caffemodel.h5 files"
 NO_WEIGHTS = {  # what to do, by what the file is
     "a net in text": "the net comes before --weights, its .caffemodel after it",
-    "a solver's state": "its weights are in the .caffemodel of the same name",
+    SOLVER_STATE: "its weights are in the .caffemodel of the same name",
     "a gzip archive": "gunzip it first",
 }
 
@@ -59,7 +60,7 @@ def message_form(data: memoryview) -> str:
     except MalformedError:
         return ""
     if seen.get(1) == VARINT and seen.get(2) == BYTES:  # iter, learned_net
-        return "a solver's state"
+        return SOLVER_STATE
     if seen.keys() <= set(range(1, 10)) and seen.get(5) == BYTES and seen.get(1, VARINT) == VARINT:
         return SINGLE_ARRAY
     return ""

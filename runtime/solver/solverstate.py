@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.foreign import how_to_get
 from netdef.weights import check_finite, hdf5, wire
+from netdef.weights.foreign import SOLVER_STATE, form_of
 from netdef.weights.reading import contents
 from runtime.machine.files import replacing
 
@@ -48,6 +50,9 @@ def read_solverstate(path: str | Path) -> SolverState:
         try:
             state = parse(data)
         except wire.MalformedError as error:
+            form = form_of(data)
+            if form and form != SOLVER_STATE:
+                raise NetdefError(f"{path} is not a .solverstate: it is {form}", hint=how_to_get(form)) from None
             raise NetdefError(f"{path} is not a .solverstate, or is cut short: {error}") from None
     if not (0 <= state.iteration < 1 << 31 and 0 <= state.rate_stage < 1 << 31):
         raise NetdefError(f"{path} is damaged: its iteration is {state.iteration}, its current_step {state.rate_stage}")

@@ -67,6 +67,9 @@ def test_other_files_are_named(tmp_path, goldens):
     (tmp_path / "cut").write_bytes((goldens / "files/snap_iter_4.solverstate").read_bytes()[:-3])
     with pytest.raises(NetdefError, match="cut short"):
         read_solverstate(tmp_path / "cut")
+    (tmp_path / "pointer").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(NetdefError, match=r"pointer is not a \.solverstate: it is a pointer of Git LFS"):
+        read_solverstate(tmp_path / "pointer")
     with pytest.raises(NetdefError, match=r"not a \.solverstate"):
         read_solverstate(goldens / "files/snap_iter_4.caffemodel")
     with pytest.raises(NetdefError, match=r"not a \.solverstate\.h5"):
