@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import netdef.layers  # noqa: F401 - fills LAYERS, the registry of types
 from netdef.graph.build import build
-from netdef.graph.phases import state_of, takes_part
+from netdef.graph.phases import is_selected, state_of
 from netdef.language import NetdefError, read_file, read_text
 from netdef.language.find import find_net
 
@@ -115,7 +115,7 @@ class Opened:
     def has_phase(self, phase: str) -> bool:
         """Whether the file has a net for this phase: any layer of it that brings data."""
         state = state_of(self.message, phase)
-        return any(not layer.bottom and takes_part(layer, state) for layer in self.message.layer)
+        return any(not layer.bottom and is_selected(layer, state) for layer in self.message.layer)
 
 
 def with_batch_size(net: Net, batch_size: int) -> Net:

@@ -25,7 +25,7 @@ from netdef.check import (
 )
 from netdef.check.registry import BOTH_NETS, EACH_NET, SOLVERS
 from netdef.check.solver_nets import Run, named
-from netdef.graph.layer import ONLY_DATA_TELLS
+from netdef.graph.layer import SIZE_UNKNOWN
 from netdef.graph.net import Net
 from netdef.language import Bound, read_text
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded, in_order
@@ -130,7 +130,7 @@ def _net(opened: Opened) -> tuple[list[Diagnostic], dict[str, Net]]:
 def _told(error: NetdefError, code: str) -> list[Diagnostic]:
     """Mistakes as findings. That the text does not hold a size is no mistake: what follows from it is not checked."""
     found = coded(error.diagnostics, code)
-    return [replace(one, severity="warning") if one.code == ONLY_DATA_TELLS else one for one in found]
+    return [replace(one, severity="warning") if one.code == SIZE_UNKNOWN else one for one in found]
 
 
 def _of_phases(found: Mapping[str, list[Diagnostic]]) -> list[Diagnostic]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.diff import solvers, text, weights
 from netdef.diff.difference import PHASES, Difference, difference
-from netdef.graph.layer import ONLY_DATA_TELLS
+from netdef.graph.layer import SIZE_UNKNOWN
 from netdef.graph.net import Net
 from netdef.graph.shape import Shape
 from netdef.language.diagnostics import NetdefError
@@ -120,7 +120,7 @@ def _assumed(opened: tuple[Opened, ...], phases: tuple[str, ...], error: NetdefE
     ------
     NetdefError: `error`, if it is about more than such sizes, or none fits.
     """
-    for image in IMAGES if all(one.code == ONLY_DATA_TELLS for one in error.diagnostics) else ():
+    for image in IMAGES if all(one.code == SIZE_UNKNOWN for one in error.diagnostics) else ():
         with suppress(NetdefError):
             return [_in_phases(one, phases, image) for one in opened]
     raise error

@@ -1,4 +1,4 @@
-"""From a NetParameter to a Net: layers chosen, names bound, shapes inferred. Mistakes are collected, then raised."""
+"""Build a Net from a NetParameter: select layers, bind names, infer shapes. All errors of a net are raised together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from netdef.graph.layer import LAYERS, Blob, Layer, Parameter, Path
 from netdef.graph.missing_blobs import MissingBlobs
 from netdef.graph.net import Net
-from netdef.graph.phases import State, phase_name, state_of, takes_part
+from netdef.graph.phases import State, is_selected, phase_name, state_of
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.bind import THOROUGH
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
@@ -18,34 +18,34 @@ from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, times
 
 Where = Callable[[Path], Position | None]  # the position of a path inside some message
-Chosen = tuple[Any, Where, int]  # a LayerParameter, where its fields stand, its number in the file
+Chosen = tuple[Any, Where, int]  # a LayerParameter, the positions of its fields, its index in the file
 MOST_AXES = 32  # Caffe's kMaxBlobAxes
 MOST_ELEMENTS = 1 << 48  # 1 PiB of float32
-UNKNOWN: Shape = (-1,)  # the shape of a blob whose layer is in error; whoever reads it is not checked further
+UNKNOWN: Shape = (-1,)  # the shape of a blob whose layer has errors; layers that read it are not checked
 
 
 @gc_paused
 def build(
     message: Any, where: Where, filename: str, phase: str | None = None, broken: Set[int] = frozenset(), assumed: Shape = ()
 ) -> Net:
-    """The graph of a NetParameter.
+    """Build the graph of a NetParameter.
 
     Parameters
     ----------
-    where: the position of a path such as ("layer", 3, "bottom", 0).
-    phase: "train" or "test"; None for what the file's `state` says, test by default.
-    broken: numbers of the layers that have mistakes already told of: only their names and tops count.
-    assumed: (channels, rows, columns) of images whose size the file does not tell; without them that is an error.
+    where: returns the position of a path such as ("layer", 3, "bottom", 0).
+    phase: "train" or "test"; None: the phase of the file's `state`, test by default.
+    broken: indices of layers whose errors are reported already; only their names and tops are used.
+    assumed: (channels, rows, columns) of images whose size the file does not give; without it such a source is an error.
 
     Raises
     ------
-    NetdefError: with every mistake of the file.
+    NetdefError: with all errors of the file.
     """
     return _Builder(message, where, filename, state_of(message, phase), broken, assumed).net()
 
 
 class _Builder:
-    """One run over the layers, in order. What a layer asks about earlier ones is kept in tables: the run is linear."""
+    """Visits the layers once, in order. Tables hold what a layer needs to know of earlier ones: time is linear in their number."""
 
     def __init__(self, message: Any, where: Where, filename: str, state: State, broken: Set[int], assumed: Shape):
         self.message = message
@@ -54,13 +54,13 @@ class _Builder:
         self.state = state
         self.broken = broken
         self.assumed = assumed
-        self.blind = any(not message.layer[index].top for index in broken)  # names may be missing for that reason alone
+        self.tops_missing = any(not message.layer[index].top for index in broken)  # a missing name may be a top of one of these
         self.errors: list[Diagnostic] = []
         self.layers: list[Layer] = []
         self.by_name: dict[str, Layer] = {}
-        self.namesakes: dict[str, list[Layer]] = {}  # by the name that is written
+        self.namesakes: dict[str, list[Layer]] = {}  # by the name in the file
         self.blobs: dict[str, Blob] = {}  # the last version of each name
-        self.writers: dict[str, tuple[str, Where]] = {}  # the layer that wrote each name last, and where it stands
+        self.writers: dict[str, tuple[str, Where]] = {}  # the layer that wrote each name last, and its position
         self.every_blob: list[Blob] = []
         self.unnamed: list[Blob] = []  # tops that Caffe makes for losses that name none
         self.shared: dict[str, Parameter] = {}
@@ -71,7 +71,7 @@ class _Builder:
         chosen = self.choose()
         for message, where, number in chosen:
             self.add(message, where, number)
-        self.told_apart()
+        self.check_names()
         if self.errors:
             raise NetdefError(self.errors)
         self.settle()
@@ -91,16 +91,16 @@ class _Builder:
     def error(self, text: str, at: Position | None, hint: str = "", notes: tuple[Note, ...] = (), code: str = "ND108") -> None:
         self.errors.append(Diagnostic(text, at, hint=hint, notes=notes, code=code))
 
-    # -- which layers
+    # -- selection
 
     def choose(self) -> list[Chosen]:
-        """The layers of this state."""
+        """Select the layers of this state."""
         chosen: list[Chosen] = []
         for index, message in enumerate(self.message.layer):
             where = self.inside("layer", index)
             if len(message.include) and len(message.exclude):
-                self.error(f"{self.called(message, index)} has include and exclude: one or the other", where(("exclude",)))
-            elif takes_part(message, self.state):
+                self.error(f"{self.called(message, index)} has both include and exclude; give one of them", where(("exclude",)))
+            elif is_selected(message, self.state):
                 chosen.append((message, where, index))
         if not chosen and not self.errors:
             reason = f" in phase {self.state.phase}" if len(self.message.layer) else ""
@@ -108,7 +108,7 @@ class _Builder:
         return chosen
 
     def resolved(self, chosen: list[Chosen]) -> Any:
-        """The NetParameter with these layers alone."""
+        """The NetParameter with only these layers."""
         message = self.message
         result = type(message)(name=message.name, force_backward=message.force_backward, debug_info=message.debug_info)
         if message.HasField("state"):
@@ -126,7 +126,7 @@ class _Builder:
     # -- one layer
 
     def add(self, message: Any, where: Where, number: int) -> None:
-        """Bind one layer, or say what is wrong with it; its tops exist either way, so that one mistake is told once."""
+        """Bind one layer, or report its errors. Its tops are made either way, so that no layer after it reports them as missing."""
         if number in self.broken:
             self.tops(None, message, [UNKNOWN] * len(message.top), where)
             return
@@ -142,8 +142,8 @@ class _Builder:
             try:
                 found = layer.output_shapes(*shapes)
                 for index, shape in enumerate(found[: len(message.top)]):
-                    within_reason(layer, f"blob {message.top[index]}", shape, "top", index)
-                outputs = found  # known even where the parameters are wrong
+                    check_size(layer, f"blob {message.top[index]}", shape, "top", index)
+                outputs = found  # known even if the parameters have errors
                 self.parameters(layer, shapes)
             except NetdefError as error:
                 self.errors.extend(coded(error.diagnostics, "ND107"))
@@ -155,7 +155,7 @@ class _Builder:
         self.layers.append(layer)
 
     def make(self, message: Any, where: Where) -> Layer | None:
-        """The layer's object, its name and type checked."""
+        """Make the layer's object; report a missing or unknown type."""
         name = message.name or f"{message.type.lower()}_{len(self.layers)}"
         if not message.type:
             self.error(f"layer {name} has no type", where(()))
@@ -174,36 +174,36 @@ class _Builder:
         return layer
 
     def own_name(self, name: str) -> str:
-        """A layer's name, or where others have it the name with its number among them."""
+        """A layer's name; if other layers have it, the name with a number: relu#2."""
         own, count = name, max(1, len(self.namesakes.get(name, ())))
         while own in self.by_name:
             count += 1
             own = f"{name}#{count}"
         return own
 
-    def told_apart(self) -> None:
-        """Weights go by their layer's name: where layers of one name have any, one of them would get the other's."""
+    def check_names(self) -> None:
+        """Report layers of one name if any has weights: files of weights store these by the layer's name."""
         for name, layers in self.namesakes.items():
             if len(layers) > 1 and any(layer.parameters for layer in layers):
                 notes = (Note("the first one", layers[0].where("name")),)
-                hint = "give each its own name: weights are saved and loaded by it"
+                hint = "give each its own name: files of weights store them by it"
                 for layer in layers[1:]:
                     self.error(f"two layers are named {name}", layer.where("name"), hint, notes, "ND102")
 
     def bottom(self, message: Any, index: int, where: Where, number: int) -> Blob:
-        """The blob a bottom names, as it stands now; a stand-in if there is none."""
+        """The current version of the blob that a bottom names; a placeholder of unknown shape if there is none."""
         name = message.bottom[index]
         blob = self.blobs.get(name)
         if blob is None:
             self.missing_blobs = self.missing_blobs or MissingBlobs(self.message, self.where, self.state)
-            if not self.blind:
+            if not self.tops_missing:
                 found = self.missing_blobs.missing(number, name, where(("bottom", index)), self.blobs)
                 self.errors += coded([found], "ND101")
             blob = Blob(name, 0, UNKNOWN, None, 0)  # type: ignore[arg-type]
         return blob
 
     def counts_fit(self, layer: Layer) -> bool:
-        """Whether the layer has as many bottoms and tops as its type takes."""
+        """Whether the numbers of bottoms and tops are those that the type takes."""
         fits = True
         for kind, names, (low, high) in (
             ("bottom", layer.message.bottom, layer.bottoms_allowed),
@@ -219,7 +219,7 @@ class _Builder:
         return fits
 
     def tops(self, layer: Any, message: Any, shapes: list[Shape], where: Where) -> None:
-        """Make the blobs that a layer writes."""
+        """Make the blobs that a layer writes, and record which of them it writes in place."""
         made: list[Blob] = []
         in_place: list[bool] = []
         for index, name in enumerate(message.top):
@@ -249,10 +249,10 @@ class _Builder:
         hint = "give this top its own name, or work in place (bottom = top)"
         self.error(f"blob {name} is written twice", at, hint, notes, "ND103")
 
-    # -- parameters, weights of losses, gradients
+    # -- parameters, loss weights, gradients
 
     def parameters(self, layer: Layer, shapes: list[Shape]) -> None:
-        """Make the layer's parameters, those that share a name as one."""
+        """Make the layer's parameters; those of one name share an array."""
         found = layer.parameter_shapes(*shapes)
         specs = list(layer.message.param)
         if len(specs) > len(found):
@@ -261,11 +261,11 @@ class _Builder:
             return
         made = []
         for index, (shape, filler) in enumerate(found):
-            within_reason(layer, f"parameter {index}", shape)
+            check_size(layer, f"parameter {index}", shape)
             spec = specs[index] if index < len(specs) else None
             frozen = layer.frozen_parameters
             if frozen and spec is not None and spec.lr_mult:
-                text = f"{layer.type} {layer.name}: statistics {index} has lr_mult {spec.lr_mult:g}, and no solver changes them"
+                text = f"{layer.type} {layer.name}: statistics {index} has lr_mult {spec.lr_mult:g}, but no solver changes them"
                 at = layer.where("param", index, "lr_mult")
                 self.error(text, at, "set lr_mult: 0, or leave param out", code="ND105")
             lr_mult = 0.0 if frozen else spec.lr_mult if spec is not None else 1.0
@@ -277,7 +277,7 @@ class _Builder:
         layer.parameters = tuple(made)
 
     def share(self, parameter: Parameter, spec: Any) -> None:
-        """Find the owner of a parameter's name, and check that the two can be one array."""
+        """Find the owner of a parameter's name; report shapes and multipliers that differ from its own."""
         given = [getattr(spec, field) if spec.HasField(field) else None for field in ("lr_mult", "decay_mult")]
         owner = self.shared.setdefault(parameter.name, parameter)
         if owner is parameter:
@@ -305,7 +305,7 @@ class _Builder:
                 self.error(text, at, "give it once, or the same", there, "ND106")
 
     def settle(self) -> None:
-        """What can be known only at the end: multipliers of shared parameters, names of unnamed losses."""
+        """Set what is known only at the end: multipliers of shared parameters, names of unnamed losses."""
         for owner, (lr_mult, decay_mult) in self.multipliers.items():
             owner.lr_mult = 1.0 if lr_mult is None else lr_mult
             owner.decay_mult = 1.0 if decay_mult is None else decay_mult
@@ -319,7 +319,7 @@ class _Builder:
             self.blobs[blob.name] = blob
 
     def weigh(self, layer: Layer) -> None:
-        """The weight of each top in the objective."""
+        """Set the weight of each top in the objective."""
         given = list(layer.message.loss_weight)
         if not given:
             layer.loss_weights = tuple(float(layer.is_loss and i == 0) for i in range(len(layer.tops)))
@@ -334,7 +334,7 @@ class _Builder:
         layer.loss_weights = tuple(given)
 
     def propagate(self, layer: Layer) -> None:
-        """Which bottoms the user wants, or does not want, a gradient for."""
+        """Set for which bottoms the file asks for, or refuses, a gradient."""
         given = list(layer.message.propagate_down)
         bottoms = len(layer.message.bottom)
         if given and len(given) != bottoms:
@@ -347,12 +347,12 @@ class _Builder:
         layer.propagate_down = tuple(given) if given else (None,) * bottoms
 
 
-def within_reason(layer: Layer, what: str, shape: Shape, *at: str | int) -> None:
-    """Raises NetdefError where an array is larger than any machine's memory, or has more axes than Caffe counts."""
+def check_size(layer: Layer, what: str, shape: Shape, *at: str | int) -> None:
+    """Raises NetdefError if an array is larger than any machine's memory, or has more axes than Caffe supports."""
     if len(shape) > MOST_AXES:
-        raise layer.error(f"{what} would have {len(shape)} axes, and {MOST_AXES} are the most", *at)
+        raise layer.error(f"{what} would have {len(shape)} axes; at most {MOST_AXES} are possible", *at)
     if prod(shape) > MOST_ELEMENTS:
-        hint = f"{MOST_ELEMENTS:,} are the most: is a number too large?"
+        hint = f"at most {MOST_ELEMENTS:,} are possible: is a number too large?"
         raise layer.error(f"{what} ({shape_text(shape)}) would have {prod(shape):,} elements", *at, hint=hint)
 
 

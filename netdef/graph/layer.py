@@ -15,8 +15,8 @@ from netdef.language.source import Position
 from netdef.language.units import plural
 from netdef.schema.layer_types import LAYER_TYPES
 
-ONLY_DATA_TELLS = "ND226"  # code of a mistake that may be none: shapes that the text does not hold
-FROM_OUTSIDE = f"`netdef explain {ONLY_DATA_TELLS}` tells how without a change to the file"
+SIZE_UNKNOWN = "ND226"  # code of shapes that only the data have: the net may be correct
+SIZE_FROM_OUTSIDE = f"`netdef explain {SIZE_UNKNOWN}` says how to give it without a change to the file"
 ANY = None  # no upper bound on the number of bottoms or tops
 Path = tuple[str | int, ...]
 ParameterShape = tuple[Shape, Any]  # (shape, FillerParameter or None)
@@ -111,36 +111,36 @@ class Layer:
     """One layer of a net: an operation, bound to the blobs it reads and writes.
 
     A family subclasses this in its own file and states
-    - `bottoms_allowed`, `tops_allowed`: (fewest, most), most None for any number;
+    - `bottoms_allowed`, `tops_allowed`: (fewest, most), most None for no limit;
     - `output_shapes(*shapes)`: the shapes of the tops from those of the bottoms;
     - `parameter_shapes(*shapes)`: (shape, filler) of each parameter;
     - `macs`: multiply-accumulates of one image;
-    - `channel_groups`: how many runs of channels it keeps apart;
-    - `cuts`: how several devices can share it;
+    - `channel_groups`: how many groups of channels it keeps apart;
+    - `cuts`: how it is divided over several devices;
     - `backward_reads`, `no_gradient_to`, `allows_in_place`: what its backward pass takes, as Caffe computes it;
     - `kind`, `noun` and other traits that drawing, comparing and checking ask for.
-    Geometry (kernel, stride, axis ...) is given as properties, which the runtime reads too. They may use
-    `self.bottoms`, which are bound before any rule is asked.
+    Geometry (kernel, stride, axis ...) is given by properties, which the runtime reads too. They may use
+    `self.bottoms`, which are bound before any rule is called.
 
     Attributes
     ----------
     message: the LayerParameter. p: its own parameter message (`message.lrn_param`), None for a type that has none.
     bottoms, tops: blobs. parameters: learned arrays.
-    loss_weights: one a top; what the top adds to the objective.
-    propagate_down: one a bottom; None leaves it to what needs a gradient.
-    in_place: one a top; whether it takes the name of the bottom at its place.
-    device: which of the program's devices runs it.
-    whole: the layer that this one is a device's share of; itself if it is none.
+    loss_weights: one for each top: its factor in the objective.
+    propagate_down: one for each bottom; None: it gets a gradient if a layer before it needs one.
+    in_place: one for each top; whether it has the name of the bottom of the same index.
+    device: the program's device that runs it.
+    whole: the layer of which this one is a device's share; itself for a layer that is not divided.
     """
 
     bottoms_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
     tops_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
     is_loss: ClassVar[bool] = False  # its first top has loss weight 1 and may go unnamed
-    is_source: ClassVar[bool] = False  # makes its tops from outside the net
+    is_source: ClassVar[bool] = False  # its tops come from outside the net
     is_report: ClassVar[bool] = False  # its result is read outside the net: no layer has to read it
     frozen_parameters: ClassVar[bool] = False  # statistics that the layer keeps itself; no solver touches them
     cuts: ClassVar[Cuts] = Cuts()
-    channel_groups: int | None = 1  # None: channels do not mix at all; g: only within g equal runs; 1: they all may
+    channel_groups: int | None = 1  # None: no channel mixes with another; g: only within g equal groups; 1: all may
 
     # Backward, as Caffe computes it. Of its blobs, those whose values the backward pass cannot do without: "bottom", "top".
     # What Caffe copies before it overwrites it (PReLU, Scale), or reads only the sign of (ReLU), does not count.
@@ -166,7 +166,7 @@ class Layer:
     in_place: tuple[bool, ...]
 
     def __init__(self, name: str, message: Any, phase: str, where: Callable[[Path], Position | None]):
-        """`where` gives the position of a path inside this layer's message, () for the layer itself."""
+        """`where` returns the position of a path inside this layer's message, of () for the layer itself."""
         self.name = name
         self.type: str = message.type
         self.message = message
@@ -182,7 +182,7 @@ class Layer:
         self.in_place = ()
         self.device = 0
         self.whole: Layer = self
-        self.assumed: Shape = ()  # what images are whose size the file does not tell
+        self.assumed: Shape = ()  # shape of images whose size the file does not give
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         raise NotImplementedError
@@ -202,12 +202,12 @@ class Layer:
 
     @property
     def activation_bytes(self) -> int:
-        """Of the tops, the whole batch; in place costs nothing."""
+        """Of the tops, for the whole batch; a top in place takes none."""
         return sum(top.bytes for top, reused in zip(self.tops, self.in_place, strict=True) if not reused)
 
     @property
     def parameter_count(self) -> int:
-        """Learned numbers that this layer owns."""
+        """Elements of the parameters that this layer owns."""
         return sum(p.count for p in self.parameters if not p.shared)
 
     @property
@@ -219,18 +219,18 @@ class Layer:
         return self._where(path)
 
     def where(self, *path: str | int) -> Position | None:
-        """The position of a field of the layer: of its own parameter message first, else of the layer."""
+        """The position of a field: of the layer's own parameter message if that has it, else of the layer."""
         for name in self.param_fields:
             if path and path[0] in getattr(self.message, name).DESCRIPTOR.fields_by_name:
                 return self._where((name, *path))
         return self._where(path)
 
     def error(self, message: str, *path: str | int, hint: str = "", **details: Any) -> NetdefError:
-        """A user's mistake in this layer, pointing at the field `path`."""
+        """An error of this layer, at the field `path`."""
         return NetdefError(f"{self.type} {self.name}: {message}", position=self.where(*path), hint=hint, **details)
 
     def expect_axes(self, *fewest: int) -> None:
-        """Raises NetdefError where a bottom has fewer axes than these, one number a bottom."""
+        """Raises NetdefError if a bottom has fewer axes than these, one number for each bottom."""
         for index, (blob, count) in enumerate(zip(self.bottoms, fewest, strict=False)):
             if len(blob.shape) < count:
                 text = f"{blob} ({shape_text(blob.shape)}) must have at least {plural(count, 'axis', 'axes')}"
@@ -243,7 +243,7 @@ class Layer:
             raise self.error(f"{blob} must be {shape_text(shape)}, it is {shape_text(blob.shape)}", "bottom", index)
 
     def axis_of(self, axis: int, field: str = "axis") -> int:
-        """An axis of the first bottom counted from the front, where a negative one counts from the end.
+        """An axis of the first bottom, counted from the front; a negative `axis` counts from the end.
 
         Raises
         ------
@@ -255,7 +255,7 @@ class Layer:
         return axis % axes
 
     def no_axis(self, axis: int) -> str:
-        """That the first bottom lacks an axis."""
+        """The text of an error: the first bottom has no such axis."""
         blob = self.bottoms[0]
         return f"{blob} ({shape_text(blob.shape)}) has no axis {axis}"
 
@@ -269,7 +269,7 @@ class Layer:
 
 
 class AlongAxis(Layer):
-    """A layer that works along an axis of its first bottom, or from it on: the field `axis`."""
+    """A layer that works along one axis of its first bottom, or from that axis on: the field `axis`."""
 
     @cached_property
     def axis(self) -> int:
@@ -291,12 +291,12 @@ def layer(type_name: str) -> Callable[[Family], Family]:
 
 
 def enum_name(message: Any, field: str) -> str:
-    """The value of an enum field by its name."""
+    """The name of an enum field's value."""
     return message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(message, field)].name
 
 
 def shapes_disagree(layer: Layer, first: int, second: int, wanted: str) -> NetdefError:
-    """The mistake of two bottoms whose shapes do not fit each other, with the layers that made them."""
+    """An error: the shapes of two bottoms do not fit each other. Its notes name the layers that made them."""
     a, b = layer.bottoms[first], layer.bottoms[second]
     notes = tuple(Note(f"{blob} comes from layer {blob.producer}", blob.producer.position) for blob in (a, b))
     text = f"{a} ({shape_text(a.shape)}) and {b} ({shape_text(b.shape)}) do not have {wanted}"

@@ -1,4 +1,4 @@
-"""Why a blob that a layer reads is not there: misspelt, made further down, part of a cycle, or of another phase."""
+"""Explain why a blob that a layer reads does not exist: misspelt, made further down, in a cycle, or in the other phase."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from netdef.graph.layer import Path
-from netdef.graph.phases import State, stages_wanted, takes_part
+from netdef.graph.phases import State, is_selected, missing_stages
 from netdef.language.diagnostics import Diagnostic, Note, Position
 from netdef.language.printer import print_text
 from netdef.language.spelling import did_you_mean
 
-THOROUGH = 20  # so many missing names get a search through the file; a file with more has one cause
+THOROUGH = 20  # missing names that are explained by a search through the file; more of them have one cause
 
 
 class MissingBlobs:
-    """Who writes and who reads each name, in the whole file."""
+    """The layers that write and that read each name, in the whole file."""
 
     def __init__(self, message: Any, where: Callable[[Path], Position | None], state: State):
         self.message = message
@@ -24,12 +24,12 @@ class MissingBlobs:
         self.state = state
         self.writers: dict[str, list[int]] = {}
         self.readers: dict[str, list[int]] = {}
-        self.absent: dict[str, int] = {}  # written by a layer that does not take part
+        self.absent: dict[str, int] = {}  # written by a layer that is not selected
         self.explained = 0
-        unstaged: dict[str, int] = {}  # written by a layer that lacks a stage only, which is the likelier one
+        unstaged: dict[str, int] = {}  # written by a layer that lacks only a stage: preferred to the others
         for index, layer in enumerate(message.layer):
-            if not takes_part(layer, state):
-                makers = unstaged if stages_wanted(layer, state) else self.absent
+            if not is_selected(layer, state):
+                makers = unstaged if missing_stages(layer, state) else self.absent
                 makers.update((top, index) for top in layer.top)
                 continue
             for top in layer.top:
@@ -39,7 +39,7 @@ class MissingBlobs:
         self.absent.update(unstaged)
 
     def missing(self, reader: int, name: str, at: Position | None, known: Collection[str]) -> Diagnostic:
-        """The diagnostic for layer number `reader`, which wants a blob that no layer before it makes."""
+        """The diagnostic for layer number `reader`, which reads a blob that no layer before it makes."""
         self.explained += 1
         me = self.called(reader)
         later = [index for index in self.writers.get(name, ()) if index > reader]
@@ -57,17 +57,17 @@ class MissingBlobs:
 
     def made_elsewhere(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
         me, other = self.called(reader), self.called(maker)
-        text = f"layer {me} reads blob {name}, but layer {other}, which makes it, takes no part in phase {self.state.phase}"
-        hint = f"leave layer {me} out of this phase too, or give it another bottom"
-        if all(layer.bottom or not takes_part(layer, self.state) for layer in self.message.layer):
+        text = f"layer {me} reads blob {name}, but layer {other}, which makes it, is not in phase {self.state.phase}"
+        hint = f"leave layer {me} out of this phase too, or let it read another blob"
+        if all(layer.bottom or not is_selected(layer, self.state) for layer in self.message.layer):
             other_phase = "test" if self.state.phase == "train" else "train"
-            hint = f"no layer brings data in phase {self.state.phase}; --phase {other_phase} looks at the other one"
-        wanted = stages_wanted(self.message.layer[maker], self.state)
-        if wanted:
-            named = " and ".join(map(print_text, wanted))
-            text += f" without the stage{'s' * (len(wanted) > 1)} {named}"
-            stages = ", ".join(map(print_text, [*sorted(self.state.stages), *wanted]))
-            hint = f"--set 'state.stage=[{stages}]' chooses it, as does stage: [{stages}] in the net's state or the solver's"
+            hint = f"no layer reads data in phase {self.state.phase}; --phase {other_phase} selects the other one"
+        missing = missing_stages(self.message.layer[maker], self.state)
+        if missing:
+            named = " and ".join(map(print_text, missing))
+            text += f" without the stage{'s' * (len(missing) > 1)} {named}"
+            stages = ", ".join(map(print_text, [*sorted(self.state.stages), *missing]))
+            hint = f"--set 'state.stage=[{stages}]' selects it, as does stage: [{stages}] in the net's state or the solver's"
         return Diagnostic(text, at, hint=hint, notes=(self.note(other, maker),))
 
     def made_later(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
@@ -76,8 +76,8 @@ class MissingBlobs:
         cycle = self.path(reader, maker) if self.explained <= THOROUGH else None
         if cycle:
             chain = " -> ".join(self.called(index) for index in [*cycle, reader])
-            hint = "a net must run from its inputs to its outputs: break the circle"
-            return Diagnostic(f"the layers go in a circle: {chain}", at, hint=hint, notes=notes)
+            hint = "layers run from inputs to outputs: break the cycle"
+            return Diagnostic(f"the layers form a cycle: {chain}", at, hint=hint, notes=notes)
         text = f"layer {me} reads blob {name}, which layer {other} makes only further down"
         return Diagnostic(text, at, hint=f"layers run in the order of the file: move {other} above {me}", notes=notes)
 
@@ -91,7 +91,7 @@ class MissingBlobs:
         return did_you_mean(name, known) if self.explained <= THOROUGH else ""
 
     def path(self, start: int, goal: int) -> list[int] | None:
-        """The shortest way along the blobs from one layer to another; None if there is none."""
+        """The shortest path along the blobs from one layer to another; None if there is none."""
         came_from = {start: start}
         queue = deque([start])
         while queue:

@@ -1,4 +1,4 @@
-"""A Net: layers in the order of their file, every name bound and every shape known.
+"""Net: layers in the order of their file, all names bound and all shapes known.
 
 Plain data. `netdef.load` and `netdef.parse` make it; netdef/graph/build.py shows how.
 """
@@ -23,9 +23,9 @@ class Totals:
 
     Attributes
     ----------
-    parameters: learned numbers, shared ones once.
+    parameters: elements of all learned arrays; a shared one counts once.
     macs: multiply-accumulates of one image, forward.
-    activation_bytes: of the tops of all layers, the whole batch; what is written in place counts once.
+    activation_bytes: of all tops, for the whole batch; a blob written in place counts once.
     """
 
     parameters: int
@@ -35,15 +35,15 @@ class Totals:
 
 @dataclass(eq=False, repr=False)
 class Net:
-    """A network in one phase, every name bound and every shape known.
+    """A network in one phase, all names bound and all shapes known.
 
     Attributes
     ----------
-    layers: in the file's order, which is an order they can run in.
+    layers: in the order of the file, in which they can run.
     blobs: by name, the last version of each.
-    inputs: what is fed from outside (tops of Input layers).
-    outputs: the blobs that nothing reads.
-    parameters: of all layers in order, shared ones each time.
+    inputs: tops of Input layers, which the caller fills.
+    outputs: blobs that no layer reads.
+    parameters: of all layers in order; a shared one for each layer that has it.
     message: the NetParameter as the user wrote it, without the layers of the other phase.
     """
 
@@ -75,7 +75,7 @@ class Net:
         return self._by_name[name]
 
     def position(self, layer: Layer | str) -> Position | None:
-        """Where a layer stands in its file."""
+        """The position of a layer in its file."""
         return (self.layer(layer) if isinstance(layer, str) else layer).position
 
     @property

@@ -1,7 +1,7 @@
 """Changes to a net from outside its file: fields by name, and the batch size of its sources.
 
-A change is a text, `conv1.kernel_size=5`, wherever it comes from: the command line's --set, or a mapping in Python. Its value
-is read by the language's own parser, and what is wrong with it is shown under the text of the change.
+Each change is a text, `conv1.kernel_size=5`, from the command line's --set or made from a mapping in Python. The language's parser
+reads its value, and diagnostics quote the text.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Setting:
 
     Attributes
     ----------
-    source: the text, named after where it comes from.
-    key: up to the equals sign. value_at: where the value starts.
+    source: the text, with its origin as a name.
+    key: the text before the equals sign. value_at: the offset of the value.
     """
 
     def __init__(self, text: str, name: str = OPTION, given: Any = None):
-        """`given`: the value in Python, which the text only shows.
+        """`given`: the value in Python; the text then only serves diagnostics.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Setting:
     def at(self, start: int, end: int) -> Position:
         return self.source.position(start, max(end, start + 1))
 
-    def steps(self, start: int) -> list[tuple[str, int]]:
+    def names(self, start: int) -> list[tuple[str, int]]:
         """The names of the key from offset `start` on, each with its offset."""
         found = []
         for name in self.key[start:].split("."):
@@ -73,11 +73,11 @@ def excerpt(text: str) -> str:
 
 
 def settings_of(texts: Iterable[str]) -> dict[str, Setting]:
-    """The settings of --set, by their keys; of two for one key, the later.
+    """The settings of --set, by their keys; the later of two for one key.
 
     Raises
     ------
-    NetdefError: with every text that is none.
+    NetdefError: with every text that is not a setting.
     """
     found: dict[str, Setting] = {}
     errors: list[Diagnostic] = []
@@ -93,14 +93,14 @@ def settings_of(texts: Iterable[str]) -> dict[str, Setting]:
 
 
 class Overrides:
-    """What was changed, and where the changes stand, for messages about them."""
+    """Applies changes, and remembers their positions for later diagnostics."""
 
     def __init__(self, where: Callable[[Path], Position | None]):
         self._where = where
         self._changed: dict[Path, Position] = {}
 
     def where(self, path: Path) -> Position | None:
-        """The position of a path, in the override that set it or else in the file."""
+        """The position of a path: in the change that set it, else in the file."""
         for length in range(len(path), 0, -1):
             if path[:length] in self._changed:
                 return self._changed[path[:length]]
@@ -110,8 +110,8 @@ class Overrides:
         """Set fields of a NetParameter: {"conv1.num_output": 64, "conv1.weight_filler.std": 0.1, "name": "mine"}.
 
         A key is the name of a layer, a dot, and a field of its type or of LayerParameter; or a field of the net.
-        In a repeated message a number picks one: "conv1.param.0.lr_mult". A list replaces a repeated field. A value is a
-        Python value, or a Setting with the whole text.
+        A number selects one of a repeated message: "conv1.param.0.lr_mult". A list replaces a repeated field. Each value is
+        a Python value, or a Setting.
 
         Raises
         ------
@@ -132,8 +132,8 @@ class Overrides:
             raise NetdefError(errors)
 
     def _set(self, setting: Setting, path: list[str | int], target: Any, start: int) -> None:
-        """Set the field that the key leads to, from offset `start` on, inside the message `target` at `path`."""
-        steps = setting.steps(start)
+        """Set the field that the key names from offset `start` on, in the message `target` at `path`."""
+        steps = setting.names(start)
         known = _known(target, bool(path))
         while True:
             (name, at), *steps = steps
@@ -166,18 +166,18 @@ class Overrides:
 
     @staticmethod
     def _assign(setting: Setting, target: Any, info: FieldInfo | None, at: int) -> None:
-        """Read the value as the language does, and put it into `target`: into its field `info`, which is named at `at`."""
+        """Parse the value and assign it to `target`, or to its field `info`, whose name is at offset `at`."""
         if info is not None and setting.given is None and info.kind == "string" and setting.value[:1] not in ("'", '"', "["):
-            values = [setting.value] if info.repeated else setting.value  # a word does without quotes here
+            values = [setting.value] if info.repeated else setting.value  # a word needs no quotes here
             if info.repeated:
                 getattr(target, info.name)[:] = values
             else:
                 setattr(target, info.name, values)
             return
-        if info is None:  # one message of a list: its fields stand in braces
+        if info is None:  # one message of a list: its fields are in braces
             inside = setting.value.strip()
             if not (inside.startswith("{") and inside.endswith("}")):
-                raise NetdefError("a block in braces is wanted here", setting.at(setting.value_at, len(setting.text)))
+                raise NetdefError("expected a block in braces", setting.at(setting.value_at, len(setting.text)))
             at_brace = setting.text.index("{", setting.equals)
             text = " " * (at_brace + 1) + setting.text[at_brace + 1 : setting.text.rindex("}")]
         else:
@@ -196,7 +196,7 @@ class Overrides:
 
 
 class _Quoted(Source):
-    """A text to be read in the place of a setting's, letter by letter where it counts; messages quote the setting."""
+    """A text of the same offsets that is parsed instead of a setting's; diagnostics quote the setting."""
 
     def __init__(self, setting: Setting, text: str):
         super().__init__(setting.source.name, text)
@@ -219,7 +219,7 @@ def _item(setting: Setting, target: Any, info: FieldInfo, steps: list[tuple[str,
 
 
 def _known(target: Any, is_layer: bool) -> dict[str, tuple[str, FieldInfo]]:
-    """The fields that a key can name in a message, each with the message inside that holds it."""
+    """The fields that a key can name in a message, each with the field of the message that holds it, or ""."""
     name = target.DESCRIPTOR.name
     plain = {field: ("", info) for field, info in fields(name).items()}
     return {**plain, **layer_vocabulary(target.type)} if is_layer and target.type in LAYER_TYPES else plain
@@ -231,11 +231,11 @@ def _called(target: Any) -> str:
 
 
 def set_batch_size(message: Any, batch_size: int) -> None:
-    """Give the sources of a NetParameter another number of images in a batch.
+    """Set the number of images in a batch, in all sources of a NetParameter.
 
     Raises
     ------
-    NetdefError: a batch of less than one image.
+    NetdefError: it is less than 1.
     """
     if batch_size < 1:
         raise NetdefError(f"a batch of {batch_size} images", hint="the batch size must be at least 1")
@@ -263,7 +263,7 @@ def _targets(message: Any, layers: dict[str, list[int]], setting: Setting) -> It
             for index in layers[key[start:at].strip()]:
                 yield ["layer", index], message.layer[index], at + 1
             return
-    (first, at), *others = setting.steps(0)
+    (first, at), *others = setting.names(0)
     if first in fields("NetParameter"):
         yield [], message, 0
         return

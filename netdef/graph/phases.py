@@ -1,4 +1,4 @@
-"""Which layers of a file take part: its `state`, and the layers' include and exclude rules."""
+"""Select the layers of a phase: by the `state` of the file, and the layers' include and exclude rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PHASES = ("train", "test")
 
 @dataclass(frozen=True)
 class State:
-    """The circumstances that rules ask about."""
+    """What include and exclude rules test."""
 
     phase: str
     level: int
@@ -26,7 +26,7 @@ def phase_name(value: int) -> str:
 
 
 def state_of(message: Any, phase: str | None) -> State:
-    """The state that a NetParameter asks for, in `phase` if given.
+    """The state of a NetParameter, with another phase if `phase` is given.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def state_of(message: Any, phase: str | None) -> State:
 
 
 def meets(rule: Any, state: State) -> bool:
-    """Whether everything that a NetStateRule states holds."""
+    """Whether a state meets all conditions of a NetStateRule."""
     return (
         (not rule.HasField("phase") or phase_name(rule.phase) == state.phase)
         and (not rule.HasField("min_level") or state.level >= rule.min_level)
@@ -50,8 +50,8 @@ def meets(rule: Any, state: State) -> bool:
     )
 
 
-def stages_wanted(layer: Any, state: State) -> list[str]:
-    """The stages for lack of which alone a layer does not take part: those of its first include rule of which that is true."""
+def missing_stages(layer: Any, state: State) -> list[str]:
+    """The stages that would select a layer if the state had them: those of its first include rule that lacks nothing else."""
     for rule in layer.include:
         wanted = [stage for stage in rule.stage if stage not in state.stages]
         if wanted and meets(rule, replace(state, stages=state.stages | {*wanted})):
@@ -59,8 +59,8 @@ def stages_wanted(layer: Any, state: State) -> list[str]:
     return []
 
 
-def takes_part(layer: Any, state: State) -> bool:
-    """Whether a LayerParameter is in the net: one include rule met, or no exclude rule met."""
+def is_selected(layer: Any, state: State) -> bool:
+    """Whether a LayerParameter is in the net of a state: it meets one of the include rules, or none of the exclude rules."""
     if len(layer.include):
         return any(meets(rule, state) for rule in layer.include)
     return not any(meets(rule, state) for rule in layer.exclude)

@@ -1,4 +1,4 @@
-"""Which blobs lie in separate runs of channels, as AlexNet's two towers do."""
+"""Find blobs whose channels form separate towers, as AlexNet's two."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from netdef.graph.net import Net
 
 
 def towers(net: Net) -> dict[Blob, int]:
-    """How many equal runs of channels each blob is drawn in; 1 for a blob whose channels belong together.
+    """The number of towers of each blob: equal runs of channels that no layer mixes; 1 for a blob without towers.
 
-    A blob lies in G runs if its layer keeps G runs apart (a convolution of group G, and what follows channel by channel),
-    or if all that read it do: conv1 of the paper reads all its input, yet norm1 and conv2 keep its halves apart.
+    A blob has G towers if its layer keeps G groups apart (a convolution of group G, and layers that work channel by channel
+    after it), or if all layers that read it do: conv1 of the paper reads its whole input, but norm1 and conv2 keep its halves
+    apart.
     """
     made: dict[Blob, int] = {}
     for layer in net.layers:
@@ -31,12 +32,12 @@ def towers(net: Net) -> dict[Blob, int]:
 
 
 def _reads_in(layer: Layer, drawn: dict[Blob, int]) -> int:
-    """How many runs of its bottoms' channels a layer keeps apart, all that follows it included."""
+    """How many groups of its bottoms' channels a layer, and those after it, keep apart."""
     if layer.channel_groups is not None:
         return layer.channel_groups
     return drawn[layer.tops[0]]
 
 
 def _fits(blob: Blob, groups: int) -> bool:
-    """Whether a blob can be drawn in that many runs; one channel a run, as depthwise convolution has, is no tower."""
+    """Whether a blob can have that many towers. Groups of one channel, as of a depthwise convolution, are none."""
     return len(blob.shape) == 4 and blob.shape[1] % groups == 0 and blob.shape[1] > groups

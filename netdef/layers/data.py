@@ -6,7 +6,7 @@ from math import isfinite
 from typing import ClassVar
 
 from netdef.graph.cuts import Source
-from netdef.graph.layer import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
+from netdef.graph.layer import ANY, SIZE_FROM_OUTSIDE, SIZE_UNKNOWN, Layer, layer
 from netdef.graph.shape import Shape
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
@@ -60,8 +60,8 @@ class Samples(Layer):
         if size is None and not crop and self.assumed:
             return [(self.batch_size, *self.assumed), (self.batch_size,)][: len(self.message.top)]
         if size is None and not crop:
-            hint = f"{self.how_to_size}; {FROM_OUTSIDE}"
-            raise self.error("the size of its images is not known here", hint=hint, code=ONLY_DATA_TELLS)
+            hint = f"{self.how_to_size}; {SIZE_FROM_OUTSIDE}"
+            raise self.error("the size of its images is not known here", hint=hint, code=SIZE_UNKNOWN)
         if size is not None and crop > min(size):
             transform = self.message.transform_param.HasField("crop_size")
             path = ("transform_param", "crop_size") if transform else ("crop_size",)
@@ -185,4 +185,4 @@ class HDF5Data(Layer):
             batch = max(1, self.p.batch_size)
             return [(batch, *self.assumed), *[(batch,)] * (len(self.message.top) - 1)]
         text = "the shapes of its tops stand in HDF5 files alone"
-        raise self.error(text, hint=f"use Input with those shapes; {FROM_OUTSIDE}", code=ONLY_DATA_TELLS)
+        raise self.error(text, hint=f"use Input with those shapes; {SIZE_FROM_OUTSIDE}", code=SIZE_UNKNOWN)

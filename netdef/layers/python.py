@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netdef.graph.layer import ANY, FROM_OUTSIDE, ONLY_DATA_TELLS, Layer, layer
+from netdef.graph.layer import ANY, SIZE_FROM_OUTSIDE, SIZE_UNKNOWN, Layer, layer
 from netdef.graph.shape import Shape
 
 
@@ -24,6 +24,6 @@ class Python(Layer):
             return [(1, *self.assumed)] * len(self.message.top)
         raise self.error(
             f"the shapes of its tops are made by {self.p.module}.{self.p.layer}, code that the compiler does not run",
-            hint="for a layer that brings data, use Input with its shape; " + FROM_OUTSIDE,
-            code=ONLY_DATA_TELLS,
+            hint="for a layer that brings data, use Input with its shape; " + SIZE_FROM_OUTSIDE,
+            code=SIZE_UNKNOWN,
         )

@@ -99,7 +99,7 @@ def test_layers_of_one_name():
     assert [layer.name for layer in net.layers[1:]] == ["a", "a#2", "a#2#2", "a#3"]
     assert [layer.name for layer in netdef.parse(print_message(net.message)).layers] == [layer.name for layer in net.layers]
     weights = "layer {}: InnerProduct(data) -> v {{ num_output: 2 }}\n"
-    said = "two layers are named b", "give each its own name: weights are saved and loaded by it"
+    said = "two layers are named b", "give each its own name: files of weights store them by it"
     assert errors(INPUT + weights.format("b") + "layer b: ReLU(v) -> v\n") == [(3, *said)]
     assert errors(INPUT + "layer b: ReLU(data) -> w\nlayer b: TanH(w) -> w\n" + weights.format("b")) == [(3, *said), (4, *said)]
 
@@ -177,7 +177,7 @@ def test_rules(rules, state, there):
 
 def test_include_and_exclude_together():
     ((line, message, _),) = errors(INPUT + "layer op: ReLU(data) { include { phase: TEST } exclude { phase: TRAIN } }")
-    assert (line, message) == (2, "layer op has include and exclude: one or the other")
+    assert (line, message) == (2, "layer op has both include and exclude; give one of them")
 
 
 def test_a_net_without_layers():

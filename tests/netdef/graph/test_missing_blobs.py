@@ -51,8 +51,8 @@ def test_made_further_down():
 def test_cycle():
     text = INPUT + "layer a: Eltwise(data, d)\nlayer b: ReLU(a)\nlayer x: ReLU(data)\nlayer c: ReLU(b)\nlayer d: ReLU(c)"
     assert said(text) == (
-        "the layers go in a circle: a -> b -> c -> d -> a",
-        "a net must run from its inputs to its outputs: break the circle",
+        "the layers form a cycle: a -> b -> c -> d -> a",
+        "layers run from inputs to outputs: break the cycle",
     )
 
 
@@ -67,8 +67,8 @@ def test_own_top():
 def test_of_the_other_phase():
     text = INPUT + "train layer noise: ReLU(data)\nlayer a: ReLU(noise)"
     assert said(text) == (
-        "layer a reads blob noise, but layer noise, which makes it, takes no part in phase test",
-        "leave layer a out of this phase too, or give it another bottom",
+        "layer a reads blob noise, but layer noise, which makes it, is not in phase test",
+        "leave layer a out of this phase too, or let it read another blob",
     )
     netdef.parse(text, phase="train")
 
@@ -76,17 +76,17 @@ def test_of_the_other_phase():
 def test_of_a_net_for_one_phase():
     text = "test " + INPUT + "layer a: ReLU(data)"
     message, hint = said(text, "train")
-    assert message == "layer a reads blob data, but layer data, which makes it, takes no part in phase train"
-    assert hint == "no layer brings data in phase train; --phase test looks at the other one"
+    assert message == "layer a reads blob data, but layer data, which makes it, is not in phase train"
+    assert hint == "no layer reads data in phase train; --phase test selects the other one"
 
 
 def test_of_another_stage():
     text = INPUT + "layer noise: ReLU(data) { include { phase: TEST stage: 'x' stage: 'y' } }\n"
     text += "train layer noise: TanH(data)\nlayer a: ReLU(noise)"
     message, hint = said(text)
-    assert message.endswith('which makes it, takes no part in phase test without the stages "x" and "y"')
+    assert message.endswith('which makes it, is not in phase test without the stages "x" and "y"')
     stages = '["x", "y"]'
-    assert hint == f"--set 'state.stage={stages}' chooses it, as does stage: {stages} in the net's state or the solver's"
+    assert hint == f"--set 'state.stage={stages}' selects it, as does stage: {stages} in the net's state or the solver's"
     message, hint = said('state { stage: "x" }\n' + text)
     assert message.endswith('without the stage "y"') and '["x", "y"]' in hint
     netdef.parse(text, overrides={"state.stage": ["x", "y"]})
@@ -95,7 +95,7 @@ def test_of_another_stage():
 
 def test_of_a_stage_of_the_other_phase():
     text = INPUT + "layer noise: ReLU(data) { include { phase: TRAIN stage: 'x' } }\nlayer a: ReLU(noise)"
-    assert said(text)[0].endswith("takes no part in phase test")
+    assert said(text)[0].endswith("is not in phase test")
 
 
 def test_thousands_of_missing_names_take_no_time():

@@ -97,7 +97,7 @@ def test_arrays_too_large_for_any_memory():
 
 
 def test_axes_without_number():
-    with pytest.raises(NetdefError, match="blob a would have 4000 axes, and 32 are the most"):
+    with pytest.raises(NetdefError, match="blob a would have 4000 axes; at most 32 are possible"):
         netdef.parse(f"layer a: Input {{ shape {{ {'dim: 2 ' * 4000} }} }}\nlayer b: ReLU(a)")
 
 

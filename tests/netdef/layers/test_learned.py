@@ -66,7 +66,7 @@ def test_no_solver_touches_statistics():
     assert not net_of("layer op: BatchNorm(x0)", X, phase="train").layer("op").use_global_stats
     said = complaint("layer op: BatchNorm(x0) { param { lr_mult: 0 } param { name: 'm' } }", X)
     assert said == (
-        "BatchNorm op: statistics 1 has lr_mult 1, and no solver changes them | set lr_mult: 0, or leave param out"
+        "BatchNorm op: statistics 1 has lr_mult 1, but no solver changes them | set lr_mult: 0, or leave param out"
     )
     four = "param { lr_mult: 0 } " * 4
     said = complaint(f"layer op: BatchNorm(x0) {{ {four} }}", X)

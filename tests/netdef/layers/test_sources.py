@@ -3,7 +3,7 @@
 import pytest
 
 import netdef
-from netdef.graph.layer import FROM_OUTSIDE
+from netdef.graph.layer import SIZE_FROM_OUTSIDE
 from tests.netdef.layers.one_layer import complaint, net_of
 
 PHOTOS = 'source: "builtin:photos" batch_size: 4'
@@ -40,7 +40,7 @@ def test_input():
         (
             'ImageData { source: "list.txt" }',
             "ImageData op: the size of its images is not known here | "
-            f"set new_height and new_width, or transform_param {{ crop_size }}; {FROM_OUTSIDE}",
+            f"set new_height and new_width, or transform_param {{ crop_size }}; {SIZE_FROM_OUTSIDE}",
         ),
         (
             f"ImageData {{ {PHOTOS} transform_param {{ crop_size: 300 }} }}",
@@ -48,7 +48,7 @@ def test_input():
         ),
         (
             'Data { source: "db" batch_size: 4 }',
-            f"Data op: the size of its images is not known here | set transform_param {{ crop_size }}; {FROM_OUTSIDE}",
+            f"Data op: the size of its images is not known here | set transform_param {{ crop_size }}; {SIZE_FROM_OUTSIDE}",
         ),
         (
             'Data { source: "db" batch_size: 4 transform_param { crop_size: 9 force_color: true force_gray: true } }',
@@ -60,7 +60,7 @@ def test_input():
         ),
         (
             'HDF5Data -> a, b, c { source: "list.txt" batch_size: 4 transform_param { crop_size: 9 } }',
-            f"HDF5Data op: the shapes of its tops stand in HDF5 files alone | use Input with those shapes; {FROM_OUTSIDE}",
+            f"HDF5Data op: the shapes of its tops stand in HDF5 files alone | use Input with those shapes; {SIZE_FROM_OUTSIDE}",
         ),
         (
             'Data { source: "db" transform_param { crop_size: 28 } }',
