@@ -1,0 +1,1 @@
+"""The typed graph: nets, layers, blobs, built from a message in one phase."""

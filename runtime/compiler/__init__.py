@@ -1,0 +1,1 @@
+"""From a net to a program: an ordered list of named passes."""

@@ -1,0 +1,1 @@
+"""The program: instructions on named buffers."""

@@ -1,0 +1,1 @@
+"""How layers run, a folder for each family: lowering, CPU and CUDA kernels."""

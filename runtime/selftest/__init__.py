@@ -1,0 +1,1 @@
+"""Comparing a device with the CPU, and measuring it."""

@@ -1,0 +1,1 @@
+"""Training: rates, updates, the loop, tests, snapshots."""

@@ -1,0 +1,1 @@
+"""The passes that know no placement: lowering, fusion, memory, order."""

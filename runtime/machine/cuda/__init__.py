@@ -1,0 +1,1 @@
+"""A CUDA card as a device."""
