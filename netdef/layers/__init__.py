@@ -1,4 +1,4 @@
-"""Every layer type by its name: what it computes, the shapes it makes, what it learns and what it costs.
+"""All layer types by name: what each computes, the shapes of its tops, its parameters and its costs.
 
 One file a family; runtime/ops has a room a family for how each runs.
 """

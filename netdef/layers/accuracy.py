@@ -1,4 +1,4 @@
-"""What is read off the scores: how often they are right, and which are largest."""
+"""Evaluation of scores: the share of correct ones, and the indices of the largest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netdef.graph.shape import Shape, shape_text
 
 @layer("Accuracy")
 class Accuracy(AlongAxis):
-    """The share of predictions whose label is among the top_k scores along `axis`.
+    """The share of predictions whose label is among the top_k largest scores along `axis`.
 
     Bottoms: scores, labels (one for each prediction). Tops: the share, and optionally the share of each class.
     """

@@ -1,4 +1,4 @@
-"""Blobs joined along an axis, and cut along one."""
+"""Joining blobs along an axis, and cutting one along an axis."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from netdef.language.units import plural, times
 
 
 def piece(region: Region, along: Run, shift: int) -> Region | None:
-    """The channels of a region that lie within `along`, renumbered; None if there are none."""
+    """The channels of a region that lie in the run `along`, renumbered; None if there are none."""
     runs = overlap(region.channels, (along,))
     return Region(region.images, shifted(runs, shift)) if runs else None
 
 
 class JoinCuts(Same):
-    """Joined along the channels, the parts of all bottoms follow one another; along another axis all parts are alike."""
+    """Along channels, the regions of all bottoms follow one another; along another axis all have the same region."""
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
         if layer.axis != 1:
@@ -40,7 +40,7 @@ class JoinCuts(Same):
 
 
 class SliceCuts(Same):
-    """Cut along the channels, each top takes its own part of the bottom's; along another axis all parts are alike."""
+    """Along channels, each top takes its own region of the bottom; along another axis all have the same region."""
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
         (bottom,) = bottoms
@@ -59,7 +59,7 @@ class SliceCuts(Same):
 
 @layer("Concat")
 class Concat(Layer):
-    """The bottoms one after another along `axis`; they agree in all other dimensions."""
+    """The bottoms, one after another along `axis`. All their other dimensions are equal."""
 
     bottoms_allowed = (1, ANY)
     cuts = JoinCuts("axis")
@@ -75,7 +75,7 @@ class Concat(Layer):
 
     @property
     def starts(self) -> tuple[int, ...]:
-        """Where along the axis each bottom begins."""
+        """The index along the axis at which each bottom begins."""
         return tuple(accumulate((bottom.shape[self.axis] for bottom in self.bottoms[:-1]), initial=0))
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
@@ -90,7 +90,7 @@ class Concat(Layer):
 
 @layer("Slice")
 class Slice(Layer):
-    """The bottom cut along `axis` at each slice_point, or into equal parts without any."""
+    """The bottom, cut along `axis` at each slice_point, or into equal parts without slice_point."""
 
     tops_allowed = (1, ANY)
     cuts = SliceCuts("axis")
@@ -105,7 +105,7 @@ class Slice(Layer):
 
     @property
     def points(self) -> tuple[int, ...]:
-        """Where the parts begin and end: 0 first, the length of the axis last."""
+        """The indices at which the tops begin and end: 0 first, the length of the axis last."""
         length, tops = self.bottoms[0].shape[self.axis], len(self.message.top)
         inner = tuple(self.p.slice_point) or tuple(length // tops * i for i in range(1, tops))
         return (0, *inner, length)
@@ -121,7 +121,7 @@ class Slice(Layer):
         if not given and length % tops:
             raise self.error(
                 f"axis {self.axis} of {self.bottoms[0]} is {length} long: {tops} equal parts do not fit",
-                hint="say where to cut with slice_point",
+                hint="give the indices to cut at as slice_point",
             )
         points = self.points
         for index, (begin, end) in enumerate(pairwise(points)):

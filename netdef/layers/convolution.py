@@ -1,4 +1,4 @@
-"""Convolution, its transpose, and the unfolding of images into columns."""
+"""Convolution, transposed convolution, and the unfolding of images into columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netdef.layers.window import check_positive, convolved, deconvolved, sizes, 
 
 
 class Window(AlongAxis):
-    """What the three share: a kernel that slides over the axes after `axis`, that of the channels."""
+    """A layer whose kernel slides over the axes after `axis`, the axis of the channels."""
 
     kind = "convolution"
 
@@ -71,7 +71,7 @@ class Window(AlongAxis):
 
 
 class FilterCuts(Cuts):
-    """Some of the filters make some of the output channels, from the whole input, or from that of their groups."""
+    """A run of filters makes a run of output channels, from the whole input or from that of its groups."""
 
     def part(self, layer: Any, tops: Regions) -> Part | None:
         top = tops[0]
@@ -92,7 +92,7 @@ class FilterCuts(Cuts):
         return Part((bottom,) * len(tops), tops, cuts[: 1 + layer.bias_term], fields)
 
     def weights(self, layer: Any, filters: Run, groups: Run) -> Cut | None:
-        """The part of the weights (num_output, ...) that these filters are."""
+        """The part of the weights (num_output, ...) that holds these filters."""
         return Cut(0, (filters,))
 
 
@@ -109,7 +109,7 @@ class TransposedCuts(FilterCuts):
 
 
 class Filters(Window):
-    """A Window with weights: Convolution and Deconvolution. Several bottoms go through the same weights."""
+    """A Window with weights: Convolution and Deconvolution. All bottoms are convolved with the same weights."""
 
     bottoms_allowed = (1, ANY)
     tops_allowed = (1, ANY)
@@ -126,7 +126,7 @@ class Filters(Window):
 
     @cached_property
     def group(self) -> int:
-        """Input and output channels in this many equal runs, each run reading only its own."""
+        """The number of equal groups of channels; outputs of a group depend only on inputs of that group."""
         return self.p.group
 
     @property
@@ -143,13 +143,13 @@ class Filters(Window):
         return sizes(self.kernel) + groups, steps_text(self.stride, self.pad, self.dilation)
 
     def check(self, shapes: tuple[Shape, ...]) -> None:
-        """Raises NetdefError for counts and shapes that cannot be."""
+        """Raises NetdefError for counts and shapes that do not fit."""
         tops = len(self.message.top)
         if len(shapes) != tops:
             raise self.error(f"{plural(len(shapes), 'bottom')} and {plural(tops, 'top')}: each bottom makes one top")
         if any(shape != shapes[0] for shape in shapes):
             listed = ", ".join(f"{b} {shape_text(b.shape)}" for b in self.bottoms)
-            raise self.error(f"bottoms of one shape are wanted, these are {listed}", "bottom")
+            raise self.error(f"all bottoms must have one shape; these are {listed}", "bottom")
         if not self.p.HasField("num_output") or self.num_output < 1:
             raise self.error("num_output, the number of filters, is missing", "num_output", hint="add num_output: 64, say")
         if self.group < 1:

@@ -1,4 +1,4 @@
-"""Layers that bring samples from files, databases and memory."""
+"""Sources that read samples from files, databases and memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUILTIN_SIZE = 256  # their images' sides, in pixels
 class Samples(Layer):
     """Images (batch_size, channels, height, width) and, with a second top, their labels (batch_size,).
 
-    The size is crop_size a side where that is given, else that of the images before cropping.
+    The height and width are crop_size where that is given, else those of the images.
     """
 
     bottoms_allowed = (0, 0)
@@ -40,16 +40,16 @@ class Samples(Layer):
 
     @property
     def shifts_colors(self) -> bool:
-        """Whether each image's colours are shifted: in training, where color_shift asks for it."""
+        """Whether colours are shifted for each image: in training, if color_shift is set."""
         return self.phase == "train" and self.message.transform_param.color_shift > 0
 
     def image_size(self) -> tuple[int, int] | None:
-        """(height, width) before cropping; None if only the images can tell."""
+        """(height, width) before cropping; None if only the images have it."""
         return None
 
     @property
     def how_to_size(self) -> str:
-        """What to write where the size is not known."""
+        """What to add to the file if the size is not known."""
         return "set transform_param { crop_size }"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
@@ -70,7 +70,7 @@ class Samples(Layer):
         return [(self.batch_size, self.channels, *sides), (self.batch_size,)][: len(self.message.top)]
 
     def _check_colors(self) -> None:
-        """That the colours are of one kind, color_shift is a standard deviation, and the principal components are whole."""
+        """Raises NetdefError for settings of colours that exclude each other, are out of range or incomplete."""
         transform = self.message.transform_param
         if transform.force_color and transform.force_gray:
             raise self.error("force_color and force_gray exclude each other", "transform_param", "force_gray")
@@ -84,16 +84,16 @@ class Samples(Layer):
                 raise self.error(f"{field} has {given} values, not {count}", "transform_param", field)
         if bool(transform.color_eigenvalue) != bool(transform.color_eigenvector):
             field = "color_eigenvalue" if transform.color_eigenvalue else "color_eigenvector"
-            hint = "color_eigenvalue and color_eigenvector go together"
-            raise self.error(f"{field} stands alone", "transform_param", field, hint=hint)
+            hint = "give both color_eigenvalue and color_eigenvector"
+            raise self.error(f"{field} is given without the other", "transform_param", field, hint=hint)
 
 
 @layer("ImageData")
 class ImageData(Samples):
     """Images from files that a list names, from a folder with one folder a class, or from `builtin:photos`.
 
-    new_height and new_width together stretch every image.  One of them alone, which Caffe refuses, brings the shorter side to
-    that many pixels and keeps the square in the centre.
+    With both new_height and new_width, every image is resized to that size.  With only one of them, which Caffe refuses, the
+    shorter side is resized to that many pixels and the square in the centre is kept.
     """
 
     cuts = Source()
@@ -144,7 +144,7 @@ class WindowData(Samples):
 
 @layer("MemoryData")
 class MemoryData(Samples):
-    """Images that the caller holds in memory. height and width are what is left after cropping."""
+    """Images that the caller holds in memory. height and width are those after cropping."""
 
     tops_allowed = (2, 2)
 
@@ -160,7 +160,7 @@ class MemoryData(Samples):
             if getattr(self.p, field) < 1:
                 raise self.error(f"{field} of the images is missing", field)
         crop = self.crop_size
-        if crop and (crop, crop) != self.image_size():  # Caffe's blob has the size after cropping
+        if crop and (crop, crop) != self.image_size():  # the size of Caffe's blob is that after cropping
             raise self.error(
                 f"crop_size {crop} is not the images' height and width",
                 "transform_param",
@@ -172,7 +172,7 @@ class MemoryData(Samples):
 
 @layer("HDF5Data")
 class HDF5Data(Layer):
-    """One blob for each dataset of an HDF5 file that bears a top's name."""
+    """Datasets of an HDF5 file; each top is the dataset of its name."""
 
     bottoms_allowed = (0, 0)
     tops_allowed = (1, ANY)
@@ -181,8 +181,8 @@ class HDF5Data(Layer):
     is_interchangeable = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        if self.assumed:  # data, then a label or a target of an image each
+        if self.assumed:  # data, then one label or target for each image
             batch = max(1, self.p.batch_size)
             return [(batch, *self.assumed), *[(batch,)] * (len(self.message.top) - 1)]
-        text = "the shapes of its tops stand in HDF5 files alone"
+        text = "only its HDF5 files give the shapes of its tops"
         raise self.error(text, hint=f"use Input with those shapes; {SIZE_FROM_OUTSIDE}", code=SIZE_UNKNOWN)

@@ -9,7 +9,7 @@ from netdef.graph.shape import Shape
 
 @layer("Dropout")
 class Dropout(Layer):
-    """In training each element is kept with probability 1 - dropout_ratio and divided by it, else 0; in test y = x."""
+    """In training, each element is kept with probability 1 - dropout_ratio and divided by that, else 0. In testing, y = x."""
 
     cuts = Same()
     channel_groups = None

@@ -24,7 +24,7 @@ class Eltwise(Layer):
 
     @property
     def backward_reads(self) -> frozenset[str]:  # type: ignore[override]
-        """Of a product its factors; where stable_prod_grad is off also the product, which is divided by them."""
+        """Of a product its factors; without stable_prod_grad also the product, which is divided by them."""
         if self.operation != "PROD":
             return frozenset()
         return frozenset({"bottom"}) if self.p.stable_prod_grad else frozenset({"bottom", "top"})
@@ -36,7 +36,7 @@ class Eltwise(Layer):
 
     @property
     def coefficients(self) -> tuple[float, ...]:
-        """One a bottom; 1 unless given."""
+        """One for each bottom; 1 where not given."""
         return tuple(self.p.coeff) or (1.0,) * len(self.bottoms)
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

@@ -1,4 +1,4 @@
-"""Fully connected layers, and the table lookup that is one on one-hot vectors."""
+"""Fully connected layers, and the table lookup that equals one on one-hot vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from netdef.graph.shape import Shape, images
 
 
 class RowCuts(Cuts):
-    """Some rows of the weights make some of the outputs, from the whole input."""
+    """A run of rows of the weights makes a run of outputs, from the whole input."""
 
     def part(self, layer: Any, tops: Regions) -> Part | None:
         (top,), (bottom,) = tops, layer.bottoms
@@ -53,7 +53,7 @@ class InnerProduct(AlongAxis):
 
     @property
     def fan_in(self) -> int:
-        """K, the numbers that each output reads."""
+        """K, the inputs of each output."""
         return prod(self.bottoms[0].shape[self.axis :])
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

@@ -1,4 +1,4 @@
-"""Blobs from nowhere: fed by the caller, made by fillers, or learned."""
+"""Blobs without bottoms: filled by the caller, made by fillers, or learned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netdef.graph.shape import Shape, shape_text
 
 
 class Declared(Layer):
-    """A source whose shapes stand in the file: one for all tops, or one for each."""
+    """A source whose shapes the file gives: one for all tops, or one for each."""
 
     bottoms_allowed = (0, 0)
     tops_allowed = (1, ANY)
@@ -39,7 +39,7 @@ class Declared(Layer):
 
 @layer("Input")
 class Input(Declared):
-    """Blobs that the caller fills before each pass."""
+    """Blobs that the caller fills before each iteration."""
 
     cuts = Source(channels=True)
 
@@ -48,7 +48,7 @@ class Input(Declared):
 
 
 class FillerCuts(Cuts):
-    """Some of the tops, each whole with its filler: random values are drawn for all of a blob at once."""
+    """A device has whole tops, each with its filler: random values are drawn for a whole blob at once."""
 
     def part(self, layer: Any, tops: Regions) -> Part | None:
         pairs = [(filler, top) for filler, top in zip(layer.fillers, tops, strict=True) if top is not None]
@@ -58,7 +58,7 @@ class FillerCuts(Cuts):
 
 @layer("DummyData")
 class DummyData(Declared):
-    """Blobs made by fillers: constants once, random ones anew for each pass. Zeros without a data_filler."""
+    """Blobs made by fillers: constants once, random values anew in each iteration. Zeros without a data_filler."""
 
     cuts = FillerCuts()
 

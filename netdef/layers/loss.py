@@ -1,4 +1,4 @@
-"""The losses: one number that training makes small."""
+"""Losses: the numbers that training minimises."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Loss(Layer):
         return f"weight {weight:g}" if weight != 1 else "", ""
 
     def check_batches(self, bottoms: tuple[Shape, ...]) -> None:
-        """Raises NetdefError where predictions and targets are of different numbers of samples."""
+        """Raises NetdefError if predictions and targets differ in their number of samples."""
         self.expect_axes(1, 1)
         if bottoms[0][0] != bottoms[1][0]:
             raise self.error(f"{self.named(0)} and {self.named(1)} differ in their first dimension", "bottom", 1)
@@ -37,19 +37,19 @@ class Loss(Layer):
             raise self.error(f"{self.named(1)} does not hold one label for each of the {bottoms[0][0]} samples", "bottom", 1)
 
     def check_sizes(self, bottoms: tuple[Shape, ...]) -> None:
-        """Raises NetdefError unless predictions and targets are of one size."""
+        """Raises NetdefError unless predictions and targets have as many elements."""
         self.check_batches(bottoms)
         if prod(bottoms[0]) != prod(bottoms[1]):
             raise self.error(f"{self.named(0)} and {self.named(1)} differ in size", "bottom", 1)
 
     def named(self, index: int) -> str:
-        """A bottom with its shape, for messages."""
+        """A bottom with its shape, as messages print it."""
         blob = self.bottoms[index]
         return f"{blob} ({shape_text(blob.shape)})"
 
 
 class Normalized(Loss):
-    """A loss that can ignore a label and is divided as `loss_param` says."""
+    """A loss that can ignore a label, and whose divisor is set by `loss_param`."""
 
     default_normalization = "VALID"
 
@@ -60,7 +60,7 @@ class Normalized(Loss):
 
     @property
     def normalization(self) -> str:
-        """What the sum is divided by: FULL (all labels), VALID (those not ignored), BATCH_SIZE (images) or NONE."""
+        """The divisor of the sum: FULL (all labels), VALID (labels not ignored), BATCH_SIZE (images) or NONE."""
         loss = self.message.loss_param
         if loss.HasField("normalization"):
             return enum_name(loss, "normalization")

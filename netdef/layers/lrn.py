@@ -11,9 +11,9 @@ from netdef.language.units import plural
 
 
 class Neighbours(Cuts):
-    """Apart where a cut falls between groups; elsewhere each side also takes half a window of channels beyond the seam.
+    """Runs of whole groups are independent; inside a group each side also takes half a window of channels beyond the cut.
 
-    A share has so many channels that no window reaches over two seams: of three terms the order of addition would matter.
+    Each share has so many channels that no window reaches over two cuts: of three terms the order of addition would matter.
     """
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
@@ -92,13 +92,13 @@ class LRN(Layer):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms
         if len(x) != 4:
-            raise self.error(f"images are wanted (N x C x H x W), {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
+            raise self.error(f"expected images (N x C x H x W), but {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
         if self.size % 2 == 0:
-            raise self.error(f"local_size {self.size} must be odd, to have a middle", "local_size", code="ND109")
+            raise self.error(f"local_size {self.size} must be odd, to be centred on a channel", "local_size", code="ND109")
         if self.group < 1:
             raise self.error("group must be at least 1", "group")
         if self.within_channel and self.group != 1:
-            raise self.error("group is for normalisation across channels; this one stays within each", "group")
+            raise self.error("group is for normalisation across channels; this one is within each channel", "group")
         if x[1] % self.group:
             raise self.error(f"group {self.group} does not divide the {x[1]} channels of {self.bottoms[0]}", "group")
         return [x]

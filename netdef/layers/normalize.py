@@ -11,9 +11,8 @@ from netdef.graph.shape import Shape, per_image
 class BatchNorm(Layer):
     """y = (x - mean) / sqrt(variance + eps), channel by channel (Ioffe & Szegedy 2015).
 
-    Mean and variance are the batch's, or, by default in test, running averages.
-    Parameters: sums of means (channels,), sums of variances (channels,), what to divide both by (1,); no solver changes
-    them.
+    Mean and variance are those of the batch, or, in testing by default, running averages.
+    Parameters: sums of means (channels,), sums of variances (channels,), the divisor of both (1,); no solver changes them.
     """
 
     channel_groups = None
@@ -25,7 +24,7 @@ class BatchNorm(Layer):
 
     @property
     def cuts(self) -> Cuts:  # type: ignore[override]
-        return PerChannel(images=self.use_global_stats)  # the batch's own statistics are the whole batch's
+        return PerChannel(images=self.use_global_stats)  # statistics of the batch are those of the whole batch
 
     @property
     def eps(self) -> float:
@@ -37,7 +36,7 @@ class BatchNorm(Layer):
 
     @property
     def use_global_stats(self) -> bool:
-        """Whether the running averages are used rather than the batch's."""
+        """Whether it normalises with the running averages instead of the batch's statistics."""
         return self.p.use_global_stats if self.p.HasField("use_global_stats") else self.phase == "test"
 
     @property
@@ -60,7 +59,7 @@ class BatchNorm(Layer):
 class MVN(Layer):
     """y = x - mean, divided by (the standard deviation + eps) if normalize_variance.
 
-    Each channel of each image by itself, or each image as a whole if across_channels.
+    Statistics are those of each channel of each image, or of each whole image if across_channels.
     """
 
     backward_reads = frozenset({"bottom", "top"})

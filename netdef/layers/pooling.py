@@ -15,9 +15,9 @@ from netdef.layers.window import check_positive, pooled, sizes, spatial, steps_t
 class Pooling(Layer):
     """The largest, the mean or (STOCHASTIC) a random element of each window, channel by channel.
 
-    Output: ceil((size + 2 pad - kernel) / stride) + 1 along each side, so that the last window may hang over the edge;
+    Output: ceil((size + 2 pad - kernel) / stride) + 1 along each side, so that the last window may extend beyond the edge;
     with padding, a last window that would start beyond the image is dropped. `round_mode: FLOOR` drops partial windows.
-    A second top of MAX pooling holds where each maximum was found, as an index into its channel.
+    A second top of MAX pooling holds the index of each maximum in its channel.
     """
 
     tops_allowed = (1, 2)
@@ -28,7 +28,7 @@ class Pooling(Layer):
 
     @property
     def cuts(self) -> Cuts:  # type: ignore[override]
-        return Cuts() if self.method == "STOCHASTIC" else Same()  # what it draws is numbered over the whole blob
+        return Cuts() if self.method == "STOCHASTIC" else Same()  # random numbers are indexed over the whole blob
 
     @property
     def method(self) -> str:
@@ -74,13 +74,13 @@ class Pooling(Layer):
         return [(*x[:2], *sides)] * len(self.message.top)
 
     def check(self, x: Shape) -> None:
-        """Raises NetdefError for an input or window that cannot be pooled."""
+        """Raises NetdefError for an input or window that does not fit."""
         if len(x) != 4:
-            raise self.error(f"images are wanted (N x C x H x W), {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
+            raise self.error(f"expected images (N x C x H x W), but {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
         if self.global_pooling:
             for field in ("kernel_size", "kernel_h", "kernel_w"):
                 if self.p.HasField(field):
-                    raise self.error(f"global_pooling takes the whole image: {field} cannot be given too", field)
+                    raise self.error(f"global_pooling takes the whole image and excludes {field}", field)
             if any(self.pad) or self.stride != (1, 1):
                 raise self.error("global_pooling has one window: no pad, and stride 1", "global_pooling")
         check_positive(self, "kernel", self.kernel)
@@ -90,7 +90,7 @@ class Pooling(Layer):
         if any(self.pad) and self.method == "STOCHASTIC":
             raise self.error("STOCHASTIC pooling takes no pad: padding has no probability", "pad")
         if len(self.message.top) == 2 and self.method != "MAX":
-            raise self.error(f"a second top holds the places of the maxima: {self.method} has none", "top", 1)
+            raise self.error(f"a second top holds the indices of the maxima: {self.method} has none", "top", 1)
 
     @property
     def macs(self) -> int:
@@ -101,7 +101,7 @@ class Pooling(Layer):
 class SPP(Layer):
     """Spatial pyramid pooling (He et al. 2014): grids of 1, 2, 4 ... cells a side, each cell pooled, all in one row.
 
-    Output: (N, channels x the number of cells of all levels); one level alone keeps four axes.
+    Output: (N, channels x the number of cells of all levels); a single level keeps four axes.
     """
 
     channel_groups = 1
@@ -128,7 +128,7 @@ class SPP(Layer):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms
         if len(x) != 4:
-            raise self.error(f"images are wanted (N x C x H x W), {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
+            raise self.error(f"expected images (N x C x H x W), but {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
         if self.pyramid_height < 1:
             raise self.error("pyramid_height, the number of levels, is missing", "pyramid_height")
         cells = 0

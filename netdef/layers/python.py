@@ -1,4 +1,4 @@
-"""Layers whose rule is Python code of the user's."""
+"""Layers in Python code of the user's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netdef.graph.shape import Shape
 
 @layer("Python")
 class Python(Layer):
-    """Runs a class of the user's. Its tops have whatever shapes that class gives them."""
+    """Runs a class of the user's, which gives the shapes of its tops."""
 
     bottoms_allowed = (0, ANY)
     tops_allowed = (0, ANY)
@@ -20,10 +20,10 @@ class Python(Layer):
                 raise self.error(f"{field} is missing: it names the Python {'class' if field == 'layer' else 'module'}")
         if not len(self.message.top):
             return []
-        if self.assumed and not bottoms:  # a batch of one, and labels of its size
+        if self.assumed and not bottoms:  # a batch of one image
             return [(1, *self.assumed)] * len(self.message.top)
         raise self.error(
-            f"the shapes of its tops are made by {self.p.module}.{self.p.layer}, code that the compiler does not run",
-            hint="for a layer that brings data, use Input with its shape; " + SIZE_FROM_OUTSIDE,
+            f"only {self.p.module}.{self.p.layer} gives the shapes of its tops, and the compiler does not run it",
+            hint="for a source, use Input with its shape; " + SIZE_FROM_OUTSIDE,
             code=SIZE_UNKNOWN,
         )

@@ -10,14 +10,14 @@ from netdef.language.units import plural
 
 
 class Recurrent(Layer):
-    """A step for each entry of the first axis, carrying states (1, N, num_output) along.
+    """A time step for each entry of the first axis; states (1, N, num_output) go from each time step to the next.
 
-    Bottoms: x (T, N, ...), cont (T, N), 0 where a sequence begins; optionally x_static (N, ...); with expose_hidden the
-    states before the first step. Tops: the output (T, N, num_output); with expose_hidden the states after the last.
+    Bottoms: x (T, N, ...); cont (T, N), 0 where a sequence begins; optionally x_static (N, ...); with expose_hidden the
+    states before the first time step. Tops: the output (T, N, num_output); with expose_hidden the states after the last.
     """
 
-    states = 1  # how many arrays it carries from step to step
-    gates = 1  # how many times num_output rows its input weights have
+    states = 1  # arrays that go from each time step to the next
+    gates = 1  # rows of its input weights, in units of num_output
     bottoms_allowed = (2, 5)
     tops_allowed = (1, 3)
     backward_reads = frozenset({"bottom", "top"})
@@ -34,25 +34,25 @@ class Recurrent(Layer):
 
     @property
     def exposed(self) -> int:
-        """How many states come in as bottoms and go out as tops."""
+        """The number of states that are bottoms and tops too."""
         return self.states if self.expose_hidden else 0
 
     @property
     def static_input(self) -> bool:
-        """Whether bottom 2 is an input that is the same at every step."""
+        """Whether bottom 2 is an input that is the same at every time step."""
         return len(self.bottoms) > 2 + self.exposed
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if self.num_output < 1:
-            raise self.error("num_output, the size of the output at each step, is missing", "num_output")
+            raise self.error("num_output, the size of the output at each time step, is missing", "num_output")
         fewest = 2 + self.exposed
         if not fewest <= len(bottoms) <= fewest + 1:
-            raise self.error(f"{fewest} bottoms are wanted, {fewest + 1} with a static input, not {len(bottoms)}", "bottom")
+            raise self.error(f"{len(bottoms)} bottoms: it reads {fewest}, or {fewest + 1} with a static input", "bottom")
         if len(self.message.top) != 1 + self.exposed:
             raise self.error(f"it makes {plural(1 + self.exposed, 'top')}, not {len(self.message.top)}", "top")
         x = bottoms[0]
         if len(x) < 3:
-            text = f"{self.bottoms[0]} ({shape_text(x)}) needs axes for time, streams and what is read at each step"
+            text = f"{self.bottoms[0]} ({shape_text(x)}) must have axes for time, streams and the input of each time step"
             raise self.error(text, "bottom", 0)
         self.expect(1, x[:2])
         if self.static_input and bottoms[2][:1] != x[1:2]:
@@ -101,7 +101,7 @@ class LSTM(Recurrent):
 
 @layer("LSTMUnit")
 class LSTMUnit(Layer):
-    """One step of an LSTM. Bottoms: cell (1, N, D), gates (1, N, 4 D), cont (1, N). Tops: cell, output (1, N, D)."""
+    """One time step of an LSTM. Bottoms: cell (1, N, D), gates (1, N, 4 D), cont (1, N). Tops: cell, output (1, N, D)."""
 
     bottoms_allowed = (3, 3)
     tops_allowed = (2, 2)

@@ -1,4 +1,4 @@
-"""Many numbers to one."""
+"""Reduction of axes to one number: sums and means."""
 
 from __future__ import annotations
 

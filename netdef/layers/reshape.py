@@ -1,4 +1,4 @@
-"""The same numbers in another shape."""
+"""The same elements in another shape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netdef.graph.shape import Shape, shape_text
 
 @layer("Flatten")
 class Flatten(AlongAxis):
-    """The axes from `axis` to `end_axis` as one."""
+    """The axes from `axis` to `end_axis`, made one."""
 
     cuts = Reshaped()
     allows_in_place = False
@@ -32,7 +32,7 @@ class Flatten(AlongAxis):
 
 @layer("Reshape")
 class Reshape(Layer):
-    """The dimensions of `shape` in place of `num_axes` axes from `axis` on: 0 keeps one, -1 takes what is left."""
+    """The dimensions of `shape` replace `num_axes` axes from `axis` on: 0 keeps one, -1 takes the remaining elements."""
 
     cuts = Reshaped()
     allows_in_place = False

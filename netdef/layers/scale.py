@@ -1,4 +1,4 @@
-"""A factor, a bias, or both, each spread over the axes that it does not have."""
+"""A factor, a bias, or both, broadcast over the axes that they do not have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netdef.schema import message_class
 
 
 class SpreadCuts(Cuts):
-    """The same part of the data, and of the operand what is spread over it."""
+    """The same region of the data, and the part of the operand that is broadcast over it."""
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
         return bottoms[:1] if self.part(layer, bottoms[:1]) else None
@@ -35,7 +35,7 @@ class SpreadCuts(Cuts):
 
 
 class Spread(Layer):
-    """The operand, learned or the second bottom, has the shape of some axes of the first bottom from `axis` on."""
+    """The operand, learned or the second bottom, has the shape of some or all axes of the first bottom from `axis` on."""
 
     bottoms_allowed = (1, 2)
     cuts = SpreadCuts()
@@ -44,7 +44,7 @@ class Spread(Layer):
 
     @cached_property
     def axis(self) -> int:
-        """The first axis that the operand spans; 0 for a second bottom of one number, which spans none."""
+        """The first axis of the operand; 0 for a second bottom of one number, which has no axes."""
         if len(self.bottoms) == 2 and not self.bottoms[1].shape:
             return 0
         return self.axis_of(self.p.axis)

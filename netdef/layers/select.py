@@ -1,4 +1,4 @@
-"""Copies and choices: the same elements, repeated, picked or cut out."""
+"""Copies and selections of elements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netdef.language.units import plural
 
 @layer("Split")
 class Split(Layer):
-    """Each top is the bottom. Nets need none: a blob may have any number of readers."""
+    """Each top is the bottom. A blob may have any number of readers without it."""
 
     cuts = Same()
     tops_allowed = (1, ANY)
@@ -26,7 +26,7 @@ class Split(Layer):
 
 @layer("Tile")
 class Tile(AlongAxis):
-    """The bottom `tiles` times along `axis`."""
+    """The bottom, repeated `tiles` times along `axis`."""
 
     cuts = Same("axis")
     kind = "joining"
@@ -44,7 +44,7 @@ class Tile(AlongAxis):
 
 @layer("Crop")
 class Crop(AlongAxis):
-    """The first bottom cut to the second's size along the axes from `axis` on, beginning at the offsets."""
+    """The first bottom, cut to the second's size along the axes from `axis` on, from the offsets."""
 
     bottoms_allowed = (2, 2)
     channel_groups = None
@@ -53,7 +53,7 @@ class Crop(AlongAxis):
 
     @property
     def offsets(self) -> tuple[int, ...]:
-        """Where the cut begins, one for each axis of the blob, 0 before `axis`."""
+        """The index at which the cut begins, for each axis of the blob; 0 before `axis`."""
         cut = len(self.bottoms[0].shape) - self.axis
         given = tuple(self.p.offset) or (0,)
         return (0,) * self.axis + (given * cut if len(given) == 1 else given)
@@ -77,7 +77,7 @@ class Crop(AlongAxis):
 
 @layer("BatchReindex")
 class BatchReindex(Layer):
-    """The images of the first bottom in the order that the second, a list of numbers, gives."""
+    """Images of the first bottom, by their indices in the second."""
 
     bottoms_allowed = (2, 2)
     channel_groups = None
@@ -96,7 +96,7 @@ class BatchReindex(Layer):
 class Filter(Layer):
     """Of each bottom but the last, the images whose entry in the last is not 0.
 
-    How many pass is known only when running; the shapes are for all of them.
+    Their number is known only when it runs; the shapes are those for all images.
     """
 
     bottoms_allowed = (2, ANY)

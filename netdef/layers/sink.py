@@ -1,4 +1,4 @@
-"""Layers that only read."""
+"""Layers without tops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netdef.graph.shape import Shape
 
 @layer("Silence")
 class Silence(Layer):
-    """Reads blobs so that they are not outputs of the net."""
+    """Reads blobs, so that they are not outputs of the net."""
 
     cuts = Idle()
     bottoms_allowed = (1, ANY)

@@ -16,5 +16,5 @@ class Softmax(AlongAxis):
     kind = "result"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        self.axis  # noqa: B018  an axis that is not there is the only mistake to be made here
+        self.axis  # noqa: B018  raises if there is no such axis
         return [bottoms[0]]

@@ -1,4 +1,4 @@
-"""Sizes of sliding windows, as Caffe's convolution and pooling read and round them."""
+"""Sizes of sliding windows, read and rounded as in Caffe's convolution and pooling."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def deconvolved(size: int, kernel: int, stride: int, pad: int, dilation: int = 1
 def pooled(size: int, kernel: int, stride: int, pad: int, floor: bool = False, clip: bool = True) -> int:
     """Output positions of a pooling along one axis.
 
-    Caffe rounds up, so that the last window may hang over the edge; with padding (`clip`) it drops that window
-    when it would start beyond the image and its leading padding.
+    Caffe rounds up, so that the last window may extend beyond the edge; with padding (`clip`) it drops that window
+    if it would start beyond the image and its leading padding.
     """
     room = size + 2 * pad - kernel
     count = (room // stride if floor else -(-room // stride)) + 1
@@ -38,14 +38,15 @@ def spatial(layer: Layer, field: str, axes: int, default: int | None) -> tuple[i
 
     Raises
     ------
-    NetdefError: both ways are used, a half is missing (of a Convolution's pad it is 0), or the count does not fit.
+    NetdefError: both forms are used, one of FIELD_h and FIELD_w is missing (of a Convolution's pad it is 0), or the count
+        does not fit.
     """
     p = layer.p
     whole = "kernel_size" if field == "kernel" else field
     named = p.DESCRIPTOR.fields_by_name
     high, wide = f"{field}_h", f"{field}_w"
     given = getattr(p, whole)
-    if isinstance(given, int):  # Pooling has one value, Convolution one an axis
+    if isinstance(given, int):  # Pooling has one value, Convolution one for each axis
         values: tuple[int, ...] = (given,) if p.HasField(whole) else ()
     else:
         values = tuple(given)
@@ -54,10 +55,10 @@ def spatial(layer: Layer, field: str, axes: int, default: int | None) -> tuple[i
             raise layer.error(f"{whole} and {high}/{wide} exclude each other", whole, hint=f"keep {whole}, or the two")
         if axes != 2:
             raise layer.error(f"{high} and {wide} are for two spatial axes, not {axes}", high, hint=f"use {whole}")
-        one_may_do = field == "pad" and not isinstance(given, int)  # Convolution's missing half is 0, Pooling refuses it
+        one_may_do = field == "pad" and not isinstance(given, int)  # the other is 0 in Convolution, and an error in Pooling
         if not (one_may_do or (p.HasField(high) and p.HasField(wide))):
             there, missing = (high, wide) if p.HasField(high) else (wide, high)
-            raise layer.error(f"{there} is given, {missing} is not", there, hint=f"add {missing}")
+            raise layer.error(f"{there} is given without {missing}", there, hint=f"add {missing}")
         return getattr(p, high), getattr(p, wide)
     if not values:
         if default is None and axes:
@@ -71,7 +72,7 @@ def spatial(layer: Layer, field: str, axes: int, default: int | None) -> tuple[i
 
 
 def check_positive(layer: Layer, field: str, values: tuple[int, ...]) -> None:
-    """Raises NetdefError where a size that must be at least 1 is 0."""
+    """Raises NetdefError if a size is less than 1."""
     if min(values, default=1) < 1:
         whole = "kernel_size" if field == "kernel" else field
         raise layer.error(f"{whole} must be at least 1, not {min(values)}", whole)

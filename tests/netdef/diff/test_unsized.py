@@ -89,7 +89,7 @@ def test_data_of_hdf5_files(nets, capsys):
     text = NET.replace("Data ->", "HDF5Data ->").replace(" transform_param { scale: 0.00390625 }", "")
     assert run(["diff", *nets(text, text.replace("500", "400"))]) == 1
     told = capsys.readouterr().out
-    assert "shapes and costs are not compared: HDF5Data data: the shapes of its tops stand in HDF5 files alone" in told
+    assert "shapes and costs are not compared: HDF5Data data: only its HDF5 files give the shapes of its tops" in told
     assert "ip1  num_output  500 -> 400" in told
 
 
@@ -97,7 +97,7 @@ def test_data_of_a_python_class(nets, capsys):
     """A label for each pixel, as in networks that segment images."""
     assert run(["diff", *nets(PYTHON, PYTHON.replace("21", "40"))]) == 1
     told = capsys.readouterr().out
-    assert "shapes and costs are not compared: Python data: the shapes of its tops are made by m.L, code" in told
+    assert "shapes and costs are not compared: Python data: only m.L gives the shapes of its tops" in told
     assert "score  num_output  21 -> 40" in told
 
 
@@ -130,7 +130,7 @@ def test_with_a_size_given_all_is_compared(nets, capsys):
     [
         (NET.replace("kernel_size: 5", "kernel_size: 999"), "the size of its images is not known here"),
         (NET.replace("Convolution(data)", "Convolution(dta)"), "reads blob dta"),
-        (COMPUTED, "code that the compiler does not run"),
+        (COMPUTED, "and the compiler does not run it"),
     ],
 )
 def test_what_fits_no_size_is_an_error(nets, text, said, capsys):

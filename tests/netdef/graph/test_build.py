@@ -24,7 +24,7 @@ def test_what_follows_a_wrong_number_of_param_is_looked_at_as_well():
     after = "layer n: LRN(c) { local_size: 4 }\nlayer p: Pooling(c) { kernel_size: 7 }"
     assert [message for _, message, _ in errors(INPUT + conv + after)] == [
         "Convolution c has 2 parameters, param is given 3 times",
-        "LRN n: local_size 4 must be odd, to have a middle",
+        "LRN n: local_size 4 must be odd, to be centred on a channel",
         "Pooling p: window 7 x 7 is larger than its input c, 6 x 6",
     ]
 

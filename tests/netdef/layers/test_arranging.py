@@ -50,7 +50,7 @@ def test_slice():
         ("-> a, b { slice_point: 6 }", "slice_point must grow from above 0 to below 6: 6"),
         (
             "-> a, b { axis: 2 }",
-            "axis 2 of x0 is 9 long: 2 equal parts do not fit | say where to cut with slice_point",
+            "axis 2 of x0 is 9 long: 2 equal parts do not fit | give the indices to cut at as slice_point",
         ),
     ],
 )
@@ -158,4 +158,4 @@ def test_functions_of_one_element():
 
 def test_python_layers_are_not_run():
     said = complaint('layer op: Python(x0) { module: "m" layer: "L" }', X)
-    assert said.startswith("Python op: the shapes of its tops are made by m.L, code that the compiler does not run")
+    assert said.startswith("Python op: only m.L gives the shapes of its tops, and the compiler does not run it")

@@ -91,14 +91,14 @@ def test_recurrent_states_come_and_go():
     assert said == "LSTM op: x2 must be 1 x 3 x 4, it is 1 x 3 x 5"
     assert complaint("layer op: RNN(x0, x1) { num_output: 4 }", (5, 3, 6), (5, 2)).startswith("RNN op: x1 must be 5 x 3")
     said = complaint("layer op: RNN(x0, x1) { num_output: 4 }", (5, 3), (5, 3))
-    assert said == "RNN op: x0 (5 x 3) needs axes for time, streams and what is read at each step"
+    assert said == "RNN op: x0 (5 x 3) must have axes for time, streams and the input of each time step"
 
 
 @pytest.mark.parametrize(
     ("layer", "shapes", "said"),
     [
         ("x0, x1) -> y, h", [(5, 3, 6), (5, 3)], "it makes 1 top, not 2"),
-        ("x0, x1, x2, x3) -> y", [(5, 3, 6), (5, 3), (3, 7), (3,)], "2 bottoms are wanted, 3 with a static input, not 4"),
+        ("x0, x1, x2, x3) -> y", [(5, 3, 6), (5, 3), (3, 7), (3,)], "4 bottoms: it reads 2, or 3 with a static input"),
         ("x0, x1, x2) -> y", [(5, 3, 6), (5, 3), (4, 7)], "x2 must have 3 streams first, it is 4 x 7"),
     ],
 )

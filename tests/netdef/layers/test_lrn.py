@@ -31,15 +31,15 @@ def test_within_channels():
 @pytest.mark.parametrize(
     ("body", "shape", "said"),
     [
-        ("local_size: 4", X, "LRN op: local_size 4 must be odd, to have a middle"),
+        ("local_size: 4", X, "LRN op: local_size 4 must be odd, to be centred on a channel"),
         ("group: 4", X, "LRN op: group 4 does not divide the 6 channels of x0"),
         ("group: 0", X, "LRN op: group must be at least 1"),
         (
             "group: 2 norm_region: WITHIN_CHANNEL",
             X,
-            "LRN op: group is for normalisation across channels; this one stays within each",
+            "LRN op: group is for normalisation across channels; this one is within each channel",
         ),
-        ("", (2, 6), "LRN op: images are wanted (N x C x H x W), x0 is 2 x 6"),
+        ("", (2, 6), "LRN op: expected images (N x C x H x W), but x0 is 2 x 6"),
     ],
 )
 def test_mistakes(body, shape, said):

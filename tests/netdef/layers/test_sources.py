@@ -60,7 +60,7 @@ def test_input():
         ),
         (
             'HDF5Data -> a, b, c { source: "list.txt" batch_size: 4 transform_param { crop_size: 9 } }',
-            f"HDF5Data op: the shapes of its tops stand in HDF5 files alone | use Input with those shapes; {SIZE_FROM_OUTSIDE}",
+            f"HDF5Data op: only its HDF5 files give the shapes of its tops | use Input with those shapes; {SIZE_FROM_OUTSIDE}",
         ),
         (
             'Data { source: "db" transform_param { crop_size: 28 } }',

@@ -69,7 +69,7 @@ def test_convolution_of_several_bottoms_shares_its_weights():
             "num_output: 8",
             "Convolution op: the size of the window is missing: set kernel_size, or kernel_h and kernel_w",
         ),
-        ("num_output: 8 kernel_h: 3", "Convolution op: kernel_h is given, kernel_w is not | add kernel_w"),
+        ("num_output: 8 kernel_h: 3", "Convolution op: kernel_h is given without kernel_w | add kernel_w"),
         (
             "num_output: 8 kernel_size: 3 kernel_h: 3",
             "Convolution op: kernel_size and kernel_h/kernel_w exclude each other | keep kernel_size, or the two",
@@ -80,7 +80,7 @@ def test_convolution_of_several_bottoms_shares_its_weights():
         ),
         (
             "num_output: 8 kernel_size: 3 stride_w: 2",
-            "Convolution op: stride_w is given, stride_h is not | add stride_h",
+            "Convolution op: stride_w is given without stride_h | add stride_h",
         ),
         ("num_output: 8 kernel_size: 0", "Convolution op: kernel_size must be at least 1, not 0"),
         ("num_output: 8 kernel_size: 3 stride: 0", "Convolution op: stride must be at least 1, not 0"),
@@ -95,7 +95,7 @@ def test_convolutions_of_several_bottoms_that_cannot_be():
     said = complaint("layer op: Convolution(x0, x1) -> a { num_output: 8 kernel_size: 3 }", X, X)
     assert said == "Convolution op: 2 bottoms and 1 top: each bottom makes one top"
     said = complaint("layer op: Convolution(x0, x1) -> a, b { num_output: 8 kernel_size: 3 }", X, (2, 6, 9, 9))
-    assert said == "Convolution op: bottoms of one shape are wanted, these are x0 2 x 6 x 9 x 8, x1 2 x 6 x 9 x 9"
+    assert said == "Convolution op: all bottoms must have one shape; these are x0 2 x 6 x 9 x 8, x1 2 x 6 x 9 x 9"
 
 
 def test_an_error_points_at_its_field():
@@ -164,18 +164,18 @@ def test_pooling_geometry():
             "use a smaller kernel_size, or global_pooling: true for the whole image",
         ),
         ("kernel_size: 3 pad: 3", X, "Pooling op: pad 3 x 3 must be less than the window, 3 x 3"),
-        ("kernel_size: 3", (2, 6), "Pooling op: images are wanted (N x C x H x W), x0 is 2 x 6"),
+        ("kernel_size: 3", (2, 6), "Pooling op: expected images (N x C x H x W), but x0 is 2 x 6"),
         (
             "kernel_size: 3 global_pooling: true",
             X,
-            "Pooling op: global_pooling takes the whole image: kernel_size cannot be given too",
+            "Pooling op: global_pooling takes the whole image and excludes kernel_size",
         ),
         (
             "global_pooling: true stride: 2",
             X,
             "Pooling op: global_pooling has one window: no pad, and stride 1",
         ),
-        ("kernel_size: 3 pad_h: 1", X, "Pooling op: pad_h is given, pad_w is not | add pad_w"),
+        ("kernel_size: 3 pad_h: 1", X, "Pooling op: pad_h is given without pad_w | add pad_w"),
         (
             "pool: STOCHASTIC kernel_size: 3 pad: 1",
             X,
@@ -190,7 +190,7 @@ def test_pooling_that_cannot_be(body, shape, said):
 
 def test_only_maxima_have_places():
     said = complaint("layer op: Pooling(x0) -> y, mask { pool: AVE kernel_size: 3 }", X)
-    assert said == "Pooling op: a second top holds the places of the maxima: AVE has none"
+    assert said == "Pooling op: a second top holds the indices of the maxima: AVE has none"
 
 
 def test_pyramid():
