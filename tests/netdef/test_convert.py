@@ -20,7 +20,7 @@ def message(path):
 
 
 @pytest.mark.parametrize("name", ["alexnet", "googlenet", "caffenet_norm_first", "lenet"])
-def test_round_the_forms(tmp_path, name, capsys):
+def test_all_forms_and_back(tmp_path, name, capsys):
     """.net -> .prototxt -> binary -> .prototxt -> .net: one network all along."""
     before = message(models_folder() / f"{name}.net")
     files = [str(models_folder() / f"{name}.net")]
@@ -91,7 +91,7 @@ def test_older_formats(tmp_path):
         ("models/solver.txt", "x.txt", ["--weights"], "solver.txt is a solver: it has no weights"),
     ],
 )
-def test_mistakes(source, target, options, said, capsys, tmp_path, monkeypatch):
+def test_invalid_conversions_write_nothing(source, target, options, said, capsys, tmp_path, monkeypatch):
     path = str(models_folder().resolve().parent / source) if source.startswith("models") else source
     monkeypatch.chdir(tmp_path)
     assert run(["convert", path, target, *options]) == 2
@@ -99,7 +99,7 @@ def test_mistakes(source, target, options, said, capsys, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_with_mistakes_writes_nothing(tmp_path, capsys):
+def test_a_file_with_errors_writes_nothing(tmp_path, capsys):
     (tmp_path / "x.net").write_text("layer a: RLU(b)")
     assert run(["convert", str(tmp_path / "x.net"), str(tmp_path / "y.prototxt")]) == 2
     assert "did you mean ReLU?" in capsys.readouterr().err
@@ -130,7 +130,7 @@ def test_solvers(tmp_path):
     assert Path(target).read_text() == 'net: "x"  # of old\ntype: "AdaGrad"\n'
 
 
-def test_what_is_included_must_be_found_from_the_new_place(tmp_path):
+def test_includes_must_resolve_from_the_new_folder(tmp_path):
     (tmp_path / "base.net").write_text("layer a: Input { shape { dim: [1, 2] } }")
     (tmp_path / "x.net").write_text('include "base.net"\nlayer b: ReLU(a)\n')
     (tmp_path / "there").mkdir()

@@ -42,7 +42,7 @@ def test_packaged_solvers_are_good_and_their_nets_are_there(name, tmp_path, monk
     assert net_file(bound.message, bound.filename).name == "alexnet.net"
 
 
-def test_every_policy_says_what_it_needs(tmp_path):
+def test_policies_name_missing_fields(tmp_path):
     for policy, needs in POLICIES.items():
         if not needs:
             assert read(f'base_lr: 1 lr_policy: "{policy}"', tmp_path)
@@ -123,11 +123,11 @@ def test_every_policy_says_what_it_needs(tmp_path):
         (GOOD + 'type: "RMSProp" rms_decay: 1.5', [("rms_decay must be below 1 with solver type RMSProp, not 1.5", "")]),
     ],
 )
-def test_every_mistake_has_its_message(text, mistakes, tmp_path):
+def test_every_error_has_its_message(text, mistakes, tmp_path):
     assert said(text, tmp_path) == mistakes
 
 
-def test_a_mistake_points_at_its_field(tmp_path):
+def test_an_error_points_at_its_field(tmp_path):
     with pytest.raises(netdef.NetdefError, match=r"s\.txt:2:12: error: unknown lr_policy 'stpe'"):
         read('base_lr: 1\nlr_policy: "stpe"', tmp_path)
 
@@ -142,11 +142,11 @@ def test_fields_of_forks_are_kept(tmp_path):
     }
 
 
-def test_a_fork_s_default_is_nothing_to_speak_of(tmp_path):
+def test_defaults_of_forks_are_not_noted(tmp_path):
     assert without_effect(read(GOOD + 'eval_type: "classification" momentum_policy: "fixed"', tmp_path).message) == {}
 
 
-def test_a_field_that_nobody_knows_is_kept_and_said(tmp_path):
+def test_unknown_fields_are_kept_and_noted(tmp_path):
     text = GOOD + "rectified: true qhm { nu: [0.7, 1] }"
     with pytest.warns(Remark, match=r"s\.txt: nothing here knows or acts on rectified, qhm"):
         bound = read(text, tmp_path)
@@ -158,13 +158,13 @@ def test_a_field_that_nobody_knows_is_kept_and_said(tmp_path):
     assert older.endswith('type: "Adam"\nrectified: true\nqhm {\n  nu: 0.7\n  nu: 1\n}\n')
 
 
-def test_a_misspelt_field_is_a_mistake(tmp_path):
+def test_a_misspelt_field_is_an_error(tmp_path):
     assert said(GOOD + "momentun: 0.9", tmp_path) == [("unknown field 'momentun' of a solver", "did you mean momentum?")]
     hint = "it belongs in the network's file"
     assert said(GOOD + "force_backward: true", tmp_path) == [("unknown field 'force_backward' of a solver", hint)]
 
 
-def test_differences_in_fields_that_nobody_knows():
+def test_differences_in_unknown_fields():
     a, b = (read_text(GOOD + more, "s.txt", "SolverParameter") for more in ("gc: true beta: 1", "gc:  true nu { a: 2 }"))
     (section,) = difference(a, b, ("a", "b")).findings
     assert section.title == "Other settings"

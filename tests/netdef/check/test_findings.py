@@ -105,7 +105,7 @@ def looked(tmp_path, net, solver=None):
     return found
 
 
-def test_a_good_net_and_solver(tmp_path):
+def test_a_good_net_and_solver_have_no_findings(tmp_path):
     assert looked(tmp_path, GOOD) == {}
     assert looked(tmp_path, GOOD, SOLVER) == {}
 
@@ -132,7 +132,7 @@ def test_solvers(tmp_path, code):
     assert [one for other in found if other != code for one in found[other] if other not in ("ND201", "ND202")] == []
 
 
-def test_files_that_are_none(tmp_path):
+def test_files_that_are_neither_nets_nor_solvers(tmp_path):
     (tmp_path / "x.net").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0")
     assert [one.code for one in check(str(tmp_path / "x.net")).findings] == ["ND004"]
     assert [one.code for one in check(str(tmp_path / "y.net")).findings] == ["ND004"]
@@ -170,12 +170,12 @@ def test_every_code_has_an_example():
         + "layer s: Silence(d)",
     ],
 )  # fmt: skip
-def test_no_mistake(tmp_path, net):
+def test_settings_that_are_no_mistake_have_no_findings(tmp_path, net):
     assert looked(tmp_path, net) == {}
 
 
 @pytest.mark.parametrize("layer", ["AbsVal(x) -> x", "Split(x) -> x, y", "Pooling(x) -> x { kernel_size: 2 }"])
-def test_what_caffe_does_not_run_in_place(tmp_path, layer):
+def test_layers_that_caffe_refuses_in_place(tmp_path, layer):
     net = f"layer x: Input {{ shape {{ dim: [1, 3, 8, 8] }} }}\nlayer op: {layer}\n"
     assert [*looked(tmp_path, net)] == ["ND225"]
     assert looked(tmp_path, net.replace(layer, "Pooling(x) -> x { kernel_size: 1 }")) == {}
@@ -194,7 +194,7 @@ LEADS = {  # whether the weights of c get a gradient through it
 
 
 @pytest.mark.parametrize(("text", "leads"), LEADS.items())
-def test_what_passes_a_gradient_on(tmp_path, text, leads):
+def test_bottoms_that_get_a_gradient(tmp_path, text, leads):
     after = FC.replace("data", "e")
     head = HEAD.replace("dim: 2 }", "dim: 4 }").replace("[2, 3", "[4, 3")
     found = looked(tmp_path, head + CONV.format("") + text + "\n" + after + LOSS)
@@ -202,7 +202,7 @@ def test_what_passes_a_gradient_on(tmp_path, text, leads):
     assert ("c" in [place for place, _ in found.get("ND204", ())]) is not leads, found
 
 
-def test_a_loss_of_two_or_three_bottoms_passes_a_gradient_on(tmp_path):
+def test_bottoms_of_losses_that_get_a_gradient(tmp_path):
     infogain = "layer loss: InfogainLoss(fc, label) { source: 'h.binaryproto' }\n"
     assert looked(tmp_path, HEAD + FC + infogain) == {}
     assert looked(tmp_path, HEAD + FC + infogain.replace("label)", "label, h)").replace("layer l", "layer h: DummyData "
@@ -224,7 +224,7 @@ def test_a_loss_of_two_or_three_bottoms_passes_a_gradient_on(tmp_path):
          "has mean_file and mean_value"),
     ],
 )  # fmt: skip
-def test_other_ways_to_a_code(tmp_path, net, code, said):
+def test_further_causes_of_a_code(tmp_path, net, code, said):
     found = looked(tmp_path, net)
     assert code in found and any(said in one.message for _, one in found[code]), found
 
@@ -232,7 +232,7 @@ def test_other_ways_to_a_code(tmp_path, net, code, said):
 @pytest.mark.parametrize(
     "layer", ["t: Dropout(t) -> t { dropout_ratio: 0 }", "p: Power(fc) -> fc { scale: 2 }", "p: Power(fc) -> fc { power: 0 }"]
 )
-def test_in_place_that_harms_no_gradient(tmp_path, layer):
+def test_in_place_without_harm_to_a_gradient(tmp_path, layer):
     net = HEAD + FC + "layer a: TanH(fc) -> t\nlayer " + layer.replace("t: D", "d: D") + "\nlayer s: Silence(t)\n" + LOSS
     assert "ND206" not in looked(tmp_path, net)
 
@@ -245,12 +245,12 @@ def test_in_place_that_harms_no_gradient(tmp_path, layer):
         ("max_iter", "weight_decay: 1 max_iter", "ND308", "weight_decay"),
     ],
 )
-def test_other_ways_to_a_code_of_solvers(tmp_path, old, new, code, place):
+def test_further_causes_of_a_code_in_solvers(tmp_path, old, new, code, place):
     ((text, _),) = looked(tmp_path, GOOD, SOLVER.replace(old, new))[code]
     assert place in text
 
 
-def test_a_net_beside_its_solver_is_told_of_once(tmp_path):
+def test_a_net_checked_with_its_solver_is_reported_once(tmp_path):
     (tmp_path / "x.net").write_text(GOOD + "layer loss: Softmax(fc) -> y\nlayer s: Silence(y)")
     (tmp_path / "solver.txt").write_text(SOLVER)
     alone = check(str(tmp_path / "solver.txt")).findings
@@ -261,7 +261,7 @@ def test_a_net_beside_its_solver_is_told_of_once(tmp_path):
     assert again.findings == alone
 
 
-def test_the_zoo_is_clean():
+def test_models_have_no_findings():
     from netdef.check.run import files_of
     from netdef.language.find import models_folder
 
@@ -301,7 +301,7 @@ layer loss: SoftmaxWithLoss(fc, label)
         ("HDF5Data", {"data.type": "Input", "data.shape": [{"dim": [4, 1, 28, 28]}, {"dim": 4}]}),
     ],
 )
-def test_sizes_that_stand_in_the_data_alone_are_no_error_and_can_be_given(tmp_path, source, given):
+def test_sizes_known_only_from_data_can_be_given(tmp_path, source, given):
     """As in Caffe's own nets for MNIST, whose images come whole from a database."""
     (tmp_path / "x.net").write_text(DATABASE.replace("Data ->", f"{source} ->"))
     (tmp_path / "solver.txt").write_text(SOLVER)
@@ -314,7 +314,7 @@ def test_sizes_that_stand_in_the_data_alone_are_no_error_and_can_be_given(tmp_pa
     assert report.nets["train"].totals.parameters == 28 * 28 * 5 + 5
 
 
-def test_both_phases_are_looked_at(tmp_path):
+def test_both_phases_are_checked(tmp_path):
     found = looked(tmp_path, GOOD + "layer p: Pooling(data) { kernel_size: 99 }\ntrain layer q: Pooling(data) { kernel_size: 88 }")
     messages = [one.message for _, one in found["ND107"]]
     assert len(messages) == 2  # told once for both phases, and once for one
@@ -364,7 +364,7 @@ def tests_of_their_own(tmp_path):
     return look
 
 
-def test_nets_of_their_own_are_good(tests_of_their_own):
+def test_solvers_with_separate_nets_have_no_findings(tests_of_their_own):
     assert tests_of_their_own() == {}
 
 
@@ -375,7 +375,7 @@ def test_every_test_net_is_checked(tests_of_their_own, tmp_path):
     assert not found
 
 
-def test_findings_are_told_file_by_file(tests_of_their_own, tmp_path):
+def test_findings_are_reported_by_file(tests_of_their_own, tmp_path):
     two = TESTED + "layer q: Pooling(data) { kernel_size: 99 }"
     solver = "# a comment\n" * 9 + OWN.replace("base_lr: 0.1", "base_lr: 0")
     tests_of_their_own(two=two, train=TRAINED + "layer p: Softmax(fc)", solver=solver)
@@ -401,7 +401,7 @@ def test_accuracy_may_be_in_one_test_net_of_several(tests_of_their_own):
     assert [*tests_of_their_own(TRAINED, TRAINED, TESTED)] == ["ND208"]
 
 
-def test_a_test_net_that_is_not_there(tests_of_their_own, tmp_path):
+def test_a_missing_test_net(tests_of_their_own, tmp_path):
     ((place, one),) = tests_of_their_own(solver=OWN.replace("two.net", "three.net"))["ND301"]
     assert (place, one.position.file) == ('"three.net"', str(tmp_path / "solver.txt"))
     assert "there is no file three.net" in one.message
@@ -440,7 +440,7 @@ def test_settings_of_the_command_line_reach_every_net(tests_of_their_own, tmp_pa
     assert {one.position.file for one in found} == {"--set"}
 
 
-def test_the_net_itself_is_tested_for_what_is_left_of_test_iter(tmp_path):
+def test_the_net_itself_is_tested_for_the_rest_of_test_iter(tmp_path):
     """The order of Caffe's Solver::InitTestNets."""
     from netdef.check.solver_nets import named
     from netdef.language import read_file
@@ -456,7 +456,7 @@ def test_the_net_itself_is_tested_for_what_is_left_of_test_iter(tmp_path):
     assert not problems
 
 
-def test_coefficients_that_a_maximum_does_not_read(tmp_path):
+def test_coefficients_of_a_maximum(tmp_path):
     text = GOOD + "layer x: Eltwise(fc, fc) { operation: %s coeff: [1, 2] }\nlayer s: Silence(x)"
     ((place, one),) = looked(tmp_path, text % "MAX")["ND216"]
     assert (place, one.message) == ("1", "Eltwise x does not read coeff: it is for SUM")

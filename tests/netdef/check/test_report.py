@@ -75,7 +75,7 @@ def test_sarif(file, capsys):
     assert second["relatedLocations"][0]["message"]["text"] == "layer fc writes it first"
 
 
-def test_a_folder_stands_for_what_is_in_it(file, capsys, tmp_path):
+def test_a_folder_is_checked_file_by_file(file, capsys, tmp_path):
     file(WARNING), file('net: "x.net" base_lr: 1 lr_policy: "fixed" max_iter: 9', "solver.txt"), file("words", "notes.txt")
     assert run(["check", "."]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("2 files checked")
@@ -83,7 +83,7 @@ def test_a_folder_stands_for_what_is_in_it(file, capsys, tmp_path):
     assert run(["check", "empty"]) == 2
 
 
-def test_old_formats_are_noted_and_no_warning(file, capsys):
+def test_old_formats_are_notes_not_warnings(file, capsys):
     name = file("input: 'data' input_dim: [1, 3, 8, 8]\nlayer { name: 'r' type: 'ReLU' bottom: 'data' top: 'r' }", "x.prototxt")
     assert run(["check", "--strict", name]) == 0
     out = capsys.readouterr().out
@@ -93,7 +93,7 @@ def test_old_formats_are_noted_and_no_warning(file, capsys):
     assert "note: the network's inputs a, b were read as a layer of type Input" in capsys.readouterr().out
 
 
-def test_colours_leave_the_words(file):
+def test_colours_do_not_change_the_text(file):
     """On a terminal alone (run() decides that); the words are the same."""
     import click
 

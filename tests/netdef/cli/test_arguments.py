@@ -38,11 +38,11 @@ def test_by_name(tmp_path):
     assert kind_of(str(tmp_path)) is None
 
 
-def test_the_files_that_come_along():
+def test_files_of_the_package():
     models = ROOT / "models"
     assert {kind_of(str(path)) for path in models.glob("*.net")} == {"net"}
     assert {kind_of(str(path)) for path in models.glob("*solver*.txt")} == {"solver"}
 
 
-def test_words_outside_of_braces():
+def test_words_outside_braces():
     assert outer_words("a: 1 b { c { d: 2 } e < f: 3 > } # g\n\"h\" i: 'j'") == {"a", "b", "i"}

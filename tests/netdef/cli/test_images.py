@@ -37,14 +37,14 @@ def percentages(text):
     return [float(number) for number in re.findall(r"([\d.]+)%", text)]
 
 
-def test_it_learned(folder, capsys):
+def test_training_learns_the_classes(folder, capsys):
     assert run(["test", "shades.net", *WEIGHTS]) == 0
     out = capsys.readouterr().out
     assert "accuracy  100.00%" in out
     assert "over 20 images of 20 in all" in out
 
 
-def test_predict_names_the_folders(folder, capsys):
+def test_predict_names_classes_by_their_folders(folder, capsys):
     paths = ["images/dark/11.png", "images/bright/03.png"]
     assert run(["predict", "shades.net", *paths, *WEIGHTS]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -78,7 +78,7 @@ def test_an_image_list_and_a_test_of_it(folder, capsys):
     assert "over 4 images, 1 of them a second time" in capsys.readouterr().out
 
 
-def test_data_given_is_divided_for_training_and_testing(folder, capsys):
+def test_data_option_is_divided_into_training_and_testing(folder, capsys):
     arguments = ["shades.net", "solver.txt", "--data", "images", "--out", "divided", "--iterations", "2"]
     assert run(["train", *arguments]) == 0
     capsys.readouterr()
@@ -98,7 +98,7 @@ layer prob: Softmax(fc)
 """
 
 
-def test_a_net_that_is_fed_from_outside(folder, capsys):
+def test_a_net_with_an_input_layer(folder, capsys):
     Path("deploy.prototxt").write_text(DEPLOY)
     paths = ["images/dark/11.png", "images/bright/03.png"]
     assert run(["predict", "deploy.prototxt", *paths, *WEIGHTS, "--mean", "128"]) == 0
@@ -108,7 +108,7 @@ def test_a_net_that_is_fed_from_outside(folder, capsys):
     assert "Input layers" in capsys.readouterr().err
 
 
-def test_the_prediction_is_the_nets(folder, capsys):
+def test_predictions_are_those_of_the_net(folder, capsys):
     """The probabilities printed are those of the executable on the same pixels."""
     import runtime
 
@@ -125,7 +125,7 @@ def test_the_prediction_is_the_nets(folder, capsys):
     assert shown == pytest.approx(sorted(100 * prob, reverse=True), abs=0.006)
 
 
-def test_files_that_are_missing_or_wrong(folder, capsys):
+def test_missing_and_invalid_files_are_rejected(folder, capsys):
     Path("text.png").write_text("no image")
     cases = [
         (["predict", "shades.net", "gone.png", "text.png", *WEIGHTS], ["gone.png", "text.png"]),
@@ -165,7 +165,7 @@ def test_a_bad_image_in_a_test(folder, capsys):
     assert "1 images could not be read and were skipped" in captured.out
 
 
-def test_a_run_without_a_single_image_leaves_nothing(tmp_path, monkeypatch, capsys):
+def test_a_run_without_images_leaves_no_files(tmp_path, monkeypatch, capsys):
     images.make(tmp_path)
     monkeypatch.chdir(tmp_path)
     Path("holed").write_text("".join(f"gone{n}.png {n % 2}\n" for n in range(20)))
@@ -176,7 +176,7 @@ def test_a_run_without_a_single_image_leaves_nothing(tmp_path, monkeypatch, caps
         assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_bad_images_are_named_once_and_skipped(tmp_path, monkeypatch, capsys):
+def test_unreadable_images_are_named_once_and_skipped(tmp_path, monkeypatch, capsys):
     images.make(tmp_path)
     monkeypatch.chdir(tmp_path)
     Path("images/dark/12.png").write_bytes(b"broken")

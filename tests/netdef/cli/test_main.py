@@ -21,7 +21,7 @@ def netdef(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, **options)
 
 
-def test_a_users_mistake_is_two_without_a_traceback(tmp_path):
+def test_an_error_in_a_file_exits_2_without_a_traceback(tmp_path):
     bad = tmp_path / "bad.net"
     bad.write_text("layer data: Input { shape { dim: 1 } }\nlayer a: ReLU(dta)\n")
     done = netdef("shapes", str(bad))
@@ -46,7 +46,7 @@ def test_a_users_mistake_is_two_without_a_traceback(tmp_path):
         (["shapes", "nowhere.net"], "there is no file nowhere.net"),
     ],
 )
-def test_mistakes(arguments, said, capsys):
+def test_usage_errors_exit_2(arguments, said, capsys):
     assert run(arguments) == 2
     captured = capsys.readouterr()
     assert said in captured.err
@@ -88,14 +88,14 @@ def test_no_colours_in_a_file():
     assert "\x1b" not in netdef("shapes", "alexnet").stdout
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m netdef shapes alexnet --format json | head -n 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.stdout, done.stderr) == ("{\n", "")
     assert done.returncode in (0, 141)  # small enough, the output may have gone into the pipe whole
 
 
-def test_interrupted(monkeypatch, capsys):
+def test_an_interrupt_exits_130(monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
@@ -108,17 +108,17 @@ def test_interrupted(monkeypatch, capsys):
     ("arguments", "option"),
     [(["shapes", ""], "NET"), (["train", "a.net", "s.txt", "--resume", ""], "--resume"), (["check", "a", ""], "NET|SOLVER...")],
 )
-def test_an_empty_text_is_no_answer(arguments, option, capsys):
+def test_empty_arguments_are_rejected(arguments, option, capsys):
     assert run(arguments) == 2
     assert f"Invalid value for '{option}': it is empty" in capsys.readouterr().err
 
 
-def test_a_full_disk_under_the_output():
+def test_a_full_disk_exits_2():
     done = subprocess.run(f"{sys.executable} -m netdef models > /dev/full", shell=True, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (2, "error: cannot write the output: No space left on device\n")
 
 
-def test_no_output_at_all():
+def test_a_closed_output_is_no_error():
     done = subprocess.run(f"{sys.executable} -m netdef models >&-", shell=True, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -127,7 +127,7 @@ def test_no_output_at_all():
     ("error", "said"),
     [(MemoryError(), "error: out of memory"), (RuntimeError("can't start new thread"), "error: this machine lets no more threads")],
 )
-def test_the_machines_limits(error, said, monkeypatch, capsys):
+def test_out_of_memory_and_out_of_threads_exit_2(error, said, monkeypatch, capsys):
     def fail(*_, **__):
         raise error
 
@@ -136,7 +136,7 @@ def test_the_machines_limits(error, said, monkeypatch, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_a_mistake_of_our_own_keeps_its_traceback(monkeypatch):
+def test_a_bug_keeps_its_traceback(monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("a bug")
 
@@ -145,7 +145,7 @@ def test_a_mistake_of_our_own_keeps_its_traceback(monkeypatch):
         run(["models"])
 
 
-def test_an_old_format_is_a_note_whatever_python_does_with_warnings(tmp_path, capsys):
+def test_an_old_format_is_a_note_even_if_warnings_are_errors(tmp_path, capsys):
     old = tmp_path / "old.prototxt"
     old.write_text('input: "data" input_dim: [1, 3, 8, 8]\nlayers { name: "r" type: RELU bottom: "data" top: "r" }\n')
     with warnings.catch_warnings(action="error"):
@@ -153,7 +153,7 @@ def test_an_old_format_is_a_note_whatever_python_does_with_warnings(tmp_path, ca
     assert capsys.readouterr().err.startswith(f"note: {old}: 1 layers of an older format")
 
 
-def test_names_that_the_output_has_no_letters_for(tmp_path):
+def test_names_outside_the_encoding_of_the_output(tmp_path):
     (tmp_path / "世.net").write_text("layer data: Input { shape { dim: [1, 2] } }")
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = netdef("shapes", str(tmp_path / "世.net"), env=environment)

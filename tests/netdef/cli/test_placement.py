@@ -37,7 +37,7 @@ def test_with_larger_batches_images_are_cheaper_to_cut_than_channels(capsys):
     assert "recommended: --split hybrid" in capsys.readouterr().out
 
 
-def test_a_split_that_leaves_one_device_all_the_work_is_not_recommended(capsys):
+def test_an_uneven_split_is_not_recommended(capsys):
     """A batch of one image cannot be halved: nothing is sent, because nothing is divided."""
     assert run(["placement", "alexnet", "--batch", "1"]) == 0
     out = capsys.readouterr().out
@@ -46,7 +46,7 @@ def test_a_split_that_leaves_one_device_all_the_work_is_not_recommended(capsys):
     assert "not --split batch: it leaves 100.0% of the work to one device" in out
 
 
-def test_splits_that_send_the_same(tmp_path, capsys):
+def test_splits_of_equal_traffic(tmp_path, capsys):
     net = tmp_path / "by_hand.net"
     net.write_text("layer data: Input { shape { dim: [2, 3] } }\nlayer a: InnerProduct(data) { num_output: 4 device: 1 }\n")
     assert run(["placement", str(net), "--phase", "test"]) == 0
@@ -77,12 +77,12 @@ def test_tables_of_many_devices_fit_a_screen(count, pieces, capsys):
     assert head.split() == [*(word for d in range(count) for word in ("device", str(d))), "one", "device"]
 
 
-def test_who_sends_to_each_other_is_told_once(capsys):
+def test_transfers_in_both_directions_are_listed_once(capsys):
     assert run(["placement", "alexnet", "--devices", "4"]) == 0
     assert re.search(r"^conv2 +pool1 +0 <-> 1, 2 <-> 3 +8.54 MiB +8.54 MiB$", capsys.readouterr().out, re.M)
 
 
-def test_programs_are_told_all_runs_of_channels(capsys):
+def test_json_lists_all_runs_of_channels(capsys):
     words = ["placement", "googlenet", "--devices", "2"]
     assert run(words) == 0
     assert re.search(r"^inception_3a/output +Concat +channels +128 in 4 runs +128 in 4 runs$", capsys.readouterr().out, re.M)
@@ -116,7 +116,7 @@ def test_as_json(net, phase, capsys):
         (["--split", "rows"], "rows"),
     ],
 )
-def test_mistakes(arguments, message, capsys):
+def test_invalid_devices_are_rejected(arguments, message, capsys):
     assert run(["placement", "alexnet", *arguments]) == 2
     assert message in capsys.readouterr().err
 
@@ -204,7 +204,7 @@ layer loss: SoftmaxWithLoss(fc, label)
 """
 
 
-def test_what_a_card_takes_is_that_of_all_its_shares():
+def test_memory_of_a_card_is_that_of_all_its_shares():
     def sizes(net: netdef.Net, devices: str) -> dict[str, int]:
         lines = re.findall(r"^(.*?) +([\d,]+) bytes", report(net, devices=devices), re.M)
         return {name: int(size.replace(",", "")) for name, size in lines}
@@ -219,7 +219,7 @@ def test_what_a_card_takes_is_that_of_all_its_shares():
     assert sizes(by_hand, "gpu:0,gpu:0")["workspace"] == sizes(by_hand, "gpu:0,gpu:1")["workspace"] > 0
 
 
-def test_devices_are_called_by_their_names(capsys):
+def test_devices_are_listed_by_name(capsys):
     """Whatever their order: the device named first has the first share, and need not be number 0."""
     assert run(["placement", "lenet", "--devices", "gpu:3,gpu:1,gpu:3"]) == 0
     out = capsys.readouterr().out
@@ -230,7 +230,7 @@ def test_devices_are_called_by_their_names(capsys):
     assert json.loads(capsys.readouterr().out)["names"] == ["gpu:3", "gpu:1"]
 
 
-def test_the_workspaces_that_cores_take():
+def test_workspaces_of_cores():
     """As many as threads will run: one at least for each device, of what its own shares need; all counted to their device."""
     net = netdef.parse(BY_HAND, phase="train")
     for devices, threads in (("cpu:0,cpu:1,cpu:0", 5), ("cpu:0,cpu:1", 1), ("cpu,cpu", 2)):
@@ -251,7 +251,7 @@ def test_selftest_is_of_one_device_in_one_share(capsys):
     )
 
 
-def test_a_split_of_one_device_has_no_effect_and_is_said(folder, capsys):
+def test_a_split_of_one_device_is_noted_as_without_effect(folder, capsys):
     assert run(["train", "small.net", "solver.txt", "--out", "one", "--devices", "cpu", "--split", "batch"]) == 0
     assert "--split batch has no effect: there is one device" in capsys.readouterr().out
     assert run(["test", "small.net", "--weights", "one/small_iter_10.caffemodel", "--devices", "cpu", "--split", "batch"]) == 0

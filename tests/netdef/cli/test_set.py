@@ -24,12 +24,12 @@ TAKERS = [
 ]
 
 
-def test_who_takes_a_net():
+def test_commands_that_take_a_net():
     assert {"shapes", "diff", "check", "compile", "train", "test", "predict", "draw", "time", "placement", "convert"} <= set(TAKERS)
 
 
 @pytest.mark.parametrize("name", TAKERS)
-def test_every_command_that_takes_a_net_has_it(name, capsys, tmp_path):
+def test_every_command_that_takes_a_net_applies_set(name, capsys, tmp_path):
     """And hands it on: a mistake in it is found, and shown in its own text."""
     command = command_called(name)
     assert "overrides" in {parameter.name for parameter in command.params}
@@ -46,7 +46,7 @@ def test_every_command_that_takes_a_net_has_it(name, capsys, tmp_path):
     assert "    1 | conv2.num_outptu=3\n      |       ^^^^^^^^^^\n    did you mean num_output?" in said
 
 
-def test_what_it_does(capsys):
+def test_set_changes_what_commands_show(capsys):
     assert run(["shapes", "lenet", "--format", "json", "--set", "ip1.num_output=7", "--set", "conv1.num_output=9"]) == 0
     layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)["layers"]}
     assert layers["ip1"]["weights"][0]["shape"] == [7, 800]
@@ -65,7 +65,7 @@ def test_convert_writes_what_it_changes(ending, capsys, tmp_path):
     assert layers["conv2"]["weights"][0]["shape"][0] == 64
 
 
-def test_convert_of_a_solver_changes_nothing(capsys, tmp_path):
+def test_convert_of_a_solver_rejects_set(capsys, tmp_path):
     assert run(["convert", str(models_folder() / "solver.txt"), str(tmp_path / "out.prototxt"), "--set", "conv1.num_output=3"]) == 2
     assert "is a solver: --set changes fields of a net" in capsys.readouterr().err
 

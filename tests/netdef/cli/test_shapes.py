@@ -48,7 +48,7 @@ def test_the_table():
     )
 
 
-def test_alexnet_as_people_draw_it(capsys):
+def test_alexnet_with_its_two_towers(capsys):
     assert run(["shapes", "alexnet"]) == 0
     table = capsys.readouterr().out
     rows = {line.split()[0]: line for line in table.splitlines() if line.strip()}
@@ -79,7 +79,7 @@ def test_long_names_do_not_widen_the_table_beyond_its_limit():
     assert "3x3_reduce" in table
 
 
-def test_other_shapes_than_the_batch_are_shown_whole():
+def test_shapes_without_the_batch_are_shown_whole():
     text = "layer data: Input { shape { dim: 2 dim: 3 } }\nlayer flat: Flatten(data) { axis: 0 }"
     assert describe(netdef.parse(text))["layers"][1]["tops"][0]["output"] == "6 in all"
 

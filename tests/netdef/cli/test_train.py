@@ -31,7 +31,7 @@ def files(*folders):
     return sorted(str(path) for folder in folders for path in Path(folder).rglob("*") if path.is_file())
 
 
-def test_a_run_shows_and_writes_what_it_does(capsys):
+def test_a_run_prints_and_writes_its_results(capsys):
     assert run(["train", "small.net", "solver.txt"]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out and "\r" not in out
@@ -97,7 +97,7 @@ def ending(out):
     return arrays, [array.tobytes() for array in state.history], losses
 
 
-def test_stopped_and_resumed_is_the_same_as_never_stopped():
+def test_a_resumed_run_equals_an_uninterrupted_one():
     """After Ctrl-C, SIGTERM or a kill the resumed run's last weights, momentum and losses have the same bits."""
     Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 400")
     assert run(["train", "small.net", "solver.txt", "--out", "whole", "--iterations", str(ITERATIONS)]) == 0
@@ -116,7 +116,7 @@ def test_stopped_and_resumed_is_the_same_as_never_stopped():
     assert ending("killed") == ending("whole")
 
 
-def test_resume_latest_goes_on_in_the_same_directory(capsys):
+def test_resume_latest_continues_in_the_same_directory(capsys):
     run(["train", "small.net", "solver.txt", "--iterations", "5"])
     assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
     assert "resuming from runs/small-1/small_iter_5.solverstate" in capsys.readouterr().out
@@ -125,14 +125,14 @@ def test_resume_latest_goes_on_in_the_same_directory(capsys):
     assert [r["iteration"] for r in read_log("runs/small-1") if r["event"] == "test"] == [0, 4, 8, 10]
 
 
-def test_iterations_count_all_of_them_after_a_resume_too():
+def test_iterations_count_those_before_a_resume():
     run(["train", "small.net", "solver.txt", "--iterations", "3", "--out", "a"])
     run(["train", "small.net", "solver.txt", "--iterations", "6", "--out", "a", "--resume", "latest"])
     assert Path("a/small_iter_6.solverstate").exists()
     assert not Path("a/small_iter_9.solverstate").exists()
 
 
-def test_what_a_resumed_run_has_otherwise_is_said(capsys):
+def test_changed_settings_of_a_resumed_run_are_noted(capsys):
     run(["train", "small.net", "solver.txt", "--iterations", "3", "--out", "a", "--batch", "4"])
     capsys.readouterr()
     run(["train", "small.net", "solver.txt", "--iterations", "4", "--out", "a", "--resume", "latest", "--batch", "4"])
@@ -145,7 +145,7 @@ def test_what_a_resumed_run_has_otherwise_is_said(capsys):
     assert otherwise({}, {"batch_size": 8, "data": "x"}) == []
 
 
-def test_a_finished_run_has_nothing_left_to_do(capsys):
+def test_a_finished_run_resumes_to_its_end(capsys):
     run(["train", "small.net", "solver.txt", "--out", "a"])
     before = {path: Path(path).read_bytes() for path in files("a") if not path.endswith("log.jsonl")}
     capsys.readouterr()
@@ -176,7 +176,7 @@ def test_a_finished_run_has_nothing_left_to_do(capsys):
         (["small.net", "solver.txt", "--data", "builtin:photos"], "no ImageData layer"),
     ],
 )
-def test_mistakes(arguments, says, capsys):
+def test_invalid_arguments_leave_no_run(arguments, says, capsys):
     assert run(["train", *arguments]) == 2
     captured = capsys.readouterr()
     assert says in captured.err
@@ -184,7 +184,7 @@ def test_mistakes(arguments, says, capsys):
     assert not Path("runs").exists() or not os.listdir("runs")
 
 
-def test_another_runs_directory_is_not_written_to(capsys):
+def test_the_directory_of_another_run_is_refused(capsys):
     run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "2"])
     before = {path: Path(path).read_bytes() for path in files("a")}
     assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
@@ -204,14 +204,14 @@ def test_an_absolute_prefix_is_the_runs_directory_too(tmp_path, capsys):
     assert Path("there/small_iter_10.solverstate").exists()
 
 
-def test_a_prefix_that_cannot_be_written_is_found_before_training(capsys):
+def test_an_unwritable_prefix_is_found_before_training(capsys):
     Path("solver.txt").write_text(SOLVER + 'snapshot_prefix: "/proc/none/small"')
     assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
     assert "cannot write snapshots to /proc/none" in capsys.readouterr().err
     assert not Path("a").exists()
 
 
-def test_weights_to_start_from(capsys):
+def test_training_starts_from_given_weights(capsys):
     run(["train", "small.net", "solver.txt", "--iterations", "2", "--out", "a"])
     Path("other.net").write_text(IMAGES.replace("layer fc:", "layer fc_new:").replace("(fc", "(fc_new"))
     arguments = ["other.net", "solver.txt", "--weights", "a/small_iter_2.caffemodel", "--iterations", "0", "--out", "b"]
@@ -222,7 +222,7 @@ def test_weights_to_start_from(capsys):
     assert Path("b/log.jsonl").read_text().count("no weights for 1 layer: fc_new") == 1
 
 
-def test_a_loss_that_is_no_number_stops_the_run(capsys):
+def test_a_loss_of_nan_stops_the_run(capsys):
     Path("solver.txt").write_text(SOLVER.replace("base_lr: 0.02", "base_lr: 1e30") + "display: 1 snapshot: 1000")
     assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
     err = capsys.readouterr().err
@@ -232,7 +232,7 @@ def test_a_loss_that_is_no_number_stops_the_run(capsys):
     assert json.loads(Path("a/log.jsonl").read_text().splitlines()[-1])["reason"] == "diverged"
 
 
-def test_a_gpu_that_is_not_here(capsys):
+def test_a_missing_gpu_is_rejected(capsys):
     Path("solver.txt").write_text(SOLVER + "solver_mode: GPU device_id: 1")
     assert run(["train", "small.net", "solver.txt", "--iterations", "1"]) == 0
     assert "), as the GPU 1 that solver_mode asks for is not here" in capsys.readouterr().out
@@ -246,7 +246,7 @@ def test_other_types_of_solver(capsys):
     assert "Adam is not available yet" in capsys.readouterr().err
 
 
-def test_a_solver_that_does_not_say_how_long(capsys):
+def test_a_solver_without_max_iter_is_rejected(capsys):
     Path("solver.txt").write_text(SOLVER.replace("max_iter: 10", ""))
     assert run(["train", "small.net", "solver.txt"]) == 2
     assert "solver.txt has no max_iter" in capsys.readouterr().err
@@ -260,19 +260,19 @@ def test_a_solver_that_does_not_say_how_long(capsys):
         ('net: "small.net" weights: "gone"', "cannot read gone: No such"),
     ],
 )
-def test_files_that_a_solver_names_and_are_not_there(more, says, capsys):
+def test_missing_files_of_a_solver_are_rejected(more, says, capsys):
     Path("solver.txt").write_text(SOLVER + more)
     assert run(["train", "solver.txt"]) == 2
     assert says in capsys.readouterr().err
 
 
-def test_data_that_is_not_there(capsys):
+def test_missing_data_is_rejected(capsys):
     Path("solver.txt").write_text(SOLVER)
     assert run(["train", "alexnet", "solver.txt", "--data", "nowhere"]) == 2
     assert "--data:1:15: error: ImageData data: there is no nowhere" in capsys.readouterr().err
 
 
-def test_what_has_no_effect_is_said(capsys):
+def test_fields_without_effect_are_noted(capsys):
     Path("solver.txt").write_text(SOLVER + "debug_info: true snapshot_diff: true")
     run(["train", "small.net", "solver.txt", "--iterations", "1"])
     out = capsys.readouterr().out

@@ -17,13 +17,13 @@ def stack(*widths, first=1):
     return text
 
 
-def test_a_renamed_layer_is_matched_by_its_place():
+def test_a_renamed_layer_is_matched_by_its_neighbours():
     a, b = net(more="layer old: Sigmoid(conv)"), net(more="layer new: Sigmoid(conv)")
     assert changes(a, b) == {"new": [("name", "old", "new")]}
     assert pairs(a, b) == [("data", "data"), ("conv", "conv"), ("relu", "relu"), ("old", "new"), ("fc", "fc")]
 
 
-def test_whoever_reads_a_renamed_layer_has_not_changed():
+def test_readers_of_a_renamed_layer_are_unchanged():
     text = "layer {0}: Sigmoid(data)\nlayer t: TanH({0})"
     assert changes(parse(text.format("old")), parse(text.format("new"))) == {"new": [("name", "old", "new")]}
 
@@ -39,13 +39,13 @@ def test_the_same_names_with_other_widths():
     assert all(x == y for x, y in pairs(a, b))
 
 
-def test_a_net_by_another_author():
+def test_the_same_net_with_other_names():
     text = stack(8, 16, 32).replace("conv", "features.").replace("relu", "act")
     found = told(parse(stack(8, 16, 32)), parse(text))
     assert found == [("renamed", "Renamed: 6 layers")]
 
 
-def test_an_inserted_layer_does_not_rewire_those_behind_it():
+def test_an_inserted_layer_leaves_later_layers_unchanged():
     a, b = net(), net(more="layer n: LRN(conv)\nlayer fc0: InnerProduct(n) { num_output: 7 }")
     assert [kind for kind, _ in told(a, b)] == ["inserted"]
 
@@ -91,7 +91,7 @@ def test_towers_written_out_and_as_one_layer():
     assert (kind, rest) == ("split", [])
 
 
-def test_towers_are_told_once_for_both_phases():
+def test_towers_are_reported_once_for_both_phases():
     one, two = ("layer data: Input { shape { dim: 2 dim: 4 dim: 16 dim: 16 } }\n" + text for text in (TOWERS, ONE.format(group=2)))
     (section,) = differ(one, two).sections
     assert (section.phase, [finding.kind for finding in section.findings]) == ("", ["merged"])
@@ -128,7 +128,7 @@ def test_every_layer_is_matched_once():
             assert sorted(layers, key=whole.layers.index) == list(whole.layers)
 
 
-def test_deep_nets_are_aligned_soon():
+def test_deep_nets_are_aligned_in_time():
     """Beyond a few hundred layers the table of all pairs would grow with the square."""
     widths = [4] * 1500
     a, b = parse(stack(*widths)), parse(stack(*widths[:700], 6, *widths[701:]) + "layer new: TanH(conv9)\n")
@@ -144,14 +144,14 @@ def test_nothing_in_common():
     assert told(a, b) == [("inserted", "Inserted: y (Softmax)"), ("removed", "Removed: x (TanH)")]
 
 
-def test_fields_that_make_no_pair():
+def test_layers_that_have_nothing_in_common_are_not_paired():
     """A convolution is not another one merely because both are convolutions."""
     a = parse("layer x: Convolution(data) { num_output: 3 kernel_size: 1 }")
     b = parse("layer y: Convolution(data) { num_output: 9 kernel_size: 5 stride: 2 group: 1 }\nlayer z: LRN(y)")
     assert ("x", "") in pairs(a, b)
 
 
-def test_a_relu_belongs_to_the_layer_it_follows():
+def test_a_relu_is_paired_with_the_layer_it_follows():
     """Names alone do not make two ReLUs one."""
     for phase in ("test", "train"):
         found = dict(pairs(netdef.load("alexnet", phase=phase), netdef.load("nin", phase=phase)))
@@ -160,7 +160,7 @@ def test_a_relu_belongs_to_the_layer_it_follows():
         assert found["fc6"] == found["relu6"] == ""  # nin's relu6 follows cccp4
 
 
-def test_what_follows_a_layer_goes_with_it():
+def test_layers_in_place_are_paired_with_their_input():
     found = dict(pairs(netdef.load("alexnet"), netdef.load("vgg16")))
     assert (found["conv5"], found["relu5"], found["pool5"]) == ("conv3_3", "relu3_3", "pool3")
 

@@ -103,7 +103,7 @@ def settings_told(found):
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_one_change_is_told_and_no_other(data):
+def test_one_change_is_reported_and_no_other(data):
     message, before = original()
     changed = type(message)()
     changed.CopyFrom(message)

@@ -173,7 +173,7 @@ def test_solvers_and_weights_as_pages(tmp_path):
         assert text in page.texts
 
 
-def test_what_unset_means_is_no_difference(tmp_path, capsys):
+def test_spelled_out_defaults_are_no_difference(tmp_path, capsys):
     files = [tmp_path / "a.txt", tmp_path / "b.txt"]
     files[0].write_text('net: "x.net" base_lr: 0.1 lr_policy: "fixed"')
     files[1].write_text('net: "x.net" base_lr: 0.1 lr_policy: "fixed" momentum: 0 weight_decay: 0 display: 0 iter_size: 1')
@@ -191,7 +191,7 @@ def test_what_unset_means_is_no_difference(tmp_path, capsys):
         ["lenet", f"{GOLDENS}/snap_iter_4.caffemodel", "--batch", "3"],
     ],
 )
-def test_options_that_would_say_nothing(arguments, capsys):
+def test_options_without_effect_are_rejected(arguments, capsys):
     assert run(["diff", *arguments]) == 2
     assert f"{arguments[2]}: of no use where" in capsys.readouterr().err
 
@@ -214,7 +214,7 @@ def test_weights_of_one_phase(tmp_path, capsys):
     assert "b  5 x 5 + 5" in capsys.readouterr().out
 
 
-def test_colours_only_where_they_are_wanted(monkeypatch):
+def test_colours_only_on_terminals_that_have_them(monkeypatch):
     class Terminal:
         def isatty(self):
             return True
@@ -269,7 +269,7 @@ def test_old_files_of_weights_state_four_extents(tmp_path, capsys):
     assert run(["diff", str(tmp_path / "x.net"), str(tmp_path / "x.caffemodel")]) == 0
 
 
-def test_a_phase_that_one_net_does_not_have(tmp_path, capsys):
+def test_a_phase_that_one_net_lacks(tmp_path, capsys):
     file = tmp_path / "x.net"
     file.write_text("train layer d: Input { shape { dim: 2 } }")
     assert run(["diff", str(file), "lenet"]) == 1

@@ -31,7 +31,7 @@ def test_alexnet_and_caffenet():
     ]
 
 
-def test_about_a_screen():
+def test_the_report_fits_a_screen():
     text = render(compare("alexnet", "caffenet"))
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 120
@@ -101,7 +101,7 @@ layer fc: InnerProduct(data) {{ num_output: 5 {fc} }}
 """
 
 
-def test_what_one_phase_alone_has():
+def test_differences_of_one_phase():
     a = TRAIN.format(n=2, fc="", phase="train", ratio=0.5)
     b = TRAIN.format(n=2, fc="bias_term: false", phase="train", ratio=0.25)
     sections = differ(a, b).sections
@@ -115,7 +115,7 @@ def test_what_one_phase_alone_has():
     assert text.count("bias_term") == 1
 
 
-def test_a_layer_that_comes_in_one_phase_alone():
+def test_a_layer_inserted_in_one_phase():
     a = TRAIN.format(n=2, fc="", phase="train", ratio=0.5)
     sections = differ(a, a.replace("train layer drop", "test layer drop")).sections
     assert [(s.phase, [one.title for one in s.findings]) for s in sections if s.findings] == [
@@ -124,7 +124,7 @@ def test_a_layer_that_comes_in_one_phase_alone():
     ]
 
 
-def test_what_follows_is_told_last_and_not_in_place():
+def test_consequences_come_last_and_leave_out_layers_in_place():
     text = "layer c: Convolution(data) {{ num_output: {} kernel_size: 3 }}\nlayer r: ReLU(c) -> c\nlayer p: LRN(c)"
     found = told(parse(text.format(4)), parse(text.format(8)))
     assert [kind for kind, _ in found] == ["setting", "follows"]
@@ -142,7 +142,7 @@ def test_split_into_towers():
     ]
 
 
-def test_towers_that_see_as_many_channels_as_before():
+def test_towers_of_unchanged_kernels():
     found = story("alexnet", "alexnet_one_tower")
     assert found["merged"].title == "One of 2 towers is left in conv2, conv4 and conv5 (group 2 -> 1)"
     assert (
@@ -167,14 +167,14 @@ def test_shares(before, after, told):
     assert percent(before, after) == told
 
 
-def test_nets_that_have_little_in_common_are_told_shortly():
+def test_unrelated_nets_are_summarised():
     for other, most in (("nin", 80), ("vgg16", 90), ("googlenet", 125)):
         lines = render(compare("alexnet", other)).splitlines()
         assert len(lines) <= most
         assert max(map(len, lines)) <= 120
 
 
-def test_many_new_layers_are_told_type_by_type():
+def test_many_new_layers_are_counted_by_type():
     text = render(compare("alexnet", "googlenet"))
     assert "Inserted: 53 Convolution, 53 ReLU, 14 Pooling, 2 LRN, 9 Concat and 1 Dropout" in text
     row = next(line for line in text.splitlines() if line.startswith("  53 Convolution"))
@@ -198,7 +198,7 @@ def test_rates_and_the_net_as_a_whole():
     assert [kind for kind, _ in found] == ["rate", "net"]
 
 
-def test_a_blob_of_one_name_is_told_by_what_makes_it(tmp_path, capsys):
+def test_blobs_of_one_name_are_told_apart_by_their_layer(tmp_path, capsys):
     """A layer in place that comes after its reader: what is read has the name that it had."""
     from netdef.cli.main import run
 

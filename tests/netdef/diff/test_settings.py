@@ -22,7 +22,7 @@ from tests.netdef.diff.nets import CONV, changes, net, parse
         "convolution_param { num_output: 8 kernel_size: 3 pad: 1 }",
     ],
 )
-def test_another_spelling_is_no_difference(conv):
+def test_another_notation_is_no_difference(conv):
     assert not compare_nets(net(), net(conv))
 
 
@@ -53,7 +53,7 @@ def test_fields_shapes_and_costs():
     }
 
 
-def test_windows_by_what_they_are():
+def test_windows_are_compared_by_size():
     found = changes(net(), net("num_output: 8 kernel_h: 1 kernel_w: 3 pad_h: 0 pad_w: 1"))["conv"]
     assert found[:3] == [("kernel", "3", "1 x 3"), ("pad", "1", "0 x 1"), ("weights", "8 x 4 x 3 x 3", "8 x 4 x 1 x 3")]
 
@@ -78,7 +78,7 @@ def test_a_source_of_another_type():
     assert ("transform_param.scale", "2", "1 (default)") in found
 
 
-def test_another_batch_is_the_sources_difference_alone():
+def test_another_batch_is_a_difference_of_the_source_only():
     batches = [netdef.load("alexnet", batch_size=n) for n in (2, 3)]
     assert changes(*batches) == {"data": [("batch_size", "2", "3")]}
 

@@ -33,7 +33,7 @@ def nets(tmp_path):
     return written
 
 
-def test_the_same(nets, capsys):
+def test_equal_nets_without_sizes(nets, capsys):
     a, b = nets(NET, NET.replace("20 kernel_size: 5", "20 stride: 1 kernel_size: 5"))
     assert run(["diff", a, b]) == 0
     assert capsys.readouterr().out == f"{a} -> {b}: no differences in test and train phases\n{NOTE}\n"
@@ -43,7 +43,7 @@ CHANGED = NET.replace("500", "300").replace("layer loss", "layer relu1: ReLU(ip1
 CHANGED = CHANGED.replace("(ip1, label)", "(d, label)")
 
 
-def test_settings_and_layers_are_told_without_shapes(nets, capsys):
+def test_settings_and_layers_are_compared_without_shapes(nets, capsys):
     a, b = nets(NET, CHANGED)
     assert run(["diff", a, b]) == 1
     assert capsys.readouterr().out == f"""{a} -> {b}, test and train phases
@@ -75,7 +75,7 @@ def test_a_window_as_large_as_the_image_has_no_size(nets, before, after, told, c
     assert [change["what"] for change in layers["conv1"]] == ["pad"]
 
 
-def test_images_of_other_channels_are_thought_of(nets, capsys):
+def test_images_of_other_channels_are_tried(nets, capsys):
     """Pairs of gray images, one a channel, as in Caffe's siamese net; and a net for images of 28 x 28 alone."""
     cut = "layer s: Slice(data) -> x, y { slice_point: 1 }\n"
     pairs = NET.replace("layer conv1: Convolution(data)", cut + "layer conv1: Convolution(x)")
@@ -101,7 +101,7 @@ def test_data_of_a_python_class(nets, capsys):
     assert "score  num_output  21 -> 40" in told
 
 
-def test_programs_get_no_totals(nets, capsys):
+def test_json_has_no_totals(nets, capsys):
     assert run(["diff", *nets(NET, CHANGED), "--format", "json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["notes"] == [NOTE]
@@ -109,7 +109,7 @@ def test_programs_get_no_totals(nets, capsys):
     assert all(not finding["costs"] and all(fact.keys() == {"layer"} for fact in finding["facts"]) for finding in told["findings"])
 
 
-def test_the_page_has_none_either(nets, capsys):
+def test_html_has_no_totals(nets, capsys):
     assert run(["diff", *nets(NET, CHANGED), "--format", "html"]) == 1
     page = capsys.readouterr().out
     assert NOTE in page
@@ -117,7 +117,7 @@ def test_the_page_has_none_either(nets, capsys):
     assert " x " not in page
 
 
-def test_with_a_size_given_all_is_compared(nets, capsys):
+def test_with_a_given_size_all_is_compared(nets, capsys):
     a, b = nets(NET.replace("{ scale", "{ crop_size: 28 scale"), NET)
     assert run(["diff", a, b]) == 1
     assert NOTE in capsys.readouterr().out
@@ -133,11 +133,11 @@ def test_with_a_size_given_all_is_compared(nets, capsys):
         (COMPUTED, "and the compiler does not run it"),
     ],
 )
-def test_what_fits_no_size_is_an_error(nets, text, said, capsys):
+def test_a_net_that_fits_no_size_is_an_error(nets, text, said, capsys):
     assert run(["diff", *nets(text, NET)]) == 2
     assert said in capsys.readouterr().err
 
 
-def test_weights_are_compared_with_no_assumption(nets, capsys):
+def test_weights_are_not_compared_under_an_assumed_size(nets, capsys):
     assert run(["diff", nets(NET, NET)[0], "tests/goldens/files/snap_iter_4.caffemodel"]) == 2
     assert "the size of its images is not known here" in capsys.readouterr().err

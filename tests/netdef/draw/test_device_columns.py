@@ -96,7 +96,7 @@ def test_the_two_devices_of_the_paper(tmp_path, capsys):
     assert texts.count(f"{batch * 128 * 13 * 13 * 4 / 2**20:.2f} MiB") == 2  # conv3 reads the other's half
 
 
-def test_half_of_the_images_are_told(tmp_path):
+def test_a_share_of_images_is_noted(tmp_path):
     assert run(["draw", "lenet", "--devices", "gpu:0-1", "--split", "batch", "-o", f"{tmp_path / 'two.svg'}"]) == 0
     picture = ElementTree.parse(tmp_path / "two.svg").getroot()
     texts = [text.text for text in picture.iter(f"{SVG}text")]
@@ -118,7 +118,7 @@ def test_dot_has_a_cluster_for_each_device():
     ]  # fmt: skip
 
 
-def test_options_that_do_not_go_together(tmp_path, capsys):
+def test_options_that_exclude_each_other(tmp_path, capsys):
     for options, message in (
         (["--split", "batch"], "--split tells how to spread a net over devices"),
         (["--devices", "2", "--style", "volumes"], "volumes are for a net on one device"),
@@ -135,7 +135,7 @@ def test_shares_of_one_device(tmp_path, capsys):
     assert "share 1 on cpu:0" in drawn
 
 
-def test_devices_that_are_none(tmp_path, capsys):
+def test_invalid_devices_are_rejected(tmp_path, capsys):
     for devices, message in (("tpu:0", "there is no device 'tpu:0'"), ("0", "1 to 16 devices, not 0"), ("17", "not 17")):
         assert run(["draw", "lenet", "--devices", devices, "-o", f"{tmp_path / 'x.svg'}"]) == 2
         assert message in capsys.readouterr().err
@@ -153,7 +153,7 @@ def test_every_crossing_of_the_channels_has_its_bytes():
 
 
 @pytest.mark.parametrize(("name", "split"), [("alexnet", "groups"), ("alexnet", "hybrid"), ("vgg16", "groups"), ("lenet", "batch")])
-def test_labels_lie_on_their_wires_and_apart(name, split, tmp_path):
+def test_labels_are_on_their_wires_and_do_not_overlap(name, split, tmp_path):
     assert run(["draw", name, "--devices", "2", "--split", split, "--phase", "train", "-o", f"{tmp_path / 'two.svg'}"]) == 0
     picture = ElementTree.parse(tmp_path / "two.svg").getroot()
     tags = [rect for rect in picture.iter(f"{SVG}rect") if rect.get("class") == "tag"]

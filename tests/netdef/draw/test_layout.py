@@ -35,7 +35,7 @@ def test_branches_keep_the_order_of_the_file():
     assert layout.places[1][0] == layout.places[2][0]
 
 
-def test_only_straight_branches_between_the_same_two_change_places():
+def test_only_straight_branches_between_the_same_two_are_swapped():
     boxes, links = [BOX] * 4, [*chain(0, 1, 3), *chain(0, 2, 3)]
     assert in_given_order(boxes, links, [(0, 0), (5, 1), (-5, 1), (0, 2)], 0) == [(0, 0), (-5, 1), (5, 1), (0, 2)]
     assert in_given_order(boxes, links, [(0, 0), (1, 5), (1, -5), (2, 0)], 1) == [(0, 0), (1, -5), (1, 5), (2, 0)]
@@ -69,7 +69,7 @@ def test_nothing_of_googlenet_overlaps_and_it_is_the_same_each_time():
         assert not list(inside)
 
 
-def test_columns_lie_side_by_side():
+def test_columns_are_side_by_side():
     boxes = [Box(100, 40, column) for column in (0, 0, 1, 1, 0)]
     links = [Link(0, 1), Link(0, 2), Link(2, 3), Link(1, 3), Link(3, 4)]
     layout = arrange(boxes, links, True, 30, 30)

@@ -22,7 +22,7 @@ def after(text, mark, end):
     return text.split(mark, 1)[1].split(end, 1)[0]
 
 
-def test_it_opens_without_complaint_and_tells_of_no_layer_yet(page, browse):
+def test_page_opens_without_errors_and_without_a_card(page, browse):
     shown, complaints = browse(page, "--dump-dom")
     assert complaints == ""
     assert "<title>AlexNet</title>" in shown
@@ -66,7 +66,7 @@ def test_it_is_drawn(page, browse, tmp_path):
     assert blue > 2000  # the convolutions' sides
 
 
-def test_a_name_from_outside_is_text_there_too(tmp_path, browse):
+def test_names_are_escaped_in_cards(tmp_path, browse):
     text = "layer data: Input { shape { dim: [1, 3] } }\nlayer '<img src=x onerror=boom()>': InnerProduct(data) { num_output: 2 }"
     page = draw(netdef.parse(text), tmp_path / "x.html")
     shown, complaints = browse(page, "--dump-dom", fragment="#%3Cimg%20src%3Dx%20onerror%3Dboom()%3E")

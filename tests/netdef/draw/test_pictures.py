@@ -121,7 +121,7 @@ LONG_NAMES = "layer MM0: Input { shape { dim: [1, 1, 8, 8] } }\n" + "\n".join(
 
 
 @pytest.mark.parametrize("net", ["alexnet", "vgg19", "nin", LONG_NAMES])
-def test_columns_of_the_table_are_apart(net, span):
+def test_columns_of_the_table_do_not_overlap(net, span):
     rows = {}
     picture = svg(netdef.parse(net) if net is LONG_NAMES else netdef.load(net))
     for stage in picture.iter(f"{SVG}g"):
@@ -145,7 +145,7 @@ def test_text_stays_within_the_picture_and_its_card(name, span):
             assert end <= right + 1, text.text
 
 
-def test_names_from_outside_cannot_break_a_file():
+def test_names_are_escaped():
     net = netdef.parse(HOSTILE)
     assert "<b>\"&'" in texts(svg(net))
     page = render(net, "html").decode()
@@ -201,14 +201,14 @@ def test_files(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_files_that_cannot_be(tmp_path, capsys):
+def test_invalid_files_are_rejected(tmp_path, capsys):
     assert run(["draw", "lenet", "-o", "x.gif"]) == 2
     assert "x.gif: pictures end in .svg, .html, .png, .dot" in capsys.readouterr().err
     with pytest.raises(NetdefError, match=r"cannot write .*nowhere/x\.dot: No such file or directory"):
         draw(netdef.load("lenet"), tmp_path / "nowhere" / "x.dot")
 
 
-def test_volumes_are_for_nets_that_go_straight_on():
+def test_volumes_are_for_nets_without_branches():
     with pytest.raises(NetdefError, match=r"googlenet\.net branches; volumes are for nets that go straight on"):
         render(netdef.load("googlenet"), "svg", style="volumes")
 
@@ -270,7 +270,7 @@ def testcolours_can_be_told_from_their_ground(palette):
         assert contrast(line, palette.paper) >= 3
 
 
-def test_what_is_read_out():
+def test_titles_for_screen_readers():
     picture = svg(netdef.load("lenet"))
     assert picture.find(f"{SVG}title").text == "LeNet"
     assert "431,080 parameters" in picture.find(f"{SVG}desc").text
@@ -290,7 +290,7 @@ def test_a_large_net_is_drawn_in_time():
     assert len(boxes(svg(netdef.parse("\n".join(lines))), "card")) == 801
 
 
-def test_letters():
+def test_text_widths():
     assert shortened("short", 11, 100) == "short"
     assert shortened("inception_4a/3x3_reduce", 11, 80) == "incep…duce"
     assert text_width(shortened("W" * 99, 11, 80), 11) <= 80

@@ -25,7 +25,7 @@ def test_the_numbers_of_all_stages_are_those_of_the_net():
         assert sum(len(stage.layers) for stage in drawing.stages) == len(net.layers)
 
 
-def test_two_towers_read_each_other_where_the_paper_says():
+def test_towers_are_connected_where_the_paper_connects_them():
     drawing = drawing_of(netdef.load("alexnet"))
     towers = {stage.name: stage.towers for stage in drawing.stages}
     assert [towers[name] for name in ("data", "conv1", "pool2", "conv3", "pool5", "fc6")] == [1, 2, 2, 2, 2, 1]
@@ -35,7 +35,7 @@ def test_two_towers_read_each_other_where_the_paper_says():
     }  # fmt: skip
 
 
-def test_labels_are_told_not_drawn():
+def test_labels_are_listed_not_drawn():
     drawing = drawing_of(netdef.load("alexnet"))
     assert {stage.name: stage.labels for stage in drawing.stages if stage.labels} == {
         "loss": ["label"], "top1": ["label"], "top5": ["label"],
@@ -43,7 +43,7 @@ def test_labels_are_told_not_drawn():
     assert not [wire for wire in drawing.wires if wire.blob.name == "label"]
 
 
-def test_which_nets_go_straight_on():
+def test_nets_without_branches():
     straight = {name for name in ("alexnet", "lenet", "nin", "vgg19", "googlenet") if drawing_of(netdef.load(name)).straight}
     assert straight == {"alexnet", "lenet", "nin", "vgg19"}
 

@@ -10,7 +10,7 @@ from netdef.layers import LAYERS
 from runtime.ops.support import devices_by_class
 
 
-def test_every_type_stands_in_the_list_once():
+def test_every_type_is_listed_once():
     text = layers(devices_by_class())
     names = re.findall(r"^  (\w+)  ", text, re.MULTILINE)
     assert sorted(names) == sorted(LAYERS)

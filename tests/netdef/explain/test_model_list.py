@@ -34,7 +34,7 @@ def test_as_data(capsys):
     assert facts["vgg16"]["input"] == [3, 224, 224]
 
 
-def test_what_a_file_says_of_itself():
+def test_the_comment_of_a_file_is_its_description():
     assert about("# A net: with this.\n# and that\nname: 'x'\n") == "A net"
     assert about("# One of a.net's\n# two towers. More.\n\n# other\n") == "One of a.net's two towers"
     assert about("name: 'x'\n") == ""

@@ -99,7 +99,7 @@ def test_topics(topic, told):
     assert told in explain(topic)
 
 
-def test_layer_is_told_without_the_settings_of_every_type():
+def test_layer_is_explained_without_the_settings_of_types():
     text = explain("layer")
     assert "propagate_down" in text
     assert "lrn_param" not in text
@@ -130,7 +130,7 @@ def test_every_code_of_check_is_explained():
         (".", "there is no layer type, message or code called ", ""),
     ],
 )
-def test_what_is_not_there(topic, text, hint):
+def test_unknown_topics_are_rejected(topic, text, hint):
     with pytest.raises(NetdefError) as error:
         explain(topic)
     assert text in str(error.value)

@@ -44,7 +44,7 @@ def test_check(file, capsys):
     assert run(["fmt", "--check", "-i", name]) == 2
 
 
-def test_files_with_mistakes_are_left_alone(file, capsys):
+def test_files_with_errors_are_not_changed(file, capsys):
     wrong = file("layer a: ReLU(x) { slope: 1 }", "wrong.net")
     name = file(BAD)
     assert run(["fmt", "-i", wrong, name, "missing.net"]) == 2

@@ -41,7 +41,7 @@ def gaps(text):
 @pytest.mark.parametrize("to", ["net", "prototxt"])
 @given(data=st.data())
 @settings(deadline=None, max_examples=12)
-def test_a_comment_anywhere(kind, to, data):
+def test_comments_are_kept_wherever_they_are(kind, to, data):
     """Between field and value, in lists, in braces, before the first word and after the last: kept, and nothing changed."""
     text, filename, message = TEXTS[kind]
     places = data.draw(st.sets(st.sampled_from(gaps(text)), min_size=1, max_size=30))
@@ -81,7 +81,7 @@ remove layer third  # for no good
 """
 
 
-def test_those_of_an_included_file_stay_with_what_is_taken_from_it(tmp_path):
+def test_comments_of_an_included_file(tmp_path):
     (tmp_path / "base.net").write_text(BASE)
     path = str(tmp_path / "variant.net")
     made = formatted(VARIANT, path, "prototxt")
@@ -103,7 +103,7 @@ layer {
     assert comments(made) == comments(BASE) + comments(VARIANT) - Counter(gone)
 
 
-def test_those_of_a_file_that_an_included_file_includes(tmp_path):
+def test_comments_of_a_file_included_by_an_included_file(tmp_path):
     (tmp_path / "base.net").write_text(BASE)
     (tmp_path / "middle.net").write_text('# a link\ninclude "base.net"  # of the chain\n# end of the middle\n')
     text = 'name: "x"\ninclude "middle.net"\nlayer fourth: ReLU(third)  # new\n'
@@ -114,7 +114,7 @@ def test_those_of_a_file_that_an_included_file_includes(tmp_path):
     assert '# last of base\nlayer {\n  name: "third"\n' in made
 
 
-def test_those_of_layers_that_the_present_format_does_without():
+def test_comments_of_padding_layers():
     """A padding layer of the oldest format goes into the layer behind it, and so do its comments."""
     text = """
     # pads
@@ -132,7 +132,7 @@ def test_those_of_layers_that_the_present_format_does_without():
     assert "    lr_mult: 2\n  }  # biases\n" in made
 
 
-def test_those_of_the_dimensions_of_an_input():
+def test_comments_of_input_dimensions():
     text = 'input: "data"  # BGR\ninput_dim: 1  # images\ninput_dim: 3\ninput_dim: 8  # rows\ninput_dim: 9\nlayer a: ReLU(data)'
     made = formatted(text, "x.prototxt")
     assert 'top: "data"  # BGR\n' in made

@@ -125,7 +125,7 @@ layer {  # opened
 
 
 @pytest.mark.parametrize("path", [*MODELS, *SOLVERS], ids=lambda path: path.name)
-def test_the_zoo_is_in_its_form(path):
+def test_models_are_formatted(path):
     text = path.read_text()
     diff = difflib.unified_diff(text.splitlines(), formatted(text, str(path)).splitlines(), lineterm="")
     assert list(diff) == []
@@ -215,18 +215,18 @@ def test_solvers():
         ("# only\nname: 'x'\n\n\n\n# last\n", '# only\nname: "x"\n\n# last'),
     ],
 )  # fmt: skip
-def test_forms(text, form):
+def test_canonical_forms(text, form):
     made = formatted(text, "x.net")
     assert made == form + "\n"
     assert formatted(made, "x.net") == made
 
 
-def test_mistakes():
+def test_errors_of_a_text_are_raised():
     with pytest.raises(NetdefError, match="unknown field"):
         formatted("layer a: ReLU { x: 1 }", "x.net")
 
 
-def test_empty_lines_between_all_layers_part_nothing():
+def test_empty_lines_between_all_layers_are_removed():
     first, second, third = (f"layer {{\n  name: '{n}'\n  type: 'ReLU'\n  bottom: 'x'\n  top: '{n}'\n}}\n" for n in "abc")
     short = "layer a: ReLU(x)\n{}layer b: ReLU(x)\n{}layer c: ReLU(x)\n"
     assert formatted(f"{first}\n{second}\n\n{third}", "x", "net") == short.format("", "")
@@ -255,7 +255,7 @@ def test_long_heads_and_lists_are_wrapped():
     assert formatted(made, "x.net") == made
 
 
-def test_an_empty_line_between_values_of_a_field_parts_nothing():
+def test_empty_lines_between_values_of_a_field_are_removed():
     text = 'layer a: Slice(x) -> b, c { slice_point: 1\n\nslice_point: 2 }\n'
     assert formatted(text, "x.net") == "layer a: Slice(x) -> b, c { slice_point: [1, 2] }\n"
 

@@ -19,7 +19,7 @@ def errors(text, phase=None):
     return [(d.position.line if d.position else None, d.message, d.hint) for d in caught.value.diagnostics]
 
 
-def test_what_follows_a_wrong_number_of_param_is_looked_at_as_well():
+def test_layers_after_a_wrong_number_of_param_are_checked():
     conv = "layer c: Convolution(data) { num_output: 4 kernel_size: 3 param { } param { } param { } }\n"
     after = "layer n: LRN(c) { local_size: 4 }\nlayer p: Pooling(c) { kernel_size: 7 }"
     assert [message for _, message, _ in errors(INPUT + conv + after)] == [
@@ -66,18 +66,18 @@ def test_in_place_layers_make_new_versions():
     assert a.activation_bytes == 0
 
 
-def test_a_reader_before_an_in_place_layer_sees_what_was():
+def test_a_reader_before_an_in_place_layer_reads_the_earlier_version():
     net = netdef.parse(INPUT + "layer a: TanH(data)\nlayer b: ReLU(data) -> data\nlayer c: Eltwise(a, data)")
     assert [str(blob) for blob in net.layer("c").bottoms] == ["a", "data@1"]
     assert net.layer("a").bottoms[0].consumers == [net.layer("a"), net.layer("b")]
 
 
-def test_a_blob_read_twice_by_one_layer_names_it_twice():
+def test_a_blob_read_twice_by_one_layer_lists_it_twice():
     net = netdef.parse(INPUT + "layer square: Eltwise(data, data) { operation: PROD }")
     assert net.layer("data").tops[0].consumers == [net.layer("square")] * 2
 
 
-def test_who_asks_for_a_layer_that_is_not_there_is_told_the_nearest():
+def test_a_missing_layer_has_the_nearest_name_as_hint():
     net = netdef.parse(INPUT, "t.net")
     with pytest.raises(netdef.NetdefError, match=r"t.net has no layer 'dta' in phase test(.|\n)*did you mean data\?"):
         net.layer("dta")
@@ -125,7 +125,7 @@ def test_counts_of_bottoms_and_tops(layer, said):
     assert [(line, message) for line, message, _ in errors(INPUT + f"layer op: {layer}")] == [(2, said)]
 
 
-def test_one_mistake_is_told_once():
+def test_one_error_is_reported_once():
     text = INPUT + (
         "layer conv: Convolution(data) { num_output: 4 kernel_size: 9 }\n"
         "layer relu: ReLU(conv) -> conv\n"
@@ -136,7 +136,7 @@ def test_one_mistake_is_told_once():
     assert [line for line, _, _ in errors(text)] == [2, 6]
 
 
-def test_all_mistakes_come_at_once_in_the_order_of_the_file():
+def test_all_errors_are_reported_in_the_order_of_the_file():
     text = INPUT + "".join(f"layer l{i}: ReLU(missing{i})\n" for i in range(30))
     assert [line for line, _, _ in errors(text)] == list(range(2, 32))
 
@@ -213,7 +213,7 @@ def shared(a, b, sizes=(3, 3)):
     return INPUT + body.format("a", sizes[0], a) + body.format("b", sizes[1], b)
 
 
-def test_parameters_of_one_name_are_one():
+def test_parameters_of_one_name_share_an_array():
     net = netdef.parse(shared("", "lr_mult: 2"))
     a, b = net.parameters
     assert b.owner is a
@@ -231,7 +231,7 @@ def test_shared_parameters_that_do_not_fit():
         netdef.parse(shared("", "", (3, 4)), "t.net")
 
 
-def test_permissive_sharing_wants_only_the_size():
+def test_permissive_sharing_needs_only_equal_sizes():
     layer = "layer {}: InnerProduct(data) {{ num_output: 3 bias_term: false transpose: {} param {{ name: 'w' {} }} }}\n"
     first = INPUT + layer.format("a", "false", "")
     a, b = netdef.parse(first + layer.format("b", "true", "share_mode: PERMISSIVE")).parameters
@@ -253,7 +253,7 @@ def test_inputs_of_the_net_itself():
     assert errors('input: "a" input_dim: [1, 2, 3] layer r: ReLU(a)')
 
 
-def test_another_batch_size_for_a_net_that_is_there():
+def test_another_batch_size_for_a_built_net():
     from netdef.loading import with_batch_size
 
     net = netdef.parse(INPUT + "train layer a: ReLU(data)", "t.net", phase="train")
@@ -280,7 +280,7 @@ def test_ten_thousand_layers_take_ten_times_a_thousand():
     assert seconds(10_000) < 40 * max(seconds(1000), 0.005)
 
 
-def test_mistakes_of_the_text_and_of_the_graph_come_together():
+def test_errors_of_text_and_graph_are_reported_together():
     text = INPUT + (
         "layer conv: Convolution(data) { num_output: 4 kernel_sze: 3 }\n"  # the text's
         "layer pool: Pooling(conv) { kernel_size: 2 }\n"

@@ -30,7 +30,7 @@ def test_misspelt():
     )
 
 
-def test_nothing_like_it():
+def test_no_similar_name():
     assert said(INPUT + "layer a: ReLU(zzzzzz)") == ("layer a reads blob zzzzzz, which no layer makes", "")
 
 
@@ -64,7 +64,7 @@ def test_own_top():
     )
 
 
-def test_of_the_other_phase():
+def test_blob_of_the_other_phase():
     text = INPUT + "train layer noise: ReLU(data)\nlayer a: ReLU(noise)"
     assert said(text) == (
         "layer a reads blob noise, but layer noise, which makes it, is not in phase test",
@@ -73,14 +73,14 @@ def test_of_the_other_phase():
     netdef.parse(text, phase="train")
 
 
-def test_of_a_net_for_one_phase():
+def test_blob_of_a_net_for_one_phase():
     text = "test " + INPUT + "layer a: ReLU(data)"
     message, hint = said(text, "train")
     assert message == "layer a reads blob data, but layer data, which makes it, is not in phase train"
     assert hint == "no layer reads data in phase train; --phase test selects the other one"
 
 
-def test_of_another_stage():
+def test_blob_of_another_stage():
     text = INPUT + "layer noise: ReLU(data) { include { phase: TEST stage: 'x' stage: 'y' } }\n"
     text += "train layer noise: TanH(data)\nlayer a: ReLU(noise)"
     message, hint = said(text)
@@ -93,12 +93,12 @@ def test_of_another_stage():
     netdef.parse('state { stage: ["x", "y"] }\n' + text)
 
 
-def test_of_a_stage_of_the_other_phase():
+def test_blob_of_a_stage_of_the_other_phase():
     text = INPUT + "layer noise: ReLU(data) { include { phase: TRAIN stage: 'x' } }\nlayer a: ReLU(noise)"
     assert said(text)[0].endswith("is not in phase test")
 
 
-def test_thousands_of_missing_names_take_no_time():
+def test_thousands_of_missing_names_in_time():
     text = INPUT + "".join(f"layer l{i}: ReLU(m{i})\n" for i in range(5000))
     text += "".join(f"layer m{i}: ReLU(data)\n" for i in range(5000))
     start = time.perf_counter()

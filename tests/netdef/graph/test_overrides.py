@@ -45,11 +45,11 @@ def said(overrides):
         ("data.shape.0.dim", [5, 4, 9, 9], lambda net: net.inputs[0].shape == (5, 4, 9, 9)),
     ],
 )
-def test_what_can_be_set(key, value, found):
+def test_fields_that_can_be_set(key, value, found):
     assert found(parse({key: value}))
 
 
-def test_what_cannot():
+def test_fields_that_cannot_be_set():
     text = said({"cnov.num_output": 1})
     assert "there is no layer called cnov\n    1 | cnov.num_output = 1\n      | ^^^^\n    did you mean conv?" in text
     text = said({"conv#2.num_output": 1})
@@ -64,7 +64,7 @@ def test_what_cannot():
     assert "no layer called x" in text
 
 
-def test_a_mistake_made_by_an_override_points_at_it():
+def test_an_error_caused_by_an_override_points_at_it():
     text = said({"conv.kernel_size": 11})
     assert text.startswith("<override>:1:20: error: Convolution conv: kernel 11 x 11 is larger than its input data, 8 x 8")
     assert "    1 | conv.kernel_size = 11\n      |                    ^^\n" in text
@@ -126,7 +126,7 @@ def test_the_last_of_two_settings_holds():
         ("=3", "'=3' sets nothing\n", "=3"),
     ],
 )
-def test_mistakes_are_shown_in_the_settings_text(text, message, place):
+def test_errors_quote_the_setting(text, message, place):
     with pytest.raises(netdef.NetdefError) as caught:
         parse(settings_of([text]))
     told = str(caught.value)
@@ -144,13 +144,13 @@ def test_mistakes_are_shown_in_the_settings_text(text, message, place):
         ("conv.param.1.lr_mult= ", "write ...lr_mult=VALUE"),
     ],
 )
-def test_hints_are_written_as_a_setting_is(text, hint):
+def test_hints_have_the_form_of_a_setting(text, hint):
     with pytest.raises(netdef.NetdefError) as caught:
         parse(settings_of([text]))
     assert [one.hint for one in caught.value.diagnostics] == [hint]
 
 
-def test_a_field_of_the_type_goes_before_one_of_every_layer():
+def test_a_field_of_the_type_precedes_one_of_all_layers():
     """As in the braces of a layer in one line."""
     text = TEXT + 'layer p: Python(conv) { module: "m" layer: "L" }'
     with pytest.raises(netdef.NetdefError, match=r"made by m\.Other"):

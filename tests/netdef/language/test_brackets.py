@@ -14,7 +14,7 @@ def fails(text):
     return [(f"{one.position.line}:{one.position.column} {one.message}", one.hint) for one in caught.value.diagnostics]
 
 
-def test_indentation_tells_which_one():
+def test_indentation_shows_the_unclosed_bracket():
     text = """
     layer {
       name: "a"
@@ -30,7 +30,7 @@ def test_indentation_tells_which_one():
     assert fails(text) == [("4:21 '{' of convolution_param is not closed", "a '}' is missing after line 5")]
 
 
-def test_the_outer_one():
+def test_the_outer_bracket():
     text = """
     layer {
       name: "a"
@@ -78,7 +78,7 @@ def test_without_indentation():
     assert fails(text) == [("1:7 '{' of layer is not closed", "a '}' is missing after line 5")]
 
 
-def test_at_the_end():
+def test_unclosed_at_the_end():
     assert fails('layer {\n  name: "a"\n  type: "ReLU"\n') == [
         ("1:7 '{' of layer is not closed", "a '}' is missing before the end of the file")
     ]
@@ -87,7 +87,7 @@ def test_at_the_end():
     ]
 
 
-def test_one_too_many():
+def test_one_closing_bracket_too_many():
     text = """
     layer {
       name: "a"
@@ -99,7 +99,7 @@ def test_one_too_many():
     assert fails(text) == [("3:3 this '}' is one too many", "remove it")]
 
 
-def test_one_too_many_at_the_end():
+def test_one_closing_bracket_too_many_at_the_end():
     with pytest.raises(NetdefError) as caught:
         read_text("layer a: ReLU(x) { }\n}\n", "x.net", "NetParameter")
     (found,) = caught.value.diagnostics
@@ -107,7 +107,7 @@ def test_one_too_many_at_the_end():
     assert str(found.notes[0].position) == "x.net:1:20"
 
 
-def test_fields_that_fell_out_of_their_layer_are_not_reported_too():
+def test_fields_outside_their_layer_are_not_reported():
     assert fails('layer { name: "a" } type: "ReLU" }') == [("1:34 '}' closes nothing", "remove it")]
 
 
@@ -151,7 +151,7 @@ def test_other_brackets(text, wanted):
         ("name: 'x'\ndefaults Convolution\n  weight_filler { std: 1 }\n}", "Convolution", 10),
     ],
 )
-def test_an_opener_left_out(text, after, column):
+def test_a_missing_opening_bracket(text, after, column):
     ((said, _),) = fails(text)
     assert said == f"2:{column} a '{{' is missing after {after}"
 

@@ -61,7 +61,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("short", "long"), PAIRS)
-def test_means_the_long_form(short, long):
+def test_short_form_equals_long_form(short, long):
     assert net(short).message == net(long).message
     assert net(print_message(net(short).message)).message == net(long).message
 
@@ -137,7 +137,7 @@ def test_defaults_do_not_leak():
     assert solver.test_net_param[0].layer[0].relu_param.negative_slope == 0
 
 
-def test_what_is_given_wrong_is_not_merged():
+def test_invalid_fields_are_not_merged():
     text = "defaults Convolution { convolution_param { kernel_size: 3 } } layer a: Convolution(b) { convolution_param: 3 }"
     with pytest.raises(NetdefError, match="takes a block in braces"):
         net(text)

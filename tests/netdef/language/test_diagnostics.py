@@ -250,7 +250,7 @@ def test_solver(text, wanted):
     assert fails(text, "SolverParameter") == wanted
 
 
-def test_the_first_of_two_is_shown():
+def test_a_field_given_twice_notes_the_first():
     with pytest.raises(NetdefError) as caught:
         read_text('name: "a"\nname: "b"', "x.net", "NetParameter")
     assert str(caught.value) == (
@@ -311,7 +311,7 @@ def test_many_errors_are_cut_short():
     assert str(caught.value).endswith("and 960 more errors")
 
 
-def test_made_by_hand():
+def test_a_diagnostic_without_a_source():
     error = NetdefError("no kernels", Position("a.net", 3, 4), "build them", [Note("asked for here")])
     assert str(error) == "a.net:3:4: error: no kernels\n    build them\nnote: asked for here"
     two = NetdefError([Diagnostic("b", Position("a", 2, 1)), Diagnostic("last"), Diagnostic("a", Position("a", 1, 9))])

@@ -40,7 +40,7 @@ def test_any_input(folder, kind, seed):
         assert how in ("0", "1", "2"), (words, report)
 
 
-def test_the_fuzz_run_sees_what_goes_wrong(folder, monkeypatch):
+def test_the_fuzz_run_finds_tracebacks(folder, monkeypatch):
     def broken(*_):
         raise KeyError("lost")
 
@@ -96,7 +96,7 @@ def test_arrays_too_large_for_any_memory():
     )
 
 
-def test_axes_without_number():
+def test_too_many_axes():
     with pytest.raises(NetdefError, match="blob a would have 4000 axes; at most 32 are possible"):
         netdef.parse(f"layer a: Input {{ shape {{ {'dim: 2 ' * 4000} }} }}\nlayer b: ReLU(a)")
 
@@ -107,7 +107,7 @@ def test_a_large_output_is_printed():
 
 
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n", b"# \xe2\x80\xae\n"])
-def test_texts_that_begin_strangely(before):
+def test_byte_order_marks_and_line_ends(before):
     assert len(read_text(before + INPUT.replace("\n", "\r\n").encode(), "x.net", "NetParameter").message.layer) == 1
 
 
@@ -128,7 +128,7 @@ def test_a_text_of_too_many_words(monkeypatch):
     assert said("a: 1\n" * 500).startswith("x.net:334:2: error: the text goes on after 1,000 words, numbers and marks")
 
 
-def test_hints_end_but_errors_do_not():
+def test_hints_are_limited_but_errors_are_not():
     with pytest.raises(NetdefError) as caught:
         read_text("layer a: ReLUX(b)\n" * 1000, "x.net", "NetParameter")
     found = caught.value.diagnostics
@@ -157,7 +157,7 @@ def test_devices_links_and_pipes(tmp_path, monkeypatch):
         assert run(["check", "x" * 5000]) == 2
 
 
-def test_a_pipe_that_somebody_writes_to(tmp_path):
+def test_a_pipe_with_a_writer(tmp_path):
     os.mkfifo(tmp_path / "pipe.net")
 
     def write():
@@ -204,6 +204,6 @@ def test_check_takes_time_in_proportion(tmp_path, layer):
 
 
 @pytest.mark.parametrize("kind", ["ConvolutionDepthwise", "DepthwiseConvolution"])
-def test_types_of_other_branches(kind):
+def test_types_of_forks(kind):
     with pytest.raises(NetdefError, match="write Convolution with as many groups as channels"):
         read_text(f"layer a: {kind}(b)", "x.net", "NetParameter")

@@ -60,7 +60,7 @@ def test_binary(tmp_path, data, kind):
     assert kind in said and "not a network" in said
 
 
-def test_columns_where_lines_end_as_on_other_systems():
+def test_columns_with_line_ends_of_other_systems():
     """The place of what is no text is counted after line ends have become one newline."""
     for text in (b"# a\r\n# b\r\nlayer \xff", "# a\r\n# b\r\nlayer \ud800", b"# a\r# b\rlayer \xff", "# a\r# b\rlayer \ud800"):
         with pytest.raises(NetdefError) as caught:
@@ -85,7 +85,7 @@ def test_half_a_character():
         read_text('name: "\ud800"', "x.net", "NetParameter")
 
 
-def test_weights_of_caffes():
+def test_weights_written_by_caffe():
     bound = read_file(GOLDENS / "snap_iter_4.caffemodel", "NetParameter")
     assert len(bound.message.layer) == 9
     assert bound.position(("layer", 0)) is None
@@ -93,7 +93,7 @@ def test_weights_of_caffes():
     assert read_file(GOLDENS / "mean.binaryproto", "BlobProto").message.data
 
 
-def test_weights_where_a_solver_is_wanted():
+def test_weights_given_as_a_solver():
     assert "HDF5" in fails(GOLDENS / "snap_iter_4.caffemodel.h5")
     assert "not a solver" in fails(GOLDENS / "snap_iter_4.caffemodel.h5", "SolverParameter")
 
@@ -103,7 +103,7 @@ def test_text_under_a_binary_name(tmp_path):
     assert read_file(tmp_path / "x.caffemodel", "NetParameter").message.name == "a network in text"
 
 
-def test_reading_needs_nothing_heavy():
+def test_reading_imports_no_arrays():
     """A cold start takes a tenth of a second because only lark and protobuf are imported."""
     program = (
         "import sys; from netdef.language import read_file; read_file(sys.argv[1], 'NetParameter');"
@@ -113,7 +113,7 @@ def test_reading_needs_nothing_heavy():
     assert ran.stdout.strip() == ""
 
 
-def test_device_and_impossible_names():
+def test_devices_and_impossible_names():
     assert "is a device" in fails(os.devnull)
     assert "cannot be read" in fails("a\0b")
 

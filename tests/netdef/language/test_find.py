@@ -19,7 +19,7 @@ def test_a_file_comes_before_a_model(tmp_path, monkeypatch):
     assert [layer.name for layer in netdef.load("alexnet").layers] == ["mine"]
 
 
-def test_names_of_nothing(tmp_path, monkeypatch):
+def test_unknown_names_have_hints(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lenet.prototxt").write_text("layer mine: Input { shape { dim: 1 } }")
     for name, said in {
@@ -34,7 +34,7 @@ def test_names_of_nothing(tmp_path, monkeypatch):
         assert said in str(caught.value)
 
 
-def test_a_file_named_by_a_file_is_looked_for_beside_it_first(tmp_path, monkeypatch):
+def test_a_file_named_by_a_file_is_searched_beside_it_first(tmp_path, monkeypatch):
     (tmp_path / "solvers").mkdir()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.net").write_text("there")

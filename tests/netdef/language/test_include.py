@@ -48,7 +48,7 @@ def test_the_same_net(folder):
     assert mine == read_file("base.net", "NetParameter").message
 
 
-def test_a_layer_takes_the_place_of_its_namesake(folder):
+def test_a_layer_replaces_the_one_of_its_name(folder):
     net = netdef.load(folder('include "base.net"\nlayer conv1: Convolution(data) { num_output: 7 kernel_size: 1 pad: 0 }'))
     assert [layer.name for layer in net.layers] == ["data", "conv1", "relu1", "norm1", "conv2", "fc", "loss"]
     conv1 = net.layer("conv1")
@@ -73,7 +73,7 @@ def test_layers_are_removed(folder):
     assert [layer.input_param.shape[0].dim[0] for layer in data] == [2]
 
 
-def test_what_reads_a_removed_layer_is_told(folder):
+def test_readers_of_a_removed_layer_are_reported(folder):
     text = said(folder('include "base.net"\nremove layer norm1'))
     assert text == (
         "base.net:8:26: error: layer conv2 reads blob norm1, which no layer makes\n"
@@ -83,7 +83,7 @@ def test_what_reads_a_removed_layer_is_told(folder):
     )
 
 
-def test_a_new_layer_goes_before_what_reads_it(folder):
+def test_a_new_layer_is_put_before_its_readers(folder):
     name = folder(
         'include "base.net"\nlayer extra: Convolution(conv2) { num_output: 9 }\nlayer relu: ReLU(extra) -> extra\n'
         "layer fc: InnerProduct(extra) { num_output: 5 }"
@@ -92,7 +92,7 @@ def test_a_new_layer_goes_before_what_reads_it(folder):
     assert netdef.load(name).layer("fc").bottoms[0].producer.name == "relu"
 
 
-def test_changed_round(folder):
+def test_swapped_layers(folder):
     name = folder(
         'include "base.net"\nlayer norm1: LRN(conv2)\nlayer conv2: Convolution(conv1) { num_output: 6 }\n'
         "layer fc: InnerProduct(norm1) { num_output: 5 }"
@@ -100,14 +100,14 @@ def test_changed_round(folder):
     assert names(name) == ["data", "conv1", "relu1", "conv2", "norm1", "fc", "loss"]
 
 
-def test_phases_take_the_place_of_their_own(folder):
+def test_layers_replace_those_of_their_phase(folder):
     name = folder('include "base.net"\ntrain layer data: Input -> data, label { shape { dim: [64, 3, 9, 9] } shape { dim: 64 } }')
     assert [netdef.load(name, phase).inputs[0].shape[0] for phase in ("train", "test")] == [64, 2]
     name = folder('include "base.net"\nlayer data: Input -> data, label { shape { dim: [5, 3, 9, 9] } shape { dim: 5 } }')
     assert [netdef.load(name, phase).inputs[0].shape[0] for phase in ("train", "test")] == [5, 5]
 
 
-def test_two_of_a_name_in_one_file_are_a_mistake_still(folder):
+def test_two_of_a_name_in_one_file_are_an_error(folder):
     layers = "layer conv1: Convolution(data) { num_output: 1 }\nlayer conv1: Convolution(data) -> c { num_output: 2 }"
     assert "two layers are named conv1" in said(folder(f'include "base.net"\n{layers}'))
 
@@ -122,7 +122,7 @@ def test_several_files_and_several_levels(folder):
     assert (net.layer("fc").num_output, net.layer("conv2").num_output) == (50, 60)
 
 
-def test_beside_the_including_file_and_then_a_model(folder, tmp_path):
+def test_included_files_are_searched_beside_the_file_then_among_models(folder, tmp_path):
     folder(BASE.replace("num_output: 5", "num_output: 77"), "sub/base.net")
     folder('include "base.net"', "sub/y.net")
     assert netdef.load("sub/y.net").layer("fc").num_output == 77
@@ -131,7 +131,7 @@ def test_beside_the_including_file_and_then_a_model(folder, tmp_path):
         assert netdef.load(folder(f'include "{model}"')).totals == netdef.load("alexnet").totals
 
 
-def test_a_file_counts_once(folder):
+def test_a_file_is_included_once(folder):
     """Two files that rest on a third one; and no pile of includes that doubles at each level."""
     folder("defaults LRN { k: 2 }", "defaults.net")
     for level in range(40):
@@ -148,7 +148,7 @@ def test_no_such_file(folder):
 
 
 @pytest.mark.parametrize("name", ["", "\\0", "/", ".", "x" * 5000, "/dev/null", "~", "a\\nb"])
-def test_names_of_no_file(folder, name):
+def test_invalid_file_names(folder, name):
     assert "there is no file" in said(folder(f'include "{name}"'))
 
 
@@ -167,7 +167,7 @@ def test_files_that_include_themselves(folder):
     assert "    included from b.net:2:9\n    included from a.net:1:9\n" in text
 
 
-def test_mistakes_inside_are_shown_there_with_the_way_to_them(folder):
+def test_errors_in_an_included_file_show_the_chain_of_includes(folder):
     folder(BASE.replace("num_output: 4", "num_outptu: 4"), "base.net")
     folder('\ninclude "base.net"', "middle.net")
     text = said(folder('include "middle.net"\nlayer z: RLU(fc)'))
@@ -182,13 +182,13 @@ def test_mistakes_inside_are_shown_there_with_the_way_to_them(folder):
     assert "x.net:2:10: error: unknown layer type 'RLU'" in text
 
 
-def test_mistakes_of_syntax_inside(folder):
+def test_syntax_errors_in_an_included_file(folder):
     folder(BASE.replace("layer relu1:", "layer relu1"), "base.net")
     text = said(folder('include "base.net"'))
     assert "base.net:6:" in text and "included from x.net:1:9" in text
 
 
-def test_several_files_with_mistakes_in_one_run(folder):
+def test_errors_of_several_files_in_one_run(folder):
     folder(BASE.replace("LRN", "LNR"), "base.net")
     text = said(folder('include "base.net"\nlayer fc: InnerProduct(conv2) { num_output: "five" }'))
     assert "base.net:7:" in text and "x.net:2:" in text
@@ -227,7 +227,7 @@ def test_a_layer_replaces_the_versions_of_one(folder, layers, together):
         assert names(name).count("act") == 1
 
 
-def test_what_cannot_be_removed(folder):
+def test_missing_layers_cannot_be_removed(folder):
     text = said(folder('include "base.net"\nremove layer nrom1'))
     assert text.startswith("x.net:2:14: error: there is no layer nrom1 to remove\n")
     assert text.endswith("did you mean norm1?")
@@ -249,11 +249,11 @@ def test_what_cannot_be_removed(folder):
         ("layer r: ReLU(fc) { remove layer fc }", "remove inside another layer\n"),
     ],
 )
-def test_how_it_is_not_written(folder, text, message):
+def test_invalid_syntax_of_include_and_remove(folder, text, message):
     assert f"error: {message}" in said(folder(f'include "base.net"\n{text}')) + "\n"
 
 
-def test_not_in_a_solver(folder):
+def test_include_in_a_solver_is_rejected(folder):
     with pytest.raises(NetdefError, match="include in a solver file"):
         read_text('include "base.net"\nbase_lr: 1', "solver.txt", "SolverParameter")
     solver = read_text('net_param { include "base.net" remove layer norm1 } base_lr: 1', "solver.txt", "SolverParameter")
@@ -304,7 +304,7 @@ def layer(text):
         (["a:a"], "a"),
     ],
 )
-def test_runnable(layers, order):
+def test_an_included_net_runs(layers, order):
     made = [layer(text) for text in layers]
     assert "".join(made[index].name for index in runnable(made)) == order
 

@@ -117,7 +117,7 @@ NOT = {
 
 
 @pytest.mark.parametrize("text", NOT)
-def test_refused(text):
+def test_invalid_numbers(text):
     with pytest.raises(NetdefError) as caught:
         filler(text)
     assert NOT[text] in str(caught.value)

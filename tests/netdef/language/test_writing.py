@@ -18,7 +18,7 @@ def test_a_new_file_has_usual_permissions(tmp_path):
     assert (tmp_path / "new").read_text() == "text"
 
 
-def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+def test_a_pipe_stays_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read = []
@@ -31,7 +31,7 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "said"), [("folder", "Is a directory"), ("no/where", "No such file or directory\n.*there is no")])
-def test_what_cannot_be_written(tmp_path, name, said):
+def test_unwritable_files_are_rejected(tmp_path, name, said):
     (tmp_path / "folder").mkdir()
     with pytest.raises(NetdefError, match=rf"cannot write .*{name}: {said}"):
         write_over(tmp_path / name, "text")

@@ -59,7 +59,7 @@ def nets(draw):
 
 @settings(max_examples=400, deadline=None)
 @given(nets())
-def test_a_net_or_an_error(message):
+def test_any_layer_makes_a_net_or_an_error(message):
     try:
         net = build(message, lambda path: None, "any.net")
     except NetdefError as error:

@@ -16,7 +16,7 @@ def test_concat():
 
 
 @pytest.mark.parametrize(("type", "wanted"), [("Eltwise", "the same shape"), ("Concat", "the same shape but for axis 1")])
-def test_shapes_that_disagree_name_both_blobs_and_their_makers(type, wanted):
+def test_shapes_that_disagree_name_both_blobs_and_their_layers(type, wanted):
     with pytest.raises(NetdefError) as caught:
         net_of(f"layer p: Pooling(x0) {{ kernel_size: 2 stride: 2 }}\nlayer op: {type}(x0, p)", X)
     text = str(caught.value)
@@ -54,7 +54,7 @@ def test_slice():
         ),
     ],
 )
-def test_slices_that_cannot_be(layer, said):
+def test_slice_rejects_settings_that_do_not_fit(layer, said):
     assert complaint(f"layer op: Slice(x0) {layer}", X) == f"Slice op: {said}"
 
 
@@ -94,7 +94,7 @@ def test_reshape(body, shape):
         ("shape { dim: 5 } axis: 3 num_axes: 2", "2 axes from axis 3: x0 has 4"),
     ],
 )
-def test_reshape_that_cannot_be(body, said):
+def test_reshape_rejects_shapes_that_do_not_fit(body, said):
     assert complaint(f"layer op: Reshape(x0) {{ {body} }}", X) == f"Reshape op: {said}"
 
 
@@ -124,11 +124,11 @@ def test_crop():
         ("Tile(x0)", [X], "tiles, the number of copies, must be at least 1"),
     ],
 )
-def test_what_cannot_be_arranged(layer, shapes, said):
+def test_layers_reject_bottoms_that_do_not_fit(layer, shapes, said):
     assert complaint(f"layer op: {layer}", *shapes) == f"{layer.partition('(')[0]} op: {said}"
 
 
-def test_the_rest():
+def test_split_tile_and_others():
     assert shape_of("layer op: Tile(x0) { axis: 2 tiles: 3 }", X) == (2, 6, 27, 8)
     assert shape_of("layer op: BatchReindex(x0, x1)", X, (5,)) == (5, 6, 9, 8)
     assert [t.shape for t in net_of("layer op: Split(x0) -> a, b", X).layer("op").tops] == [X, X]

@@ -22,7 +22,7 @@ def test_inner_product():
     assert said == "InnerProduct op: num_output, the number of outputs, is missing | add num_output: 10, say"
 
 
-def test_fillers_are_handed_on():
+def test_parameters_have_the_fillers_of_the_file():
     layer = 'layer op: InnerProduct(x0) { num_output: 5 weight_filler { type: "xavier" } }'
     weights, biases = net_of(layer, X).layer("op").parameters
     assert weights.filler.type == "xavier"
@@ -81,7 +81,7 @@ def test_recurrent_layers_have_the_parameters_of_the_unrolled_net():
     assert rnn == [(4, 6), (4,), (4, 4), (4, 4), (4,)]
 
 
-def test_recurrent_states_come_and_go():
+def test_recurrent_states_are_bottoms_and_tops():
     state = (1, 3, 4)
     layer = "layer op: LSTM(x0, x1, x2, x3) -> y, h, c { num_output: 4 expose_hidden: true }"
     op = net_of(layer, (5, 3, 6), (5, 3), state, state).layer("op")
@@ -102,11 +102,11 @@ def test_recurrent_states_come_and_go():
         ("x0, x1, x2) -> y", [(5, 3, 6), (5, 3), (4, 7)], "x2 must have 3 streams first, it is 4 x 7"),
     ],
 )
-def test_recurrent_layers_that_cannot_be(layer, shapes, said):
+def test_recurrent_layers_reject_bottoms_that_do_not_fit(layer, shapes, said):
     assert complaint(f"layer op: RNN({layer} {{ num_output: 4 }}", *shapes) == f"RNN op: {said}"
 
 
-def test_one_step_of_an_lstm():
+def test_lstm_unit():
     layer = "layer op: LSTMUnit(x0, x1, x2) -> c, h"
     tops = net_of(layer, (1, 3, 4), (1, 3, 16), (1, 3)).layers[-1].tops
     assert [top.shape for top in tops] == [(1, 3, 4)] * 2
@@ -122,6 +122,6 @@ def test_learned_blob():
 
 
 @pytest.mark.parametrize("ratio", ["1.0", "-0.1", "1.5"])
-def test_dropout_keeps_something(ratio):
+def test_dropout_rejects_a_ratio_of_one(ratio):
     said = complaint(f"layer op: Dropout(x0) {{ dropout_ratio: {ratio} }}", X)
     assert said == f"Dropout op: dropout_ratio {float(ratio):g} must be at least 0 and below 1"

@@ -78,7 +78,7 @@ def test_ignored_labels():
         ("Accuracy(x0, x1)", [(7, 5), (6,)], "x0 (7 x 5) makes 7 predictions, x1 (6) holds 6 labels"),
     ],
 )
-def test_mistakes(layer, shapes, said):
+def test_losses_reject_bottoms_that_do_not_fit(layer, shapes, said):
     assert complaint(f"layer op: {layer}", *shapes) == f"{layer.partition('(')[0]} op: {said}"
 
 

@@ -42,5 +42,5 @@ def test_within_channels():
         ("", (2, 6), "LRN op: expected images (N x C x H x W), but x0 is 2 x 6"),
     ],
 )
-def test_mistakes(body, shape, said):
+def test_lrn_rejects_invalid_settings(body, shape, said):
     assert complaint(f"layer op: LRN(x0) {{ {body} }}", shape) == said

@@ -68,7 +68,7 @@ def test_input():
         ),
     ],
 )
-def test_what_is_missing(layer, said):
+def test_sources_name_the_missing_field(layer, said):
     assert complaint(f"layer op: {layer}") == said
 
 

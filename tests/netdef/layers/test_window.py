@@ -87,11 +87,11 @@ def test_convolution_of_several_bottoms_shares_its_weights():
         ("num_output: 8 kernel_size: 3 axis: 4", "Convolution op: x0 (2 x 6 x 9 x 8) has no axis 4"),
     ],
 )
-def test_convolution_that_cannot_be(body, said):
+def test_convolution_rejects_settings_that_do_not_fit(body, said):
     assert complaint(f"layer op: Convolution(x0) {{ {body} }}", X) == said
 
 
-def test_convolutions_of_several_bottoms_that_cannot_be():
+def test_convolution_rejects_bottoms_of_different_shapes():
     said = complaint("layer op: Convolution(x0, x1) -> a { num_output: 8 kernel_size: 3 }", X, X)
     assert said == "Convolution op: 2 bottoms and 1 top: each bottom makes one top"
     said = complaint("layer op: Convolution(x0, x1) -> a, b { num_output: 8 kernel_size: 3 }", X, (2, 6, 9, 9))
@@ -184,11 +184,11 @@ def test_pooling_geometry():
         ("", X, "Pooling op: the size of the window is missing: set kernel_size, or kernel_h and kernel_w"),
     ],
 )
-def test_pooling_that_cannot_be(body, shape, said):
+def test_pooling_rejects_settings_that_do_not_fit(body, shape, said):
     assert complaint(f"layer op: Pooling(x0) {{ {body} }}", shape) == said
 
 
-def test_only_maxima_have_places():
+def test_only_maxima_have_indices():
     said = complaint("layer op: Pooling(x0) -> y, mask { pool: AVE kernel_size: 3 }", X)
     assert said == "Pooling op: a second top holds the indices of the maxima: AVE has none"
 

@@ -124,11 +124,11 @@ def test_hover_over_layers_of_one_name(editor, form):
 
 
 @pytest.mark.parametrize("marked", ["# |é 🐍", "lay|er fc", "def|aults", ") -|> conv1\nlayer drop1", "fc:| InnerProduct", "\n|}\n"])
-def test_nothing_to_say(net, marked):
+def test_hover_without_an_answer(net, marked):
     assert net.hover("net.net", marked) is None
 
 
-def test_hover_says_only_what_holds_of_the_text_as_it_is(editor):
+def test_hover_shows_no_facts_of_an_older_text(editor):
     editor.open("hover.net", NET)
     editor.change("hover.net", NET.replace("num_output: 4", "num_output: 6"))
     assert "32 x 6 x 6 x 6" in editor.hover("hover.net", "layer con|v1:")
@@ -213,7 +213,7 @@ def test_values(editor, text, labels):
     assert proposals(editor, text) == labels
 
 
-def test_recipes_are_those_that_fill(editor):
+def test_filler_types_are_proposed(editor):
     from runtime.ops.random_fill.fillers import FILLERS
 
     found = proposals(editor, 'layer x: Convolution(a) { weight_filler { type: "|" } }')
@@ -309,7 +309,7 @@ def test_the_layer_that_makes_a_blob(net, marked, places):
     assert net.definition("net.net", marked) == places
 
 
-def test_ways_into_included_files(editor):
+def test_definitions_in_included_files(editor):
     (editor.folder / "inner.net").write_text("layer a: ReLU(x)\nlayer b: ReLU(a)\nlayer c: ReLU(b)\n")
     text = 'include "inner.net"\nremove layer c\nlayer b: TanH(a)\nlayer d: ReLU(b)\ninclude "lenet.net"\n'
     editor.open("outer.net", text)
@@ -332,7 +332,7 @@ def test_a_layer_replaces_those_of_its_phase(editor):
     assert editor.definition("after.net", "layer |b: TanH") == [("after.net", 4, 7)]
 
 
-def test_who_reads_a_blob(net):
+def test_references_of_a_blob(net):
     readers = [("net.net", 6, 19), ("net.net", 7, 22), ("net.net", 8, 26)]
     assert net.references("net.net", "ReLU(con|v1)") == readers
     assert net.references("net.net", "layer con|v1:") == readers
@@ -367,12 +367,12 @@ def test_formatting_touches_only_what_changes(editor):
     assert (edit.range.start.line, edit.range.end.line, edit.new_text) == (1, 2, "layer b: ReLU(a)\n")
 
 
-def test_mistakes_are_not_formatted(editor):
+def test_texts_with_errors_are_not_formatted(editor):
     editor.open("bad.net", "layer a: ReLU(")
     assert editor.format("bad.net") is None
 
 
-def test_what_is_not_open_has_no_answers(editor):
+def test_closed_documents_have_no_answers(editor):
     editor.texts["closed.net"] = "layer a: ReLU(b)\n"
     assert editor.hover("closed.net", "layer |a") is None
     assert editor.symbols("closed.net") is None

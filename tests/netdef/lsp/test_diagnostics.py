@@ -24,7 +24,7 @@ def told(found):
     ]
 
 
-def test_mistakes_come_and_go(editor):
+def test_errors_appear_and_disappear(editor):
     assert editor.open("a.net", GOOD) == ()
     found = editor.change("a.net", GOOD.replace("kernel_size", "kernl_size"))
     assert ("kernl_size" in found[0].message, "did you mean kernel_size?" in found[0].message) == (True, True)
@@ -49,13 +49,13 @@ def test_columns_are_utf16(editor):
     assert [one[:3] for one in told(editor.open("utf16.net", text))] == [(2, 15, 21), (3, 20, 24)]
 
 
-def test_other_columns_where_the_editor_wants_them(plain_editor):
+def test_columns_in_the_encoding_of_the_editor(plain_editor):
     assert plain_editor.initialized.capabilities.position_encoding == PositionEncodingKind.Utf8
     found = plain_editor.open("utf8.net", DATA + "layer 'é🐍': ReLU(nope)\n")
     assert [one[:3] for one in told(found)] == [(2, 22, 26)]
 
 
-def test_notes_are_related_places(editor):
+def test_notes_are_related_information(editor):
     found = editor.open("twice.net", GOOD + "layer conv: ReLU(data) -> x\n")
     one = next(one for one in found if one.code == "ND102")
     (related,) = one.related_information
@@ -63,7 +63,7 @@ def test_notes_are_related_places(editor):
     assert related.location.range.start.line == 1
 
 
-def test_notes_are_told_where_there_are_no_related_places(plain_editor):
+def test_notes_are_in_the_message_without_related_information(plain_editor):
     found = plain_editor.open("twice.net", GOOD + "layer conv: ReLU(data) -> x\n")
     one = next(one for one in found if one.code == "ND102")
     assert one.related_information is None
@@ -142,7 +142,7 @@ def test_a_text_without_a_file(editor):
 
 
 @pytest.mark.parametrize("text", ["", "\n  \n"])
-def test_nothing_yet_is_no_mistake(editor, text):
+def test_an_empty_text_has_no_errors(editor, text):
     assert editor.open(f"empty{len(text)}.net", text) == ()
 
 
@@ -171,7 +171,7 @@ def test_the_models_are_clean(editor):
         assert [one for one in told(found) if one[3] == "error"] == []
 
 
-def test_closing_takes_the_findings_away(editor):
+def test_closing_removes_the_findings(editor):
     assert editor.open("gone.net", "layer a: ReLU(b)\n")
     assert editor.close("gone.net") == ()
 

@@ -30,7 +30,7 @@ TEXT = "a: 1\r\n# é 🐍 b: 2\rname: '🐍🐍' x\n\x0c\u2028y: 3"
         (utf16, 99, 0, ""),
     ],
 )
-def test_there_and_back(units, line, column, rest):
+def test_offsets_and_positions_are_inverse(units, line, column, rest):
     document = Document(TEXT)
     offset = document.offset(Position(line, column), units)
     assert document.text[offset:].startswith(rest)
@@ -38,12 +38,12 @@ def test_there_and_back(units, line, column, rest):
         assert document.range(offset, offset + 1, units).start == Position(line, column)
 
 
-def test_in_the_middle_of_a_letter():
+def test_positions_inside_a_character():
     document = Document("🐍🐍x")
     assert [document.offset(Position(0, column), utf16) for column in range(6)] == [0, 1, 1, 2, 2, 3]
 
 
-def test_the_place_of_a_diagnostic():
+def test_the_range_of_a_diagnostic():
     source = Source("x.net", "# 🐍\n# 🐍 name: 3\n")
     at = source.position(source.text.index("name"), source.text.index("name") + 4)
     found = range_of(at, utf16)
@@ -66,7 +66,7 @@ def test_a_byte_order_mark_moves_nothing():
         ("file:///solver.txt", "plaintext", "# mine\nbase_lr: 0.01\n", True),
     ],
 )
-def test_plain_text_is_left_alone(uri, language, text, meant):
+def test_plain_text_is_not_parsed(uri, language, text, meant):
     assert is_meant(uri, language, text) is meant
 
 

@@ -78,7 +78,7 @@ def test_layers_of_one_name_in_one_file_all_stay():
     assert heads("layer a: ReLU(x)\nlayer a: TanH(x)\n") == [("a", "ReLU"), ("a", "TanH")]
 
 
-def test_what_does_not_parse_is_left_out_alone():
+def test_only_what_does_not_parse_is_left_out():
     text = "layer a: ReLU(x)\nlayer b: ReLU(\nlayer c: ReLU(b) { = }\nlayer d: ReLU(c) {\nlayer e: ReLU(d)\n"
     assert [name for name, _ in heads(text)] in (["a", "b", "c", "d", "e"], ["a", "c", "d", "e"])
 
@@ -96,7 +96,7 @@ class Files(dict):
         return self.get(path)
 
 
-def test_included_layers_are_replaced_and_removed_where_they_stand(tmp_path):
+def test_included_layers_are_replaced_and_removed_in_order(tmp_path):
     files = Files(
         tmp_path,
         base='layer a: ReLU(x)\ninclude "deep.net"\ntrain layer c: ReLU(a)\ntest layer c: ReLU(a)\nlayer d: ReLU(c)\n',

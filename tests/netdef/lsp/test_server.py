@@ -16,7 +16,7 @@ from tests.netdef.lsp.editor import ROOT, Editor
 LAYERS = 2500
 
 
-def test_what_it_says_it_can_do(editor):
+def test_capabilities(editor):
     found = editor.initialized.capabilities
     assert found.position_encoding == types.PositionEncodingKind.Utf16
     assert (found.text_document_sync.open_close, found.text_document_sync.change) == (True, types.TextDocumentSyncKind.Full)
@@ -26,13 +26,13 @@ def test_what_it_says_it_can_do(editor):
     assert editor.initialized.server_info.name == "netdef"
 
 
-def test_an_editor_that_dies_takes_the_server_along(tmp_path):
+def test_the_server_ends_with_its_editor(tmp_path):
     editor = Editor(tmp_path)
     editor.process.stdin.close()
     assert editor.ended() == (1, "")
 
 
-def test_nonsense_on_the_wire_does_not_end_it(tmp_path):
+def test_invalid_messages_do_not_end_it(tmp_path):
     editor = Editor(tmp_path)
     opening = b'{"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": 3}'
     for body in (b"{", b"[]", b'{"jsonrpc": "2.0", "method": "no/such"}', opening):
@@ -43,7 +43,7 @@ def test_nonsense_on_the_wire_does_not_end_it(tmp_path):
     assert "netdef lsp: " in said
 
 
-def test_what_prints_does_not_come_between_messages(tmp_path):
+def test_prints_do_not_mix_with_messages(tmp_path):
     """Some library may print; the editor must not read that."""
     code = "import netdef.lsp.server as s; s.hover = lambda *_: print('printed', flush=True); s.serve({})"
     editor = Editor(tmp_path, arguments=["-c", code])
@@ -52,7 +52,7 @@ def test_what_prints_does_not_come_between_messages(tmp_path):
     assert editor.leave() == (0, "printed\n")
 
 
-def test_questions_beside_the_text(editor):
+def test_requests_outside_the_text(editor):
     editor.open("short.net", "layer a: ReLU(b)\n")
     where = {"text_document": types.TextDocumentIdentifier(editor.uri("short.net")), "position": types.Position(10**6, 10**6)}
     assert editor.run(editor.client.text_document_hover_async(types.HoverParams(**where))) is None
@@ -74,7 +74,7 @@ def test_a_failure_is_logged_and_answered_with_nothing(monkeypatch, caplog):
     assert "hovered failed" in caplog.text and "too deep" in caplog.text
 
 
-def test_plain_text_is_none_of_its_business(editor):
+def test_plain_text_is_ignored(editor):
     uri = editor.uri("letter.txt")
     item = types.TextDocumentItem(uri=uri, language_id="plaintext", version=1, text="layer by layer }\n")
     editor.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
@@ -123,7 +123,7 @@ def test_the_help_says_what_it_does():
     assert "language server" in said and "netdef-compiler[lsp]" in said
 
 
-def test_other_commands_do_not_pay_for_it():
+def test_other_commands_do_not_import_it():
     code = "import sys, netdef.cli.main; netdef.cli.main.run(['shapes', 'lenet']); sys.exit('pygls' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, timeout=60).returncode == 0
 

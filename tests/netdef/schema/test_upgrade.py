@@ -26,7 +26,7 @@ def test_caffes_own_upgrade(name):
     assert print_message(upgraded.message) == (GOLDENS / f"{name}.upgraded.prototxt").read_text()
 
 
-def test_places_survive():
+def test_positions_survive():
     bound = read_file(GOLDENS / "v1.prototxt", "NetParameter")
     where = bound.position(("layer", 1, "convolution_param", "num_output"))
     assert (where.line, where.column) == (4, 23)
@@ -58,7 +58,7 @@ def test_binary_files_of_the_first_format():
 
 
 @pytest.mark.parametrize("name", ["v0", "v1"])
-def test_they_are_read_with_a_note(name, capsys):
+def test_old_formats_are_read_with_a_note(name, capsys):
     file = GOLDENS / f"{name}.prototxt"
     with pytest.warns(netdef.OldFormatWarning, match=f"{name}.prototxt: .* were read as 6 of the present one, and 1 more"):
         netdef.load(file)
@@ -120,7 +120,7 @@ def test_transformations_move(type_name):
     assert bound.position(("layer", 0, "transform_param", "crop_size")).column == 13 + len(type_name)
 
 
-def test_in_older_formats_what_moves_comes_first():
+def test_in_older_formats_moved_settings_win():
     """As in Caffe, whose present format ignores what stands there."""
     bound = net("layers { name: 'd' type: DATA data_param { scale: 2 } transform_param { scale: 3 mirror: true } }")
     assert (bound.message.layer[0].transform_param.scale, bound.message.layer[0].transform_param.mirror) == (2, True)
@@ -135,7 +135,7 @@ def test_batch_norm_rates_are_dropped():
 
 
 @pytest.mark.parametrize("other", ["lr_mult: 1", "decay_mult: 0", 'name: "shared" lr_mult: 0'])
-def test_batch_norm_rates_that_said_more_are_noted(other):
+def test_batch_norm_rates_above_zero_are_noted(other):
     made = net(f"layer a: BatchNorm(x) {{ param {{ lr_mult: 0 }} param {{ {other} }} param {{ lr_mult: 0 }} }}")
     assert not made.message.layer[0].param
     assert len(made.notes) == 1 and "layer a" in made.notes[0]
@@ -171,7 +171,7 @@ def test_networks_inside_a_solver():
         ('input: "a" input: "b" input_shape { dim: 1 }', "2 inputs and 1 input_shape"),
     ],
 )
-def test_what_cannot_be_converted(text, said):
+def test_fields_that_cannot_be_converted(text, said):
     with pytest.raises(NetdefError) as caught:
         net(text)
     assert said in str(caught.value)
@@ -183,7 +183,7 @@ def test_both_solver_types():
         read_text('type: "SGD" solver_type: ADAM', "s.txt", "SolverParameter")
 
 
-def test_nothing_to_do():
+def test_files_of_the_present_format_are_unchanged():
     message = schema.NetParameter(name="x")
     from netdef.schema.origins import Origins
 
