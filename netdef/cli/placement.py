@@ -115,7 +115,7 @@ def placement(net: Net, devices: str, split: str = DEFAULT_SPLIT, form: str = "t
     ------
     NetdefError: `devices` means nothing, or the net cannot run.
     """
-    from runtime.compiler.placement.search import SPLITS
+    from runtime.compiler.placement.choice import SPLITS
 
     hosts = hosts_in(devices)
     programs = {name: program_of(net, hosts, name) for name in SPLITS}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from netdef.graph.cuts import Cut, Part, Region, Regions, Run, region_of
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.net import Net
-from runtime.compiler.placement.search import Choice
+from runtime.compiler.placement.choice import Choice
 from runtime.ops.transfer.layer import Transfer, contains, union
 
 

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.gc_pause import gc_paused
 from runtime.compiler.passes.lower import gradient_flow
+from runtime.compiler.placement.choice import SPLITS
 from runtime.compiler.placement.divide import Division, divide
-from runtime.compiler.placement.search import SPLITS, Gradients, Search
+from runtime.compiler.placement.search import Gradients, Search
 from runtime.ops.registry import lowering_of
 
 if TYPE_CHECKING:
@@ -35,10 +37,11 @@ def split_of(name: str | None) -> str:
     return name or DEFAULT_SPLIT
 
 
+@gc_paused
 def place(
     net: Net, devices: int, split: str | None = None, backward: bool = True, losses_only: bool = False, fixed: Fixed | None = None
 ) -> Division:
-    """Divide a net over devices so that the fewest bytes are sent.
+    """Divide a net over devices so that few bytes are sent.
 
     Parameters
     ----------

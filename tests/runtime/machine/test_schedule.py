@@ -16,7 +16,7 @@ from netdef.graph.net import Net
 from netdef.schema import message_class
 from runtime.compiler.passes.order import Span, updates_early
 from runtime.compiler.pipeline import compile_program
-from runtime.compiler.placement.search import SPLITS
+from runtime.compiler.placement.choice import SPLITS
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.schedule import EACH_ITS_OWN, Waits, find_waits, lane_of
 from runtime.solver.update import sgd

@@ -5,8 +5,9 @@ import pytest
 import netdef
 from netdef.graph.cuts import Cuts, Region, even_cuts, joined, overlap
 from netdef.graph.layer import LAYERS, Layer
+from runtime.compiler.placement.choice import SPLITS
 from runtime.compiler.placement.divide import Division, divide
-from runtime.compiler.placement.search import SPLITS, Gradients, Search
+from runtime.compiler.placement.search import Gradients, Search
 from runtime.ops.transfer.layer import Transfer, contains, moves, union
 
 IMAGES = "layer x: Input { shape { dim: [4, 12, 6, 6] } }\n"

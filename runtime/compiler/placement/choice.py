@@ -1,0 +1,108 @@
+"""The ways to cut one layer over devices: which region of its tops each device makes, and what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from netdef.graph.cuts import Cut, Part, Region, Regions, even_cuts, region_of
+from netdef.graph.layer import Layer
+
+SPLITS = ("groups", "batch", "hybrid")
+
+Spread = tuple["Region | None", ...]  # which region of a blob each device has
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How one layer is cut.
+
+    Attributes
+    ----------
+    tops: for each top, which region each device is to have.
+    parts: for each device what making that takes; None where it makes nothing.
+    anywhere: data from outside, to be had wherever it is needed: `tops` and `parts` are empty.
+    """
+
+    tops: tuple[Spread, ...] = ()
+    parts: tuple[Part | None, ...] = ()
+    anywhere: bool = False
+
+    def cuts(self, index: int) -> dict[int, Cut | None]:
+        """Which part of a parameter each device has that has any."""
+        return {device: part.parameters[index] for device, part in enumerate(self.parts) if part is not None}
+
+
+def is_copied(spread: Spread) -> bool:
+    """Whether several devices have the same."""
+    held = [region for region in spread if region is not None]
+    return len(held) > 1 and len(set(held)) == 1
+
+
+def is_sound(spread: Spread) -> bool:
+    """Whether every element is on one device, or everything on all that have any: else gradients would count twice."""
+    held = [region for region in spread if region is not None]
+    return is_copied(spread) or not any(a.meet(b) for a, b in combinations(held, 2))
+
+
+def cut(layer: Layer, tops: tuple[Spread, ...], devices: int) -> Choice | None:
+    """The choice that gives the tops these spreads; None if a device cannot make its part."""
+    parts: list[Part | None] = []
+    for device in range(devices):
+        regions = tuple(spread[device] for spread in tops)
+        empty = all(region is None for region in regions) and bool(regions)
+        part = None if empty else layer.cuts.part(layer, regions)
+        if part is None and not empty:
+            return None
+        parts.append(part if part is None or part.parameters else _with_parameters(layer, part))
+    return Choice(tops, tuple(parts))
+
+
+def _with_parameters(layer: Layer, part: Part) -> Part:
+    return Part(part.bottoms, part.made, (None,) * len(layer.parameters), part.fields)
+
+
+def whole(layer: Layer, on: range, devices: int) -> Choice:
+    """All of a layer on each of some devices.  Backward is linear, so that the gradients of copies add up."""
+    bottoms = tuple(region_of(blob.shape) for blob in layer.bottoms)
+    tops = tuple(region_of(blob.shape) for blob in layer.tops)
+    part = Part(bottoms, tops, (None,) * len(layer.parameters))
+    spreads = tuple(tuple(region if device in on else None for device in range(devices)) for region in tops)
+    return Choice(spreads, tuple(part if device in on else None for device in range(devices)))
+
+
+def followed(layer: Layer, bottoms: tuple[Spread | None, ...], devices: int) -> tuple[Spread, ...] | None:
+    """How the tops lie if each device makes what follows from its regions of the bottoms; None if that is not all of them once."""
+    known = [spread for spread in bottoms if spread is not None]
+    if not known or len(known) < len(bottoms):
+        return None
+    made = [_follow(layer, tuple(spread[device] for spread in known)) for device in range(devices)]
+    regions = [region for region in made if region is not None]
+    tops = tuple(zip(*regions, strict=True)) if len(regions) == devices else ()
+    return tops if tops and all(map(is_sound, tops)) else None
+
+
+def _follow(layer: Layer, bottoms: Regions) -> Regions | None:
+    if all(bottom is None for bottom in bottoms):
+        return (None,) * len(layer.tops)
+    return layer.cuts.follow(layer, bottoms)
+
+
+def even(shape: tuple[int, ...], split: str, devices: int, groups: Sequence[int]) -> Iterator[Spread]:
+    """The even cuts of a blob, along the axis that `split` wants cut.  groups: runs of channels whose borders may be kept to."""
+    images, channels = region_of(shape).images, region_of(shape).channels
+    by_images = split == "batch" or (split == "hybrid" and len(shape) > 2)
+    if by_images and shape and shape[0] > 1:
+        yield tuple(Region(run, channels) if run[0] < run[1] else None for run in even_cuts(shape[0], devices))
+    if not by_images and len(shape) > 1 and shape[1] > 1:
+        for runs in (even_cuts(shape[1], devices, count) for count in groups if shape[1] % count == 0):
+            yield tuple(Region(images, (run,)) if run[0] < run[1] else None for run in runs)
+
+
+def given(shape: tuple[int, ...], devices: int, parameters: Iterable[Mapping[int, Cut | None]]) -> Iterator[Spread]:
+    """The cuts of a blob that has a channel for each entry of parameters which lie so already."""
+    for lie in parameters:
+        cuts = [lie.get(device) for device in range(devices)]
+        if len(shape) > 1 and any(cuts) and all(cut is None or cut.runs[-1][1] <= shape[1] for cut in cuts):
+            yield tuple(Region(region_of(shape).images, cut.runs) if cut else None for cut in cuts)
