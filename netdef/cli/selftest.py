@@ -100,7 +100,7 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
     from runtime.selftest.report import Agreement, Results
     from runtime.selftest.speed import measure
     from runtime.selftest.training import Drift, drift, train
-    from runtime.solver.solver import DivergedError
+    from runtime.solver.diverged import DivergedError
 
     on_card = name.startswith("gpu")
     allowed = Allowed.exact() if not on_card else Allowed.of(cuda.math)

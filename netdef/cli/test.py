@@ -82,7 +82,6 @@ def test(net_path: str, options: Options) -> None:
     from runtime.solver.nets import load_net
     from runtime.solver.remember import remember_results
     from runtime.solver.snapshot import read_side
-    from runtime.solver.sources import open_sources
     from runtime.solver.testing import run_test
 
     net = load_net(net_path, "test", options.overrides, options.batch, options.data)
@@ -96,7 +95,7 @@ def test(net_path: str, options: Options) -> None:
     with options.compiler()(net, seed=side.get("seed"), backward=False, update=remember_results) as exe:
         exe.load_weights(weights, options.allow_missing)
         opener = partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip)
-        open_sources(exe, opener, side.get("classes"))
+        exe.open_sources(opener, side.get("classes"))
         sizes = [source.size for source in exe.sources.values()]
         batch, begun = net.batch or 1, time.perf_counter()
         batches = options.iterations or (max(math.ceil(size / batch) for size in sizes) if sizes else BATCHES)

@@ -82,11 +82,11 @@ def train(first: str, second: str | None, options: Options) -> int:
     from netdef.cli import runs
     from runtime.solver.devices import choose_devices
     from runtime.solver.display import Reporter, open_display
+    from runtime.solver.diverged import DivergedError
     from runtime.solver.log import NAME as LOG
     from runtime.solver.log import JsonLog
     from runtime.solver.loop import TrainingLoop
     from runtime.solver.nets import read_solver
-    from runtime.solver.solver import DivergedError
     from runtime.solver.stop import StopRequest
 
     net, solver_path = net_and_solver(first, second)
@@ -256,7 +256,7 @@ class CommandLine:
 
 def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
     """Run the loop, and say how it ended."""
-    from runtime.solver.solver import DivergedError
+    from runtime.solver.diverged import DivergedError
 
     solver = loop.solver
     loop.tell(

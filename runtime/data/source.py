@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,6 +73,12 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Stop the workers and wait for them."""
+
+
+class Opener(Protocol):
+    """Opens a data layer's source."""
+
+    def __call__(self, layer: Any, seed: int, *, classes: Sequence[str] | None) -> Source: ...
 
 
 class UnreadableError(Exception):

@@ -91,7 +91,12 @@ class Device(Protocol):
         """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
 
     def run(self, steps: Sequence[Step]) -> None:
-        """Put bound instructions on the queue, in order."""
+        """Put bound instructions on the queue, in order.
+
+        Raises
+        ------
+        StepError: one failed there, or could not be put.
+        """
 
     def times(self, steps: Sequence[Step]) -> list[float]:
         """Seconds that each of these steps takes, run one after the other; by the device's own clock if it has one."""

@@ -15,7 +15,8 @@ from netdef.language.html_table import table
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary, thousands
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
-from runtime.machine.device import Device, Step
+from runtime.machine.device import Device, Step, StepError
+from runtime.machine.failure import named
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.parts import Part, Parts, gathered, scattered, summed
@@ -26,7 +27,7 @@ from runtime.ops.random_fill.fillers import fill
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Parameter
     from netdef.graph.net import Net
-    from runtime.data import Source
+    from runtime.data.source import Opener, Source
 
 
 class Executable:
@@ -41,7 +42,7 @@ class Executable:
     inputs, outputs: names of the blobs it is fed, and of those nobody consumes.
     sources: the open data sources, by data layer.
     memory: where the program's buffers are.
-    runs: how often it has run forward.
+    run_number: of the last forward run, -1 before the first.
     torn: whether a run with an update was broken off, by an error or an interrupt: weights may be updated in part.  It stays so
         until whoever writes weights and states anew says otherwise.
     """
@@ -75,9 +76,8 @@ class Executable:
         self._fed = {source.layer.name for source in program.sources}
         self._runners: dict[tuple[tuple[str, ...], bool], Callable[[], None]] = {}  # by lists, and whether without data layers
         self._feeds = _feedable(self.net, program)
-        self.runs = 0
+        self.run_number = -1
         self.torn = False
-        self._passes = -1  # the number of the last forward run, which picks its random numbers
 
     def __repr__(self) -> str:
         net, memory = self.net, binary(sum(self._plan.arenas.values()))
@@ -98,11 +98,12 @@ class Executable:
 
     # Running
 
-    def forward(self, **inputs: Any) -> dict[str, np.ndarray]:
+    def forward(self, number: int | None = None, /, **inputs: Any) -> dict[str, np.ndarray]:
         """Run the net forward.
 
         Parameters
         ----------
+        number: of the run, which picks its random numbers; default the one after the last run's.
         inputs: arrays by blob name, in the blob's shape (N, C, H, W).  Input blobs keep their last values when not given.
             Data layers are fed by their sources, unless their blobs are given here.
 
@@ -114,16 +115,16 @@ class Executable:
         ------
         NetdefError: for an unknown name or a shape other than the compiled one.
         """
-        self.run_forward(**inputs)
+        self.run_forward(number, **inputs)
         return {name: self.blob(name) for name in self.outputs}
 
-    def run_forward(self, **inputs: Any) -> None:
+    def run_forward(self, number: int | None = None, /, **inputs: Any) -> None:
         """`forward` without reading the outputs: a device that runs by itself may not be done when this returns."""
-        self._run("forward", without_sources=self._feed(inputs))
+        self._run("forward", without_sources=self._feed(number, inputs))
 
-    def run_training(self, update: bool, **inputs: Any) -> None:
+    def run_training(self, number: int | None = None, /, *, update: bool, **inputs: Any) -> None:
         """Forward, backward and, with `update`, the update, as one list: a card takes it as one graph, with nothing in between."""
-        fed = self._feed(inputs)
+        fed = self._feed(number, inputs)
         self._seed_backward({})
         self._run(*(["iteration"] if update else ["forward", "backward"]), without_sources=fed)
 
@@ -256,14 +257,10 @@ class Executable:
         scattered(self.parts.state(parameter.owner, name), values.reshape(parameter.owner.shape), self.memory.write)
 
     def set_scalar(self, name: str, value: float) -> None:
-        """Set a number that kernels read: `iteration`, `rate`, ...  Programs that do not use it ignore it.
-
-        `iteration` picks the random numbers of the next forward run; when it is not set, each run takes the next.
-        """
-        if name == "iteration":
-            self._passes = int(value) - 1
-        else:
-            self._write_scalar(name, value)
+        """Set a number that kernels read, such as `rate`.  Programs that do not use it ignore it."""
+        for (scalar, _), buffer in self.program.scalars.items():
+            if scalar == name:
+                self.memory.set(buffer, value)
 
     def scalar(self, name: str) -> float:
         """The present value of such a number."""
@@ -286,9 +283,7 @@ class Executable:
 
     def close(self) -> None:
         """Stop the data sources and the worker threads."""
-        for source in self.sources.values():
-            source.close()
-        self.sources.clear()
+        self.close_sources()
         if self._share is None:
             for device in different(self.devices):
                 device.close()
@@ -321,10 +316,22 @@ class Executable:
     def _runner(self, pairs: Sequence[tuple[Instruction, Step]]) -> Callable[[], None]:
         """What puts these steps on the devices."""
         if len(self.devices) == 1:
-            return partial(self.devices[0].run, [step for _, step in pairs])
+            return partial(self._run_alone, [step for _, step in pairs], {id(step): instruction for instruction, step in pairs})
         assert self.program.plan is not None
         instructions, steps = [instruction for instruction, _ in pairs], [step for _, step in pairs]
         return Schedule(self.devices, instructions, steps, self.program.plan.span).run
+
+    def _run_alone(self, steps: Sequence[Step], instructions: Mapping[int, Instruction]) -> None:
+        """Run steps on the only device.
+
+        Raises
+        ------
+        NetdefError: one failed, by its device, kernel and layer.
+        """
+        try:
+            self.devices[0].run(steps)
+        except StepError as error:
+            raise named(error, instructions) from error.__cause__
 
     def _initialise(self) -> None:
         """Fill every parameter as a whole, so that its numbers are the same however it is cut."""
@@ -385,20 +392,14 @@ class Executable:
 
     # Feeding
 
-    def _feed(self, inputs: Mapping[str, Any]) -> bool:
+    def _feed(self, number: int | None, inputs: Mapping[str, Any]) -> bool:
         """Everything that a forward run takes from the host; whether the caller gave what a data layer gives otherwise."""
         fed = self._feed_inputs(inputs)
-        self.runs += 1
-        self._passes += 1
-        self._write_scalar("iteration", self._passes)
+        self.run_number = self.run_number + 1 if number is None else number
+        self.set_scalar("iteration", self.run_number)
         if not fed:
             self._load_sources()
         return fed
-
-    def _write_scalar(self, name: str, value: float) -> None:
-        for (scalar, _), buffer in self.program.scalars.items():
-            if scalar == name:
-                self.memory.set(buffer, value)
 
     def _seed_backward(self, top_gradients: Mapping[str, Any]) -> None:
         """The gradients that backward starts from: those given, else the losses' weights."""
@@ -422,17 +423,38 @@ class Executable:
             replaced |= from_source
         return replaced
 
+    def open_sources(self, opener: Opener | None = None, classes: Sequence[str] | None = None) -> None:
+        """Open the sources of all data layers that have none yet, at their start.  The first run opens what nobody did before.
+
+        Parameters
+        ----------
+        opener: opens a data layer's source; default `runtime.data.open_source`.
+        classes: the names of the labels that the weights were trained with, for a net with one source; several may have different
+            classes.
+        """
+        from runtime.data import open_source
+
+        names = list(dict.fromkeys(source.layer.name for source in self.program.sources))
+        for name in names:
+            if name not in self.sources:
+                layer: Any = self.net.layer(name)  # whole, where the program's are parts of it
+                known = classes if len(names) == 1 else None
+                self.sources[name] = (opener or open_source)(layer, self.seed, classes=known)
+
+    def close_sources(self) -> None:
+        """Close all sources, so that `open_sources` opens them anew."""
+        for source in self.sources.values():
+            source.close()
+        self.sources.clear()
+
     def _load_sources(self) -> None:
         """Copy the next batch of every data source into its buffers, on each device that takes any of it."""
         inputs: dict[str, list[SourceInput]] = {}
         for source in self.program.sources:
             inputs.setdefault(source.layer.name, []).append(source)
+        if inputs and not self.sources:
+            self.open_sources()
         for name, takers in inputs.items():
-            if name not in self.sources:
-                from runtime.data import open_source
-
-                layer: Any = self.net.layer(name)  # whole, where takers have parts of it
-                self.sources[name] = open_source(layer, self.seed)
             batch = self.sources[name].next()
             for taker in takers:
                 for field, buffer in taker.fields.items():

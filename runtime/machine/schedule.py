@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from netdef.language.diagnostics import NetdefError, Remark
+from netdef.language.diagnostics import Remark
 from runtime.compiler.passes.order import SpanOf, Uses
 from runtime.ir.program import Instruction
 from runtime.machine.device import Device, Queue, Step, StepError
+from runtime.machine.failure import named
 from runtime.machine.open import MOST, different, hosts_of
 
 KERNELS, COPIES = 0, 1  # the queues of a device
@@ -101,12 +102,12 @@ class Schedule:
             self._join()
             self._settle()
         except StepError as error:
-            raise self._named(error) from error.__cause__
+            raise named(error, self._instructions) from error.__cause__
         except BaseException:
             try:
                 self._settle()
             except StepError as error:
-                warnings.warn(str(self._named(error)).removeprefix("error: "), Remark, stacklevel=2)
+                warnings.warn(str(named(error, self._instructions)).removeprefix("error: "), Remark, stacklevel=2)
             raise
 
     def _queue(self, lane: Lane) -> Queue:
@@ -131,15 +132,6 @@ class Schedule:
                 failures.append(error)
         if failures:
             raise failures[0]
-
-    def _named(self, error: StepError) -> BaseException:
-        step, cause = self._instructions.get(id(error.step)), error.__cause__
-        where = f"{error.device}, {step.kernel} of layer {step.layer}" if step is not None else error.device
-        if isinstance(cause, NetdefError):
-            return NetdefError(f"{where}: {cause.diagnostics[0].message}", hint=cause.diagnostics[0].hint)
-        if isinstance(cause, MemoryError):
-            return NetdefError(f"{where}: out of memory", hint="a smaller batch_size needs less")
-        return NetdefError(f"{where} failed: {type(cause).__name__}: {cause}")
 
 
 @dataclass

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.solver.display import Reporter
+from runtime.solver.diverged import DivergedError
 from runtime.solver.results import TestResult
-from runtime.solver.solver import DivergedError, Solver
+from runtime.solver.solver import Solver
 from runtime.solver.steps import Step
 from runtime.solver.stop import StopRequest
 

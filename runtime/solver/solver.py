@@ -22,15 +22,16 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
 from runtime.machine.weights import Loaded, MissingWeightsError, Paths, remark
 from runtime.solver.devices import choose_devices
+from runtime.solver.diverged import DivergedError
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
 from runtime.solver.remember import remember_results
-from runtime.solver.results import NotFiniteError, TestResult, losses_of, total_loss
+from runtime.solver.results import NotFiniteError, TestResult, losses_of
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
 from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
-from runtime.solver.sources import classes_of, close_sources, open_sources, positions, seek
+from runtime.solver.sources import classes_of, positions, seek
 from runtime.solver.steps import Step, Steps
 from runtime.solver.testing import run_test
 from runtime.solver.update import sgd
@@ -42,14 +43,6 @@ if TYPE_CHECKING:
 
 
 HOLD_OUT = 5  # of the images given as `data`, each class's 1st, 6th ... are for testing only
-
-
-class DivergedError(NetdefError):
-    """The loss of iteration `iteration`, or a weight after so many, is no longer a finite number."""
-
-    def __init__(self, message: str, hint: str, iteration: int):
-        super().__init__(message, hint=hint)
-        self.iteration = iteration
 
 
 @dataclass
@@ -120,7 +113,6 @@ class Solver:
         self.threads, self.cuda, self.split = threads, cuda, split
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
-        self.steps = Steps(self.parameters.iter_size, self._losses, self.smoothed, self._diverged)
         self.iteration = 0
         if self.parameters.snapshot_format == self.parameters.HDF5:
             h5py_module("snapshot_format: HDF5")  # missing, it is better missed now than at the first snapshot
@@ -163,6 +155,7 @@ class Solver:
             beside=lambda program: [compile_beside(program, net, **self._testing(net)) for net in self.nets.tests],
         )
         self.executable.set_scalar("scale", 1 / self.parameters.iter_size)
+        self.steps = Steps(self.executable, self.parameters.iter_size, self.smoothed)
         self.tests = [
             TestNet(self._compile_test(net), batches)
             for net, batches in zip(self.nets.tests, self.parameters.test_iter, strict=True)
@@ -176,9 +169,9 @@ class Solver:
         ----------
         classes: names of the labels; None leaves their order to the training data.
         """
-        open_sources(self.executable, self._opener, classes)
+        self.executable.open_sources(self._opener, classes)
         for test in self.tests:
-            open_sources(test.executable, self._opener, classes_of(self.executable))
+            test.executable.open_sources(self._opener, classes_of(self.executable))
 
     def _executables(self) -> list[Executable]:
         return [self.executable, *(test.executable for test in self.tests)]
@@ -257,16 +250,14 @@ class Solver:
         rate = self.rate.at(self.iteration)
         executable, parts = self.executable, self.parameters.iter_size
         executable.set_scalar("rate", rate)
-        step = Step(self.steps, self.iteration, rate, executable)
-        for part in range(parts):
-            # Each batch of an iteration has its own number, so that each has its own dropout masks.
-            executable.set_scalar("iteration", self.iteration * parts + part)
+        step = Step(self.steps, self.iteration, rate)
+        for part, run in enumerate(step.runs):
             executable.set_scalar("added", part)
             last = part == parts - 1
             if executable.runs_ahead:
-                executable.run_training(update=last, **inputs)
+                executable.run_training(run, update=last, **inputs)
                 continue
-            executable.run_forward(**inputs)
+            executable.run_forward(run, **inputs)
             step.look(part + 1)  # before it spoils the weights
             executable.backward()
             if last:
@@ -276,23 +267,6 @@ class Solver:
         if not executable.runs_ahead:
             step.settle()
         return step
-
-    def _losses(self, runs: Sequence[int]) -> list[float]:
-        return [total_loss(self.executable.net, values) or 0.0 for values in self.executable.remembered(runs)]
-
-    def _diverged(self, step: Step) -> DivergedError:
-        return self._not_finite(f"the loss is {step.so_far} at iteration {step.iteration}", step.rate, step.iteration)
-
-    def _not_finite(self, what: str, rate: float, iteration: int) -> DivergedError:
-        """With the layer that it began in, as long as the weights are still those that it happened with."""
-        layer = self.executable.first_non_finite() if iteration == self.iteration else None
-        where = f": the first layer whose output is not finite is {layer}" if layer else ""
-        return DivergedError(what + where, self._advice(rate), iteration)
-
-    def _advice(self, rate: float) -> str:
-        """What helps where numbers are not finite."""
-        hint = f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, "
-        return hint + "or look for bad values in the data; earlier snapshots are untouched"
 
     # Testing
 
@@ -330,7 +304,7 @@ class Solver:
                 result = run_test(test.executable, test.batches, self.iteration, index, stop, on_batch, **own)
             except NotFiniteError as error:
                 what = f"{error.diagnostics[0].message}, at iteration {self.iteration}"
-                raise DivergedError(what, self._advice(self.rate.at(self.iteration)), self.iteration) from None
+                raise DivergedError(what, self.rate.at(self.iteration), self.iteration) from None
             if result is None:
                 for test, position in zip(self.tests, before, strict=True):
                     seek(test.executable, position)
@@ -420,7 +394,7 @@ class Solver:
             self._set_history(parameter, array)
         if side.get("classes") not in (None, classes_of(self.executable)):
             for executable in self._executables():
-                close_sources(executable)
+                executable.close_sources()
             self._open_sources(side["classes"])
         self.executable.torn = False
         self.iteration = state.iteration
@@ -456,7 +430,7 @@ class Solver:
         for parameter in self._owners():
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
                 what = f"weights of {parameter} are not finite after iteration {self.iteration}"
-                raise self._not_finite(what, self.rate.at(self.iteration), self.iteration)
+                raise DivergedError(what, self.rate.at(self.iteration), self.iteration, self.executable)
 
     def __repr__(self) -> str:
         net, rate = self.nets.train, self.rate.at(self.iteration)

@@ -2,41 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime.data import Source
     from runtime.machine.executable import Executable
-
-class Opener(Protocol):
-    """Opens a data layer's source."""
-
-    def __call__(self, layer: Any, seed: int, *, classes: Sequence[str] | None) -> Source: ...
-
-
-def open_sources(executable: Executable, opener: Opener, classes: Sequence[str] | None = None) -> None:
-    """Open those that are not open yet, at their start.
-
-    Parameters
-    ----------
-    classes: the names of the labels that the weights were trained with, for a net with one source; several may have different
-        classes.
-    """
-    names = dict.fromkeys(source.layer.name for source in executable.program.sources)
-    for name in names:
-        if name not in executable.sources:
-            # of the whole net, whose names users know
-            layer = executable.net.layer(name)
-            executable.sources[name] = opener(layer, executable.seed, classes=classes if len(names) == 1 else None)
-
-
-def close_sources(executable: Executable) -> None:
-    """Close all sources, so that `open_sources` opens them anew."""
-    for source in executable.sources.values():
-        source.close()
-    executable.sources.clear()
-
 
 def positions(executable: Executable) -> dict[str, Any]:
     """Where each source stands, by data layer; JSON."""

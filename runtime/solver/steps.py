@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
+from runtime.solver.diverged import DivergedError
 from runtime.solver.remember import ROUNDS
-from runtime.solver.results import numbers, shown_of
+from runtime.solver.results import numbers, shown_of, total_loss
 from runtime.solver.smoothing import SmoothedLoss
 
 if TYPE_CHECKING:
@@ -28,16 +29,15 @@ class Step:
     losses: of its batches, as far as they were read.
     """
 
-    def __init__(self, steps: Steps, iteration: int, rate: float, executable: Executable):
+    def __init__(self, steps: Steps, iteration: int, rate: float):
         self.iteration, self.rate = iteration, rate
         self.losses: list[float] = []
-        self._steps, self._executable = steps, executable
-        self._end = executable.runs + steps.batches
+        self._steps, self._executable = steps, steps.executable
         self._smoothed = 0.0
 
     @property
     def runs(self) -> range:
-        """The numbers of its batches' runs."""
+        """The numbers of its batches' runs: each batch has its own, so that each has its own dropout masks."""
         batches = self._steps.batches
         return range(self.iteration * batches, (self.iteration + 1) * batches)
 
@@ -51,7 +51,7 @@ class Step:
         self._steps.look(self, batches)
 
     @property
-    def so_far(self) -> float:
+    def partial_loss(self) -> float:
         """What the batches that were read add to the iteration's loss; those behind one that makes it infinite are left out."""
         total = 0.0
         for loss in self.losses:
@@ -69,7 +69,7 @@ class Step:
         DivergedError: it, or that of an iteration before, is not finite.
         """
         self.settle()
-        return self.so_far
+        return self.partial_loss
 
     @property
     def smoothed(self) -> float:
@@ -87,7 +87,7 @@ class Step:
         """
         self.settle()
         shown = [blob.name for blob in shown_of(self._executable.net)]
-        if self._executable.runs != self._end:
+        if self._executable.run_number != self.runs[-1]:
             raise NetdefError(f"{', '.join(shown)}: not kept, and the net has run again", hint="ask after each iteration")
         return numbers({name: self._executable.blob(name) for name in shown})
 
@@ -104,20 +104,13 @@ class Steps:
 
     Parameters
     ----------
+    executable: that trains, and remembers the losses of its runs.
     batches: in one iteration.
-    read: gives the losses of runs by their numbers, which is where the device is waited for.
     smoothed: takes the losses, in order.
-    diverged: makes the error for an iteration whose loss is not finite.
     """
 
-    def __init__(
-        self,
-        batches: int,
-        read: Callable[[Sequence[int]], list[float]],
-        smoothed: SmoothedLoss,
-        diverged: Callable[[Step], Exception],
-    ):
-        self.batches, self._read, self._smoothed, self._diverged = batches, read, smoothed, diverged
+    def __init__(self, executable: Executable, batches: int, smoothed: SmoothedLoss):
+        self.executable, self.batches, self._smoothed = executable, batches, smoothed
         self.room = max(ROUNDS, batches) // batches
         self._waiting: deque[Step] = deque()
 
@@ -130,7 +123,7 @@ class Steps:
     def look(self, step: Step, batches: int) -> None:
         """`Step.look`."""
         self._fill([step], batches)
-        self._check(step)
+        self._check(step, updated=False)
 
     def settle(self, last: Step | None = None) -> None:
         """Read all losses up to an iteration's, by default all.
@@ -145,20 +138,23 @@ class Steps:
         for step in due:
             self._check(step)
             self._waiting.popleft()
-            self._smoothed.add(step.so_far)
+            self._smoothed.add(step.partial_loss)
             step.settled(self._smoothed.value)
 
     def _fill(self, steps: Sequence[Step], batches: int) -> None:
         """Read the losses of the first batches of each of these iterations, all at once."""
         unread = [step for step in steps if len(step.losses) < batches]
         if unread:
-            losses = iter(self._read([run for step in unread for run in step.runs[:batches]]))
+            runs = [run for step in unread for run in step.runs[:batches]]
+            remembered = self.executable.remembered(runs)  # which is where the device is waited for
+            losses = iter([total_loss(self.executable.net, values) or 0.0 for values in remembered])
             for step in unread:
                 step.losses = list(islice(losses, batches))
 
-    def _check(self, step: Step) -> None:
-        if not math.isfinite(step.so_far):
-            raise self._diverged(step)
+    def _check(self, step: Step, updated: bool = True) -> None:
+        if not math.isfinite(step.partial_loss):
+            what = f"the loss is {step.partial_loss} at iteration {step.iteration}"
+            raise DivergedError(what, step.rate, step.iteration, None if updated else self.executable)
 
     def forget(self) -> None:
         """Drop what was not read."""

@@ -60,8 +60,7 @@ def run_test(
         if stop():
             return None
         unread.append(iteration * batches + batch)
-        executable.set_scalar("iteration", unread[-1])
-        executable.run_forward(**inputs)
+        executable.run_forward(unread[-1], **inputs)
         if len(unread) == ROUNDS or not executable.runs_ahead:
             read()
         on_batch(batch + 1)

@@ -25,7 +25,7 @@ from runtime.kernels.operand import Operand, Workspace
 from runtime.kernels.rooms import OPS, load_rooms
 from runtime.machine.cpu.needs import SEND, planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
-from runtime.machine.device import Step
+from runtime.machine.device import Step, StepError
 
 CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
 
@@ -225,10 +225,18 @@ class CpuDevice:
         return cached(self._bound)
 
     def run(self, steps: Sequence[Step]) -> None:
-        """Run bound instructions in order; they are done when it returns."""
+        """Run bound instructions in order; they are done when it returns.
+
+        Raises
+        ------
+        StepError: one failed.
+        """
         with one_blas_thread:
             for step in steps:
-                step()
+                try:
+                    step()
+                except Exception as error:
+                    raise StepError(self.name, step) from error
 
     def times(self, steps: Sequence[Step]) -> list[float]:
         """Seconds that each of these steps takes, run one after the other."""

@@ -38,7 +38,7 @@ class CudaQueue:
 
     def __init__(self, device: CudaDevice, stream: Any):
         self.stream, self._device = stream, device
-        self.graphs = Graphs(stream, device.options.graphs, lambda step: getattr(step, "capturable", False))
+        self.graphs = Graphs(device.name, stream, device.options.graphs, lambda step: getattr(step, "capturable", False))
 
     def run(self, steps: Sequence[Step]) -> None:
         """Put bound instructions on the stream, in order."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from netdef.language.diagnostics import Remark
 from runtime.machine.cuda.cards import first_line
-from runtime.machine.device import Step
+from runtime.machine.device import Step, StepError
 
 SHORTEST = 4  # steps; fewer are not worth a graph
 MOST = 256  # lists that are remembered
@@ -32,28 +32,29 @@ class Graphs:
 
     Parameters
     ----------
+    device: its name, for messages.
     enabled: False runs every step by itself, always.
     can_capture: whether a step may be part of a graph.
     """
 
-    def __init__(self, stream: Any, enabled: bool, can_capture: Callable[[Step], bool]):
-        self._stream, self.enabled, self._can_capture = stream, enabled, can_capture
+    def __init__(self, device: str, stream: Any, enabled: bool, can_capture: Callable[[Step], bool]):
+        self._device, self._stream, self.enabled, self._can_capture = device, stream, enabled, can_capture
         self._known: OrderedDict[tuple[int, ...], Captured] = OrderedDict()
 
     def run(self, steps: Sequence[Step]) -> None:
         """Put the steps on the stream, in order."""
         if not self.enabled or len(steps) < SHORTEST:
-            return _run(steps)
+            return self._run(steps)
         key = tuple(map(id, steps))
         known = self._known.get(key)
         if known is None:
             self._known[key] = Captured(tuple(steps))  # which keeps the steps, and so their ids
             if len(self._known) > MOST:
                 self._known.popitem(last=False)
-            return _run(steps)
+            return self._run(steps)
         if not known.launches:
             known.launches = self._capture(known.steps)
-        _run(known.launches)
+        _launch(known.launches)
 
     def forget(self) -> None:
         """Drop all graphs."""
@@ -71,22 +72,31 @@ class Graphs:
             launches += part if graph is None else [lambda graph=graph: graph.launch(self._stream)]  # type: ignore[misc]
         return launches
 
+    def _run(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            try:
+                step()
+            except Exception as error:
+                raise StepError(self._device, step) from error
+
     def _record(self, steps: list[Step]) -> Any:
         """The graph of some steps; None, and no more graphs, if this card, driver or CuPy does not allow it."""
         try:
             self._stream.begin_capture()
             try:
-                _run(steps)
+                self._run(steps)
             finally:
                 graph = self._stream.end_capture()
             return graph
         except Exception as error:
             self.enabled = False
-            cause = error.__context__ or error  # what broke the capture, rather than that it is broken
+            cause: BaseException = error
+            while cause.__context__ is not None:  # what broke the capture, rather than that it is broken
+                cause = cause.__context__
             warnings.warn(f"no CUDA graphs, every kernel is launched by itself: {first_line(cause)}", Remark, stacklevel=2)
             return None
 
 
-def _run(steps: Sequence[Callable[[], None]]) -> None:
-    for step in steps:
-        step()
+def _launch(launches: Sequence[Callable[[], None]]) -> None:
+    for launch in launches:
+        launch()

@@ -54,10 +54,8 @@ def test_blobs_are_copies(exe) -> None:
 
 
 def test_inputs_not_given_keep_their_values(exe) -> None:
-    exe.set_scalar("iteration", 5)
-    first = exe.forward(data=DATA, label=LABEL)["loss"]
-    exe.set_scalar("iteration", 5)
-    assert exe.forward()["loss"] == first
+    first = exe.forward(5, data=DATA, label=LABEL)["loss"]
+    assert exe.forward(5)["loss"] == first
 
 
 def test_each_forward_run_in_training_has_its_own_dropout_mask(exe) -> None:
@@ -78,10 +76,8 @@ def test_backward_uses_the_loss_weight_and_gradients_given(exe) -> None:
 
 def test_non_contiguous_and_integer_arrays_are_taken(exe) -> None:
     strided = np.repeat(DATA, 2, axis=3)[:, :, :, ::2].astype(np.float64)
-    exe.set_scalar("iteration", 0)
-    first = exe.forward(data=strided, label=LABEL.astype(np.uint8))["loss"]
-    exe.set_scalar("iteration", 0)
-    assert exe.forward(data=DATA, label=LABEL.astype(np.float32))["loss"] == first
+    first = exe.forward(0, data=strided, label=LABEL.astype(np.uint8))["loss"]
+    assert exe.forward(0, data=DATA, label=LABEL.astype(np.float32))["loss"] == first
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -251,9 +247,7 @@ def test_with_ends_its_threads() -> None:
 def test_each_run_has_its_number(exe) -> None:
     numbers = []
     for given in (None, None, 7, None):
-        if given is not None:
-            exe.set_scalar("iteration", given)
-        exe.forward(data=DATA, label=LABEL)
+        exe.forward(given, data=DATA, label=LABEL)
         numbers.append(exe.scalar("iteration"))
     assert numbers == [0, 1, 7, 8]
 
@@ -270,3 +264,13 @@ def test_a_program_is_shown_as_tables_of_its_instructions(exe) -> None:
     counts = f"{len(program.forward)} forward, {len(program.backward)} backward instructions"
     assert repr(program).startswith(f"<Program '' train: batch 4 on 1 device; {counts}; ")
     assert program._repr_html_().count("<tr>") == len(program.forward) + len(program.backward) + 2
+
+
+def test_a_failing_kernel_is_named_on_one_device_as_on_several() -> None:
+    for devices in ("cpu", "cpu:0,cpu:1"):
+        with (
+            runtime.compile(netdef.parse(NET), devices) as exe,
+            pytest.raises(netdef.NetdefError, match=r"error: cpu:0, softmax_loss of layer loss: a label lies outside the classes"),
+        ):
+            exe.forward(data=DATA, label=LABEL + 99)
+

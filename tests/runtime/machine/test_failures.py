@@ -125,13 +125,11 @@ def test_a_device_with_several_shares_is_named_too(where: str) -> None:
 
 def test_after_a_failure_the_numbers_are_right_again(exe: Executable) -> None:
     expected = everything(exe)
-    exe.set_scalar("iteration", 0)
     fault = Fault(RuntimeError())
     spoil(exe, "forward", "pool_max_forward", 1, fault)
     assert watched(lambda: exe.run_forward(**feeds(exe.net))) is not None
     fault.armed = False
-    exe.set_scalar("iteration", 0)
-    found = everything(exe)
+    found = everything(exe, 0)
     assert all((found[what] == expected[what]).all() for what in expected)
 
 
@@ -204,8 +202,7 @@ def test_an_interrupt_stops_all_devices(exe: Executable) -> None:
     assert stopped - begun < SOON
     assert done and done[0] <= stopped
     armed[0] = False
-    exe.set_scalar("iteration", 0)
-    found = everything(exe)
+    found = everything(exe, 0)
     assert all((found[what] == expected[what]).all() for what in expected)
 
 

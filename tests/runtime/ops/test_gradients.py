@@ -104,8 +104,7 @@ def check(net: netdef.Net, inputs: dict[str, np.ndarray], fixed: dict[str, np.nd
         exe.set_param("y", parameter.index, rng.standard_normal(parameter.shape) / 3)
 
     def run() -> dict[str, np.ndarray]:
-        exe.set_scalar("iteration", 5)  # the same dropout mask each time
-        return exe.forward(**inputs, **fixed)
+        return exe.forward(5, **inputs, **fixed)  # run 5: the same dropout mask each time
 
     losses = {blob.name for blob in net.outputs if blob.producer.loss_weights[blob.index]}
     weight = {name: rng.standard_normal(value.shape) for name, value in run().items()}

@@ -10,7 +10,7 @@ import runtime
 from netdef import NetdefError
 from netdef.language import read_text
 from netdef.schema import message_class
-from runtime.solver.solver import DivergedError
+from runtime.solver.diverged import DivergedError
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
 FED = """

@@ -2,24 +2,32 @@
 
 import math
 
+import numpy as np
 import pytest
 
+import netdef
 from runtime.solver import steps as module
+from runtime.solver.diverged import DivergedError
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.steps import Step, Steps
 
+NET = "layer x: Input { shape { dim: 2 dim: 3 } }\nlayer loss: EuclideanLoss(x, x)\n"
+
 
 class Device:
-    """Gives the losses of runs; `reads`: which ones it was asked for, each time."""
-
-    runs = 0  # as an executable says it
+    """An executable that remembers losses; `reads`: those of which runs it was asked for, each time."""
 
     def __init__(self):
+        self.net = netdef.parse(NET)
+        (self.loss,) = self.net.outputs
         self.losses, self.reads = [], []
 
-    def read(self, runs):
+    def remembered(self, runs):
         self.reads.append(list(runs))
-        return [self.losses[run] for run in runs]
+        return [{self.loss: np.float64(self.losses[run])} for run in runs]
+
+    def first_non_finite(self):
+        return "fc"
 
 
 @pytest.fixture
@@ -33,10 +41,7 @@ def smoothed():
 
 
 def make(device, smoothed, batches=1):
-    def diverged(step):
-        return ValueError(f"{step.so_far} at {step.iteration}")
-
-    return Steps(batches, device.read, smoothed, diverged)
+    return Steps(device, batches, smoothed)
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def put(steps, device, *losses):
     """Iterations of these losses, `batches` of them each."""
     made = []
     for _ in range(len(losses) // steps.batches):
-        step = Step(steps, len(device.losses) // steps.batches, 0.1, device)
+        step = Step(steps, len(device.losses) // steps.batches, 0.1)
         start = len(made) * steps.batches
         device.losses += losses[start : start + steps.batches]
         steps.add(step)
@@ -91,7 +96,7 @@ def test_iterations_of_more_batches_than_places(device, smoothed, monkeypatch):
 
 def test_the_first_that_diverged_is_told(steps, device, smoothed):
     made = put(steps, device, 1.0, math.nan, 3.0, math.inf)
-    with pytest.raises(ValueError, match="nan at 1"):
+    with pytest.raises(DivergedError, match=r"loss is nan at iteration 1\n"):
         steps.settle()
     assert made[0].loss == 1.0
     assert smoothed.value == 1.0
@@ -100,7 +105,7 @@ def test_the_first_that_diverged_is_told(steps, device, smoothed):
 def test_what_came_of_it_stays_bad(steps, device, smoothed):
     made = put(steps, device, 1.0, math.inf, 3.0)
     for ask in (steps.settle, steps.settle, made[1].settle, lambda: made[2].loss, lambda: made[2].smoothed):
-        with pytest.raises(ValueError, match="inf at 1"):
+        with pytest.raises(DivergedError, match=r"loss is inf at iteration 1\n"):
             ask()
     steps.forget()
     steps.settle()
@@ -112,23 +117,23 @@ def test_the_batch_that_diverged_is_the_one_that_is_told(device, smoothed):
     """Not the sum with what came after it, which would be no number."""
     steps = make(device, smoothed, batches=3)
     (step,) = put(steps, device, 1.0, math.inf, -math.inf)
-    with pytest.raises(ValueError, match="inf at 0"):
+    with pytest.raises(DivergedError, match=r"loss is inf at iteration 0\n"):
         step.settle()
 
 
 def test_a_look_at_an_iteration_that_is_not_done(device, smoothed):
     steps = make(device, smoothed, batches=2)
-    step = Step(steps, 0, 0.1, device)
+    step = Step(steps, 0, 0.1)
     device.losses = [1.0, 2.0]
     step.look(1)
-    assert step.so_far == 0.5
+    assert step.partial_loss == 0.5
     step.look(2)
     steps.add(step)
     assert (step.loss, smoothed.value) == (1.5, 1.5)
     assert device.reads == [[0], [0, 1]]
     device.losses += [math.nan, 0.0]
-    with pytest.raises(ValueError, match="nan at 1"):
-        Step(steps, 1, 0.1, device).look(1)
+    with pytest.raises(DivergedError, match="loss is nan at iteration 1: the first layer whose output is not finite is fc"):
+        Step(steps, 1, 0.1).look(1)
     steps.settle()  # it is none of those that were done
 
 

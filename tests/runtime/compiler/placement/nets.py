@@ -188,9 +188,9 @@ def feeds(net: Net) -> dict[str, np.ndarray]:
     }
 
 
-def everything(exe: Executable) -> dict[str, np.ndarray]:
+def everything(exe: Executable, number: int | None = None) -> dict[str, np.ndarray]:
     """All that can be read after a run forward and one backward."""
-    values = {f"output {name}": value for name, value in exe.forward(**feeds(exe.net)).items()}
+    values = {f"output {name}": value for name, value in exe.forward(number, **feeds(exe.net)).items()}
     exe.backward()
     for name in exe.net.blobs:
         values[f"blob {name}"] = exe.blob(name)

@@ -38,8 +38,7 @@ def passes(text: str, where: str, split: str | None, iterations: int) -> Iterato
         exe.set_scalar("rate", 0.002)
         exe.set_scalar("scale", 1)
         for iteration in range(iterations):
-            exe.set_scalar("iteration", iteration)
-            exe.run_forward(data=images, label=np.arange(BATCH))
+            exe.run_forward(iteration, data=images, label=np.arange(BATCH))
             exe.backward()
             yield exe
             exe.update()

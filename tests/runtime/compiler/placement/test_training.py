@@ -95,8 +95,7 @@ def updated(net: netdef.Net, where: str, split: str | None) -> tuple[dict[str, n
         exe.set_scalar("scale", 1)
         begun = {str(p): exe.param(p.layer.name, p.index) for p in net.parameters}
         for iteration in range(3):
-            exe.set_scalar("iteration", iteration)
-            exe.run_forward(**feeds(net))
+            exe.run_forward(iteration, **feeds(net))
             exe.backward()
             exe.update()
         return begun, {str(p): exe.param(p.layer.name, p.index) for p in net.parameters}

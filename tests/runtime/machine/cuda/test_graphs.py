@@ -52,7 +52,7 @@ class Step:
 
 
 def graphs(stream: Stream, enabled: bool = True) -> Graphs:
-    return Graphs(stream, enabled, lambda step: step.capturable)
+    return Graphs("gpu:0", stream, enabled, lambda step: step.capturable)
 
 
 def steps(stream: Stream, words: str, host: str = "") -> list[Step]:

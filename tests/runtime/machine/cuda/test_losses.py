@@ -75,8 +75,8 @@ def copies_beside_the_list(monkeypatch: pytest.MonkeyPatch, run: Solver) -> None
     """Each iteration's loss is read when it is launched."""
     made = run.executable.run_training
 
-    def run_training(update: bool, **fed: Any) -> None:
-        made(update, **fed)
+    def run_training(number: int, /, *, update: bool, **fed: Any) -> None:
+        made(number, update=update, **fed)
         run.executable.blob("loss")
 
     monkeypatch.setattr(run.executable, "run_training", run_training)

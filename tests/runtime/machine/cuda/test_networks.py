@@ -16,7 +16,8 @@ import netdef
 import runtime
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.cuda.transfers import Lane, Transfers
-from runtime.solver.solver import DivergedError, Solver
+from runtime.solver.diverged import DivergedError
+from runtime.solver.solver import Solver
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, IMAGES, LENET, MADE_UP, SOLVER, WIDE, inputs, parse, train
 

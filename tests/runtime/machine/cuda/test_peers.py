@@ -10,7 +10,7 @@ import pytest
 from runtime.machine.cuda import peers as cuda_peers
 from runtime.machine.cuda.device import CudaDevice, CudaQueue
 from runtime.machine.cuda.peers import Detour, SendStep
-from runtime.solver.solver import DivergedError
+from runtime.solver.diverged import DivergedError
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.fake_cupy.graphs import CUDARuntimeError
 from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, train

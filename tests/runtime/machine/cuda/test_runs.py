@@ -12,8 +12,9 @@ import pytest
 
 import netdef.cli.main
 from runtime.solver.display import Reporter
+from runtime.solver.diverged import DivergedError
 from runtime.solver.loop import TrainingLoop
-from runtime.solver.solver import DivergedError, Solver
+from runtime.solver.solver import Solver
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.networks import IMAGES
 

@@ -16,7 +16,8 @@ from runtime.ir.program import Buffer, Instruction
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.cuda.device import CudaDevice
 from runtime.machine.schedule import Schedule
-from runtime.solver.solver import DivergedError, Solver
+from runtime.solver.diverged import DivergedError
+from runtime.solver.solver import Solver
 from runtime.solver.update import sgd
 from tests.runtime.compiler.placement.nets import difference, everything, feeds
 from tests.runtime.compiler.placement.random_nets import random_net

@@ -1,0 +1,27 @@
+"""The error of a training run whose numbers are no longer finite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netdef.language.diagnostics import NetdefError
+
+if TYPE_CHECKING:
+    from runtime.machine.executable import Executable
+
+
+class DivergedError(NetdefError):
+    """The loss of iteration `iteration`, or a weight after so many, is no longer a finite number.
+
+    Parameters
+    ----------
+    rate: that weights were updated with.
+    executable: one whose weights are still those that it happened with, so that the layer can be named in which it began.
+    """
+
+    def __init__(self, message: str, rate: float, iteration: int, executable: Executable | None = None):
+        layer = executable.first_non_finite() if executable else None
+        where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        advice = f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, or look for bad values in the data"
+        super().__init__(message + where, hint=f"{advice}; earlier snapshots are untouched")
+        self.iteration = iteration
