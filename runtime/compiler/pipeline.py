@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Pass:
-    """One step of the pipeline.  about: what it does, in a line."""
+    """One entry of the pipeline.  about: what it does, in a line."""
 
     name: str
     about: str
@@ -77,7 +77,7 @@ PIPELINE = (
     Pass("plan_memory", "give every buffer its place in an arena", lambda p, request: plan_memory(p, request.keep)),
     Pass("order", "update each weight as soon as its gradient is whole", lambda p, _: order(p)),
 )
-PASSES = tuple(step.name for step in PIPELINE)
+PASSES = tuple(one.name for one in PIPELINE)
 
 
 def compile_program(
@@ -114,8 +114,8 @@ def compile_program(
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
     request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed)
     program = Program(net)
-    for step in PIPELINE[: PASSES.index(after) + 1]:
-        program = step.run(program, request)
+    for one in PIPELINE[: PASSES.index(after) + 1]:
+        program = one.run(program, request)
     return program
 
 

@@ -31,7 +31,7 @@ class Buffer:
     shape: internal shape, e.g. (C, H, W, N).
     role: what it holds, and so for how long (see `plan_memory`).  For the whole program: `input`, written by the host before a run;
         `scalar`, a number that it may set between runs (rate, iteration); `parameter`, weights; `parameter_gradient`; `state`, what
-        lasts over iterations besides weights.  From the first write to the last read, or longer if it is to be read after a run:
+        lasts over iterations and is no weight.  From the first write to the last read, or longer if it is to be read after a run:
         `activation`, `gradient` (of a blob) and `saved`, what a layer keeps for its backward.
     base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
     device: whose memory it lies in, by its place among the program's devices; a view lies where its base does.
@@ -173,7 +173,7 @@ class Instruction:
 
 
 def _constant_text(value: Any) -> str:
-    extents = value if isinstance(value, tuple) else getattr(value, "shape", ())  # of an array only its shape is told
+    extents = value if isinstance(value, tuple) else getattr(value, "shape", ())  # of an array only its shape
     if extents:
         return "x".join(map(str, extents))
     return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())

@@ -38,26 +38,26 @@ def total(costs: Iterable[Cost]) -> Cost:
     return sum(costs, Cost())
 
 
-def launches(step: Instruction, workspace: int) -> list[Cost]:
+def launches(instruction: Instruction, workspace: int) -> list[Cost]:
     """The cost of each kernel launch and matrix product that carries out an instruction on a card."""
     load_plans()
-    if step.kernel not in CUDA_KERNELS:
-        return [plain(step)]
-    operands = operands_of(step)
-    steps = plan(step.kernel, operands, step.constants, workspace).steps
-    return [product(part) if isinstance(part, Gemm) else launch(step, operands, part) for part in steps]
+    if instruction.kernel not in CUDA_KERNELS:
+        return [plain(instruction)]
+    operands = operands_of(instruction)
+    instructions = plan(instruction.kernel, operands, instruction.constants, workspace).steps
+    return [product(part) if isinstance(part, Gemm) else launch(instruction, operands, part) for part in instructions]
 
 
-def plain(step: Instruction) -> Cost:
+def plain(instruction: Instruction) -> Cost:
     """An instruction as one piece of work that moves only what it reads and writes; its products are those of the card's plan."""
     load_plans()
-    operands = operands_of(step)
-    gemms = [part for part in _steps(step, operands) if isinstance(part, Gemm)]
-    return Cost(_moved(step.kernel, operands), _flops(step, operands), sum(product(gemm).products for gemm in gemms))
+    operands = operands_of(instruction)
+    gemms = [part for part in _steps(instruction, operands) if isinstance(part, Gemm)]
+    return Cost(_moved(instruction.kernel, operands), _flops(instruction, operands), sum(product(gemm).products for gemm in gemms))
 
 
-def _steps(step: Instruction, operands: Sequence[Operand]) -> Sequence[Step]:
-    return plan(step.kernel, operands, step.constants).steps if step.kernel in CUDA_KERNELS else ()
+def _steps(instruction: Instruction, operands: Sequence[Operand]) -> Sequence[Step]:
+    return plan(instruction.kernel, operands, instruction.constants).steps if instruction.kernel in CUDA_KERNELS else ()
 
 
 def product(gemm: Gemm) -> Cost:
@@ -72,9 +72,9 @@ def _matrix(matrix: Matrix, size: int, batch: int) -> int:
     return size * (batch if matrix.stride else 1)
 
 
-def launch(step: Instruction, operands: Sequence[Operand], part: Launch) -> Cost:
+def launch(instruction: Instruction, operands: Sequence[Operand], part: Launch) -> Cost:
     """One kernel launch of an instruction's plan: its own part of the work, or all of the instruction's."""
-    return Cost(*part.work) if part.work else Cost(_moved(step.kernel, operands), _flops(step, operands))
+    return Cost(*part.work) if part.work else Cost(_moved(instruction.kernel, operands), _flops(instruction, operands))
 
 
 def _bytes(operand: Operand) -> int:
@@ -135,7 +135,7 @@ _FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
 }
 
 
-def _flops(step: Instruction, operands: Sequence[Operand]) -> float:
-    if step.kernel in _FLOPS:
-        return _FLOPS[step.kernel](step.constants, operands)
-    return max(operand.size for operand in operands) if not step.macs else 0
+def _flops(instruction: Instruction, operands: Sequence[Operand]) -> float:
+    if instruction.kernel in _FLOPS:
+        return _FLOPS[instruction.kernel](instruction.constants, operands)
+    return max(operand.size for operand in operands) if not instruction.macs else 0

@@ -28,40 +28,41 @@ def text_of_plans(program: Program, cards: CudaOptions | None = None) -> str:
     lists = {"forward": program.forward, "backward": program.backward, "update": program.update}
     if cards is not None and program.update:
         lists = {"iteration": program.iteration}
-    sections = {name: _lines(program, steps, cards) for name, steps in lists.items() if steps}
+    sections = {name: _lines(program, instructions, cards) for name, instructions in lists.items() if instructions}
     return "\n".join(f"{name}:\n" + "".join(f"  {line}\n" for line in lines) for name, lines in sections.items())
 
 
-def _lines(program: Program, steps: Sequence[Instruction], cards: CudaOptions | None) -> Iterator[str]:
+def _lines(program: Program, instructions: Sequence[Instruction], cards: CudaOptions | None) -> Iterator[str]:
     if program.division is not None:
         assert program.plan is not None
-        waiting = find_waits(steps, program.plan.span, program.division.hosts)
-        for number, (step, wait) in enumerate(zip(steps, waiting, strict=True)):
+        waiting = find_waits(instructions, program.plan.span, program.division.hosts)
+        for number, (instruction, wait) in enumerate(zip(instructions, waiting, strict=True)):
             waits = f"  waits for {', '.join(f'#{other}' for other in wait.after)}" if wait.after else ""
-            yield f"#{number} {step}{waits}"
-            yield from _launches(step, cards)
+            yield f"#{number} {instruction}{waits}"
+            yield from _launches(instruction, cards)
         return
-    for captured, group in groupby(steps, lambda step: cards is not None and cards.graphs and not runs_on_host(step)):
+    graphs = cards is not None and cards.graphs
+    for captured, group in groupby(instructions, lambda instruction: graphs and not runs_on_host(instruction)):
         members = list(group)
         indent = ""
         if captured and len(members) >= SHORTEST:
             yield f"graph of {len(members)} instructions:"
             indent = "  "
-        for step in members:
-            yield indent + str(step)
-            yield from (indent + line for line in _launches(step, cards))
+        for instruction in members:
+            yield indent + str(instruction)
+            yield from (indent + line for line in _launches(instruction, cards))
 
 
-def _launches(step: Instruction, cards: CudaOptions | None) -> Iterator[str]:
+def _launches(instruction: Instruction, cards: CudaOptions | None) -> Iterator[str]:
     """What the device launches for an instruction, a line each."""
-    if step.kernel == "send":
+    if instruction.kernel == "send":
         return
     if cards is None:
-        yield from (f"    {launch}" for launch in planned(step).launches)
-    elif runs_on_host(step):
+        yield from (f"    {launch}" for launch in planned(instruction).launches)
+    elif runs_on_host(instruction):
         yield "    on the host, and uploaded"
     else:
-        made = plan(step.kernel, operands_of(step), step.constants, cards.workspace_limit)
+        made = plan(instruction.kernel, operands_of(instruction), instruction.constants, cards.workspace_limit)
         yield from (f"    {_text(one)}" for one in made.steps)
 
 

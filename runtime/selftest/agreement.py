@@ -39,7 +39,7 @@ class Allowed:
 
     @staticmethod
     def of(math: str) -> Allowed:
-        """Sums of thousands of products in another order; with tf32, of factors that are rounded to 10 bits besides.
+        """Sums of thousands of products in another order; with tf32, of factors that are rounded to 10 bits.
 
         AlexNet's first weights changed by 1e-6 of themselves are 1e-3 of the way after ten iterations.
         """

@@ -40,13 +40,13 @@ class Reporter:
 
     def __init__(self, *sinks: Sink) -> None:
         self.sinks = list(sinks)
-        self.told: list[Record] = []
+        self.records: list[Record] = []
 
     def tell(self, event: str, **values: Any) -> None:
         """Make a record of what happened, at this time."""
         record = {"event": event, **values, "time": round(time.time(), 3)}
         if event == "note":
-            self.told.append(record)
+            self.records.append(record)
         for sink in self.sinks:
             with unless_terminal_is_gone():
                 sink.show(record)
@@ -62,7 +62,7 @@ class Reporter:
 
     def join(self, sink: Sink) -> None:
         """Add a sink, and give it the remarks that it missed."""
-        for record in self.told:
+        for record in self.records:
             sink.show(record)
         self.sinks.append(sink)
 

@@ -87,7 +87,7 @@ class TrainingLoop:
 
     Parameters
     ----------
-    reporter: told of everything.
+    reporter: receives every record.
     stop: asked after each iteration and before each batch of a test.
     """
 

@@ -99,8 +99,8 @@ class SolverNets:
         try:
             return find_beside(name, Path(self.filename).parent)
         except NetdefError as error:
-            told = error.diagnostics[0]
-            raise NetdefError(f"{self.filename}: {told.message}", hint=told.hint) from None
+            first = error.diagnostics[0]
+            raise NetdefError(f"{self.filename}: {first.message}", hint=first.hint) from None
 
     def _read(self, source: Any, phase: str, overrides: Mapping[str, Any], batch_size: int | None = None) -> Net:
         if isinstance(source, Net):

@@ -327,7 +327,7 @@ class Solver:
         return SnapshotFiles(self.prefix, self.iteration, self.parameters.snapshot_format == self.parameters.HDF5)
 
     def snapshot(self) -> Path:
-        """Write the weights, the state and what a resumed run needs besides; returns the .solverstate's path.
+        """Write the weights, the state and what else a resumed run needs; returns the .solverstate's path.
 
         Raises
         ------

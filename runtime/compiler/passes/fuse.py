@@ -19,26 +19,26 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     ----------
     keep: what can be read after a run, as for `plan_memory`; a blob that can is made, even if only a ReLU reads it.
     """
-    uses = Counter(buffer.root for step in program.instructions for buffer in step.buffers)
+    uses = Counter(buffer.root for instruction in program.instructions for buffer in instruction.buffers)
     readable = program.net.outputs if keep == "outputs" else program.net.blobs.values()
     uses.update(program.blobs[blob].root for blob in readable if blob in program.blobs)
     makers: dict[Buffer, int] = {}
     forward: list[Instruction | None] = []
     fused_away: set[Buffer] = set()
-    for step in program.forward:
-        source = step.inputs[0].root if step.inputs else None
-        whole = source is not None and step.inputs[0].size == source.size
-        if step.kernel == "relu_forward" and source in makers and uses[source] == 2 and whole:
+    for instruction in program.forward:
+        source = instruction.inputs[0].root if instruction.inputs else None
+        whole = source is not None and instruction.inputs[0].size == source.size
+        if instruction.kernel == "relu_forward" and source in makers and uses[source] == 2 and whole:
             maker = forward[makers[source]]
             assert maker is not None and source is not None
-            constants = {**maker.constants, "relu": True, "slope": step.constants["slope"]}
-            target = step.outputs[0].root.view(maker.outputs[0].shape)
+            constants = {**maker.constants, "relu": True, "slope": instruction.constants["slope"]}
+            target = instruction.outputs[0].root.view(maker.outputs[0].shape)
             merged = replace(maker, outputs=(target, *maker.outputs[1:]), constants=constants)
             forward[makers[source]] = merged
             fused_away.add(source)
             continue
-        if step.kernel in FUSES_RELU:
-            makers[step.outputs[0].root] = len(forward)
-        forward.append(step)
+        if instruction.kernel in FUSES_RELU:
+            makers[instruction.outputs[0].root] = len(forward)
+        forward.append(instruction)
     blobs = {blob: buffer for blob, buffer in program.blobs.items() if buffer.root not in fused_away}
-    return replace(program, forward=tuple(step for step in forward if step is not None), blobs=blobs)
+    return replace(program, forward=tuple(instruction for instruction in forward if instruction is not None), blobs=blobs)

@@ -133,7 +133,7 @@ def _join(build: Builder, division: Division | None) -> Program:
             substitute[total] = parts[0]
         else:
             before[:0] = _sum(parts, total, blob.producer.name)
-    backward = [step for layer in reversed(build.net.layers) for step in build.backward_lists[layer]]
+    backward = [instruction for layer in reversed(build.net.layers) for instruction in build.backward_lists[layer]]
     for owner, parts in build.parameter_contributions.items():
         if len(parts) > 1:
             backward += _sum(parts, parts[0], owner.layer.name)
@@ -141,7 +141,7 @@ def _join(build: Builder, division: Division | None) -> Program:
     return Program(
         net=build.net,
         forward=tuple(build.forward_list),
-        backward=tuple(step.renamed({b: resolve(b) for b in step.buffers}) for step in backward),
+        backward=tuple(instruction.renamed({b: resolve(b) for b in instruction.buffers}) for instruction in backward),
         blobs=build.blobs,
         gradients={blob: resolve(total) for blob, total in build.gradients.items()},
         seeds=build.seeds,
@@ -155,13 +155,13 @@ def _join(build: Builder, division: Division | None) -> Program:
 
 def _sum(parts: list[Buffer], total: Buffer, layer: str) -> list[Instruction]:
     """total = parts[0] + parts[1] + ..., in this order."""
-    steps = []
+    instructions = []
     first = parts[0]
     for part in parts[1:]:
         inputs = (first.flat(), part.flat())
-        steps.append(Instruction("add", inputs, (total.flat(),), {}, layer, inplace=True))
+        instructions.append(Instruction("add", inputs, (total.flat(),), {}, layer, inplace=True))
         first = total
-    return steps
+    return instructions
 
 
 class _Resolver:

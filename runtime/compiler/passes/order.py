@@ -26,20 +26,20 @@ class Uses:
     All memory is cut at both ends of every buffer, so that a buffer is a run of whole stretches.
     """
 
-    def __init__(self, steps: Sequence[Instruction], span_of: SpanOf):
+    def __init__(self, instructions: Sequence[Instruction], span_of: SpanOf):
         self._span_of = span_of
         ends: dict[Any, set[int]] = {}
-        for step in steps:
-            for buffer in step.buffers:
+        for instruction in instructions:
+            for buffer in instruction.buffers:
                 arena, *edges = span_of(buffer)
                 ends.setdefault(arena, set()).update(edges)
         self._places = {arena: {byte: place for place, byte in enumerate(sorted(edges))} for arena, edges in ends.items()}
         self._stretches = {arena: [Stretch() for _ in edges] for arena, edges in ends.items()}
 
-    def conflicts(self, step: Instruction) -> set[int]:
+    def conflicts(self, instruction: Instruction) -> set[int]:
         """The instructions that must be done before this one: whose results it reads, or whose reads or writes it would spoil."""
         found: set[int] = set()
-        for buffer, writes in _accesses(step):
+        for buffer, writes in _accesses(instruction):
             for stretch in self._of(buffer):
                 if stretch.writer is not None:
                     found.add(stretch.writer)
@@ -47,9 +47,9 @@ class Uses:
                     found.update(stretch.readers)
         return found
 
-    def note(self, step: Instruction, number: int) -> None:
+    def note(self, instruction: Instruction, number: int) -> None:
         """Record what an instruction reads and writes."""
-        for buffer, writes in _accesses(step):
+        for buffer, writes in _accesses(instruction):
             for stretch in self._of(buffer):
                 if writes:
                     stretch.writer, stretch.readers = number, []
@@ -68,27 +68,27 @@ def order(program: Program) -> Program:
     On several devices each update comes as soon as what it waits for is behind it: a weight is updated when its gradient is whole
     and backward has no more use for it, and its copies are sent while backward goes on with the layers before.
     """
-    steps = [*program.forward, *program.backward, *program.update]
+    instructions = [*program.forward, *program.backward, *program.update]
     if program.division is not None and program.plan is not None:
-        steps = [steps[number] for number in updates_early(steps, program.plan.span, len(program.update))]
-    return replace(program, iteration=tuple(steps))
+        instructions = [instructions[number] for number in updates_early(instructions, program.plan.span, len(program.update))]
+    return replace(program, iteration=tuple(instructions))
 
 
-def updates_early(steps: Sequence[Instruction], span_of: SpanOf, updates: int) -> list[int]:
+def updates_early(instructions: Sequence[Instruction], span_of: SpanOf, updates: int) -> list[int]:
     """The order, by numbers, in which the last `updates` instructions each come as soon as what they wait for is behind them."""
-    used = Uses(steps, span_of)
-    begin = len(steps) - updates
+    used = Uses(instructions, span_of)
+    begin = len(instructions) - updates
     behind: list[int] = []  # of each instruction: itself, or the one that it comes behind
-    for number, step in enumerate(steps):
-        others = used.conflicts(step) if number >= begin else ()
+    for number, instruction in enumerate(instructions):
+        others = used.conflicts(instruction) if number >= begin else ()
         behind.append(max((behind[other] for other in others), default=0) if number >= begin else number)
-        used.note(step, number)
-    return sorted(range(len(steps)), key=behind.__getitem__)
+        used.note(instruction, number)
+    return sorted(range(len(instructions)), key=behind.__getitem__)
 
 
-def _accesses(step: Instruction) -> Iterator[tuple[Buffer, bool]]:
+def _accesses(instruction: Instruction) -> Iterator[tuple[Buffer, bool]]:
     """The buffers that an instruction uses and whether it writes them; without outputs it works on its inputs, but for scalars."""
-    for buffer in step.inputs:
-        yield buffer, not step.outputs and buffer.root.role != "scalar"
-    for buffer in step.outputs:
+    for buffer in instruction.inputs:
+        yield buffer, not instruction.outputs and buffer.root.role != "scalar"
+    for buffer in instruction.outputs:
         yield buffer, True

@@ -26,7 +26,7 @@ _HOLDS = {
 
 @dataclass
 class _Span:
-    """One stretch of memory and the steps during which it is in use, both ends included."""
+    """One stretch of memory and the instructions during which it is in use, both ends included."""
 
     buffers: list[Buffer]
     bytes: int
@@ -43,16 +43,16 @@ def plan_memory(program: Program, keep: str = "all") -> Program:
     keep: what can be read after a run.  "all": every blob and every gradient; "activations": every blob, while gradients
         reuse each other's memory (training); "outputs": the net's inputs and outputs only (inference).
     """
-    steps = [*program.forward, *program.backward, *program.update]
-    first, last = _lifetimes(steps)
-    end = len(steps)
+    instructions = [*program.forward, *program.backward, *program.update]
+    first, last = _lifetimes(instructions)
+    end = len(instructions)
     for buffer in _persistent(program, first):
         first[buffer], last[buffer] = 0, end
     for buffer in _readable(program, keep):
         first.setdefault(buffer, 0)
         last[buffer] = end
     parameters = set(program.parameters.values())
-    spans = _merge_inplace(steps, [b for b in first if b not in parameters], first, last)
+    spans = _merge_inplace(instructions, [b for b in first if b not in parameters], first, last)
     offsets: dict[Buffer, tuple[str, int]] = {}
     arenas: dict[str, int] = {}
     by_device: list[Mapping[str, int]] = []
@@ -81,11 +81,11 @@ def _roots(buffers: Iterable[Buffer]) -> list[Buffer]:
     return list(dict.fromkeys(buffer.root for buffer in buffers))
 
 
-def _lifetimes(steps: list[Instruction]) -> tuple[dict[Buffer, int], dict[Buffer, int]]:
+def _lifetimes(instructions: list[Instruction]) -> tuple[dict[Buffer, int], dict[Buffer, int]]:
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
-    for time, step in enumerate(steps):
-        for buffer in step.buffers:
+    for time, instruction in enumerate(instructions):
+        for buffer in instruction.buffers:
             first.setdefault(buffer.root, time)
             last[buffer.root] = time
     return first, last
@@ -108,24 +108,24 @@ def _readable(program: Program, keep: str) -> list[Buffer]:
     if keep == "all":
         readable += _roots(program.gradients.values())
         inner = ("saved", "activation") if program.division else ("saved",)  # what is gathered is nobody's blob
-        kept = (b for step in program.forward for b in step.outputs if b.root.role in inner)
+        kept = (b for instruction in program.forward for b in instruction.outputs if b.root.role in inner)
         readable += _roots(kept)  # so that backward can run again, with other gradients
     return readable
 
 
 def _merge_inplace(
-    steps: list[Instruction], buffers: list[Buffer], first: dict[Buffer, int], last: dict[Buffer, int]
+    instructions: list[Instruction], buffers: list[Buffer], first: dict[Buffer, int], last: dict[Buffer, int]
 ) -> list[_Span]:
     """Spans of buffers: an in-place instruction's output joins its input's span where that input is read here last."""
     spans = {b: _Span([b], _aligned(b.bytes), first[b], last[b]) for b in buffers}
-    for time, step in enumerate(steps):
-        if not (step.inplace and step.inputs and step.outputs):
+    for time, instruction in enumerate(instructions):
+        if not (instruction.inplace and instruction.inputs and instruction.outputs):
             continue
-        source, target = step.inputs[0].root, step.outputs[0].root
+        source, target = instruction.inputs[0].root, instruction.outputs[0].root
         before, after = spans.get(source), spans.get(target)
         if before is None or after is None or before is after or before.bytes != after.bytes:
             continue
-        if before.last == time and after.first == time and not _reads_again(step, source):
+        if before.last == time and after.first == time and not _reads_again(instruction, source):
             before.buffers += after.buffers
             before.last = after.last
             for buffer in after.buffers:
@@ -133,9 +133,9 @@ def _merge_inplace(
     return list({id(span): span for span in spans.values()}.values())
 
 
-def _reads_again(step: Instruction, source: Buffer) -> bool:
-    """Whether another argument of the step is the same memory (x + x must not be done in place of x)."""
-    return sum(buffer.root is source for buffer in step.inputs) > 1
+def _reads_again(instruction: Instruction, source: Buffer) -> bool:
+    """Whether another argument of the instruction is the same memory (x + x must not be done in place of x)."""
+    return sum(buffer.root is source for buffer in instruction.inputs) > 1
 
 
 def _assign(spans: list[_Span]) -> int:

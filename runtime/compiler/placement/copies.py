@@ -97,33 +97,33 @@ def _copies(program: Program, owner: Parameter, shards: Sequence[Shard]) -> _Cop
 
 
 def _last_writers(program: Program) -> dict[Buffer, int]:
-    """The number of the backward step after which a buffer is complete."""
-    return {buffer.root: number for number, step in enumerate(program.backward) for buffer in step.outputs}
+    """The number of the backward instruction after which a buffer is complete."""
+    return {buffer.root: number for number, instruction in enumerate(program.backward) for buffer in instruction.outputs}
 
 
 def _sum(owner: Parameter, received: dict[int, Buffer], own: Buffer, device: int) -> Iterator[Instruction]:
     """own = the sum over all devices, in their order."""
     parts = [buffer for _, buffer in sorted({**received, device: own}.items())]
-    so_far = parts[0]
+    total = parts[0]
     for index, part in enumerate(parts[1:], start=1):
-        target = own if index == len(parts) - 1 or so_far is own or part is own else so_far
-        yield Instruction("add", (so_far, part), (target,), {}, owner.layer.name)
-        so_far = target
+        target = own if index == len(parts) - 1 or total is own or part is own else total
+        yield Instruction("add", (total, part), (target,), {}, owner.layer.name)
+        total = target
 
 
 def _arranged(
-    steps: Sequence[Instruction], sends: dict[Instruction, list[Instruction]], sums: dict[Instruction, list[Instruction]]
+    instructions: Sequence[Instruction], sends: dict[Instruction, list[Instruction]], sums: dict[Instruction, list[Instruction]]
 ) -> Iterator[Instruction]:
-    """The steps, each followed by what it lets be sent; sums wait until the next ones are due."""
+    """The instructions, each followed by what it lets be sent; sums wait until the next ones are due."""
     waiting: list[Instruction] = []
-    for step in steps:
-        yield step
-        yield from sends.get(step, ())
-        if step in sums:
-            if waiting and waiting[0].layer != step.layer:
+    for instruction in instructions:
+        yield instruction
+        yield from sends.get(instruction, ())
+        if instruction in sums:
+            if waiting and waiting[0].layer != instruction.layer:
                 yield from waiting
                 waiting = []
-            waiting += sums[step]
+            waiting += sums[instruction]
     yield from waiting
 
 

@@ -16,36 +16,36 @@ def elide(program: Program) -> Program:
     """
     if program.division is None:
         return program
-    copied = Counter(step.inputs[0].root for step in program.forward if _is_local(step))
+    copied = Counter(instruction.inputs[0].root for instruction in program.forward if _is_local(instruction))
     places: dict[Buffer, Buffer] = {}
     forward: list[Instruction] = []
-    for step in program.forward:
-        if _saves(step) and copied[step.inputs[0].root] == 1:
-            places[step.inputs[0].root] = step.outputs[0]
+    for instruction in program.forward:
+        if _saves(instruction) and copied[instruction.inputs[0].root] == 1:
+            places[instruction.inputs[0].root] = instruction.outputs[0]
         else:
-            forward.append(step)
+            forward.append(instruction)
     move = _Mover(places)
     return replace(
         program,
-        forward=tuple(move.step(step) for step in forward),
-        backward=tuple(move.step(step) for step in program.backward),
-        update=tuple(move.step(step) for step in program.update),
+        forward=tuple(move.instruction(instruction) for instruction in forward),
+        backward=tuple(move.instruction(instruction) for instruction in program.backward),
+        update=tuple(move.instruction(instruction) for instruction in program.update),
         blobs={blob: move(buffer) for blob, buffer in program.blobs.items()},
     )
 
 
-def _saves(step: Instruction) -> bool:
-    """Whether a step copies all of a buffer of its own into a part of a larger one."""
-    if not _is_local(step):
+def _saves(instruction: Instruction) -> bool:
+    """Whether an instruction copies all of a buffer of its own into a part of a larger one."""
+    if not _is_local(instruction):
         return False
-    source, target = step.inputs[0], step.outputs[0]
+    source, target = instruction.inputs[0], instruction.outputs[0]
     whole = source.root.size == source.size == target.size
     return whole and source.root.role == "activation" and target.root is not source.root and target.root.size > target.size
 
 
-def _is_local(step: Instruction) -> bool:
-    """Whether a step copies within a share, and not from one of a device's shares to another."""
-    return step.kernel == "copy" and step.inputs[0].device == step.outputs[0].device
+def _is_local(instruction: Instruction) -> bool:
+    """Whether an instruction copies within a share, and not from one of a device's shares to another."""
+    return instruction.kernel == "copy" and instruction.inputs[0].device == instruction.outputs[0].device
 
 
 class _Mover:
@@ -65,7 +65,7 @@ class _Mover:
             self._moved[buffer] = replace(buffer, base=place.root, offset=offset)
         return self._moved[buffer]
 
-    def step(self, step: Instruction) -> Instruction:
-        if not any(buffer.root in self._places for buffer in step.buffers):
-            return step
-        return step.renamed({buffer: self(buffer) for buffer in step.buffers})
+    def instruction(self, instruction: Instruction) -> Instruction:
+        if not any(buffer.root in self._places for buffer in instruction.buffers):
+            return instruction
+        return instruction.renamed({buffer: self(buffer) for buffer in instruction.buffers})

@@ -13,16 +13,17 @@ def send_first(program: Program) -> Program:
     """In backward, let a layer that sends gradients of blobs compute those first: no other device waits for those of weights."""
     if program.division is None:
         return program
-    blocks = [list(steps) for _, steps in groupby(program.backward, key=lambda step: step.layer)]
-    return replace(program, backward=tuple(step for block in blocks for step in _ordered(block)))
+    blocks = [list(instructions) for _, instructions in groupby(program.backward, key=lambda instruction: instruction.layer)]
+    return replace(program, backward=tuple(instruction for block in blocks for instruction in _ordered(block)))
 
 
 def _ordered(block: Sequence[Instruction]) -> Iterator[Instruction]:
-    """A layer's steps on all devices, those that make nothing but gradients of parameters last if there is a send."""
-    last = [step for step in block if _only_learns(step)] if any(step.kernel == "send" for step in block) else []
-    yield from (step for step in block if step not in last)
+    """A layer's instructions on all devices, those that make nothing but gradients of parameters last if there is a send."""
+    sends = any(instruction.kernel == "send" for instruction in block)
+    last = [instruction for instruction in block if sends and _only_learns(instruction)]
+    yield from (instruction for instruction in block if instruction not in last)
     yield from last
 
 
-def _only_learns(step: Instruction) -> bool:
-    return bool(step.outputs) and all(buffer.root.role == "parameter_gradient" for buffer in step.outputs)
+def _only_learns(instruction: Instruction) -> bool:
+    return bool(instruction.outputs) and all(buffer.root.role == "parameter_gradient" for buffer in instruction.outputs)

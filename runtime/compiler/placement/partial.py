@@ -25,11 +25,11 @@ def join_partials(build: Builder) -> None:
         joint = _Joint(build, blob)
         for demand in dict.fromkeys(partial.demand for partial in partials):
             joint.take([partial for partial in partials if partial.demand is demand])
-        build.backward_lists[blob.producer][:0] = joint.steps()
+        build.backward_lists[blob.producer][:0] = joint.instructions()
 
 
 class _Joint:
-    """The steps that join the partial gradients of one blob."""
+    """The instructions that join the partial gradients of one blob."""
 
     def __init__(self, build: Builder, blob: Blob):
         self.build, self.blob, self.shape = build, blob, internal_shape(blob.shape)
@@ -52,12 +52,12 @@ class _Joint:
             self._step("fill", (), total.flat(), value=0.0)
         for partial in partials:
             fresh = partial.fresh and (covered or by_channels)  # else it would be written before the zeros are
-            step = put(self.build, partial.buffer, total, partial.channels, partial.images, fresh)
-            if step is not None:
-                self.lists.append(replace(step, layer=self.blob.producer.name))
+            instruction = put(self.build, partial.buffer, total, partial.channels, partial.images, fresh)
+            if instruction is not None:
+                self.lists.append(replace(instruction, layer=self.blob.producer.name))
         self.wholes.append(total)
 
-    def steps(self) -> list[Instruction]:
+    def instructions(self) -> list[Instruction]:
         """The instructions; what they make is from now on the blob's one contribution."""
         if not self.seams and len(self.wholes) == 1:
             return self.lists

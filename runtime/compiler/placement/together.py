@@ -24,16 +24,17 @@ def together(program: Program, hosts: Sequence[int]) -> Program:
     if len(set(hosts)) == len(hosts):
         return replace(program, division=division)
     forward, backward, update = (
-        tuple(_copied(step, hosts) for step in steps) for steps in (program.forward, program.backward, program.update)
+        tuple(_copied(instruction, hosts) for instruction in instructions)
+        for instructions in (program.forward, program.backward, program.update)
     )
     return replace(program, forward=forward, backward=backward, update=update, division=division)
 
 
-def _copied(step: Instruction, hosts: Sequence[int]) -> Instruction:
-    if step.kernel != "send" or hosts[step.inputs[0].device] != hosts[step.outputs[0].device]:
-        return step
-    (source,), (target,) = step.inputs, step.outputs
-    return replace(step, kernel="copy", inputs=(_as_floats(source),), outputs=(_as_floats(target),))
+def _copied(instruction: Instruction, hosts: Sequence[int]) -> Instruction:
+    if instruction.kernel != "send" or hosts[instruction.inputs[0].device] != hosts[instruction.outputs[0].device]:
+        return instruction
+    (source,), (target,) = instruction.inputs, instruction.outputs
+    return replace(instruction, kernel="copy", inputs=(_as_floats(source),), outputs=(_as_floats(target),))
 
 
 def _as_floats(buffer: Buffer) -> Buffer:

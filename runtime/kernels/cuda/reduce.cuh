@@ -8,7 +8,7 @@ template <int V, int THREADS, class F, class... In> __device__ inline void each(
   }
 }
 
-// The sum of every thread's value, told to thread 0; a block is THREADS (a power of two) threads along x.
+// The sum of every thread's value, known to thread 0; a block is THREADS (a power of two) threads along x.
 template <int THREADS> __device__ inline double block_sum(double value) {
   __shared__ double part[THREADS];
   const int thread = threadIdx.x;

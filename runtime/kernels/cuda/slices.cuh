@@ -3,7 +3,7 @@
 
 constexpr int SLICED = 512;  // threads in such a block
 
-// What `combine` makes of the lane's SLICES (a power of two) values, column by column, told to all of its threads.
+// What `combine` makes of the lane's SLICES (a power of two) values, column by column, known to all of its threads.
 template <int SLICES, int V, class T, class F> __device__ inline Pack<T, V> over_slices(Pack<T, V> value, F combine) {
   __shared__ Pack<T, V> part[SLICES][SLICED / SLICES];
   const int slice = threadIdx.y, lane = threadIdx.x;

@@ -21,29 +21,29 @@ def workspace(program: Program, index: int, options: CudaOptions) -> int:
     ------
     NetdefError: --workspace is less than one output row of a layer needs.
     """
-    steps = _planned(program, index)
+    instructions = _planned(program, index)
     if options.workspace is not None:
-        least, layer = max(((_plan(step, 0).workspace, step.layer) for step in steps), default=(0, ""))
+        least, layer = max(((_plan(instruction, 0).workspace, instruction.layer) for instruction in instructions), default=(0, ""))
         if least > options.workspace:
             raise NetdefError(
                 f"--workspace {options.workspace // MB} is too small: one output row of layer '{layer}' takes {least / MB:.1f} MB",
                 hint=f"--workspace {-(-least // MB)} is the least for this net and batch size",
             )
-    return max((_plan(step, options.workspace_limit).workspace for step in steps), default=0)
+    return max((_plan(instruction, options.workspace_limit).workspace for instruction in instructions), default=0)
 
 
 def places(program: Program, index: int) -> int:
     """Bytes of the places where data wait that are uploaded while the card computes."""
     load_plans()
     data = [buffer for source in program.sources for buffer in source.fields.values()]
-    made = [buffer for step in program.instructions if runs_on_host(step) for buffer in step.outputs]
+    made = [buffer for instruction in program.instructions if runs_on_host(instruction) for buffer in instruction.outputs]
     return sum(ROUNDS * buffer.bytes for buffer in (*data, *made) if buffer.device == index and buffer.bytes > SMALL)
 
 
 def constants(program: Program, index: int) -> int:
     """Bytes of constants that are arrays, such as a mean image."""
-    steps = [(step, named(_plan(step, 0))) for step in _planned(program, index)]
-    return sum(4 * step.constants[name].size for step, names in steps for name in names)
+    instructions = [(instruction, named(_plan(instruction, 0))) for instruction in _planned(program, index)]
+    return sum(4 * instruction.constants[name].size for instruction, names in instructions for name in names)
 
 
 def reserve(memory: int) -> int:
@@ -53,8 +53,9 @@ def reserve(memory: int) -> int:
 
 def _planned(program: Program, index: int) -> list[Instruction]:
     load_plans()
-    return [step for step in program.instructions if step.device == index and step.kernel in CUDA_KERNELS]
+    mine = (instruction for instruction in program.instructions if instruction.device == index)
+    return [instruction for instruction in mine if instruction.kernel in CUDA_KERNELS]
 
 
-def _plan(step: Instruction, limit: int) -> Plan:
-    return plan(step.kernel, operands_of(step), step.constants, limit)
+def _plan(instruction: Instruction, limit: int) -> Plan:
+    return plan(instruction.kernel, operands_of(instruction), instruction.constants, limit)

@@ -17,13 +17,13 @@ def lower(layer: Eltwise, build: Builder) -> None:
 
 def _sum(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -> None:
     coefficients = layer.coefficients
-    so_far, factor = bottoms[0], coefficients[0]
+    result, factor = bottoms[0], coefficients[0]
     for x, coefficient in zip(bottoms[1:], coefficients[1:], strict=True):
         if factor == coefficient == 1:
-            build.forward("add", so_far, x, out=y)
+            build.forward("add", result, x, out=y)
         else:
-            build.forward("scaled_add", so_far, x, out=y, factor_a=factor, factor_b=coefficient)
-        so_far, factor = y, 1.0
+            build.forward("scaled_add", result, x, out=y, factor_a=factor, factor_b=coefficient)
+        result, factor = y, 1.0
     for index, coefficient in enumerate(coefficients):
         if build.needs_gradient(layer, index):
             if coefficient == 1:
@@ -34,10 +34,10 @@ def _sum(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -> No
 
 
 def _product(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -> None:
-    so_far = bottoms[0]
+    result = bottoms[0]
     for x in bottoms[1:]:
-        build.forward("multiply", so_far, x, out=y)
-        so_far = y
+        build.forward("multiply", result, x, out=y)
+        result = y
     for index, x in enumerate(bottoms):
         if not build.needs_gradient(layer, index):
             continue
@@ -45,10 +45,10 @@ def _product(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -
         if not layer.p.stable_prod_grad:
             build.backward("quotient_backward", dy, y, x, out=dx)
             continue
-        so_far = dy
+        result = dy
         for other in bottoms[:index] + bottoms[index + 1 :]:
-            build.backward("multiply", so_far, other, out=dx)
-            so_far = dx
+            build.backward("multiply", result, other, out=dx)
+            result = dx
 
 
 def _maximum(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -> None:
