@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.units import plural
 from runtime.kernels.rooms import load_rooms
 
 if TYPE_CHECKING:
@@ -49,20 +51,27 @@ def runnable_types() -> list[str]:
     return sorted(name for name, family in LAYERS.items() if family in _LOWERINGS)
 
 
-def lowering_of(layer: Layer) -> Lowering:
-    """The lowering of a layer's class.
+def check_runnable(layers: Iterable[Layer]) -> None:
+    """That every layer's type has kernels.
 
     Raises
     ------
-    NetdefError: if no kernels exist for this type, naming the types that can run.
+    NetdefError: some have none; all of them are named, at the first one's position.
     """
     load_lowerings()
-    if type(layer) not in _LOWERINGS:
+    lacking = [layer for layer in layers if type(layer) not in _LOWERINGS]
+    if lacking:
+        counts = Counter(layer.type for layer in lacking)
+        named = ", ".join(f"{name} ({plural(count, 'layer')})" for name, count in counts.items())
         raise NetdefError(
-            f"layer '{layer.name}' cannot run: there are no kernels for {layer.type} yet",
-            position=layer.position,
+            f"this net cannot run: there are no kernels for {named} yet",
+            position=lacking[0].position,
             hint="types that can run: " + ", ".join(runnable_types()),
         )
+
+
+def lowering_of(layer: Layer) -> Lowering:
+    """The lowering of a layer's class, which has one."""
     return _LOWERINGS[type(layer)]
 
 

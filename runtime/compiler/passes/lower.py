@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runtime.ir.builder import Builder, no_region
 from runtime.ir.program import Buffer, Instruction, Program
-from runtime.ops.registry import gradient_bottoms, lowering_of
+from runtime.ops.registry import check_runnable, gradient_bottoms, lowering_of
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Layer
@@ -34,6 +34,7 @@ def lower(
     """
     flow = gradient_flow(net, losses_only) if backward else Flow()
     build = Builder(net, flow.live, flow.wanted, flow.seeds, seed, division.region if division else no_region)
+    check_runnable(net.layers)
     for layer in net.layers:
         build.begin(layer)
         lowering_of(layer)(layer, build)

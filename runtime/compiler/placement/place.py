@@ -15,7 +15,7 @@ from runtime.compiler.passes.lower import gradient_flow
 from runtime.compiler.placement.choice import SPLITS
 from runtime.compiler.placement.divide import Division, divide
 from runtime.compiler.placement.search import Gradients, Search
-from runtime.ops.registry import lowering_of
+from runtime.ops.registry import check_runnable
 
 if TYPE_CHECKING:
     from netdef.graph.cuts import Cut
@@ -54,8 +54,7 @@ def place(
     ------
     NetdefError: `split` is none of these, a layer's type cannot run, or its `device` is not there.
     """
-    for layer in net.layers:
-        lowering_of(layer)
+    check_runnable(net.layers)
     flow = gradient_flow(net, losses_only) if backward else None
     gradients = Gradients()
     if flow is not None:
