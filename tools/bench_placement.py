@@ -22,7 +22,7 @@ from netdef.schema import message_class
 from runtime.data import open_source
 from runtime.machine.cpu.device import available_cores
 from runtime.machine.executable import Executable
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 
 SPEED, MEMORY = 0.95, 0.55
 SEED = 1
@@ -30,7 +30,7 @@ SEED = 1
 
 def executable(net: netdef.Net, devices: str, threads: int, split: str) -> Executable:
     """A compiled training net that is fed one batch again and again."""
-    update = sgd(message_class("SolverParameter")(momentum=0.9, weight_decay=0.0005))
+    update = updates(message_class("SolverParameter")(momentum=0.9, weight_decay=0.0005))
     exe = runtime.compile(
         net, devices, seed=SEED, threads=threads, keep="activations", losses_only=True, update=update, split=split
     )

@@ -129,11 +129,11 @@ def placement(net: Net, devices: str, split: str = DEFAULT_SPLIT, form: str = "t
 def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT) -> Program:
     """The program that `netdef train` would run, or `netdef test` in phase test.  hosts: by share, which device has it."""
     from runtime.compiler.pipeline import compile_program
-    from runtime.solver.update import sgd
+    from runtime.solver.update import updates
 
     if net.phase != "train":
         return compile_program(net, devices=len(hosts), hosts=hosts, split=split, backward=False)
-    update = sgd(message_class("SolverParameter")())
+    update = updates(message_class("SolverParameter")())
     return compile_program(net, devices=len(hosts), hosts=hosts, split=split, keep="activations", losses_only=True, update=update)
 
 

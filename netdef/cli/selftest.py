@@ -139,11 +139,11 @@ def differences(
     from netdef.schema import message_class
     from runtime.machine.compile import compile
     from runtime.selftest.agreement import compare, noise
-    from runtime.solver.update import sgd
+    from runtime.solver.update import updates
 
     solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001)
     loaded = load(net, phase="train", batch_size=batch)
-    options: dict[str, Any] = {"losses_only": True, "update": sgd(solver), "keep": "activations"}
+    options: dict[str, Any] = {"losses_only": True, "update": updates(solver), "keep": "activations"}
     with compile(loaded, **reference, **options) as mine, compile(loaded, name, cuda=cuda, **options) as theirs:
         for executable in (mine, theirs):
             for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0)):

@@ -184,9 +184,9 @@ def measure(net: Net, options: Options) -> str:
 
 def _update(net: Net) -> Update | None:
     """The update that a solver file without any settings asks for; None in testing."""
-    from runtime.solver.update import sgd
+    from runtime.solver.update import updates
 
-    return sgd(message_class("SolverParameter")()) if net.phase == "train" else None
+    return updates(message_class("SolverParameter")()) if net.phase == "train" else None
 
 
 def _instructions(program: Program) -> Iterable[tuple[str, Instruction]]:

@@ -13,8 +13,10 @@ from typing import Any
 
 from runtime.ir.program import ITEM_BYTES, Instruction
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Step, load_plans, plan
+from runtime.kernels.formula import flops
 from runtime.kernels.operand import Operand, operands_of
 from runtime.machine.limits import Limits
+from runtime.ops.update.table import ROWS
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,6 @@ def _bytes(operand: Operand) -> int:
 
 # Instructions that do not move each of their arrays once.
 _MOVED: dict[str, Callable[..., float]] = {
-    "sgd_update": lambda weight, gradient, history, *numbers: 4 * (5 * weight.size + len(numbers)),
     "accumulate": lambda gradient, added, sums: 4 * (3 * sums.size + 1),
     "remember": lambda x, turn, ring: _bytes(x) + _bytes(turn) + 8 * ring.shape[1],
     "join_columns": lambda x, y: 2 * _bytes(x),
@@ -100,6 +101,9 @@ def _crops(images: Operand, *others: Operand) -> float:
 
 
 def _moved(kernel: str, operands: Sequence[Operand]) -> float:
+    if kernel in _UPDATES:
+        written = 1 + len(_UPDATES[kernel].states)
+        return sum(map(_bytes, operands)) + written * _bytes(operands[0])
     return _MOVED[kernel](*operands) if kernel in _MOVED else sum(map(_bytes, operands))
 
 
@@ -122,7 +126,6 @@ _FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
     "softmax_loss_backward": lambda c, o: 2 * o[0].size,
     "sigmoid_forward": lambda c, o: 12 * o[0].size,
     "tanh_forward": lambda c, o: 14 * o[0].size,
-    "sgd_update": lambda c, o: 6 * o[0].size,
     "image_transform": lambda c, o: 2 * o[-1].size,
     "image_transform_shifted": lambda c, o: 3 * o[-1].size,
     "copy": lambda c, o: 0,
@@ -135,7 +138,13 @@ _FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
 }
 
 
+_UPDATES = {row.kernel: row for row in ROWS.values()}
+DECAY = 4  # of a scaled gradient, weight decay and the weight's change
+
+
 def _flops(instruction: Instruction, operands: Sequence[Operand]) -> float:
+    if instruction.kernel in _UPDATES:
+        return (DECAY + flops(_UPDATES[instruction.kernel].formula)) * operands[0].size
     if instruction.kernel in _FLOPS:
         return _FLOPS[instruction.kernel](instruction.constants, operands)
     return max(operand.size for operand in operands) if not instruction.macs else 0

@@ -18,7 +18,7 @@ from runtime.machine.executable import Executable
 from runtime.machine.limits import Limits
 from runtime.machine.yardstick import measured_limits
 from runtime.selftest.agreement import write_noise
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 
 LISTS = ("forward", "backward", "update")
 
@@ -78,7 +78,7 @@ def measure_training(
     net: str, batch: int, rounds: int, devices: str, threads: int | None, cuda: CudaOptions | None
 ) -> tuple[Limits, list[Rate], float]:
     """The device's limits, each instruction's rate, and images a second in training."""
-    train, update = load(net, phase="train", batch_size=batch), sgd(message_class("SolverParameter")())
+    train, update = load(net, phase="train", batch_size=batch), updates(message_class("SolverParameter")())
     with compile(train, devices, keep="activations", losses_only=True, update=update, threads=threads, cuda=cuda) as executable:
         limits = measured_limits(executable.device)
         write_noise(executable)

@@ -3,7 +3,7 @@
 PREFIX_iter_N.caffemodel    the weights
 PREFIX_iter_N.netdef.json   the side file: position of each data source, names of the classes, state of `plateau`, smoothed loss,
                             seed ...
-PREFIX_iter_N.solverstate   iteration, momentum, stage of the rate; written last, so where it is there the others are whole
+PREFIX_iter_N.solverstate   iteration, histories, stage of the rate; written last, so where it is there the others are whole
 """
 
 import json
@@ -22,6 +22,7 @@ NUMBER, TEXT_OR_NOTHING = (int, float, type(None)), (str, type(None))
 POSITIONS = {"": {"": (int, str)}}
 FORM = {
     "seed": int,
+    "type": str,
     "rate": {"step": int, "best": NUMBER, "tests_since_best": int},
     "last_losses": [NUMBER],
     "sources": {"train": POSITIONS, "test": [POSITIONS]},
@@ -119,7 +120,7 @@ def weights_beside(state: str | Path, learned_net: str) -> Path:
             return path
     raise NetdefError(
         f"the weights of {state} are missing: no {' nor '.join(dict.fromkeys(map(str, paths)))}",
-        hint="a .solverstate holds the momentum only; its .caffemodel belongs into the same folder",
+        hint="a .solverstate holds histories only; its .caffemodel belongs into the same folder",
     )
 
 

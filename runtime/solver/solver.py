@@ -21,6 +21,7 @@ from runtime.data.source import OnSkip
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
 from runtime.machine.weights import Loaded, MissingWeightsError, Paths, remark
+from runtime.ops.update.table import ROWS, Row
 from runtime.solver.devices import choose_devices
 from runtime.solver.diverged import DivergedError
 from runtime.solver.nets import SolverNets, read_solver
@@ -34,7 +35,7 @@ from runtime.solver.solverstate import SolverState, read_solverstate, write_solv
 from runtime.solver.sources import classes_of, positions, seek
 from runtime.solver.steps import Step, Steps
 from runtime.solver.testing import run_test
-from runtime.solver.update import sgd
+from runtime.solver.update import row_of, scalars_at, solver_type, updates
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Parameter
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from runtime.machine.executable import Executable
 
 
+TYPES_BY_HISTORIES = {n: [row.type for row in ROWS.values() if len(row.states) == n] for n in (1, 2)}
 HOLD_OUT = 5  # of the images given as `data`, each class's 1st, 6th ... are for testing only
 
 
@@ -136,7 +138,7 @@ class Solver:
         return secrets.randbits(31) if seed is None else seed
 
     def _compile(self) -> None:
-        update = sgd(self.parameters)
+        update = updates(self.parameters)
         if not losses_of(self.nets.train):
             raise NetdefError(
                 f"{self.nets.train.filename} has no loss to train",
@@ -250,6 +252,8 @@ class Solver:
         rate = self.rate.at(self.iteration)
         executable, parts = self.executable, self.parameters.iter_size
         executable.set_scalar("rate", rate)
+        for name, value in scalars_at(self.parameters, self.iteration).items():
+            executable.set_scalar(name, value)
         step = Step(self.steps, self.iteration, rate)
         for part, run in enumerate(step.runs):
             executable.set_scalar("added", part)
@@ -342,7 +346,7 @@ class Solver:
             self._check_weights()
             self.executable.save_weights(files.weights)
             write_side(files.side, self.side_state())
-            history = [self._history(parameter) for parameter in self._owners()]
+            history = [self._history(parameter, name) for parameter, name in self._histories()]
             write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.step, history))
         except MemoryError:
             message = f"out of memory: {files.state} cannot be written"
@@ -355,6 +359,7 @@ class Solver:
             "iteration": self.iteration,
             "seed": self.seed,
             "solver": self.filename,
+            "type": solver_type(self.parameters),
             "net": self.nets.train.filename,
             "rate": self.rate.state(),
             "last_losses": self.smoothed.state(),
@@ -375,11 +380,11 @@ class Solver:
 
         Raises
         ------
-        NetdefError: files are missing, damaged, or of another net.
+        NetdefError: files are missing, damaged, of another net, or of another type of solver.
         """
         state, side = read_solverstate(path), read_side(path)
-        owners = self._owners()
-        check_history(state, owners, path)
+        check_type(side.get("type"), solver_type(self.parameters), path)
+        check_history(state, self._owners(), row_of(self.parameters), path)
         if self.seed != side.get("seed", self.seed):
             self.seed = side["seed"]
             self.close()
@@ -390,8 +395,9 @@ class Solver:
             self.executable.load_weights(weights_beside(path, state.learned_net))
         except MissingWeightsError as error:
             raise NetdefError(f"{path} is of another net: it has no weights of {', '.join(error.layers)}") from None
-        for parameter, array in zip(owners, state.history, strict=True):
-            self._set_history(parameter, array)
+        for (parameter, name), array in zip(self._histories(), state.history, strict=True):
+            if self.executable.has_state(parameter, name):
+                self.executable.set_state(parameter, name, array)
         if side.get("classes") not in (None, classes_of(self.executable)):
             for executable in self._executables():
                 executable.close_sources()
@@ -410,14 +416,14 @@ class Solver:
         """The parameters in the order of Caffe's learnable_params: a shared one once, where its owner stands."""
         return [parameter for parameter in self.executable.net.parameters if parameter.owner is parameter]
 
-    def _history(self, parameter: Parameter) -> np.ndarray:
-        if self.executable.has_state(parameter, "history"):
-            return self.executable.state(parameter, "history")
-        return np.zeros(parameter.shape, np.float32)  # frozen: Caffe keeps one all the same
+    def _histories(self) -> list[tuple[Parameter, str]]:
+        """What a state keeps, in Caffe's order: the first history of all parameters, then the second of all, if there is one."""
+        return [(parameter, name) for name in row_of(self.parameters).states for parameter in self._owners()]
 
-    def _set_history(self, parameter: Parameter, array: np.ndarray) -> None:
-        if self.executable.has_state(parameter, "history"):
-            self.executable.set_state(parameter, "history", array)
+    def _history(self, parameter: Parameter, name: str) -> np.ndarray:
+        if self.executable.has_state(parameter, name):
+            return self.executable.state(parameter, name)
+        return np.zeros(parameter.shape, np.float32)  # frozen: Caffe keeps one all the same
 
     def _check_whole(self) -> None:
         if self.executable.torn:
@@ -451,13 +457,30 @@ class Solver:
             self.executable.close()
 
 
-def check_history(state: SolverState, owners: list[Parameter], path: str | Path) -> None:
-    """That a state's momentum is of these parameters."""
-    if len(state.history) != len(owners):
+def check_type(written: str | None, kind: str, path: str | Path) -> None:
+    """That a state is of this type of solver, where it is known of which it is: Caffe's files do not say."""
+    if written not in (None, kind):
         raise NetdefError(
-            f"{path} has the momentum of {len(state.history)} parameters, the net has {len(owners)}",
+            f"{path} is the state of solver type {written}, this solver is of type {kind}",
+            hint=f"resume with type: {written!r}, or start from its weights: --weights",
+        )
+
+
+def check_history(state: SolverState, owners: list[Parameter], row: Row, path: str | Path) -> None:
+    """That a state's histories are of these parameters, and as many as the type of solver keeps."""
+    kept = len(row.states)
+    for other, types in TYPES_BY_HISTORIES.items():
+        if other != kept and len(state.history) == other * len(owners):
+            raise NetdefError(
+                f"{path} keeps {plural(other, 'array')} for each parameter, as {' and '.join(types)} do; "
+                f"solver type {row.type} keeps {kept}",
+                hint="resume with the type of solver that wrote it, or start from its weights: --weights",
+            )
+    if len(state.history) != kept * len(owners):
+        raise NetdefError(
+            f"{path} has the history of {len(state.history) / kept:g} parameters, the net has {len(owners)}",
             hint="a run resumes with the net and the type of solver that it was started with",
         )
-    for parameter, array in zip(owners, state.history, strict=True):
+    for parameter, array in zip(owners * kept, state.history, strict=True):
         if array.size != parameter.count:
-            raise NetdefError(f"{path}: the momentum of {parameter} has shape {array.shape}, the net's parameter {parameter.shape}")
+            raise NetdefError(f"{path}: the history of {parameter} has shape {array.shape}, the net's parameter {parameter.shape}")

@@ -26,7 +26,8 @@ class SolverState:
     iteration: how many updates the weights have had.
     learned_net: the path of the weights' file as it was when it was written.
     rate_stage: Caffe's current_step: how often the rate policy has changed the rate.
-    history: the momentum of each parameter that owns its array, in the net's order and Caffe's shapes.
+    history: of each parameter that owns its array, in the net's order and Caffe's shapes: its momentum or mean of squares; of
+        AdaDelta, Adam and AdamW behind these a second array of each.
     """
 
     iteration: int

@@ -148,3 +148,33 @@ def uniform(elements: int, key: Pair, iteration: int, stream: int) -> Array:
     counter[:, 0], counter[:, 2], counter[:, 3] = np.arange(groups), iteration, stream
     words = philox(counter, np.array(key)).reshape(-1)[:elements]
     return (words >> np.uint64(8)).astype(np.float64) * 2.0**-24
+
+
+def solver_step(
+    kind: str, w: Array, g: Array, histories: list[Array], rate: float, decay: float = 0, l1: bool = False, **fields: float
+) -> tuple[Array, list[Array]]:
+    """(weights, histories) after one update by a type of solver; g: clipped and divided by iter_size, without weight decay."""
+    pull, m, d = decay * (np.sign(w) if l1 else w), fields.get("momentum", 0), fields.get("delta", 1e-8)
+    m2, decoupled = fields.get("momentum2", 0.999), kind == "AdamW"
+    g = g if decoupled else g + pull
+    if kind in ("SGD", "Nesterov"):
+        velocity = m * histories[0] + rate * g
+        ahead = velocity if kind == "SGD" else velocity + m * (velocity - histories[0])
+        return w - ahead, [velocity]
+    if kind in ("AdaGrad", "RMSProp"):
+        kept = fields.get("rms_decay", 0.99)
+        squares = histories[0] + g**2 if kind == "AdaGrad" else kept * histories[0] + (1 - kept) * g**2
+        return w - rate * g / (np.sqrt(squares) + d), [squares]
+    if kind == "AdaDelta":
+        squares = m * histories[0] + (1 - m) * g**2
+        change = np.sqrt(histories[1] + d) / np.sqrt(squares + d) * g
+        return w - rate * change, [squares, m * histories[1] + (1 - m) * change**2]
+    means, squares = m * histories[0] + (1 - m) * g, m2 * histories[1] + (1 - m2) * g**2
+    change = fields["correction"] * means / (np.sqrt(squares) + d)
+    return w - rate * (change + (pull if decoupled else 0)), [means, squares]
+
+
+def larc_rate(w: Array, g: Array, eta: float, decay: float) -> float:
+    """A weight array's own rate."""
+    norms = np.linalg.norm(w), np.linalg.norm(g)
+    return eta * norms[0] / (norms[1] + decay * norms[0]) if all(norms) else 1

@@ -132,12 +132,33 @@ def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], w
     return CUDA_KERNELS[name](*operands, **constants, **limit)
 
 
+Text = Callable[[], str]
+PRINTED: dict[str, Text] = {}  # files of kernels that no room holds, as their text is printed
+
+
+def prints(file: str) -> Callable[[Text], Text]:
+    """Register what prints a kernel file."""
+
+    def register(text: Text) -> Text:
+        PRINTED[file] = text
+        return text
+
+    return register
+
+
+def files() -> list[str]:
+    """The names of all kernel files."""
+    load_plans()
+    return sorted([*PRINTED, *(path.name for path in OPS.glob("*/*.cu"))])
+
+
 @cache
 def source(file: str) -> str:
     """A kernel file's text with the headers of this folder that it includes written out, so that it stands alone."""
-    path = next(OPS.glob(f"*/{file}"), FOLDER / file)
+    load_plans()
+    text = PRINTED[file]() if file in PRINTED else next(OPS.glob(f"*/{file}"), FOLDER / file).read_text()
     lines = []
-    for line in path.read_text().splitlines():
+    for line in text.splitlines():
         if line.startswith('#include "'):
             lines.append(source(line.split('"')[1]))
         else:

@@ -1,39 +1,71 @@
-"""Stochastic gradient descent with momentum, as Caffe's sgd_solver.cpp updates.  All arrays are flat."""
+"""CPU kernels of the solvers' updates, printed from their rows and compiled by numba, and of what comes before.  Flat arrays."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
 from runtime.kernels.cpu.registry import kernel
+from runtime.kernels.formula import python
+from runtime.ops.update.table import ROWS, STATES, Row
 
-
-@kernel(items=lambda weight, gradient, history, *_: blocks(weight.size))
-@njit(**JIT)
-def sgd_update(begin, end, weight, gradient, history, rate, scale, lr_mult, decay, momentum, l1):
-    """history = rate * lr_mult * (scale * gradient + decay * weight) + momentum * history; weight -= history.
-
-    rate, scale (1,); with l1 the decay takes the weight's sign instead of the weight.  In one pass; weight and history are both
-    inputs and outputs.
-    """
-    local_rate, s = np.float32(rate[0] * np.float32(lr_mult)), scale[0]
-    d, m = np.float32(decay), np.float32(momentum)
+# One pass over weight, gradient and histories.  The loop is there twice, so that what l1 asks for is not asked for each number.
+UPDATE = """\
+def {name}(begin, end, {parameters}):
+    rate = np.float32(rate[0] * np.float32(lr_mult))
+    decay = np.float32(decay)
+    {numbers}
     for item in range(begin, end):
-        w = weight[item * BLOCK : (item + 1) * BLOCK]
-        g = gradient[item * BLOCK : (item + 1) * BLOCK]
-        h = history[item * BLOCK : (item + 1) * BLOCK]
+        first, last = item * BLOCK, (item + 1) * BLOCK
+        {tiles}
         if l1:
-            for i in range(w.size):
-                sign = np.float32(w[i] > 0) - np.float32(w[i] < 0)
-                h[i] = local_rate * (s * g[i] + d * sign) + m * h[i]
-                w[i] -= h[i]
+            for i in range(weight_tile.size):
+                slope, w = gradient_tile[i], weight_tile[i]
+                pull = np.float32(w > 0) - np.float32(w < 0)
+                {update}
         else:
-            for i in range(w.size):
-                h[i] = local_rate * (s * g[i] + d * w[i]) + m * h[i]
-                w[i] -= h[i]
+            for i in range(weight_tile.size):
+                slope, w = gradient_tile[i], weight_tile[i]
+                pull = w
+                {update}
+"""
+EXACT: dict[str, Any] = {**JIT, "fastmath": JIT["fastmath"] - {"arcp"}}  # no division by a rounded reciprocal
+
+
+def text(row: Row) -> str:
+    """The source of a row's kernel."""
+    arrays = ("weight", "gradient", *row.states)
+    numbers = [f"{name} = {name}[0]" for name in row.numbers[1:]]
+    numbers += [f"{name} = np.float32({name})" for name in row.constants]
+    decayed = "" if row.decays_by_itself else " + decay * pull"
+    update = [f"g = scale * slope{decayed}", *(f"{name} = {STATES[name]}_tile[i]" for name in row.histories)]
+    update += [f"{name} = {python(value)}" for name, value in row.formula.locals]
+    *histories, loss = map(python, row.formula.results)
+    update += [f"{state}_tile[i] = {value}" for state, value in zip(row.states, histories, strict=True)]
+    return UPDATE.format(
+        name=row.kernel,
+        parameters=", ".join(row.parameters),
+        numbers="; ".join(numbers),
+        tiles="; ".join(f"{name}_tile = {name}[first:last]" for name in arrays),
+        update="; ".join([*update, f"weight_tile[i] = w - ({loss})"]),
+    )
+
+
+def compiled(row: Row) -> Callable[..., None]:
+    """A row's kernel.  To numba it stands where the row does, in a file whose changes make what is cached of it stale."""
+    above = "\n" * (row.formula.line - 1)
+    scope: dict[str, Any] = {"BLOCK": BLOCK, "np": np, "sqrt": math.sqrt, "__name__": row.function.__module__}
+    exec(compile(above + text(row), row.formula.file, "exec"), scope)
+    return njit(**EXACT)(scope[row.kernel])
+
+
+for _row in ROWS.values():
+    kernel(items=lambda weight, *_: blocks(weight.size))(compiled(_row))
 
 
 @kernel(items=lambda gradient, added, total: blocks(total.size))
@@ -75,3 +107,22 @@ def clip_scale(begin, end, squares, out, clip, scale):
             total += squares[i]
         norm = math.sqrt(total)
         out[0] = scale * clip / norm if norm > clip else scale
+
+
+@kernel(items=lambda weight_squares, gradient_squares, rate, scale, local_rate, eta, decay, clip: 1)
+@njit(**JIT)
+def larc_rate(begin, end, weight_squares, gradient_squares, rate, scale, local_rate, eta, decay, clip):
+    """local_rate (1,) = rate times, or with clip at most, eta * |w| / (|g| + decay * |w|); that is 1 where |w| or |g| is 0.
+
+    You et al. 2017 (arXiv 1708.03888), equation 6.  |w| and |g| are the roots of the sums of the squares, |g| times scale.
+    """
+    for _ in range(begin, end):
+        weights, gradients = 0.0, 0.0
+        for i in range(weight_squares.size):
+            weights += weight_squares[i]
+        for i in range(gradient_squares.size):
+            gradients += gradient_squares[i]
+        w, g = math.sqrt(weights), math.sqrt(gradients) * np.float64(scale[0])
+        own = eta * w / (g + decay * w) if w > 0 and g > 0 else 1.0
+        solvers = np.float64(rate[0])
+        local_rate[0] = min(solvers, own) if clip else solvers * own

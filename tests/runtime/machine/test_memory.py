@@ -8,7 +8,7 @@ import pytest
 import runtime
 from netdef.schema import message_class
 from runtime.machine.memory import Memory
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.machine.cuda.networks import LENET, inputs, parse
 
 
@@ -17,7 +17,7 @@ def test_what_the_host_sets_is_there_whoever_wrote_last(monkeypatch: pytest.Monk
     write = Memory.write
     monkeypatch.setattr(Memory, "write", lambda self, buffer, values: (writes.append(buffer.name), write(self, buffer, values)))
     solver = message_class("SolverParameter")(clip_gradients=1e-3)
-    with runtime.compile(parse(LENET), "cpu", threads=1, losses_only=True, update=sgd(solver)) as exe:
+    with runtime.compile(parse(LENET), "cpu", threads=1, losses_only=True, update=updates(solver)) as exe:
         for _ in range(3):
             exe.set_scalar("rate", 0.5)
         assert writes.count("rate") == 1

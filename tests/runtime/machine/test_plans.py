@@ -7,12 +7,13 @@ from netdef.language.find import models_folder
 from runtime.compiler.pipeline import compile_program
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.plans import text_of_plans
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 
 
 def lenet(**options):
     net = netdef.load("lenet", phase="train", batch_size=16)
-    return compile_program(net, losses_only=True, update=sgd(netdef.load_solver(models_folder() / "solver.txt").message), **options)
+    solver = netdef.load_solver(models_folder() / "solver.txt").message
+    return compile_program(net, losses_only=True, update=updates(solver), **options)
 
 
 def test_a_cpu_shows_its_kernels_and_three_lists() -> None:

@@ -19,7 +19,7 @@ from runtime.compiler.pipeline import compile_program
 from runtime.compiler.placement.choice import SPLITS
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.schedule import EACH_ITS_OWN, Waits, find_waits, lane_of
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import devices, feeds, net_of
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -97,9 +97,9 @@ def test_steps_without_outputs_write_what_they_are_given() -> None:
     assert [wait.after for wait in find_waits(steps, span)] == [(), (0,)]
 
 
-def training(split: str, count: int = 2, name: str = "alexnet") -> Program:
+def training(split: str, count: int = 2, name: str = "alexnet", **settings: Any) -> Program:
     net = netdef.load(name, phase="train", batch_size=4)
-    update = sgd(message_class("SolverParameter")())
+    update = updates(message_class("SolverParameter")(**settings))
     return compile_program(net, devices=count, split=split, keep="activations", losses_only=True, update=update)
 
 
@@ -148,6 +148,15 @@ def test_no_race_is_left(split: str, count: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
+def test_no_race_is_left_over_norms(split: str) -> None:
+    """Of weights and gradients, for rates of each array's own; in the order in which updates come early."""
+    program = training(split, larc=True)
+    steps = [*program.instructions]
+    moved = [steps[number] for number in updates_early(steps, program.plan.span, len(program.update))]
+    assert not list(races(moved, find_waits(moved, program.plan.span), program.plan.span))
+
+
+@pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
 def test_weights_are_updated_and_sent_on_while_backward_goes_on(split: str) -> None:
     program = training(split)
     steps = [*program.instructions]
@@ -170,7 +179,7 @@ def test_weights_are_updated_and_sent_on_while_backward_goes_on(split: str) -> N
 @pytest.mark.parametrize("where", ["cpu:0,cpu:1", "cpu:0,cpu:0"])
 def test_an_iteration_in_one_updates_before_backward_ends(where: str) -> None:
     """On the queue that has both."""
-    with runtime.compile(net_of("alexnet"), where, losses_only=True, update=sgd(message_class("SolverParameter")())) as exe:
+    with runtime.compile(net_of("alexnet"), where, losses_only=True, update=updates(message_class("SolverParameter")())) as exe:
         done: list[str] = []
         for name in ("backward", "update"):
             for number, bound in enumerate([bound for _, bound in exe.steps(name)]):
@@ -187,7 +196,7 @@ def test_an_iteration_in_one_updates_before_backward_ends(where: str) -> None:
 def trained(net: Net, where: str, split: str, settings: dict[str, Any], in_one: bool) -> dict[str, bytes]:
     """Everything that lasts over iterations, after three."""
     solver = message_class("SolverParameter")(momentum=0.9, weight_decay=0.01, **settings)
-    with runtime.compile(net, where, losses_only=True, update=sgd(solver), split=split, threads=2) as exe:
+    with runtime.compile(net, where, losses_only=True, update=updates(solver), split=split, threads=2) as exe:
         exe.set_scalar("rate", 0.01)
         exe.set_scalar("scale", 1 / solver.iter_size)
         for batch in range(3 * solver.iter_size):
@@ -210,6 +219,7 @@ def trained(net: Net, where: str, split: str, settings: dict[str, Any], in_one: 
     [
         ("alexnet", "cpu:0,cpu:1", "groups", {"clip_gradients": 0.1}),  # the scale of all updates comes from all gradients
         ("alexnet", "cpu:0,cpu:1", "batch", {"clip_gradients": 0.1}),
+        ("alexnet", "cpu:0,cpu:1", "hybrid", {"larc": True}),
         ("alexnet", "cpu:0,cpu:1,cpu:0,cpu:2", "hybrid", {"iter_size": 2}),
         ("lenet", "cpu:0,cpu:0,cpu:0", "batch", {"regularization_type": "L1"}),
         ("shared weights", "cpu:0,cpu:1,cpu:2", "groups", {}),

@@ -9,7 +9,7 @@ from netdef.language import read_text
 from tests.paths import TESTS
 
 GOLDENS = TESTS / "goldens"
-CASES = sorted(path.stem for path in (GOLDENS / "solvers").glob("sgd_*.npz"))
+CASES = sorted(path.stem for path in (GOLDENS / "solvers").glob("*.npz"))
 LAYERS = [("conv1", 0), ("conv1", 1), ("conv2", 0), ("conv2", 1), ("fc", 0), ("fc", 1)]
 
 
@@ -50,7 +50,7 @@ def test_eight_iterations_are_caffes(case, start):
 
 
 def test_the_cases_are_there():
-    assert len(CASES) == 9
+    assert len(CASES) == 14
 
 
 @pytest.mark.parametrize("end", ["", ".h5"])

@@ -7,6 +7,11 @@ import pytest
 
 import runtime
 from netdef import NetdefError
+from netdef.solver_file import TYPES
+from runtime.ops.update.table import ROWS
+from runtime.solver.snapshot import side_path
+from runtime.solver.solverstate import read_solverstate
+from runtime.solver.update import row_of
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
 
@@ -26,9 +31,16 @@ def start(tmp_path):
 
 
 def bits(solver):
-    arrays = [solver.executable.param(str(p.layer), p.index) for p in solver.executable.net.parameters]
-    arrays += [solver.executable.state(p, "history") for p in solver.executable.net.parameters]
+    parameters, names = solver.executable.net.parameters, row_of(solver.parameters).states
+    arrays = [solver.executable.param(str(p.layer), p.index) for p in parameters]
+    arrays += [solver.executable.state(p, name) for name in names for p in parameters]
     return b"".join(array.tobytes() for array in arrays)
+
+
+def of_type(kind):
+    """SOLVER as another type."""
+    text = SOLVER.replace("momentum: 0.9", "") if kind in ("AdaGrad", "RMSProp") else SOLVER
+    return text + f'type: "{kind}" delta: 1e-4 '
 
 
 @pytest.mark.parametrize("more", ["", "snapshot_format: HDF5", "iter_size: 2 clip_gradients: 0.5"])
@@ -42,6 +54,63 @@ def test_resumed_bit_for_bit(start, more):
     assert resumed.iteration == 5
     assert [resumed.step(1) for _ in range(5)] == losses
     assert bits(resumed) == bits(whole)
+
+
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_type_resumes_bit_for_bit(start, kind, form):
+    text = of_type(kind) + f"iter_size: 2 clip_gradients: 0.5 snapshot_format: {form}"
+    whole = start(text=text)
+    whole.step(3)
+    snapshot = whole.snapshot()
+    losses = [whole.step(1) for _ in range(3)]
+    resumed = start(text=text)
+    resumed.restore(snapshot)
+    assert [resumed.step(1) for _ in range(3)] == losses
+    assert bits(resumed) == bits(whole)
+    assert all(whole.executable.state(p, name).any() for name in ROWS[kind].states for p in whole.executable.net.parameters)
+
+
+@pytest.mark.parametrize("more", ["larc: true", 'larc: true larc_policy: "clip" warmup_iter: 4', "local_lr_auto: true"])
+def test_own_rates_resume_bit_for_bit(start, more):
+    whole, resumed = start(more), start(more)
+    whole.step(2)
+    resumed.restore(whole.snapshot())
+    for solver in (whole, resumed):
+        solver.step(4)
+    assert bits(resumed) == bits(whole)
+
+
+@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
+def test_second_histories_come_behind_all_first_ones(start, form):
+    """As AdaDelta and Adam have them in Caffe."""
+    solver = start(text=of_type("Adam") + f"snapshot_format: {form}")
+    solver.step(2)
+    history = read_solverstate(solver.snapshot()).history
+    parameters = solver.executable.net.parameters
+    assert len(history) == 2 * len(parameters)
+    for index, parameter in enumerate(parameters):
+        for name, array in (("history", history[index]), ("history2", history[index + len(parameters)])):
+            np.testing.assert_array_equal(array, solver.executable.state(parameter, name))
+
+
+def test_a_state_of_another_type_is_refused(start):
+    snapshot = start(text=of_type("Adam")).snapshot()
+    with pytest.raises(NetdefError, match=r"is the state of solver type Adam, this solver is of type AdaDelta") as caught:
+        start(text=of_type("AdaDelta")).restore(snapshot)
+    assert len(caught.value.diagnostics) == 1
+    with pytest.raises(NetdefError, match="is the state of solver type Adam, this solver is of type SGD"):
+        start().restore(snapshot)
+
+
+def test_caffes_files_tell_other_types_by_the_number_of_histories(start):
+    """They do not name their type."""
+    for kind, other in (("Adam", "SGD"), ("Nesterov", "AdaDelta")):
+        snapshot = start(text=of_type(kind)).snapshot()
+        side_path(snapshot).unlink()
+        one, two = ("2 arrays", "1") if kind == "Adam" else ("1 array", "2")
+        with pytest.raises(NetdefError, match=f"keeps {one} for each parameter, as .*{kind}.* do; solver type {other} keeps {two}"):
+            start(text=of_type(other)).restore(snapshot)
 
 
 def test_too_little_memory_for_a_snapshot_leaves_the_last_one_whole(start, monkeypatch):
@@ -161,10 +230,10 @@ def test_frozen_parameters_keep_a_place_in_the_state(start):
 def test_another_nets_state_is_refused(start):
     snapshot = start().snapshot()
     other = start(net=IMAGES.replace("layer relu", "layer more: InnerProduct(conv) { num_output: 2 }\nlayer relu"))
-    with pytest.raises(NetdefError, match="momentum of 4 parameters, the net has 6"):
+    with pytest.raises(NetdefError, match="history of 4 parameters, the net has 6"):
         other.restore(snapshot)
     wider = start(net=IMAGES.replace("num_output: 6", "num_output: 7"))
-    with pytest.raises(NetdefError, match="momentum of conv/0"):
+    with pytest.raises(NetdefError, match="history of conv/0"):
         wider.restore(snapshot)
 
 

@@ -16,7 +16,7 @@ import runtime
 from netdef.language.printer import print_message
 from netdef.schema import message_class
 from runtime.machine.executable import Executable
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import devices, difference, without_kinks
 
 BATCH, ITERATIONS = 2, 20
@@ -31,7 +31,7 @@ def alexnet() -> str:
 def passes(text: str, where: str, split: str | None, iterations: int) -> Iterator[Executable]:
     """A training net after each of some passes forward and back; its weights are updated before the next."""
     net = netdef.parse(text, phase="train")
-    update = sgd(message_class("SolverParameter")(momentum=0.9, weight_decay=0.0005))
+    update = updates(message_class("SolverParameter")(momentum=0.9, weight_decay=0.0005))
     images = np.random.default_rng(3).standard_normal((BATCH, 3, 227, 227), np.float32) * 40
     options = {"keep": "activations", "losses_only": True, "update": update, "split": split, "seed": 2, "threads": 2}
     with runtime.compile(net, where, **options) as exe:

@@ -18,7 +18,7 @@ from runtime.compiler.placement.divide import divide
 from runtime.compiler.placement.place import place
 from runtime.compiler.placement.search import Gradients, Search, State
 from runtime.ops.transfer.layer import Transfer
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.compiler.placement import exact_search
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -72,7 +72,7 @@ def cost_of(net: Net, devices: int, choices: Choices, monkeypatch: pytest.Monkey
 def sent(net: Net, devices: int, choices: Choices, monkeypatch: pytest.MonkeyPatch) -> int:
     """Bytes that the program of an assignment sends in one iteration."""
     monkeypatch.setattr(runtime.compiler.pipeline, "place", lambda *a, **k: divide(net, devices, choices))
-    update = sgd(message_class("SolverParameter")())
+    update = updates(message_class("SolverParameter")())
     program = runtime.compiler.pipeline.compile_program(net, devices=devices, keep="activations", losses_only=True, update=update)
     return sum(step.outputs[0].bytes for step in program.instructions if step.kernel == "send")
 

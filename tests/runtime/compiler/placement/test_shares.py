@@ -17,7 +17,7 @@ from runtime.ir.program import Program
 from runtime.machine.open import device_names, hosts_of, open_devices
 from runtime.machine.schedule import find_waits
 from runtime.solver.solver import Solver
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import devices, feeds, text_of
 from tests.runtime.compiler.placement.test_training import NOISE, SIDES, contents, without_input
 from tests.runtime.machine.test_schedule import races
@@ -29,6 +29,7 @@ SOLVER = """
 base_lr: 0.002 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.001 max_iter: 20 random_seed: 3 snapshot_prefix: "run"
 """
 CLIPPED = "clip_gradients: 0.5 iter_size: 2"
+OF_ALL = (CLIPPED, f'type: "Adam" {CLIPPED}', "larc: true larc_eta: 0.1")  # what needs sums over all devices
 
 
 def solver_for(name: str, where: str, split: str, more: str = "", **options: Path) -> Solver:
@@ -70,9 +71,10 @@ def test_another_number_of_shares_rounds_otherwise() -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_clipping_and_sub_batches(split: str) -> None:
-    """Clipping sends sums in float64."""
-    found, expected = (trained("lenet", FOUR[count], split, CLIPPED, iterations=4) for count in (1, 4))
+@pytest.mark.parametrize("more", OF_ALL)
+def test_norms_and_sub_batches(more: str, split: str) -> None:
+    """Sums of squares are sent in float64."""
+    found, expected = (trained("lenet", FOUR[count], split, more, iterations=4) for count in (1, 4))
     assert [what for what in expected if not np.array_equal(found[what], expected[what])] == []
 
 
@@ -109,7 +111,7 @@ def test_outputs_of_a_net_compiled_for_inference() -> None:
 
 
 def program_for(where: str, split: str = "groups", name: str = "googlenet") -> Program:
-    update = sgd(message_class("SolverParameter")(clip_gradients=1.0))
+    update = updates(message_class("SolverParameter")(clip_gradients=1.0))
     hosts = hosts_of(device_names(where))
     options = {"split": split, "keep": "activations", "losses_only": True, "update": update}
     return compile_program(netdef.parse(text_of(name), phase="train"), devices=len(hosts), hosts=hosts, **options)

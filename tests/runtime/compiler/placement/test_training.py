@@ -9,7 +9,7 @@ import netdef
 import runtime
 from netdef.schema import message_class
 from runtime.solver.solver import Solver
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import WAYS, devices, difference, feeds, text_of, without_kinks
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -88,7 +88,7 @@ def test_random_nets(seed: int) -> None:
 
 def updated(net: netdef.Net, where: str, split: str | None) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The weights before and after three updates."""
-    update = sgd(message_class("SolverParameter")(momentum=0.9, weight_decay=0.01))
+    update = updates(message_class("SolverParameter")(momentum=0.9, weight_decay=0.01))
     options = {"keep": "activations", "losses_only": True, "update": update, "split": split, "seed": 5, "threads": 2}
     with runtime.compile(net, where, **options) as exe:
         exe.set_scalar("rate", 0.01)

@@ -9,7 +9,7 @@ import runtime
 from netdef.schema import message_class
 from runtime.compiler.pipeline import compile_program
 from runtime.ir.program import Instruction, Program
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import difference, everything, net_of
 
 BATCH = 32
@@ -18,7 +18,7 @@ MEGA = 4 * BATCH  # bytes of one number an image
 
 def program(name: str, devices: int = 2, split: str = "groups", **options) -> Program:
     net = netdef.load(name, phase="train", batch_size=BATCH)
-    update = sgd(message_class("SolverParameter")())
+    update = updates(message_class("SolverParameter")())
     options = {"keep": "activations", "losses_only": True, "update": update, **options}
     return compile_program(net, devices=devices, split=split, **options)
 

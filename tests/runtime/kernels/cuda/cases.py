@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from math import ceil, prod
 from typing import Any
 
@@ -14,6 +15,7 @@ from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
 from runtime.ops.gather.box import box, strides_of
 from runtime.ops.loss.cpu import NO_LABEL
 from runtime.ops.loss.runs import LABELS, runs_of
+from runtime.ops.update.table import ROWS
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -152,14 +154,26 @@ def dropout_cases() -> Iterator[Case]:
 def solver_cases() -> Iterator[Case]:
     for n in FLAT:
         x = normal(n)
-        for l1 in (False, True):
-            constants = {"lr_mult": 2.0, "decay": 0.05, "momentum": 0.9, "l1": l1}
-            yield Case("sgd_update", (ties(n), x, x, value(0.1), value(0.5)), constants, close=1e-6)
+        for row, l1 in product(ROWS.values(), (False, True)):
+            histories = x if row.type in ("SGD", "Nesterov") else positive(n)
+            numbers = {"rate": 0.1, "scale": 0.5, "correction": 0.7}
+            arrays = (ties(n), x, *(histories for _ in row.states), *(value(numbers[name]) for name in row.numbers))
+            fields = {"momentum": 0.9, "momentum2": 0.99, "rms_decay": 0.95, "delta": 1e-3}
+            constants = {"lr_mult": 2.0, "decay": 0.05, "l1": l1, **{name: fields[name] for name in row.constants}}
+            yield Case(row.kernel, arrays, constants, close=2e-6)
         yield Case("accumulate", (x, value(0), out(n)), close=0)
         yield Case("accumulate", (x, value(3), x), close=0)
         yield Case("sum_of_squares", (x, out(blocks(n), dtype="float64")), close=1e-12)
         for clip in (0.5, 1e9):
             yield Case("clip_scale", (Spec((n,), positive(n).draw, "float64"), out(1)), {"clip": clip, "scale": 0.25}, close=1e-6)
+        sums = Spec((n,), positive(n).draw, "float64")
+        for clip, rate in product((False, True), (1e-6, 0.5)):
+            constants = {"eta": 0.01, "decay": 0.05, "clip": clip}
+            yield Case("larc_rate", (sums, sums, value(rate), value(0.5), out(1)), constants, close=1e-6)
+    nothing, something = (Spec((5,), lambda random, shape, number=number: np.full(shape, number), "float64") for number in (0, 1))
+    for sums in ((nothing, something), (something, nothing)):
+        constants = {"eta": 0.01, "decay": 0.05, "clip": False}
+        yield Case("larc_rate", (*sums, value(0.5), value(0.5), out(1)), constants, close=0)
 
 
 def remembering_cases() -> Iterator[Case]:

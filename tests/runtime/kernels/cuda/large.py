@@ -17,6 +17,7 @@ import numpy as np
 
 from runtime.kernels.cuda.registry import Launch, Plan, plan
 from runtime.kernels.operand import Operand, Pointer, Workspace
+from runtime.ops.update.table import ROWS
 from tests.runtime.kernels.cuda.on_cpu import Module
 from tests.runtime.kernels.cuda.running import run_step
 from tests.runtime.kernels.cuda.sanitizers import modules_of
@@ -90,7 +91,9 @@ def cases() -> Iterator[Case]:
     yield Case("relu_backward", (flat, flat, out(48)), given(slope=0.5))
     yield Case("maximum_pair", (flat, flat, out(48), out(48, dtype="uint8")))
     yield Case("accumulate", (flat, number, flat))
-    yield Case("sgd_update", (flat, flat, flat, number, number), given(lr_mult=1.0, decay=0.1, momentum=0.9, l1=False))
+    for row in ROWS.values():
+        arrays = (flat, flat, *(flat for _ in row.states), *(number for _ in row.numbers))
+        yield Case(row.kernel, arrays, given(lr_mult=1.0, decay=0.1, l1=False, **dict.fromkeys(row.constants, 0.9)))
     window = given(kernel=(2, 2), stride=(1, 1), pad=(1, 1))
     yield Case("pool_max_forward", (x, y, out(5, 5, 5, 1, dtype="uint8")), window)
     yield Case("pool_max_backward", (Array((5, 5, 5, 1)), place, out(5, 4, 4, 1)), window)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.kernels.cuda.registry import FOLDER, source
+from runtime.kernels.cuda.registry import files, source
 from runtime.machine.cuda.kernels import OPTIONS
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.conftest import Say
@@ -26,7 +26,7 @@ FULLEST = [f"lrn_backward<4, {window}, {root}, true>" for window in (7, 9) for r
 def needed(tested: dict[str, list[str]]) -> dict[str, list[str]]:
     """What the zoo's networks need, and one form of each kernel that none of them has."""
     functions = zoo.functions()
-    assert set(functions) <= set(tested) == {path.name for path in FOLDER.glob("*.cu")}
+    assert set(functions) <= set(tested) == set(files())
     for file, names in tested.items():
         mine = functions.setdefault(file, [])
         other = {nvrtc.bare(name): name for name in names if nvrtc.bare(name) not in map(nvrtc.bare, mine)}
@@ -98,10 +98,10 @@ def test_cupy_compiles_with_the_same_options(compiler: None, needed: dict[str, l
     monkeypatch.setattr(ours, "function", SimpleNamespace(Module=Module))
     monkeypatch.setattr(program, "compile", compile_noting)
     monkeypatch.setenv("CUPY_CACHE_IN_MEMORY", "1")
-    names = tuple(needed["sgd.cu"])
-    assert {"clip_scale<2>", "sgd_update<4, false>"} <= set(names)
+    names = tuple(needed["gradients.cu"])
+    assert {"clip_scale<2>", "larc_rate<2, false>"} <= set(names)
     core = import_module("cupy._core.core")
-    core.compile_with_cache(source("sgd.cu"), OPTIONS, "90", prepend_cupy_headers=False, name_expressions=names)
+    core.compile_with_cache(source("gradients.cu"), OPTIONS, "90", prepend_cupy_headers=False, name_expressions=names)
     (module,) = made
     assert set(module.mapping) == set(names)
     assert set(resources(module.cubin)) == set(module.mapping.values())

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from runtime.kernels.cuda.registry import FOLDER, Launch, load_plans, plan, source
+from runtime.kernels.cuda.registry import FOLDER, Launch, files, load_plans, plan, source
 from runtime.kernels.operand import Operand
+from runtime.ops.update.table import ROWS
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.checks import Check
 
@@ -26,11 +27,12 @@ ALSO_SINGLY = {
     "image_transform_shifted": (5, "the same, and each image's shift"),
     "rebatch": (1, "the batch as it was, where the numbers of a pack lie apart"),
     "remember": (2, "the number of the run, and the one sum of a block"),
-    "sgd_update": (2, "the rate and the scale"),
+    "larc_rate": (3, "the solver's rate, the scale and the array's rate"),
     "softmax_loss": (3, "of the probabilities the label's, which lies elsewhere for each image; the loss and its divisor"),
     "softmax_loss_backward": (2, "the loss's gradient and its divisor"),
     "sum_of_squares": (1, "the one sum of a block"),
 }
+ALSO_SINGLY |= {row.kernel: (len(row.numbers), "numbers of the iteration") for row in ROWS.values()}
 # Kernels without packs.
 SINGLY = {"flip_weights": "weights, which are no batch: those of a window are read backwards"}
 BOUNDS = r"(?:__launch_bounds__\([^)]*\) )?"
@@ -41,8 +43,9 @@ WHOLE = ("4", "2")  # numbers in a pack: floats, and bytes or places beside them
 @pytest.fixture(scope="module")
 def kernels() -> dict[str, re.Match[str]]:
     """Every kernel's declaration."""
-    found = [kernel for file in FOLDER.glob("*.cu") for kernel in KERNEL.finditer(source(file.name))]
-    assert len(found) == sum(file.read_text().count("__global__") for file in FOLDER.glob("*.cu*"))
+    found = [kernel for file in files() for kernel in KERNEL.finditer(source(file))]
+    headers = [path.read_text() for path in FOLDER.glob("*.cuh")]
+    assert len(found) == sum(text.count("__global__") for text in (*map(source, files()), *headers)) > 50
     return {kernel["name"]: kernel for kernel in found}
 
 

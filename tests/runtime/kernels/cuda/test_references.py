@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from runtime.ops.dropout.cpu import DROPOUT_STREAM
+from runtime.ops.update.table import ROWS, Row
 from tests.runtime import reference
 from tests.runtime.harness import outer
 from tests.runtime.kernels.cuda.checks import Check, on_cuda, size
@@ -39,6 +41,13 @@ def dropout(a: Arrays, c: dict[str, Any]) -> np.ndarray:
     return np.where(kept, a[0] * c["factor"], 0)
 
 
+def updated(row: Row, a: Arrays, c: dict[str, Any]) -> np.ndarray:
+    w, g, *histories = a[: 2 + len(row.states)]
+    rate, scale, *scalars = (float(number[0]) for number in a[2 + len(row.states) :])
+    fields = {**dict(zip(row.scalars, scalars, strict=True)), **{name: c[name] for name in row.constants}}
+    return reference.solver_step(row.type, w, scale * g, histories, rate * c["lr_mult"], c["decay"], c["l1"], **fields)[0]
+
+
 WINDOW = ("kernel", "stride", "pad")
 FORWARD: dict[str, tuple[int, Callable[[Arrays, dict[str, Any]], np.ndarray]]] = {  # which array is the result
     "conv2d": (3, conv2d),
@@ -51,6 +60,7 @@ FORWARD: dict[str, tuple[int, Callable[[Arrays, dict[str, Any]], np.ndarray]]] =
     "sigmoid_forward": (1, lambda a, c: reference.sigmoid(a[0])),
     "softmax_forward": (1, lambda a, c: reference.softmax(a[0], -1)),
 }
+FORWARD |= {row.kernel: (0, partial(updated, row)) for row in ROWS.values()}
 # Which array is the result, where its gradient is given, which array it is the gradient of; the forward, as a function of that one.
 BACKWARD: dict[str, tuple[int, int, int | None, Callable[[np.ndarray, Arrays, dict[str, Any]], np.ndarray]]] = {
     "conv2d_input_gradient": (2, 0, None, lambda x, a, c: convolve(x, a[1], 0, c)),

@@ -11,7 +11,7 @@ from runtime.ir.program import Program
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, load_plans, plan
 from runtime.kernels.operand import operands_of
 from runtime.solver.remember import remember_results
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.built import built_json, digest_of_sources
 
 MODELS = Path(netdef.__file__).parents[1] / "models"
@@ -34,7 +34,7 @@ def programs(batch: int | None, cards: tuple[tuple[int, str | None], ...]) -> It
         train, test = (netdef.load(path, phase=phase, batch_size=batch) for phase in ("train", "test"))
         for devices, split in cards:
             options = {"devices": devices, "split": split}
-            yield compile_program(train, losses_only=True, update=sgd(solver), **options)
+            yield compile_program(train, losses_only=True, update=updates(solver), **options)
             yield compile_program(test, backward=False, update=remember_results, **options)
 
 

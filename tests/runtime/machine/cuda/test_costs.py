@@ -12,7 +12,7 @@ from runtime.compiler.pipeline import compile_program
 from runtime.kernels.cuda.options import DEFAULT_WORKSPACE
 from runtime.machine.costs import Cost, launches, plain, total
 from runtime.machine.limits import CARDS, Limits, find_limits
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 
 BATCH = 16
 FLOAT = 4
@@ -22,7 +22,7 @@ FLOAT = 4
 def alexnet():
     solver = netdef.load_solver(netdef.language.find.models_folder() / "solver.txt").message
     net = netdef.load("alexnet", phase="train", batch_size=BATCH)
-    return compile_program(net, losses_only=True, keep="activations", update=sgd(solver))
+    return compile_program(net, losses_only=True, keep="activations", update=updates(solver))
 
 
 def of(program, kernel: str, layer: str):

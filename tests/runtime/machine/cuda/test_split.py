@@ -18,7 +18,7 @@ from runtime.machine.cuda.device import CudaDevice
 from runtime.machine.schedule import Schedule
 from runtime.solver.diverged import DivergedError
 from runtime.solver.solver import Solver
-from runtime.solver.update import sgd
+from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import difference, everything, feeds
 from tests.runtime.compiler.placement.random_nets import random_net
 from tests.runtime.machine.cuda.fake_cupy import Cards
@@ -142,7 +142,7 @@ def test_an_iteration_in_one_is_the_same_as_its_lists_one_by_one(
     net, found = netdef.parse(random_net(seed), phase="train"), []
     for in_one in (True, False):
         machine(execute=execute, seed=seed, count=3)
-        update, cuda = sgd(message_class("SolverParameter")(momentum=0.9)), CudaOptions(graphs=graphs)
+        update, cuda = updates(message_class("SolverParameter")(momentum=0.9)), CudaOptions(graphs=graphs)
         with runtime.compile(net, "gpu:0-2", losses_only=True, update=update, split=split, seed=5, cuda=cuda) as exe:
             exe.set_scalar("rate", 0.01)
             exe.set_scalar("scale", 1)
