@@ -80,7 +80,8 @@ def test_no_backward_at_all_for_inference() -> None:
 
 def test_a_type_without_kernels_says_where_and_what_can_run() -> None:
     with pytest.raises(netdef.NetdefError) as error:
-        program("layer a: SPP(data) { pyramid_height: 2 }\nlayer b: Filter(data, label)\nlayer c: SPP(data) { pyramid_height: 1 }\n")
+        spp = "SPP(data) { pyramid_height: 2 }\n"
+        program(f"layer a: {spp}layer b: Filter(data, label)\nlayer c: {spp}")
     text = str(error.value)
     assert "<text>:2:" in text
     assert "no kernels for SPP (2 layers), Filter (1 layer) yet" in text
