@@ -1,5 +1,7 @@
 """`netdef draw`: a picture of a net, as SVG, HTML, PNG or DOT.
 
+The modules:
+
     stages.py           what is drawn: layers, those in place with the one before them; towers; which reads which
     layout.py           where it is drawn: ranks, order and routes, by the library graphlay
     volumes.py          a net without branches, as the solids of its blobs, the way the AlexNet paper draws its own

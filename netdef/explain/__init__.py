@@ -1,5 +1,7 @@
 """What there is, and what it means: `netdef explain`, `netdef layers` and `netdef models`.
 
+The modules:
+
     topics.py       a layer type, a field, a word that a field takes, or a code of `netdef check`
     layer_list.py   all layer types
     model_list.py   all networks that come along

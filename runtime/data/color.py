@@ -1,5 +1,7 @@
 """Shifts of an image's colours along the principal components of the training set's pixels (Krizhevsky et al. 2012, 4.1).
 
+The shift:
+
     every pixel += sum over i of eigenvector[i] * eigenvalue[i] * a[i],   a[i] ~ N(0, color_shift), drawn once for an image's use
 """
 

@@ -46,7 +46,7 @@ CHANGED = CHANGED.replace("(ip1, label)", "(d, label)")
 def test_settings_and_layers_are_compared_without_shapes(nets, capsys):
     a, b = nets(NET, CHANGED)
     assert run(["diff", a, b]) == 1
-    assert capsys.readouterr().out == f"""{a} -> {b}, test and train phases
+    shown = f"""{a} -> {b}, test and train phases
 {NOTE}
 
 Inserted: relu1 (ReLU) and drop1 (Dropout)
@@ -56,6 +56,7 @@ Inserted: relu1 (ReLU) and drop1 (Dropout)
 Settings
   ip1  num_output  500 -> 300
 """
+    assert capsys.readouterr().out == shown
 
 
 @pytest.mark.parametrize(

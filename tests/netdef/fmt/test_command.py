@@ -34,12 +34,13 @@ def test_check(file, capsys):
     name, good = file(BAD), file(GOOD, "good.net")
     assert run(["fmt", "--check", good]) == 0
     assert run(["fmt", "--check", good, name]) == 1
-    assert capsys.readouterr().out == f"""x.net is not in its form
+    shown = f"""x.net is not in its form
 --- x.net
 +++ x.net in its form
 @@ -1 +1 @@
 -{BAD}
 +{GOOD}"""
+    assert capsys.readouterr().out == shown
     assert Path(name).read_text() == BAD
     assert run(["fmt", "--check", "-i", name]) == 2
 
