@@ -136,7 +136,7 @@ def _text(bound: Bound, target: str, form: str, keep: bool) -> str:
         _no_more_than_reads(len(text), target)
         return text if keep else formatted(text, target, form)
     text = formatted(bound.source.text, bound.filename, form)
-    if bound.source.parts and not _reads_the_same(text, target, bound.message):
+    if bound.source.included and not _reads_the_same(text, target, bound.message):
         hint = "convert to .prototxt, which contains everything, or first copy the included files there"
         raise NetdefError(f"{target} would not find what {bound.filename} includes", hint=hint)
     return text

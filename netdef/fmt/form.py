@@ -83,7 +83,7 @@ def _expanded(written: _Written, bound: Bound) -> str:
     """Caffe's present form of what was read."""
     items, last = written.items()
     if bound.source is not None:
-        items = with_included(items, bound.source, bound.source.parts)
+        items = with_included(items, bound.source, bound.source.included)
     made, more = expanded(bound, items)
     kept = {unknown.name for unknown in bound.unknown}
     made += spread([item for item in items if item.name in kept])

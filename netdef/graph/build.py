@@ -11,7 +11,7 @@ from netdef.graph.missing_blobs import MissingBlobs
 from netdef.graph.net import Net
 from netdef.graph.phases import State, is_selected, phase_name, state_of
 from netdef.graph.shape import Shape, shape_text
-from netdef.language.bind import THOROUGH
+from netdef.language.bind import MOST_HINTS
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
 from netdef.language.gc_pause import gc_paused
 from netdef.language.spelling import did_you_mean
@@ -161,7 +161,7 @@ class _Builder:
             self.error(f"layer {name} has no type", where(()))
             return None
         if message.type not in LAYERS:
-            hint = did_you_mean(message.type, LAYERS) if len(self.errors) < THOROUGH else ""
+            hint = did_you_mean(message.type, LAYERS) if len(self.errors) < MOST_HINTS else ""
             self.error(f"unknown layer type {message.type!r}", where(("type",)), hint)
             return None
         phase = phase_name(message.phase) if message.HasField("phase") else self.state.phase

@@ -12,7 +12,7 @@ from netdef.language.diagnostics import Diagnostic, Note, Position
 from netdef.language.printer import print_text
 from netdef.language.spelling import did_you_mean
 
-THOROUGH = 20  # missing names that are explained by a search through the file; more of them have one cause
+MOST_SEARCHED = 20  # missing names that are explained by a search through the file; more of them have one cause
 
 
 class MissingBlobs:
@@ -73,7 +73,7 @@ class MissingBlobs:
     def made_later(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
         me, other = self.called(reader), self.called(maker)
         notes = (self.note(other, maker),)
-        cycle = self.path(reader, maker) if self.explained <= THOROUGH else None
+        cycle = self.path(reader, maker) if self.explained <= MOST_SEARCHED else None
         if cycle:
             chain = " -> ".join(self.called(index) for index in [*cycle, reader])
             hint = "layers run from inputs to outputs: break the cycle"
@@ -88,7 +88,7 @@ class MissingBlobs:
         return Note(f"layer {layer} is here", self.where(("layer", index)))
 
     def guess(self, name: str, known: Collection[str]) -> str:
-        return did_you_mean(name, known) if self.explained <= THOROUGH else ""
+        return did_you_mean(name, known) if self.explained <= MOST_SEARCHED else ""
 
     def path(self, start: int, goal: int) -> list[int] | None:
         """The shortest path along the blobs from one layer to another; None if there is none."""

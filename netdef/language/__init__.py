@@ -1,8 +1,8 @@
-"""The language: text to protobuf messages that know where in the text each field stands.
+"""The language: parses texts into protobuf messages, with the position of each field in its text.
 
-`read_file("alexnet.net", "NetParameter")` does all of it: read, parse (parser.py, grammar.lark), check against the schema and
-turn both forms of a layer into one (bind.py), convert older formats (netdef.schema.upgrade). What is wrong with a file is
-raised as one NetdefError (diagnostics.py). `print_message` (printer.py) goes the other way.
+`read_file("alexnet.net", "NetParameter")` runs all of it: read (contents.py), parse (parser.py, grammar.lark), check against the
+schema and turn both notations of a layer into one (bind.py), convert older formats (netdef.schema.upgrade). All errors of a file
+are raised as one NetdefError (diagnostics.py). `print_message` (printer.py) is the inverse.
 """
 
 from netdef.language.bind import bind

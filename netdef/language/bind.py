@@ -1,6 +1,6 @@
-"""Statements to protobuf messages: every field checked against the schema, and remembered with its place in the text.
+"""Bind statements to protobuf messages: check every field against the schema, and record its position in the text.
 
-The two forms of a layer, and `defaults`, end here: what comes out holds plain LayerParameter messages.
+Both notations of a layer become plain LayerParameter messages, with the fields of `defaults` filled in.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from netdef.language.units import binary
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 from netdef.schema.origins import Entry, Origins, Span
 
-THOROUGH = 200  # findings that get a hint; nobody reads more of them, and a hint costs a search through all names
+MOST_HINTS = 200  # errors that get a hint; each costs a search through all names
 
 DEEPEST = 64  # files that include one another
 
 
 def bind(tree: Tree, message_name: str) -> Bound:
-    """The message that a parsed file describes. Raises NetdefError with all that is wrong with the file."""
+    """The message that a parsed file describes. Raises NetdefError with all errors of the file."""
     binder = _Binder(tree, message_name)
     message = schema.message_class(message_name)()
     origins = Origins((0, 0))
@@ -66,7 +66,7 @@ def _layers(message: Any) -> int:
 
 
 def _is_suspect(diagnostic: Diagnostic, tree: Tree) -> bool:
-    """Whether a finding only follows from an error of syntax."""
+    """Whether an error may only be a consequence of a syntax error."""
     if diagnostic.position is None or diagnostic.position.source is not tree.source or not tree.suspect:
         return False
     return tree.is_suspect(tree.source.starts[diagnostic.position.line - 1] + diagnostic.position.column - 1)
@@ -79,20 +79,20 @@ class _Binder:
         self.file_message = message_name
         self.diagnostics: list[Diagnostic] = []
         self.defaults: dict[str, tuple[Any, Origins]] = {}
-        self.idle: dict[str, Span] = {}  # types whose defaults have held for no layer yet
-        self.broken: set[int] = set()  # layers with findings of their own
-        self.elsewhere = False  # whether there are findings outside of layers
-        self.chain = [FilePath(tree.source.name)]  # the file that is being read, and those that include it before it
-        self.heritage = Inheritance()  # of the net that is being read
-        self.of_text: list[Diagnostic] = []  # errors of syntax in included files
+        self.idle: dict[str, Span] = {}  # types whose defaults no layer has used
+        self.broken: set[int] = set()  # layers with errors
+        self.elsewhere = False  # whether there are errors outside layers
+        self.chain = [FilePath(tree.source.name)]  # the file being read, after those that include it
+        self.heritage = Inheritance()  # of the net being read
+        self.of_text: list[Diagnostic] = []  # syntax errors in included files
         self.kept: list[Unknown] = []
 
     # Reporting.
 
     @property
     def thorough(self) -> bool:
-        """Whether the next finding gets a hint."""
-        return len(self.diagnostics) < THOROUGH
+        """Whether the next error gets a hint."""
+        return len(self.diagnostics) < MOST_HINTS
 
     def error(self, message: str, start: int, end: int, hint: str = "", notes: tuple[Note, ...] = (), code: str = "") -> None:
         self.diagnostics.append(Diagnostic(message, self.source.position(start, end), hint, notes, code=code))
@@ -127,7 +127,7 @@ class _Binder:
                 self.blame(range(made, _layers(message)))
 
     def blame(self, layers: range) -> None:
-        """Remember which layer a statement with findings made, if it made one."""
+        """Record which layer a statement with errors made, if it made one."""
         self.broken.update(layers)
         self.elsewhere |= not layers
 
@@ -149,7 +149,7 @@ class _Binder:
                 del origins.fields[name]
                 self.heritage.inherited.discard(name)
             elif len(self.chain) > 1:
-                return  # the file that includes this one has said otherwise
+                return  # the including file sets it
         if name in origins.fields:
             start, end = origins.find((name,))
             note = Note("first given here", self.source.position(start, end))
@@ -214,7 +214,7 @@ class _Binder:
         return origins
 
     def unknown(self, statement: Field, statements: list[Statement], scope: Scope) -> None:
-        """Report a field that the message does not have; keep one of a solver's own that is like nothing known."""
+        """Report a field that the message lacks; keep one of a solver that resembles no known field."""
         of_solver = self.file_message == "SolverParameter" and scope.outer is None
         message, hint = hints.unknown_field(statement, statements, scope, self.file_message, self.thorough or of_solver)
         if of_solver and not hint:
@@ -224,7 +224,7 @@ class _Binder:
         self.name_error(message, statement, hint)
 
     def misplaced(self, statement: Statement, scope: Scope) -> None:
-        """Report a layer or defaults that stand inside something else."""
+        """Report a layer, defaults, include or remove inside a message."""
         kind = type(statement)
         word = "defaults" if kind is Defaults else "include" if kind is Include else "remove" if kind is Remove else "a layer"
         if self.file_message == "SolverParameter" and scope.outer is None:
@@ -237,18 +237,18 @@ class _Binder:
     # Other files.
 
     def include(self, statement: Include, net: Any, origins: Origins, scope: Scope) -> None:
-        """Take over what another file says, as far as it is not here already."""
+        """Bind the statements of another file, without fields that are set here already."""
         value = statement.file
         name = self.text(value)
         path = locate(name, self.chain[-1].parent)
         self.elsewhere |= path is None or any(_same_file(path, other) for other in self.chain)
         if path is None:
-            hint = "it is looked for beside this file, and among the models that come with netdef"
+            hint = "it is searched beside this file, and among the models of the package"
             self.error(f"there is no file {excerpt(name)}", value.start, value.end, hint, code="ND005")
             return
         if any(_same_file(path, other) for other in self.chain):
             circle = " -> ".join([*(other.name for other in self.chain), path.name])
-            self.error(f"{path.name} includes itself: {circle}", value.start, value.end, "break the circle", code="ND005")
+            self.error(f"{path.name} includes itself: {circle}", value.start, value.end, "break the cycle", code="ND005")
             return
         if path.resolve() in self.heritage.files:
             return
@@ -273,7 +273,7 @@ class _Binder:
         self.diagnostics[before:] = [one for one in self.diagnostics[before:] if not _is_suspect(one, tree)]
 
     def read(self, path: FilePath, value: Scalar) -> Tree | None:
-        """A file that is included, its offsets behind those of all others; None if it cannot be read."""
+        """Parse an included file; its offsets continue those of all files before it. None if it cannot be read."""
         at = self.source.position(value.start, value.end)
         name = str(shown(path))
         try:
@@ -295,7 +295,7 @@ class _Binder:
         return tree
 
     def assemble(self, net: Any, origins: Origins) -> None:
-        """Put a net together of its own layers and those of other files."""
+        """Merge a net's own layers and those of included files."""
 
         def missing(statement: Remove, there: Iterable[str]) -> None:
             name = statement.name
@@ -306,7 +306,7 @@ class _Binder:
 
         def several(number: int, count: int) -> None:
             name, span = net.layer[number].name, origins.find(("layer", number, "name"))
-            hint = "give each its own name there, or leave all of them out by remove layer"
+            hint = "give each its own name there, or remove all of them with remove layer"
             self.error(f"layer {excerpt(name)} would replace {count} layers of that name", *span, hint, code="ND005")
             self.elsewhere = True
 
@@ -317,7 +317,7 @@ class _Binder:
     # Layers.
 
     def layer(self, layer: Layer, net: Any, origins: Origins, scope: Scope) -> None:
-        """Add a layer that is written in one line."""
+        """Add a layer written in one line."""
         message = net.layer.add()
         entries = origins.fields.setdefault("layer", [])
         made = Origins((layer.name.start, layer.name.end))
@@ -337,13 +337,13 @@ class _Binder:
 
     @staticmethod
     def tops(layer: Layer) -> list[Scalar]:
-        """What a layer makes: if it does not say, one blob of its own name, or nothing where its type makes nothing."""
+        """The tops of a layer; without an arrow one of its own name, or none for a type without tops."""
         if layer.tops is not None:
             return layer.tops
         return [] if layer.type.name in schema.NO_TOPS else [layer.name]
 
     def text(self, value: Scalar) -> str:
-        """A name as it stands in a head: a word, a number or a string."""
+        """A name in a head: a word, a number or a string."""
         if value.pieces is None:
             return value.text
         try:
@@ -353,7 +353,7 @@ class _Binder:
             return ""
 
     def body(self, block: Block, message: Any, origins: Origins, scope: Scope) -> None:
-        """The braces of a layer in one line, or of defaults: the type's own fields stand bare."""
+        """The braces of a layer in one line, or of defaults: fields of the type need no enclosing message."""
         known = layer_vocabulary(scope.type)
         for statement in block.statements:
             if type(statement) is not Field:
@@ -366,7 +366,7 @@ class _Binder:
             holder, info = found
             if holder:
                 inner = origins.fields.setdefault(holder, Origins((statement.start, statement.start)))
-                if type(inner) is Origins:  # otherwise the holder was written out, and wrong
+                if type(inner) is Origins:  # otherwise the holder was given, with errors
                     getattr(message, holder).SetInParent()
                     self.field(info, statement, getattr(message, holder), inner, scope)
             elif info.name in schema.LAYER_TYPES[scope.type] and info.name in origins.fields:
@@ -375,7 +375,7 @@ class _Binder:
                 self.field(info, statement, message, origins, scope)
 
     def own_message(self, info: FieldInfo, statement: Field, message: Any, origins: Origins, scope: Scope) -> None:
-        """A type's own message, written out after some of its fields stood bare."""
+        """A type's own message, given after some of its fields without it."""
         inner = origins.fields[info.name]
         if type(statement.value) is Block and type(inner) is Origins:
             at = Scope(info.message, info.name, scope)
@@ -384,7 +384,7 @@ class _Binder:
             self.field(info, statement, message, origins, scope)
 
     def phase(self, layer: Layer, message: Any, origins: Origins) -> None:
-        """`train` or `test` before a layer: a rule, or part of each rule that the layer has."""
+        """`train` or `test` before a layer: an include rule, or a condition of each rule that the layer has."""
         token = layer.phase
         assert token is not None
         wanted = schema.TRAIN if token.text == "train" else schema.TEST
@@ -404,7 +404,7 @@ class _Binder:
             rule.phase = wanted
 
     def finish_layer(self, message: Any, origins: Origins, span: Span) -> None:
-        """Apply defaults, and check what every layer needs; not where an error of syntax may have hidden it."""
+        """Apply defaults, and check required fields, unless a syntax error may hide them."""
         blurred = bool(self.tree.suspect) and self.tree.is_blurred(*span)
         if "type" not in origins.fields and blurred:
             return
@@ -413,7 +413,7 @@ class _Binder:
             self.error(f"layer{name} has no type", *origins.at, 'write type: "..."')
             return
         if not message.HasField("type"):
-            return  # it was given, and wrong
+            return  # given, with an error
         if message.type not in schema.LAYER_TYPES:
             self.unknown_type(message.type, origins.find(("type",)), message)
             return
@@ -429,7 +429,7 @@ class _Binder:
         self.error(f"unknown layer type {excerpt(kind)!r}", *span, hint)
 
     def set_defaults(self, defaults: Defaults) -> None:
-        """Remember what the layers below inherit."""
+        """Record the fields that layers below inherit."""
         kind = self.text(defaults.type)
         if kind not in schema.LAYER_TYPES:
             self.unknown_type(kind, (defaults.type.start, defaults.type.end))

@@ -1,4 +1,4 @@
-"""What a file holds: its message, and where in the text each field stands."""
+"""A file that has been read: its message, and the position of each field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netdef.schema.origins import Origins, Path, Span
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A field that the schema does not know, kept as it is written."""
+    """A field that the schema lacks, kept as text."""
 
     name: str
     span: Span  # of its name
@@ -22,30 +22,30 @@ class Unknown:
 
 @dataclass
 class Bound:
-    """A file's message, and where in the file each of its fields stands."""
+    """A file's message, and the position of each of its fields."""
 
     message: Any
     filename: str
     source: Source | None = None  # None for a binary file
     origins: Origins = field(default_factory=lambda: Origins((0, 0)))
     notes: list[str] = field(default_factory=list)  # what was converted from older formats
-    idle_defaults: list[Span] = field(default_factory=list)  # types of `defaults` that hold for no layer
-    broken: frozenset[int] = frozenset()  # numbers of the layers that have mistakes; of a partial message only
+    idle_defaults: list[Span] = field(default_factory=list)  # types of `defaults` that no layer uses
+    broken: frozenset[int] = frozenset()  # numbers of the layers with errors; of a partial message only
     unknown: list[Unknown] = field(default_factory=list)  # a solver's fields that forks of Caffe may have
 
     def position(self, path: Path) -> Position | None:
-        """The place of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or else of the nearest thing
-        around it; None in a binary file."""
+        """The position of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or of the nearest message around
+        it that has one; None in a binary file."""
         if self.source is None:
             return None
         return self.source.position(*self.origins.find(path))
 
     def announce(self) -> None:
-        """Warn of what is otherwise than the file says: an older format (OldFormatWarning), fields without effect (Remark)."""
+        """Warn of an older format (OldFormatWarning) and of unknown fields, which have no effect (Remark)."""
         if self.notes:
-            more = f", and {len(self.notes) - 1} more that netdef check tells" if len(self.notes) > 1 else ""
+            more = f", and {len(self.notes) - 1} more notes; netdef check lists them" if len(self.notes) > 1 else ""
             text = f"{self.filename}: {self.notes[0]}{more}; netdef fmt --to prototxt writes the present format"
             warnings.warn(text, OldFormatWarning, stacklevel=3)
         if self.unknown:
             names = ", ".join(dict.fromkeys(excerpt(one.name) for one in self.unknown))
-            warnings.warn(f"{self.filename}: nothing here knows or acts on {names}", Remark, stacklevel=3)
+            warnings.warn(f"{self.filename}: unknown fields without effect: {names}", Remark, stacklevel=3)

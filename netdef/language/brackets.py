@@ -1,7 +1,7 @@
-"""Making brackets balance before the parser sees them, and saying which one was not closed.
+"""Balance brackets before parsing, and report those that are not closed.
 
-The parser then never meets a bracket that is out of place, and an error elsewhere can skip a block whole.
-Where the count is off, indentation tells what was meant: it is only consulted in files that do not balance.
+The parser then never meets a misplaced bracket, and can skip a whole block after another error. In a file whose brackets do not
+balance, indentation decides which one is missing.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ BLOCK = ("LBRACE", "LESSTHAN")
 WORDS = frozenset({"NAME", "LAYER", "TRAIN", "TEST", "DEFAULTS", "INCLUDE", "REMOVE"})
 DEEPEST = 100  # levels; protobuf itself reads no deeper
 
-# What cannot stand between parentheses, and between square brackets outside of a block.
+# Tokens that cannot be between parentheses, or between square brackets outside a block.
 _NOT_IN_NAMES = frozenset({*BLOCK, "RBRACE", "MORETHAN", "LSQB", "ARROW", "SEMICOLON", "COLON"})
 _NOT_IN_VALUES = frozenset({"SEMICOLON", "ARROW", "LPAR", "COLON"})
 
 
 class Brackets:
-    """One pass over the tokens. `tokens` is the balanced list, `diagnostics` what was wrong with the one that came in."""
+    """One pass over the tokens: `tokens` is the balanced list, `diagnostics` the errors of the given one."""
 
     def __init__(self, source: Source, tokens: list[Token], by_indent: bool = False) -> None:
         self.source = source
@@ -32,11 +32,11 @@ class Brackets:
         self.by_indent = by_indent
         self.tokens: list[Token] = []
         self.diagnostics: list[Diagnostic] = []
-        self.suspect: list[tuple[int, int]] = []  # stretches of text that may stand at a wrong level
+        self.suspect: list[tuple[int, int]] = []  # ranges of text whose nesting is uncertain
         self.open: list[int] = []  # indices of openers in `given`
         self.closed_last: tuple[int, Token] | None = None  # index of an opener, and its closer
         self.closed_nothing = 0  # closers of blocks without an opener
-        self.doubled = 0  # openers left out because another stands right before them
+        self.doubled = 0  # openers dropped because another is right before them
         self._indents: dict[int, int] = {}
         for index, token in enumerate(tokens):
             self._take(index, token)
@@ -67,7 +67,7 @@ class Brackets:
         self.tokens.append(token)
 
     def _close(self, index: int) -> Token | None:
-        """The closer to pass on for the one at `index`, or None to drop it."""
+        """The closer that replaces the one at `index`; None to drop it."""
         token = self.given[index]
         wanted = OPENER[token.type]
         if not any(self.given[at].type == wanted for at in self.open):
@@ -83,7 +83,7 @@ class Brackets:
         self.closed_last = (self.open.pop(), token)
         return token
 
-    # What is wrong.
+    # Errors.
 
     def _other_kind(self, token: Token, top: Token) -> Token:
         closer = CLOSER[top.type]
@@ -95,7 +95,7 @@ class Brackets:
         return Token(closer, "", token.start)
 
     def _closes_nothing(self, index: int) -> Token | None:
-        """Report a closer without an opener. What goes on in its place: nothing, or the arrow that it was meant to be."""
+        """Report a closer without an opener; return None to drop it, or the arrow that replaces it."""
         token = self.given[index]
         if self.doubled and token.type in ("RBRACE", "MORETHAN"):
             self.doubled -= 1
@@ -110,7 +110,7 @@ class Brackets:
                 self.tokens.pop()
         elif not self.open and self.closed_last is not None:
             opener, last = self.closed_last
-            notes = (Note("this one closed the last that was open", self._position(last)),)
+            notes = (Note("this one closed the last open bracket", self._position(last)),)
             self.suspect.append((self.given[max(0, opener - 1)].start, token.end))
         message = f"'{token.text}' closes nothing"
         self.diagnostics.append(Diagnostic(message, self._position(token), hint, notes))
@@ -133,7 +133,7 @@ class Brackets:
         self.tokens.append(Token(closer, "", previous.end))
 
     def _owner(self, at: int) -> str:
-        """What an opener belongs to, for the message: " of weight_filler", " of layer conv1"."""
+        """The owner of an opener, as messages name it: " of weight_filler", " of layer conv1"."""
         before = self.given[max(0, at - 40) : at]
         for first in range(len(before) - 1, -1, -1):
             if before[first].type in (*BLOCK, "RBRACE", "MORETHAN"):
@@ -147,10 +147,10 @@ class Brackets:
     def _position(self, token: Token) -> Position:
         return self.source.position(token.start, token.end)
 
-    # Where a bracket must have ended.
+    # Missing closers.
 
     def _ends_list(self, index: int, inner: str) -> bool:
-        """Whether a token cannot stand in a list of names or values, so that the list must have ended before it."""
+        """Whether a token cannot be in a list of names or values: the list must have ended before it."""
         kind = self.given[index].type
         if kind not in WORDS:
             return kind in (_NOT_IN_NAMES if inner == "LPAR" else _NOT_IN_VALUES)
@@ -173,11 +173,11 @@ class Brackets:
         return self._indents[number]
 
     def _is_laid_out(self, at: int) -> bool:
-        """Whether a block's contents start on a new line, further in than the block does."""
+        """Whether a block's contents start on a new line and are indented."""
         return self._is_first(at + 1) and self._indent(at + 1) > self._indent(at)
 
     def _outdented(self, index: int) -> bool:
-        """Whether a token stands too far out to be within the innermost open block."""
+        """Whether a token is indented too little to be in the innermost open block."""
         at = self.open[-1]
         if self.given[at].type not in BLOCK or index == at + 1:
             return False
@@ -203,7 +203,7 @@ class Brackets:
         return any(at and self._owner(at).startswith((" of layer", " of defaults")) for at in self.open)
 
     def _is_extra(self, index: int) -> bool:
-        """Whether a closer stands further in than the line that it would close."""
+        """Whether a closer is indented more than the line with its opener."""
         at = self.open[-1]
         if self.given[index].type != "RBRACE" or not self._is_first(index) or not self._is_laid_out(at):
             return False
@@ -211,7 +211,7 @@ class Brackets:
 
 
 def balance(source: Source, tokens: list[Token]) -> Brackets:
-    """The tokens with brackets that balance."""
+    """The tokens with balanced brackets."""
     found = Brackets(source, tokens)
     if not found.diagnostics:
         return found
@@ -224,7 +224,7 @@ def balance(source: Source, tokens: list[Token]) -> Brackets:
 
 
 def missing_openers(source: Source, tokens: list[Token]) -> list[int]:
-    """Where a '{' seems to be left out: before a field that directly follows the name of a block or the head of a layer."""
+    """Indices at which a '{' seems to be missing: before a field right after the name of a block or the head of a layer."""
     found = []
     for index in range(1, len(tokens) - 2):
         before, token, after = tokens[index - 1 : index + 2]
@@ -245,28 +245,28 @@ def missing_openers(source: Source, tokens: list[Token]) -> list[int]:
 
 
 def _with_openers(source: Source, tokens: list[Token], missing: list[int]) -> Brackets:
-    """The tokens with a '{' before each of some, and an error for it."""
+    """The tokens with a '{' inserted at some indices, each with an error."""
     whole = list(tokens)
     for index in reversed(missing):
         whole.insert(index, Token("LBRACE", "", tokens[index - 1].end))
     made = Brackets(source, whole)
     for index in missing:
         before = tokens[index - 1]
-        hint = f"write {before.text} {{ ... }}" if before.type in WORDS else "the settings of a layer stand in braces"
+        hint = f"write {before.text} {{ ... }}" if before.type in WORDS else "settings of a layer belong in braces"
         place = source.position(before.start, before.end)
         made.diagnostics.append(Diagnostic(f"a '{{' is missing after {excerpt(before.text)}", place, hint))
     return made
 
 
 def too_deep(source: Source, tokens: list[Token]) -> Diagnostic | None:
-    """The error of a file that nests deeper than anything in the schema could."""
+    """The error of a file that nests deeper than the schema allows; None if it does not."""
     depth = 0
     for token in tokens:
         if token.type in CLOSER:
             depth += 1
             if depth > DEEPEST:
                 message = f"brackets nest deeper than {DEEPEST} levels"
-                return Diagnostic(message, source.position(token.start), "no network needs that many")
+                return Diagnostic(message, source.position(token.start), "the schema needs fewer")
         elif token.type in OPENER:
             depth -= 1
     return None

@@ -1,4 +1,4 @@
-"""What is in a file: its bytes, or its text, whatever it is a file of."""
+"""Read the bytes or the text of a file, and check size and encoding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNSAVED: ContextVar[Callable[[Path], str | None]] = ContextVar("unsaved", defau
 
 @contextmanager
 def unsaved(text_of: Callable[[Path], str | None]) -> Iterator[None]:
-    """Within it, every file that is read is first asked for here: its text in an editor that has not saved it, or None."""
+    """Inside this context, `text_of` replaces the contents of files: it returns the unsaved text of an editor, or None."""
     before = _UNSAVED.set(text_of)
     try:
         yield
@@ -35,19 +35,19 @@ def unsaved(text_of: Callable[[Path], str | None]) -> Iterator[None]:
 
 
 def text_of_file(path: str | PathLike[str], name: str) -> str:
-    """The text in a file, which messages call `name`. Raises NetdefError if it is none."""
+    """The text of a file, which messages call `name`. Raises NetdefError if it is not text."""
     return text_of(bytes_of(path), name)
 
 
 def text_of(data: bytes, name: str) -> str:
-    """The text that bytes are, which messages call `name`. Raises NetdefError if they are none."""
+    """Bytes decoded as text, which messages call `name`. Raises NetdefError if they are not text."""
     if is_binary(data[:65536]):
         raise NetdefError(f"{name} is binary, not text")
     return decoded(data, name).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
 
 
 def bytes_of(path: str | PathLike[str]) -> bytes:
-    """What is in a file or a pipe, if that is not too much."""
+    """The bytes of a file or a pipe. Raises NetdefError if it cannot be read or is too large."""
     name = fspath(path)
     text = _UNSAVED.get()(Path(path))
     if text is not None:
@@ -65,12 +65,12 @@ def bytes_of(path: str | PathLike[str]) -> bytes:
 
 
 def _opened(path: str, flags: int) -> int:
-    """Open a file without waiting for somebody at the other end of a pipe."""
+    """Open a file without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _whole(file: Any, name: str) -> bytes:
-    """All that an open file holds; read piece by piece, because a pipe has no size and a file may grow while it is read."""
+    """All bytes of an open file, read in pieces: a pipe has no size, and a file may grow while it is read."""
     status = os.fstat(file.fileno())
     if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
         raise NetdefError(f"{name} is a device, not a file")
@@ -87,16 +87,16 @@ def _whole(file: Any, name: str) -> bytes:
 
 
 def _too_large(name: str, size: int, most: int) -> NetdefError:
-    """The error of a file with more bytes than `most`; how many, where it has a size."""
+    """The error of a file with more bytes than `most`; with its size, if it has one."""
     form, hint = ("text", "a net of 10,000 layers takes about 2 MiB") if most == MOST_TEXT else ("binary data", "")
     text = f"{name} holds {binary(size) if size > most else f'more than {binary(most)}'} of {form}"
     return NetdefError(f"{text}; netdef reads {binary(most)} at most", hint=hint)
 
 
 def _piece(file: Any, name: str, is_regular: bool) -> bytes:
-    """The next bytes of a file; those of a pipe when they come."""
+    """The next bytes of a file; waits for those of a pipe."""
     if not is_regular and not select.select([file], [], [], PATIENCE)[0]:
-        raise NetdefError(f"{name} is a pipe, and nothing has come out of it for {PATIENCE} seconds")
+        raise NetdefError(f"{name} is a pipe without data for {PATIENCE} seconds")
     return file.read(MOST_TEXT + 1)
 
 
@@ -126,7 +126,7 @@ def check_text(text: str, filename: str) -> None:
 
 
 def _similar(path: Path) -> str:
-    """Files beside a missing one whose names are like its."""
+    """A hint: files beside a missing one that have similar names."""
     try:
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else None
     except OSError:
@@ -139,7 +139,7 @@ def _similar(path: Path) -> str:
 
 
 def _inside(path: Path) -> str:
-    """Networks and solvers in a directory."""
+    """A hint: networks and solvers in a directory."""
     try:
         found = sorted(str(entry) for entry in path.iterdir() if entry.suffix in (".net", ".prototxt"))
     except OSError:

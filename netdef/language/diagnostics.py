@@ -1,4 +1,4 @@
-"""What netdef says about a file that is not right: where, what, and what to do."""
+"""Diagnostics: the position of an error in a file, what is wrong, and a hint."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from netdef.language.source import Position, Source
 
 __all__ = ["Diagnostic", "NetdefError", "Note", "Position", "Source"]
 
-_WIDTH = 100  # columns of a quoted line; longer ones are cut around the place in question
+_WIDTH = 100  # columns of a quoted line; a longer one is cut around the position
 _SHOWN = 40  # diagnostics shown of one file
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A second place that helps to understand a diagnostic."""
+    """A second position that helps to understand a diagnostic."""
 
     message: str
     position: Position | None = None
@@ -25,7 +25,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `hint` says what to do about it; `code` is what netdef/check/codes.py lists it under."""
+    """An error, warning or note. `hint`: what to do about it. `code`: its entry in netdef/check/codes.py."""
 
     message: str
     position: Position | None = None
@@ -44,7 +44,7 @@ class Diagnostic:
 
 
 class Remark(UserWarning):
-    """Something worth a line, which commands print as such."""
+    """A warning that commands print as one line."""
 
 
 class OldFormatWarning(Remark):
@@ -52,7 +52,7 @@ class OldFormatWarning(Remark):
 
 
 class NetdefError(Exception):
-    """Anything that a user can cause. `str()` of it is ready to be shown: all diagnostics, in the order of the file.
+    """Any error that a user can cause. `str()` of it is the text for users: all diagnostics, in the order of the file.
 
     It is made from one message, with `position`, `hint`, `notes` and `code` as a Diagnostic has them, or from several Diagnostics.
     `partial` is what could be read all the same, where that is enough to look for further mistakes.
@@ -83,22 +83,22 @@ class NetdefError(Exception):
 
 
 def coded(diagnostics: Iterable[Diagnostic], code: str) -> list[Diagnostic]:
-    """The same diagnostics, with this code where they have none of their own."""
+    """The same diagnostics, with this code where they have none."""
     return [one if one.code else replace(one, code=code) for one in diagnostics]
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by place, those without a place last, no two alike."""
-    return sorted(dict.fromkeys(diagnostics), key=lambda one: _place(one.position))
+    """Sorted by position, those without a position last, without duplicates."""
+    return sorted(dict.fromkeys(diagnostics), key=lambda one: _sort_key(one.position))
 
 
-def _place(position: Position | None) -> list[tuple[int, int]]:
-    """Line and column; those in a file that is included come where it is included."""
-    place: list[tuple[int, int]] = []
+def _sort_key(position: Position | None) -> list[tuple[int, int]]:
+    """Sort key: line and column, in an included file after those of the include."""
+    keys: list[tuple[int, int]] = []
     while position is not None:
-        place.append((position.line, position.column))
+        keys.append((position.line, position.column))
         position = position.source.included_from if position.source is not None else None
-    return place[::-1] or [(1 << 62, 0)]
+    return keys[::-1] or [(1 << 62, 0)]
 
 
 def _headed(severity: str, message: str, position: Position | None) -> list[str]:
@@ -113,7 +113,7 @@ def _headed(severity: str, message: str, position: Position | None) -> list[str]
 
 
 def _quoted(position: Position) -> list[str]:
-    """The line that holds a place, with carets under the place."""
+    """The line of a position, with carets under the text."""
     if position.source is None:
         return []
     line, column = position.source.line(position.line), position.column - 1
@@ -132,5 +132,5 @@ def _quoted(position: Position) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text as it can be shown on a terminal: tabs as spaces, control characters as a replacement."""
+    """Text for a terminal: tabs become spaces, control characters a replacement character."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.replace("\t", "    "))

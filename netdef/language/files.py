@@ -1,4 +1,4 @@
-"""Reading a file, whatever it turns out to be."""
+"""Read a net or a solver from a file or a text, in any of its formats."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
 
 
 def read_file(path: str | PathLike[str], message_name: str) -> Bound:
-    """The message in a file of text or of binary protobuf. Raises NetdefError with all that is wrong with it."""
+    """The message in a file of text or of binary protobuf. Raises NetdefError with all errors of the file."""
     return read_text(bytes_of(path), fspath(path), message_name)
 
 
@@ -48,7 +48,7 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
 
 
 def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
-    """A message in protobuf's binary form, if it makes sense as one; None if the data look like text."""
+    """A message in protobuf's binary format; None if the data are text."""
     unprintable = is_binary(data[:65536])
     if not unprintable and not filename.endswith(BINARY_ENDINGS):
         return None
@@ -63,12 +63,12 @@ def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
         wanted = _CALLED.get(message_name, message_name)
         raise NetdefError(f"{filename} is {kind}, not a {wanted}", hint=f"expected text, or a binary {message_name}")
     if sensible and (path := _not_utf8(message)):
-        raise NetdefError(f"{filename}: {path} is not UTF-8", hint="a text in a binary message has to be")
+        raise NetdefError(f"{filename}: {path} is not UTF-8", hint="strings in a binary message must be")
     return Bound(message, filename) if sensible else None
 
 
 def _not_utf8(message: Any) -> str:
-    """The first text in a message that is none, as a path; empty if all are. Protobuf hands such a text on as bytes."""
+    """The path of the first string in a message that is not UTF-8, which protobuf returns as bytes; "" if all are."""
     for info, value in message.ListFields():
         if info.type not in (info.TYPE_STRING, info.TYPE_MESSAGE):
             continue
@@ -82,7 +82,7 @@ def _not_utf8(message: Any) -> str:
 
 
 def _upgraded(bound: Bound) -> Bound:
-    """Bring a message up to date, and say in its notes what was done."""
+    """Convert a message from older formats; its notes list the conversions."""
     done = upgrade.upgrade(bound.message, bound.origins)
     if done.problems:
         place = bound.source.position if bound.source else lambda *span: None

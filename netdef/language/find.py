@@ -1,4 +1,4 @@
-"""Which file a name stands for: a path, or a model that comes with netdef."""
+"""Find the file of a name: a path, or a model of the package."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NET_ENDINGS = (".net", ".prototxt", ".pbtxt", ".caffemodel", ".binaryproto")
 
 
 def models_folder() -> Path:
-    """Where the models are: inside the installed package, or beside it in a checkout."""
+    """The folder of models: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "models"
     return installed if installed.is_dir() else package.parent / "models"
 
 
 def model_names() -> list[str]:
-    """The networks that come with netdef."""
+    """The names of the package's networks."""
     return sorted(path.stem for path in models_folder().glob("*.net"))
 
 
@@ -29,7 +29,7 @@ def find_net(name: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
-    NetdefError: there is neither; the message lists the models and the nearest name.
+    NetdefError: there is no such file or model; the message lists the models and the nearest name.
     """
     path = Path(name)
     if os.path.exists(path):
@@ -47,7 +47,7 @@ def find_net(name: str | os.PathLike[str]) -> Path:
 
 
 def find_beside(name: str, folder: Path) -> Path:
-    """A file that another file names: beside that file, else from the current directory, else a model that comes along.
+    """A file that another file names: beside that file, else from the current directory, else a model of the package.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def find_beside(name: str, folder: Path) -> Path:
 
 
 def shown(path: Path) -> Path:
-    """A path as a reader knows it: relative where it lies below the current directory."""
+    """A path as messages show it: relative if it is below the current directory."""
     try:
         return path.relative_to(Path.cwd())
     except ValueError:
@@ -66,7 +66,7 @@ def shown(path: Path) -> Path:
 
 
 def _suggestion(path: Path, endings: Iterable[str]) -> str:
-    """What a path that leads nowhere may have been meant to be."""
+    """A hint for a path without a file."""
     if path.stem in model_names() and path.parent == Path():
         return f"the model that comes with netdef is called {path.stem}"
     if path.is_symlink():

@@ -1,4 +1,4 @@
-"""What a file is that holds something else than was expected, seen from its first bytes."""
+"""Recognise files of other formats by their first bytes."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r")) + b"\x7f"
 
 
 def is_binary(start: bytes) -> bool:
-    """Whether a file that starts so is no text: it has control characters."""
+    """Whether a file with this start is not text: it has control characters."""
     return len(start.translate(None, _CONTROL)) != len(start) and start[:2] not in UTF16
 
 
 def binary_form(data: bytes) -> str:
-    """A binary file's form in words, "" where the first bytes do not show it."""
+    """A binary file's format in words; "" if it is unknown."""
     return next((form for start, form in BINARY_FORMS.items() if data.startswith(start)), "")
 
 
 def holds_hdf5(path: str | PathLike[str]) -> bool:
-    """Whether a file is there and is HDF5, as .caffemodel.h5 files are."""
+    """Whether a file exists and is HDF5, as .caffemodel.h5 files are."""
     try:
         with open(path, "rb") as file:
             return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
@@ -48,14 +48,14 @@ def holds_hdf5(path: str | PathLike[str]) -> bool:
 
 
 def text_form(text: str) -> str:
-    """What a text is in words, "" if neither a pointer of Git LFS nor a web page."""
+    """What a text is, in words; "" if neither a pointer of Git LFS nor a web page."""
     if text.startswith("version https://git-lfs."):
         return LFS_POINTER
     return WEB_PAGE if re.match(r"\s*(<!doctype html|<html)\b", text, re.IGNORECASE) else ""
 
 
 def how_to_get(form: str) -> str:
-    """What to do about a file in that form."""
+    """The hint for a file of that format."""
     return {
         LFS_POINTER: "`git lfs pull` in its repository downloads the file",
         WEB_PAGE: "the download failed: its server answered with a page",

@@ -1,4 +1,4 @@
-"""What to suggest when a field is not where it should be."""
+"""Hints for unknown, misplaced and invalid fields."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
 from netdef.schema.legacy_layers import v1_type
 
 TAKES = {
-    "integer": "a whole number",
+    "integer": "an integer",
     "float": "a number",
     "bool": "true or false",
     "enum": "a word",
-    "string": "a text in quotes",
-    "bytes": "a text in quotes",
+    "string": "a string in quotes",
+    "bytes": "a string in quotes",
     "message": "a block in braces",
 }
 
-# What files say in the words of other releases, formats and frameworks, by the message that they say it in.
-_FORMERLY = {
+# Fields of other releases, formats and frameworks, by the message in which files use them.
+_ELSEWHERE_CALLED = {
     ("LayerParameter", "blobs_lr"): "the rate of a weight array is now param { lr_mult: ... }",
     ("LayerParameter", "weight_decay"): "the decay of a weight array is now param { decay_mult: ... }",
     ("LayerParameter", "blob_share_mode"): "this is now param { share_mode: ... }",
@@ -42,7 +42,7 @@ _FORMERLY = {
 
 
 def described(scope: Scope) -> str:
-    """A block as a user would call it."""
+    """A block, as messages call it."""
     if scope.type:
         return f"layer type {scope.type}" if scope.name != "defaults" else f"defaults {scope.type}"
     if scope.message == "NetParameter" and scope.outer is None:
@@ -55,30 +55,30 @@ def described(scope: Scope) -> str:
 
 
 def unknown_field(statement: Field, statements: list[Statement], scope: Scope, file: str, thorough: bool) -> tuple[str, str]:
-    """The message and the hint for a field that the block it stands in does not have; no hint unless `thorough`."""
+    """The message and the hint for a field that its block lacks; no hint unless `thorough`."""
     name = statement.name
     owner = scope.type or _layer_type(scope, statements) or described(scope)
     message = f"unknown field {excerpt(name)!r} of {owner}"
     if scope.type and name in HEAD:
-        return f"{name} stands before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }"
+        return f"{name} belongs before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }"
     if not scope.type and scope.message == "LayerParameter":
         message = f"unknown field {excerpt(name)!r} of {described(scope)}"
     if not thorough:
         return message, ""
     known = list(layer_vocabulary(scope.type)) if scope.type else list(fields(scope.message))
-    formerly = _FORMERLY.get((scope.message, name))
+    formerly = _ELSEWHERE_CALLED.get((scope.message, name))
     if scope.type:
         for holder in schema.LAYER_TYPES[scope.type]:
-            formerly = formerly or _FORMERLY.get((fields("LayerParameter")[holder].message, name))
+            formerly = formerly or _ELSEWHERE_CALLED.get((fields("LayerParameter")[holder].message, name))
     hint = formerly or _reads(statement, statements, scope) or _elsewhere(statement, statements, scope, file)
     return message, hint or did_you_mean(name, known) or _all_of(scope)
 
 
 def of_type(kind: str) -> str:
-    """What to write for a layer type that branches of Caffe have and Caffe has not, or for one that nobody knows."""
+    """The hint for a layer type that only forks of Caffe have, or for an unknown one."""
     if kind in ("ConvolutionDepthwise", "DepthwiseConvolution"):
-        return "write Convolution with as many groups as channels: group: ..., the same in all else"
-    return "a layer of your own is written as type: Python"
+        return "write Convolution with group: the number of channels, and the same other settings"
+    return "a custom layer has type: Python"
 
 
 def quoted_type(value: Scalar) -> str:
@@ -101,12 +101,12 @@ def _reads(statement: Field, statements: list[Statement], scope: Scope) -> str:
     at = next(index for index, one in enumerate(statements) if one is statement)
     before = statements[at - 1] if at else None
     if isinstance(before, Layer) and (before.bottoms, before.tops, before.body) == (None, None, None):
-        return f"what a layer reads stands in parentheses: {before.type.name}({statement.name})"
+        return f"bottoms belong in parentheses: {before.type.name}({statement.name})"
     return ""
 
 
 def _all_of(scope: Scope) -> str:
-    """What there is, if that is not much."""
+    """The hint that lists all fields, if they are few."""
     if scope.type:
         known = [name for name, (holder, _) in layer_vocabulary(scope.type).items() if holder]
         if not known:
@@ -133,7 +133,7 @@ def block_wanted(info: FieldInfo, value: Value) -> str:
 
 
 def _elsewhere(statement: Field, statements: list[Statement], scope: Scope, file: str) -> str:
-    """Where a field that is known, but not here, belongs."""
+    """The hint that says where a field belongs that is known, but not here."""
     name = statement.name
     if scope.message == "SolverParameter" and (hint := _other_file(name, scope, file)):
         return hint
@@ -171,7 +171,7 @@ def _other_file(name: str, scope: Scope, file: str) -> str:
 
 
 def _other_types(name: str, scope: Scope) -> str:
-    """Which layer types have a field, if this one does not and nothing here is spelt like it."""
+    """The hint that names layer types with a field, if nothing here has a similar name."""
     if not scope.type or nearest(name, layer_vocabulary(scope.type)):
         return ""
     having = [kind for kind in schema.LAYER_TYPES if layer_vocabulary(kind).get(name, ("",))[0]]
@@ -182,7 +182,7 @@ def _other_types(name: str, scope: Scope) -> str:
 
 
 def _layer_type(scope: Scope, statements: list[Statement]) -> str:
-    """The type that a layer in a block of its own says it has."""
+    """The type of a layer that is written as a block."""
     if scope.message != "LayerParameter":
         return ""
     for statement in statements:

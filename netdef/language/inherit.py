@@ -22,12 +22,12 @@ BOTH = frozenset({schema.TRAIN, schema.TEST})
 
 @dataclass
 class Inheritance:
-    """What a network takes from other files.
+    """Layers and fields that a network takes from included files.
 
     Attributes
     ----------
     marks: (layer number, file number): from that layer on, layers are of that file; the network's own file is number 0.
-    removals: (layer number, statement): what to leave out of the layers before that number.
+    removals: (layer number, statement): removes layers before that number.
     files: all files that are included.
     inherited: fields of the network that an included file gives.
     """
@@ -51,9 +51,9 @@ class Inheritance:
 
 @dataclass(eq=False)
 class _Slot:
-    """A place in the order of layers, and which layer stands there."""
+    """A layer at its index in the order."""
 
-    place: int
+    index: int
     layer: int
     file: int
     name: str
@@ -81,10 +81,12 @@ def assemble(
     missing: Callable[[Remove, Iterable[str]], None],
     several: Callable[[int, int], None],
 ) -> dict[int, int]:
-    """Leave out what is removed or replaced, and put the layers in order. Returns the new numbers of the layers that stay.
+    """Drop layers that are removed or replaced, and order the rest. Returns the new number of each layer that stays.
 
-    `missing` is told of what cannot be removed, with the names of the layers that could be; `several` of the number of a
-    layer that would replace more than one, and how many run together.
+    Parameters
+    ----------
+    missing: called for a statement that removes no layer, with the names of all layers.
+    several: called for the number of a layer that would replace more than one, with how many of these run together.
     """
     slots = _slots(net, heritage, missing, several)
     order = runnable([net.layer[slot.layer] for slot in slots])
@@ -103,7 +105,7 @@ def assemble(
 def _slots(
     net: Any, heritage: Inheritance, missing: Callable[[Remove, Iterable[str]], None], several: Callable[[int, int], None]
 ) -> list[_Slot]:
-    """The layers that stay, in the order of the files; each in the place of the first one that it replaces."""
+    """The layers that stay, in the order of the files; one that replaces others is at the index of the first of them."""
     slots: list[_Slot] = []
     named: dict[str, list[_Slot]] = {}
     marks, removals = list(heritage.marks), list(heritage.removals)
@@ -125,8 +127,8 @@ def _slots(
         for other in others:
             other.alive = False
         if others:
-            mine.place = others[0].place
-            slots[mine.place] = mine
+            mine.index = others[0].index
+            slots[mine.index] = mine
         else:
             slots.append(mine)
         named.setdefault(mine.name, []).append(mine)
@@ -146,38 +148,38 @@ def _remove(statement: Remove, named: dict[str, list[_Slot]], missing: Callable[
 
 
 def _together(layers: Sequence[Any]) -> int:
-    """How many of some layers run in one phase for certain: stages and levels choose the others."""
-    certain = [phases(one) for one in layers if all(_of_phase_alone(rule) for rule in (*one.include, *one.exclude))]
+    """How many of some layers certainly run in one phase; those selected by stages and levels do not count."""
+    certain = [phases(one) for one in layers if all(_names_only_a_phase(rule) for rule in (*one.include, *one.exclude))]
     return max(sum(phase in one for one in certain) for phase in BOTH)
 
 
-def _of_phase_alone(rule: Any) -> bool:
+def _names_only_a_phase(rule: Any) -> bool:
     return [field.name for field, _ in rule.ListFields()] == ["phase"]
 
 
 def phases(layer: Any) -> frozenset[int]:
-    """The phases in which a layer may take part, by its rules."""
+    """The phases in which a layer may run, by its rules."""
     if layer.include:
         return frozenset(phase for rule in layer.include for phase in ((rule.phase,) if rule.HasField("phase") else BOTH))
-    alone = {rule.phase for rule in layer.exclude if _of_phase_alone(rule)}
-    return BOTH - alone
+    excluded = {rule.phase for rule in layer.exclude if _names_only_a_phase(rule)}
+    return BOTH - excluded
 
 
 def runnable(layers: Sequence[Any]) -> list[int]:
-    """The numbers of the layers in an order in which each runs after what it reads; otherwise as they stand.
+    """The numbers of the layers, each after the layers whose tops it reads, otherwise in their order.
 
-    A layer that stands after what it reads goes on reading it as it is there; one that stands before it reads what becomes of
-    it in the end, when all that work on it in place have done so. Circles are left for others to report.
+    A layer that comes after the layer it reads keeps the version of the blob that it reads; one that comes before it reads the
+    last version, after all layers in place. Cycles stay as they are: building the graph reports them.
     """
-    after: list[set[int]] = [set() for _ in layers]  # what each layer must wait for
+    after: list[set[int]] = [set() for _ in layers]  # layers that must run before each one
     makers: dict[str, list[int]] = {}
     workers: dict[str, list[int]] = {}  # in place
     for number, layer in enumerate(layers):
         for slot, top in enumerate(layer.top):
             in_place = slot < len(layer.bottom) and layer.bottom[slot] == top
             (workers if in_place else makers).setdefault(top, []).append(number)
-    seen: dict[str, list[int]] = {}  # who reads each blob as it is now
-    last: dict[str, list[int]] = {}  # who made it so
+    seen: dict[str, list[int]] = {}  # readers of the current version of each blob
+    last: dict[str, list[int]] = {}  # layers that made that version
     for number, layer in enumerate(layers):
         tops = {top for slot, top in enumerate(layer.top) if slot < len(layer.bottom) and layer.bottom[slot] == top}
         for bottom in dict.fromkeys(layer.bottom):
@@ -199,7 +201,7 @@ def runnable(layers: Sequence[Any]) -> list[int]:
 
 
 def _sorted(after: list[set[int]]) -> list[int]:
-    """A topological order, the smallest number first wherever there is a choice; what is left in circles at the end."""
+    """A topological order, the smallest number first among equals; layers in cycles at the end."""
     waits = [len(before) for before in after]
     followers: list[list[int]] = [[] for _ in after]
     for number, before in enumerate(after):

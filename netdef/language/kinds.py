@@ -1,4 +1,4 @@
-"""What a file holds, seen from the words in it: a net, a solver, or weights."""
+"""Recognise whether a file holds a net, a solver or weights, by the words in it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ _PIECE = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[{<]|[
 
 
 def kind_of(name: str) -> str | None:
-    """Whether a file holds a net, a solver or weights, or a name is a model's or a solver's that comes with netdef.
-
-    None where that cannot be seen.
-    """
+    """Whether a file, or a model or solver of the package, is a net, a solver or weights; None if that is unclear."""
     path = Path(name)
     if str(path).endswith(WEIGHT_ENDINGS) or holds_hdf5(path):
         return WEIGHTS
@@ -38,7 +35,7 @@ def kind_of(name: str) -> str | None:
 
 
 def kind_of_text(text: str, name: str = "") -> str | None:
-    """Whether a text is a net or a solver; None where that cannot be seen."""
+    """Whether a text is a net or a solver; None if that is unclear."""
     words = outer_words(text)
     of_net = set(message_class("NetParameter").DESCRIPTOR.fields_by_name) | LANGUAGE
     of_solver = set(message_class("SolverParameter").DESCRIPTOR.fields_by_name)
@@ -49,7 +46,7 @@ def kind_of_text(text: str, name: str = "") -> str | None:
 
 
 def outer_words(text: str) -> set[str]:
-    """The words of a text that stand in no string, comment or braces."""
+    """The words of a text outside strings, comments and braces."""
     depth, words = 0, set()
     for match in _PIECE.finditer(text):
         piece = match[0]

@@ -1,4 +1,4 @@
-"""Cutting a text into tokens, by the terminals of the grammar."""
+"""Split a text into tokens, by the terminals of the grammar."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from lark.lexer import PatternStr
 
 from netdef.language.nodes import Token
 
-# What is left when no terminal fits: a string that its line does not close, and any other character. An open string ends
-# before a bracket, so that a forgotten quote does not swallow what closes the block.
+# Tokens for text that no terminal matches: a string that its line does not close, and any other character. An open string ends
+# before a bracket, so that a missing quote does not hide the end of the block.
 OPEN_STRING, STRAY = "OPEN_STRING", "STRAY"
 _LEFT_OVER = rf"(?P<{OPEN_STRING}>\"[^\"\n{{}}()\[\]]*|'[^'\n{{}}()\[\]]*)|(?P<{STRAY}>.)"
 
@@ -19,9 +19,9 @@ END = "$END"
 
 
 def tokenizer(terminals: Iterable[Any], ignored: Iterable[str]) -> Callable[[str, int], list[Token]]:
-    """A function from a text to its tokens, the last one of type $END; of more than `most`, only one more than these.
+    """A function from a text to its tokens, the last of type $END; of more than `most`, it returns `most` + 1.
 
-    One regular expression skips what is ignored and takes one token; possessive, so that no input makes it go back.
+    One regular expression skips ignored text and matches one token; it is possessive, so that no input makes it backtrack.
     """
     words: dict[str, str] = {}
     marks: dict[str, str] = {}

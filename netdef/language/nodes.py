@@ -1,4 +1,4 @@
-"""What the parser makes of a text: statements with the offsets at which they stand."""
+"""Nodes of a parsed text: statements with their offsets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Token:
-    """A piece of text as the lexer cuts it; `type` is the terminal's name in the grammar."""
+    """A token of the lexer; `type` is the terminal's name in the grammar."""
 
     type: str
     text: str
@@ -30,7 +30,7 @@ class Scalar:
 
     @property
     def name(self) -> str:
-        """What it says where a name is meant: a string's contents, otherwise the word as it stands."""
+        """Its text as a name: the contents of a string, otherwise the word itself."""
         return "".join(piece.text[1:-1] for piece in self.pieces) if self.pieces else self.text
 
 
@@ -105,7 +105,7 @@ Statement = Field | Layer | Defaults | Include | Remove
 
 
 def shift(statements: list[Statement], by: int) -> None:
-    """Count all offsets from another start, `by` further on. Blocks nest no deeper than the parser lets them."""
+    """Add `by` to all offsets. Recursion is as deep as blocks nest, which the parser limits."""
     for statement in statements:
         statement.start += by
         if isinstance(statement, Field):

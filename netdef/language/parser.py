@@ -15,7 +15,7 @@ from lark.lexer import Lexer
 from netdef.language import brackets, syntax
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.lexer import END, OPEN_STRING, tokenizer
-from netdef.language.merges import unmerged
+from netdef.language.merges import without_markers
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Token
 from netdef.language.source import Source
 
@@ -27,7 +27,7 @@ class Statements(list[Statement]):
 
 
 class Builder:
-    """What the parser calls when it has found a rule's parts; the methods are named as the grammar's rules."""
+    """Makes nodes: the parser calls the method of a rule's name with its tokens and nodes."""
 
     @staticmethod
     def start(parts: list[Any]) -> list[Statement]:
@@ -138,7 +138,7 @@ class Builder:
 
 
 class _Terminals(Lexer):
-    """Hands the grammar's terminals to our tokenizer; lark's own lexer is not used."""
+    """Passes the grammar's terminals to our tokenizer, which replaces lark's lexer."""
 
     def __init__(self, configuration: Any) -> None:
         self.tokens = tokenizer(configuration.terminals, configuration.ignore)
@@ -156,34 +156,34 @@ def _lark() -> tuple[Lark, Any]:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """A text cut into tokens, the last one of type $END; whatever it holds, no more than MOST_TOKENS of it."""
+    """The tokens of a text, the last of type $END; at most MOST_TOKENS + 1 of them."""
     return _lark()[1](text, MOST_TOKENS)
 
 
 @dataclass
 class Tree:
-    """A parsed file: its statements, what was wrong with it, and where not to look for more."""
+    """A parsed file: its statements, its errors, and the text in which further errors may be their consequences."""
 
     source: Source
     statements: list[Statement]
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    suspect: list[tuple[int, int]] = field(default_factory=list)  # text whose meaning an error has blurred
-    shifted: int = 0  # how far the statements' offsets lie behind the text's, in a file that another one includes
+    suspect: list[tuple[int, int]] = field(default_factory=list)  # text whose meaning an error makes uncertain
+    shifted: int = 0  # in an included file, the offset of its text: those of the statements begin there
 
     def is_suspect(self, offset: int) -> bool:
-        """Whether what stands at an offset may be there only because of an error."""
-        at = bisect_right(self._suspect, offset, key=lambda stretch: stretch[0]) - 1
+        """Whether an error at an offset may be the consequence of another."""
+        at = bisect_right(self._suspect, offset, key=lambda span: span[0]) - 1
         return at >= 0 and offset < self._suspect[at][1]
 
     def is_blurred(self, start: int, end: int) -> bool:
-        """Whether there is anything suspect between two offsets."""
+        """Whether any text between two offsets is suspect."""
         start, end = start - self.shifted, end - self.shifted
-        at = bisect_right(self._suspect, end, key=lambda stretch: stretch[0]) - 1
+        at = bisect_right(self._suspect, end, key=lambda span: span[0]) - 1
         return at >= 0 and start < self._suspect[at][1]
 
     @cached_property
     def _suspect(self) -> list[tuple[int, int]]:
-        """The suspect stretches in order, those that overlap merged."""
+        """The suspect ranges in order, merged where they overlap."""
         merged: list[tuple[int, int]] = []
         for start, end in sorted(self.suspect):
             if merged and start <= merged[-1][1]:
@@ -194,20 +194,24 @@ class Tree:
 
 
 def parse(text: str | Source, filename: str = "<text>") -> Tree:
-    """The statements of a text, whatever it holds; of a Source, whose lines messages quote.
+    """Parse any text, or a Source, whose lines messages quote.
 
-    Errors are in `.diagnostics`; NetdefError only if it nests too deep, or goes on and on.
+    Errors are in `.diagnostics`.
+
+    Raises
+    ------
+    NetdefError: the text nests too deep, or has too many tokens.
     """
     source = text if isinstance(text, Source) else Source(filename, text)
     lark, tokenize = _lark()
     tokens = tokenize(source.text, MOST_TOKENS)
     if len(tokens) > MOST_TOKENS:
-        message = f"the text goes on after {MOST_TOKENS:,} words, numbers and marks; netdef reads no more"
+        message = f"the text has more than {MOST_TOKENS:,} words, numbers and marks"
         raise NetdefError(message, source.position(tokens[MOST_TOKENS].start), "a net of 10,000 layers has about 300,000")
-    told, blurred, tokens = unmerged(source, tokens)
+    conflicts, affected, tokens = without_markers(source, tokens)
     if deep := brackets.too_deep(source, tokens):
         raise NetdefError([deep])
-    tree = Tree(source, [], told, blurred)
+    tree = Tree(source, [], conflicts, affected)
     tokens = [token for index, token in enumerate(tokens) if _is_whole(tree, tokens, index)]
     balanced = brackets.balance(source, tokens)
     tree.diagnostics += balanced.diagnostics
@@ -217,7 +221,7 @@ def parse(text: str | Source, filename: str = "<text>") -> Tree:
 
 
 def _is_whole(tree: Tree, tokens: list[Token], index: int) -> bool:
-    """Report a string that its line does not close, and take it as closed there; and an arrow to nowhere, to be left out."""
+    """Report a string that its line does not close, which is then closed there, and an arrow without a name, which is dropped."""
     token = tokens[index]
     if token.type == OPEN_STRING:
         tree.diagnostics.append(syntax.open_string(token, tree.source.position(token.start, token.end)))
@@ -225,20 +229,20 @@ def _is_whole(tree: Tree, tokens: list[Token], index: int) -> bool:
         token.type, token.text = "STRING", token.text.rstrip().rstrip("'\"") + token.text[0]
     elif token.type == "ARROW" and syntax.begins_line(tree.source, tokens, index + 1):
         position = tree.source.position(token.start, token.end)
-        tree.diagnostics.append(Diagnostic("expected a name after '->'", position, "name what the layer makes"))
+        tree.diagnostics.append(Diagnostic("expected a name after '->'", position, "name the top of the layer"))
         return False
     return True
 
 
 class _Run:
-    """One file's way through the parser."""
+    """One parse of a file: feeds tokens to lark's parser, and recovers from errors."""
 
     def __init__(self, lark: Lark, tree: Tree, tokens: list[Token]) -> None:
         self.tree = tree
         self.tokens = tokens
         self.strings = {start for start, _ in tree.suspect}
         self.state: Any = lark.parse_interactive("").parser_state
-        self.given_up = -1  # the last token that was in error
+        self.last_error = -1  # index of the last token with an error
         self._partners: dict[int, int] | None = None
 
     def statements(self) -> list[Statement]:
@@ -260,22 +264,22 @@ class _Run:
         return feed(tokens[last], True)
 
     def _recover(self, at: int) -> int:
-        """Report what is wrong at a token, forget the statement that it is in, and say where to go on."""
+        """Report the error at a token, drop the statement that it is in, and return the index at which to continue."""
         found, resume = syntax.explain(self.tree.source, self.tokens, at)
         begin = syntax.statement_start(self.tokens, at)
-        said_before = self.tokens[at].start in self.strings or (self.tokens[at].text == "" and self.tokens[at].type != END)
-        if not said_before:
+        is_reported = self.tokens[at].start in self.strings or (self.tokens[at].text == "" and self.tokens[at].type != END)
+        if not is_reported:
             self.tree.diagnostics.append(found)
         self._drop_statement()
-        resume = self._next_statement(at, at + 1 if self.given_up == at else resume)
-        self.given_up = at
+        resume = self._next_statement(at, at + 1 if self.last_error == at else resume)
+        self.last_error = at
         self.tree.suspect.append((self.tokens[begin].start, self.tokens[resume].start))
         return resume
 
     def _drop_statement(self) -> None:
         """Unwind the parser's stack to the statements of the innermost block that is still open."""
         values, states = self.state.value_stack, self.state.state_stack
-        closed = 0  # blocks whose closer is on the stack, not yet made into one value
+        closed = 0  # blocks whose closer is on the stack and that are not reduced yet
         while values:
             kind = values[-1].type if isinstance(values[-1], Token) else ""
             if not closed and (kind in brackets.BLOCK or isinstance(values[-1], Statements)):
@@ -285,8 +289,8 @@ class _Run:
             states.pop()
 
     def _next_statement(self, at: int, resume: int) -> int:
-        """The first token from `resume` on that starts a statement; or that closes the block which `at` is in, if that
-        comes first."""
+        """The first token from `resume` on that starts a statement, or the closer of the block around `at`, if that comes
+        first."""
         index = min(at, resume)
         while self.tokens[index].type != END:
             if self.tokens[index].type in ("RBRACE", "MORETHAN"):

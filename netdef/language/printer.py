@@ -1,4 +1,4 @@
-"""Messages to text: protobuf's text format, which the language reads back to the same message."""
+"""Print messages in protobuf's text format, which the language parses back to the same message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ESCAPED = {ord("\n"): r"\n", ord("\r"): r"\r", ord("\t"): r"\t", ord('"'): r"\"
 
 
 def print_message(message: Message) -> str:
-    """The fields of a message, one a line, in the order of their numbers but with layers last, as Caffe prints them."""
+    """The fields of a message, one in each line, in the order of their numbers but with layers last, as Caffe prints them."""
     return "".join(line + "\n" for line in _lines(message, ""))
 
 
@@ -34,7 +34,7 @@ def _lines(message: Message, indent: str) -> Iterator[str]:
 
 
 def print_value(field: Any, value: Any) -> str:
-    """One value as a field shows it: an enum by name, a float as short as it can be, text in quotes."""
+    """One value of a field: an enum by name, a float as short as possible, a string in quotes."""
     if field.type == _Field.TYPE_ENUM:
         named = field.enum_type.values_by_number.get(value)
         return named.name if named else str(value)
@@ -70,7 +70,7 @@ def _plain(text: str) -> str:
 
 
 def print_text(text: str) -> str:
-    """A text in quotes: what can be read stays as it is, the rest is escaped."""
+    """A string in quotes; characters that are not printable are escaped."""
     data = text.encode("utf-8", "surrogatepass")
     try:
         text = data.decode()
@@ -81,6 +81,6 @@ def print_text(text: str) -> str:
 
 
 def _raw(data: bytes) -> str:
-    """Bytes in quotes, in octal what is not ASCII."""
+    """Bytes in quotes; those that are not ASCII are octal escapes."""
     made = (_ESCAPED.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in data)
     return f'"{"".join(made)}"'

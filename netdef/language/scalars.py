@@ -1,4 +1,4 @@
-"""What a number, a word or a string means to a field of a given kind."""
+"""Convert a number, a word or a string to the value of a field."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from netdef.language.spelling import did_you_mean
 from netdef.language.vocabulary import FieldInfo
 
 _TRUE, _FALSE = {"true", "True", "t", "1"}, {"false", "False", "f", "0"}
-_SAID = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_SYNONYMS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 _SIMPLE = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34, "?": 63}
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 
 
 class MisfitError(Exception):
-    """A value that its field cannot take; `offset` is where in the text, if not the whole value."""
+    """A value that does not fit its field. `offset`: of the error, if it is not the whole value."""
 
     def __init__(self, message: str, hint: str = "", offset: int | None = None) -> None:
         super().__init__(message)
@@ -28,14 +28,14 @@ class MisfitError(Exception):
 
 
 def convert(info: FieldInfo, value: Scalar) -> Any:
-    """The value of a field as protobuf takes it. Raises MisfitError."""
+    """The value of a field, for protobuf. Raises MisfitError."""
     return _CONVERT[info.kind](info, value)
 
 
 def _integer(info: FieldInfo, value: Scalar) -> int:
     text = value.text
     if value.type != "NUMBER":
-        raise MisfitError(f"{info.name} takes a whole number, not {_shown(value)}", _unquoted(info, value))
+        raise MisfitError(f"{info.name} takes an integer, not {_shown(value)}", _unquoted(info, value))
     body = text.lstrip("+-")
     try:
         if body[:1] == "0" and body.isdecimal() and len(body) > 1:
@@ -43,19 +43,19 @@ def _integer(info: FieldInfo, value: Scalar) -> int:
         else:
             number = int(body, 16 if body[:2] in ("0x", "0X") else 10)
     except ValueError:
-        raise MisfitError(f"{info.name} takes a whole number, not {_shown(value)}", _whole(info, body)) from None
+        raise MisfitError(f"{info.name} takes an integer, not {_shown(value)}", _whole(info, body)) from None
     if text[0] == "-":
         number = -number
     if info.low <= number <= info.high:
         return number
     if info.low == 0 and number < 0:
-        raise MisfitError(f"{info.name} cannot be negative, and {_shown(value)} is")
+        raise MisfitError(f"{info.name} cannot be negative: {_shown(value)}")
     off = "large" if number > info.high else "small"
-    raise MisfitError(f"{_shown(value)} is too {off} for {info.name}: it goes from {info.low} to {info.high}")
+    raise MisfitError(f"{_shown(value)} is too {off} for {info.name}, whose range is {info.low} to {info.high}")
 
 
 def _whole(info: FieldInfo, body: str) -> str:
-    """What to write instead of a number that is not a whole one."""
+    """A hint for a number that is not an integer."""
     if body.isdecimal():
         return f"a number that starts with 0 is octal: write {excerpt(body.lstrip('0'))}" if body[0] == "0" else ""
     number = _float_of(body)
@@ -66,7 +66,7 @@ def _whole(info: FieldInfo, body: str) -> str:
 
 def _float(info: FieldInfo, value: Scalar) -> float:
     if value.type == "STRING":
-        raise MisfitError(f"{info.name} takes a number, not a text", _unquoted(info, value))
+        raise MisfitError(f"{info.name} takes a number, not a string", _unquoted(info, value))
     sign = -1.0 if value.text[0] == "-" else 1.0
     body = value.text.lstrip("+-")
     if value.type == "NAME":
@@ -106,7 +106,7 @@ def _bool(info: FieldInfo, value: Scalar) -> bool:
             return False
         if value.type == "NUMBER" and re.fullmatch(r"0[xX]0*[01]|0+[01]?", value.text):
             return value.text[-1] == "1"
-    word = _SAID.get(value.name.lower()) or (value.name.lower() if value.name.lower() in ("true", "false") else "")
+    word = _SYNONYMS.get(value.name.lower()) or (value.name.lower() if value.name.lower() in ("true", "false") else "")
     raise MisfitError(f"{info.name} takes true or false, not {_shown(value)}", f"write {info.name}: {word}" if word else "")
 
 
@@ -120,7 +120,7 @@ def _enum(info: FieldInfo, value: Scalar) -> int:
     if value.type == "NAME" and value.text in names:
         return names[value.text]
     if value.name in names:
-        raise MisfitError(f"{info.name} takes a word, not a text", f"write {info.name}: {value.name}, without quotes")
+        raise MisfitError(f"{info.name} takes a word, not a string", f"write {info.name}: {value.name}, without quotes")
     raise MisfitError(f"{info.name} has no value {_shown(value)}", did_you_mean(value.name, names) or choices)
 
 
@@ -129,17 +129,17 @@ def _string(info: FieldInfo, value: Scalar) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise MisfitError(f"{info.name} takes a text in UTF-8, and the escapes in this one make something else") from None
+        raise MisfitError(f"{info.name} takes a string in UTF-8; the escapes in this one make other bytes") from None
 
 
 def _bytes(info: FieldInfo, value: Scalar) -> bytes:
     if value.pieces is None:
-        raise MisfitError(f"{info.name} takes a text, not {_shown(value)}", f'write {info.name}: "{excerpt(value.text)}"')
+        raise MisfitError(f"{info.name} takes a string, not {_shown(value)}", f'write {info.name}: "{excerpt(value.text)}"')
     return b"".join(_unescaped(piece.text[1:-1], piece.start + 1) for piece in value.pieces)
 
 
 def _unescaped(text: str, start: int) -> bytes:
-    """The bytes that the inside of a string stands for."""
+    """The bytes of a string, escapes replaced."""
     if "\\" not in text:
         return text.encode("utf-8", "surrogatepass")
     made = bytearray()
@@ -156,7 +156,7 @@ def _escape(match: re.Match[str], start: int) -> bytes:
     if letter is not None:
         if letter not in _SIMPLE:
             hint = r"write \\ for a backslash" + (", or / in a path" if letter.isalnum() else "")
-            raise MisfitError(f"\\{letter} means nothing in a text", hint, start + match.start())
+            raise MisfitError(f"\\{letter} is not an escape in a string", hint, start + match.start())
         return bytes([_SIMPLE[letter]])
     if octal is not None:
         return bytes([int(octal, 8) & 0xFF])
@@ -164,7 +164,7 @@ def _escape(match: re.Match[str], start: int) -> bytes:
         return bytes([int(byte, 16)])
     number = int(short or long, 16)
     if number > 0x10FFFF or 0xD800 <= number < 0xE000:
-        raise MisfitError(f"{match[0]} is no character", offset=start + match.start())
+        raise MisfitError(f"{match[0]} is not a character", offset=start + match.start())
     return chr(number).encode()
 
 

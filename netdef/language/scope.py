@@ -1,4 +1,4 @@
-"""Where in a file a block stands."""
+"""The scope of a block: the message that it fills, and those around it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Scope:
-    """Where a block stands: the message that it fills, the field that holds it, and the scope around that."""
+    """The message that a block fills, the field that holds it, and the scope around that."""
 
     message: str
     name: str = ""
     outer: Scope | None = None
-    type: str = ""  # of the layer, if it is written in one line
+    type: str = ""  # of a layer written in one line

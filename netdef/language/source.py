@@ -1,4 +1,4 @@
-"""The text of one file, and places in it."""
+"""The text of a file, and positions in it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ def excerpt(text: str, width: int = 60) -> str:
 
 
 class Source:
-    """A file's name and text. Line and column of an offset are worked out when somebody asks for them.
+    """A file's name and text. Lines and columns are computed from offsets only when needed.
 
-    Line ends of all systems are read as one newline. Files that this one includes lie behind it: their offsets go on where
-    those of this file, and of the files before them, end.
+    Line ends of all systems become a newline. Offsets of included files continue those of this file, and of the files included
+    before them.
 
     Attributes
     ----------
-    included_from: where a file that is included is named.
-    parts: all included files, each with the offset at which it begins.
+    included_from: the position of the include, for an included file.
+    included: all included files, each with the offset at which it begins.
     """
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.included_from: Position | None = None
-        self.parts: list[tuple[int, Source]] = []
+        self.included: list[tuple[int, Source]] = []
         self.text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
         self._starts: list[int] | None = None
 
@@ -53,18 +53,18 @@ class Source:
         """The line that holds an offset, counted from 1."""
         return bisect_right(self.starts, offset)
 
-    def add(self, part: Source) -> int:
-        """Put an included file behind all others. Returns the offset at which it begins."""
-        begin, last = self.parts[-1] if self.parts else (0, self)
+    def add(self, file: Source) -> int:
+        """Append an included file. Returns the offset at which it begins."""
+        begin, last = self.included[-1] if self.included else (0, self)
         begin += len(last.text) + 1
-        self.parts.append((begin, part))
+        self.included.append((begin, file))
         return begin
 
     def position(self, start: int, end: int | None = None) -> Position:
-        """The place from offset `start` up to `end`, or to the end of its first line if that is earlier."""
-        if start > len(self.text) and self.parts:
-            begin, part = self.parts[bisect_right(self.parts, start, key=lambda one: one[0]) - 1]
-            return part.position(start - begin, None if end is None else end - begin)
+        """The position of the text from offset `start` to `end`, or to the end of its first line if that is earlier."""
+        if start > len(self.text) and self.included:
+            begin, file = self.included[bisect_right(self.included, start, key=lambda one: one[0]) - 1]
+            return file.position(start - begin, None if end is None else end - begin)
         number = self.line_number(start)
         column = start - self.starts[number - 1]
         line_end = self.starts[number] - 1 if number < len(self.starts) else len(self.text)
@@ -74,9 +74,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a file: line and column are counted from 1, in characters.
+    """A position in a file: line and column are counted from 1, in characters.
 
-    `source`, where it is known, lets a diagnostic quote the line.
+    `source`: lets a diagnostic quote the line; None if it is unknown.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""The word that a misspelt one was meant to be."""
+"""Find the known word most similar to a misspelt one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def distance(a: str, b: str, limit: int) -> int:
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
-    """The known word that `word` most likely stands for, or None if none is near.
+    """The known word most similar to `word`; None if none is similar.
 
     Case and underscores do not count: batchSize is batch_size.
     """
@@ -61,11 +61,11 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
 
 
 def one_of_namesakes(word: str, known: Collection[str]) -> str:
-    """A hint about a name such as relu#2, by which tables tell layers apart that the file calls relu; or an empty string."""
+    """A hint for a name such as relu#2, which tables use for one of several layers called relu; or an empty string."""
     name, _, number = word.rpartition("#")
     if not number.isdecimal() or name not in known:
         return ""
-    return f"the file calls it {name}, as it does others: give it a name of its own there, or write {name} for all of them"
+    return f"several layers of the file are called {name}: give this one its own name there, or write {name} for all of them"
 
 
 def _plain(word: str) -> str:

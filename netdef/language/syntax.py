@@ -1,4 +1,4 @@
-"""What to say when the text is not a sentence of the grammar."""
+"""Explain syntax errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netdef.language.spelling import nearest
 NAMES = WORDS | {"STRING", "NUMBER"}
 HEADS = ("LAYER", "DEFAULTS", "TRAIN", "TEST", "REMOVE")
 VALUES = NAMES | {"MINUS", "PLUS"}
-UNFINISHED = {  # statements of which there is the first word alone
+UNFINISHED = {  # by the first word of a statement that ends after it
     "LAYER": ("this layer has no name", "write layer NAME: TYPE(...)"),
     "TRAIN": ("train which layer?", "write train layer NAME: TYPE(...)"),
     "TEST": ("test which layer?", "write test layer NAME: TYPE(...)"),
@@ -31,10 +31,10 @@ def open_string(token: Token, position: Position) -> Diagnostic:
     rest = token.text[1:].strip()
     other = "'" if quote == '"' else '"'
     if not rest:
-        return Diagnostic(f"a text starts here, at {quote}, and is not closed", position, "is there a quote too many?")
+        return Diagnostic(f"this string is not closed: it is opened here, with {quote}", position, "is one quote too many?")
     if rest.endswith(other):
-        return Diagnostic(f"this text is opened with {quote} and closed with {other}", position, f"close it with {quote}")
-    return Diagnostic(f"this text is not closed: it was opened here, with {quote}", position, f"close it with {quote}")
+        return Diagnostic(f"this string is opened with {quote} and closed with {other}", position, f"close it with {quote}")
+    return Diagnostic(f"this string is not closed: it is opened here, with {quote}", position, f"close it with {quote}")
 
 
 def starts_statement(tokens: list[Token], index: int) -> bool:
@@ -62,12 +62,12 @@ def begins_line(source: Source, tokens: list[Token], index: int) -> bool:
 
 
 def begins_statement(source: Source, tokens: list[Token], index: int) -> bool:
-    """Whether to look for a statement from this token on, after an error before it."""
+    """Whether a statement may begin at this token, after an error before it."""
     return starts_statement(tokens, index) or begins_line(source, tokens, index)
 
 
 def statement_start(tokens: list[Token], at: int) -> int:
-    """The index at which the statement begins that is broken at token `at`."""
+    """The index at which the statement with an error at token `at` begins."""
     for index in range(at - 1, max(-1, at - 40), -1):
         if tokens[index].type in BLOCK or tokens[index].type in ("RBRACE", "MORETHAN"):
             return index + 1
@@ -77,7 +77,7 @@ def statement_start(tokens: list[Token], at: int) -> int:
 
 
 def explain(source: Source, tokens: list[Token], at: int) -> tuple[Diagnostic, int]:
-    """Why token `at` cannot stand where it does, and the index from which to look for the next statement."""
+    """The error at token `at`, and the index from which to search the next statement."""
     token = tokens[at]
     if token.type == STRAY:
         return _stray(source, tokens, at), at + 1
@@ -88,7 +88,7 @@ def explain(source: Source, tokens: list[Token], at: int) -> tuple[Diagnostic, i
             return Diagnostic(message, _position(source, tokens[place]), hint), resume
     if token.type == END:
         last = tokens[max(0, at - 1)]
-        return Diagnostic(f"the file ends after {_show(last)}, in the middle", _position(source, last)), at
+        return Diagnostic(f"the file ends after {_show(last)}, inside a statement", _position(source, last)), at
     message = f"expected the name of a field, found {_show(token)}"
     return Diagnostic(message, _position(source, token), _wanted(tokens, at)), at
 
@@ -106,7 +106,7 @@ def _stray(source: Source, tokens: list[Token], at: int) -> Diagnostic:
     if token.text in _QUOTES:
         return Diagnostic(f"{token.text} is not a quote of this language", position, f"write {_QUOTES[token.text]}")
     if token.text in "/*":
-        return Diagnostic(f"unexpected {token.text!r}", position, "a comment starts with #, a text stands in quotes")
+        return Diagnostic(f"unexpected {token.text!r}", position, "a comment starts with #, a string is in quotes")
     if token.text.isprintable():
         return Diagnostic(f"unexpected character {token.text!r}", position)
     name = unicodedata.name(token.text, "control character")
@@ -136,7 +136,7 @@ def _no_file(tokens: list[Token], at: int) -> Clue:
         return None
     if at > 1 and tokens[at - 2].type in ("COLON", "LAYER"):
         return None
-    return "the file to include stands in quotes", f'write include "{_plain(token)}"', at, at + 1
+    return "the file to include must be in quotes", f'write include "{_plain(token)}"', at, at + 1
 
 
 def _remove_what(tokens: list[Token], at: int) -> Clue:
@@ -216,15 +216,15 @@ def _after_layer(tokens: list[Token], at: int) -> Clue:
     if len(head) == 2:
         return f"layer {name} has no type", f"write layer {name}: TYPE(...)", at - 1, at
     if last.type == "ARROW":
-        return f"expected a name after '->', found {_show(token)}", "name what the layer makes", at, at
+        return f"expected a name after '->', found {_show(token)}", "name the top of the layer", at, at
     if last.type == "COMMA":
         return f"expected a name after ',', found {_show(token)}", "", at, at
     if any(one.type == "LPAR" for one in head) and not any(one.type == "RPAR" for one in head):
         if last.type in NAMES and token.type in NAMES:
             return f"expected ',' or ')' after {_show(last)}, found {_show(token)}", "", at, at
-        return f"expected the name of what layer {name} reads, found {_show(token)}", "", at, at
+        return f"expected the name of a bottom of layer {name}, found {_show(token)}", "", at, at
     if token.type in NAMES and len(head) == 4:
-        return f"unexpected {_show(token)}", f"what a layer reads stands in ( ): {_plain(last)}({_plain(token)})", at, at
+        return f"unexpected {_show(token)}", f"bottoms belong in ( ): {_plain(last)}({_plain(token)})", at, at
     if token.type == "MINUS":
         return "unexpected '-'", "an arrow is written ->", at, at
     return f"unexpected {_show(token)} in layer {name}", "write layer NAME: TYPE(bottoms) -> tops { ... }", at, at
@@ -261,8 +261,8 @@ def _no_colon(tokens: list[Token], at: int) -> Clue:
                 return f"{word} has no value", f"write {word}: ...", at - 1, at
             return f"expected ':' after {word}, found {_show(token)}", f"write {word}: {_plain(token)}", at, at
         if token.type in ("RBRACE", "MORETHAN", "COMMA", "SEMICOLON", END):
-            said = UNFINISHED.get(tokens[at - 1].type, (f"{word} has no value", f"write {word}: ..."))
-            return *said, at - 1, at
+            text = UNFINISHED.get(tokens[at - 1].type, (f"{word} has no value", f"write {word}: ..."))
+            return *text, at - 1, at
     return None
 
 
@@ -285,15 +285,15 @@ def _wanted(tokens: list[Token], at: int) -> str:
     token = tokens[at]
     before = tokens[at - 1] if at else None
     if token.type == "NUMBER" and before is not None and before.type == "COMMA" and tokens[at - 2].type == "NUMBER":
-        return f"a number is written with a point, {tokens[at - 2].text}.{_plain(token)}; several values stand in [ ]"
+        return f"a number is written with a point, {tokens[at - 2].text}.{_plain(token)}; several values are in [ ]"
     if token.type == "ARROW" and before is not None and before.type == "RBRACE":
-        return "what a layer makes stands before its braces"
+        return "tops belong before the braces of a layer"
     if token.type == "STRING" and before is not None and before.type in ("NUMBER", "NAME"):
         return "is a field's name missing before it?"
     if token.type in ("NUMBER", "STRING"):
         return "a value needs a field's name and a colon before it"
     if token.type == "LSQB" and at + 1 < len(tokens) and tokens[at + 1].type == "NAME":
-        return "extensions of other schemas are not known here"
+        return "extensions of other schemas are unknown"
     if token.type in ("COMMA", "SEMICOLON"):
         return "one separator is enough"
     if token.type == "LBRACE" and at == 0:

@@ -1,4 +1,4 @@
-"""The schema as the binder uses it: what each field of a message takes."""
+"""The schema for the binder: the fields of each message, and the values that they take."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
-    """One field: its name, what it takes, and whether it may be repeated."""
+    """One field: its name, the kind of its value, and whether it may be repeated."""
 
     name: str
     kind: str  # integer, float, bool, enum, string, bytes or message
@@ -49,8 +49,8 @@ def fields(message: str) -> dict[str, FieldInfo]:
 
 @cache
 def layer_vocabulary(kind: str) -> dict[str, tuple[str, FieldInfo]]:
-    """What can stand in the braces of a layer of type `kind` in one line: the field of LayerParameter that it goes to (empty
-    for a field of the layer's own) and the field itself. The type's own come first, so they hide those of every layer.
+    """The fields allowed in the braces of a layer of type `kind` in one line, each with the field of LayerParameter that holds it
+    ("" for a field of LayerParameter itself). Fields of the type hide those of all layers.
     """
     known = {name: ("", info) for name, info in fields("LayerParameter").items() if name not in HEAD}
     for holder in reversed(schema.layer_fields(kind) or ()):
@@ -58,7 +58,7 @@ def layer_vocabulary(kind: str) -> dict[str, tuple[str, FieldInfo]]:
     return known
 
 
-# What the head of a layer in one line has said already.
+# Fields in the head of a layer in one line.
 HEAD = ("name", "type", "bottom", "top")
 
 

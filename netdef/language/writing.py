@@ -1,4 +1,4 @@
-"""Writing a file so that it is never seen half written."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from netdef.language.diagnostics import NetdefError
 
 
 def write_over(path: str | os.PathLike[str], data: str | bytes) -> None:
-    """Write a file beside the one that it replaces, and rename it: whatever happens, one of the two is there whole.
+    """Write a temporary file in the same folder, and rename it: at any moment the old or the new file is complete.
 
-    Permissions of a file that is there already stay as they are, and a link goes on leading where it does. What is no file, a
-    pipe or a device, is written to.
+    Permissions of an existing file are kept, and a link is followed. A pipe or a device is written to directly.
 
     Raises
     ------

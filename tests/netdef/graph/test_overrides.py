@@ -53,12 +53,12 @@ def test_fields_that_cannot_be_set():
     text = said({"cnov.num_output": 1})
     assert "there is no layer called cnov\n    1 | cnov.num_output = 1\n      | ^^^^\n    did you mean conv?" in text
     text = said({"conv#2.num_output": 1})
-    assert "there is no layer called conv#2\n" in text and "the file calls it conv, as it does others" in text
+    assert "there is no layer called conv#2\n" in text and "several layers of the file are called conv" in text
     assert "there is no field nmae of a network" in (text := said({"nmae": 1}))
     assert "did you mean name?" in text
     assert "unknown field 'num_outptu' of Convolution" in (text := said({"conv.num_outptu": 1}))
     assert "      |      ^^^^^^^^^^\n    did you mean num_output?" in text
-    assert "<override>:1:18: error: num_output takes a whole number, not many" in said({"conv.num_output": "many"})
+    assert "<override>:1:18: error: num_output takes an integer, not many" in said({"conv.num_output": "many"})
     text = said({"conv.num_output": "many", "x.y": 1})
     assert "many" in text
     assert "no layer called x" in text
@@ -111,7 +111,7 @@ def test_the_last_of_two_settings_holds():
     [
         ("conv.kernal_size=3", "unknown field 'kernal_size' of Convolution\n", "kernal_size"),
         ("conv.weight_filler.sdt=3", "unknown field 'sdt' of FillerParameter\n", "sdt"),
-        ("conv.num_output=many", "num_output takes a whole number, not many\n", "many"),
+        ("conv.num_output=many", "num_output takes an integer, not many\n", "many"),
         ("conv.num_output=", "num_output has no value\n", "num_output"),
         ("conv.param[0].lr_mult=3", "unknown field 'param[0]' of Convolution\n", "param[0]"),
         ("conv.num_output.x=1", "num_output has no fields of its own\n", "num_output.x"),
@@ -153,5 +153,5 @@ def test_hints_have_the_form_of_a_setting(text, hint):
 def test_a_field_of_the_type_precedes_one_of_all_layers():
     """As in the braces of a layer in one line."""
     text = TEXT + 'layer p: Python(conv) { module: "m" layer: "L" }'
-    with pytest.raises(netdef.NetdefError, match=r"made by m\.Other"):
+    with pytest.raises(netdef.NetdefError, match=r"only m\.Other gives"):
         netdef.parse(text, overrides=settings_of(["p.layer=Other"]))

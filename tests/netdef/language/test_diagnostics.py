@@ -18,7 +18,7 @@ def fails(text, message="NetParameter"):
 
 # A text; then for each error its line and column, what it says, and the hint.
 YAML = "this looks like YAML; a network is written as name: value and layer { ... }"
-MERGE = "keep one of the two versions, and none of git's lines"
+MERGE = "keep one of the two versions, and remove git's markers"
 NETS = [
     # Names.
     (
@@ -65,7 +65,7 @@ NETS = [
     ),
     (
         "layer c: ReLU(d) { top: 'x' }",
-        [("1:20 top stands before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }")],
+        [("1:20 top belongs before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }")],
     ),
     ("base_lr: 1", [("1:1 unknown field 'base_lr' of a network", "it belongs in a solver file")]),
     (
@@ -79,11 +79,11 @@ NETS = [
     # Values.
     (
         "layer c: Convolution(d) { num_output: '96' }",
-        [("1:39 num_output takes a whole number, not '96'", "write num_output: 96, without quotes")],
+        [("1:39 num_output takes an integer, not '96'", "write num_output: 96, without quotes")],
     ),
-    ("layer c: Convolution(d) { num_output: 9.5 }", [("1:39 num_output takes a whole number, not 9.5", "")]),
-    ("layer c: Convolution(d) { num_output: 1e3 }", [("1:39 num_output takes a whole number, not 1e3", "write num_output: 1000")]),
-    ("layer c: Convolution(d) { num_output: -1 }", [("1:39 num_output cannot be negative, and -1 is", "")]),
+    ("layer c: Convolution(d) { num_output: 9.5 }", [("1:39 num_output takes an integer, not 9.5", "")]),
+    ("layer c: Convolution(d) { num_output: 1e3 }", [("1:39 num_output takes an integer, not 1e3", "write num_output: 1000")]),
+    ("layer c: Convolution(d) { num_output: -1 }", [("1:39 num_output cannot be negative: -1", "")]),
     ("layer c: Convolution(d) { bias_term: no }", [("1:38 bias_term takes true or false, not no", "write bias_term: false")]),
     (
         "layer c: Convolution(d) { weight_filler: 'msra' }",
@@ -93,19 +93,19 @@ NETS = [
     ("layer c: Pooling(d) { kernel_size: [1, 2] }", [("1:23 kernel_size takes one value, not a list", "")]),
     (
         "layer c: Convolution(d) { kernel_size: [[1], 2] }",
-        [("1:41 kernel_size takes a whole number, not a list within a list", "")],
+        [("1:41 kernel_size takes an integer, not a list within a list", "")],
     ),
-    ("layer c: Convolution(d) { stride { } }", [("1:34 stride takes a whole number, not a block", "")]),
-    ("name: alexnet", [("1:7 name takes a text, not alexnet", 'write name: "alexnet"')]),
-    ("layer { type: Convolution }", [("1:15 type takes a text, not Convolution", 'write type: "Convolution"')]),
-    ("layer { type: INNER_PRODUCT }", [("1:15 type takes a text, not INNER_PRODUCT", 'write type: "InnerProduct"')]),
+    ("layer c: Convolution(d) { stride { } }", [("1:34 stride takes an integer, not a block", "")]),
+    ("name: alexnet", [("1:7 name takes a string, not alexnet", 'write name: "alexnet"')]),
+    ("layer { type: Convolution }", [("1:15 type takes a string, not Convolution", 'write type: "Convolution"')]),
+    ("layer { type: INNER_PRODUCT }", [("1:15 type takes a string, not INNER_PRODUCT", 'write type: "InnerProduct"')]),
     (
         'layers { type: "ReLU" }',
         [('1:16 type has no value "ReLU"', 'write layer { type: "ReLU" ... }; layers, in the plural, is an older format')],
     ),
     (
         r'layer c: HDF5Data { source: "C:\data" }',
-        [(r"1:32 \d means nothing in a text", r"write \\ for a backslash, or / in a path")],
+        [(r"1:32 \d is not an escape in a string", r"write \\ for a backslash, or / in a path")],
     ),
     # Fields too many, and too few.
     ("layer { name: 'x' }", [("1:1 layer x has no type", 'write type: "..."')]),
@@ -124,7 +124,7 @@ NETS = [
         "layer c: Pooling(d) { kernel_size 3 stride: -1 }",
         [
             ("1:35 expected ':' after kernel_size, found '3'", "write kernel_size: 3"),
-            ("1:45 stride cannot be negative, and -1 is", ""),
+            ("1:45 stride cannot be negative: -1", ""),
         ],
     ),
     ("name = 'x'", [("1:6 '=' does not set a field", "write name: 'x'")]),
@@ -136,16 +136,16 @@ NETS = [
     ("name: 'x' 3", [("1:11 expected the name of a field, found '3'", "a value needs a field's name and a colon before it")]),
     ("layer c: Convolution(d) { stride: [1 2] }", [("1:38 expected ',' or ']' after '1', found '2'", "")]),
     ("layer c: Convolution(d) { stride: [1,] }", [("1:38 expected a value, found ']'", "")]),
-    ("[a.b]: 3", [("1:1 expected the name of a field, found '['", "extensions of other schemas are not known here")]),
-    ("<<<<<<< HEAD\nname: 'x'\n=======\nname: 'y'\n>>>>>>> pod/device/blob.hpp\n", [("1:1 a merge stopped here", MERGE)]),
-    ("name: 'x'\r\n=======\r\nforce_backward: true", [("2:1 a merge stopped here", MERGE)]),
-    ("name: 'x'\n>>>>>>> pod/device/blob.hpp", [("2:1 a merge stopped here", MERGE)]),
+    ("[a.b]: 3", [("1:1 expected the name of a field, found '['", "extensions of other schemas are unknown")]),
+    ("<<<<<<< HEAD\nname: 'x'\n=======\nname: 'y'\n>>>>>>> pod/device/blob.hpp\n", [("1:1 unresolved merge conflict", MERGE)]),
+    ("name: 'x'\r\n=======\r\nforce_backward: true", [("2:1 unresolved merge conflict", MERGE)]),
+    ("name: 'x'\n>>>>>>> pod/device/blob.hpp", [("2:1 unresolved merge conflict", MERGE)]),
     (
         "layer d: Input {\n<<<<<<< ours\nshape { dim: 1 }\n||||||| base\n=======\nshape { dim: 2 }\n>>>>>>> theirs\n}\nnam: 'y'",
-        [("2:1 a merge stopped here", MERGE), ("9:1 unknown field 'nam' of a network", "did you mean name?")],
+        [("2:1 unresolved merge conflict", MERGE), ("9:1 unknown field 'nam' of a network", "did you mean name?")],
     ),
     ("name ======= 'x'", [("1:6 '=' does not set a field", "write name: ...")]),
-    ("// AlexNet\nname: 'x'", [("1:1 unexpected '/'", "a comment starts with #, a text stands in quotes")]),
+    ("// AlexNet\nname: 'x'", [("1:1 unexpected '/'", "a comment starts with #, a string is in quotes")]),
     ("name: \u201cx\u201d", [("1:7 \u201c is not a quote of this language", 'write "')]),
     ("name: 'x' \x07", [("1:11 unexpected character U+0007 (control character)", "remove it")]),
     (
@@ -163,15 +163,15 @@ NETS = [
     ("layer: Convolution(d) { }", [("1:1 this layer has no name", "write layer NAME: Convolution(...)")]),
     (
         "layer c: ReLU data { }",
-        [("1:15 unknown field 'data' of a network", "what a layer reads stands in parentheses: ReLU(data)")],
+        [("1:15 unknown field 'data' of a network", "bottoms belong in parentheses: ReLU(data)")],
     ),
     ("layer c: ReLU(a b)", [("1:17 expected ',' or ')' after 'a', found 'b'", "")]),
     ("layer c: ReLU(a,)", [("1:17 expected a name after ',', found ')'", "")]),
-    ("layer c: ReLU(a) ->\nlayer d: ReLU(c)", [("1:18 expected a name after '->'", "name what the layer makes")]),
+    ("layer c: ReLU(a) ->\nlayer d: ReLU(c)", [("1:18 expected a name after '->'", "name the top of the layer")]),
     ("layer c: ReLU(a) > b", [("1:18 '>' closes nothing", "an arrow is written ->")]),
     (
         "layr c: ReLU(a)\nname: 3",
-        [("1:1 unknown word 'layr' before c", "write layer c: ReLU"), ("2:7 name takes a text, not 3", 'write name: "3"')],
+        [("1:1 unknown word 'layr' before c", "write layer c: ReLU"), ("2:7 name takes a string, not 3", 'write name: "3"')],
     ),
     ("train c: ReLU(a)", [("1:7 expected layer after train, found 'c'", "write train layer c: ReLU")]),
     ("layer", [("1:1 this layer has no name", "write layer NAME: TYPE(...)")]),
@@ -182,11 +182,11 @@ NETS = [
     ("remove layer", [("1:8 remove which layer?", "write remove layer NAME")]),
     ("- a: 1", [("1:1 expected the name of a field, found '-'", YAML), ("1:3 unknown field 'a' of a network", "")]),
     ("layer: 3", [("1:8 layer takes a block in braces", "write layer NAME: TYPE(bottoms) { ... }, or layer { ... }")]),
-    ('layer "\\q": ReLU(x)', [("1:7 \\q means nothing in a text", "write \\\\ for a backslash, or / in a path")]),
-    ("layer a: ReLU(,)", [("1:15 expected the name of what layer a reads, found ','", "")]),
+    ('layer "\\q": ReLU(x)', [("1:7 \\q is not an escape in a string", "write \\\\ for a backslash, or / in a path")]),
+    ("layer a: ReLU(,)", [("1:15 expected the name of a bottom of layer a, found ','", "")]),
     ("layer a: ReLU(x) - y", [("1:18 unexpected '-'", "an arrow is written ->")]),
-    ('layer a: LRN(x) { alpha: "0.5" }', [("1:26 alpha takes a number, not a text", "write alpha: 0.5, without quotes")]),
-    ('layer a: Pooling(x) { pool: "MAX" }', [("1:29 pool takes a word, not a text", "write pool: MAX, without quotes")]),
+    ('layer a: LRN(x) { alpha: "0.5" }', [("1:26 alpha takes a number, not a string", "write alpha: 0.5, without quotes")]),
+    ('layer a: Pooling(x) { pool: "MAX" }', [("1:29 pool takes a word, not a string", "write pool: MAX, without quotes")]),
     ("layer a: Pooling(x) { pad: 1 pooling_param: 3 }", [("1:30 pooling_param is given twice", "keep one of them")]),
     ("train layer: ReLU(x)", [("1:7 this layer has no name", "write layer NAME: TYPE(...)")]),
     ("conv1: Convolution(x) { }", [("1:1 expected layer before conv1", "write layer conv1: Convolution(...)")]),
@@ -198,7 +198,7 @@ NETS = [
     ("layer a: ReLU(x) => b", [("1:19 '>' closes nothing", "an arrow is written ->")]),
     (
         "layer a: ReLU(x) { } -> y",
-        [("1:22 expected the name of a field, found '->'", "what a layer makes stands before its braces")],
+        [("1:22 expected the name of a field, found '->'", "tops belong before the braces of a layer")],
     ),
     ("layer a: ReLU(x) -> y,\nlayer b: ReLU(y)", [("1:22 expected a name after ','", "")]),
     ("defaults Pooling stride: 2", [("1:10 defaults Pooling has no braces", "write defaults Pooling { ... }")]),
@@ -209,7 +209,7 @@ NETS = [
         [
             (
                 "1:40 expected the name of a field, found '5'",
-                "a number is written with a point, 0.5; several values stand in [ ]",
+                "a number is written with a point, 0.5; several values are in [ ]",
             )
         ],
     ),
@@ -219,19 +219,19 @@ NETS = [
     (
         'name: "x\nlayer c: Relu(d)',
         [
-            ('1:7 this text is not closed: it was opened here, with "', 'close it with "'),
+            ('1:7 this string is not closed: it is opened here, with "', 'close it with "'),
             ("2:10 unknown layer type 'Relu'", "did you mean ReLU?"),
         ],
     ),
-    ("layer { type: \"ReLU' }", [("1:15 this text is opened with \" and closed with '", 'close it with "')]),
-    ('layer c: LRN(d) { k: 1 } "', [('1:26 a text starts here, at ", and is not closed', "is there a quote too many?")]),
+    ("layer { type: \"ReLU' }", [("1:15 this string is opened with \" and closed with '", 'close it with "')]),
+    ('layer c: LRN(d) { k: 1 } "', [('1:26 this string is not closed: it is opened here, with "', "is one quote too many?")]),
 ]
 
 SOLVERS = [
     ("lr: 0.1", [("1:1 unknown field 'lr' of a solver", "did you mean base_lr?")]),
-    ("max_iter: 1e5", [("1:11 max_iter takes a whole number, not 1e5", "write max_iter: 100000")]),
+    ("max_iter: 1e5", [("1:11 max_iter takes an integer, not 1e5", "write max_iter: 100000")]),
     ("solver_mode: gpu", [("1:14 solver_mode has no value gpu", "did you mean GPU?")]),
-    ("lr_policy: step", [("1:12 lr_policy takes a text, not step", 'write lr_policy: "step"')]),
+    ("lr_policy: step", [("1:12 lr_policy takes a string, not step", 'write lr_policy: "step"')]),
     (
         'layer { type: "ReLU" }',
         [("1:1 unknown field 'layer' of a solver", "this looks like a network; a solver file names it with net: ...")],
@@ -277,7 +277,7 @@ def test_every_field_after_an_error_is_still_checked():
     assert [place for place, _ in fails("layer a: Pooling(x) {\n kernel_size 3\n strid: 2\n pad: -1\n}\nnmae: 1")] == [
         "2:14 expected ':' after kernel_size, found '3'",
         "3:2 unknown field 'strid' of Pooling",
-        "4:7 pad cannot be negative, and -1 is",
+        "4:7 pad cannot be negative: -1",
         "6:1 unknown field 'nmae' of a network",
     ]
 
@@ -289,7 +289,10 @@ def test_shown_with_the_line_and_a_caret():
     with pytest.raises(NetdefError) as caught:
         read_text("\tname: \t-1\n", "dir/x.net", "NetParameter")
     assert str(caught.value) == (
-        'dir/x.net:1:9: error: name takes a text, not -1\n    1 |     name:     -1\n      |               ^^\n    write name: "-1"'
+        "dir/x.net:1:9: error: name takes a string, not -1\n"
+        "    1 |     name:     -1\n"
+        "      |               ^^\n"
+        '    write name: "-1"'
     )
 
 

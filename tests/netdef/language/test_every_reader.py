@@ -125,7 +125,7 @@ def test_a_text_that_is_too_large(monkeypatch, tmp_path):
 
 def test_a_text_of_too_many_words(monkeypatch):
     monkeypatch.setattr(parser, "MOST_TOKENS", 1000)
-    assert said("a: 1\n" * 500).startswith("x.net:334:2: error: the text goes on after 1,000 words, numbers and marks")
+    assert said("a: 1\n" * 500).startswith("x.net:334:2: error: the text has more than 1,000 words, numbers and marks")
 
 
 def test_hints_are_limited_but_errors_are_not():
@@ -133,7 +133,7 @@ def test_hints_are_limited_but_errors_are_not():
         read_text("layer a: ReLUX(b)\n" * 1000, "x.net", "NetParameter")
     found = caught.value.diagnostics
     assert len(found) == 1000
-    assert (found[0].hint, found[-1].hint) == ("did you mean ReLU?", "a layer of your own is written as type: Python")
+    assert (found[0].hint, found[-1].hint) == ("did you mean ReLU?", "a custom layer has type: Python")
 
 
 # Files that are none.
@@ -146,7 +146,7 @@ def test_devices_links_and_pipes(tmp_path, monkeypatch):
     for name, message in (
         ("/dev/zero", "is a device"),
         (tmp_path / "loop.net", "it is a link to"),
-        (tmp_path / "pipe.net", "is a pipe, and nothing has come out of it for 0.1 seconds"),
+        (tmp_path / "pipe.net", "is a pipe without data for 0.1 seconds"),
         (tmp_path, "is a directory"),
         ("x" * 5000, "there is no file"),
         ("a\0b.net", "there is no file"),
@@ -205,5 +205,5 @@ def test_check_takes_time_in_proportion(tmp_path, layer):
 
 @pytest.mark.parametrize("kind", ["ConvolutionDepthwise", "DepthwiseConvolution"])
 def test_types_of_forks(kind):
-    with pytest.raises(NetdefError, match="write Convolution with as many groups as channels"):
+    with pytest.raises(NetdefError, match="write Convolution with group: the number of channels"):
         read_text(f"layer a: {kind}(b)", "x.net", "NetParameter")

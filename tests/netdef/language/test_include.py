@@ -157,7 +157,7 @@ def test_files_that_include_themselves(folder):
         "x.net:1:9: error: x.net includes itself: x.net -> x.net\n"
         '    1 | include "x.net"\n'
         "      |         ^^^^^^^\n"
-        "    break the circle"
+        "    break the cycle"
     )
     folder('include "b.net"', "a.net")
     folder('# b\ninclude "c.net"', "b.net")
@@ -200,7 +200,7 @@ def test_a_layer_replaces_no_more_than_one(folder):
     variant = 'include "base.net"\nlayer act: Sigmoid(norm1)\n'
     text = said(folder(variant))
     assert text.startswith("x.net:2:7: error: layer act would replace 2 layers of that name\n")
-    assert text.endswith("give each its own name there, or leave all of them out by remove layer")
+    assert text.endswith("give each its own name there, or remove all of them with remove layer")
     assert names(folder('include "base.net"\nremove layer act\nlayer act: Sigmoid(norm1)\n'))[-1] == "act"
 
 
@@ -232,7 +232,7 @@ def test_missing_layers_cannot_be_removed(folder):
     assert text.startswith("x.net:2:14: error: there is no layer nrom1 to remove\n")
     assert text.endswith("did you mean norm1?")
     text = said(folder('include "base.net"\nremove layer "norm1#2"'))
-    assert "there is no layer norm1#2 to remove" in text and "the file calls it norm1, as it does others" in text
+    assert "there is no layer norm1#2 to remove" in text and "several layers of the file are called norm1" in text
     assert "no layer conv1 to remove" in said(folder('remove layer conv1\ninclude "base.net"'))
     assert "no layer conv1 to remove" in said(folder('include "base.net"\nremove layer conv1 remove layer conv1'))
 
@@ -240,7 +240,7 @@ def test_missing_layers_cannot_be_removed(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("include base.net", "the file to include stands in quotes\n"),
+        ("include base.net", "the file to include must be in quotes\n"),
         ("include", "include which file?\n"),
         ("remove norm1", "expected layer after remove, found 'norm1'\n"),
         ("remove layer", "remove which layer?\n"),
