@@ -13,6 +13,6 @@ def command(topic: str) -> None:
     """What TOPIC means: a layer type (LRN), a field (LRN.alpha, solver.gamma), one of the words that it takes (Pooling.pool.AVE)
     or a code of netdef check (ND201)."""
     from netdef.explain import WIDTH, explain
-    from runtime.ops.support import devices_by_class
+    from runtime.ops.registry import devices_by_type
 
-    click.echo(explain(topic, devices_by_class(), columns(WIDTH)))
+    click.echo(explain(topic, devices_by_type(), columns(WIDTH)))

@@ -12,6 +12,6 @@ from netdef.cli.shell import Command, columns
 def command(form: str) -> None:
     """All layer types, and the devices that can run them."""
     from netdef.explain import WIDTH, layers
-    from runtime.ops.support import devices_by_class
+    from runtime.ops.registry import devices_by_type
 
-    click.echo(layers(devices_by_class(), form, columns(WIDTH)))
+    click.echo(layers(devices_by_type(), form, columns(WIDTH)))

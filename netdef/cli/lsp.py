@@ -19,6 +19,6 @@ def command(stdio: bool) -> int:
     pip install 'netdef-compiler[lsp]' brings what it needs.
     """
     from netdef.lsp import serve
-    from runtime.ops.support import devices_by_class
+    from runtime.ops.registry import devices_by_type
 
-    return serve(devices_by_class())
+    return serve(devices_by_type())

@@ -135,14 +135,14 @@ def differences(
     net: str, batch: int, name: str, reference: dict[str, Any], cuda: CudaOptions, allowed: Allowed
 ) -> Iterator[Difference]:
     """Compare the kernels of one net, with clipped gradients and sums over batches in its update."""
-    from netdef.loading import load
     from netdef.schema import message_class
     from runtime.machine.compile import compile
     from runtime.selftest.agreement import compare, noise
+    from runtime.selftest.nets import open_net
     from runtime.solver.update import updates
 
     solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001)
-    loaded = load(net, phase="train", batch_size=batch)
+    loaded = open_net(net, batch)
     options: dict[str, Any] = {"losses_only": True, "update": updates(solver), "keep": "activations"}
     with compile(loaded, **reference, **options) as mine, compile(loaded, name, cuda=cuda, **options) as theirs:
         for executable in (mine, theirs):

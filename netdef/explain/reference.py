@@ -13,7 +13,7 @@ from netdef.language.printer import print_value
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, descriptor_of, documentation, is_repeated
 
-Devices = Mapping[str, Collection[str]]  # the devices that can run a layer, by the name of its class
+Devices = Mapping[str, Collection[str]]  # the devices that run each layer type
 WIDTH = 110  # columns where no terminal says otherwise
 NARROWEST = 20  # columns of a text at least
 COMMON = "LayerParameter"  # the message with the fields that every layer may have
@@ -87,7 +87,7 @@ def layer_type(name: str) -> LayerType:
 
 def running(name: str, devices: Devices) -> list[str]:
     """The devices that can run a layer type."""
-    return sorted(devices.get(LAYERS[name].__name__, ()))
+    return sorted(devices.get(name, ()))
 
 
 def fields(message: str) -> list[Field]:

@@ -1,11 +1,11 @@
-"""A factor, a bias, or both, broadcast over the axes that they do not have."""
+"""A factor, a bias, both, or a slope, broadcast over the axes that they do not have."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
 
-from netdef.graph.cuts import Cut, Cuts, Part, Regions, region_of
+from netdef.graph.cuts import Cut, Cuts, Part, PerChannel, Regions, region_of
 from netdef.graph.layer import Layer, ParameterShape, layer
 from netdef.graph.shape import Shape, per_image, shape_text
 from netdef.schema import message_class
@@ -99,3 +99,30 @@ class Bias(Spread):
 
     def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
         return [(self.operand_shape, self.p.filler)] if len(bottoms) == 1 else []
+
+
+@layer("PReLU")
+class PReLU(Layer):
+    """y = max(x, 0) + slope * min(x, 0), the slope learned (He et al. 2015).
+
+    Parameters: slopes (channels,), one () when channel_shared; 0.25 to begin with.
+    """
+
+    cuts = PerChannel()
+    channel_groups = None
+    kind = "activation"
+    is_interchangeable = True
+
+    @property
+    def channel_shared(self) -> bool:
+        return self.p.channel_shared
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        self.expect_axes(2)
+        return [bottoms[0]]
+
+    def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
+        shape = () if self.channel_shared else (bottoms[0][1],)
+        if self.p.HasField("filler"):
+            return [(shape, self.p.filler)]
+        return [(shape, message_class("FillerParameter")(type="constant", value=0.25))]

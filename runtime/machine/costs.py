@@ -16,6 +16,7 @@ from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, St
 from runtime.kernels.formula import flops
 from runtime.kernels.operand import Operand, operands_of
 from runtime.machine.limits import Limits
+from runtime.ops.elementwise.expression import FORMULAS, expression
 from runtime.ops.update.table import ROWS
 
 
@@ -124,8 +125,6 @@ _FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
     "softmax_forward": lambda c, o: 12 * o[0].size,
     "softmax_backward": lambda c, o: 4 * o[0].size,
     "softmax_loss_backward": lambda c, o: 2 * o[0].size,
-    "sigmoid_forward": lambda c, o: 12 * o[0].size,
-    "tanh_forward": lambda c, o: 14 * o[0].size,
     "image_transform": lambda c, o: 2 * o[-1].size,
     "image_transform_shifted": lambda c, o: 3 * o[-1].size,
     "copy": lambda c, o: 0,
@@ -145,6 +144,8 @@ DECAY = 4  # of a scaled gradient, weight decay and the weight's change
 def _flops(instruction: Instruction, operands: Sequence[Operand]) -> float:
     if instruction.kernel in _UPDATES:
         return (DECAY + flops(_UPDATES[instruction.kernel].formula)) * operands[0].size
+    if instruction.kernel in FORMULAS:
+        return expression(instruction.kernel).flops * operands[0].size
     if instruction.kernel in _FLOPS:
         return _FLOPS[instruction.kernel](instruction.constants, operands)
     return max(operand.size for operand in operands) if not instruction.macs else 0

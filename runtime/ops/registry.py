@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
-from runtime.kernels.rooms import load_rooms
+from runtime.kernels.rooms import devices_of, load_rooms
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
@@ -49,6 +49,13 @@ def runnable_types() -> list[str]:
 
     load_lowerings()
     return sorted(name for name, family in LAYERS.items() if family in _LOWERINGS)
+
+
+def devices_by_type() -> dict[str, tuple[str, ...]]:
+    """The devices, of "cpu" and "gpu", that run each layer type: those that the room of its lowering has kernels for."""
+    from netdef.graph.layer import LAYERS
+
+    return {name: devices_of(_LOWERINGS[LAYERS[name]].__module__.split(".")[-2]) for name in runnable_types()}
 
 
 def check_runnable(layers: Iterable[Layer]) -> None:

@@ -13,6 +13,7 @@ def cached(names: Iterable[str]) -> bool:
 
 def has_index(function: object) -> bool:
     """Whether there is an index file of a numba function; one that is plain Python needs none."""
+    function = getattr(function, "compiled", function)  # of one that is printed
     stats = getattr(function, "stats", None)
     if stats is None:
         return True

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+
+from runtime.kernels.rooms import OPS
 
 STAMP = "netdef-kernels.digest"
 
@@ -22,6 +25,12 @@ def digest(folders: Iterable[Path]) -> str:
     return state.hexdigest()
 
 
+@cache
+def kernel_sources() -> str:
+    """The digest of all that kernels are made of."""
+    return digest([OPS, Path(__file__).parent])
+
+
 def drop_stale(caches: Iterable[Path], sources: str) -> None:
     """Remove numba's index files from caches that were not made from these sources.
 
@@ -30,12 +39,12 @@ def drop_stale(caches: Iterable[Path], sources: str) -> None:
     caches: folders that hold these kernels' compiled forms and no others.
     sources: their digest.  A cache that cannot be written is left alone: nothing can have been compiled into it either.
     """
-    for cache in caches:
-        stamp = cache / STAMP
+    for folder in caches:
+        stamp = folder / STAMP
         with suppress(OSError):
             if stamp.is_file() and stamp.read_text() == sources:
                 continue
-            cache.mkdir(parents=True, exist_ok=True)
-            for index in cache.glob("*.nbi"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for index in folder.glob("*.nbi"):
                 index.unlink(missing_ok=True)
             stamp.write_text(sources)

@@ -97,6 +97,7 @@ class Plan:
 
 
 CUDA_KERNELS: dict[str, Callable[..., Plan]] = {}
+HOST_KERNELS: set[str] = set()  # instructions that the host carries out by its own kernels; what they make is uploaded
 
 
 def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan]:

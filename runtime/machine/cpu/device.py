@@ -17,12 +17,11 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Buffer, Instruction, Program
-from runtime.kernels import cpu as kernels
 from runtime.kernels.cpu.cached import cached
 from runtime.kernels.cpu.registry import CPU_KERNELS, Launch
-from runtime.kernels.cpu.stale import digest, drop_stale
+from runtime.kernels.cpu.stale import drop_stale, kernel_sources
 from runtime.kernels.operand import Operand, Workspace
-from runtime.kernels.rooms import OPS, load_rooms
+from runtime.kernels.rooms import load_rooms
 from runtime.machine.cpu.needs import SEND, planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
 from runtime.machine.device import Step, StepError
@@ -35,8 +34,7 @@ def load_kernels() -> None:
     """Import every room's cpu.py, each of which registers its kernels."""
     load_rooms("cpu")
     compiled = (getattr(kernel.function, "stats", None) for kernel in CPU_KERNELS.values())
-    folders = [OPS, Path(kernels.__file__).parent]
-    drop_stale({Path(stats.cache_path) for stats in compiled if stats}, digest(folders))
+    drop_stale({Path(stats.cache_path) for stats in compiled if stats}, kernel_sources())
 
 
 def available_cores() -> int:

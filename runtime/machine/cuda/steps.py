@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime.ir.program import Instruction
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, Matrix, Plan
+from runtime.kernels.cuda.registry import HOST_KERNELS, Launch, Matrix, Plan, load_plans
 from runtime.kernels.operand import Pointer, Workspace
 from runtime.machine.cuda.gemm import Cublas
 from runtime.machine.cuda.kernels import Kernels
 
 if TYPE_CHECKING:
     from runtime.machine.cuda.device import CudaDevice
-
-HOST_KERNELS = frozenset({"random_fill"})  # made-up data, the CPU's to the bit by the same function
 
 
 class CudaStep:
@@ -79,7 +77,8 @@ class HostStep:
 
 def runs_on_host(step: Instruction) -> bool:
     """Whether the host carries out an instruction of a card's."""
-    return step.kernel in HOST_KERNELS and step.kernel not in CUDA_KERNELS
+    load_plans()
+    return step.kernel in HOST_KERNELS
 
 
 def named(planned: Plan) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdef.layers.accuracy import Accuracy
 from runtime.ir.builder import Builder
-from runtime.ops.loss.cpu import NO_LABEL
+from runtime.ops.loss.lower import NO_LABEL
 from runtime.ops.registry import lowers
 from runtime.ops.softmax.lower import along, labels_for
 

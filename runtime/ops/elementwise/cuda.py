@@ -1,44 +1,69 @@
-"""Launches of elementwise.cu and relu.cu.  All arrays are flat."""
+"""CUDA kernels of the functions of one element, printed from their formulas, and their launches.  All arrays are flat."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from netdef.layers.function import Formula
 from runtime.kernels.cuda.grids import flat
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.registry import Launch, plans, prints
 from runtime.kernels.operand import Operand
+from runtime.ops.elementwise.expression import FORMULAS, Expression, Language, expression
 
 FILE = "elementwise.cu"
+HEAD = """\
+// Printed from the formulas in netdef/layers/elementwise.py; on flat arrays.  The result may be one of the inputs.
+#include "common.cuh"
+
+// Python's min and max: the first unless the second is less or more.
+__device__ inline float smaller(float a, float b) { return b < a ? b : a; }
+__device__ inline float larger(float a, float b) { return b > a ? b : a; }
+"""
+KERNEL = """
+template <int V> __global__ void {name}({arrays}, float* result, Index size{constants}) {{
+  map<V>(size, result, [=]({numbers}) {{ {locals}return {value}; }}, {inputs});
+}}
+"""
+CPP = Language(
+    number="{!r}f",
+    choice="({0} ? {1} : {2})",
+    power="powf({}, {})",
+    operators={"and": "&&", "or": "||", "not": "!"},
+    names={"abs": "fabsf", "exp": "expf", "log": "logf", "log1p": "log1pf", "max": "larger", "min": "smaller", "tanh": "tanhf"},
+)
 
 
-@plans
-def sigmoid_forward(x: Operand, y: Operand) -> Launch:
-    return flat(FILE, "sigmoid_forward", (x, y))
+def text(found: Expression) -> str:
+    """A kernel's source."""
+    arrays, constants = found.formula.arrays, found.formula.constants
+    return KERNEL.format(
+        name=found.formula.name,
+        arrays=", ".join(f"const float* {name}" for name in arrays),
+        constants="".join(f", float {name}" for name in constants),
+        numbers=", ".join(f"float {name}" for name in arrays),
+        locals="".join(f"const float {name} = {CPP.text(value)}; " for name, value in found.locals),
+        value=CPP.text(found.result),
+        inputs=", ".join(arrays),
+    )
 
 
-@plans
-def sigmoid_backward(dy: Operand, y: Operand, dx: Operand) -> Launch:
-    return flat(FILE, "sigmoid_backward", (dy, y, dx))
+@prints(FILE)
+def source() -> str:
+    """The file's text."""
+    return HEAD + "".join(text(expression(name)) for name in FORMULAS)
 
 
-@plans
-def tanh_forward(x: Operand, y: Operand) -> Launch:
-    return flat(FILE, "tanh_forward", (x, y))
+def launcher(formula: Formula) -> Callable[..., Launch]:
+    """The plan of a kernel."""
+
+    def launch(*operands: Operand, **constants: float) -> Launch:
+        return flat(FILE, formula.name, operands, *(np.float32(constants[name]) for name in formula.constants))
+
+    launch.__name__ = formula.name
+    return launch
 
 
-@plans
-def tanh_backward(dy: Operand, y: Operand, dx: Operand) -> Launch:
-    return flat(FILE, "tanh_backward", (dy, y, dx))
-
-
-RELU = "relu.cu"
-
-
-@plans
-def relu_forward(x: Operand, y: Operand, slope: float) -> Launch:
-    return flat(RELU, "relu_forward", (x, y), np.float32(slope))
-
-
-@plans
-def relu_backward(dy: Operand, sign: Operand, dx: Operand, slope: float) -> Launch:
-    return flat(RELU, "relu_backward", (dy, sign, dx), np.float32(slope))
+for _formula in FORMULAS.values():
+    plans(launcher(_formula))

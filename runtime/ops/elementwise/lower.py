@@ -1,39 +1,23 @@
-"""How functions of one element lower."""
+"""How functions of one element lower: a kernel each way, which may write its result in place of what it reads."""
 
 from __future__ import annotations
 
-from netdef.graph.layer import Layer
-from netdef.layers.elementwise import Sigmoid, TanH
-from netdef.layers.relu import ReLU
+from netdef.layers.function import FUNCTIONS, Elementwise
 from runtime.ir.builder import Builder
 from runtime.ops.registry import lowers
 
 
-@lowers(Sigmoid)
-def lower_sigmoid(layer: Sigmoid, build: Builder) -> None:
-    _lower_function(layer, build, "sigmoid")
-
-
-@lowers(TanH)
-def lower_tanh(layer: TanH, build: Builder) -> None:
-    _lower_function(layer, build, "tanh")
-
-
-def _lower_function(layer: Layer, build: Builder, name: str) -> None:
-    """A function whose derivative follows from its value."""
+def lower_function(layer: Elementwise, build: Builder) -> None:
+    """The formula of the value, and that of the layer's derivative."""
     x, y = build.bottom(layer, 0).flat(), build.top(layer, 0).flat()
-    build.forward(f"{name}_forward", x, out=y)
-    if build.needs_gradient(layer, 0):
+    value = layer.function.value
+    build.forward(value.name, x, out=y, inplace=True, **layer.constants_of(value))
+    if layer.gradient and build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, 0).flat()
-        build.backward(f"{name}_backward", dy, y, out=dx)
+        numbers = {"dy": dy, "x": x, "y": y, "sign": y}
+        inputs = [numbers[name] for name in layer.gradient.arrays]
+        build.backward(layer.gradient.name, *inputs, out=dx, inplace=True, **layer.constants_of(layer.gradient))
 
 
-@lowers(ReLU)
-def lower_relu(layer: ReLU, build: Builder) -> None:
-    x, y = build.bottom(layer, 0).flat(), build.top(layer, 0).flat()
-    slope = layer.negative_slope
-    build.forward("relu_forward", x, out=y, slope=slope, inplace=True)
-    if build.needs_gradient(layer, 0):
-        sign = y if slope >= 0 else x  # below a negative slope the output's sign says nothing
-        dy, dx = build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, 0).flat()
-        build.backward("relu_backward", dy, sign, out=dx, slope=slope, inplace=True)
+for _function in FUNCTIONS.values():
+    lowers(_function.layer, gradients=None if _function.gradients else ())(lower_function)

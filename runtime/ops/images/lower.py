@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from netdef.layers.data import ImageData
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
@@ -23,6 +21,8 @@ def lower(layer: ImageData, build: Builder) -> None:
 
 def _images(layer: ImageData, build: Builder, index: int) -> dict[str, Buffer]:
     """The kernel that makes the net's images, and the buffers that it takes."""
+    import numpy as np
+
     from runtime.data.settings import image_size, mean_of  # loads Pillow: not for nets without images
 
     top = build.top(layer, index)

@@ -16,7 +16,6 @@ from runtime.ops.loss import terms as _terms  # noqa: F401 - registers the losse
 from runtime.ops.loss.labels import class_of
 from runtime.ops.softmax.cpu import RUN, runs
 
-NO_LABEL = -(1 << 31)  # stands for "ignore no label"
 TINY = np.finfo(np.float32).tiny
 
 

@@ -19,10 +19,11 @@ from netdef.layers.loss import (
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.kernels.cpu.jit import blocks
-from runtime.ops.loss.cpu import NO_LABEL
 from runtime.ops.loss.runs import runs_of
 from runtime.ops.registry import lowers
 from runtime.ops.softmax.lower import along, labels_for
+
+NO_LABEL = -(1 << 31)  # stands for "ignore no label"
 
 
 @lowers(SoftmaxWithLoss, gradients=(0,))

@@ -3,15 +3,17 @@
 import json
 import re
 
+import runtime.kernels.rooms
 from netdef.cli.main import run
 from netdef.explain import layers
 from netdef.explain.reference import layer_type
 from netdef.layers import LAYERS
-from runtime.ops.support import devices_by_class
+from runtime.kernels.rooms import devices_of
+from runtime.ops.registry import devices_by_type, runnable_types
 
 
 def test_every_type_is_listed_once():
-    text = layers(devices_by_class())
+    text = layers(devices_by_type())
     names = re.findall(r"^  (\w+)  ", text, re.MULTILINE)
     assert sorted(names) == sorted(LAYERS)
     assert max(map(len, text.splitlines())) <= 115
@@ -33,21 +35,14 @@ def test_sentences_end_where_they_should():
 
 
 def test_the_devices_are_those_that_have_lowerings_and_kernels():
-    from runtime.ops.registry import runnable_types
-
-    found = devices_by_class()
-    assert [name for name in sorted(LAYERS) if LAYERS[name].__name__ in found] == runnable_types()
-    assert all(devices in (("cpu",), ("cpu", "gpu")) for devices in found.values())
+    found = devices_by_type()
+    assert sorted(found) == runnable_types()
+    assert set(found.values()) == {("cpu", "gpu")}
 
 
-def test_a_family_without_kernels_for_cards_runs_on_the_cpu_alone(monkeypatch, tmp_path):
-    import runtime.ops.support
-
-    for path, text in {
-        "a/lower.py": "@lowers(A)\n", "b/lower.py": "@lowers(B, gradients=())\n@lowers(C)\n", "d/lower.py": "@lowers(D)\n",
-        "a/cpu.py": "", "b/cpu.py": "", "b/cuda.py": "",
-    }.items():  # fmt: skip
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
-    monkeypatch.setattr(runtime.ops.support, "_FOLDER", tmp_path)
-    assert devices_by_class() == {"A": ("cpu",), "B": ("cpu", "gpu"), "C": ("cpu", "gpu"), "D": ("cpu", "gpu")}
+def test_a_room_without_kernels_for_cards_runs_on_the_cpu_alone(monkeypatch, tmp_path):
+    for path in ("a/lower.py", "a/cpu.py", "b/lower.py", "b/cpu.py", "b/cuda.py", "c/lower.py"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    monkeypatch.setattr(runtime.kernels.rooms, "OPS", tmp_path)
+    assert [devices_of(room) for room in "abc"] == [("cpu",), ("cpu", "gpu"), ("cpu", "gpu")]

@@ -3,6 +3,7 @@
 import pytest
 
 from netdef import NetdefError
+from netdef.layers.function import FUNCTIONS
 from tests.netdef.layers.one_layer import complaint, net_of, shape_of
 
 X = (2, 6, 9, 8)
@@ -148,12 +149,14 @@ def test_argmax():
 
 
 def test_functions_of_one_element():
-    for type in ("AbsVal", "BNLL", "ELU", "Exp", "Log", "Power", "ReLU", "Sigmoid", "Swish", "TanH", "Threshold"):
-        assert shape_of(f"layer op: {type}(x0)", X) == X
+    for type, function in FUNCTIONS.items():
+        assert all(shape_of(f"layer op: {type}(x0) {{ {settings} }}", X) == X for settings in function.cases)
     assert complaint("layer op: Clip(x0) { min: 1 max: 0 }", X) == "Clip op: min 1 is above max 0"
     assert complaint("layer op: Clip(x0)", X) == "Clip op: min and max are missing"
     assert complaint("layer op: Log(x0) { base: 0 }", X) == "Log op: base 0 must be positive, or -1 for e"
-    assert net_of("layer op: ReLU(x0) { negative_slope: 0.5 }", X).layer("op").negative_slope == 0.5
+    assert complaint("layer op: Log(x0) { base: 1 }", X) == "Log op: base 1 has no logarithms"
+    relu = net_of("layer op: ReLU(x0) { negative_slope: 0.5 }", X).layer("op")
+    assert relu.constants_of(relu.function.value) == {"slope": 0.5}
 
 
 def test_python_layers_are_not_run():

@@ -39,9 +39,9 @@ def net(editor):
 
 
 def devices():
-    from runtime.ops.support import devices_by_class
+    from runtime.ops.registry import devices_by_type
 
-    return devices_by_class()
+    return devices_by_type()
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import numpy as np
 from runtime.kernels.cpu.jit import BLOCK, blocks
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
 from runtime.ops.gather.box import box, strides_of
-from runtime.ops.loss.cpu import NO_LABEL
+from runtime.ops.loss.lower import NO_LABEL
 from runtime.ops.loss.runs import LABELS, runs_of
 from runtime.ops.update.table import ROWS
+from tests.runtime.ops.elementwise.formulas import CASES, is_exact, layer_of
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -118,21 +119,24 @@ def elementwise_cases() -> Iterator[Case]:
             yield Case("add", (x, x, y), aliases=aliases, close=0)
             yield Case("multiply", (x, x, y), aliases=aliases, close=0)
             yield Case("scaled_add", (x, x, y), {"factor_a": 0.3, "factor_b": -2.0}, aliases=aliases)
-        for slope in (0.0, 0.1, -0.5):
-            for aliases in ((), ((1, 0),)):
-                yield Case("relu_forward", (x, y), {"slope": slope}, aliases=aliases, close=0)
-            for aliases in ((), ((2, 0),)):
-                yield Case("relu_backward", (x, ties(n), y), {"slope": slope}, aliases=aliases, close=0)
-        yield Case("sigmoid_forward", (x, y), close=1e-6)
-        yield Case("sigmoid_backward", (x, positive(n), y), close=1e-6)
-        yield Case("tanh_forward", (x, y), close=1e-6)
-        yield Case("tanh_backward", (x, positive(n), y), close=1e-6)
         yield Case("maximum_pair", (ties(n), ties(n), y, out(n, dtype="uint8")), close=0)
         for aliases in ((), ((3, 0), (4, 2))):
             arrays = (ties(n), ties(n), whole(2, n, dtype="uint8"), y, out(n, dtype="uint8"))
             yield Case("maximum_next", arrays, {"index": 2}, aliases=aliases, close=0)
         yield Case("maximum_backward", (x, whole(3, n, dtype="uint8"), y), {"index": 2}, close=0)
         yield Case("quotient_backward", (x, x, positive(n), y))
+
+
+def function_cases() -> Iterator[Case]:
+    """The rows of the table of functions: each of their cases, the first one in all sizes; in place too."""
+    for name, settings in CASES:
+        layer = layer_of(name, settings)
+        for formula in filter(None, (layer.function.value, layer.gradient)):
+            close = 0 if is_exact(formula) else 2e-6
+            for n in FLAT if settings == layer.function.cases[0] else FLAT[3:4]:
+                arrays = (*(normal(n) if array in ("x", "dy") else ties(n) for array in formula.arrays), out(n))
+                for aliases in ((), ((len(arrays) - 1, 0),)) if n == FLAT[3] else ((),):
+                    yield Case(formula.name, arrays, layer.constants_of(formula), aliases=aliases, close=close)
 
 
 def dropout_cases() -> Iterator[Case]:
@@ -400,7 +404,7 @@ def image_cases() -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     families = (
-        elementwise_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases, lrn_cases,
-        convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases,
+        elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
+        lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netdef.layers.function import Formula
 from runtime.ops.dropout.cpu import DROPOUT_STREAM
+from runtime.ops.elementwise.expression import FORMULAS
 from runtime.ops.update.table import ROWS, Row
 from tests.runtime import reference
 from tests.runtime.harness import outer
 from tests.runtime.kernels.cuda.checks import Check, on_cuda, size
 from tests.runtime.kernels.cuda.on_cpu import Module
+from tests.runtime.ops.elementwise.formulas import in_float64
 
 Arrays = list[np.ndarray]  # in float64, users' layout
 LARGEST = 40_000  # numbers in a case: the references take their time
@@ -48,6 +51,10 @@ def updated(row: Row, a: Arrays, c: dict[str, Any]) -> np.ndarray:
     return reference.solver_step(row.type, w, scale * g, histories, rate * c["lr_mult"], c["decay"], c["l1"], **fields)[0]
 
 
+def elementwise(formula: Formula, a: Arrays, c: dict[str, Any]) -> np.ndarray:
+    return in_float64(formula, dict(zip(formula.arrays, a, strict=False)), c)
+
+
 WINDOW = ("kernel", "stride", "pad")
 FORWARD: dict[str, tuple[int, Callable[[Arrays, dict[str, Any]], np.ndarray]]] = {  # which array is the result
     "conv2d": (3, conv2d),
@@ -56,11 +63,10 @@ FORWARD: dict[str, tuple[int, Callable[[Arrays, dict[str, Any]], np.ndarray]]] =
     "lrn_within_forward": (1, lambda a, c: reference.lrn_within(a[0], c["size"], c["alpha"], c["beta"])),
     "pool_ave_forward": (1, lambda a, c: reference.pool_ave(a[0], a[1].shape[2:], *(c[key] for key in WINDOW))),
     "pool_max_forward": (1, lambda a, c: reference.pool_max(a[0], a[1].shape[2:], *(c[key] for key in WINDOW))[0]),
-    "relu_forward": (1, lambda a, c: reference.relu(a[0], c["slope"])),
-    "sigmoid_forward": (1, lambda a, c: reference.sigmoid(a[0])),
     "softmax_forward": (1, lambda a, c: reference.softmax(a[0], -1)),
 }
 FORWARD |= {row.kernel: (0, partial(updated, row)) for row in ROWS.values()}
+FORWARD |= {formula.name: (len(formula.arrays), partial(elementwise, formula)) for formula in FORMULAS.values()}
 # Which array is the result, where its gradient is given, which array it is the gradient of; the forward, as a function of that one.
 BACKWARD: dict[str, tuple[int, int, int | None, Callable[[np.ndarray, Arrays, dict[str, Any]], np.ndarray]]] = {
     "conv2d_input_gradient": (2, 0, None, lambda x, a, c: convolve(x, a[1], 0, c)),

@@ -33,7 +33,7 @@ from tests.runtime.machine.cuda.fake_cupy import Cards, CUDARuntimeError
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
 REAL_LOADER = cuda_gemm.load_library
-TINY = Sizes(((str(KINDS), 6), ("lenet", 5)), "lenet", 4, 3, "lenet", 6, 2)
+TINY = Sizes(((KINDS, 6), ("lenet", 5)), "lenet", 4, 3, "lenet", 6, 2)
 LENET = replace(TINY, nets=(("lenet", 5),))
 
 
@@ -389,7 +389,7 @@ def test_a_user_without_a_home_may_use_a_card(machine: Callable[..., Cards], mon
     with pytest.raises(RuntimeError):
         Path.home()
     device = CudaDevice(0)
-    device.kernels.want("relu.cu", "relu_forward<4>")
+    device.kernels.want("elementwise.cu", "relu_forward<4>")
     assert not device.kernels_known
 
 
