@@ -63,10 +63,10 @@ def resources(cubin: bytes) -> dict[str, Resources]:
     found = {section.name: section for section in sections(cubin)}
     names = found[".strtab"].data
     symbols = [names[name : names.index(b"\0", name)].decode() for name, *_ in iter_unpack("<IBBHQQ", found[".symtab"].data)]
-    found: dict[int, dict[str, int]] = {FRAME_SIZE: {}, REGISTER_COUNT: {}}
+    values: dict[int, dict[str, int]] = {FRAME_SIZE: {}, REGISTER_COUNT: {}}
     for attribute, symbol, value in attributes(found[".nv.info"].data):
-        if attribute in found:
-            found[attribute][symbols[symbol]] = value
+        if attribute in values:
+            values[attribute][symbols[symbol]] = value
     shared = {name: found[f".nv.shared.{name}"].size for name in symbols if f".nv.shared.{name}" in found}
-    frames = found[FRAME_SIZE]
-    return {name: Resources(count, frames[name], shared.get(name, 0)) for name, count in found[REGISTER_COUNT].items()}
+    frames = values[FRAME_SIZE]
+    return {name: Resources(count, frames[name], shared.get(name, 0)) for name, count in values[REGISTER_COUNT].items()}

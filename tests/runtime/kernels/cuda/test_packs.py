@@ -103,6 +103,10 @@ def test_whole_packs_are_taken_in_packs(checks: list[Check]) -> None:
     for check in checks:
         rows = [spec.shape[-1] for spec in check.case.arrays if spec.shape != (1,)]
         places = [check.case.constants.get(name, 0) for name in ("first", "offset", "width", "pitch")]
+        if "box" in check.case.constants:
+            box = check.case.constants["box"]
+            inner = 1 if (box.x_strides[-1], box.y_strides[-1]) != (1, 1) else box.extents[-1]
+            places += [*box.x_strides[:-1], *box.y_strides[:-1], box.x_offset, box.y_offset, inner]
         if check.aligned and rows and not any(number % 4 for number in rows + places):
             for step in launches([check]):
                 assert in_packs(step.function), f"{check.case}: {step.function}"
