@@ -33,6 +33,25 @@ ALSO_SINGLY = {
     "sum_of_squares": (1, "the one sum of a block"),
 }
 ALSO_SINGLY |= {row.kernel: (len(row.numbers), "numbers of the iteration") for row in ROWS.values()}
+SUM, SCALE = "the one sum and count of a block", "the loss's gradient and its divisor"
+ALSO_SINGLY |= {
+    "add_bias": (1, "a row's bias"),
+    "add_images": (2, "numbers of images, and the gradients they name"),
+    "contrastive_backward": (2, SCALE),
+    "contrastive_terms": (1, SUM),
+    "euclidean_backward": (2, SCALE),
+    "euclidean_terms": (1, SUM),
+    "hinge_backward": (2, SCALE),
+    "hinge_terms": (1, SUM),
+    "infogain_backward": (3, "the label's row of the matrix; " + SCALE),
+    "infogain_terms": (3, "chances and the matrix by the label; " + SUM),
+    "likelihood_backward": (2, SCALE),
+    "likelihood_terms": (2, "of the chances the label's; " + SUM),
+    "loss_of_terms": (2, "the loss and its divisor"),
+    "sigmoid_cross_entropy_backward": (2, SCALE),
+    "sigmoid_cross_entropy_terms": (1, SUM),
+    "take_images": (1, "images by their numbers"),
+}
 # Kernels without packs.
 SINGLY = {"flip_weights": "weights, which are no batch: those of a window are read backwards"}
 BOUNDS = r"(?:__launch_bounds__\([^)]*\) )?"
