@@ -1,4 +1,4 @@
-"""The way in: a file, a model's name or a text, read into a Net."""
+"""Load a Net from a file, the name of a model, or a text."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
 ) -> Net:
-    """The network in a file, or the model of that name.
+    """Load the network in a file, or the model of that name.
 
     Parameters
     ----------
     path: a .net, .prototxt or .caffemodel file, or a name such as "alexnet".
-    phase: "train" or "test"; by default what the file's `state` says, else test.
+    phase: "train" or "test"; by default that of the file's `state`, else test.
     overrides: fields to change, {"conv1.num_output": 64}; see netdef/graph/overrides.py.
     batch_size: images in a batch, for every source of the net.
 
     Raises
     ------
-    NetdefError: with everything that is wrong in the file.
+    NetdefError: with all errors of the file.
 
     Warns
     -----
@@ -55,7 +55,7 @@ def parse(
     overrides: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
 ) -> Net:
-    """The network that a text describes; parameters and errors as in `load`."""
+    """Parse the network in a text; parameters and errors as in `load`."""
     opened = Opened(lambda: read_text(text, filename, "NetParameter"), filename, overrides, batch_size, phase)
     opened.bound.announce()
     return opened.net(phase)
@@ -67,17 +67,17 @@ def open_net(
     batch_size: int | None = None,
     phase: str | None = None,
 ) -> Opened:
-    """The file of a network, read once to be built in any phase; parameters and errors as in `load`."""
+    """Read the file of a network, to build it in any phase; parameters and errors as in `load`."""
     file = find_net(path)
     return Opened(lambda: read_file(file, "NetParameter"), str(file), overrides, batch_size, phase)
 
 
 class Opened:
-    """A network's file that has been read: its message, and where the fields stand.
+    """A network's file that has been read: its message, and the positions of the fields.
 
     Attributes
     ----------
-    bound: what the file holds. message, where: the same after overrides, and the position of a path in it.
+    bound: the contents of the file. message, where: the message after overrides, and the position of a path in it.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Opened:
         batch_size: int | None = None,
         phase: str | None = None,
     ):
-        """Raises NetdefError: with all that is wrong in the text, and with the graph (in `phase`) where it can be told."""
+        """Raises NetdefError: with all errors of the text, and those of the graph (in `phase`) that can be found despite them."""
         try:
             self.bound = read()
         except NetdefError as error:
@@ -96,7 +96,7 @@ class Opened:
         self.filename = filename
         self.message, self.where = self.bound.message, cast("Where", self.bound.position)
         for layer in self.message.layer:
-            layer.ClearField("blobs")  # the weights of a .caffemodel: much memory, and no part of the graph
+            layer.ClearField("blobs")  # the weights of a .caffemodel: the graph does not need them
         if overrides:
             from netdef.graph.overrides import Overrides
 
@@ -109,17 +109,17 @@ class Opened:
             set_batch_size(self.message, batch_size)
 
     def net(self, phase: str | None = None, assumed: Shape = ()) -> Net:
-        """The network in a phase. Raises NetdefError with every mistake of the graph. `assumed` as in `build`."""
+        """Build the network in a phase. Raises NetdefError with all errors of the graph. `assumed`: as in `build`."""
         return build(self.message, self.where, self.filename, phase, assumed=assumed)
 
     def has_phase(self, phase: str) -> bool:
-        """Whether the file has a net for this phase: any layer of it that brings data."""
+        """Whether the file has a net for this phase: a layer without bottoms."""
         state = state_of(self.message, phase)
         return any(not layer.bottom and is_selected(layer, state) for layer in self.message.layer)
 
 
 def with_batch_size(net: Net, batch_size: int) -> Net:
-    """The same net with another number of images in a batch, for every source of the net."""
+    """The same net with another number of images in a batch, in all its sources."""
     from netdef.graph.overrides import set_batch_size
 
     message = type(net.message)()
@@ -134,7 +134,7 @@ def with_batch_size(net: Net, batch_size: int) -> Net:
 
 
 def _further(partial: Bound | None, filename: str, phase: str | None) -> tuple[Diagnostic, ...]:
-    """What is wrong with the graph of a file whose text has mistakes in some layers: all of it is told in one run."""
+    """Errors of the graph of a file whose text has errors in some layers, so that one run reports all of them."""
     if partial is None or partial.message.layers or partial.message.input:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""`netdef shapes`: a net layer by layer, with its shapes, weights and costs, as a table or as data."""
+"""`netdef shapes`: the layers of a net with their shapes, weights and costs, as a table or as data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from netdef.graph.shape import Shape
 
 FORMATS = ("text", "json", "yaml", "csv")
-WIDTH = 120  # columns of the table at most, as far as shortening long names can make it so
+WIDTH = 120  # columns of the table; long names are shortened to fit
 HEADER = ("layer", "type", "output", "weights + biases", "parameters", "MACs/image", "activations")
 GEMM_KINDS = ("convolution", "connected")  # of layers whose work is matrix products
 RIGHT = (4, 5, 6)  # columns of numbers
 
 
 def describe(net: Net) -> dict[str, Any]:
-    """The facts of a net as plain data: what the formats print."""
+    """The facts of a net as plain data, which all formats print."""
     groups = towers(net)
     batch = net.batch
     totals = net.totals
@@ -67,7 +67,7 @@ def _layer(layer: Layer, groups: dict[Blob, int], batch: int | None) -> dict[str
 
 
 def output_text(shape: Shape, groups: int, batch: int | None) -> str:
-    """The shape of one image's share of a blob, runs of channels first: 2 x 48 x 55 x 55."""
+    """The shape of one image's part of a blob, towers first: 2 x 48 x 55 x 55."""
     if not shape:
         return "scalar"
     if shape[0] != batch:
@@ -144,7 +144,7 @@ def _table(facts: dict[str, Any]) -> str:
 
 
 def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:
-    """The table's lines for a layer: one a top."""
+    """The rows of a layer: one for each top."""
     weights = " + ".join(shape_text(tuple(w["shape"])) if w["shape"] else "1" for w in layer["weights"])
     owners = {w["shared_with"].rpartition("/")[0] for w in layer["weights"] if w["shared_with"]}
     if owners:
@@ -167,7 +167,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _shortened(text: str, width: int) -> str:
-    """A long name without its middle."""
+    """A long name, its middle replaced by two dots."""
     if len(text) <= width:
         return text
     head = (width - 2) // 2

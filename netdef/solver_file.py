@@ -1,4 +1,4 @@
-"""Solver files: read, checked, and followed to the network they name."""
+"""Read and check solver files, and find the network that one names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TYPES_WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 REGULARIZATIONS = ("L1", "L2")
 LARC_POLICIES = ("scale", "clip")
 LARC_TYPES = ("SGD", "Nesterov")
-POLICIES: dict[str, tuple[str, ...]] = {  # what each needs beside base_lr
+POLICIES: dict[str, tuple[str, ...]] = {  # fields that each needs, in addition to base_lr
     "fixed": (),
     "step": ("gamma", "stepsize"),
     "exp": ("gamma",),
@@ -39,7 +39,7 @@ AT_LEAST = {"iter_size": 1, "average_loss": 1, "stepsize": 1, "max_iter": 0, "te
             "larc_eta": 0, "local_gw_ratio": 0}  # fmt: skip
 BELOW_ONE = {"Adam": ("momentum", "momentum2"), "AdamW": ("momentum", "momentum2"), "RMSProp": ("rms_decay",)}
 
-# Fields of Caffe's and of forks that nothing acts on, and what happens instead.
+# Fields of Caffe and of forks that have no effect, and what holds instead.
 WITHOUT_EFFECT = {
     "debug_info": "a loss that is not finite names its layer by itself",
     "snapshot_diff": "gradients are not written",
@@ -53,7 +53,7 @@ WITHOUT_EFFECT = {
     "weight_decay_policy": "weight_decay stays",
     "weight_decay_power": "weight_decay stays",
     "max_weight_decay": "weight_decay stays",
-    "larc_turbo": "LARC's rate follows the norms alone",
+    "larc_turbo": "LARC's rate depends only on the norms",
     "solver_data_type": "all numbers are float32",
     "default_forward_type": "all numbers are float32",
     "default_backward_type": "all numbers are float32",
@@ -71,15 +71,15 @@ WITHOUT_EFFECT = {
 
 
 def load_solver(path: str | os.PathLike[str]) -> Any:
-    """The SolverParameter in a file, with the places of its fields: `.message` and `.position(path)`.
+    """The SolverParameter in a file, with the positions of its fields: `.message` and `.position(path)`.
 
     Parameters
     ----------
-    path: a solver file, or the name of one that comes with netdef, such as "solver".
+    path: a solver file, or the name of one of the package, such as "solver".
 
     Raises
     ------
-    NetdefError: with everything that is wrong in the file.
+    NetdefError: with all errors of the file.
     """
     bound = read_solver(path)
     bound.announce()
@@ -88,7 +88,7 @@ def load_solver(path: str | os.PathLike[str]) -> Any:
 
 
 def read_solver(path: str | os.PathLike[str]) -> Bound:
-    """The same, as far as the text goes: whether it can be run is not looked at."""
+    """The same without `check_solver`: only errors of the text are raised."""
     file = Path(path)
     packaged = models_folder() / f"{file.name.removesuffix('.txt')}.txt"
     if not os.path.exists(file) and file.name == str(path) and os.path.isfile(packaged):
@@ -97,11 +97,11 @@ def read_solver(path: str | os.PathLike[str]) -> Bound:
 
 
 def check_solver(bound: Any) -> None:
-    """Whether a solver can be run: types and policies known, what they need there, numbers within reason.
+    """Check that a solver can run: known types and policies, the fields that these need, numbers in their ranges.
 
     Raises
     ------
-    NetdefError: with every mistake.
+    NetdefError: with all errors.
     """
     solver, errors = bound.message, []
 
@@ -112,7 +112,7 @@ def check_solver(bound: Any) -> None:
     if len(given) > 1:
         wrong(f"{given[0]} and {given[1]} both name the net to train", given[1], "keep one of them")
     if not solver.HasField("base_lr") and solver.lr_policy != "multifixed":
-        wrong("base_lr, the learning rate to start from, is missing", hint="add base_lr: 0.01, say")
+        wrong("base_lr, the initial learning rate, is missing", hint="add base_lr: 0.01, say")
     elif solver.base_lr < 0:
         wrong(f"base_lr {solver.base_lr:g} must not be negative", "base_lr")
     _check_policy(solver, wrong)
@@ -136,7 +136,7 @@ def check_solver(bound: Any) -> None:
 def _check_policy(solver: Any, wrong: Any) -> None:
     policy = solver.lr_policy
     if not policy:
-        wrong("lr_policy is missing: it says how the rate goes down", hint=_listed("policies", POLICIES))
+        wrong("lr_policy, the schedule of the learning rate, is missing", hint=_listed("policies", POLICIES))
     elif policy not in POLICIES:
         hint = did_you_mean(policy, POLICIES) or _listed("policies", POLICIES)
         wrong(f"unknown lr_policy {policy!r}", "lr_policy", hint)
@@ -152,7 +152,7 @@ def _check_policy(solver: Any, wrong: Any) -> None:
         wrong(text, "stageiter", "a stage has one of each")
     falls = policy in ("poly", "cosine") and solver.HasField("base_lr")
     if falls and solver.min_lr > solver.base_lr:
-        wrong(f"min_lr {solver.min_lr:g} is more than base_lr {solver.base_lr:g}", "min_lr", f"lr_policy {policy} goes down to it")
+        wrong(f"min_lr {solver.min_lr:g} is more than base_lr {solver.base_lr:g}", "min_lr", f"lr_policy {policy} decreases to it")
 
 
 def _check_warm_up(solver: Any, wrong: Any) -> None:
@@ -179,7 +179,7 @@ def _check_type(solver: Any, wrong: Any) -> None:
 
 
 def _check_tests(solver: Any, wrong: Any) -> None:
-    """test_iter has one value for each net that is tested."""
+    """Check that test_iter has one value for each test net."""
     own = len(solver.test_net) + len(solver.test_net_param)
     shared = max(0, len(solver.test_iter) - own) if solver.HasField("net") or solver.HasField("net_param") else 0
     tests = own + shared
@@ -188,19 +188,19 @@ def _check_tests(solver: Any, wrong: Any) -> None:
     if len(solver.test_state) not in (0, max(tests, 1)):
         wrong(f"{plural(tests, 'net')} tested, test_state given {times(len(solver.test_state))}", "test_state")
     if solver.test_interval > 0 and not len(solver.test_iter):
-        wrong("test_interval is given, test_iter is not: how many batches make a test?", "test_interval", "add test_iter")
+        wrong("test_interval is given without test_iter, the number of batches of a test", "test_interval", "add test_iter")
     if len(solver.test_iter) and min(solver.test_iter) < 1:
         wrong("test_iter must be at least 1", "test_iter")
 
 
 def is_given(solver: Any, field: str) -> bool:
-    """Whether a SolverParameter says anything of a field."""
+    """Whether a SolverParameter sets a field."""
     value = getattr(solver, field)
     return len(value) > 0 if is_repeated(solver.DESCRIPTOR.fields_by_name[field]) else solver.HasField(field)
 
 
 def without_effect(solver: Any) -> dict[str, str]:
-    """The fields that a SolverParameter sets to something else than their default and that nothing acts on; and why not."""
+    """The fields without effect that a SolverParameter sets to other values than their defaults; each with what holds instead."""
     fields = solver.DESCRIPTOR.fields_by_name
     return {
         name: why
@@ -216,7 +216,7 @@ def net_file(solver: Any, solver_path: str | os.PathLike[str]) -> Path | None:
 
     Raises
     ------
-    NetdefError: the file is not there.
+    NetdefError: there is no such file.
     """
     name = solver.net or solver.train_net
     return find_beside(name, Path(solver_path).parent) if name else None

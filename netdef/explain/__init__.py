@@ -1,4 +1,4 @@
-"""What there is, and what it means: `netdef explain`, `netdef layers` and `netdef models`.
+"""Explain layer types, fields and codes, and list layers and models: `netdef explain`, `netdef layers` and `netdef models`.
 
 The modules:
 

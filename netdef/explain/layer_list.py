@@ -11,7 +11,7 @@ from netdef.graph.layer import LAYERS
 
 
 def layers(devices: Devices | None = None, form: str = "text", width: int = WIDTH) -> str:
-    """All layer types, family by family."""
+    """List all layer types, family by family."""
     types = [layer_type(name) for name in sorted(LAYERS, key=str.lower)]
     families: dict[str, list[LayerType]] = {}
     for found in types:
@@ -30,7 +30,7 @@ def layers(devices: Devices | None = None, form: str = "text", width: int = WIDT
 
 
 def _run_by(name: str, devices: Devices | None) -> str:
-    """The devices in a column of their own."""
+    """The devices, as a column."""
     return "" if devices is None else f"{' '.join(running(name, devices)).ljust(7)}  "
 
 

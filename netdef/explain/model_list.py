@@ -1,4 +1,4 @@
-"""`netdef models`: the networks that come with netdef, each with a line about it and its totals."""
+"""`netdef models`: the networks of the package, each with a line about it and its totals."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _NUMBERS = (2, 3, 4)  # columns of them
 
 @dataclass(frozen=True)
 class Model:
-    """A model by its numbers.
+    """A model and its totals.
 
     Attributes
     ----------
-    about: the beginning of the comment that its file begins with.
+    about: the first sentence of the comment at the top of its file.
     input: of one image, channels first.
-    layers: those with weights, as people count them.
+    layers: the number of those with weights.
     parameters, macs: in testing; macs are multiply-accumulates of one image, forward.
     """
 
@@ -50,7 +50,7 @@ def models() -> list[Model]:
 
 
 def render(form: str = "text", width: int = WIDTH) -> str:
-    """The list in one of FORMATS; in fewer columns than `width`, what a model is stands below its numbers."""
+    """The list in one of FORMATS; if `width` columns are too few, each description is below its row."""
     found = models()
     if form == "json":
         return json.dumps([asdict(model) for model in found], indent=1)
@@ -66,7 +66,7 @@ def render(form: str = "text", width: int = WIDTH) -> str:
 
 
 def about(text: str) -> str:
-    """The beginning of the comment at the top of a file, up to the first full stop or colon."""
+    """The first sentence of the comment at the top of a file, up to a full stop or colon."""
     comment = " ".join(line.lstrip("#").strip() for line in re.match(r"(#[^\n]*\n)*", text)[0].splitlines())  # type: ignore[index]
     return re.split(r"[.:](?=\s|$)", comment, maxsplit=1)[0]
 
@@ -86,7 +86,7 @@ def _model(name: str) -> Model:
 
 
 def _input(net: Net) -> tuple[int, ...]:
-    """The shape of one image of the first blob that comes from outside."""
+    """The shape of one image of the first source."""
     return next((top.shape[1:] for layer in net.layers if layer.is_source for top in layer.tops), ())
 
 

@@ -1,4 +1,4 @@
-"""What the language knows of layer types, messages and fields, as plain data: the schema and the layers' own documentation."""
+"""Layer types, messages and fields as plain data, from the schema and the documentation of layers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Field:
 
     Attributes
     ----------
-    message: the message it belongs to. kind: what it takes, in words; "several" is before it where it may be repeated.
+    message: the message it belongs to. kind: of its value, in words; a repeated field takes several.
     default: "" where there is none.
     values: of an enum, with what each means. fields_of: the message that it holds, "" for a scalar.
     """
@@ -52,9 +52,9 @@ class LayerType:
 
     Attributes
     ----------
-    family: what the types in its file have in common.
+    family: the title of its file.
     about: what it computes, with the formula.
-    bottoms, tops: (fewest, most), most None for any number.
+    bottoms, tops: (fewest, most), most None for no limit.
     messages: the messages that hold its settings, its own first.
     """
 
@@ -96,12 +96,12 @@ def fields(message: str) -> list[Field]:
 
 
 def own_fields(name: str) -> list[Field]:
-    """The settings of a layer type, as they stand in the braces of its line."""
+    """The settings of a layer type, in the braces of a layer in one line."""
     return [field for message in layer_type(name).messages for field in fields(message)]
 
 
 def common_fields() -> list[Field]:
-    """What every layer may have: the fields of LayerParameter but for those with the settings of types."""
+    """The fields of every layer: those of LayerParameter without the messages of layer types."""
     settings = {field for names in LAYER_TYPES.values() for field in names}
     return [field for field in fields(COMMON) if field.name not in settings]
 

@@ -1,4 +1,4 @@
-"""`netdef explain`: what a layer type, a field or a code of `netdef check` means."""
+"""`netdef explain`: explain a layer type, a field, an enum value or a code of `netdef check`."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from netdef.language.spelling import did_you_mean, nearest
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, documentation
 
-_DEFAULT_MOST = 16  # letters of a default in its column; a longer one stands with the text
-_IN_HEAD = ("name", "type", "bottom", "top")  # what a layer's line says before its braces
-_UNWRITTEN = ("phase", "blobs")  # fields that no file has to set
+_DEFAULT_MOST = 16  # characters of a default in its column; a longer one is part of the description
+_IN_HEAD = ("name", "type", "bottom", "top")  # fields before the braces of a layer in one line
+_UNWRITTEN = ("phase", "blobs")  # fields that files do not set
 _NICKNAMES = {
     "layer": COMMON, "solver": "SolverParameter", "net": "NetParameter", "param": "ParamSpec", "filler": "FillerParameter",
 }  # fmt: skip
 
 
 def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> str:
-    """What a topic means: LRN, LRN.alpha, Pooling.pool.AVE, ND201, solver.base_lr, FillerParameter, lrn_param.alpha.
+    """Explain a topic: LRN, LRN.alpha, Pooling.pool.AVE, ND201, solver.base_lr, FillerParameter, lrn_param.alpha.
 
     Parameters
     ----------
-    devices: what can run each layer type, to be told along with it.
+    devices: the devices that run each layer type; they are shown if given.
     width: columns.
 
     Raises
@@ -66,13 +66,13 @@ def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> s
         if found.values:
             return _value(here, found, rest)
         if not found.fields_of:
-            raise NetdefError(f"{here} is no message: it has no field {rest[0]}")
+            raise NetdefError(f"{here} is not a message: it has no field {rest[0]}")
         known = fields(found.fields_of)
     raise AssertionError
 
 
 def _value(here: str, found: Field, path: list[str]) -> str:
-    """One of the words that a field takes."""
+    """Explain a value of an enum field."""
     about = dict(found.values).get(".".join(path))
     if about is None:
         hint = did_you_mean(path[0], dict(found.values)) or "words: " + ", ".join(dict(found.values))
@@ -81,7 +81,7 @@ def _value(here: str, found: Field, path: list[str]) -> str:
 
 
 def _formulas(head: str, found: Field) -> list[str]:
-    """What is said of a layer type where one of its own fields stands in it."""
+    """The paragraphs about a layer type that name one of its fields."""
     if head not in LAYERS or found not in own_fields(head):
         return []
     paragraphs = layer_type(head).about.split("\n\n")
@@ -89,9 +89,9 @@ def _formulas(head: str, found: Field) -> list[str]:
 
 
 def _start(head: str) -> tuple[str, list[Field]]:
-    """What a topic's first name stands for, and the fields it has."""
+    """The first name of a topic, and the fields of what it names."""
     if head in LAYERS:
-        held = [field for field in fields(COMMON) if field.name in LAYER_TYPES[head]]  # as prototxt writes the settings
+        held = [field for field in fields(COMMON) if field.name in LAYER_TYPES[head]]  # lrn_param, as prototxt has it
         return head, own_fields(head) + common_fields() + held
     try:
         return head, fields(_message_called(head))
@@ -106,7 +106,7 @@ def _start(head: str) -> tuple[str, list[Field]]:
 
 
 def _message_called(name: str) -> str:
-    """The message that a nickname or a field of a layer, such as lrn_param, stands for; or the name itself."""
+    """The message of a short name or of a layer's field, such as lrn_param; else the name itself."""
     held = {field.name: field.fields_of for field in fields(COMMON) if field.fields_of}
     return _NICKNAMES.get(name) or held.get(name, name)
 
@@ -132,7 +132,7 @@ def _type(found: LayerType, devices: Devices | None, width: int) -> str:
 
 
 def _paragraph(text: str, width: int) -> str:
-    """A paragraph as its author broke it; lines that a terminal is too narrow for are wrapped one by one."""
+    """A paragraph with its line breaks; lines too long for the terminal are wrapped."""
     lines = text.splitlines()
     if width == WIDTH or max(map(len, lines)) <= width:
         return text

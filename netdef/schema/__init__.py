@@ -1,8 +1,8 @@
-"""The vocabulary of network and solver files: messages, fields, defaults and enums, wire-compatible with Caffe 1.0's.
+"""The schema of network and solver files: messages, fields, defaults and enums, wire-compatible with Caffe 1.0.
 
 `schema.NetParameter`, `schema.LayerParameter`, `schema.SolverParameter` and so on are protobuf message classes.
-They are built when they are first asked for, from the descriptors in netdef.desc, in a pool of their own: no generated code
-that ties users to one release of protobuf, and no clash with another package's caffe.proto in the same process.
+They are built at first use, from the descriptors in netdef.desc, in a private pool: there is no generated code that needs one
+release of protobuf, and no conflict with another package's caffe.proto in the same process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def descriptor_of(name: str) -> descriptor.Descriptor:
 
 
 def is_repeated(field: Any) -> bool:
-    """Whether a field may be given several times."""
+    """Whether a field is repeated."""
     # Releases of protobuf before 6.31 have no is_repeated; those from 7 on have no label.
     return field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
 
@@ -80,7 +80,7 @@ def _documentation() -> dict[str, str]:
 
 
 def documentation(name: str) -> str:
-    """What a message, field, enum or enum value means, by its name: "LRNParameter", "LRNParameter.group",
+    """The documentation of a message, field, enum or enum value: of "LRNParameter", "LRNParameter.group",
     "PoolingParameter.PoolMethod.AVE". Raises KeyError if there is no such name."""
     return _documentation()[name]
 

@@ -1,4 +1,4 @@
-"""Which layer types there are, and which fields of LayerParameter hold their settings."""
+"""All layer types, and the fields of LayerParameter that hold their settings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ LAYER_TYPES: dict[str, tuple[str, ...]] = {
     "WindowData": ("window_data_param",),
 }
 
-NO_TOPS = frozenset({"HDF5Output", "Silence"})  # types that make nothing; a layer of any other has a top, named as it if not said
+NO_TOPS = frozenset({"HDF5Output", "Silence"})  # types without tops; in one line, other types have by default a top of their name
 
 
 def layer_fields(type_name: str) -> tuple[str, ...] | None:

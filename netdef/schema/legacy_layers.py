@@ -1,4 +1,4 @@
-"""Layers of Caffe's two older formats as layers of the present one."""
+"""Convert layers of Caffe's two older formats to the present one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _V0_TYPES = {
     "tanh": "TanH",
     "window_data": "WindowData",
 }
-# The first format's settings that are called otherwise now; the others kept their names.
+# Settings of the first format with other names today; the rest kept their names.
 _V0_RENAMED = {
     "biasterm": "bias_term",
     "kernelsize": "kernel_size",
@@ -49,14 +49,14 @@ _V0_RENAMED = {
 }
 _V0_TRANSFORMS = {"scale": "scale", "meanfile": "mean_file", "cropsize": "crop_size", "mirror": "mirror"}
 _V0_COMMON = ("name", "type", "blobs", "blobs_lr", "weight_decay", "hdf5_output_param")
-# The second format's types are the present ones in capitals, but for this one.
+# Types of the second format are the present ones in capitals, except this one.
 _V1_RENAMED = {"SOFTMAX_LOSS": "SoftmaxWithLoss"}
 # The second format's settings of weight arrays, and the fields of param that they became.
 _V1_PARAM = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
 
 
 def v1_type(name: str) -> str | None:
-    """The present name of a type that the second format calls `name`, or None if it has none such."""
+    """The present name of the second format's type `name`; None if there is no such type."""
     if name in _V1_RENAMED:
         return _V1_RENAMED[name]
     plain = name.replace("_", "").lower()
@@ -64,10 +64,10 @@ def v1_type(name: str) -> str | None:
 
 
 def upgrade_layers(net: Any, origins: Origins, done: Upgrade) -> None:
-    """Turn `layers` into `layer`."""
+    """Convert `layers` to `layer`."""
     if net.layer:
         span = origins.find(("layers", 0))
-        done.report("layer and layers, of two formats, stand in one network", span, "write all of them as layer")
+        done.report("a network has both layer and layers, of two formats", span, "write all of them as layer")
         return
     first = sum(old.HasField("layer") for old in net.layers)
     places: list[Entry] = []
@@ -96,7 +96,7 @@ def _entry(origins: Origins, index: int) -> Origins:
 
 
 def _padding(net: Any, origins: Origins, done: Upgrade) -> dict[str, tuple[str, int]]:
-    """For each array that a padding layer makes: what it pads, and by how much. Such layers are part of what reads them."""
+    """For each blob that a padding layer makes: the blob that it pads, and by how much. Its reader takes the padding over."""
     made: dict[str, tuple[str, int]] = {}
     for index, old in enumerate(net.layers):
         span = _entry(origins, index).at
@@ -111,7 +111,7 @@ def _padding(net: Any, origins: Origins, done: Upgrade) -> dict[str, tuple[str, 
 
 
 def _from_v1(old: Any, new: Any, origins: Origins, done: Upgrade) -> None:
-    """A layer of the second format: most fields have the same name and message."""
+    """Convert a layer of the second format: most fields have the same name and message."""
     kind = old.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[old.type].name
     new.type = v1_type(kind) or ""
     if not new.type:
@@ -131,7 +131,7 @@ def _from_v1(old: Any, new: Any, origins: Origins, done: Upgrade) -> None:
 
 
 def _spread(params: Any, name: str, values: Any) -> None:
-    """Set one field of as many `param` as there are values."""
+    """Set a field of the first params, one for each value."""
     while len(params) < len(values):
         params.add()
     for param, value in zip(params, values, strict=False):
@@ -139,7 +139,7 @@ def _spread(params: Any, name: str, values: Any) -> None:
 
 
 def _from_v0(old: Any, new: Any, origins: Origins, done: Upgrade, padding: dict[str, tuple[str, int]]) -> None:
-    """A layer of the first format: one message holds the settings of all types."""
+    """Convert a layer of the first format: one message holds the settings of all types."""
     settings = old.layer
     inner = origins.fields.get("layer")
     where = inner if isinstance(inner, Origins) else Origins(origins.at)
@@ -168,7 +168,7 @@ def _from_v0(old: Any, new: Any, origins: Origins, done: Upgrade, padding: dict[
 
 
 def _own_settings(settings: Any, new: Any, where: Origins, origins: Origins, done: Upgrade) -> None:
-    """The settings of the layer's type, and those of its transformation; `where` they stood, `origins` of the new layer."""
+    """Convert the settings of a type and of its transformation. `where`: their positions; `origins`: those of the new layer."""
     own = (LAYER_TYPES[new.type] or ("",))[0]
     for info, value in settings.ListFields():
         if info.name in _V0_COMMON:
@@ -177,7 +177,7 @@ def _own_settings(settings: Any, new: Any, where: Origins, origins: Origins, don
         if info.name in _V0_TRANSFORMS:
             holder, name = "transform_param", _V0_TRANSFORMS[info.name]
         if not holder or name not in getattr(new, holder).DESCRIPTOR.fields_by_name:
-            done.report(f"{info.name} is no setting of {settings.type}", where.find((info.name,)), "remove it")
+            done.report(f"{settings.type} has no setting {info.name}", where.find((info.name,)), "remove it")
             continue
         _set(getattr(new, holder), name, value)
         inner = origins.fields.setdefault(holder, Origins(where.at))
@@ -186,7 +186,7 @@ def _own_settings(settings: Any, new: Any, where: Origins, origins: Origins, don
 
 
 def _set(message: Any, name: str, value: Any) -> None:
-    """Set a field of any kind: one number, a list that is to hold one number, or a message."""
+    """Set a field: a scalar, a list of one scalar, or a message."""
     if hasattr(value, "CopyFrom"):
         getattr(message, name).CopyFrom(value)
     elif hasattr(getattr(message, name), "append"):

@@ -1,4 +1,4 @@
-"""Where in a text the fields of a message stand, in a tree shaped as the message is."""
+"""Positions of a message's fields in its text, in a tree of the message's shape."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Path = Sequence[str | int]
 
 
 class Origins:
-    """The place of a message, and of each of its fields: a span, another Origins, or a list of these if it is repeated."""
+    """The span of a message, and that of each field: a span, another Origins, or a list of these for a repeated field."""
 
     __slots__ = ("at", "fields")
 
@@ -18,7 +18,7 @@ class Origins:
         self.fields: dict[str, Entry | list[Entry]] = {} if fields is None else fields
 
     def find(self, path: Path) -> Span:
-        """The place of a field, or of the nearest thing around it that has one."""
+        """The span of a field, or of the nearest message around it that has one."""
         node: Entry | list[Entry] = self
         best = self.at
         for step in path:
@@ -37,7 +37,7 @@ class Origins:
         return best
 
     def copy(self) -> Origins:
-        """Another tree with the same places, of which fields can be added without changing this one."""
+        """A copy: fields can be added to it without changing this one."""
         return Origins(self.at, {k: v.copy() if isinstance(v, Origins) else v for k, v in self.fields.items()})
 
 

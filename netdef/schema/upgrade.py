@@ -1,6 +1,6 @@
-"""Files of older releases of Caffe, brought to the present vocabulary.
+"""Convert files of older releases of Caffe to the present schema.
 
-What Caffe itself converts on reading is converted here, with the same result: layers of the two older formats, inputs of the
+The conversions are those that Caffe makes on reading, with the same results: layers of the two older formats, inputs of the
 network that are not layers, transformations written into a data layer's own settings, BatchNorm with rates for its
 statistics, and the numbered solver types. (Facts from Caffe's upgrade_proto.cpp; tests/goldens/files holds its results.)
 """
@@ -28,7 +28,7 @@ _TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
 
 
 def upgrade(message: Any, origins: Origins) -> Upgrade:
-    """Bring a NetParameter or SolverParameter up to date in place; `origins` keeps saying where each field stands."""
+    """Convert a NetParameter or SolverParameter in place, and `origins` with it."""
     done = Upgrade()
     if message.DESCRIPTOR.name == "NetParameter":
         upgrade_net(message, origins, done)
@@ -38,7 +38,7 @@ def upgrade(message: Any, origins: Origins) -> Upgrade:
 
 
 def upgrade_solver(solver: Any, origins: Origins, done: Upgrade) -> None:
-    """The numbered solver type becomes a name; networks written inside the solver are brought up to date as well."""
+    """Convert the numbered solver type to a name, and the networks inside the solver."""
     if solver.HasField("solver_type"):
         number = solver.solver_type
         named = {value.number: value.name for value in solver.DESCRIPTOR.enum_types_by_name["SolverType"].values}[number]
@@ -62,7 +62,7 @@ def upgrade_solver(solver: Any, origins: Origins, done: Upgrade) -> None:
 
 
 def upgrade_net(net: Any, origins: Origins, done: Upgrade) -> None:
-    """All conversions of a network."""
+    """Convert a network."""
     was_old = bool(net.layers)
     if net.layers:
         legacy_layers.upgrade_layers(net, origins, done)
@@ -87,7 +87,7 @@ def _layer_origins(origins: Origins, index: int) -> Origins:
 
 
 def _inputs(net: Any, origins: Origins, done: Upgrade) -> None:
-    """Inputs of the network become one layer of type Input, before all others. Without extents they are dropped."""
+    """Convert inputs of the network to one layer of type Input, before all others; without dimensions they are dropped."""
     count, shapes, dims = len(net.input), len(net.input_shape), len(net.input_dim)
     if not shapes and not dims:
         return
@@ -116,7 +116,7 @@ def _inputs(net: Any, origins: Origins, done: Upgrade) -> None:
 
 
 def _shape_origins(origins: Origins) -> list[Entry]:
-    """Where the extents of each input stand."""
+    """The positions of the dimensions of each input."""
     shapes, dims = (origins.fields.get(name, []) for name in ("input_shape", "input_dim"))
     if isinstance(shapes, list) and shapes:
         return shapes
@@ -136,9 +136,9 @@ def _put_first(origins: Origins, made: Origins) -> None:
 
 
 def _transforms(layer: Any, origins: Origins, done: Upgrade, was_old: bool) -> None:
-    """Scale, mean, crop and mirror in a data layer's own settings move to transform_param.
+    """Move scale, mean, crop and mirror from a data layer's own settings to transform_param.
 
-    Where that has them too it keeps its own, but not in a layer of an older format, as in Caffe.
+    Values that transform_param has are kept, except in layers of older formats, as in Caffe.
     """
     holder = (LAYER_TYPES.get(layer.type) or ("",))[0]
     if holder not in ("data_param", "image_data_param", "window_data_param") or not layer.HasField(holder):

@@ -1,4 +1,4 @@
-"""What an upgrade from an older format changed, and what it could not."""
+"""The log of a conversion from an older format."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from netdef.schema.origins import Span
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that cannot be converted.
+    """A field that cannot be converted.
 
     Attributes
     ----------
-    span: where it stands. misspelt: a word, and those that were known in its place; empty for other problems.
+    span: of the field. misspelt: an unknown word, and the known ones; empty for other problems.
     """
 
     message: str
@@ -25,7 +25,7 @@ class Problem:
 
 @dataclass
 class Upgrade:
-    """What was converted, in words, and what could not be."""
+    """Notes on what was converted, and problems with what could not be."""
 
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)

@@ -56,13 +56,13 @@ def test_policies_name_missing_fields(tmp_path):
     [
         (
             'lr_policy: "fixed"',
-            [("base_lr, the learning rate to start from, is missing", "add base_lr: 0.01, say")],
+            [("base_lr, the initial learning rate, is missing", "add base_lr: 0.01, say")],
         ),
         (
             "base_lr: 1",
             [
                 (
-                    "lr_policy is missing: it says how the rate goes down",
+                    "lr_policy, the schedule of the learning rate, is missing",
                     "policies: fixed, step, exp, inv, multistep, poly, sigmoid, plateau, cosine, multifixed",
                 )
             ],
@@ -80,7 +80,7 @@ def test_policies_name_missing_fields(tmp_path):
         ),
         (
             GOOD + "test_interval: 5",
-            [("test_interval is given, test_iter is not: how many batches make a test?", "add test_iter")],
+            [("test_interval is given without test_iter, the number of batches of a test", "add test_iter")],
         ),
         (
             GOOD + 'train_net: "a" test_net: "b" test_net: "c" test_iter: 1',
@@ -108,7 +108,7 @@ def test_policies_name_missing_fields(tmp_path):
         ),
         (
             'base_lr: 1 lr_policy: "cosine" max_iter: 9 min_lr: 2',
-            [("min_lr 2 is more than base_lr 1", "lr_policy cosine goes down to it")],
+            [("min_lr 2 is more than base_lr 1", "lr_policy cosine decreases to it")],
         ),
         (GOOD + 'larc: true larc_policy: "clamp"', [("unknown larc_policy 'clamp'", "policies: scale, clip")]),
         (
@@ -148,7 +148,7 @@ def test_defaults_of_forks_are_not_noted(tmp_path):
 
 def test_unknown_fields_are_kept_and_noted(tmp_path):
     text = GOOD + "rectified: true qhm { nu: [0.7, 1] }"
-    with pytest.warns(Remark, match=r"s\.txt: nothing here knows or acts on rectified, qhm"):
+    with pytest.warns(Remark, match=r"s\.txt: unknown fields without effect: rectified, qhm"):
         bound = read(text, tmp_path)
     assert [(unknown.name, unknown.text) for unknown in bound.unknown] == [
         ("rectified", "rectified: true"), ("qhm", "qhm { nu: [0.7, 1] }"),

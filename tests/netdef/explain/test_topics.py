@@ -119,7 +119,7 @@ def test_every_code_of_check_is_explained():
         ("convolution", "there is no layer type, message or code called convolution", "did you mean Convolution?"),
         ("LRN.alfa", "LRN has no field alfa", ""),
         ("Pooling.kernel_sze", "Pooling has no field kernel_sze", "did you mean kernel_size?"),
-        ("LRN.alpha.x", "LRN.alpha is no message: it has no field x", ""),
+        ("LRN.alpha.x", "LRN.alpha is not a message: it has no field x", ""),
         ("Convolution.weight_filler.sdt", "Convolution.weight_filler has no field sdt", "did you mean std?"),
         ("quite another thing", "there is no layer type, message or code", "`netdef layers` lists"),
         ("", "there is no layer type, message or code called ", ""),

@@ -161,7 +161,7 @@ def test_networks_inside_a_solver():
         ("layers { type: RELU } layer b: ReLU(a)", "two formats"),
         ('layers { name: "x" }', "layer x has no type"),
         ('layers { layer { type: "covn" } }', "did you mean conv?"),
-        ('layers { layer { type: "relu" num_output: 3 } }', "num_output is no setting of relu"),
+        ('layers { layer { type: "relu" num_output: 3 } }', "relu has no setting num_output"),
         (
             'layers { layer { type: "padding" pad: 1 } bottom: "a" top: "b" } '
             'layers { layer { type: "relu" } bottom: "b" top: "c" }',
