@@ -108,6 +108,8 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
     for net, batch in sizes.nets:
         say(f"comparing the kernels of {Path(net).stem}")
         agreements.append(Agreement(Path(net).stem, list(differences(net, batch, name, reference, cuda, allowed))))
+    say("comparing the updates of every solver type")
+    agreements.append(Agreement("solver types", list(of_solver_types(*sizes.nets[0], name, reference, cuda, allowed))))
     say(f"training {sizes.trained} for {sizes.iterations} iterations on both")
     expected = train(sizes.trained, sizes.batch, sizes.iterations, **reference)
     try:
@@ -131,22 +133,40 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
     )
 
 
-def differences(
+def of_solver_types(
     net: str, batch: int, name: str, reference: dict[str, Any], cuda: CudaOptions, allowed: Allowed
 ) -> Iterator[Difference]:
-    """Compare the kernels of one net, with clipped gradients and sums over batches in its update."""
+    """Compare the updates that the nets' own comparison leaves out: those of all types but SGD, and rates by LARC."""
+    from runtime.ops.update.table import ROWS
+
+    for kind, row in ROWS.items():
+        if kind != "SGD":
+            for found in differences(net, batch, name, reference, cuda, allowed, type=kind, larc=True, delta=1e-3):
+                if found.instruction.kernel in (row.kernel, "larc_rate"):
+                    yield found
+
+
+def differences(
+    net: str, batch: int, name: str, reference: dict[str, Any], cuda: CudaOptions, allowed: Allowed, **fields: Any
+) -> Iterator[Difference]:
+    """Compare the kernels of one net, with clipped gradients and sums over batches in its update.
+
+    Parameters
+    ----------
+    fields: of the solver.
+    """
     from netdef.schema import message_class
     from runtime.machine.compile import compile
     from runtime.selftest.agreement import compare, noise
     from runtime.selftest.nets import open_net
     from runtime.solver.update import updates
 
-    solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001)
+    solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001, **fields)
     loaded = open_net(net, batch)
     options: dict[str, Any] = {"losses_only": True, "update": updates(solver), "keep": "activations"}
     with compile(loaded, **reference, **options) as mine, compile(loaded, name, cuda=cuda, **options) as theirs:
         for executable in (mine, theirs):
-            for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0)):
+            for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0), ("correction", 0.5)):
                 executable.set_scalar(scalar, value)
         yield from compare(mine, theirs, allowed, **noise(mine))
 

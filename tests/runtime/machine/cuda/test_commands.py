@@ -344,7 +344,7 @@ def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execut
     assert re.search(r"^passed: gpu:0 \(Stand-in\) computes what the CPU does, in all \d+ instructions and in training$", out, re.M)
     told = results()
     assert told["passed"]
-    assert {"kinds", "lenet"} == set(told["agreement"])
+    assert {"kinds", "lenet", "solver types"} == set(told["agreement"])
     assert told["machine"]["capability"] == "8.0"
     assert {"kernel", "layer", "seconds", "bytes", "flops", "products"} == set(told["speed"]["kernels"][0])
 
@@ -421,7 +421,7 @@ def test_what_nobody_thought_of_leaves_a_file_to_send_too(machine: Callable[...,
     with pytest.raises(TypeError):
         selftest.selftest(selftest.Options("gpu:0"), sizes=LENET)
     assert not results()["passed"]
-    assert set(results()["agreement"]) == {"lenet"}
+    assert set(results()["agreement"]) == {"lenet", "solver types"}
     assert "TypeError: cupy takes no such thing" in results()["traceback"][-1]
 
 

@@ -109,6 +109,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (3, {}),
         (3, {"display": 0}),
         (5, {"iter_size": 2}),
+        (1024, {"type": '"Adam"', "warmup_iter": 4}),
+        (1024, {"type": '"AdaDelta"', "delta": 1e-3, "clip_gradients": 0.5}),
+        (1024, {"larc": "true", "larc_eta": 0.05}),
         (1024, {"snapshot": 3, "test_iter": 5, "test_interval": 5}),
     ],
 )
