@@ -50,7 +50,7 @@ def weights(solver: Solver) -> dict[str, np.ndarray]:
 def trained(name: str, where: str, iterations: int = 20, text: str = SOLVER % "BINARYPROTO", **options) -> dict[str, np.ndarray]:
     solver = solver_for(name, where, text, **options)
     solver.step(iterations)
-    found = weights(solver) | {f"history of {p}": solver._history(p) for p in solver._owners()}
+    found = weights(solver) | {f"{name} of {p}": solver._history(p, name) for p, name in solver._histories()}
     solver.close()
     return found
 
@@ -160,7 +160,7 @@ def test_a_run_can_move(on_one, before: tuple[str, str], after: tuple[str, str],
     solver = solver_for("alexnet", after[0], split=after[1], out=tmp_path)
     solver.restore(state)
     solver.step(11)
-    found = weights(solver) | {f"history of {p}": solver._history(p) for p in solver._owners()}
+    found = weights(solver) | {f"{name} of {p}": solver._history(p, name) for p, name in solver._histories()}
     solver.close()
     same(found, on_one["alexnet"])
 
