@@ -5,9 +5,10 @@ import re
 import pytest
 
 import netdef
+from netdef.graph.layer import LAYERS
 from netdef.graph.towers import towers
 from netdef.language.find import model_names, models_folder
-from netdef.shapes import GEMM_TYPES
+from netdef.shapes import GEMM_KINDS
 
 # Parameters, and the multiply-accumulates of one image in convolutions and inner products, in testing.
 TOTALS = {
@@ -89,7 +90,7 @@ STARTS = {  # of each layer with weights in turn: the standard deviation (None: 
 
 
 def gemm_macs(net):
-    return sum(layer.macs for layer in net.layers if layer.type in GEMM_TYPES)
+    return sum(layer.macs for layer in net.layers if LAYERS[layer.type].kind in GEMM_KINDS)
 
 
 def convolutions(net):
