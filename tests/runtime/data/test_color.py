@@ -112,7 +112,7 @@ def test_the_program_is_the_same_without_it():
         ("color_shift: 0.1 force_gray: true", "color_shift is for images of 3 channels, not 1"),
         ("color_shift: 0.1 color_eigenvalue: [1, 2]", "color_eigenvalue has 2 values, not 3"),
         (f"color_shift: 0.1 {OWN} color_eigenvector: 1", "color_eigenvector has 10 values, not 9"),
-        ("color_shift: 0.1 color_eigenvalue: [1, 2, 3]", "color_eigenvalue is given without the other\n(?s:.*)give both color_eigenvalue"),
+        ("color_shift: 0.1 color_eigenvalue: [1, 2, 3]", "is given without the other\n(?s:.*)give both color_eigenvalue"),
     ],
 )
 def test_errors_point_at_their_field(image_layer, body, words):
