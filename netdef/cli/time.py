@@ -157,7 +157,7 @@ def measure(net: Net, options: Options) -> str:
         write_noise(executable)
         table = empty(net)
         rounds = options.iterations or ROUNDS
-        steps = {name: executable.steps(name) for name in LISTS}
+        steps = {name: executable.bound(name) for name in LISTS}
         whole_iterations = iteration_timer(executable, LISTS)  # which compiles
         iteration = 0.0
         for _ in range(rounds):  # in turns, so that a machine whose speed drifts treats both alike

@@ -4,9 +4,9 @@ Arrays are the device's own kind (NumPy on the CPU, CuPy on a GPU); only the dev
 order, and may still be running when `run` returns.
 
 A program on several devices is put on their queues instead (runtime/machine/schedule.py): each device has one for its kernels and
-one for what it sends to its peers.  A queue does its steps in order; queues know of each other only by events.  The one instruction
-that touches two devices is `send`: its input is a buffer of this device, its output one of a peer, of the same size, both runs of
-memory without gaps; it is bound by the device of its input and put on that device's queue `copies`.
+one for what it sends to its peers.  A queue runs its instructions in order; queues know of each other only by events.  The one
+instruction that touches two devices is `send`: its input is a buffer of this device, its output one of a peer, of the same size,
+both runs of memory without gaps; it is bound by the device of its input and put on that device's queue `copies`.
 """
 
 from __future__ import annotations
@@ -16,24 +16,50 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Buffer, Instruction, Program
 
-Step = Callable[[], None]  # an instruction bound to its kernel and arrays; calling it puts it on the device's queue
+BoundInstruction = Callable[[], None]  # an instruction bound to its kernels and arrays; calling it launches them
 
 
-class StepError(Exception):
-    """A step failed on a queue; its cause is what was raised there."""
+class LaunchError(Exception):
+    """An instruction failed on a device; its cause is what was raised there."""
 
-    def __init__(self, device: str, step: Step):
-        super().__init__(f"a step failed on {device}")
-        self.device, self.step = device, step
+    def __init__(self, device: str, bound: BoundInstruction):
+        super().__init__(f"an instruction failed on {device}")
+        self.device, self.bound = device, bound
+
+    def named(self, instruction: Instruction | None) -> NetdefError:
+        """The error for users: where it was, in which kernel and layer, and what was raised."""
+        where = self.device if instruction is None else f"{self.device}, {instruction.kernel} of layer {instruction.layer}"
+        cause = self.__cause__
+        if isinstance(cause, NetdefError):
+            return NetdefError(f"{where}: {cause.diagnostics[0].message}", hint=cause.diagnostics[0].hint)
+        if isinstance(cause, MemoryError):
+            return NetdefError(f"{where}: out of memory", hint="a smaller batch_size needs less")
+        late = "a card reports some errors late: it may have been an instruction before this one"
+        return NetdefError(f"{where} failed: {type(cause).__name__}: {cause}", hint=late if self.device.startswith("gpu") else "")
+
+
+def run_in_order(device: str, bound: Sequence[BoundInstruction]) -> None:
+    """Call bound instructions in order.
+
+    Raises
+    ------
+    LaunchError: one failed.
+    """
+    for instruction in bound:
+        try:
+            instruction()
+        except Exception as error:
+            raise LaunchError(device, instruction) from error
 
 
 class Queue(Protocol):
-    """Steps done in order, beside what other queues do."""
+    """Bound instructions run in order, beside what other queues do."""
 
-    def run(self, steps: Sequence[Step]) -> None:
-        """Put steps on the queue."""
+    def run(self, bound: Sequence[BoundInstruction]) -> None:
+        """Put bound instructions on the queue."""
 
     def record(self) -> Any:
         """An event that happens when all that was put on this queue so far is done."""
@@ -76,8 +102,8 @@ class Device(Protocol):
     def memory(self) -> tuple[int, int] | None:
         """Bytes that can be allocated, and bytes in all; None if nobody can tell."""
 
-    def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
-        """Bytes that running these shares of programs takes besides their arenas, one program after the other.
+    def workspace_bytes(self, programs: Sequence[Program], shares: Collection[int]) -> int:
+        """Bytes that running these shares of programs takes beyond their arenas, one program after the other.
 
         Raises
         ------
@@ -87,31 +113,31 @@ class Device(Protocol):
     def array(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: str) -> Any:
         """The array at a byte offset of `memory`."""
 
-    def bind(self, step: Instruction, arrays: Callable[[Buffer], Any]) -> Step:
+    def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
         """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
 
-    def run(self, steps: Sequence[Step]) -> None:
+    def run(self, bound: Sequence[BoundInstruction]) -> None:
         """Put bound instructions on the queue, in order.
 
         Raises
         ------
-        StepError: one failed there, or could not be put.
+        LaunchError: one failed.
         """
 
-    def times(self, steps: Sequence[Step]) -> list[float]:
-        """Seconds that each of these steps takes, run one after the other; by the device's own clock if it has one."""
+    def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
+        """Seconds that each of these takes, run one after the other; by the device's own clock if it has one."""
 
     def synchronize(self) -> None:
         """Wait until the queues are empty; raise what went wrong in them."""
 
     def settle(self) -> None:
-        """Told when a whole list of a program on several devices is on the queues, each device's joined to the others' by events.
+        """Wait for a list on the queues of this device and its peers, where the host's own threads do the work.
 
-        Where the host's own threads do the work, wait for it; where the hardware does, there is nothing to do.
+        Where the hardware does, there is nothing to wait for.
 
         Raises
         ------
-        StepError: a step failed, here or on a peer; what was behind it on any queue has not been done.
+        LaunchError: an instruction failed, here or on a peer; what was behind it on any queue has not been done.
         """
 
     def write(self, array: Any, values: np.ndarray) -> None:

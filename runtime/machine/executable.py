@@ -15,8 +15,7 @@ from netdef.language.html_table import table
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary, thousands
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
-from runtime.machine.device import Device, Step, StepError
-from runtime.machine.failure import named
+from runtime.machine.device import BoundInstruction, Device, LaunchError
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.parts import Part, Parts, gathered, scattered, summed
@@ -43,8 +42,8 @@ class Executable:
     sources: the open data sources, by data layer.
     memory: where the program's buffers are.
     run_number: of the last forward run, -1 before the first.
-    torn: whether a run with an update was broken off, by an error or an interrupt: weights may be updated in part.  It stays so
-        until whoever writes weights and states anew says otherwise.
+    update_interrupted: whether a run with an update was broken off, by an error or an interrupt: weights may be updated in part.
+        It stays so until whoever writes weights and states anew says otherwise.
     """
 
     def __init__(
@@ -72,12 +71,12 @@ class Executable:
             self._initialise()
         else:
             self._adopt(share)
-        self._bound = {step: self.devices[step.device].bind(step, self.memory.array) for step in program.instructions}
+        self._bound = {one: self.devices[one.device].bind(one, self.memory.array) for one in program.instructions}
         self._fed = {source.layer.name for source in program.sources}
         self._runners: dict[tuple[tuple[str, ...], bool], Callable[[], None]] = {}  # by lists, and whether without data layers
         self._feeds = _feedable(self.net, program)
         self.run_number = -1
-        self.torn = False
+        self.update_interrupted = False
 
     def __repr__(self) -> str:
         net, memory = self.net, binary(sum(self._plan.arenas.values()))
@@ -151,12 +150,12 @@ class Executable:
 
     def first_non_finite(self) -> str | None:
         """Run forward again on the same inputs, one kernel at a time; the layer whose output first was not finite, or None."""
-        for step, bound in self.steps("forward"):
-            device = self.devices[step.device]
+        for instruction, bound in self.bound("forward"):
+            device = self.devices[instruction.device]
             device.run([bound])
             device.synchronize()
-            if not all(np.isfinite(self.memory.read(b)).all() for b in step.outputs if b.dtype == "float32"):
-                return step.layer
+            if not all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32"):
+                return instruction.layer
         return None
 
     # Reading and writing
@@ -296,42 +295,33 @@ class Executable:
 
     # Binding
 
-    def steps(self, name: str) -> list[tuple[Instruction, Step]]:
-        """A list's instructions ("forward", "backward", "update" or "iteration"), each with what runs it."""
+    def bound(self, name: str) -> list[tuple[Instruction, BoundInstruction]]:
+        """A list's instructions ("forward", "backward", "update" or "iteration"), each as its device runs it."""
         return [(instruction, self._bound[instruction]) for instruction in getattr(self.program, name)]
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
         key = names, without_sources
         if key not in self._runners:
-            pairs = [pair for name in names for pair in self.steps(name)]
+            pairs = [pair for name in names for pair in self.bound(name)]
             pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
             self._runners[key] = self._runner(pairs)
         try:
             self._runners[key]()
-        except BaseException:
-            self.torn |= not {"update", "iteration"}.isdisjoint(names)
+        except BaseException as error:
+            self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)
+            if isinstance(error, LaunchError):
+                instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
+                raise error.named(instruction) from error.__cause__
             raise
 
-    def _runner(self, pairs: Sequence[tuple[Instruction, Step]]) -> Callable[[], None]:
-        """What puts these steps on the devices."""
+    def _runner(self, pairs: Sequence[tuple[Instruction, BoundInstruction]]) -> Callable[[], None]:
+        """What puts these instructions on the devices."""
         if len(self.devices) == 1:
-            return partial(self._run_alone, [step for _, step in pairs], {id(step): instruction for instruction, step in pairs})
+            return partial(self.devices[0].run, [bound for _, bound in pairs])
         assert self.program.plan is not None
-        instructions, steps = [instruction for instruction, _ in pairs], [step for _, step in pairs]
-        return Schedule(self.devices, instructions, steps, self.program.plan.span).run
-
-    def _run_alone(self, steps: Sequence[Step], instructions: Mapping[int, Instruction]) -> None:
-        """Run steps on the only device.
-
-        Raises
-        ------
-        NetdefError: one failed, by its device, kernel and layer.
-        """
-        try:
-            self.devices[0].run(steps)
-        except StepError as error:
-            raise named(error, instructions) from error.__cause__
+        instructions, bound = [instruction for instruction, _ in pairs], [bound for _, bound in pairs]
+        return Schedule(self.devices, instructions, bound, self.program.plan.span).run
 
     def _initialise(self) -> None:
         """Fill every parameter as a whole, so that its numbers are the same however it is cut."""

@@ -23,7 +23,7 @@ def needed(programs: Sequence[Program], device: Device, shares: Collection[int],
     arenas = [(program, WORKING) for program in programs] + ([(programs[0], PARAMETERS)] if own_parameters else [])
     plans = [(program.plan, arena) for program, arena in arenas if program.plan is not None]
     held = sum(plan.arenas[arena_of(arena, share)] for plan, arena in plans for share in shares)
-    return held + device.besides(programs, shares)
+    return held + device.workspace_bytes(programs, shares)
 
 
 def check_fit(

@@ -10,8 +10,8 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.kernels.cuda.registry import Gemm, Step, plan
 from runtime.kernels.operand import operands_of
 from runtime.machine.cpu.needs import planned
+from runtime.machine.cuda.bound import runs_on_host
 from runtime.machine.cuda.graphs import SHORTEST
-from runtime.machine.cuda.steps import runs_on_host
 from runtime.machine.schedule import find_waits
 
 

@@ -6,17 +6,15 @@ writes; where they are on its own queue, that is so anyhow.  Everything else run
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from netdef.language.diagnostics import Remark
 from runtime.compiler.passes.order import SpanOf, Uses
 from runtime.ir.program import Instruction
-from runtime.machine.device import Device, Queue, Step, StepError
-from runtime.machine.failure import named
+from runtime.machine.device import BoundInstruction, Device, LaunchError, Queue
 from runtime.machine.open import MOST, different, hosts_of
 
 KERNELS, COPIES = 0, 1  # the queues of a device
@@ -38,9 +36,7 @@ def lane_of(step: Instruction, hosts: Sequence[int] = EACH_ITS_OWN) -> Lane:
     return hosts[step.device], COPIES if step.kernel == "send" else KERNELS
 
 
-def find_waits(
-    steps: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN
-) -> list[Waits]:
+def find_waits(steps: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN) -> list[Waits]:
     """What each instruction of a list waits for.  hosts: by the instructions' devices, which of the machine's runs them."""
     used = Uses(steps, span_of)
     lanes = [lane_of(step, hosts) for step in steps]
@@ -71,16 +67,15 @@ class Schedule:
     Parameters
     ----------
     devices: those of the program, share by share.
-    steps: the instructions.  bound: each bound to its device.
+    instructions: of the list.  bound: each bound to its device.
     span_of: where a buffer lies.
     """
 
     def __init__(
-        self, devices: Sequence[Device], steps: Sequence[Instruction], bound: Sequence[Step], span_of: SpanOf
+        self, devices: Sequence[Device], instructions: Sequence[Instruction], bound: Sequence[BoundInstruction], span_of: SpanOf
     ):
-        self._devices, self._instructions = different(devices), {id(step): i for step, i in zip(bound, steps, strict=True)}
-        self._bound = bound  # keeps the ids
-        self._orders = list(_orders(find_waits(steps, span_of, hosts_of(devices)), bound))
+        self._devices = different(devices)
+        self._orders = list(_orders(find_waits(instructions, span_of, hosts_of(devices)), bound))
         self._lanes = list(dict.fromkeys(order.lane for order in self._orders))
 
     def run(self) -> None:
@@ -88,27 +83,26 @@ class Schedule:
 
         Raises
         ------
-        NetdefError: a step failed, by its device, kernel and layer.  The others have stopped.
+        LaunchError: an instruction failed.  The other queues have stopped.
         """
-        events: dict[int, Any] = {}
         try:
-            for order in self._orders:
-                queue = self._queue(order.lane)
-                for number in order.after:
-                    queue.wait(events[number])
-                queue.run(order.steps)
-                if order.event is not None:
-                    events[order.event] = queue.record()
-            self._join()
-            self._settle()
-        except StepError as error:
-            raise named(error, self._instructions) from error.__cause__
-        except BaseException:
-            try:
-                self._settle()
-            except StepError as error:
-                warnings.warn(str(named(error, self._instructions)).removeprefix("error: "), Remark, stacklevel=2)
+            self._put()
+        except BaseException:  # none may be left at work on memory that others go on with
+            with suppress(LaunchError):
+                self._devices[0].settle()
             raise
+        self._devices[0].settle()
+
+    def _put(self) -> None:
+        events: dict[int, Any] = {}
+        for order in self._orders:
+            queue = self._queue(order.lane)
+            for number in order.after:
+                queue.wait(events[number])
+            queue.run(order.bound)
+            if order.event is not None:
+                events[order.event] = queue.record()
+        self._join()
 
     def _queue(self, lane: Lane) -> Queue:
         device = self._devices[lane[0]]
@@ -122,36 +116,25 @@ class Schedule:
                 if other != lane:
                     self._queue(lane).wait(event)
 
-    def _settle(self) -> None:
-        """Wait for all devices, even if one of them failed: none may be left at work on memory that others go on with."""
-        failures: list[BaseException] = []
-        for device in self._devices:
-            try:
-                device.settle()
-            except BaseException as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
-
 
 @dataclass
 class _Order:
-    """Steps that go to one queue together, after some events; event: the number of the last one, if others wait for it."""
+    """Instructions that go to one queue together, after some events; event: the number of the last one, if others wait for it."""
 
     lane: Lane
     after: tuple[int, ...] = ()
-    steps: list[Step] = field(default_factory=list)
+    bound: list[BoundInstruction] = field(default_factory=list)
     event: int | None = None
 
 
-def _orders(waits: Sequence[Waits], bound: Sequence[Step]) -> Iterator[_Order]:
-    """The steps in as few orders as their waits allow, each event recorded before it is waited for."""
+def _orders(waits: Sequence[Waits], bound: Sequence[BoundInstruction]) -> Iterator[_Order]:
+    """The instructions in as few orders as their waits allow, each event recorded before it is waited for."""
     open_orders: dict[Lane, _Order] = {}
-    for number, (wait, step) in enumerate(zip(waits, bound, strict=True)):
+    for number, (wait, instruction) in enumerate(zip(waits, bound, strict=True)):
         if wait.after and wait.lane in open_orders:
             yield open_orders.pop(wait.lane)
         order = open_orders.setdefault(wait.lane, _Order(wait.lane, wait.after))
-        order.steps.append(step)
+        order.bound.append(instruction)
         if wait.awaited:
             order.event = number
             yield open_orders.pop(wait.lane)

@@ -62,9 +62,7 @@ class Loaded:
     extra: tuple[str, ...] = ()
 
 
-def load_weights(
-    paths: Paths, net: Net, write: Writer, allow_missing: bool = False, say: Callable[[str], None] = remark
-) -> Loaded:
+def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = False, say: Callable[[str], None] = remark) -> Loaded:
     """Copy weights from files into a net's parameters, layer by layer, by name.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime.ir.program import Buffer, Instruction
-from runtime.machine.device import Device, Step
+from runtime.machine.device import BoundInstruction, Device
 from runtime.machine.limits import Limits
 
 COPY, CARD_COPY = 64 << 20, 256 << 20  # bytes: more than any cache holds, of a processor and of a card
@@ -22,7 +22,7 @@ class Trial:
     """One instruction bound to a device, with arrays of its own."""
 
     instruction: Instruction
-    step: Step
+    bound: BoundInstruction
     arrays: dict[Buffer, Any]
 
 
@@ -33,9 +33,9 @@ def prepare(device: Device, kernel: str, inputs: Sequence[Buffer], outputs: Sequ
     return Trial(instruction, device.bind(instruction, arrays.__getitem__), arrays)
 
 
-def fastest(device: Device, step: Step, rounds: int = ROUNDS) -> float:
+def fastest(device: Device, bound: BoundInstruction, rounds: int = ROUNDS) -> float:
     """The shortest of some runs, in seconds; the first, which may compile, does not count."""
-    return min(device.times([step] * (rounds + 1))[1:])
+    return min(device.times([bound] * (rounds + 1))[1:])
 
 
 def measured_limits(device: Device) -> Limits:
@@ -46,12 +46,12 @@ def measured_limits(device: Device) -> Limits:
     copy = prepare(device, "copy", [x], [y])
     for buffer in (x, y):  # memory that was never written may not be there yet
         device.write(copy.arrays[buffer], np.resize(numbers, buffer.shape))
-    bandwidth = 2 * size / fastest(device, copy.step)
+    bandwidth = 2 * size / fastest(device, copy.bound)
     a, w, c = (Buffer(name, shape, "input") for name, shape in zip("awc", _shapes(product), strict=True))
     multiply = prepare(device, "inner_product", [a, w, w], [c], transpose=False, has_bias=False, relu=False, slope=0.0)
     for buffer in (a, w):
         device.write(multiply.arrays[buffer], numbers.reshape(buffer.shape))
-    rate = 2 * product**3 / fastest(device, multiply.step)
+    rate = 2 * product**3 / fastest(device, multiply.bound)
     return Limits(device.name, bandwidth, rate, None, "measured now")
 
 

@@ -88,7 +88,7 @@ def measure_training(
 
 def kernel_rates(executable: Executable, limits: Limits, rounds: int, workspace: int) -> list[Rate]:
     """Each instruction, in the order of the program, so that caches hold what they hold in training."""
-    device, pairs = executable.device, [pair for name in LISTS for pair in executable.steps(name)]
+    device, pairs = executable.device, [pair for name in LISTS for pair in executable.bound(name)]
     steps = [bound for _, bound in pairs]
     device.times(steps)  # which compiles
     taken = [device.times(steps) for _ in range(rounds)]
@@ -106,7 +106,7 @@ def iteration_seconds(executable: Executable, lists: tuple[str, ...], rounds: in
 
 def iteration_timer(executable: Executable, lists: tuple[str, ...]) -> Callable[[int], float]:
     """What runs so many iterations and returns their seconds."""
-    device, steps = executable.device, [step for name in lists for _, step in executable.steps(name)]
+    device, steps = executable.device, [step for name in lists for _, step in executable.bound(name)]
 
     def run(count: int) -> float:
         device.synchronize()

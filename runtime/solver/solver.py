@@ -402,7 +402,7 @@ class Solver:
             for executable in self._executables():
                 executable.close_sources()
             self._open_sources(side["classes"])
-        self.executable.torn = False
+        self.executable.update_interrupted = False
         self.iteration = state.iteration
         self.rate.restore({**side.get("rate", {}), "step": state.rate_stage})
         self.steps.forget()
@@ -426,7 +426,7 @@ class Solver:
         return np.zeros(parameter.shape, np.float32)  # frozen: Caffe keeps one all the same
 
     def _check_whole(self) -> None:
-        if self.executable.torn:
+        if self.executable.update_interrupted:
             raise NetdefError(
                 f"iteration {self.iteration} was broken off, perhaps with only some of the weights updated: nothing can follow it",
                 hint="`restore` a snapshot, or begin anew; earlier snapshots are untouched",

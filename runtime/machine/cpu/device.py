@@ -24,7 +24,7 @@ from runtime.kernels.operand import Operand, Workspace
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.cpu.needs import SEND, planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
-from runtime.machine.device import Step, StepError
+from runtime.machine.device import BoundInstruction, run_in_order
 
 CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
 
@@ -126,7 +126,7 @@ class CpuDevice:
 
     def _queue(self, name: str) -> HostQueue:
         if name not in self._queues:
-            self._queues[name] = HostQueue(self.name, name, self._peers)
+            self._queues[name] = self._peers.queue(self.name, name)
         return self._queues[name]
 
     def allocate(self, size: int) -> np.ndarray:
@@ -149,7 +149,7 @@ class CpuDevice:
     def memory(self) -> None:
         """The system gives what it has, and swaps."""
 
-    def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
+    def workspace_bytes(self, programs: Sequence[Program], shares: Collection[int]) -> int:
         """Every worker's scratch, and the workspace."""
         return workspace_bytes(programs, shares, self.threads)
 
@@ -169,13 +169,13 @@ class CpuDevice:
     def scratch_bytes(self) -> int:
         return sum(scratch.nbytes for scratch in self._scratch)
 
-    def bind(self, step: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> Step:
+    def bind(self, instruction: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> BoundInstruction:
         """Make an instruction ready to run: planned now, its kernels, arrays and constants looked up once."""
-        given = [arrays(buffer) for buffer in step.buffers]
-        if step.kernel == SEND:
+        given = [arrays(buffer) for buffer in instruction.buffers]
+        if instruction.kernel == SEND:
             source, target = given
             return lambda: np.copyto(target, source)
-        made = planned(step)
+        made = planned(instruction)
         self.reserve(max(launch.scratch for launch in made.launches), made.workspace)
         launches = [self._launcher(launch, given) for launch in made.launches]
         if len(launches) == 1:
@@ -187,7 +187,7 @@ class CpuDevice:
 
         return run
 
-    def _launcher(self, launch: Launch, given: Sequence[np.ndarray]) -> Step:
+    def _launcher(self, launch: Launch, given: Sequence[np.ndarray]) -> BoundInstruction:
         function, items, run = launch.kernel.function, launch.items, self.workers.run
         self._bound.add(launch.kernel.name)
         constants = tuple(launch.constants.values())
@@ -222,26 +222,22 @@ class CpuDevice:
         """Whether numba compiled the kernels of what was bound on this machine before."""
         return cached(self._bound)
 
-    def run(self, steps: Sequence[Step]) -> None:
+    def run(self, bound: Sequence[BoundInstruction]) -> None:
         """Run bound instructions in order; they are done when it returns.
 
         Raises
         ------
-        StepError: one failed.
+        LaunchError: one failed.
         """
         with one_blas_thread:
-            for step in steps:
-                try:
-                    step()
-                except Exception as error:
-                    raise StepError(self.name, step) from error
+            run_in_order(self.name, bound)
 
-    def times(self, steps: Sequence[Step]) -> list[float]:
-        """Seconds that each of these steps takes, run one after the other."""
+    def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
+        """Seconds that each of these takes, run one after the other."""
         seconds = []
-        for step in steps:
+        for instruction in bound:
             begun = perf_counter()
-            self.run([step])
+            self.run([instruction])
             seconds.append(perf_counter() - begun)
         return seconds
 
@@ -249,30 +245,13 @@ class CpuDevice:
         """Nothing is ever left running: `run` and `settle` wait."""
 
     def settle(self) -> None:
-        """Wait until the queues are empty.
+        """Wait until the queues of all devices of the program are empty.
 
         Raises
         ------
-        StepError: a step failed, here or on a peer.
+        LaunchError: an instruction failed, here or on a peer.
         """
-        try:
-            self._drain()
-        except BaseException:  # an interrupt: let go of what is not begun, then stop
-            self._peers.fail(None)
-            try:
-                self._drain()
-            except BaseException:  # one more: do not wait even for what is under way
-                self._peers.hurry()
-                self._drain()
-            self._peers.told()
-            raise
-        failure = self._peers.told()
-        if failure is not None:
-            raise failure
-
-    def _drain(self) -> None:
-        for queue in self._queues.values():
-            queue.drain()
+        self._peers.settle()
 
     def write(self, array: np.ndarray, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does."""

@@ -20,32 +20,34 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, load_plans, plan
 from runtime.kernels.operand import Operand
 from runtime.machine.cuda import needs as cuda_needs
+from runtime.machine.cuda.bound import CudaInstruction, HostInstruction, named, runs_on_host
 from runtime.machine.cuda.cards import find_card, first_line, load_cupy
 from runtime.machine.cuda.gemm import Cublas, load_library, workspace_of
 from runtime.machine.cuda.graphs import Graphs
 from runtime.machine.cuda.kernels import Kernels, check_compiler
-from runtime.machine.cuda.peers import Detour, SendStep
-from runtime.machine.cuda.steps import CudaStep, HostStep, named, runs_on_host
+from runtime.machine.cuda.peers import CardPeers
 from runtime.machine.cuda.transfers import OUT_OF_MEMORY, Transfers
-from runtime.machine.device import Step
-
-ALREADY_ENABLED = 704  # cudaErrorPeerAccessAlreadyEnabled
-NO_PEER_ACCESS = (217, 711)  # cudaErrorPeerAccessUnsupported, cudaErrorTooManyPeers
+from runtime.machine.device import BoundInstruction
 
 
 class CudaQueue:
-    """A stream of a card, and the graphs of the steps that run on it."""
+    """A stream of a card, and the graphs of the instructions that run on it."""
 
     def __init__(self, device: CudaDevice, stream: Any):
         self.stream, self._device = stream, device
-        self.graphs = Graphs(device.name, stream, device.options.graphs, lambda step: getattr(step, "capturable", False))
+        self.graphs = Graphs(device.name, stream, device.options.graphs, lambda bound: getattr(bound, "capturable", False))
 
-    def run(self, steps: Sequence[Step]) -> None:
-        """Put bound instructions on the stream, in order."""
+    def run(self, bound: Sequence[BoundInstruction]) -> None:
+        """Put bound instructions on the stream, in order.
+
+        Raises
+        ------
+        LaunchError: one failed.
+        """
         with self._device.here(), self.stream:
             self._device.resolve()
             self._device.after_writes(self.stream)
-            self.graphs.run(steps)
+            self.graphs.run(bound)
 
     def record(self) -> Any:
         """An event that happens when all that was put on this stream so far is done."""
@@ -108,12 +110,11 @@ class CudaDevice:
             self.cublas = Cublas(self._library, compute.ptr, self.options.math, self._cublas_memory.ptr, products)
         self.queue, self.copies = CudaQueue(self, compute), CudaQueue(self, copies)
         self._streams = (compute, upload, copies)
-        self._reached: set[int] = set()
-        self._detours: dict[int, Detour] = {}
-        self._told: dict[int, np.ndarray] = {}  # single numbers as the host last wrote them, by address
+        self.peers = CardPeers(self.cupy, self.card, self.here, copies)
+        self._numbers: dict[int, np.ndarray] = {}  # single numbers as the host last wrote them, by address
         self._wrote: Any = None  # behind the host's last write, until what is sent to others waits for it
-        self._unresolved: list[CudaStep] = []
-        self._workspaces: list[Any] = []  # the last one serves new steps; steps and graphs of before keep theirs
+        self._unresolved: list[CudaInstruction] = []
+        self._workspaces: list[Any] = []  # the last one serves new instructions; those bound before, and graphs, keep theirs
         self._needed = 0
 
     # Memory
@@ -129,7 +130,7 @@ class CudaDevice:
             memory = self._memory(size)
             self.cupy.cuda.runtime.memsetAsync(memory.ptr, 0, size, self.queue.stream.ptr)
             self.queue.stream.synchronize()  # others may write here from streams of their own
-        self._told = {at: number for at, number in self._told.items() if not memory.ptr <= at < memory.ptr + size}
+        self._numbers = {at: number for at, number in self._numbers.items() if not memory.ptr <= at < memory.ptr + size}
         return memory
 
     def array(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: str) -> Any:
@@ -143,7 +144,7 @@ class CudaDevice:
             free, total = self.cupy.cuda.runtime.memGetInfo()
         return int(free), int(total)
 
-    def besides(self, programs: Sequence[Program], shares: Collection[int]) -> int:
+    def workspace_bytes(self, programs: Sequence[Program], shares: Collection[int]) -> int:
         """Bytes for the matrices of convolutions, for data on their way, for constants, and for what CUDA itself takes.
 
         Raises
@@ -170,23 +171,24 @@ class CudaDevice:
 
     # Running
 
-    def bind(self, step: Instruction, arrays: Callable[[Buffer], Any]) -> Step:
+    def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
         """Make an instruction ready to run: planned now, its kernels compiled before the first run."""
-        given = [arrays(buffer) for buffer in step.buffers]
-        if step.kernel == "send":
-            return SendStep(self, *given)
-        if runs_on_host(step):
-            return HostStep(self, step, given)
-        if step.kernel not in CUDA_KERNELS:
-            raise NetdefError(f"layer '{step.layer}' cannot run on {self.name}: there is no CUDA kernel {step.kernel} yet")
+        given = [arrays(buffer) for buffer in instruction.buffers]
+        if instruction.kernel == "send":
+            return self.peers.send(*given)
+        if runs_on_host(instruction):
+            return HostInstruction(instruction, given, self.number, self.upload)
+        if instruction.kernel not in CUDA_KERNELS:
+            missing = f"there is no CUDA kernel {instruction.kernel} yet"
+            raise NetdefError(f"layer '{instruction.layer}' cannot run on {self.name}: {missing}")
         operands = [Operand(tuple(array.shape), str(np.dtype(array.dtype)), int(array.data.ptr)) for array in given]
-        planned = plan(step.kernel, operands, step.constants, self.options.workspace_limit)
-        constants = {name: self._constant(step.constants[name]) for name in named(planned)}
+        planned = plan(instruction.kernel, operands, instruction.constants, self.options.workspace_limit)
+        constants = {name: self._constant(instruction.constants[name]) for name in named(planned)}
         self._needed = max(self._needed, planned.workspace)
         for part in planned.steps:
             if isinstance(part, Launch):
                 self.kernels.want(part.file, part.function)
-        bound = CudaStep(planned, given, constants)
+        bound = CudaInstruction(planned, given, constants)
         self._unresolved.append(bound)
         return bound
 
@@ -195,19 +197,24 @@ class CudaDevice:
         """Whether the kernels of what was bound were compiled on this machine before."""
         return self.kernels.known
 
-    def run(self, steps: Sequence[Step]) -> None:
-        """Put bound instructions on the stream, in order."""
-        self.queue.run(steps)
+    def run(self, bound: Sequence[BoundInstruction]) -> None:
+        """Put bound instructions on the stream, in order.
+
+        Raises
+        ------
+        LaunchError: one failed.
+        """
+        self.queue.run(bound)
 
     def resolve(self) -> None:
-        """Compile the kernels of steps that were bound since, and give their matrices room."""
+        """Compile the kernels of instructions that were bound since, and give their matrices room."""
         if not self._unresolved:
             return
         self.kernels.compile()
         if self._needed > (self._workspaces[-1].size if self._workspaces else 0):
             self._workspaces.append(CudaWorkspace(self, self._memory(self._needed), self._needed))
-        for step in self._unresolved:
-            step.resolve(self.kernels, self.cublas, self._workspaces[-1] if self._workspaces else None)
+        for bound in self._unresolved:
+            bound.resolve(self.kernels, self.cublas, self._workspaces[-1] if self._workspaces else None)
         self._unresolved.clear()
 
     def _constant(self, values: np.ndarray) -> Any:
@@ -215,30 +222,6 @@ class CudaDevice:
         array = self.array(self.allocate(values.nbytes), 0, values.shape, "float32")
         self.write(array, values)
         return array
-
-    def reaches(self, other: int) -> bool:
-        """Whether this card can write to the memory of another one directly; if so, it may from now on."""
-        if other not in self.card.peers:
-            return False
-        if other not in self._reached:
-            runtime = self.cupy.cuda.runtime
-            with self.here():
-                try:
-                    runtime.deviceEnablePeerAccess(other)
-                except runtime.CUDARuntimeError as error:
-                    if error.status in NO_PEER_ACCESS:
-                        return False
-                    if error.status != ALREADY_ENABLED:
-                        raise
-            self._reached.add(other)
-        return True
-
-    def detour(self, other: int) -> Detour:
-        """The way to a card that this one does not reach."""
-        if other not in self._detours:
-            with self.here():
-                self._detours[other] = Detour(self.cupy, self.copies.stream, other)
-        return self._detours[other]
 
     def synchronize(self) -> None:
         """Wait until the streams are empty.
@@ -254,19 +237,19 @@ class CudaDevice:
     def settle(self) -> None:
         """Nothing: the card works by itself."""
 
-    def times(self, steps: Sequence[Step]) -> list[float]:
-        """Seconds that each of these steps takes, by the card's own clock; they are put on the stream one by one.
+    def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
+        """Seconds that each of these takes, by the card's own clock; they are put on the stream one by one.
 
-        All run once before, so that the host is ahead of the card by then, and its own time is not in the steps'.
+        All run once before, so that the host is ahead of the card by then, and its own time is not in theirs.
         """
         with self.here(), self.queue.stream:
             self.resolve()
-            for step in steps:
-                step()
-            events = [self.cupy.cuda.Event() for _ in range(len(steps) + 1)]
+            for instruction in bound:
+                instruction()
+            events = [self.cupy.cuda.Event() for _ in range(len(bound) + 1)]
             events[0].record(self.queue.stream)
-            for step, event in zip(steps, events[1:], strict=True):
-                step()
+            for instruction, event in zip(bound, events[1:], strict=True):
+                instruction()
                 event.record(self.queue.stream)
             events[-1].synchronize()
             elapsed = self.cupy.cuda.get_elapsed_time
@@ -277,14 +260,14 @@ class CudaDevice:
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does.  After all that was run before."""
         if array.size == 1:
-            self._told[array.data.ptr] = np.array(values, array.dtype).reshape(array.shape)
+            self._numbers[array.data.ptr] = np.array(values, array.dtype).reshape(array.shape)
         with self.here():
             self.transfers.write(array, values)
             self._note_write()
 
-    def told(self, array: Any) -> np.ndarray:
+    def number(self, array: Any) -> np.ndarray:
         """The one number that the host last wrote to an array no kernel writes to; the card is not asked.  Memory begins as 0."""
-        return self._told.get(array.data.ptr, np.zeros(array.shape, array.dtype))
+        return self._numbers.get(array.data.ptr, np.zeros(array.shape, array.dtype))
 
     def upload(self, array: Any, values: np.ndarray) -> None:
         """`write` for data that come anew for every run: copied while the card still computes the run before."""
@@ -318,7 +301,7 @@ class CudaDevice:
         for queue in (self.queue, self.copies):
             queue.graphs.forget()
         self.transfers.close()
-        self._detours.clear()
+        self.peers.detours.clear()
         self._unresolved.clear()
         self._workspaces.clear()
         self._cublas_memory = None

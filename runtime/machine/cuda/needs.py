@@ -7,7 +7,7 @@ from runtime.ir.program import Instruction, Program
 from runtime.kernels.cuda.options import MB, CudaOptions
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, load_plans, plan
 from runtime.kernels.operand import operands_of
-from runtime.machine.cuda.steps import named, runs_on_host
+from runtime.machine.cuda.bound import named, runs_on_host
 from runtime.machine.cuda.transfers import ROUNDS, SMALL
 
 RESERVE = 64 << 20  # bytes that CUDA takes as it goes on: the code of kernels, cuBLAS's too, and graphs

@@ -237,7 +237,8 @@ def test_workspaces_of_cores():
         out = report(net, devices=devices, threads=threads)
         with runtime.compile(net, devices, threads=threads, keep="all", losses_only=True) as exe:
             opened = different(exe.devices)
-            taken = [device.besides([exe.program], [s for s, d in enumerate(exe.devices) if d is device]) for device in opened]
+            shares = [[share for share, other in enumerate(exe.devices) if other is device] for device in opened]
+            taken = [device.workspace_bytes([exe.program], mine) for device, mine in zip(opened, shares, strict=True)]
         assert re.search(rf"^workspace \({sum(device.threads for device in opened)} threads\) +{sum(taken):,} bytes", out, re.M)
         sizes = {name: int(size.replace(",", "")) for name, size in re.findall(r"^([a-z]+).*?([\d,]+) bytes", out, re.M)}
         each = [int(size.replace(",", "")) for size in re.findall(r"of which cpu:\d +([\d,]+) bytes", out)]

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ import pytest
 import netdef
 import runtime
 from netdef import NetdefError
-from netdef.language.diagnostics import Remark
 from runtime.machine.cpu.device import CpuDevice
 from runtime.machine.cpu.queue import blas
 from runtime.machine.executable import Executable
@@ -151,6 +150,25 @@ def test_out_of_memory_is_said_in_one_line(exe: Executable) -> None:
     assert "cpu:1, conv2d of layer conv1: out of memory" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (MemoryError(), "cpu:0, conv2d of layer conv1: out of memory"),
+        (ValueError("what went wrong"), "cpu:0, conv2d of layer conv1 failed: ValueError: what went wrong"),
+        (NetdefError("a label is wrong", hint="look"), "cpu:0, conv2d of layer conv1: a label is wrong"),
+    ],
+)
+def test_one_device_names_a_failing_kernel_as_several_do(raised: Exception, said: str) -> None:
+    with runtime.compile(net_of("lenet"), "cpu", threads=2) as exe:
+        fault = Fault(raised)
+        spoil(exe, "forward", "conv2d", 0, fault)
+        error = watched(lambda: exe.run_forward(**feeds(exe.net)))
+        assert isinstance(error, NetdefError)
+        assert said in str(error)
+        fault.armed = False
+        assert watched(lambda: exe.run_forward(**feeds(exe.net))) is None
+
+
 def test_no_room_for_a_devices_arena(monkeypatch) -> None:
     zeros = np.zeros
     sizes: list[int] = []
@@ -207,7 +225,7 @@ def test_an_interrupt_stops_all_devices(exe: Executable) -> None:
 
 
 class Stuck:
-    """A step that does not end before `over`.  begun: whether it is under way."""
+    """An instruction that does not end before `over`.  begun: whether it is under way."""
 
     def __init__(self) -> None:
         self.begun, self.over = threading.Event(), threading.Event()
@@ -216,84 +234,53 @@ class Stuck:
         self.begun.set()
         self.over.wait(SOON)
 
-    def interrupt(self) -> None:
-        """Ctrl-C, once it is under way and the main thread waits for it."""
+    def interrupt_twice(self) -> None:
+        """Ctrl-C, once it is under way and the main thread waits for it, and again."""
 
         def press() -> None:
             self.begun.wait(SOON)
-            time.sleep(0.3)
-            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(2):
+                time.sleep(0.3)
+                os.kill(os.getpid(), signal.SIGINT)
 
         threading.Thread(target=press, daemon=True).start()
 
 
-def test_one_device_with_all_shares_that_hangs_cannot_hold_up_an_interrupt(monkeypatch) -> None:
-    monkeypatch.setattr("runtime.machine.cpu.queue.PATIENCE", 0.3)
-    with runtime.compile(net_of("lenet"), "cpu:0,cpu:0", threads=2) as exe:
-        step = Stuck()
-        spoil(exe, "forward", "conv2d", 1, step)
+@pytest.mark.parametrize("where", ["cpu:0,cpu:1", "cpu:0,cpu:0"])
+def test_a_second_interrupt_does_not_wait_for_a_kernel_under_way(where: str) -> None:
+    """Afterwards nothing runs on memory that the kernel may still write to, and BLAS has its threads back."""
+    with runtime.compile(net_of("lenet"), where, threads=2) as exe:
+        stuck = Stuck()
+        spoil(exe, "forward", "conv2d", 1, stuck)
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            step.interrupt()
-            with pytest.warns(Remark, match="cpu:0, conv2d of layer conv1 failed: TimeoutError"), pytest.raises(KeyboardInterrupt):
+            stuck.interrupt_twice()
+            begun = time.perf_counter()
+            with pytest.raises(KeyboardInterrupt):
                 exe.run_forward(**feeds(exe.net))
+            assert time.perf_counter() - begun < 10
+            assert not stuck.over.is_set()
+            assert blas_threads() == ALLOWED
+            for _ in range(2):
+                assert "must be compiled anew" in str(watched(lambda: exe.run_forward(**feeds(exe.net))))
         finally:
             signal.signal(signal.SIGINT, before)
-            step.over.set()
+            stuck.over.set()
 
 
-@pytest.fixture
-def stuck(exe: Executable, monkeypatch) -> Iterator[Stuck]:
-    """A step of cpu:1; nobody has much patience."""
-    monkeypatch.setattr("runtime.machine.cpu.queue.PATIENCE", 0.3)
-    step = Stuck()
-    spoil(exe, "forward", "conv2d", 1, step)
-    yield step
-    step.over.set()
-
-
-DOES_NOT_END = "cpu:1, conv2d of layer conv1 failed: TimeoutError: it does not end"
-
-
-def test_a_device_that_hangs_cannot_hold_up_an_interrupt(exe: Executable, stuck: Stuck) -> None:
-    """It is named, and what it may still write to is not used again."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        stuck.interrupt()
-        begun = time.perf_counter()
-        with pytest.warns(Remark, match=DOES_NOT_END), pytest.raises(KeyboardInterrupt):
-            exe.run_forward(**feeds(exe.net))
-        assert time.perf_counter() - begun < 10
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert DOES_NOT_END in str(watched(lambda: exe.run_forward(**feeds(exe.net))))
-    stuck.over.set()
-    assert DOES_NOT_END in str(watched(lambda: exe.run_forward(**feeds(exe.net))))
-
-
-def fail_beside(exe: Executable, stuck: Stuck) -> BaseException | None:
-    """What is raised where cpu:0 fails while cpu:1 hangs."""
+def test_a_failure_is_raised_when_the_other_devices_kernels_have_ended(exe: Executable) -> None:
+    stuck, ended = Stuck(), threading.Event()
+    spoil(exe, "forward", "conv2d", 1, lambda: (stuck(), ended.set()))
 
     def fail() -> None:
         assert stuck.begun.wait(SOON)
+        threading.Timer(0.3, stuck.over.set).start()
         raise RuntimeError("what went wrong")
 
     spoil(exe, "forward", "lrn_forward", 0, fail)
-    return watched(lambda: exe.run_forward(**feeds(exe.net)))
-
-
-def test_a_device_that_hangs_cannot_hold_up_the_failure_of_another(exe: Executable, stuck: Stuck) -> None:
-    begun = time.perf_counter()
-    error = fail_beside(exe, stuck)
-    assert time.perf_counter() - begun < 10
+    error = watched(lambda: exe.run_forward(**feeds(exe.net)))
     assert "cpu:0, lrn_forward of layer norm1 failed: RuntimeError: what went wrong" in str(error)
-
-
-def test_a_device_that_hangs_leaves_blas_its_threads(exe: Executable, stuck: Stuck) -> None:
-    """Once the device is closed: what others compute in this process has nothing to do with it."""
-    fail_beside(exe, stuck)
-    assert blas_threads() == {1}
-    exe.close()
+    assert ended.is_set()
     assert blas_threads() == ALLOWED
 
 

@@ -182,7 +182,7 @@ def test_an_iteration_in_one_updates_before_backward_ends(where: str) -> None:
     with runtime.compile(net_of("alexnet"), where, losses_only=True, update=updates(message_class("SolverParameter")())) as exe:
         done: list[str] = []
         for name in ("backward", "update"):
-            for number, bound in enumerate([bound for _, bound in exe.steps(name)]):
+            for number, bound in enumerate([bound for _, bound in exe.bound(name)]):
                 if getattr(exe.program, name)[number].kernel != "send":
                     exe._bound[getattr(exe.program, name)[number]] = lambda name=name, bound=bound: (done.append(name), bound())
         exe.run_training(update=True, **feeds(exe.net))

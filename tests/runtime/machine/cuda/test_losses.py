@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from runtime.kernels.cuda.options import CudaOptions
-from runtime.machine.cuda.steps import CudaStep
+from runtime.machine.cuda.bound import CudaInstruction
 from runtime.machine.cuda.transfers import Slot
 from runtime.solver.solver import Solver
 from tests.runtime.machine.cuda.fake_cupy import Cards
@@ -59,16 +59,16 @@ def test_nothing_goes_to_the_host_between_displays(
 
 def copies_in_the_list(monkeypatch: pytest.MonkeyPatch, run: Solver) -> None:
     """The kernel that remembers is followed by a copy to the host, in a graph or not."""
-    device, made = run.executable.device, CudaStep.__call__
+    device, made = run.executable.device, CudaInstruction.__call__
     slot, runtime = Slot(device.cupy, 1 << 16), device.cupy.cuda.runtime
 
-    def call(self: CudaStep) -> None:
+    def call(self: CudaInstruction) -> None:
         made(self)
         if any(getattr(part, "file", "") == "remember.cu" for part in self.plan.steps):
             ring = self.arrays[-1]
             runtime.memcpyAsync(slot.address, ring.data.ptr, ring.nbytes, runtime.memcpyDeviceToHost, device.queue.stream.ptr)
 
-    monkeypatch.setattr(CudaStep, "__call__", call)
+    monkeypatch.setattr(CudaInstruction, "__call__", call)
 
 
 def copies_beside_the_list(monkeypatch: pytest.MonkeyPatch, run: Solver) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.machine.cuda import peers as cuda_peers
 from runtime.machine.cuda.device import CudaDevice, CudaQueue
-from runtime.machine.cuda.peers import Detour, SendStep
+from runtime.machine.cuda.peers import Detour
 from runtime.solver.diverged import DivergedError
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.fake_cupy.graphs import CUDARuntimeError
@@ -75,8 +75,8 @@ def arrive(cards: Cards, spoil: Callable[[Detour], None] = lambda detour: None) 
     right = True
     for size in (1, 16, 100, 16):  # floats, of which a chunk holds 16
         source, *targets = (device.array(device.allocate(4 * size), 0, (size,), "float32") for device in devices)
-        steps = [SendStep(first, source, target) for target in targets]
-        for detour in first._detours.values():
+        steps = [first.peers.send(source, target) for target in targets]
+        for detour in first.peers.detours.values():
             spoil(detour)
         for turn in range(3):
             values = np.arange(size, dtype=np.float32) + 1000 * turn
@@ -135,10 +135,10 @@ def test_peers_that_the_driver_refuses_in_the_end(machine: Callable[..., Cards],
     source, target = (one.array(one.allocate(64), 0, (16,), "float32") for one in (device, other))
     if not works:
         with pytest.raises(Exception, match=r"gpu:0 \(Stand-in\) failed: cudaErrorTooManyPeers or so"):
-            SendStep(device, source, target)
+            device.peers.send(source, target)
         return
     device.write(source, np.arange(16))
-    device.copies.run([SendStep(device, source, target)])
+    device.copies.run([device.peers.send(source, target)])
     other.queue.wait(device.copies.record())
     np.testing.assert_array_equal(other.read(target), np.arange(16))
     assert cards.sent == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,8 @@ from runtime.kernels.operand import Pointer, Workspace
 from runtime.machine.cuda.gemm import Cublas
 from runtime.machine.cuda.kernels import Kernels
 
-if TYPE_CHECKING:
-    from runtime.machine.cuda.device import CudaDevice
 
-
-class CudaStep:
+class CudaInstruction:
     """An instruction on a card: the calls that put it on the stream.  They are made by `resolve`, before the first run."""
 
     capturable = True
@@ -51,34 +48,46 @@ class CudaStep:
             call()
 
 
-class HostStep:
-    """An instruction that the host carries out, from numbers that it has set itself; what it makes is uploaded."""
+class HostInstruction:
+    """An instruction that the host carries out, from numbers that it has set itself; what it makes is uploaded.
+
+    Parameters
+    ----------
+    number: gives what the host last wrote to an array of one number.
+    upload: copies values to an array.
+    """
 
     capturable = False
 
-    def __init__(self, device: CudaDevice, step: Instruction, arrays: list[Any]):
+    def __init__(
+        self,
+        instruction: Instruction,
+        arrays: list[Any],
+        number: Callable[[Any], np.ndarray],
+        upload: Callable[[Any, np.ndarray], None],
+    ):
         from runtime.kernels.cpu.registry import CPU_KERNELS
         from runtime.machine.cpu.device import load_kernels
 
-        assert all(buffer.role == "scalar" for buffer in step.inputs)
+        assert all(buffer.role == "scalar" for buffer in instruction.inputs)
         load_kernels()
-        self._kernel, self._device = CPU_KERNELS[step.kernel], device
-        self._inputs, self._outputs = arrays[: len(step.inputs)], arrays[len(step.inputs) :]
-        self._constants = [step.constants[name] for name in self._kernel.parameters[len(arrays) :]]
+        self._kernel, self._number, self._upload = CPU_KERNELS[instruction.kernel], number, upload
+        self._inputs, self._outputs = arrays[: len(instruction.inputs)], arrays[len(instruction.inputs) :]
+        self._constants = [instruction.constants[name] for name in self._kernel.parameters[len(arrays) :]]
 
     def __call__(self) -> None:
-        inputs = [self._device.told(array) for array in self._inputs]
+        inputs = [self._number(array) for array in self._inputs]
         outputs = [np.empty(array.shape, np.dtype(array.dtype)) for array in self._outputs]
         arguments = [*inputs, *outputs, *self._constants]
         self._kernel.function(0, self._kernel.items(*arguments), *arguments)
         for array, values in zip(self._outputs, outputs, strict=True):
-            self._device.upload(array, values)
+            self._upload(array, values)
 
 
-def runs_on_host(step: Instruction) -> bool:
+def runs_on_host(instruction: Instruction) -> bool:
     """Whether the host carries out an instruction of a card's."""
     load_plans()
-    return step.kernel in HOST_KERNELS
+    return instruction.kernel in HOST_KERNELS
 
 
 def named(planned: Plan) -> set[str]:
