@@ -12,8 +12,8 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.units import plural
+from netdef.language.writing import replacing
 from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
-from runtime.machine.files import replacing
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
@@ -146,7 +146,7 @@ def write_weights(path: str | Path, net: Net, read: Reader) -> None:
     ------
     NetdefError: it cannot be written; a file that was there is untouched.
     """
-    with replacing(path) as partial:
+    with replacing(path, make_folders=True) as partial:
         if str(path).endswith(".h5"):
             hdf5.write_weights(partial, owned_arrays(net, read))
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from runtime.machine.files import replacing
+from netdef.language.writing import replacing
 from runtime.solver.log import Record, read_log
 
 BLUE, LIGHT, ORANGE, GREEN, GRAY = "#1f5fa8", "#a9c6e8", "#d9661f", "#2a7d46", "#666666"
@@ -29,7 +29,7 @@ def plot(run: str | Path, out: str | Path | None = None) -> Path:
         raise NetdefError(f"the log of {run} has no iterations yet", hint="wait for its first line, then plot again")
     target = Path(out) if out is not None else (run if run.is_dir() else run.parent) / "plot.png"
     figure = draw(title_of(records), trained, tested)
-    with replacing(target) as beside:
+    with replacing(target, make_folders=True) as beside:
         figure.savefig(beside, dpi=140, format="png")
     return target
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from runtime.machine.files import replacing
+from netdef.language.writing import replacing
 
 FORMAT = 1  # of the side file
 HDF5 = ".h5"
@@ -58,7 +58,7 @@ def side_path(path: str | Path) -> Path:
 
 def write_side(path: Path, content: dict[str, Any]) -> None:
     """Write a side file; raises as `replacing` does."""
-    with replacing(path) as partial:
+    with replacing(path, make_folders=True) as partial:
         partial.write_text(json.dumps({"format": FORMAT, **content}, indent=1) + "\n", encoding="utf-8")
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.foreign import how_to_get
+from netdef.language.writing import replacing
 from netdef.weights import check_finite, hdf5, wire
 from netdef.weights.foreign import SOLVER_STATE, form_of
 from netdef.weights.reading import contents
-from runtime.machine.files import replacing
 
 # SolverState's fields (netdef/schema/solver.proto).
 ITER, LEARNED_NET, HISTORY, CURRENT_STEP = 1, 2, 3, 4
@@ -86,7 +86,7 @@ def write_solverstate(path: str | Path, state: SolverState) -> None:
     ------
     NetdefError: it cannot be written; a file that was there is untouched.
     """
-    with replacing(path) as partial:
+    with replacing(path, make_folders=True) as partial:
         if str(path).endswith(".h5"):
             hdf5.write_state(partial, state.iteration, state.learned_net, state.rate_stage, state.history)
             return
