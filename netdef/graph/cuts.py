@@ -1,7 +1,8 @@
-"""How a layer can be cut over several devices: which part of its bottoms and parameters makes which part of its tops.
+"""How a layer can be cut over several devices: which regions of its bottoms and parameters make which regions of its tops.
 
 A family says so by its class attribute `cuts`, one of the rules below or its own (convolution.py, lrn.py ...).  A rule answers two
-questions: `follow`, which parts of the tops come of given parts of the bottoms; and `part`, what given parts of the tops take.
+questions: `follow`, which regions of the tops come of given regions of the bottoms; and `share`, what given regions of the tops
+take.
 A layer without a rule runs whole on one device.
 """
 
@@ -22,7 +23,7 @@ Runs = tuple[Run, ...]  # in order, with gaps between
 
 @dataclass(frozen=True)
 class Region:
-    """A part of a blob: some of its images, and of each some runs of its channels.
+    """A region of a blob: some of its images, and of each some runs of its channels.
 
     A blob of one axis has images alone, a scalar neither: both stand for the whole of what is not there.
     """
@@ -112,15 +113,15 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Part:
-    """What a part of a layer's tops takes.
+class Share:
+    """What one device has of a layer: some regions of its tops, and what making them takes.
 
     Attributes
     ----------
-    bottoms: the part of each bottom.
-    made: the parts of the tops that come out of it; they hold those that were asked for.
+    bottoms: the region of each bottom.
+    made: the regions of the tops that come out of it; they hold those that were asked for.
     parameters: for each parameter the part of it, None for all.
-    fields: what the layer's own message says differently for this part.
+    fields: what the layer's own message says differently for this share.
     """
 
     bottoms: Regions
@@ -138,11 +139,11 @@ class Cuts:
     idle = False
 
     def follow(self, layer: Layer, bottoms: Regions) -> Regions | None:
-        """The parts of the tops that follow from parts of the bottoms, nothing but them being needed; None: none do."""
+        """The regions of the tops that follow from regions of the bottoms, nothing but them being needed; None: none do."""
         return None
 
-    def part(self, layer: Layer, tops: Regions) -> Part | None:
-        """What these parts of the tops take; None: they cannot be made apart from the rest."""
+    def share(self, layer: Layer, tops: Regions) -> Share | None:
+        """What these regions of the tops take; None: they cannot be made without the rest."""
         return None
 
 
@@ -158,10 +159,10 @@ class Source(Cuts):
     def __init__(self, channels: bool = False):
         self.channels = channels
 
-    def part(self, layer: Layer, tops: Regions) -> Part | None:
+    def share(self, layer: Layer, tops: Regions) -> Share | None:
         whole = [region_of(top.shape) for top in layer.tops]
         fits = all(t is None or self.channels or t.channels == w.channels for t, w in zip(tops, whole, strict=True))
-        return Part((), tops) if fits else None
+        return Share((), tops) if fits else None
 
 
 class Same(Cuts):
@@ -181,10 +182,10 @@ class Same(Cuts):
         if first is None:
             return None
         tops = tuple(alike(first, layer.bottoms[0].shape, top.shape) for top in layer.tops)
-        part = self.part(layer, tops)
-        return tops if part is not None and part.bottoms == bottoms else None
+        share = self.share(layer, tops)
+        return tops if share is not None and share.bottoms == bottoms else None
 
-    def part(self, layer: Layer, tops: Regions) -> Part | None:
+    def share(self, layer: Layer, tops: Regions) -> Share | None:
         region = next((top for top in tops if top is not None), None)
         if region is None or any(top != region for top in tops):
             return None
@@ -199,7 +200,7 @@ class Same(Cuts):
             divided = region.channels != top.channels or found.channels != whole.channels
             if divided and (not self.channels or axis in (0, 1) or bottom.shape[1:2] != layer.tops[0].shape[1:2]):
                 return None
-        return Part(bottoms, tops, self.parameters(layer, region))
+        return Share(bottoms, tops, self.parameters(layer, region))
 
     def parameters(self, layer: Layer, region: Region) -> tuple[Cut | None, ...]:
         """Which part of each parameter a part of the tops takes."""
@@ -222,14 +223,14 @@ class Reshaped(Cuts):
     def follow(self, layer: Layer, bottoms: Regions) -> Regions | None:
         (bottom,), (top,) = layer.bottoms, layer.tops
         region = bottoms[0] and elements_as(bottoms[0], bottom.shape, top.shape)
-        return (region,) if region and self.part(layer, (region,)) else None
+        return (region,) if region and self.share(layer, (region,)) else None
 
-    def part(self, layer: Layer, tops: Regions) -> Part | None:
+    def share(self, layer: Layer, tops: Regions) -> Share | None:
         (bottom,), (top,) = layer.bottoms, layer.tops
         if bottom.shape[:1] != top.shape[:1] or tops[0] is None:
             return None
         region = elements_as(tops[0], top.shape, bottom.shape)
-        return Part((region,), tops) if region else None
+        return Share((region,), tops) if region else None
 
 
 def elements_as(region: Region, old: Shape, new: Shape) -> Region | None:

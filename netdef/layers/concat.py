@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
-from netdef.graph.cuts import Part, Region, Regions, Run, Same, joined, length, overlap, shifted
+from netdef.graph.cuts import Region, Regions, Run, Same, Share, joined, length, overlap, shifted
 from netdef.graph.layer import ANY, Layer, layer, shapes_disagree
 from netdef.graph.shape import Shape
 from netdef.language.units import plural, times
@@ -31,12 +31,12 @@ class JoinCuts(Same):
         runs = [run for b, start in zip(bottoms, starts, strict=True) if b is not None for run in shifted(b.channels, start)]
         return (Region(images.pop(), joined(runs)),)
 
-    def part(self, layer: Any, tops: Regions) -> Part | None:
+    def share(self, layer: Any, tops: Regions) -> Share | None:
         (top,) = tops
         if layer.axis != 1 or top is None:
-            return super().part(layer, tops)
+            return super().share(layer, tops)
         ranges = [(start, start + bottom.shape[1]) for start, bottom in zip(layer.starts, layer.bottoms, strict=True)]
-        return Part(tuple(piece(top, along, -along[0]) for along in ranges), tops)
+        return Share(tuple(piece(top, along, -along[0]) for along in ranges), tops)
 
 
 class SliceCuts(Same):
@@ -48,13 +48,13 @@ class SliceCuts(Same):
             return super().follow(layer, bottoms)
         return tuple(piece(bottom, along, -along[0]) for along in pairwise(layer.points))
 
-    def part(self, layer: Any, tops: Regions) -> Part | None:
+    def share(self, layer: Any, tops: Regions) -> Share | None:
         images = {top.images for top in tops if top is not None}
         if layer.axis != 1 or len(images) != 1:
-            return super().part(layer, tops)
+            return super().share(layer, tops)
         runs = [shifted(top.channels, point) for top, point in zip(tops, layer.points, strict=False) if top is not None]
         points = list(accumulate(map(length, runs)))[:-1]
-        return Part((Region(images.pop(), joined(chain(*runs))),), tops, fields={"slice_point": points})
+        return Share((Region(images.pop(), joined(chain(*runs))),), tops, fields={"slice_point": points})
 
 
 @layer("Concat")

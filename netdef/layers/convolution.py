@@ -6,7 +6,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from netdef.graph.cuts import Cut, Cuts, Part, Region, Regions, Run, Same
+from netdef.graph.cuts import Cut, Cuts, Region, Regions, Run, Same, Share
 from netdef.graph.layer import ANY, AlongAxis, ParameterShape, layer
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.units import plural
@@ -73,7 +73,7 @@ class Window(AlongAxis):
 class FilterCuts(Cuts):
     """A run of filters makes a run of output channels, from the whole input or from that of its groups."""
 
-    def part(self, layer: Any, tops: Regions) -> Part | None:
+    def share(self, layer: Any, tops: Regions) -> Share | None:
         top = tops[0]
         if top is None or top.run is None or any(other != top for other in tops) or layer.axis != 1:
             return None
@@ -89,7 +89,7 @@ class FilterCuts(Cuts):
             return None
         cuts = (None, None) if end - begin == layer.num_output else (weights, Cut(0, top.channels))
         fields = {"num_output": end - begin, "group": last - first}
-        return Part((bottom,) * len(tops), tops, cuts[: 1 + layer.bias_term], fields)
+        return Share((bottom,) * len(tops), tops, cuts[: 1 + layer.bias_term], fields)
 
     def weights(self, layer: Any, filters: Run, groups: Run) -> Cut | None:
         """The part of the weights (num_output, ...) that holds these filters."""

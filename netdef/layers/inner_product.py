@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from netdef.graph.cuts import Cut, Cuts, Part, Region, Regions, Same, region_of
+from netdef.graph.cuts import Cut, Cuts, Region, Regions, Same, Share, region_of
 from netdef.graph.layer import AlongAxis, Layer, ParameterShape, layer
 from netdef.graph.shape import Shape, images
 
@@ -13,18 +13,18 @@ from netdef.graph.shape import Shape, images
 class RowCuts(Cuts):
     """A run of rows of the weights makes a run of outputs, from the whole input."""
 
-    def part(self, layer: Any, tops: Regions) -> Part | None:
+    def share(self, layer: Any, tops: Regions) -> Share | None:
         (top,), (bottom,) = tops, layer.bottoms
         if top is None or layer.axis == 0:
             return None
         whole = region_of(layer.tops[0].shape)
         takes = (Region(top.images, region_of(bottom.shape).channels),)
         if top.channels == whole.channels:
-            return Part(takes, tops, (None,) * len(layer.parameters))
+            return Share(takes, tops, (None,) * len(layer.parameters))
         if layer.axis != 1 or top.run is None:
             return None
         rows = Cut(int(layer.transpose), top.channels), Cut(0, top.channels)
-        return Part(takes, tops, rows[: len(layer.parameters)], {"num_output": top.run[1] - top.run[0]})
+        return Share(takes, tops, rows[: len(layer.parameters)], {"num_output": top.run[1] - top.run[0]})
 
 
 @layer("InnerProduct")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netdef.graph.cuts import Cuts, Part, Regions, Source, region_of
+from netdef.graph.cuts import Cuts, Regions, Share, Source, region_of
 from netdef.graph.layer import ANY, Layer, ParameterShape, layer
 from netdef.graph.shape import Shape, shape_text
 
@@ -50,10 +50,10 @@ class Input(Declared):
 class FillerCuts(Cuts):
     """A device has whole tops, each with its filler: random values are drawn for a whole blob at once."""
 
-    def part(self, layer: Any, tops: Regions) -> Part | None:
+    def share(self, layer: Any, tops: Regions) -> Share | None:
         pairs = [(filler, top) for filler, top in zip(layer.fillers, tops, strict=True) if top is not None]
         whole = all(top is None or top == region_of(blob.shape) for top, blob in zip(tops, layer.tops, strict=True))
-        return Part((), tops, fields={"data_filler": [filler for filler, _ in pairs]}) if whole else None
+        return Share((), tops, fields={"data_filler": [filler for filler, _ in pairs]}) if whole else None
 
 
 @layer("DummyData")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netdef.graph.cuts import Cuts, Part, Region, Regions, Same
+from netdef.graph.cuts import Cuts, Region, Regions, Same, Share
 from netdef.graph.layer import Layer, enum_name, layer
 from netdef.graph.shape import Shape, per_image, shape_text
 from netdef.language.units import plural
@@ -17,15 +17,15 @@ class Neighbours(Cuts):
     """
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
-        return bottoms if self.part(layer, bottoms) else None
+        return bottoms if self.share(layer, bottoms) else None
 
-    def part(self, layer: Any, tops: Regions) -> Part | None:
+    def share(self, layer: Any, tops: Regions) -> Share | None:
         (top,) = tops
         if top is None or top.run is None:
             return None
         (begin, end), size = top.run, layer.tops[0].shape[1] // layer.group
         if begin % size == 0 and end % size == 0:
-            return Part(tops, tops, fields={"group": (end - begin) // size})
+            return Share(tops, tops, fields={"group": (end - begin) // size})
         first = begin // size * size
         if end > first + size:
             return None
@@ -33,7 +33,7 @@ class Neighbours(Cuts):
         if end - begin < max(seams * reach, reach + 1):
             return None
         seen = (Region(top.images, ((max(begin - reach, first), min(end + reach, first + size)),)),)
-        return Part(seen, seen, fields={"group": 1})
+        return Share(seen, seen, fields={"group": 1})
 
 
 @layer("LRN")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from netdef.graph.cuts import Cut, Cuts, Part, PerChannel, Regions, region_of
+from netdef.graph.cuts import Cut, Cuts, PerChannel, Regions, Share, region_of
 from netdef.graph.layer import Layer, ParameterShape, layer
 from netdef.graph.shape import Shape, per_image, shape_text
 from netdef.schema import message_class
@@ -15,9 +15,9 @@ class SpreadCuts(Cuts):
     """The same region of the data, and the part of the operand that is broadcast over it."""
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
-        return bottoms[:1] if self.part(layer, bottoms[:1]) else None
+        return bottoms[:1] if self.share(layer, bottoms[:1]) else None
 
-    def part(self, layer: Any, tops: Regions) -> Part | None:
+    def share(self, layer: Any, tops: Regions) -> Share | None:
         (top,), whole, axis = tops, region_of(layer.tops[0].shape), layer.axis
         if top is None:
             return None
@@ -25,13 +25,13 @@ class SpreadCuts(Cuts):
         if len(layer.bottoms) == 2:
             operand = layer.bottoms[1].shape
             if axis > 1 or not any(divided[axis:]) or not operand:
-                return Part((top, region_of(operand)), tops, (None,) * len(layer.parameters)) if not layer.parameters else None
+                return Share((top, region_of(operand)), tops, (None,) * len(layer.parameters)) if not layer.parameters else None
             aligned = axis == 0 and len(operand) > 1 and not layer.parameters
-            return Part((top, top), tops) if aligned else None
+            return Share((top, top), tops) if aligned else None
         if axis == 0 and any(divided):
             return None
         cut = Cut(0, top.channels) if axis == 1 and divided[1] else None
-        return Part(tops, tops, (cut,) * len(layer.parameters))
+        return Share(tops, tops, (cut,) * len(layer.parameters))
 
 
 class Spread(Layer):

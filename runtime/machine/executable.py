@@ -18,7 +18,7 @@ from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.device import BoundInstruction, Device, LaunchError
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
-from runtime.machine.parts import Part, Parts, gathered, scattered, summed
+from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered, summed
 from runtime.machine.schedule import Schedule
 from runtime.machine.weights import Loaded, Paths, load_weights, remark, write_weights
 from runtime.ops.random_fill.fillers import fill
@@ -56,8 +56,8 @@ class Executable:
     ):
         assert program.plan is not None
         self._plan = program.plan
-        self.parts = Parts(program)
-        self.net: Net = self.parts.net
+        self.buffers = BufferMap(program)
+        self.net: Net = self.buffers.net
         self.program = program
         self.devices = tuple(devices)
         self.seed = seed
@@ -137,7 +137,7 @@ class Executable:
         """
         if not self._differentiable:
             raise NetdefError(f"net '{self.net.name}' has no backward program", hint="it was compiled with backward=False")
-        by_name = {blob.name: blob for blob in self.parts.seeded}
+        by_name = {blob.name: blob for blob in self.buffers.seeded}
         for name in top_gradients:
             if name not in by_name and name not in self.outputs:
                 raise NetdefError(f"'{name}' is no output", hint="the outputs are " + ", ".join(self.outputs))
@@ -184,15 +184,15 @@ class Executable:
         ----------
         runs: what `iteration` was.
         """
-        parts = self.parts.remembered
-        rings = {part.buffer: self.memory.read(part.buffer) for found in parts.values() for part in found}
+        regions = self.buffers.remembered
+        rings = {held.buffer: self.memory.read(held.buffer) for found in regions.values() for held in found}
 
-        def of(run: int, blob: Blob, found: list[Part]) -> np.ndarray:
-            rows = {part.buffer: _outer(rings[part.buffer][run % part.buffer.shape[0]]) for part in found}
+        def of(run: int, blob: Blob, found: list[BufferRegion]) -> np.ndarray:
+            rows = {held.buffer: _outer(rings[held.buffer][run % held.buffer.shape[0]]) for held in found}
             sums = not found[0].buffer.shape[1:]
             return np.sum(list(rows.values())) if sums else gathered(found, blob.shape, rows.__getitem__)
 
-        return [{blob: of(run, blob, found) for blob, found in parts.items()} for run in runs]
+        return [{blob: of(run, blob, found) for blob, found in regions.items()} for run in runs]
 
     def blob(self, name: str) -> np.ndarray:
         """A copy of a blob, (N, C, H, W) float32.
@@ -202,7 +202,7 @@ class Executable:
         NetdefError: if there is no such blob, or its memory has been used for others since.
         """
         blob = self._blob(name)
-        return gathered(self._kept(self.parts.blob(blob), f"blob '{name}'"), blob.shape, self._read)
+        return gathered(self._kept(self.buffers.blob(blob), f"blob '{name}'"), blob.shape, self._read)
 
     def blob_grad(self, name: str) -> np.ndarray:
         """A copy of the gradient of a blob, (N, C, H, W) float32; zeros, as in Caffe, if nothing in the net needs it.
@@ -210,17 +210,17 @@ class Executable:
         Where layers work in place it is that of the blob's first version.  `force_backward: true` asks for those of inputs.
         """
         shape = self._blob(name).shape  # an unknown name is said so
-        versions = [blob for blob in self.parts.with_gradient if blob.name == name]
+        versions = [blob for blob in self.buffers.with_gradient if blob.name == name]
         if not versions:
             return np.zeros(shape, np.float32)
         first = min(versions, key=lambda blob: blob.version)
-        parts = self._kept(self.parts.gradient(first), f"the gradient of blob '{name}'")
-        return summed(parts, first.shape, self._read)
+        regions = self._kept(self.buffers.gradient(first), f"the gradient of blob '{name}'")
+        return summed(regions, first.shape, self._read)
 
     def param(self, layer: str, index: int) -> np.ndarray:
         """A copy of parameter `index` of a layer, in Caffe's shape."""
         owner = self._parameter(layer, index).owner
-        return gathered(self.parts.parameter(owner), owner.shape, self.memory.read)
+        return gathered(self.buffers.parameter(owner), owner.shape, self.memory.read)
 
     def set_param(self, layer: str, index: int, array: Any) -> None:
         """Overwrite parameter `index` of a layer.
@@ -233,27 +233,27 @@ class Executable:
         values = np.asarray(array, np.float32)
         if values.shape != owner.shape:
             raise NetdefError(f"parameter {index} of layer '{layer}' has shape {owner.shape}, not {values.shape}")
-        scattered(self.parts.parameter(owner), values, self.memory.write)
+        scattered(self.buffers.parameter(owner), values, self.memory.write)
 
     def param_grad(self, layer: str, index: int) -> np.ndarray:
         """A copy of the gradient of parameter `index` of a layer, in Caffe's shape."""
         owner = self._parameter(layer, index).owner
-        parts = self.parts.parameter_gradient(owner)
-        if not parts:
+        regions = self.buffers.parameter_gradient(owner)
+        if not regions:
             raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed")
-        return gathered(parts, owner.shape, self.memory.read)
+        return gathered(regions, owner.shape, self.memory.read)
 
     def has_state(self, parameter: Parameter, name: str) -> bool:
         """Whether the solver keeps such a state for a parameter."""
-        return bool(self.parts.state(parameter.owner, name))
+        return bool(self.buffers.state(parameter.owner, name))
 
     def state(self, parameter: Parameter, name: str) -> np.ndarray:
         """A copy of a solver's state, such as a parameter's momentum, in the parameter's shape."""
-        return gathered(self.parts.state(parameter.owner, name), parameter.owner.shape, self.memory.read)
+        return gathered(self.buffers.state(parameter.owner, name), parameter.owner.shape, self.memory.read)
 
     def set_state(self, parameter: Parameter, name: str, values: np.ndarray) -> None:
         """Overwrite a solver's state."""
-        scattered(self.parts.state(parameter.owner, name), values.reshape(parameter.owner.shape), self.memory.write)
+        scattered(self.buffers.state(parameter.owner, name), values.reshape(parameter.owner.shape), self.memory.write)
 
     def set_scalar(self, name: str, value: float) -> None:
         """Set a number that kernels read, such as `rate`.  Programs that do not use it ignore it."""
@@ -325,45 +325,45 @@ class Executable:
 
     def _initialise(self) -> None:
         """Fill every parameter as a whole, so that its numbers are the same however it is cut."""
-        for owner, parts in self.parts.parameters().items():
-            array = self.memory.array(parts[0].buffer)
-            here = len(parts) == 1 and parts[0].is_whole and isinstance(array, np.ndarray)
+        for owner, regions in self.buffers.parameters().items():
+            array = self.memory.array(regions[0].buffer)
+            here = len(regions) == 1 and regions[0].is_whole and isinstance(array, np.ndarray)
             values = array if here else np.empty(owner.shape, np.float32)
             fill(values, owner.filler, self.seed, str(owner), owner.layer.position)
             if not here:
-                scattered(parts, values, self.memory.write)
+                scattered(regions, values, self.memory.write)
 
     def _adopt(self, other: Executable) -> None:
         """Use the parameters of another executable, by layer name."""
-        theirs = {str(owner): (owner, parts) for owner, parts in other.parts.parameters().items()}
-        mine = self.parts.parameters()
+        theirs = {str(owner): (owner, regions) for owner, regions in other.buffers.parameters().items()}
+        mine = self.buffers.parameters()
         lacking = [owner for owner in mine if str(owner) not in theirs]
         if lacking:
             names = ", ".join(sorted({owner.layer.name for owner in lacking}))
             raise NetdefError(f"layers of the test net that the training net has no weights for: {names}")
-        for owner, parts in mine.items():
-            shared, held = theirs[str(owner)]
+        for owner, regions in mine.items():
+            shared, existing = theirs[str(owner)]
             if shared.shape != owner.shape:
                 raise NetdefError(
                     f"parameter {owner} has shape {owner.shape} in phase {self.net.phase} "
                     f"and {shared.shape} in phase {other.net.phase}",
                     position=owner.layer.position,
                 )
-            on = {part.buffer.device: part.buffer for part in held}
-            for part in parts:
-                self.memory.adopt(part.buffer, other.memory, on[part.buffer.device])
+            on = {held.buffer.device: held.buffer for held in existing}
+            for held in regions:
+                self.memory.adopt(held.buffer, other.memory, on[held.buffer.device])
 
     def _read(self, buffer: Buffer) -> np.ndarray:
         return _outer(self.memory.read(buffer))
 
-    def _kept(self, parts: list[Part], what: str) -> list[Part]:
-        """The parts, which must not have been used for others since."""
-        if not parts or any(self.memory.recycles(part.buffer) for part in parts):
+    def _kept(self, regions: list[BufferRegion], what: str) -> list[BufferRegion]:
+        """The regions, which must not have been used for others since."""
+        if not regions or any(self.memory.recycles(held.buffer) for held in regions):
             raise NetdefError(
                 f"{what} was not kept: its memory is reused by others in this program",
                 hint='compile with keep="all" to read it',
             )
-        return parts
+        return regions
 
     def _blob(self, name: str) -> Blob:
         blob = self.net.blobs.get(name)
@@ -393,13 +393,13 @@ class Executable:
 
     def _seed_backward(self, top_gradients: Mapping[str, Any]) -> None:
         """The gradients that backward starts from: those given, else the losses' weights."""
-        for blob in self.parts.seeded:
-            parts = self.parts.seed(blob)
+        for blob in self.buffers.seeded:
+            regions = self.buffers.seed(blob)
             if blob.name in top_gradients:
-                self._store(parts, top_gradients[blob.name], blob.shape, blob.name)
+                self._store(regions, top_gradients[blob.name], blob.shape, blob.name)
             else:
-                for part in parts:
-                    self.memory.set(part.buffer, blob.producer.loss_weights[blob.index])
+                for held in regions:
+                    self.memory.set(held.buffer, blob.producer.loss_weights[blob.index])
 
     def _feed_inputs(self, inputs: Mapping[str, Any]) -> bool:
         """Store the given arrays; whether any of them replaces a data source."""
@@ -409,7 +409,7 @@ class Executable:
                 hint = did_you_mean(name, self._feeds) or "those that are: " + (", ".join(self._feeds) or "none")
                 raise NetdefError(f"'{name}' is not an input of net '{self.net.name}'", hint=hint)
             blob, from_source = self._feeds[name]
-            self._store(self.parts.blob(blob), values, blob.shape, name)
+            self._store(self.buffers.blob(blob), values, blob.shape, name)
             replaced |= from_source
         return replaced
 
@@ -427,7 +427,7 @@ class Executable:
         names = list(dict.fromkeys(source.layer.name for source in self.program.sources))
         for name in names:
             if name not in self.sources:
-                layer: Any = self.net.layer(name)  # whole, where the program's are parts of it
+                layer: Any = self.net.layer(name)  # whole, where the program's are regions of it
                 known = classes if len(names) == 1 else None
                 self.sources[name] = (opener or open_source)(layer, self.seed, classes=known)
 
@@ -452,15 +452,15 @@ class Executable:
                     self.memory.upload(buffer, values[slice(*taker.images[field])] if field in taker.images else values)
             self.sources[name].release(batch)
 
-    def _store(self, parts: list[Part], values: Any, shape: tuple[int, ...], name: str) -> None:
-        """Write an array in user order (batch first) into its parts in internal order (batch last)."""
+    def _store(self, regions: list[BufferRegion], values: Any, shape: tuple[int, ...], name: str) -> None:
+        """Write an array in user order (batch first) into its regions in internal order (batch last)."""
         values = np.asarray(values)
         if values.shape != shape:
             hint = ""
             if values.shape[1:] == shape[1:] and values.ndim:
                 hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
             raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
-        scattered(parts, values, lambda buffer, part: self.memory.write(buffer, np.moveaxis(part, 0, -1) if part.ndim else part))
+        scattered(regions, values, lambda buffer, part: self.memory.write(buffer, np.moveaxis(part, 0, -1) if part.ndim else part))
 
 
 def _outer(array: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runtime.ir.program import Buffer, Instruction, Program
-from runtime.machine.parts import Parts
+from runtime.machine.regions import BufferMap
 from runtime.solver.results import SHOWN, losses_of, shown_of
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ ROUNDS = 1024  # runs that are remembered
 
 def remember_losses(program: Program, at_least: int = 1) -> Program:
     """A training program that remembers the losses of the last ROUNDS runs, or of `at_least` if those are more."""
-    return remember(program, [blob for blob, _ in losses_of(Parts(program).net)], max(ROUNDS, at_least))
+    return remember(program, [blob for blob, _ in losses_of(BufferMap(program).net)], max(ROUNDS, at_least))
 
 
 def remember_results(program: Program) -> Program:
     """A testing program that remembers the losses of the last ROUNDS runs, and the outputs that are shown."""
-    net = Parts(program).net
+    net = BufferMap(program).net
     return remember(program, dict.fromkeys([*(blob for blob, _ in losses_of(net)), *shown_of(net)]), ROUNDS)
 
 

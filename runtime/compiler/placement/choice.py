@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from netdef.graph.cuts import Cut, Part, Region, Regions, even_cuts, region_of
+from netdef.graph.cuts import Cut, Region, Regions, Share, even_cuts, region_of
 from netdef.graph.layer import Layer
 
 SPLITS = ("groups", "batch", "hybrid")
@@ -21,17 +21,17 @@ class Choice:
     Attributes
     ----------
     tops: for each top, which region each device is to have.
-    parts: for each device what making that takes; None where it makes nothing.
-    anywhere: data from outside, to be had wherever it is needed: `tops` and `parts` are empty.
+    shares: for each device what making that takes; None where it makes nothing.
+    anywhere: data from outside, to be had wherever it is needed: `tops` and `shares` are empty.
     """
 
     tops: tuple[Spread, ...] = ()
-    parts: tuple[Part | None, ...] = ()
+    shares: tuple[Share | None, ...] = ()
     anywhere: bool = False
 
     def cuts(self, index: int) -> dict[int, Cut | None]:
         """Which part of a parameter each device has that has any."""
-        return {device: part.parameters[index] for device, part in enumerate(self.parts) if part is not None}
+        return {device: share.parameters[index] for device, share in enumerate(self.shares) if share is not None}
 
 
 def is_copied(spread: Spread) -> bool:
@@ -47,29 +47,29 @@ def is_sound(spread: Spread) -> bool:
 
 
 def cut(layer: Layer, tops: tuple[Spread, ...], devices: int) -> Choice | None:
-    """The choice that gives the tops these spreads; None if a device cannot make its part."""
-    parts: list[Part | None] = []
+    """The choice that gives the tops these spreads; None if a device cannot make its region."""
+    shares: list[Share | None] = []
     for device in range(devices):
         regions = tuple(spread[device] for spread in tops)
         empty = all(region is None for region in regions) and bool(regions)
-        part = None if empty else layer.cuts.part(layer, regions)
-        if part is None and not empty:
+        share = None if empty else layer.cuts.share(layer, regions)
+        if share is None and not empty:
             return None
-        parts.append(part if part is None or part.parameters else _with_parameters(layer, part))
-    return Choice(tops, tuple(parts))
+        shares.append(share if share is None or share.parameters else _with_parameters(layer, share))
+    return Choice(tops, tuple(shares))
 
 
-def _with_parameters(layer: Layer, part: Part) -> Part:
-    return Part(part.bottoms, part.made, (None,) * len(layer.parameters), part.fields)
+def _with_parameters(layer: Layer, share: Share) -> Share:
+    return Share(share.bottoms, share.made, (None,) * len(layer.parameters), share.fields)
 
 
 def whole(layer: Layer, on: range, devices: int) -> Choice:
     """All of a layer on each of some devices.  Backward is linear, so that the gradients of copies add up."""
     bottoms = tuple(region_of(blob.shape) for blob in layer.bottoms)
     tops = tuple(region_of(blob.shape) for blob in layer.tops)
-    part = Part(bottoms, tops, (None,) * len(layer.parameters))
+    share = Share(bottoms, tops, (None,) * len(layer.parameters))
     spreads = tuple(tuple(region if device in on else None for device in range(devices)) for region in tops)
-    return Choice(spreads, tuple(part if device in on else None for device in range(devices)))
+    return Choice(spreads, tuple(share if device in on else None for device in range(devices)))
 
 
 def followed(layer: Layer, bottoms: tuple[Spread | None, ...], devices: int) -> tuple[Spread, ...] | None:

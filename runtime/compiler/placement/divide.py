@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from netdef.graph.cuts import Cut, Part, Region, Regions, Run, region_of
+from netdef.graph.cuts import Cut, Region, Regions, Run, Share, region_of
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.net import Net
 from runtime.compiler.placement.choice import Choice
@@ -14,7 +14,7 @@ from runtime.ops.transfer.layer import Transfer, contains, union
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a blob of the whole net, as a blob of the divided one."""
+    """A region of a blob of the whole net, as a blob of the divided one."""
 
     device: int
     blob: Blob
@@ -56,7 +56,7 @@ class Division:
     hosts: Sequence[int] = ()
 
     def region(self, blob: Blob) -> tuple[Region, tuple[int, ...]] | None:
-        """Which part of which shape a blob of the divided net is; None for what is no part."""
+        """Which region of which shape a blob of the divided net is; None for what is no region."""
         return self._regions.get(blob)
 
     def __post_init__(self) -> None:
@@ -115,8 +115,8 @@ class _Divider:
             top: [[] for _ in range(self.devices)] for layer, c in self.choices.items() if c.anywhere for top in layer.tops
         }
         for layer, choice in self.choices.items():
-            for device, part in enumerate(choice.parts):
-                for blob, region in zip(layer.bottoms, part.bottoms if part else (), strict=part is not None):
+            for device, share in enumerate(choice.shares):
+                for blob, region in zip(layer.bottoms, share.bottoms if share else (), strict=share is not None):
                     if blob in needs and region is not None:
                         needs[blob][device].append(region)
         result: dict[Blob, list[Region | None]] = {}
@@ -132,49 +132,49 @@ class _Divider:
         for device, wanted in enumerate(regions):
             if all(region is None for region in wanted):
                 continue
-            part = layer.cuts.part(layer, tuple(wanted))
-            if part is None:
+            share = layer.cuts.share(layer, tuple(wanted))
+            if share is None:
                 everything = tuple(region and region_of(top.shape) for region, top in zip(wanted, layer.tops, strict=True))
-                part = layer.cuts.part(layer, everything) or Part((), everything)
-            self.share(layer, device, part, part.made)
+                share = layer.cuts.share(layer, everything) or Share((), everything)
+            self.share(layer, device, share, share.made)
 
     # Layers
 
     def layer(self, layer: Layer, choice: Choice) -> None:
         """The transfers to a layer's shares, then the shares."""
         demand = object()
-        for device, part in enumerate(choice.parts):
-            for blob, region in zip(layer.bottoms, part.bottoms if part else (), strict=part is not None):
+        for device, share in enumerate(choice.shares):
+            for blob, region in zip(layer.bottoms, share.bottoms if share else (), strict=share is not None):
                 if region is not None:
                     self.bring(blob, device, region, layer, demand)
-        for device, part in enumerate(choice.parts):
-            if part is not None:
-                self.share(layer, device, part, tuple(spread[device] for spread in choice.tops))
+        for device, share in enumerate(choice.shares):
+            if share is not None:
+                self.share(layer, device, share, tuple(spread[device] for spread in choice.tops))
 
-    def share(self, layer: Layer, device: int, part: Part, asked: Regions) -> None:
-        """One device's share of a layer, and of what it makes the part that was asked for."""
+    def share(self, layer: Layer, device: int, share: Share, asked: Regions) -> None:
+        """One device's share of a layer, and of what it makes the region that was asked for."""
         message = type(layer.message)()
         message.CopyFrom(layer.message)
         twin = type(layer)(layer.name, message, layer.phase, layer.within)
         twin.whole = layer
-        for name, value in part.fields.items():
+        for name, value in share.fields.items():
             twin.p.ClearField(name)
             if isinstance(value, list):
                 getattr(twin.p, name).extend(value)
             else:
                 setattr(twin.p, name, value)
-        here = [index for index, region in enumerate(part.bottoms) if region is not None]
-        twin.bottoms = tuple(self.have(layer.bottoms[i], device, part.bottoms[i]) for i in here)
+        here = [index for index, region in enumerate(share.bottoms) if region is not None]
+        twin.bottoms = tuple(self.have(layer.bottoms[i], device, share.bottoms[i]) for i in here)
         twin.propagate_down = tuple(layer.propagate_down[i] for i in here)
-        made = [index for index, region in enumerate(part.made) if region is not None]
-        twin.tops = tuple(_blob(layer.tops[i], part.made[i], twin, index) for index, i in enumerate(made))
+        made = [index for index, region in enumerate(share.made) if region is not None]
+        twin.tops = tuple(_blob(layer.tops[i], share.made[i], twin, index) for index, i in enumerate(made))
         twin.loss_weights = tuple(layer.loss_weights[i] for i in made)
         twin.in_place = tuple(layer.in_place[i] for i in made)
         twin.device = device
-        twin.parameters = tuple(self.shard(layer, index, device, cut, twin) for index, cut in enumerate(part.parameters))
+        twin.parameters = tuple(self.shard(layer, index, device, cut, twin) for index, cut in enumerate(share.parameters))
         self.append(twin)
         for top, index in zip(twin.tops, made, strict=True):
-            region, wanted, blob = part.made[index], asked[index], layer.tops[index]
+            region, wanted, blob = share.made[index], asked[index], layer.tops[index]
             assert region is not None and wanted is not None
             if region != wanted:
                 kept = _blob(blob, wanted, None, 0)
@@ -226,6 +226,6 @@ class _Divider:
 
 
 def _blob(whole: Blob, region: Region | None, producer: Layer | None, index: int) -> Blob:
-    """A part of a blob."""
+    """A region of a blob."""
     assert region is not None
     return Blob(whole.name, whole.version, region.shape(whole.shape), producer, index)  # type: ignore[arg-type]

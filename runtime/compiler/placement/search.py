@@ -159,8 +159,8 @@ class Search:
         if shared is None:
             return None
         new = State(state.bytes, state.work, state, (layer, choice), dict(state.spreads), dict(state.demands), shared)
-        for device, part in enumerate(choice.parts):
-            for index, (blob, region) in enumerate(zip(layer.bottoms, part.bottoms if part else (), strict=part is not None)):
+        for device, share in enumerate(choice.shares):
+            for index, (blob, region) in enumerate(zip(layer.bottoms, share.bottoms if share else (), strict=share is not None)):
                 if region is not None:
                     self._send(new, blob, (device, region, False))
                     if (layer, index) in self.gradients.bottoms:
@@ -206,7 +206,7 @@ class Search:
         for index, parameter in enumerate(layer.parameters):
             cuts, owner = choice.cuts(index), parameter.owner
             fixed = self.fixed.get(str(owner))
-            if fixed is not None and any(device not in fixed or fixed[device] != part for device, part in cuts.items()):
+            if fixed is not None and any(device not in fixed or fixed[device] != cut for device, cut in cuts.items()):
                 return None
             if owner in self.shared_owners and (
                 (parameter.shape != owner.shape and len(cuts) > 1) or shared.setdefault(owner, cuts) != cuts

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, combinations
 
-from netdef.graph.cuts import Cut, Part, Region, Regions, even_cuts, region_of
+from netdef.graph.cuts import Cut, Region, Regions, Share, even_cuts, region_of
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
@@ -38,17 +38,17 @@ class Choice:
     Attributes
     ----------
     tops: for each top, which part each device is to have.
-    parts: for each device what making that takes; None where it makes nothing.
-    anywhere: data from outside, to be had wherever it is needed: `tops` and `parts` are empty.
+    shares: for each device what making that takes; None where it makes nothing.
+    anywhere: data from outside, to be had wherever it is needed: `tops` and `shares` are empty.
     """
 
     tops: tuple[Spread, ...] = ()
-    parts: tuple[Part | None, ...] = ()
+    shares: tuple[Share | None, ...] = ()
     anywhere: bool = False
 
     def cuts(self, index: int) -> dict[int, Cut | None]:
         """Which part of a parameter each device has that has any."""
-        return {device: part.parameters[index] for device, part in enumerate(self.parts) if part is not None}
+        return {device: share.parameters[index] for device, share in enumerate(self.shares) if share is not None}
 
 
 @dataclass(frozen=True)
@@ -254,14 +254,14 @@ class Search:
 
         bottoms = tuple(region_of(blob.shape) for blob in layer.bottoms)
         tops = tuple(region_of(blob.shape) for blob in layer.tops)
-        part = Part(bottoms, tops, (None,) * len(layer.parameters))
-        return Choice(tuple(map(only, tops)), tuple(part if d == device else None for d in range(self.devices)))
+        share = Share(bottoms, tops, (None,) * len(layer.parameters))
+        return Choice(tuple(map(only, tops)), tuple(share if d == device else None for d in range(self.devices)))
 
     def repeated(self, layer: Layer) -> Choice:
         """All of a layer on every device: backward is linear, so that the copies' gradients add up."""
         one = [self.whole_on(layer, device) for device in range(self.devices)]
         tops = tuple(tuple(choice.tops[index][device] for device, choice in enumerate(one)) for index in range(len(layer.tops)))
-        return Choice(tops, tuple(choice.parts[device] for device, choice in enumerate(one)))
+        return Choice(tops, tuple(choice.shares[device] for device, choice in enumerate(one)))
 
     # What a choice costs
 
@@ -273,9 +273,9 @@ class Search:
         choices = {**state.choices, layer: choice}
         new = State(state.bytes, state.work, choices, dict(state.spreads), dict(state.demands), dict(state.owed), shared)
         copied = bool(choice.tops) and is_copied(choice.tops[0])
-        for device, part in enumerate(choice.parts):
+        for device, share in enumerate(choice.shares):
             owed: set[Owed] = set()
-            for index, (blob, region) in enumerate(zip(layer.bottoms, part.bottoms if part else (), strict=part is not None)):
+            for index, (blob, region) in enumerate(zip(layer.bottoms, share.bottoms if share else (), strict=share is not None)):
                 if region is not None:
                     self._send(new, self._moved(new, blob, (device, region, False)))
                     if (layer, index) in self.gradients.bottoms:
@@ -323,7 +323,7 @@ class Search:
         """Bytes of gradients that are summed over devices, and of weights sent back: both by all but one of the copies."""
         total = 0
         for index, parameter in enumerate(layer.parameters):
-            copies = len(choice.parts) - choice.parts.count(None) - 1
+            copies = len(choice.shares) - choice.shares.count(None) - 1
             cuts = set(choice.cuts(index).values())
             if parameter in self.gradients.parameters and cuts == {None} and parameter.owner is parameter:
                 total += 2 * copies * parameter.bytes
@@ -377,19 +377,19 @@ def is_copied(spread: Spread) -> bool:
 
 def cut(layer: Layer, tops: tuple[Spread, ...], devices: int) -> Choice | None:
     """The choice that gives the tops these spreads; None if a device cannot make its part."""
-    parts: list[Part | None] = []
+    shares: list[Share | None] = []
     for device in range(devices):
         regions = tuple(spread[device] for spread in tops)
         empty = all(region is None for region in regions) and bool(regions)
-        part = None if empty else layer.cuts.part(layer, regions)
-        if part is None and not empty:
+        share = None if empty else layer.cuts.share(layer, regions)
+        if share is None and not empty:
             return None
-        parts.append(part if part is None or part.parameters else _with_parameters(layer, part))
-    return Choice(tops, tuple(parts))
+        shares.append(share if share is None or share.parameters else _with_parameters(layer, share))
+    return Choice(tops, tuple(shares))
 
 
-def _with_parameters(layer: Layer, part: Part) -> Part:
-    return Part(part.bottoms, part.made, (None,) * len(layer.parameters), part.fields)
+def _with_parameters(layer: Layer, share: Share) -> Share:
+    return Share(share.bottoms, share.made, (None,) * len(layer.parameters), share.fields)
 
 
 def largest_share(layer: Layer, choice: Choice) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import netdef
-from netdef.graph.cuts import Part, Regions
+from netdef.graph.cuts import Regions, Share
 from netdef.layers.lrn import Neighbours
 from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.solver.solver import Solver
@@ -74,7 +74,7 @@ def test_a_channel_lost_at_the_seam_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     on_one_device("caffenet")
     part = Neighbours.part
 
-    def short(self: Neighbours, layer: Any, tops: Regions) -> Part | None:
+    def short(self: Neighbours, layer: Any, tops: Regions) -> Share | None:
         return part(self, SimpleNamespace(size=layer.size - 2, group=layer.group, tops=layer.tops), tops)
 
     monkeypatch.setattr(Neighbours, "part", short)

@@ -138,7 +138,7 @@ def test_what_cannot_be_cut_goes_where_its_input_is() -> None:
     )
     net = netdef.parse(DATA + text + LOSS, phase="train")
     choices = search_of(net, 2, "groups").run()
-    assert [part is not None for part in choices[net.layer("b")].parts] == [False, True]
+    assert [share is not None for share in choices[net.layer("b")].shares] == [False, True]
 
 
 SHARED = """
@@ -156,7 +156,7 @@ def test_who_shares_weights_follows_the_one_that_is_placed_by_hand(device: int, 
     net = netdef.parse(DATA + SHARED.format(*said) + LOSS, phase="train")
     choices = search_of(net, 3, "groups").run()
     for name in "ab":
-        assert [part is not None for part in choices[net.layer(name)].parts] == [d == device for d in range(3)]
+        assert [share is not None for share in choices[net.layer(name)].shares] == [d == device for d in range(3)]
 
 
 def test_those_who_share_weights_cannot_be_placed_apart() -> None:

@@ -1,4 +1,4 @@
-"""Blobs and parameters as users know them, and the buffers that hold them: one each, or a part on each of several devices."""
+"""Blobs and parameters as users know them, and the buffers that hold them: one each, or a region on each of several devices."""
 
 from __future__ import annotations
 
@@ -22,61 +22,61 @@ Writer = Callable[[Buffer, np.ndarray], None]
 
 
 @dataclass(frozen=True)
-class Part:
-    """A buffer, and where what it holds lies in the whole: pairs of an index into the whole and one into the part.
+class BufferRegion:
+    """A buffer, and where what it holds lies in the whole: pairs of an index into the whole and one into the held.
 
     None: it is the whole.  span: it is a run of the whole's elements instead.
     """
 
     buffer: Buffer
-    places: Sequence[tuple[Index, Index]] | None = None
+    indices: Sequence[tuple[Index, Index]] | None = None
     span: tuple[int, int] | None = None
 
     @property
     def is_whole(self) -> bool:
-        return self.places is None and self.span is None
+        return self.indices is None and self.span is None
 
     def cut(self, whole: np.ndarray) -> np.ndarray:
-        """This part of the whole."""
+        """This region of the whole."""
         if self.span is not None:
             return whole.reshape(-1)[slice(*self.span)]
-        if self.places is None:
+        if self.indices is None:
             return whole
-        if len(self.places) == 1:
-            return whole[self.places[0][0]]
-        axis = len(self.places[0][0]) - 1
-        return np.concatenate([whole[index] for index, _ in self.places], axis)
+        if len(self.indices) == 1:
+            return whole[self.indices[0][0]]
+        axis = len(self.indices[0][0]) - 1
+        return np.concatenate([whole[index] for index, _ in self.indices], axis)
 
     def add(self, whole: np.ndarray, values: np.ndarray) -> None:
-        """Add this part's values to the whole."""
+        """Add this region's values to the whole."""
         if self.span is not None:
             whole.reshape(-1)[slice(*self.span)] += values.reshape(-1)
-        for index, own in self.places or ():
+        for index, own in self.indices or ():
             whole[index] += values[own]
 
 
-class Parts:
+class BufferMap:
     """Which buffers of a program hold which blobs, parameters, gradients and states of the net that was written."""
 
     def __init__(self, program: Program):
         self.program, self.division = program, program.division
         self.net: Net = program.division.whole if program.division else program.net
 
-    def blob(self, blob: Blob) -> list[Part]:
-        """The parts of a blob, in the users' order of axes; together they are all of it.  Empty if no kernel makes it."""
+    def blob(self, blob: Blob) -> list[BufferRegion]:
+        """The regions of a blob, in the users' order of axes; together they are all of it.  Empty if no kernel makes it."""
         return list(self._of_blob(blob, self.program.blobs))
 
-    def gradient(self, blob: Blob) -> list[Part]:
-        """The parts of a blob's gradient, whose sum it is."""
+    def gradient(self, blob: Blob) -> list[BufferRegion]:
+        """The regions of a blob's gradient, whose sum it is."""
         return list(self._of_blob(blob, self.program.gradients))
 
-    def seed(self, blob: Blob) -> list[Part]:
-        """The parts of what the host gives as a blob's gradient."""
+    def seed(self, blob: Blob) -> list[BufferRegion]:
+        """The regions of what the host gives as a blob's gradient."""
         return list(self._of_blob(blob, self.program.seeds))
 
     @property
-    def remembered(self) -> dict[Blob, list[Part]]:
-        """The blobs of which something stays from every run, and the rings where that of their parts does."""
+    def remembered(self) -> dict[Blob, list[BufferRegion]]:
+        """The blobs of which something stays from every run, and the rings where that of their regions does."""
         rings = self.program.remembered
         return {blob: list(self._of_blob(blob, rings)) for blob in self._whole(rings)}
 
@@ -95,54 +95,54 @@ class Parts:
             return list(table)
         return [blob for blob, pieces in self.division.pieces.items() if any(piece.blob in table for piece in pieces)]
 
-    def _of_blob(self, blob: Blob, table: Mapping[Blob, Buffer]) -> Iterator[Part]:
+    def _of_blob(self, blob: Blob, table: Mapping[Blob, Buffer]) -> Iterator[BufferRegion]:
         if self.division is None:
             if blob in table:
-                yield Part(table[blob])
+                yield BufferRegion(table[blob])
             return
         for piece in self.division.pieces[blob]:
             if piece.blob in table:
-                yield Part(table[piece.blob], places(piece.region, blob.shape))
+                yield BufferRegion(table[piece.blob], indices_of(piece.region, blob.shape))
 
-    def parameters(self) -> dict[Parameter, list[Part]]:
-        """The parts of every parameter that owns its array."""
+    def parameters(self) -> dict[Parameter, list[BufferRegion]]:
+        """The regions of every parameter that owns its array."""
         if self.division is None:
-            return {parameter: [Part(buffer)] for parameter, buffer in self.program.parameters.items()}
+            return {parameter: [BufferRegion(buffer)] for parameter, buffer in self.program.parameters.items()}
         return {owner: self._of_shards(shards, self.program.parameters) for owner, shards in self.division.shards.items()}
 
-    def parameter(self, owner: Parameter) -> list[Part]:
-        """The parts of a parameter; copies are as good as each other."""
+    def parameter(self, owner: Parameter) -> list[BufferRegion]:
+        """The regions of a parameter; copies are as good as each other."""
         if self.division is None:
-            return [Part(self.program.parameters[owner])]
+            return [BufferRegion(self.program.parameters[owner])]
         return self._of_shards(self.division.shards[owner], self.program.parameters)
 
-    def parameter_gradient(self, owner: Parameter) -> list[Part]:
-        """The parts of a parameter's gradient; empty if it has none."""
+    def parameter_gradient(self, owner: Parameter) -> list[BufferRegion]:
+        """The regions of a parameter's gradient; empty if it has none."""
         return self._learned(owner, self.program.parameter_gradients)
 
-    def state(self, owner: Parameter, name: str) -> list[Part]:
-        """The parts of a solver's state; empty if there is no such state."""
+    def state(self, owner: Parameter, name: str) -> list[BufferRegion]:
+        """The regions of a solver's state; empty if there is no such state."""
         return self._learned(owner, {p: buffer for (p, state), buffer in self.program.states.items() if state == name})
 
-    def _learned(self, owner: Parameter, table: Mapping[Parameter, Buffer]) -> list[Part]:
+    def _learned(self, owner: Parameter, table: Mapping[Parameter, Buffer]) -> list[BufferRegion]:
         if self.division is None:
-            return [Part(table[owner])] if owner in table else []
+            return [BufferRegion(table[owner])] if owner in table else []
         return self._of_shards(self.division.learned.get(owner) or self.division.shards[owner], table)
 
     @staticmethod
-    def _of_shards(shards: Sequence[Shard], table: Mapping[Parameter, Buffer]) -> list[Part]:
-        parts = []
+    def _of_shards(shards: Sequence[Shard], table: Mapping[Parameter, Buffer]) -> list[BufferRegion]:
+        regions = []
         for shard in shards:
             if shard.parameter in table:
                 runs = None
                 if shard.cut is not None:
                     ahead = (slice(None),) * shard.cut.axis
                     runs = [((*ahead, slice(*run)), (*ahead, own)) for run, own in numbered(shard.cut.runs)]
-                parts.append(Part(table[shard.parameter], runs, shard.span))
-        return parts
+                regions.append(BufferRegion(table[shard.parameter], runs, shard.span))
+        return regions
 
 
-def places(region: Region, shape: tuple[int, ...]) -> list[tuple[Index, Index]] | None:
+def indices_of(region: Region, shape: tuple[int, ...]) -> list[tuple[Index, Index]] | None:
     """Where a region lies in a blob of this shape; None if it is all of it."""
     if region.shape(shape) == shape:
         return None
@@ -159,35 +159,35 @@ def numbered(runs: tuple[tuple[int, int], ...]) -> Iterator[tuple[tuple[int, int
         yield run, slice(begin, begin + run[1] - run[0])
 
 
-def gathered(parts: Sequence[Part], shape: tuple[int, ...], read: Reader) -> np.ndarray:
-    """The whole from its parts; those that overlap are copies."""
-    for part in parts:
-        if part.is_whole:
-            return read(part.buffer)
+def gathered(regions: Sequence[BufferRegion], shape: tuple[int, ...], read: Reader) -> np.ndarray:
+    """The whole from its regions; those that overlap are copies."""
+    for held in regions:
+        if held.is_whole:
+            return read(held.buffer)
     whole = np.zeros(shape, np.float32)
-    for part in parts:
-        values = read(part.buffer)
-        if part.span is not None:
-            whole.reshape(-1)[slice(*part.span)] = values.reshape(-1)
-        for index, own in part.places or ():
+    for held in regions:
+        values = read(held.buffer)
+        if held.span is not None:
+            whole.reshape(-1)[slice(*held.span)] = values.reshape(-1)
+        for index, own in held.indices or ():
             whole[index] = values[own]
     return whole
 
 
-def summed(parts: Sequence[Part], shape: tuple[int, ...], read: Reader) -> np.ndarray:
-    """The sum of parts that are zero where they have nothing."""
-    if len(parts) == 1 and parts[0].is_whole:
-        return read(parts[0].buffer)
+def summed(regions: Sequence[BufferRegion], shape: tuple[int, ...], read: Reader) -> np.ndarray:
+    """The sum of regions that are zero where they have nothing."""
+    if len(regions) == 1 and regions[0].is_whole:
+        return read(regions[0].buffer)
     whole = np.zeros(shape, np.float32)
-    for part in parts:
-        if part.is_whole:
-            whole += read(part.buffer)
+    for held in regions:
+        if held.is_whole:
+            whole += read(held.buffer)
         else:
-            part.add(whole, read(part.buffer))
+            held.add(whole, read(held.buffer))
     return whole
 
 
-def scattered(parts: Sequence[Part], whole: np.ndarray, write: Writer) -> None:
-    """Give every part its values."""
-    for part in parts:
-        write(part.buffer, part.cut(whole))
+def scattered(regions: Sequence[BufferRegion], whole: np.ndarray, write: Writer) -> None:
+    """Give every region its values."""
+    for held in regions:
+        write(held.buffer, held.cut(whole))
