@@ -129,7 +129,7 @@ def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
 
     return {
         "workspace": [max(cuda_needs.workspace(program, share, options) for share in shares) for shares in program.shares],
-        "data on their way": [sum(cuda_needs.places(program, share) for share in shares) for shares in program.shares],
+        "data on their way": [sum(cuda_needs.landing_bytes(program, share) for share in shares) for shares in program.shares],
         "constants": [sum(cuda_needs.constants(program, share) for share in shares) for shares in program.shares],
     }
 

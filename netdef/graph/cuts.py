@@ -2,8 +2,7 @@
 
 A family says so by its class attribute `cuts`, one of the rules below or its own (convolution.py, lrn.py ...).  A rule answers two
 questions: `follow`, which regions of the tops come of given regions of the bottoms; and `share`, what given regions of the tops
-take.
-A layer without a rule runs whole on one device.
+take.  A layer without a rule runs whole on one device.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from runtime.compiler.placement.place import lies
 from runtime.ir.program import Program
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.executable import Executable
-from runtime.machine.fit import Beside, alone, check_fit
+from runtime.machine.fit import Beside, check_fit, no_others
 from runtime.machine.open import different, hosts_of, open_devices
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def compile(
     share: Executable | None = None,
     split: str | None = None,
     cuda: CudaOptions | None = None,
-    beside: Beside = alone,
+    beside: Beside = no_others,
 ) -> Executable:
     """Compile a net for one device or several and fill its parameters as its fillers say.
 
@@ -48,7 +48,7 @@ def compile(
     threads: worker threads of all CPU devices together; default one a core.
     backward: False compiles for inference: no gradients, memory reused by lifetime.
     keep: which blobs stay readable after a run: "all" (with gradients), "activations" or "outputs".
-    losses_only: gradients flow from losses alone, not from other outputs.
+    losses_only: gradients flow from losses only, not from other outputs.
     update: adds what a solver needs, see `compile_program`.
     share: use the parameters and the devices of this executable.
     split: what is cut on several devices: "groups" (the default), "batch" or "hybrid", see `place`.

@@ -47,15 +47,15 @@ def launches(instruction: Instruction, workspace: int) -> list[Cost]:
     if instruction.kernel not in CUDA_KERNELS:
         return [plain(instruction)]
     operands = operands_of(instruction)
-    instructions = plan(instruction.kernel, operands, instruction.constants, workspace).steps
-    return [product(part) if isinstance(part, Gemm) else launch(instruction, operands, part) for part in instructions]
+    launched = plan(instruction.kernel, operands, instruction.constants, workspace).steps
+    return [product(one) if isinstance(one, Gemm) else launch(instruction, operands, one) for one in launched]
 
 
 def plain(instruction: Instruction) -> Cost:
     """An instruction as one piece of work that moves only what it reads and writes; its products are those of the card's plan."""
     load_plans()
     operands = operands_of(instruction)
-    gemms = [part for part in _steps(instruction, operands) if isinstance(part, Gemm)]
+    gemms = [one for one in _steps(instruction, operands) if isinstance(one, Gemm)]
     return Cost(_moved(instruction.kernel, operands), _flops(instruction, operands), sum(product(gemm).products for gemm in gemms))
 
 
@@ -75,9 +75,9 @@ def _matrix(matrix: Matrix, size: int, batch: int) -> int:
     return size * (batch if matrix.stride else 1)
 
 
-def launch(instruction: Instruction, operands: Sequence[Operand], part: Launch) -> Cost:
+def launch(instruction: Instruction, operands: Sequence[Operand], one: Launch) -> Cost:
     """One kernel launch of an instruction's plan: its own part of the work, or all of the instruction's."""
-    return Cost(*part.work) if part.work else Cost(_moved(instruction.kernel, operands), _flops(instruction, operands))
+    return Cost(*one.work) if one.work else Cost(_moved(instruction.kernel, operands), _flops(instruction, operands))
 
 
 def _bytes(operand: Operand) -> int:

@@ -107,7 +107,7 @@ class Device(Protocol):
 
         Raises
         ------
-        NetdefError: the device was told to do with less than that.
+        NetdefError: the device may use less than that.
         """
 
     def array(self, memory: Any, offset: int, shape: tuple[int, ...], dtype: str) -> Any:

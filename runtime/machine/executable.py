@@ -145,7 +145,7 @@ class Executable:
         self._run("backward")
 
     def update(self) -> None:
-        """Run the update list: one step of the solver on all parameters."""
+        """Run the update list: what the solver does to all parameters in an iteration."""
         self._run("update")
 
     def first_non_finite(self) -> str | None:
@@ -460,7 +460,7 @@ class Executable:
             if values.shape[1:] == shape[1:] and values.ndim:
                 hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
             raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
-        scattered(regions, values, lambda buffer, part: self.memory.write(buffer, np.moveaxis(part, 0, -1) if part.ndim else part))
+        scattered(regions, values, lambda buffer, own: self.memory.write(buffer, np.moveaxis(own, 0, -1) if own.ndim else own))
 
 
 def _outer(array: np.ndarray) -> np.ndarray:

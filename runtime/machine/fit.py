@@ -13,7 +13,7 @@ from runtime.machine.open import different
 Beside = Callable[[Program], Sequence[Program]]
 
 
-def alone(program: Program) -> Sequence[Program]:
+def no_others(program: Program) -> Sequence[Program]:
     """What is held beside a program: nothing."""
     return ()
 
@@ -32,9 +32,9 @@ def check_fit(
     own_parameters: bool,
     batch: int,
     smaller: Callable[[int], Program],
-    beside: Beside = alone,
+    beside: Beside = no_others,
 ) -> None:
-    """That every device has room for its part.
+    """That every device has room for its shares.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def check_fit(
 
     def lacking(candidate: Program, beside: Beside = beside) -> list[str]:
         """What each device without room needs, and has."""
-        told = []
+        missing = []
         programs: list[Program] = []
         for device in different(devices):
             memory = device.memory()
@@ -60,8 +60,8 @@ def check_fit(
             shares = [share for share, other in enumerate(devices) if other is device]
             (free, total), need = memory, needed(programs, device, shares, own_parameters)
             if need > free:
-                told.append(f"{binary(need)} on {device.name}, where {binary(free)} of {binary(total)} are free")
-        return told
+                missing.append(f"{binary(need)} on {device.name}, where {binary(free)} of {binary(total)} are free")
+        return missing
 
     short = lacking(program)
     if not short:
@@ -93,4 +93,4 @@ def _largest(batch: int, fits: Callable[[int], bool]) -> int:
 def _why_none(fits: Callable[[int, Beside], bool]) -> str:
     """What is said where not even a batch of one fits."""
     none = "not even one image at a time fits"
-    return f"{none} beside the test net: a smaller batch_size there needs less" if fits(1, alone) else none
+    return f"{none} beside the test net: a smaller batch_size there needs less" if fits(1, no_others) else none

@@ -32,7 +32,7 @@ class Memory:
         self._arrays: dict[Buffer, Any] = {}
         self._adopted: dict[Buffer, tuple[Memory, Buffer]] = {}
         self._set: dict[Buffer, float] = {}  # what the host has set, as long as it stays
-        self._written = {output.root for step in program.instructions for output in step.outputs}
+        self._written = {output.root for instruction in program.instructions for output in instruction.outputs}
 
     def array(self, buffer: Buffer) -> Any:
         """The device's array of a buffer."""

@@ -33,16 +33,16 @@ def device_names(text: str) -> tuple[str, ...]:
     NetdefError: it is no such list, names devices of two kinds, or asks for more than MOST shares.
     """
     names: list[str] = []
-    for part in text.split(","):
-        match = NAME.fullmatch(part.strip())
+    for item in text.split(","):
+        match = NAME.fullmatch(item.strip())
         if not match or match[1] not in KINDS:
             several = text.isdecimal() and 1 < int(text) <= MOST
             hint = f"for {text} devices: cpu:0-{int(text) - 1} or gpu:0-{int(text) - 1}" if several else EXAMPLES
-            raise NetdefError(f"there is no device '{part.strip()}'", hint=hint)
+            raise NetdefError(f"there is no device '{item.strip()}'", hint=hint)
         first = int(match[2] or 0)
         last = first if match[3] is None else int(match[3])
         if last < first:
-            raise NetdefError(f"--devices {part.strip()} is an empty range", hint=EXAMPLES)
+            raise NetdefError(f"--devices {item.strip()} is an empty range", hint=EXAMPLES)
         if len(names) + last - first >= MOST:
             raise NetdefError(f"--devices {text} asks for more than {MOST} shares", hint=EXAMPLES)
         names += [f"{match[1]}:{index}" for index in range(first, last + 1)]
@@ -96,7 +96,7 @@ def hosts_of(devices: Sequence[T]) -> tuple[int, ...]:
 
 def thread_shares(devices: int, threads: int) -> list[int]:
     """How many of the worker threads each of some CPU devices has: as even as can be, one at least."""
-    return [max(1, threads // devices + (place < threads % devices)) for place in range(devices)]
+    return [max(1, threads // devices + (index < threads % devices)) for index in range(devices)]
 
 
 def open_device(name: str, threads: int | None = None, cuda: CudaOptions | None = None) -> Device:
@@ -141,12 +141,12 @@ class Choice:
             shares: list[int | None] = [*thread_shares(len(names), threads or available_cores())]
         else:
             shares = [threads] * len(names)
-        told = [describe(name, share) for name, share in zip(names, shares, strict=True)]
+        described = [describe(name, share) for name, share in zip(names, shares, strict=True)]
         if shares_of.total() > len(names):
-            told = [f"{text} with {plural(shares_of[name], 'share')}" for name, text in zip(names, told, strict=True)]
-        where = ", ".join(told)
-        alone = f"--split {split} has no effect: there is one device" if split and shares_of.total() == 1 else ""
-        return [f"running on {where}" + (f", as {self.why}" if self.why else ""), *([alone] if alone else [])]
+            described = [f"{text} with {plural(shares_of[name], 'share')}" for name, text in zip(names, described, strict=True)]
+        devices = ", ".join(described)
+        unused = f"--split {split} has no effect: there is one device" if split and shares_of.total() == 1 else ""
+        return [f"running on {devices}" + (f", as {self.why}" if self.why else ""), *([unused] if unused else [])]
 
 
 def default_devices(preferred: int = 0) -> Choice:

@@ -31,20 +31,20 @@ class Waits:
     awaited: bool
 
 
-def lane_of(step: Instruction, hosts: Sequence[int] = EACH_ITS_OWN) -> Lane:
+def lane_of(instruction: Instruction, hosts: Sequence[int] = EACH_ITS_OWN) -> Lane:
     """The queue that an instruction is put on."""
-    return hosts[step.device], COPIES if step.kernel == "send" else KERNELS
+    return hosts[instruction.device], COPIES if instruction.kernel == "send" else KERNELS
 
 
-def find_waits(steps: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN) -> list[Waits]:
+def find_waits(instructions: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN) -> list[Waits]:
     """What each instruction of a list waits for.  hosts: by the instructions' devices, which of the machine's runs them."""
-    used = Uses(steps, span_of)
-    lanes = [lane_of(step, hosts) for step in steps]
+    used = Uses(instructions, span_of)
+    lanes = [lane_of(instruction, hosts) for instruction in instructions]
     known: list[dict[Lane, int]] = []  # for each instruction the last one of each lane that is done before it
     progress: dict[Lane, dict[Lane, int]] = {}
     after: list[tuple[int, ...]] = []
-    for number, step in enumerate(steps):
-        earlier = used.conflicts(step)
+    for number, instruction in enumerate(instructions):
+        earlier = used.conflicts(instruction)
         mine = dict(progress.get(lanes[number], {}))
         waits = []
         for other in sorted(earlier, reverse=True):
@@ -56,7 +56,7 @@ def find_waits(steps: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[in
         progress[lanes[number]] = mine
         known.append(mine)
         after.append(tuple(sorted(waits)))
-        used.note(step, number)
+        used.note(instruction, number)
     awaited = {other for waits in after for other in waits}
     return [Waits(lane, waits, number in awaited) for number, (lane, waits) in enumerate(zip(lanes, after, strict=True))]
 

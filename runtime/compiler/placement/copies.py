@@ -1,7 +1,7 @@
-"""Parameters that several devices hold whole: gradients are summed and weights updated by a part on each device.
+"""Parameters that several devices hold whole: gradients are summed and weights updated by a slice on each device.
 
-Every device sends its gradient of each part to the device that updates it, which adds them in the order of the devices; after
-the update the new weights of the part go to the other copies.  So no sum is made twice, and all copies are equal to the bit.
+Every device sends its gradient of each slice to the device that updates it, which adds them in the order of the devices; after
+the update the new weights of the slice go to the other copies.  So no sum is made twice, and all copies are equal to the bit.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from netdef.graph.layer import Parameter
 from runtime.compiler.placement.divide import Shard
 from runtime.ir.program import Buffer, Instruction, Program
 
-LINE = 16  # floats in a cache line: parts begin on one
+LINE = 16  # floats in a cache line: slices begin on one
 SMALL = 4096  # floats; what is smaller is updated by one device
 
 
 @dataclass(frozen=True)
 class _Copies:
-    """One parameter's copies that have a gradient, and which part each of their devices updates."""
+    """One parameter's copies that have a gradient, and which slice each of their devices updates."""
 
     owner: Parameter
     shards: Sequence[Shard]
@@ -28,7 +28,7 @@ class _Copies:
 
 
 def sum_copies(program: Program) -> Program:
-    """Let backward end in gradients that are sums over all copies, each part of them on one device.
+    """Let backward end in gradients that are sums over all copies, each slice of them on one device.
 
     What is sent leaves as soon as it is there; it is added when the layer after has been through backward, so that the sending
     is hidden behind that layer's work.
@@ -41,7 +41,7 @@ def sum_copies(program: Program) -> Program:
         return program
     gradients, writers = dict(program.parameter_gradients), _last_writers(program)
     learned: dict[Parameter, Buffer] = {}
-    parts: dict[Parameter, list[Shard]] = {}
+    slices: dict[Parameter, list[Shard]] = {}
     sends: dict[Instruction, list[Instruction]] = {}
     sums: dict[Instruction, list[Instruction]] = {}
     for copies in found:
@@ -59,27 +59,27 @@ def sum_copies(program: Program) -> Program:
                     send = Instruction("send", (_span(gradient, span),), (room,), {}, copies.owner.layer.name)
                     sends.setdefault(last[device], []).append(send)
             sums.setdefault(done, []).extend(_sum(copies.owner, received, _span(local[shard.device], span), shard.device))
-            part = _part(copies.owner, shard, span)
-            parts.setdefault(copies.owner, []).append(Shard(shard.device, part, span=span))
-            learned[part] = _span(program.parameters[shard.parameter], span)
-            gradients[part] = _span(local[shard.device], span)
+            slice_ = _slice(copies.owner, shard, span)
+            slices.setdefault(copies.owner, []).append(Shard(shard.device, slice_, span=span))
+            learned[slice_] = _span(program.parameters[shard.parameter], span)
+            gradients[slice_] = _span(local[shard.device], span)
     backward = tuple(_arranged(program.backward, sends, sums))
-    division = replace(division, learned=parts)
+    division = replace(division, learned=slices)
     return replace(program, backward=backward, parameter_gradients=gradients, learned=learned, division=division)
 
 
 def return_weights(program: Program) -> Program:
-    """Append to the update list the sends that bring each updated part to the other copies."""
+    """Append to the update list the sends that bring each updated slice to the other copies."""
     division = program.division
     if division is None or not program.update:
         return program
     sends = []
-    for owner, parts in division.learned.items():
-        for part in parts:
+    for owner, slices in division.learned.items():
+        for slice_ in slices:
             for shard in division.shards[owner]:
-                if shard.device != part.device and part.span is not None:
-                    target = _span(program.parameters[shard.parameter], part.span)
-                    sends.append(Instruction("send", (program.learned[part.parameter],), (target,), {}, owner.layer.name))
+                if shard.device != slice_.device and slice_.span is not None:
+                    target = _span(program.parameters[shard.parameter], slice_.span)
+                    sends.append(Instruction("send", (program.learned[slice_.parameter],), (target,), {}, owner.layer.name))
     return replace(program, update=(*program.update, *sends))
 
 
@@ -103,11 +103,11 @@ def _last_writers(program: Program) -> dict[Buffer, int]:
 
 def _sum(owner: Parameter, received: dict[int, Buffer], own: Buffer, device: int) -> Iterator[Instruction]:
     """own = the sum over all devices, in their order."""
-    parts = [buffer for _, buffer in sorted({**received, device: own}.items())]
-    total = parts[0]
-    for index, part in enumerate(parts[1:], start=1):
-        target = own if index == len(parts) - 1 or total is own or part is own else total
-        yield Instruction("add", (total, part), (target,), {}, owner.layer.name)
+    slices = [buffer for _, buffer in sorted({**received, device: own}.items())]
+    total = slices[0]
+    for index, slice_ in enumerate(slices[1:], start=1):
+        target = own if index == len(slices) - 1 or total is own or slice_ is own else total
+        yield Instruction("add", (total, slice_), (target,), {}, owner.layer.name)
         total = target
 
 
@@ -132,7 +132,7 @@ def _span(buffer: Buffer, span: Run) -> Buffer:
     return buffer.view((span[1] - span[0],), span[0])
 
 
-def _part(owner: Parameter, shard: Shard, span: Run) -> Parameter:
-    """A part of a copy, as the parameter that it is to a solver."""
+def _slice(owner: Parameter, shard: Shard, span: Run) -> Parameter:
+    """A slice of a copy, as the parameter that it is to a solver."""
     layer, index = shard.parameter.layer, shard.parameter.index
     return Parameter(layer, index, (span[1] - span[0],), owner.filler, owner.lr_mult, owner.decay_mult, owner.name)

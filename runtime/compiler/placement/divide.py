@@ -43,7 +43,7 @@ class Division:
     whole: the net as it was written.  net: the same work as layers that each have a device.
     pieces: of each of its blobs; together they hold all of it, some things perhaps twice.
     shards: of each parameter that owns its array: all of it once, or copies.
-    learned: the parts of copies that each device updates.
+    learned: the slices of copies that each device updates.
     hosts: by device of the net, which of the machine's devices has its share; by default each its own.
     """
 

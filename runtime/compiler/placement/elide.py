@@ -1,4 +1,4 @@
-"""Copies saved: what a device gathers from itself is made in its place at once."""
+"""Copies saved: what a device gathers from itself is made in its target at once."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from runtime.ir.program import ITEM_BYTES, Buffer, Instruction, Program
 
 
 def elide(program: Program) -> Program:
-    """Let a part of a blob lie where the gathered blob will have it, instead of copying it there.
+    """Let a region of a blob lie where the gathered blob will have it, instead of copying it there.
 
-    A forward `copy` of a whole activation into a part of another buffer of the same device goes; whoever used the copied buffer
-    uses that part.
+    A forward `copy` of a whole activation into a run of another buffer of the same device goes; whoever used the copied buffer
+    uses that run.
     """
     if program.division is None:
         return program
     copied = Counter(instruction.inputs[0].root for instruction in program.forward if _is_local(instruction))
-    places: dict[Buffer, Buffer] = {}
+    targets: dict[Buffer, Buffer] = {}
     forward: list[Instruction] = []
     for instruction in program.forward:
         if _saves(instruction) and copied[instruction.inputs[0].root] == 1:
-            places[instruction.inputs[0].root] = instruction.outputs[0]
+            targets[instruction.inputs[0].root] = instruction.outputs[0]
         else:
             forward.append(instruction)
-    move = _Mover(places)
+    move = _Mover(targets)
     return replace(
         program,
         forward=tuple(move.instruction(instruction) for instruction in forward),
@@ -35,7 +35,7 @@ def elide(program: Program) -> Program:
 
 
 def _saves(instruction: Instruction) -> bool:
-    """Whether an instruction copies all of a buffer of its own into a part of a larger one."""
+    """Whether an instruction copies all of a buffer of its own into a run of a larger one."""
     if not _is_local(instruction):
         return False
     source, target = instruction.inputs[0], instruction.outputs[0]
@@ -51,21 +51,21 @@ def _is_local(instruction: Instruction) -> bool:
 class _Mover:
     """Puts views of moved buffers where those are now."""
 
-    def __init__(self, places: dict[Buffer, Buffer]):
-        self._places = places
+    def __init__(self, targets: dict[Buffer, Buffer]):
+        self._targets = targets
         self._moved: dict[Buffer, Buffer] = {}
 
     def __call__(self, buffer: Buffer) -> Buffer:
         root = buffer.root
-        if root not in self._places:
+        if root not in self._targets:
             return buffer
         if buffer not in self._moved:
-            place = self(self._places[root])
-            offset = (place.byte_offset + buffer.byte_offset) // ITEM_BYTES[root.dtype]
-            self._moved[buffer] = replace(buffer, base=place.root, offset=offset)
+            target = self(self._targets[root])
+            offset = (target.byte_offset + buffer.byte_offset) // ITEM_BYTES[root.dtype]
+            self._moved[buffer] = replace(buffer, base=target.root, offset=offset)
         return self._moved[buffer]
 
     def instruction(self, instruction: Instruction) -> Instruction:
-        if not any(buffer.root in self._places for buffer in instruction.buffers):
+        if not any(buffer.root in self._targets for buffer in instruction.buffers):
             return instruction
         return instruction.renamed({buffer: self(buffer) for buffer in instruction.buffers})

@@ -1,4 +1,4 @@
-"""Gradients that came back for parts of a blob only, joined to one for all of it, always in the same order."""
+"""Gradients that came back for regions of a blob only, joined to one for all of it, always in the same order."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def join_partials(build: Builder) -> None:
-    """Make whole contributions out of partial ones, so that what follows need not know of parts.
+    """Make whole contributions out of partial ones, so that what follows need not know of regions.
 
-    What comes from one reader's shares and does not overlap is put together (a blob on one device whose readers have a part
+    What comes from one reader's shares and does not overlap is put together (a blob on one device whose readers have a region
     each); what does (the seam of an LRN) is added to the rest.
     """
     for blob, partials in build.partial_contributions.items():

@@ -153,7 +153,7 @@ class CudaDevice:
         """
         mine = [(program, share) for program in programs for share in shares]
         matrices = max(cuda_needs.workspace(program, share, self.options) for program, share in mine)
-        held = sum(cuda_needs.places(program, share) + cuda_needs.constants(program, share) for program, share in mine)
+        held = sum(cuda_needs.landing_bytes(program, share) + cuda_needs.constants(program, share) for program, share in mine)
         return matrices + held + cuda_needs.reserve(self.card.memory)
 
     def _memory(self, size: int) -> Any:
@@ -185,9 +185,9 @@ class CudaDevice:
         planned = plan(instruction.kernel, operands, instruction.constants, self.options.workspace_limit)
         constants = {name: self._constant(instruction.constants[name]) for name in named(planned)}
         self._needed = max(self._needed, planned.workspace)
-        for part in planned.steps:
-            if isinstance(part, Launch):
-                self.kernels.want(part.file, part.function)
+        for one in planned.steps:
+            if isinstance(one, Launch):
+                self.kernels.want(one.file, one.function)
         bound = CudaInstruction(planned, given, constants)
         self._unresolved.append(bound)
         return bound
@@ -293,7 +293,7 @@ class CudaDevice:
             return self.transfers.read(array)
 
     def close(self) -> None:
-        """Wait for the card and give back what is held there.  What went wrong on it has been told already."""
+        """Wait for the card and give back what is held there.  What went wrong on it was raised before."""
         with suppress(NetdefError):
             self.synchronize()
         with suppress(NetdefError), self.here():

@@ -61,7 +61,7 @@ def load_library(cupy: Any) -> Any:
 def workspace_of(memory: int) -> int:
     """Bytes for cuBLAS on a card with so many.
 
-    The parts of long sums that it cuts lie there: in the least there is room for one of AlexNet's conv3, whose weights are 3.5 MB.
+    Partial results of long sums lie there: in the least there is room for one of AlexNet's conv3, whose weights are 3.5 MB.
     """
     return max(LEAST_WORKSPACE, min(MOST_WORKSPACE, memory // WORKSPACE_SHARE))
 

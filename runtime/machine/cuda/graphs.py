@@ -69,12 +69,12 @@ class Graphs:
         """A graph for each run of instructions that can be in one; the others stay as they are."""
         launches: list[BoundInstruction] = []
         for capturable, group in groupby(bound, self._can_capture):
-            part = list(group)
-            if not (capturable and len(part) >= SHORTEST and self.enabled):
-                launches += part
+            members = list(group)
+            if not (capturable and len(members) >= SHORTEST and self.enabled):
+                launches += members
                 continue
-            graph = self._record(part)
-            launches += part if graph is None else [lambda graph=graph: graph.launch(self._stream)]  # type: ignore[misc]
+            graph = self._record(members)
+            launches += members if graph is None else [lambda graph=graph: graph.launch(self._stream)]  # type: ignore[misc]
         return launches
 
     def _record(self, bound: list[BoundInstruction]) -> Any:

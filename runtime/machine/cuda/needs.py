@@ -1,4 +1,4 @@
-"""What a program takes of a card's memory besides its arenas.  No card is needed to know it."""
+"""What a program takes of a card's memory beyond its arenas.  No card is needed to know it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def workspace(program: Program, index: int, options: CudaOptions) -> int:
     return max((_plan(instruction, options.workspace_limit).workspace for instruction in instructions), default=0)
 
 
-def places(program: Program, index: int) -> int:
-    """Bytes of the places where data wait that are uploaded while the card computes."""
+def landing_bytes(program: Program, index: int) -> int:
+    """Bytes of the buffers that data are uploaded to while the card computes."""
     load_plans()
     data = [buffer for source in program.sources for buffer in source.fields.values()]
     made = [buffer for instruction in program.instructions if runs_on_host(instruction) for buffer in instruction.outputs]

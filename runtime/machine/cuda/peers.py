@@ -97,13 +97,13 @@ class Detour:
         runtime, copies, landing = self._runtime, self._copies, self._landing
         starts = range(0, size, CHUNK)
         for number, first in enumerate(starts):
-            slot, landed, part = self._slots[number % SLOTS], self._landed[number % SLOTS], min(CHUNK, size - first)
+            slot, landed, count = self._slots[number % SLOTS], self._landed[number % SLOTS], min(CHUNK, size - first)
             if number >= SLOTS:
                 copies.wait_event(landed)  # of the chunk that the slot holds
-            runtime.memcpyAsync(slot.address, source + first, part, runtime.memcpyDeviceToHost, copies.ptr)
+            runtime.memcpyAsync(slot.address, source + first, count, runtime.memcpyDeviceToHost, copies.ptr)
             slot.used.record(copies)
             landing.wait_event(slot.used)
-            runtime.memcpyAsync(target + first, slot.address, part, runtime.memcpyHostToDevice, landing.ptr)
+            runtime.memcpyAsync(target + first, slot.address, count, runtime.memcpyHostToDevice, landing.ptr)
             landed.record(landing)
         for landed in self._landed[: len(starts)]:
             copies.wait_event(landed)

@@ -69,11 +69,11 @@ class Ring:
 
 
 @dataclass
-class Lane:
-    """The way of one array that is uploaded again and again: a page-locked slot and a place on the card, twice."""
+class DoubleBuffer:
+    """What one array is uploaded through again and again: a page-locked slot and memory on the card, twice."""
 
     slots: list[Slot]
-    places: list[Any]
+    landing: list[Any]
     uploaded: list[Any]
     consumed: list[Any]
     turn: int = field(default=0)
@@ -85,14 +85,14 @@ class Transfers:
     Parameters
     ----------
     compute: the stream that kernels run on; every copy here is ordered with it as if it were done there.
-    upload: the stream that `upload` uses besides.
+    upload: the stream that `upload` also uses.
     allocate: gives memory on the card.
     """
 
     def __init__(self, cupy: Any, compute: Any, upload: Any, allocate: Callable[[int], Any]):
         self._cupy, self._compute, self._upload, self._allocate = cupy, compute, upload, allocate
         self._small, self._large = Ring(cupy, SMALL_SLOTS, SMALL), Ring(cupy, LARGE_SLOTS, LARGE)
-        self._lanes: dict[tuple[int, int], Lane] = {}
+        self._buffers: dict[tuple[int, int], DoubleBuffer] = {}
 
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy to the card, broadcast as NumPy does."""
@@ -113,19 +113,19 @@ class Transfers:
         size = array.nbytes
         if size <= SMALL:
             return self.write(array, values)
-        lane = self._lanes.get((array.data.ptr, size)) or self._open_lane(array)
-        turn, lane.turn = lane.turn, (lane.turn + 1) % ROUNDS
-        slot, place = lane.slots[turn], lane.places[turn]
+        buffers = self._buffers.get((array.data.ptr, size)) or self._open_buffers(array)
+        turn, buffers.turn = buffers.turn, (buffers.turn + 1) % ROUNDS
+        slot, landing = buffers.slots[turn], buffers.landing[turn]
         slot.used.synchronize()
         slot.array(array.shape, np.dtype(array.dtype))[...] = values
         runtime = self._cupy.cuda.runtime
-        self._upload.wait_event(lane.consumed[turn])
-        runtime.memcpyAsync(place.ptr, slot.address, size, runtime.memcpyHostToDevice, self._upload.ptr)
+        self._upload.wait_event(buffers.consumed[turn])
+        runtime.memcpyAsync(landing.ptr, slot.address, size, runtime.memcpyHostToDevice, self._upload.ptr)
         slot.used.record(self._upload)
-        lane.uploaded[turn].record(self._upload)
-        self._compute.wait_event(lane.uploaded[turn])
-        self._copy(array.data.ptr, place.ptr, size, "DeviceToDevice")
-        lane.consumed[turn].record(self._compute)
+        buffers.uploaded[turn].record(self._upload)
+        self._compute.wait_event(buffers.uploaded[turn])
+        self._copy(array.data.ptr, landing.ptr, size, "DeviceToDevice")
+        buffers.consumed[turn].record(self._compute)
 
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host; waits for it."""
@@ -141,21 +141,21 @@ class Transfers:
 
     def close(self) -> None:
         """Give back all memory."""
-        self._lanes.clear()
+        self._buffers.clear()
 
     def _copy(self, target: int, source: int, size: int, kind: str) -> None:
         runtime = self._cupy.cuda.runtime
         runtime.memcpyAsync(target, source, size, getattr(runtime, f"memcpy{kind}"), self._compute.ptr)
 
-    def _open_lane(self, array: Any) -> Lane:
+    def _open_buffers(self, array: Any) -> DoubleBuffer:
         def events() -> list[Any]:
             return [self._cupy.cuda.Event(disable_timing=True) for _ in range(ROUNDS)]
 
         size = array.nbytes
         slots = [Slot(self._cupy, size) for _ in range(ROUNDS)]
-        lane = Lane(slots, [self._allocate(size) for _ in range(ROUNDS)], events(), events())
-        self._lanes[array.data.ptr, size] = lane
-        return lane
+        buffers = DoubleBuffer(slots, [self._allocate(size) for _ in range(ROUNDS)], events(), events())
+        self._buffers[array.data.ptr, size] = buffers
+        return buffers
 
 
 def pieces(values: np.ndarray, most: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""The layer that placement puts between others: it makes a part of a blob on one device out of the parts that devices have."""
+"""The layer that placement puts between others: it makes a region of a blob on one device out of the regions that devices have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Move:
-    """Channels and images that go from one part of a blob to another, counted from the start of each.
+    """Channels and images that go from one region of a blob to another, counted from the start of each.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Transfer(Layer):
     demand: what the transfers to all devices that bring one reader the same blob have in common.
     """
 
-    def __init__(self, reader: Layer, device: int, demand: object, parts: Sequence[tuple[Blob, Region]], top: Blob, region: Region):
+    def __init__(self, reader: Layer, device: int, demand: object, held: Sequence[tuple[Blob, Region]], top: Blob, region: Region):
         self.name = reader.name
         self.type = "Transfer"
         self.message = self.p = None
@@ -48,11 +48,11 @@ class Transfer(Layer):
         self._where = reader.within
         self.param_fields = ()
         self.device, self.demand = device, demand
-        self.bottoms, self.tops = tuple(blob for blob, _ in parts), (top,)
+        self.bottoms, self.tops = tuple(blob for blob, _ in held), (top,)
         self.parameters = ()
         self.loss_weights, self.in_place = (0.0,), (False,)
-        self.propagate_down = (None,) * len(parts)
-        self.moves = [move for index, (_, held) in enumerate(parts) for move in moves(index, held, region)]
+        self.propagate_down = (None,) * len(held)
+        self.moves = [move for index, (_, one) in enumerate(held) for move in moves(index, one, region)]
 
 
 def moves(bottom: int, held: Region, wanted: Region) -> Iterator[Move]:

@@ -56,55 +56,55 @@ def _forward(layer: Transfer, build: Builder, move: Move) -> None:
 
 
 def _backward(layer: Transfer, build: Builder, moves: list[Move]) -> None:
-    """Send each part of the top's gradient back to where the part came from."""
+    """Send each region of the top's gradient back to where the region came from."""
     blob = layer.bottoms[moves[0].bottom]
     shape = internal_shape(blob.shape)
     back: list[tuple[Move, Buffer, bool]] = [(move, *_returned(layer, build, move)) for move in moves]
     count = sum((move.channels[1] - move.channels[0]) * (move.images[1] - move.images[0]) for move in moves)
     if count < channels_in(shape) * images_in(shape):
-        parts = build.partial_contributions.setdefault(blob, [])
-        parts += [Partial(part, move.channels, move.images, layer.demand, fresh) for move, part, fresh in back]
+        partials = build.partial_contributions.setdefault(blob, [])
+        partials += [Partial(region, move.channels, move.images, layer.demand, fresh) for move, region, fresh in back]
         return
     if len(back) == 1:
         build.contributions.setdefault(blob, []).append(back[0][1].view(shape))
         return
     total = Buffer(f"{blob}.grad.{layer.name}", shape, "gradient", device=blob.producer.device)
     build.contributions.setdefault(blob, []).append(total)
-    for move, part, fresh in back:
-        step = put(build, part, total, move.channels, move.images, fresh)
-        if step is not None:
-            build.backward(step.kernel, *step.inputs, out=step.outputs, **step.constants)
+    for move, region, fresh in back:
+        instruction = put(build, region, total, move.channels, move.images, fresh)
+        if instruction is not None:
+            build.backward(instruction.kernel, *instruction.inputs, out=instruction.outputs, **instruction.constants)
 
 
 def _returned(layer: Transfer, build: Builder, move: Move) -> tuple[Buffer, bool]:
-    """The gradient of what a move brought, on the device it came from, flat; and whether it is there for this alone."""
+    """The gradient of what a move brought, on the device it came from, flat; and whether nothing else reads it."""
     dy, blob = build.top_gradient(layer, 0), layer.bottoms[move.bottom]
     images = move.images[1] - move.images[0]
-    part = _rows(dy, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
+    region = _rows(dy, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
     fresh = False
-    if images != part.shape[1]:
-        packed = _room(f"{blob}.grad.part", (part.shape[0], images), dy, "gradient")
-        build.backward("take_columns", part, out=packed, offset=move.to_image)
-        part, fresh = packed, True
+    if images != region.shape[1]:
+        packed = _room(f"{blob}.grad.part", (region.shape[0], images), dy, "gradient")
+        build.backward("take_columns", region, out=packed, offset=move.to_image)
+        region, fresh = packed, True
     if blob.producer.device != layer.device:
-        arrived = Buffer(f"{blob}.grad.{layer.name}", (part.size,), "gradient", device=blob.producer.device)
-        build.backward("send", part.flat(), out=arrived)
-        part, fresh = arrived, True
-    return part if len(part.shape) == 1 else part.flat(), fresh
+        arrived = Buffer(f"{blob}.grad.{layer.name}", (region.size,), "gradient", device=blob.producer.device)
+        build.backward("send", region.flat(), out=arrived)
+        region, fresh = arrived, True
+    return region if len(region.shape) == 1 else region.flat(), fresh
 
 
 def put(
-    build: Builder, part: Buffer, total: Buffer, channels: tuple[int, int], images: tuple[int, int], fresh: bool
+    build: Builder, region: Buffer, total: Buffer, channels: tuple[int, int], images: tuple[int, int], fresh: bool
 ) -> Instruction | None:
-    """Put a part of a gradient where it belongs in the whole of it; no step at all if it can be written there at once."""
+    """Put a region of a gradient where it belongs in the whole of it; no instruction at all if it can be written there at once."""
     target = _rows(total, *channels)
     if images[1] - images[0] != target.shape[1]:
-        part = part.view((target.shape[0], images[1] - images[0]))
-        return Instruction("join_columns", (part,), (target,), {"offset": images[0]})
-    if fresh and part.base is None:
-        build.substitutes[part] = target.flat()
+        region = region.view((target.shape[0], images[1] - images[0]))
+        return Instruction("join_columns", (region,), (target,), {"offset": images[0]})
+    if fresh and region.base is None:
+        build.substitutes[region] = target.flat()
         return None
-    return Instruction("copy", (part,), (target.flat(),))
+    return Instruction("copy", (region,), (target.flat(),))
 
 
 def _rows(buffer: Buffer, begin: int, end: int) -> Buffer:

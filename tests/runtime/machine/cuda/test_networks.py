@@ -15,7 +15,7 @@ import pytest
 import netdef
 import runtime
 from runtime.kernels.cuda.options import CudaOptions
-from runtime.machine.cuda.transfers import Lane, Transfers
+from runtime.machine.cuda.transfers import DoubleBuffer, Transfers
 from runtime.solver.diverged import DivergedError
 from runtime.solver.solver import Solver
 from tests.runtime.machine.cuda.fake_cupy import Cards
@@ -63,14 +63,14 @@ def test_a_wait_that_is_missing_gives_wrong_weights(
     machine: Callable[..., Cards], execute: Callable, monkeypatch, events: str
 ) -> None:
     """The same run with a broken copy: kernels do not wait for the upload of their batch, or uploads for the batch before."""
-    made = Transfers._open_lane
+    made = Transfers._open_buffers
 
-    def open_lane(self: Transfers, array: Any) -> Lane:
-        lane = made(self, array)
-        forget(getattr(lane, events))
-        return lane
+    def open_buffers(self: Transfers, array: Any) -> DoubleBuffer:
+        buffers = made(self, array)
+        forget(getattr(buffers, events))
+        return buffers
 
-    monkeypatch.setattr(Transfers, "_open_lane", open_lane)
+    monkeypatch.setattr(Transfers, "_open_buffers", open_buffers)
     right, _ = on_cpu("images")
     for seed in range(20):
         machine(execute=execute, seed=seed)

@@ -152,15 +152,15 @@ def without_wait(stream_name: str):
 
 
 def without_slots_waited_for(device: CudaDevice) -> None:
-    made = device.transfers._open_lane
+    made = device.transfers._open_buffers
 
-    def open_lane(array):
-        lane = made(array)
-        for slot in lane.slots:
+    def open_buffers(array):
+        buffers = made(array)
+        for slot in buffers.slots:
             slot.used.synchronize = lambda: None
-        return lane
+        return buffers
 
-    device.transfers._open_lane = open_lane
+    device.transfers._open_buffers = open_buffers
 
 
 def test_uploads_as_they_are_give_right_numbers(machine, monkeypatch) -> None:
