@@ -9,9 +9,9 @@ from typing import Any
 
 from runtime.solver.display import Reporter
 from runtime.solver.diverged import DivergedError
+from runtime.solver.iterations import Iteration
 from runtime.solver.results import TestResult
 from runtime.solver.solver import Solver
-from runtime.solver.steps import Step
 from runtime.solver.stop import StopRequest
 
 LIVE_INTERVAL = 0.5  # seconds between updates of a progress bar
@@ -126,29 +126,29 @@ class TrainingLoop:
 
     def _iterate(self) -> None:
         begun = time.perf_counter()
-        step = self.solver.iterate()
-        due = self.display > 0 and step.iteration % self.display == 0
+        made = self.solver.iterate()
+        due = self.display > 0 and made.iteration % self.display == 0
         shown = due or time.perf_counter() - self._shown_at >= self.live_interval
         # Where it is due anyhow wait here, so that the time is that of all iterations, not only of starting them.
         if shown or self.solver.test_due or self.solver.snapshot_due or self.solver.iteration >= self.max_iter:
-            step.settle()
+            made.settle()
         now = time.perf_counter()
         for clock in (self.outcome.clock, self._since):
             clock.train(now - begun)
         if shown:
             self._shown_at = now
-            self._show(step, due)
+            self._show(made, due)
 
-    def _show(self, step: Step, due: bool) -> None:
-        since, left = self._since, self.max_iter - step.iteration - 1
+    def _show(self, made: Iteration, due: bool) -> None:
+        since, left = self._since, self.max_iter - made.iteration - 1
         speed = self.solver.batch_size * since.iterations / since.training
         timing = {"images_per_second": round(speed, 2)}
-        remaining = self.outcome.clock.remaining(left, self._tests_left(step.iteration))
+        remaining = self.outcome.clock.remaining(left, self._tests_left(made.iteration))
         if remaining is not None:
             timing["eta_seconds"] = round(remaining, 1)
-        rate = float(f"{step.rate:.7g}")  # the solver's float32, as it was written
-        values = {"loss": step.smoothed, "batch_loss": step.loss, "rate": rate, "outputs": step.outputs}
-        self.tell("train", iteration=step.iteration, due=due, **values, **timing)
+        rate = float(f"{made.rate:.7g}")  # the solver's float32, as it was written
+        values = {"loss": made.smoothed, "batch_loss": made.loss, "rate": rate, "outputs": made.outputs}
+        self.tell("train", iteration=made.iteration, due=due, **values, **timing)
         if due:
             self._since = Clock()
 

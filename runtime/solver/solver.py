@@ -24,6 +24,7 @@ from runtime.machine.weights import Loaded, MissingWeightsError, Paths, remark
 from runtime.ops.update.table import ROWS, Row
 from runtime.solver.devices import choose_devices
 from runtime.solver.diverged import DivergedError
+from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
@@ -33,7 +34,6 @@ from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
 from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
 from runtime.solver.sources import classes_of, positions, seek
-from runtime.solver.steps import Step, Steps
 from runtime.solver.testing import run_test
 from runtime.solver.update import row_of, scalars_at, solver_type, updates
 
@@ -157,7 +157,7 @@ class Solver:
             beside=lambda program: [compile_beside(program, net, **self._testing(net)) for net in self.nets.tests],
         )
         self.executable.set_scalar("scale", 1 / self.parameters.iter_size)
-        self.steps = Steps(self.executable, self.parameters.iter_size, self.smoothed)
+        self.iterations = Iterations(self.executable, self.parameters.iter_size, self.smoothed)
         self.tests = [
             TestNet(self._compile_test(net), batches)
             for net, batches in zip(self.nets.tests, self.parameters.test_iter, strict=True)
@@ -188,7 +188,7 @@ class Solver:
     @property
     def loss(self) -> float:
         """The loss, averaged over the last `average_loss` iterations."""
-        self.steps.settle()
+        self.iterations.settle()
         return self.smoothed.value
 
     @property
@@ -237,12 +237,12 @@ class Solver:
                 self.snapshot()
         return self.loss
 
-    def iterate(self, **inputs: Any) -> Step:
+    def iterate(self, **inputs: Any) -> Iteration:
         """One iteration: iter_size batches forward and backward, then the update.  Nothing else.
 
-        On a device that runs by itself nothing is waited for: losses stay there, and are read when a Step's is asked for, before
-        a test, before a snapshot, and when those of 1024 batches (remember.ROUNDS) are there, for which there is room.  Only then
-        one that is not finite shows; the error names the first.
+        On a device that runs by itself nothing is waited for: losses stay there, and are read when an Iteration's is asked for,
+        before a test, before a snapshot, and when those of 1024 batches (remember.ROUNDS) are there, for which there is room.  Only
+        then one that is not finite shows; the error names the first.
 
         Raises
         ------
@@ -250,27 +250,27 @@ class Solver:
         """
         self._check_whole()
         rate = self.rate.at(self.iteration)
-        executable, parts = self.executable, self.parameters.iter_size
+        executable = self.executable
         executable.set_scalar("rate", rate)
         for name, value in scalars_at(self.parameters, self.iteration).items():
             executable.set_scalar(name, value)
-        step = Step(self.steps, self.iteration, rate)
-        for part, run in enumerate(step.runs):
-            executable.set_scalar("added", part)
-            last = part == parts - 1
+        iteration = Iteration(self.iterations, self.iteration, rate)
+        for batch, run in enumerate(iteration.runs):
+            executable.set_scalar("added", batch)
+            last = run == iteration.runs[-1]
             if executable.runs_ahead:
                 executable.run_training(run, update=last, **inputs)
                 continue
             executable.run_forward(run, **inputs)
-            step.look(part + 1)  # before it spoils the weights
+            iteration.look(batch + 1)  # before it spoils the weights
             executable.backward()
             if last:
                 executable.update()
         self.iteration += 1
-        self.steps.add(step)
+        self.iterations.add(iteration)
         if not executable.runs_ahead:
-            step.settle()
-        return step
+            iteration.settle()
+        return iteration
 
     # Testing
 
@@ -299,7 +299,7 @@ class Solver:
         DivergedError: a test's loss is not finite, or one of its outputs is no number.
         """
         self._check_whole()
-        self.steps.settle()
+        self.iterations.settle()
         before = [positions(test.executable) for test in self.tests]
         results: list[TestResult] = []
         for index, test in enumerate(self.tests):
@@ -340,7 +340,7 @@ class Solver:
             snapshots are untouched.
         """
         self._check_whole()
-        self.steps.settle()
+        self.iterations.settle()
         files = self.snapshot_files
         try:
             self._check_weights()
@@ -405,7 +405,7 @@ class Solver:
         self.executable.update_interrupted = False
         self.iteration = state.iteration
         self.rate.restore({**side.get("rate", {}), "step": state.rate_stage})
-        self.steps.forget()
+        self.iterations.forget()
         self.smoothed.restore(side.get("last_losses", []))
         sources = side.get("sources", {})
         seek(self.executable, sources.get("train", {}))

@@ -54,13 +54,13 @@ class Ring:
     """Slots that are used in turn; taking one waits until its last copy is done."""
 
     def __init__(self, cupy: Any, count: int, size: int):
-        self._make = lambda: Slot(cupy, size)
+        self._cupy, self._size = cupy, size
         self._slots: list[Slot] = []
         self._count, self._next = count, 0
 
     def take(self) -> Slot:
         if len(self._slots) < self._count:
-            self._slots.append(self._make())
+            self._slots.append(Slot(self._cupy, self._size))
             return self._slots[-1]
         slot = self._slots[self._next]
         self._next = (self._next + 1) % self._count

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.solver import remember, steps, testing
+from runtime.solver import iterations, remember, testing
 from tests.runtime.kernels.cuda.on_cpu import build
 from tests.runtime.machine.cuda.fake_cupy import Cards, install
 
@@ -43,7 +43,7 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Calling it makes rings of so many rows."""
 
     def set_to(count: int) -> None:
-        for module in (remember, steps, testing):
+        for module in (remember, iterations, testing):
             monkeypatch.setattr(module, "ROUNDS", count)
 
     return set_to

@@ -47,7 +47,7 @@ def test_an_iteration_is_one_graph_launch(machine: Callable[..., Cards], execute
         # the images: up, and to their place.  Their offsets, mirrors, shifts and labels, the iteration's number.
         assert calls["copy"] == 2 + 4 + 1
         assert calls["wait"] == 2  # an upload for the place to be free, the kernels for the upload
-    losses, expected = [step.loss for step in list(solver.steps._waiting)], train(ALEXNET, "cpu", clip=clip)[1][:4]
+    losses, expected = [step.loss for step in list(solver.iterations._waiting)], train(ALEXNET, "cpu", clip=clip)[1][:4]
     assert losses == pytest.approx(expected, rel=1e-4)
     solver.close()
 

@@ -139,5 +139,5 @@ def test_a_ring_that_is_read_too_late_is_seen(machine: Machine, execute: Callabl
     rounds(4)
     machine(execute=execute, seed=0)
     with solver_of(LOSSES, "gpu:0") as run:
-        run.steps.room += 1
+        run.iterations.room += 1
         assert losses(run, 10, **fed)[0][0] == pytest.approx(expected[4][0], rel=1e-4)

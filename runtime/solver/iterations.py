@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.machine.executable import Executable
 
 
-class Step:
+class Iteration:
     """One iteration of training.
 
     Attributes
@@ -29,16 +29,16 @@ class Step:
     losses: of its batches, as far as they were read.
     """
 
-    def __init__(self, steps: Steps, iteration: int, rate: float):
+    def __init__(self, iterations: Iterations, iteration: int, rate: float):
         self.iteration, self.rate = iteration, rate
         self.losses: list[float] = []
-        self._steps, self._executable = steps, steps.executable
+        self._iterations, self._executable = iterations, iterations.executable
         self._smoothed = 0.0
 
     @property
     def runs(self) -> range:
         """The numbers of its batches' runs: each batch has its own, so that each has its own dropout masks."""
-        batches = self._steps.batches
+        batches = self._iterations.batches
         return range(self.iteration * batches, (self.iteration + 1) * batches)
 
     def look(self, batches: int) -> None:
@@ -48,14 +48,14 @@ class Step:
         ------
         DivergedError: one is not finite.
         """
-        self._steps.look(self, batches)
+        self._iterations.look(self, batches)
 
     @property
     def partial_loss(self) -> float:
         """What the batches that were read add to the iteration's loss; those behind one that makes it infinite are left out."""
         total = 0.0
         for loss in self.losses:
-            total += loss / self._steps.batches
+            total += loss / self._iterations.batches
             if not math.isfinite(total):
                 break
         return total
@@ -93,13 +93,13 @@ class Step:
 
     def settle(self) -> None:
         """Wait until this iteration's losses are known, and those before."""
-        self._steps.settle(self)
+        self._iterations.settle(self)
 
     def settled(self, smoothed: float) -> None:
         self._smoothed = smoothed
 
 
-class Steps:
+class Iterations:
     """The iterations whose losses have not been read yet: at most as many as the device remembers.
 
     Parameters
@@ -112,20 +112,20 @@ class Steps:
     def __init__(self, executable: Executable, batches: int, smoothed: SmoothedLoss):
         self.executable, self.batches, self._smoothed = executable, batches, smoothed
         self.room = max(ROUNDS, batches) // batches
-        self._waiting: deque[Step] = deque()
+        self._waiting: deque[Iteration] = deque()
 
-    def add(self, step: Step) -> None:
+    def add(self, iteration: Iteration) -> None:
         """Take an iteration; the losses are read when the next one's would take the place of the first one's."""
-        self._waiting.append(step)
+        self._waiting.append(iteration)
         if len(self._waiting) >= self.room:
             self.settle()
 
-    def look(self, step: Step, batches: int) -> None:
-        """`Step.look`."""
-        self._fill([step], batches)
-        self._check(step, updated=False)
+    def look(self, iteration: Iteration, batches: int) -> None:
+        """`Iteration.look`."""
+        self._fill([iteration], batches)
+        self._check(iteration, updated=False)
 
-    def settle(self, last: Step | None = None) -> None:
+    def settle(self, last: Iteration | None = None) -> None:
         """Read all losses up to an iteration's, by default all.
 
         Raises
@@ -135,26 +135,26 @@ class Steps:
         count = len(self._waiting) if last is None else self._waiting.index(last) + 1 if last in self._waiting else 0
         due = list(islice(self._waiting, count))
         self._fill(due, self.batches)
-        for step in due:
-            self._check(step)
+        for one in due:
+            self._check(one)
             self._waiting.popleft()
-            self._smoothed.add(step.partial_loss)
-            step.settled(self._smoothed.value)
+            self._smoothed.add(one.partial_loss)
+            one.settled(self._smoothed.value)
 
-    def _fill(self, steps: Sequence[Step], batches: int) -> None:
+    def _fill(self, iterations: Sequence[Iteration], batches: int) -> None:
         """Read the losses of the first batches of each of these iterations, all at once."""
-        unread = [step for step in steps if len(step.losses) < batches]
+        unread = [one for one in iterations if len(one.losses) < batches]
         if unread:
-            runs = [run for step in unread for run in step.runs[:batches]]
+            runs = [run for one in unread for run in one.runs[:batches]]
             remembered = self.executable.remembered(runs)  # which is where the device is waited for
             losses = iter([total_loss(self.executable.net, values) or 0.0 for values in remembered])
-            for step in unread:
-                step.losses = list(islice(losses, batches))
+            for one in unread:
+                one.losses = list(islice(losses, batches))
 
-    def _check(self, step: Step, updated: bool = True) -> None:
-        if not math.isfinite(step.partial_loss):
-            what = f"the loss is {step.partial_loss} at iteration {step.iteration}"
-            raise DivergedError(what, step.rate, step.iteration, None if updated else self.executable)
+    def _check(self, one: Iteration, updated: bool = True) -> None:
+        if not math.isfinite(one.partial_loss):
+            what = f"the loss is {one.partial_loss} at iteration {one.iteration}"
+            raise DivergedError(what, one.rate, one.iteration, None if updated else self.executable)
 
     def forget(self) -> None:
         """Drop what was not read."""

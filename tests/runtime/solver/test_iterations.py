@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import netdef
-from runtime.solver import steps as module
+from runtime.solver import iterations as module
 from runtime.solver.diverged import DivergedError
+from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.smoothing import SmoothedLoss
-from runtime.solver.steps import Step, Steps
 
 NET = "layer x: Input { shape { dim: 2 dim: 3 } }\nlayer loss: EuclideanLoss(x, x)\n"
 
@@ -41,105 +41,105 @@ def smoothed():
 
 
 def make(device, smoothed, batches=1):
-    return Steps(device, batches, smoothed)
+    return Iterations(device, batches, smoothed)
 
 
 @pytest.fixture
-def steps(device, smoothed):
+def iterations(device, smoothed):
     return make(device, smoothed)
 
 
-def put(steps, device, *losses):
+def put(iterations, device, *losses):
     """Iterations of these losses, `batches` of them each."""
     made = []
-    for _ in range(len(losses) // steps.batches):
-        step = Step(steps, len(device.losses) // steps.batches, 0.1)
-        start = len(made) * steps.batches
-        device.losses += losses[start : start + steps.batches]
-        steps.add(step)
+    for _ in range(len(losses) // iterations.batches):
+        step = Iteration(iterations, len(device.losses) // iterations.batches, 0.1)
+        start = len(made) * iterations.batches
+        device.losses += losses[start : start + iterations.batches]
+        iterations.add(step)
         made.append(step)
     return made
 
 
-def test_what_is_asked_for_is_read_with_all_before_it(steps, device, smoothed):
-    made = put(steps, device, 1.0, 2.0, 4.0)
+def test_what_is_asked_for_is_read_with_all_before_it(iterations, device, smoothed):
+    made = put(iterations, device, 1.0, 2.0, 4.0)
     assert device.reads == []
     assert made[1].loss == 2.0
     assert made[0].loss == 1.0
     assert made[1].smoothed == smoothed.value == 1.5
     assert device.reads == [[0, 1]]
-    steps.settle()
-    steps.settle()
+    iterations.settle()
+    iterations.settle()
     assert device.reads == [[0, 1], [2]]
     assert (made[0].smoothed, made[1].smoothed, made[2].smoothed, smoothed.value) == (1.0, 1.5, 3.0, 3.0)
 
 
 def test_they_are_read_before_their_places_are_taken(device, smoothed, monkeypatch):
     monkeypatch.setattr(module, "ROUNDS", 7)
-    steps = make(device, smoothed, batches=2)
-    put(steps, device, *[1.0] * 4)
+    iterations = make(device, smoothed, batches=2)
+    put(iterations, device, *[1.0] * 4)
     assert device.reads == []
-    put(steps, device, *[1.0] * 2)
+    put(iterations, device, *[1.0] * 2)
     assert device.reads == [[0, 1, 2, 3, 4, 5]]
-    put(steps, device, *[1.0] * 6)
+    put(iterations, device, *[1.0] * 6)
     assert device.reads[1:] == [[6, 7, 8, 9, 10, 11]]
 
 
 def test_iterations_of_more_batches_than_places(device, smoothed, monkeypatch):
     """There are as many as one iteration needs, then."""
     monkeypatch.setattr(module, "ROUNDS", 2)
-    steps = make(device, smoothed, batches=3)
-    put(steps, device, 1.0, 2.0, 3.0, 3.0, 4.0, 5.0)
+    iterations = make(device, smoothed, batches=3)
+    put(iterations, device, 1.0, 2.0, 3.0, 3.0, 4.0, 5.0)
     assert device.reads == [[0, 1, 2], [3, 4, 5]]
     assert smoothed.value == 3.0
 
 
-def test_the_first_that_diverged_is_told(steps, device, smoothed):
-    made = put(steps, device, 1.0, math.nan, 3.0, math.inf)
+def test_the_first_that_diverged_is_told(iterations, device, smoothed):
+    made = put(iterations, device, 1.0, math.nan, 3.0, math.inf)
     with pytest.raises(DivergedError, match=r"loss is nan at iteration 1\n"):
-        steps.settle()
+        iterations.settle()
     assert made[0].loss == 1.0
     assert smoothed.value == 1.0
 
 
-def test_what_came_of_it_stays_bad(steps, device, smoothed):
-    made = put(steps, device, 1.0, math.inf, 3.0)
-    for ask in (steps.settle, steps.settle, made[1].settle, lambda: made[2].loss, lambda: made[2].smoothed):
+def test_what_came_of_it_stays_bad(iterations, device, smoothed):
+    made = put(iterations, device, 1.0, math.inf, 3.0)
+    for ask in (iterations.settle, iterations.settle, made[1].settle, lambda: made[2].loss, lambda: made[2].smoothed):
         with pytest.raises(DivergedError, match=r"loss is inf at iteration 1\n"):
             ask()
-    steps.forget()
-    steps.settle()
+    iterations.forget()
+    iterations.settle()
     assert device.reads == [[0, 1, 2]]
     assert smoothed.value == 1.0
 
 
 def test_the_batch_that_diverged_is_the_one_that_is_told(device, smoothed):
     """Not the sum with what came after it, which would be no number."""
-    steps = make(device, smoothed, batches=3)
-    (step,) = put(steps, device, 1.0, math.inf, -math.inf)
+    iterations = make(device, smoothed, batches=3)
+    (step,) = put(iterations, device, 1.0, math.inf, -math.inf)
     with pytest.raises(DivergedError, match=r"loss is inf at iteration 0\n"):
         step.settle()
 
 
 def test_a_look_at_an_iteration_that_is_not_done(device, smoothed):
-    steps = make(device, smoothed, batches=2)
-    step = Step(steps, 0, 0.1)
+    iterations = make(device, smoothed, batches=2)
+    step = Iteration(iterations, 0, 0.1)
     device.losses = [1.0, 2.0]
     step.look(1)
     assert step.partial_loss == 0.5
     step.look(2)
-    steps.add(step)
+    iterations.add(step)
     assert (step.loss, smoothed.value) == (1.5, 1.5)
     assert device.reads == [[0], [0, 1]]
     device.losses += [math.nan, 0.0]
     with pytest.raises(DivergedError, match="loss is nan at iteration 1: the first layer whose output is not finite is fc"):
-        Step(steps, 1, 0.1).look(1)
-    steps.settle()  # it is none of those that were done
+        Iteration(iterations, 1, 0.1).look(1)
+    iterations.settle()  # it is none of those that were done
 
 
-def test_what_is_forgotten_is_not_read(steps, device, smoothed):
-    put(steps, device, 1.0)
-    steps.forget()
-    steps.settle()
+def test_what_is_forgotten_is_not_read(iterations, device, smoothed):
+    put(iterations, device, 1.0)
+    iterations.forget()
+    iterations.settle()
     assert device.reads == []
     assert smoothed.value == 0.0
