@@ -1,6 +1,6 @@
-"""`netdef check`: what is wrong or suspicious about a net or a solver, each finding with a code that stays the same.
+"""`netdef check`: find errors and suspicious settings of a net or a solver, each finding with a stable code.
 
-codes.py lists the codes. Each of the other files holds checks of one idea; run.py asks them all, report.py shows what they say.
+codes.py lists the codes. Other files hold checks, one topic each; run.py runs all of them, report.py prints the findings.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["CODES", "check", "render"]
 
 
 def __getattr__(name: str) -> Any:
-    """`check` and `render` are loaded when they are asked for; the codes alone cost nothing."""
+    """`check` and `render` are imported at first use: readers of the codes import no checks."""
     if name == "check":
         from netdef.check.run import check
 

@@ -1,4 +1,4 @@
-"""What `netdef check` can find: a code that never changes its meaning, a title, and why it matters.
+"""The findings of `netdef check`: a code that never changes its meaning, a title, and why it matters.
 
 ND0xx: the text itself. ND1xx: the graph cannot be built. ND2xx: the graph can be built, and something about it is suspicious.
 ND3xx: solver files.

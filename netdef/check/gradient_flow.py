@@ -1,4 +1,4 @@
-"""Where values and gradients go: which layers lead to a loss, and which of them learn from it."""
+"""The flow of values and gradients: which layers lead to a loss, and which of them learn from it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from netdef.graph.net import Net
 
 
 def losses(net: Net) -> list[Layer]:
-    """The layers whose tops training makes smaller."""
+    """The layers with tops that training minimises."""
     return [layer for layer in net.layers if any(weight > 0 for weight in layer.loss_weights)]
 
 
 def passes_to(layer: Layer) -> list[Blob]:
-    """The bottoms that get a gradient from a layer."""
+    """The bottoms to which a layer passes a gradient."""
     if not layer.tops:
         return []
     last = len(layer.bottoms) - 1
@@ -23,7 +23,7 @@ def passes_to(layer: Layer) -> list[Blob]:
 
 
 def behind(layers: Iterable[Layer], gradient: bool = False) -> set[Layer]:
-    """The layers that some layers depend on, themselves included; only through what passes a gradient, if asked."""
+    """These layers, and those that they depend on; with `gradient`, only through bottoms that get a gradient."""
     found: set[Layer] = set()
     waiting = list(layers)
     while waiting:
@@ -35,7 +35,7 @@ def behind(layers: Iterable[Layer], gradient: bool = False) -> set[Layer]:
 
 
 def learning(net: Net) -> set[Layer]:
-    """The layers whose gradient changes some parameter: their own, or of a layer before them."""
+    """The layers whose gradient changes a parameter: their own, or that of a layer before them."""
     found: set[Layer] = set()
     for layer in net.layers:
         if learns(layer) or any(blob.producer in found for blob in passes_to(layer)):
@@ -44,5 +44,5 @@ def learning(net: Net) -> set[Layer]:
 
 
 def learns(layer: Layer) -> bool:
-    """Whether a solver would change any of its parameters."""
+    """Whether training changes any of its parameters."""
     return any(parameter.lr_mult != 0 for parameter in layer.parameters)

@@ -1,4 +1,4 @@
-"""Losses that nothing learns from, and weights that learn nothing."""
+"""Losses without learnable parameters before them, and weights without a gradient."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netdef.graph.net import Net
 
 @each_net
 def losses_without_parameters(net: Net) -> Findings:
-    """Losses before which nothing can learn."""
+    """Losses that depend on no learnable parameter."""
     if net.phase != "train":
         return
     reached = learning(net)
@@ -21,7 +21,7 @@ def losses_without_parameters(net: Net) -> Findings:
 
 @each_net
 def weights_without_loss(net: Net) -> Findings:
-    """Weights that lead to a loss, but get no gradient from it."""
+    """Weights that a loss depends on, and that get no gradient from it."""
     if net.phase != "train":
         return
     roots = losses(net)
@@ -34,7 +34,7 @@ def weights_without_loss(net: Net) -> Findings:
 
 @each_net
 def losses_that_do_not_count(net: Net) -> Findings:
-    """Losses of weight 0, or less."""
+    """Losses with a weight of 0 or less."""
     if net.phase != "train":
         return
     for layer in net.layers:

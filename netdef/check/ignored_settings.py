@@ -1,4 +1,4 @@
-"""Settings that a layer does not read."""
+"""Settings that a layer ignores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from netdef.schema import LAYER_TYPES
 
 @each_net
 def settings_of_another_type(net: Net) -> Findings:
-    """A parameter message of another type, or a transformation of images where there are none."""
+    """A parameter message of another type, or a transform_param in a layer without images."""
     for layer in net.layers:
         for field, _ in layer.message.ListFields():
             if field.message_type is None or not field.name.endswith("_param") or field.name in layer.param_fields:
@@ -19,7 +19,7 @@ def settings_of_another_type(net: Net) -> Findings:
             if field.name == "transform_param":
                 if not isinstance(layer, Samples):
                     text = f"{layer.type} {layer.name} reads no images: its transform_param is ignored"
-                    yield warning("ND216", text, layer.within((field.name,)), "it belongs to the layer that does")
+                    yield warning("ND216", text, layer.within((field.name,)), "it belongs in the layer that reads images")
                 continue
             text = f"{layer.type} {layer.name} does not read {field.name}: it is ignored"
             owners = [kind for kind, fields in LAYER_TYPES.items() if field.name in fields]
@@ -29,7 +29,7 @@ def settings_of_another_type(net: Net) -> Findings:
 
 @each_net
 def coefficients_of_a_maximum(net: Net) -> Findings:
-    """Eltwise reads coeff in sums alone."""
+    """coeff of an Eltwise that takes the maximum: only sums read it."""
     for layer in net.layers:
         if isinstance(layer, Eltwise) and layer.operation == "MAX" and len(layer.p.coeff):
             yield warning("ND216", f"Eltwise {layer.name} does not read coeff: it is for SUM", layer.where("coeff"), "remove it")

@@ -1,4 +1,4 @@
-"""Where the images come from, and what is done to them."""
+"""Sources of images, and their transformations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def chance_in_testing(net: Net) -> Findings:
 
 @each_net
 def fixed_order_in_training(net: Net) -> Findings:
-    """A list of training images that is read as it stands."""
+    """A list of training images that is read without shuffling."""
     for layer in net.layers:
         if net.phase == "train" and isinstance(layer, ImageData) and not layer.p.shuffle and not layer.source.startswith(BUILTIN):
             text = f"ImageData {layer.name} reads its training images in the order of the list"
@@ -32,7 +32,7 @@ def fixed_order_in_training(net: Net) -> Findings:
 
 @each_net
 def means(net: Net) -> Findings:
-    """Mean values that are neither one for all channels nor one for each."""
+    """Counts of mean values that are neither 1 nor the number of channels."""
     for layer in net.layers:
         if not isinstance(layer, Samples):
             continue

@@ -1,4 +1,4 @@
-"""What weights start with."""
+"""Initial weights and fillers."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def constant_weights(net: Net) -> Findings:
 
 @each_net
 def unknown_fillers(net: Net) -> Findings:
-    """Fillers of a name that there is not, and sparse ones that cannot be."""
+    """Unknown fillers, and fillers that cannot be sparse."""
     for layer in net.layers:
         for path, filler in _fillers(layer):
             where = layer.where(*path, "type") or layer.where(*path)
             if filler.type not in FILLERS:
-                text = f"{layer.type} {layer.name}: no filler is called {filler.type!r}"
+                text = f"{layer.type} {layer.name}: unknown filler {filler.type!r}"
                 yield error("ND111", text, where, did_you_mean(filler.type, FILLERS) or f"fillers: {', '.join(FILLERS)}")
             elif filler.sparse >= 0 and filler.type not in SPARSE:
                 text = f"{layer.type} {layer.name}: the {filler.type} filler cannot be sparse"
@@ -47,12 +47,12 @@ def unknown_fillers(net: Net) -> Findings:
 
 
 def _has_weight_filler(layer: Layer) -> bool:
-    """Whether a layer's weights, its first parameter, are started by a filler of the file."""
+    """Whether a field of the layer gives the filler of its weights, the first parameter."""
     return layer.p is not None and "weight_filler" in layer.p.DESCRIPTOR.fields_by_name
 
 
 def _fillers(layer: Layer) -> Iterator[tuple[Path, Any]]:
-    """Every filler that is written in a layer's settings, and where."""
+    """Every filler in a layer's settings, with its path."""
     for field, value in layer.p.ListFields() if layer.p is not None else ():
         if field.message_type is not None and field.message_type.name == "FillerParameter":
             if is_repeated(field):

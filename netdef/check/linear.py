@@ -1,4 +1,4 @@
-"""Layers that add nothing to the layer next to them."""
+"""Layers that are redundant beside a neighbour."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from netdef.layers.normalize import BatchNorm
 
 @each_net
 def two_linear_layers(net: Net) -> Findings:
-    """An inner product of an inner product."""
-    linear: dict[Layer, Layer] = {}  # of each layer that passes on what an inner product made: that inner product
+    """An inner product that follows another without a nonlinearity between them."""
+    linear: dict[Layer, Layer] = {}  # by layer: the inner product whose output it passes on
     for layer in net.layers:
         if (layer.keeps_values or isinstance(layer, Dropout)) and layer.bottoms[0].producer in linear:
             linear[layer] = linear[layer.bottoms[0].producer]
@@ -33,10 +33,10 @@ def bias_before_batch_norm(net: Net) -> Findings:
             maker = layer.bottoms[0].producer
             biased = isinstance(maker, (Filters, InnerProduct)) and maker.bias_term
             if biased and len(layer.bottoms[0].consumers) == 1:
-                text = f"the bias of {maker.type} {maker.name} is taken away by BatchNorm {layer.name}"
+                text = f"BatchNorm {layer.name} cancels the bias of {maker.type} {maker.name}"
                 yield warning("ND212", text, setting(maker, "bias_term"), "add bias_term: false")
 
 
 def _keeps_means(layer: Layer) -> bool:
-    """Whether a BatchNorm subtracts fixed means, in which the bias counts."""
+    """Whether a BatchNorm subtracts fixed means, so that the bias before it has an effect."""
     return layer.p.HasField("use_global_stats") and layer.p.use_global_stats

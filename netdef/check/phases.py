@@ -8,16 +8,16 @@ from netdef.graph.net import Net
 
 @both_nets
 def dropout_in_testing_alone(train: Net, test: Net) -> Findings:
-    """Dropout that takes no part in training, or accuracy that takes part in nothing else."""
+    """Dropout only in the test phase, or Accuracy only in the train phase."""
     trained = {layer.name for layer in train.layers}
     tested = {layer.name for layer in test.layers}
     for layer in test.layers:
         if layer.type == "Dropout" and layer.name not in trained:
-            text = f"Dropout {layer.name} takes part in testing alone, where it does nothing"
+            text = f"Dropout {layer.name} is only in the test phase, where it does nothing"
             yield warning("ND207", text, layer.position, f"write layer {layer.name}: ..., for both phases")
     for layer in train.layers:
         if layer.type == "Accuracy" and layer.name not in tested:
-            text = f"Accuracy {layer.name} takes part in training alone, where no test reports it"
+            text = f"Accuracy {layer.name} is only in the train phase: no test reports it"
             yield warning("ND208", text, layer.position, f"write test layer {layer.name}: ...")
 
 

@@ -1,4 +1,4 @@
-"""How a check is made: a function that yields findings, put down for what it looks at."""
+"""Register checks: functions that yield findings about a net, two nets, or a solver."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ SOLVERS: list[Callable[[Any], Findings]] = []
 
 
 def each_net(check: Callable[[Net], Findings]) -> Callable[[Net], Findings]:
-    """A check of a net in one phase."""
+    """Register a check of a net in one phase."""
     EACH_NET.append(check)
     return check
 
 
 def both_nets(check: Callable[[Net, Net], Findings]) -> Callable[[Net, Net], Findings]:
-    """A check of a net in training beside the same in testing."""
+    """Register a check that compares the nets of the train and the test phase."""
     BOTH_NETS.append(check)
     return check
 
 
 def solvers(check: Callable[[Any], Findings]) -> Callable[[Any], Findings]:
-    """A check of a solver: of a `netdef.check.solver.Subject`."""
+    """Register a check of a solver, a `netdef.check.solver.Subject`."""
     SOLVERS.append(check)
     return check
 
 
 def setting(layer: Layer, field: str) -> Position | None:
-    """Where a setting of the layer's type stands; the layer, where it is not given."""
+    """The position of a setting of the layer's type; that of the layer if it is not given."""
     return layer.where(field) if layer.p.HasField(field) else layer.position
 
 
 def warning(code: str, message: str, position: Position | None, reason: str = "", notes: tuple[Note, ...] = ()) -> Diagnostic:
-    """Something suspicious. `reason`: why it matters, or what to do, in a line."""
+    """A finding that is suspicious. `reason`: why it matters, or what to do, in one line."""
     return Diagnostic(message, position, reason, notes, "warning", code)
 
 
 def error(code: str, message: str, position: Position | None, reason: str = "", notes: tuple[Note, ...] = ()) -> Diagnostic:
-    """Something that cannot work."""
+    """A finding that is an error."""
     return Diagnostic(message, position, reason, notes, "error", code)

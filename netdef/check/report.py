@@ -1,4 +1,4 @@
-"""Findings as text, as JSON, and as SARIF (OASIS SARIF 2.1.0), which code hosts show beside the lines."""
+"""Print findings as text, JSON or SARIF (OASIS SARIF 2.1.0), which code hosts show beside the lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking a file: reads it, builds what it describes in every phase, and asks every check."""
+"""Check a file: read it, build its net in every phase, and run all checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from netdef.check import (
     windows,
 )
 from netdef.check.registry import BOTH_NETS, EACH_NET, SOLVERS
-from netdef.check.solver_nets import Run, named
+from netdef.check.solver_nets import Run, nets_of_solver
 from netdef.graph.layer import SIZE_UNKNOWN
 from netdef.graph.net import Net
 from netdef.language import Bound, read_text
@@ -44,11 +44,11 @@ CHECKS = (
 
 @dataclass
 class Report:
-    """What was found in a file, and in the nets that it names.
+    """The findings about a file, and about the nets that it names.
 
     Attributes
     ----------
-    nets: the net in each phase in which it could be built.
+    nets: the net of each phase that could be built.
     """
 
     name: str
@@ -65,35 +65,35 @@ class Report:
 
     @property
     def unreadable(self) -> bool:
-        """Whether there was nothing to check."""
+        """Whether the file could not be read."""
         return any(one.code == "ND004" for one in self.findings)
 
 
 def check_all(names: Iterable[str], overrides: Mapping[str, Any] | None = None) -> list[Report]:
-    """A report of each file; what stands in several, as of a net and the solvers that name it, in the first alone.
+    """A report of each file. A finding of several files, such as of a net and its solvers, is reported only for the first.
 
     Raises
     ------
-    NetdefError: a folder holds nothing to check.
+    NetdefError: a folder has no nets or solvers.
     """
     reports = [check(name, overrides) for name in files_of(names)]
-    told: set[Diagnostic] = set()
+    reported: set[Diagnostic] = set()
     for report in reports:
-        report.findings = [one for one in report.findings if one not in told]
-        told.update(report.findings)
+        report.findings = [one for one in report.findings if one not in reported]
+        reported.update(report.findings)
     return reports
 
 
 @gc_paused
 def check(name: str, overrides: Mapping[str, Any] | None = None) -> Report:
-    """All findings about a net or a solver: a file, or one that comes with netdef. `overrides` are of a net."""
+    """Check a net or a solver: a file, or the name of one of the package. `overrides`: of the net."""
     if kind_of(name) == SOLVER:
         return Report(name, *_solver(lambda: read_solver(name), overrides))
     return Report(name, *_file(lambda: open_net(name, overrides)))
 
 
 def check_text(text: str, name: str) -> Report:
-    """All findings about the text of a net or a solver, which need not be that of the file called `name`."""
+    """Check the text of a net or a solver, which may differ from that of the file called `name`."""
     if kind_of_text(text, name) == SOLVER:
         return Report(name, *_solver(lambda: read_text(text, name, "SolverParameter"), None))
     return Report(name, *_file(lambda: Opened(lambda: read_text(text, name, "NetParameter"), name)))
@@ -103,12 +103,12 @@ def _file(read: Callable[[], Opened]) -> tuple[list[Diagnostic], dict[str, Net]]
     try:
         opened = read()
     except NetdefError as error:
-        return _told(error, "ND004"), {}
+        return _findings_of(error, "ND004"), {}
     return _net(opened)
 
 
 def _net(opened: Opened) -> tuple[list[Diagnostic], dict[str, Net]]:
-    """Findings about a net, and the net in each phase in which it could be built."""
+    """The findings about a net, and the net of each phase that could be built."""
     found: dict[str, list[Diagnostic]] = {}
     nets: dict[str, Net] = {}
     for phase in [phase for phase in PHASES if opened.has_phase(phase)] or PHASES[1:]:
@@ -116,7 +116,7 @@ def _net(opened: Opened) -> tuple[list[Diagnostic], dict[str, Net]]:
         try:
             nets[phase] = opened.net(phase)
         except NetdefError as error:
-            found[phase] += _told(error, "ND108")
+            found[phase] += _findings_of(error, "ND108")
             continue
         for each in EACH_NET:
             found[phase] += each(nets[phase])
@@ -127,56 +127,56 @@ def _net(opened: Opened) -> tuple[list[Diagnostic], dict[str, Net]]:
     return in_order([*result, *_of_text(opened)]), nets
 
 
-def _told(error: NetdefError, code: str) -> list[Diagnostic]:
-    """Mistakes as findings. That the text does not hold a size is no mistake: what follows from it is not checked."""
+def _findings_of(error: NetdefError, code: str) -> list[Diagnostic]:
+    """Errors as findings. A size that only the data have is a warning: what depends on it is not checked."""
     found = coded(error.diagnostics, code)
     return [replace(one, severity="warning") if one.code == SIZE_UNKNOWN else one for one in found]
 
 
 def _of_phases(found: Mapping[str, list[Diagnostic]]) -> list[Diagnostic]:
-    """Findings of all phases, each once; one of a single phase says so."""
+    """The findings of all phases, without duplicates; one of a single phase names it."""
     if len(found) == 1:
         return [one for findings in found.values() for one in findings]
     result: list[Diagnostic] = []
     for phase, findings in found.items():
         others = {one for other, theirs in found.items() if other != phase for one in theirs}
         for one in findings:
-            alone = one not in others and phase not in one.message and f"{phase}ing" not in one.message
-            result.append(replace(one, message=f"{one.message} in the {phase} phase") if alone else one)
+            only_here = one not in others and phase not in one.message and f"{phase}ing" not in one.message
+            result.append(replace(one, message=f"{one.message} in the {phase} phase") if only_here else one)
     return result
 
 
 def _of_text(opened: Opened) -> Iterable[Diagnostic]:
-    """What the text shows and the graph does not."""
+    """Findings about the text that the graph does not show."""
     bound = opened.bound
     if bound.source is not None:
         for start_, end in bound.idle_defaults:
             at = bound.source.position(start_, end)
             kind = bound.source.text[start_:end]
-            reason = "they hold for the layers below them"
-            yield Diagnostic(f"defaults {kind} hold for no layer", at, reason, severity="warning", code="ND221")
+            reason = "defaults apply to the layers below them"
+            yield Diagnostic(f"no layer uses defaults {kind}", at, reason, severity="warning", code="ND221")
     yield from _of_format(bound)
 
 
 def _of_format(bound: Bound) -> Iterable[Diagnostic]:
-    """What was converted from an older format."""
+    """Notes on conversions from an older format."""
     for note in bound.notes:
         at = Position(bound.filename, 1, 1, 1)
         yield Diagnostic(note, at, "`netdef fmt --to prototxt` writes it in the present format", severity="note", code="ND224")
 
 
 def _solver(read: Callable[[], Bound], overrides: Mapping[str, Any] | None) -> tuple[list[Diagnostic], dict[str, Net]]:
-    """Findings about a solver, and about the nets that it trains; and those nets."""
+    """The findings about a solver and its nets, and those nets."""
     try:
         bound = read()
     except NetdefError as error:
-        return _told(error, "ND004"), {}
+        return _findings_of(error, "ND004"), {}
     found: list[Diagnostic] = []
     try:
         check_solver(bound)
     except NetdefError as error:
-        found += _told(error, "ND301")
-    more, nets = _nets_of(named(bound, overrides, found))
+        found += _findings_of(error, "ND301")
+    more, nets = _nets_of(nets_of_solver(bound, overrides, found))
     subject = solver.Subject(bound, nets)
     for each in SOLVERS:
         found += each(subject)
@@ -184,7 +184,7 @@ def _solver(read: Callable[[], Bound], overrides: Mapping[str, Any] | None) -> t
 
 
 def _by_file(findings: Iterable[Diagnostic], first: str) -> list[Diagnostic]:
-    """Findings in the order of their places, one file after another."""
+    """The findings, file by file, in the order of their positions."""
     files: dict[str, list[Diagnostic]] = {first: []}
     for one in in_order(findings):
         at = one.position
@@ -195,7 +195,7 @@ def _by_file(findings: Iterable[Diagnostic], first: str) -> list[Diagnostic]:
 
 
 def _nets_of(runs: Iterable[Run]) -> tuple[list[Diagnostic], dict[str, Net]]:
-    """Findings about the nets of a solver, each in its phase and training beside every test; and the first of each phase."""
+    """The findings about the nets of a solver, each in its phase, and the train net with each test net; the first of each phase."""
     found: dict[str, list[Diagnostic]] = {}
     built: dict[str, list[Net]] = {}
     opened: list[Opened] = []
@@ -206,27 +206,27 @@ def _nets_of(runs: Iterable[Run]) -> tuple[list[Diagnostic], dict[str, Net]]:
         try:
             net = run.opened.net(run.phase)
         except NetdefError as error:
-            findings += _told(error, "ND108")
+            findings += _findings_of(error, "ND108")
             continue
         built.setdefault(run.phase, []).append(net)
         for each in EACH_NET:
             findings += each(net)
     result = _of_phases(found)
     if "train" in built:
-        beside = [[one for both in BOTH_NETS for one in both(built["train"][0], test)] for test in built.get("test", ())]
-        for findings in beside:  # one test net that measures what another does not is enough
-            result += [one for one in findings if one.code != "ND208" or all(one in others for others in beside)]
+        by_test = [[one for both in BOTH_NETS for one in both(built["train"][0], test)] for test in built.get("test", ())]
+        for findings in by_test:  # an Accuracy needs to be in one of the test nets only
+            result += [one for one in findings if one.code != "ND208" or all(one in others for others in by_test)]
     for one in opened:
         result += _of_text(one)
     return result, {phase: nets[0] for phase, nets in built.items()}
 
 
 def files_of(names: Iterable[str]) -> list[str]:
-    """The names to check; a folder stands for the nets and solvers in it.
+    """The files to check; for a folder, the nets and solvers in it.
 
     Raises
     ------
-    NetdefError: a folder holds none.
+    NetdefError: a folder has none.
     """
     result: list[str] = []
     for name in names:

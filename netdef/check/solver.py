@@ -1,4 +1,4 @@
-"""Solver files: rates and tests that never come, settings that nothing reads."""
+"""Solver files: schedules and tests beyond the end of training, settings without effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OF_TYPES = {  # settings that only some types read
     "larc": LARC_TYPES,
     "local_lr_auto": LARC_TYPES,
 }
-OF_OTHERS = {  # settings that are read only where another one is given
+OF_OTHERS = {  # settings that are read only with another one
     "warmup_start_lr": "warmup_iter",
     "rampup_lr": "rampup_interval",
     "larc_policy": "larc",
@@ -32,7 +32,7 @@ OF_OTHERS = {  # settings that are read only where another one is given
 
 @dataclass
 class Subject:
-    """A solver under check: its message, and the nets that it trains and tests, as far as they could be built."""
+    """A solver to check: its message, and those of its nets that could be built."""
 
     bound: Any
     nets: Mapping[str, Net]
@@ -42,7 +42,7 @@ class Subject:
         return self.bound.message
 
     def spot(self, span: tuple[int, int]) -> Position | None:
-        """The position of what stands at these offsets of the text."""
+        """The position of a span of the text."""
         return self.bound.source.position(*span) if self.bound.source is not None else None
 
     def at(self, field: str, index: int | None = None) -> Position | None:
@@ -56,11 +56,11 @@ def steps_after_the_end(subject: Subject) -> Findings:
         return
     reason = f"training ends at max_iter {solver.max_iter}"
     if solver.lr_policy == "step" and solver.stepsize >= solver.max_iter:
-        yield warning("ND302", f"the rate never goes down: stepsize is {solver.stepsize}", subject.at("stepsize"), reason)
+        yield warning("ND302", f"the rate never decreases: stepsize is {solver.stepsize}", subject.at("stepsize"), reason)
     if solver.lr_policy == "multistep":
         for index, step in enumerate(solver.stepvalue):
             if step >= solver.max_iter:
-                yield warning("ND302", f"the step at {step} never comes", subject.at("stepvalue", index), reason)
+                yield warning("ND302", f"the step at {step} is never reached", subject.at("stepvalue", index), reason)
 
 
 @solvers
@@ -82,11 +82,11 @@ def tests(subject: Subject) -> Findings:
         field = next((field for field in NETS if solver.HasField(field)), "net")
         yield warning("ND303", text, subject.at(field), "add test_iter: 10 test_interval: 500, say")
     if len(solver.test_iter) and not solver.test_interval:
-        text = "test_iter is given, test_interval is not: no test is run"
+        text = "test_iter is given without test_interval: no test is run"
         yield warning("ND303", text, subject.at("test_iter"), "add test_interval: 500, say")
     if solver.max_iter and solver.test_interval > solver.max_iter:
         text = f"test_interval {solver.test_interval} is beyond max_iter {solver.max_iter}"
-        yield warning("ND304", text, subject.at("test_interval"), "no test comes while it trains")
+        yield warning("ND304", text, subject.at("test_interval"), "no test runs during training")
 
 
 @solvers
@@ -109,12 +109,12 @@ def unread_settings(subject: Subject) -> Findings:
 
 @solvers
 def settings_without_effect(subject: Subject) -> Findings:
-    """Settings that nothing acts on, of Caffe's forks for the most part."""
+    """Settings without effect, most of them of Caffe's forks."""
     for field, why in without_effect(subject.message).items():
         yield warning("ND310", f"{field} has no effect", subject.at(field), why)
     for unknown in subject.bound.unknown:
-        hint = "it is kept as it stands; `netdef explain solver` lists the fields"
-        yield warning("ND310", f"nothing here knows or acts on {excerpt(unknown.name)}", subject.spot(unknown.span), hint)
+        hint = "it is kept; `netdef explain solver` lists the fields"
+        yield warning("ND310", f"unknown field {excerpt(unknown.name)}: it has no effect", subject.spot(unknown.span), hint)
 
 
 @solvers
@@ -131,13 +131,13 @@ def nothing_learned(subject: Subject) -> Findings:
 def unusual_numbers(subject: Subject) -> Findings:
     solver = subject.message
     if solver.momentum >= 1:
-        text = f"momentum {solver.momentum:g} never forgets"
+        text = f"momentum {solver.momentum:g}: gradients never decay"
         yield warning("ND308", text, subject.at("momentum"), "0.9 is usual")
     if solver.gamma > 1 and solver.lr_policy in ("step", "multistep", "exp", "plateau"):
         text = f"gamma {solver.gamma:g} raises the rate"
         yield warning("ND308", text, subject.at("gamma"), "the rate is multiplied by it: 0.1 is usual")
     if solver.weight_decay >= 1:
-        text = f"weight_decay {solver.weight_decay:g} takes the weights away"
+        text = f"weight_decay {solver.weight_decay:g} dominates the gradients"
         yield warning("ND308", text, subject.at("weight_decay"), "0.0005 is usual")
     if solver.delta == 0 and solver.type in OF_TYPES["delta"]:
         text = "delta 0 makes NaN of a weight whose gradients were all 0"
@@ -150,4 +150,4 @@ def nothing_to_make_smaller(subject: Subject) -> Findings:
     if train is not None and not losses(train):
         text = f"{train.filename} has no loss in the train phase"
         field = next(field for field in NETS if subject.message.HasField(field))
-        yield error("ND309", text, subject.at(field), "training makes a loss smaller: add SoftmaxWithLoss, say")
+        yield error("ND309", text, subject.at(field), "training minimises a loss: add SoftmaxWithLoss, say")

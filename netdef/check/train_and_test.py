@@ -1,4 +1,4 @@
-"""Layers that training and testing share by name, and that are not the same."""
+"""Layers of one name that differ between training and testing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from netdef.language.diagnostics import Note
 
 @both_nets
 def shared_layers(train: Net, test: Net) -> Findings:
-    """Namesakes whose weights, types or settings differ."""
+    """Layers of one name whose weights, types or settings differ."""
     trained = {layer.name: layer for layer in train.layers}
     for layer in test.layers:
         other = trained.get(layer.name)
         if other is None:
             if learns(layer) and losses(train):
-                text = f"{layer.type} {layer.name} has weights and takes no part in training"
-                yield warning("ND218", text, layer.position, "testing uses what they were initialised with")
+                text = f"{layer.type} {layer.name} has weights and is not in the train phase"
+                yield warning("ND218", text, layer.position, "testing uses their initial values")
         elif layer.parameters or other.parameters or not layer.is_source:
             yield from _compared(other, layer)
 
@@ -31,7 +31,7 @@ def _compared(train: Layer, test: Layer) -> Findings:
     if shapes[0] != shapes[1]:
         texts = [" + ".join(map(shape_text, side)) or "none" for side in shapes]
         text = f"{test.name} has weights {texts[0]} in training and {texts[1]} in testing"
-        yield error("ND217", text, test.position, "what is trained could not be tested", notes)
+        yield error("ND217", text, test.position, "the trained weights cannot be tested", notes)
         return
     if train.type != test.type:
         text = f"{test.name} is {train.type} in training and {test.type} in testing"
@@ -42,5 +42,5 @@ def _compared(train: Layer, test: Layer) -> Findings:
     for change in compared(train, test):
         if change.kind in ("setting", "constant") and change.what not in {"engine", *test.settings_by_phase}:
             text = f"{test.type} {test.name} has {change.what} {change.before} in training and {change.after} in testing"
-            reason = "testing measures another net than was trained"
+            reason = "testing measures another net than the trained one"
             yield warning("ND217", text, test.where(*change.what.split(".")), reason, notes)

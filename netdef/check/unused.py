@@ -1,4 +1,4 @@
-"""Blobs that nobody reads, and work that nobody needs."""
+"""Blobs without readers, and computations without effect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netdef.graph.net import Net
 
 @each_net
 def unread_tops(net: Net) -> Findings:
-    """Of several tops, those that nothing reads while others are."""
+    """Tops that no layer reads, of a layer whose other tops are read."""
     for layer in net.layers:
         if len(layer.tops) < 2 or layer.is_loss or layer.is_report:
             continue
@@ -17,12 +17,12 @@ def unread_tops(net: Net) -> Findings:
             for top in layer.tops:
                 if not top.consumers and not layer.loss_weights[top.index]:
                     at = layer.where("top", top.index)
-                    yield warning("ND201", f"blob {top.name} is read by nothing", at, "leave it out, or give it to a Silence layer")
+                    yield warning("ND201", f"no layer reads blob {top.name}", at, "leave it out, or give it to a Silence layer")
 
 
 @each_net
 def unused_in_training(net: Net) -> Findings:
-    """What training computes and no loss depends on."""
+    """Layers that training computes and no loss depends on."""
     roots = losses(net)
     if net.phase != "train" or not roots:
         return
@@ -30,6 +30,6 @@ def unused_in_training(net: Net) -> Findings:
     for layer in net.layers:
         if layer in needed or layer.is_source or layer.is_loss or any(top.consumers for top in layer.tops):
             continue
-        text = f"{layer.type} {layer.name} leads to no loss: training computes it for nothing"
+        text = f"{layer.type} {layer.name} leads to no loss: training computes it without effect"
         reason = f"test layer {layer.name}: ... keeps it to the test phase"
         yield warning("ND202", text, layer.position, reason)

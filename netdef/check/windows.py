@@ -1,4 +1,4 @@
-"""Windows that see nothing of the image."""
+"""Windows that cover nothing of the image."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ def convolution_of_padding(net: Net) -> Findings:
         if any(pad >= extent for pad, extent in zip(layer.pad, extents, strict=True)):
             text = f"pad {sizes(layer.pad)} of Convolution {layer.name} is as large as its kernel, {sizes(extents)}"
             half = sizes(tuple(extent // 2 for extent in extents))
-            yield warning("ND215", text, layer.where("pad"), f"windows at the border see zeros alone; pad: {half} keeps the size")
+            yield warning("ND215", text, layer.where("pad"), f"windows at the border cover only zeros; pad: {half} keeps the size")

@@ -216,7 +216,7 @@ def test_bottoms_of_losses_that_get_a_gradient(tmp_path):
         (HEAD + "train layer r: ReLU(data)\ntest layer r: TanH(data)\n" + FC.replace("data", "r") + LOSS, "ND217",
          "r is ReLU in training and TanH in testing"),
         (HEAD + FC + "layer t: TanH(fc)\nlayer d: Dropout(t) -> t\n" + LOSS.replace("fc", "t"), "ND206",
-         "Dropout d overwrites what TanH t made"),
+         "Dropout d overwrites the output of TanH t"),
         (HEAD + FC + "layer p: Power(fc) -> fc { power: 2 }\n" + LOSS, "ND206", "Power p overwrites its own input"),
         (GOOD + "layer x: Softmax(data) { transform_param { mirror: true } }\nlayer s: Silence(x)", "ND216", "reads no images"),
         (HEAD + FC + "layer d: Dropout(fc) { dropout_ratio: 0 }\n" + LOSS.replace("fc", "d"), "ND207", "has a dropout_ratio of 0"),

@@ -39,7 +39,7 @@ def test_all_kinds_of_findings(editor):
     assert (3, 7, 8, "error", "ND001", "'{' of layer is not closed") in found
     found = told(editor.change("kinds.net", text.replace("layer {\n", "")))
     assert found == [(3, 18, 21, "error", "ND101", "layer relu reads blob cov, which no layer makes"),
-                     (4, 10, 13, "warning", "ND221", "defaults LRN hold for no layer")]  # fmt: skip
+                     (4, 10, 13, "warning", "ND221", "no layer uses defaults LRN")]  # fmt: skip
     found = editor.change("kinds.net", text.replace("layer {\n", "").replace("cov", "conv"))
     assert [(one.severity, one.tags) for one in found] == [(DiagnosticSeverity.Warning, (DiagnosticTag.Unnecessary,))]
 
