@@ -1,10 +1,14 @@
 """What every test needs of the process that it runs in, and what tests of several commands share."""
 
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
+
+# Tests run side by side, and threads that wait for work of a BLAS are busy; to be set before NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 SAID = pytest.StashKey[Counter[str]]()
 

@@ -48,14 +48,14 @@ def operand(array: np.ndarray) -> Operand:
     return Operand(array.shape, str(array.dtype), array.ctypes.data % ALIGNMENT)
 
 
-def functions_of(plans: Iterable[Plan]) -> dict[str, set[str]]:
+def functions_of(plans: Iterable[Plan]) -> dict[str, list[str]]:
     """What plans launch, by file."""
     needed: dict[str, set[str]] = {}
     for planned in plans:
         for step in planned.steps:
             if isinstance(step, Launch):
                 needed.setdefault(step.file, set()).add(step.function)
-    return needed
+    return {file: sorted(names) for file, names in needed.items()}
 
 
 def pointers_of(planned: Plan) -> set[Pointer]:

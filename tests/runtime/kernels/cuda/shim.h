@@ -90,6 +90,7 @@ struct Fiber {
   void* stack;
   int waits;  // the number of the barrier it stands at, counted from 1, times 2 ** 16, plus its line; 0 before the first
   bool done;
+  bool fresh;  // it was never entered
 };
 
 constexpr unsigned long long STACK = 1 << 16;
@@ -128,10 +129,13 @@ static inline void barrier(int line) {
   leave(*running);
 }
 
+// One thread of the launches to come, block after block: making a context anew costs more than most threads' work.
 static inline void fiber_body() {
-  thread_body();
-  running->done = true;
-  leave(*running);
+  for (;;) {
+    thread_body();
+    running->done = true;
+    leave(*running);
+  }
 }
 
 // A permutation of [0, count) from a seed; 0: backwards, an order that is easily forgotten.
@@ -154,20 +158,24 @@ static inline void place(Extent& at, const Extent& within, unsigned flat) {
   at.z = flat / within.x / within.y;
 }
 
-static inline void start(Fiber& fiber) {
-  if (!fiber.stack) fiber.stack = malloc(STACK);
+// Prepares a thread; false: its fiber stands at the end of an earlier one.
+static inline bool start(Fiber& fiber) {
+  const bool ended = fiber.done;
   fiber.waits = 0;
   fiber.done = false;
+  if (ended) return false;
+  if (!fiber.stack) fiber.stack = malloc(STACK);
   getcontext(&fiber.context);
   fiber.context.uc_stack.ss_sp = fiber.stack;
   fiber.context.uc_stack.ss_size = STACK;
   fiber.context.uc_link = &scheduler;
   makecontext(&fiber.context, fiber_body, 0);
+  return true;
 }
 
 // One block's threads, from barrier to barrier.
 static inline void run_fibers(unsigned threads, unsigned long long seed) {
-  for (unsigned t = 0; t < threads; ++t) start(fibers[t]);
+  for (unsigned t = 0; t < threads; ++t) fibers[t].fresh = start(fibers[t]);
   phase = 0;
   for (unsigned left = threads; left && !failure[0]; ++phase) {
     const Order order(threads, seed ? seed + phase : 0);
@@ -177,7 +185,8 @@ static inline void run_fibers(unsigned threads, unsigned long long seed) {
       if (fibers[t].done) continue;
       running = &fibers[t];
       place(threadIdx, blockDim, t);
-      enter(*running, phase == 0);
+      enter(*running, running->fresh);
+      running->fresh = false;
       left -= running->done;
     }
     int waits = 0;

@@ -36,7 +36,7 @@ def aligned(checks: list[Check]) -> list[Check]:
 @pytest.fixture(scope="module")
 def traced(aligned: list[Check]) -> dict[str, Module]:
     """The kernels, telling what they touch."""
-    return load_all({file: sorted(names) for file, names in functions_of(check.plan for check in aligned).items()}, "traced")
+    return load_all(functions_of(check.plan for check in aligned), "traced")
 
 
 def instruction(case: Case) -> Instruction:

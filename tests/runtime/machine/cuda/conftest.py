@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
 
 from runtime.solver import iterations, remember, testing
-from tests.runtime.kernels.cuda.on_cpu import build
+from tests.runtime.kernels.cuda.launchers import launchers
 from tests.runtime.machine.cuda.fake_cupy import Cards, install
 
 
 @pytest.fixture(scope="session")
 def execute() -> Callable:
-    """Makes kernels for the stand-in: their own source, built for this processor."""
-    return run_on_cpu
-
-
-def run_on_cpu(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
-    module = build(code, names)
-    return {name: partial(module.launch, name) for name in names}
+    """Makes kernels for the stand-in."""
+    return launchers
 
 
 @pytest.fixture
