@@ -1,46 +1,35 @@
-"""Formulas: plain Python functions on single numbers, read as Python's ast, of which kernels are printed and operations counted."""
+"""Formulas: plain Python functions on single numbers, read as Python's ast: checked, counted, printed in a device's language."""
 
 from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import CodeType
 from typing import Any
 
-INTRINSICS = {"abs": 0, "exp": 9, "log": 12, "log1p": 15, "max": 1, "min": 1, "sqrt": 1, "tanh": 14}  # operations of each
+INTRINSICS = {"abs": 1, "exp": 9, "log": 12, "log1p": 15, "max": 1, "min": 1, "sqrt": 1, "tanh": 14}  # operations of each
 POWER = 25  # operations of **
-_NODES = (
-    ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.Call, ast.Name, ast.Constant, ast.operator, ast.unaryop,
-    ast.cmpop, ast.boolop, ast.expr_context,
-)  # fmt: skip
-SIGNS: dict[type[ast.AST], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==",
-    ast.NotEq: "!=", ast.And: "&&", ast.Or: "||", ast.USub: "-", ast.Not: "!",
-}  # fmt: skip
-CALLS = {
-    "abs": "fabsf", "exp": "expf", "log": "logf", "log1p": "log1pf", "max": "larger", "min": "smaller", "sqrt": "sqrtf",
-    "tanh": "tanhf",
+OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.USub: "-", ast.Not: "not", ast.And: "and",
+    ast.Or: "or", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Formula:
-    """What a function computes.
+class Expression:
+    """What a formula computes.
 
     Parameters
     ----------
-    file, line: where it is declared.
-    arguments: its parameters.
+    constants: those of its arguments that are the same for all numbers.
     locals: names it assigns, in order, with what they are.
     results: what it returns.
     """
 
-    name: str
-    file: str
-    line: int
-    arguments: tuple[str, ...]
+    constants: frozenset[str]
     locals: tuple[tuple[str, ast.expr], ...]
     results: tuple[ast.expr, ...]
 
@@ -49,28 +38,50 @@ class Formula:
         for part in (*(value for _, value in self.locals), *self.results):
             yield from ast.walk(part)
 
+    @property
+    def flops(self) -> int:
+        """Floating point operations for each number; those that only constants take part in count for nothing."""
+        return sum(_operations(node) for node in self.nodes() if not _names(node) <= self.constants)
 
-def parse(function: Callable[..., Any]) -> Formula:
-    """Read a formula from the file that declares it.
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and inner.id not in INTRINSICS}
+
+
+def _operations(node: ast.AST) -> int:
+    match node:
+        case ast.Compare(ops=ops):
+            return len(ops)
+        case ast.BinOp(op=ast.Pow()):
+            return POWER
+        case ast.BinOp() | ast.UnaryOp(op=ast.USub()):
+            return 1
+        case ast.Call(func=ast.Name(id=name)):
+            return INTRINSICS[name]
+    return 0
+
+
+def read(function: Callable[..., Any], constants: Collection[str]) -> Expression:
+    """What a function computes, from the file that declares it.
 
     Raises
     ------
-    SyntaxError: it is more than assignments and a return of what kernels may have.
+    SyntaxError: it is more than assignments and the return of expressions that every device has.
     """
     code = function.__code__
-    definition = _definitions(code.co_filename)[code.co_firstlineno]
-    body = [node for node in definition.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    body = list(_definitions(code.co_filename)[code.co_firstlineno].body)
+    if isinstance(body[0], ast.Expr):  # the docstring
+        del body[0]
     found: list[tuple[str, ast.expr]] = []
     for node in body[:-1]:
-        if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)):
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
             raise _refusal(code, node, "only names can be assigned before the return")
         found.append((node.targets[0].id, node.value))
-    end = body[-1]
+    end = body[-1] if body else None
     if not isinstance(end, ast.Return) or end.value is None:
         raise _refusal(code, end, "it must end with the return of a number")
-    results = tuple(end.value.elts) if isinstance(end.value, ast.Tuple) else (end.value,)
-    arguments = code.co_varnames[: code.co_argcount]
-    made = Formula(function.__name__, code.co_filename, code.co_firstlineno, arguments, tuple(found), results)
+    results = end.value.elts if isinstance(end.value, ast.Tuple) else [end.value]
+    made = Expression(frozenset(constants), tuple(found), tuple(results))
     _check(made, code)
     return made
 
@@ -79,90 +90,103 @@ def parse(function: Callable[..., Any]) -> Formula:
 def _definitions(file: str) -> dict[int, ast.FunctionDef]:
     """A file's functions by the line that Python says they begin at: their first decorator's."""
     tree = ast.parse("".join(linecache.getlines(file)), file)
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))
     return {min([node.lineno, *(mark.lineno for mark in node.decorator_list)]): node for node in functions}
 
 
-def _check(formula: Formula, code: Any) -> None:
+def _check(made: Expression, code: CodeType) -> None:
     """Raises SyntaxError for what no kernel can have."""
-    known = {*formula.arguments, *INTRINSICS}
-    for name, value in formula.locals:
+    known = {*code.co_varnames[: code.co_argcount], *INTRINSICS}
+    for name, value in made.locals:
         if name in known:
-            raise _refusal(code, value, f"{name} is assigned twice")
+            raise _refusal(code, value, f"{name} is something else already")
         known.add(name)
-    for node in formula.nodes():
-        if not isinstance(node, _NODES) or (isinstance(node, ast.operator | ast.unaryop) and type(node) not in {*SIGNS, ast.Pow}):
-            raise _refusal(code, node, f"no kernel can have {type(node).__name__}")
-        if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
-            raise _refusal(code, node, f"{node.value!r} is no number")
-        if isinstance(node, ast.Name) and node.id not in known:
-            raise _refusal(code, node, f"{node.id} is none of {', '.join(sorted(known))}")
-        calls = isinstance(node, ast.Call) and (not isinstance(node.func, ast.Name) or node.keywords)
-        if calls or (isinstance(node, ast.Call) and node.func.id not in INTRINSICS):  # type: ignore[attr-defined]
-            raise _refusal(code, node, f"it can call {', '.join(INTRINSICS)} only")
+    for node in made.nodes():
+        match node:
+            case ast.Name(id=name) if name not in known:
+                reason = f"{name} is none of {', '.join(sorted(known))}"
+            case ast.Constant(value=literal) if type(literal) not in (int, float):
+                reason = f"{literal!r} is no number"
+            case ast.Call(func=function) if not (isinstance(function, ast.Name) and function.id in INTRINSICS):
+                reason = f"it can call {', '.join(INTRINSICS)} only"
+            case ast.Name() | ast.Constant() | ast.Call() | ast.IfExp() | ast.Load():
+                continue
+            case ast.BinOp() | ast.UnaryOp() | ast.BoolOp() | ast.Compare():
+                continue
+            case ast.operator() | ast.unaryop() | ast.boolop() | ast.cmpop() if type(node) in OPERATORS:
+                continue
+            case _:
+                reason = f"no kernel can have {type(node).__name__}"
+        raise _refusal(code, node, reason)
 
 
-def _refusal(code: Any, node: ast.AST, reason: str) -> SyntaxError:
+def _refusal(code: CodeType, node: ast.AST | None, reason: str) -> SyntaxError:
     line = getattr(node, "lineno", code.co_firstlineno)
     return SyntaxError(f"{code.co_name}: {reason}", (code.co_filename, line, None, None))
 
 
-def flops(formula: Formula) -> int:
-    """Floating point operations for each number."""
-    count = 0
-    for node in formula.nodes():
-        if isinstance(node, ast.Compare):
-            count += len(node.ops)
-        elif isinstance(node, ast.BinOp):
-            count += POWER if isinstance(node.op, ast.Pow) else 1
-        elif isinstance(node, ast.UnaryOp):
-            count += isinstance(node.op, ast.USub)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            count += INTRINSICS[node.func.id]
-    return count
+@dataclass(frozen=True)
+class Language:
+    """How a device's language writes expressions, where that is not as Python does.
+
+    Parameters
+    ----------
+    number: of a literal.  choice: of the test, what is taken if it holds, and else.  power: of base and exponent.
+    operators, names: by how Python writes them.
+    """
+
+    number: str
+    choice: str
+    power: str
+    operators: Mapping[str, str]
+    names: Mapping[str, str]
+
+    def text(self, node: ast.expr) -> str:
+        """An expression, all in parentheses, so that nothing hangs on precedence."""
+        match node:
+            case ast.Name():
+                return node.id
+            case ast.Constant():
+                return self.number.format(float(node.value))  # type: ignore[arg-type]
+            case ast.UnaryOp():
+                return f"({self._sign(node.op)}{self.text(node.operand)})"
+            case ast.BinOp(op=ast.Pow()):
+                return self.power.format(self.text(node.left), self.text(node.right))
+            case ast.BinOp():
+                return f"({self.text(node.left)} {self._sign(node.op)} {self.text(node.right)})"
+            case ast.Compare():
+                sides = [self.text(side) for side in (node.left, *node.comparators)]
+                pairs = zip(sides, node.ops, sides[1:], strict=False)
+                return self._all(ast.And(), [f"({left} {self._sign(sign)} {right})" for left, sign, right in pairs])
+            case ast.BoolOp():
+                return self._all(node.op, [self.text(value) for value in node.values])
+            case ast.IfExp():
+                return self.choice.format(*map(self.text, (node.test, node.body, node.orelse)))
+            case ast.Call(func=ast.Name(id=name)):
+                return f"{self.names.get(name, name)}({', '.join(map(self.text, node.args))})"
+        raise AssertionError(node)
+
+    def _sign(self, operator: ast.AST) -> str:
+        return self.operators.get(OPERATORS[type(operator)], OPERATORS[type(operator)])
+
+    def _all(self, operator: ast.boolop, tests: list[str]) -> str:
+        return tests[0] if len(tests) == 1 else f"({f' {self._sign(operator)} '.join(tests)})"
 
 
-class _Float32(ast.NodeTransformer):
-    """An expression with literals of type float32, which by themselves would make all that follows float64."""
-
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return ast.parse(f"np.float32({node.value!r})", mode="eval").body
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        renamed = {"min": "smaller", "max": "larger"}
-        if isinstance(node.func, ast.Name) and node.func.id in renamed:
-            node.func = ast.Name(renamed[node.func.id], ast.Load())
-        return node
-
-
-def python(node: ast.expr) -> str:
-    """An expression for numba."""
-    copy = ast.parse(ast.unparse(node), mode="eval")
-    return ast.unparse(_Float32().visit(copy))
-
-
-def cpp(node: ast.expr) -> str:
-    """An expression in C++, all in parentheses, so that nothing hangs on precedence."""
-    match node:
-        case ast.Name():
-            return node.id
-        case ast.Constant():
-            return f"{float(node.value)!r}f"  # type: ignore[arg-type]
-        case ast.UnaryOp():
-            return f"({SIGNS[type(node.op)]}{cpp(node.operand)})"
-        case ast.BinOp(op=ast.Pow()):
-            return f"powf({cpp(node.left)}, {cpp(node.right)})"
-        case ast.BinOp():
-            return f"({cpp(node.left)} {SIGNS[type(node.op)]} {cpp(node.right)})"
-        case ast.Compare():
-            sides = [cpp(side) for side in (node.left, *node.comparators)]
-            pairs = zip(sides, node.ops, sides[1:], strict=False)
-            return "(" + " && ".join(f"{left} {SIGNS[type(sign)]} {right}" for left, sign, right in pairs) + ")"
-        case ast.BoolOp():
-            return "(" + f" {SIGNS[type(node.op)]} ".join(map(cpp, node.values)) + ")"
-        case ast.IfExp():
-            return f"({cpp(node.test)} ? {cpp(node.body)} : {cpp(node.orelse)})"
-        case ast.Call(func=ast.Name(id=name)):
-            return f"{CALLS[name]}({', '.join(map(cpp, node.args))})"
-    raise AssertionError(node)
+NUMBA = Language(
+    number="np.float32({!r})",  # as a Python number it would make all that follows float64
+    choice="({1} if {0} else {2})",
+    power="({} ** {})",
+    operators={"not": "not "},
+    names={"min": "smaller", "max": "larger"},
+)
+CPP = Language(
+    number="{!r}f",
+    choice="({0} ? {1} : {2})",
+    power="powf({}, {})",
+    operators={"and": "&&", "or": "||", "not": "!"},
+    names={
+        "abs": "fabsf", "exp": "expf", "log": "logf", "log1p": "log1pf", "max": "larger", "min": "smaller", "sqrt": "sqrtf",
+        "tanh": "tanhf",
+    },
+)  # fmt: skip

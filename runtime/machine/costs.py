@@ -13,7 +13,6 @@ from typing import Any
 
 from runtime.ir.program import ITEM_BYTES, Instruction
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Step, load_plans, plan
-from runtime.kernels.formula import flops
 from runtime.kernels.operand import Operand, operands_of
 from runtime.machine.limits import Limits
 from runtime.ops.elementwise.expression import FORMULAS, expression
@@ -143,7 +142,7 @@ DECAY = 4  # of a scaled gradient, weight decay and the weight's change
 
 def _flops(instruction: Instruction, operands: Sequence[Operand]) -> float:
     if instruction.kernel in _UPDATES:
-        return (DECAY + flops(_UPDATES[instruction.kernel].formula)) * operands[0].size
+        return (DECAY + _UPDATES[instruction.kernel].expression.flops) * operands[0].size
     if instruction.kernel in FORMULAS:
         return expression(instruction.kernel).flops * operands[0].size
     if instruction.kernel in _FLOPS:

@@ -9,8 +9,9 @@ import numpy as np
 from netdef.layers.function import Formula
 from runtime.kernels.cuda.grids import flat
 from runtime.kernels.cuda.registry import Launch, plans, prints
+from runtime.kernels.formula import CPP
 from runtime.kernels.operand import Operand
-from runtime.ops.elementwise.expression import FORMULAS, Expression, Language, expression
+from runtime.ops.elementwise.expression import FORMULAS, expression
 
 FILE = "elementwise.cu"
 HEAD = """\
@@ -26,25 +27,18 @@ template <int V> __global__ void {name}({arrays}, float* result, Index size{cons
   map<V>(size, result, [=]({numbers}) {{ {locals}return {value}; }}, {inputs});
 }}
 """
-CPP = Language(
-    number="{!r}f",
-    choice="({0} ? {1} : {2})",
-    power="powf({}, {})",
-    operators={"and": "&&", "or": "||", "not": "!"},
-    names={"abs": "fabsf", "exp": "expf", "log": "logf", "log1p": "log1pf", "max": "larger", "min": "smaller", "tanh": "tanhf"},
-)
 
 
-def text(found: Expression) -> str:
+def text(formula: Formula) -> str:
     """A kernel's source."""
-    arrays, constants = found.formula.arrays, found.formula.constants
+    found, arrays, constants = expression(formula.name), formula.arrays, formula.constants
     return KERNEL.format(
-        name=found.formula.name,
+        name=formula.name,
         arrays=", ".join(f"const float* {name}" for name in arrays),
         constants="".join(f", float {name}" for name in constants),
         numbers=", ".join(f"float {name}" for name in arrays),
         locals="".join(f"const float {name} = {CPP.text(value)}; " for name, value in found.locals),
-        value=CPP.text(found.result),
+        value=CPP.text(found.results[0]),
         inputs=", ".join(arrays),
     )
 
@@ -52,7 +46,7 @@ def text(found: Expression) -> str:
 @prints(FILE)
 def source() -> str:
     """The file's text."""
-    return HEAD + "".join(text(expression(name)) for name in FORMULAS)
+    return HEAD + "".join(map(text, FORMULAS.values()))
 
 
 def launcher(formula: Formula) -> Callable[..., Launch]:

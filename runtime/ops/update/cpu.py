@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
-from runtime.kernels.formula import python
+from runtime.kernels.formula import NUMBA
 from runtime.ops.update.table import ROWS, STATES, Row
 
 # One pass over weight, gradient and histories.  The loop is there twice, so that what l1 asks for is not asked for each number.
@@ -34,6 +35,7 @@ def {name}(begin, end, {parameters}):
                 pull = w
                 {update}
 """
+SCOPE = {"BLOCK": BLOCK, "np": np, "sqrt": math.sqrt}
 EXACT: dict[str, Any] = {**JIT, "fastmath": JIT["fastmath"] - {"arcp"}}  # no division by a rounded reciprocal
 
 
@@ -44,28 +46,21 @@ def text(row: Row) -> str:
     numbers += [f"{name} = np.float32({name})" for name in row.constants]
     decayed = "" if row.decays_by_itself else " + decay * pull"
     update = [f"g = scale * slope{decayed}", *(f"{name} = {STATES[name]}_tile[i]" for name in row.histories)]
-    update += [f"{name} = {python(value)}" for name, value in row.formula.locals]
-    *histories, loss = map(python, row.formula.results)
+    update += [f"{name} = {NUMBA.text(value)}" for name, value in row.expression.locals]
+    *histories, loss = map(NUMBA.text, row.expression.results)
     update += [f"{state}_tile[i] = {value}" for state, value in zip(row.states, histories, strict=True)]
     return UPDATE.format(
         name=row.kernel,
         parameters=", ".join(row.parameters),
         numbers="; ".join(numbers),
         tiles="; ".join(f"{name}_tile = {name}[first:last]" for name in arrays),
-        update="; ".join([*update, f"weight_tile[i] = w - ({loss})"]),
+        update="; ".join([*update, f"weight_tile[i] = w - {loss}"]),
     )
 
 
-def compiled(row: Row) -> Callable[..., None]:
-    """A row's kernel.  To numba it stands where the row does, in a file whose changes make what is cached of it stale."""
-    above = "\n" * (row.formula.line - 1)
-    scope: dict[str, Any] = {"BLOCK": BLOCK, "np": np, "sqrt": math.sqrt, "__name__": row.function.__module__}
-    exec(compile(above + text(row), row.formula.file, "exec"), scope)
-    return njit(**EXACT)(scope[row.kernel])
-
-
 for _row in ROWS.values():
-    kernel(items=lambda weight, *_: blocks(weight.size))(compiled(_row))
+    _printed = Printed(_row.function, _row.parameters, partial(text, _row), SCOPE, EXACT)
+    kernel(items=lambda weight, *_: blocks(weight.size))(_printed)
 
 
 @kernel(items=lambda gradient, added, total: blocks(total.size))

@@ -11,7 +11,7 @@ import numpy as np
 from runtime.kernels.cpu.jit import BLOCK
 from runtime.kernels.cuda.grids import THREADS, blocks, flat, name, width
 from runtime.kernels.cuda.registry import Launch, plans, prints
-from runtime.kernels.formula import cpp
+from runtime.kernels.formula import CPP
 from runtime.kernels.operand import Operand
 from runtime.ops.update.table import ROWS, STATES, Row
 
@@ -49,8 +49,8 @@ def text(row: Row) -> str:
     decayed = "" if row.decays_by_itself else " + decay * pull"
     update = [f"const float g = scale * gradients.at[v]{decayed};"]
     update += [f"const float {name} = {STATES[name]}_pack.at[v];" for name in row.histories]
-    update += [f"const float {name} = {cpp(value)};" for name, value in row.formula.locals]
-    *histories, loss = map(cpp, row.formula.results)
+    update += [f"const float {name} = {CPP.text(value)};" for name, value in row.expression.locals]
+    *histories, loss = map(CPP.text, row.expression.results)
     update += [f"{state}_pack.at[v] = {value};" for state, value in zip(row.states, histories, strict=True)]
     return UPDATE.format(
         name=row.kernel,

@@ -18,7 +18,7 @@ from functools import cached_property
 from math import sqrt
 from typing import Any
 
-from runtime.kernels.formula import Formula, parse
+from runtime.kernels.formula import Expression, read
 
 HISTORIES = ("h", "h2")
 STATES = {"h": "history", "h2": "history2"}  # what a program calls them
@@ -75,9 +75,9 @@ class Row:
         return "pull" in self.arguments
 
     @cached_property
-    def formula(self) -> Formula:
+    def expression(self) -> Expression:
         """What it computes."""
-        return parse(self.function)
+        return read(self.function, {"rate", "decay", *self.scalars, *self.constants})
 
     @property
     def parameters(self) -> tuple[str, ...]:

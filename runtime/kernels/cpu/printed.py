@@ -1,0 +1,53 @@
+"""Kernels that are printed from formulas, and handed to numba when they are first asked for: there are many, and a net has few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+
+from runtime.kernels.cpu.stale import drop_stale, kernel_sources
+
+
+class Printed:
+    """A kernel as the registry takes it.
+
+    Parameters
+    ----------
+    declared: the function that the kernel is printed from, whose name it has.  To numba it stands where that does, in a file whose
+        changes make what is cached of it stale.
+    parameters: after begin and end.
+    text: prints its source.
+    scope: what that may call.
+    options: of numba's.
+    """
+
+    def __init__(
+        self,
+        declared: Callable[..., Any],
+        parameters: tuple[str, ...],
+        text: Callable[[], str],
+        scope: Mapping[str, Any],
+        options: Mapping[str, Any],
+    ):
+        self._declared, self._text, self._scope, self._options = declared, text, scope, options
+        self.__name__ = declared.__name__
+        names = ("begin", "end", *parameters)
+        self.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
+
+    def __call__(self, *arguments: Any) -> None:
+        self.compiled(*arguments)
+
+    @cached_property
+    def compiled(self) -> Callable[..., None]:
+        """The function that numba makes of it."""
+        code, scope = self._declared.__code__, {**self._scope, "__name__": self._declared.__module__}
+        above = "\n" * (code.co_firstlineno - 1)
+        exec(compile(above + self._text(), code.co_filename, "exec"), scope)
+        made: Any = njit(**self._options)(scope[self.__name__])
+        drop_stale([Path(made.stats.cache_path)], kernel_sources())
+        return made
