@@ -55,7 +55,7 @@ def plain(instruction: Instruction) -> Cost:
     load_plans()
     operands = operands_of(instruction)
     gemms = [one for one in _steps(instruction, operands) if isinstance(one, Gemm)]
-    return Cost(_moved(instruction.kernel, operands), _flops(instruction, operands), sum(product(gemm).products for gemm in gemms))
+    return Cost(_moved(instruction, operands), _flops(instruction, operands), sum(product(gemm).products for gemm in gemms))
 
 
 def _steps(instruction: Instruction, operands: Sequence[Operand]) -> Sequence[Step]:
@@ -76,23 +76,32 @@ def _matrix(matrix: Matrix, size: int, batch: int) -> int:
 
 def launch(instruction: Instruction, operands: Sequence[Operand], one: Launch) -> Cost:
     """One kernel launch of an instruction's plan: its own part of the work, or all of the instruction's."""
-    return Cost(*one.work) if one.work else Cost(_moved(instruction.kernel, operands), _flops(instruction, operands))
+    return Cost(*one.work) if one.work else Cost(_moved(instruction, operands), _flops(instruction, operands))
 
 
 def _bytes(operand: Operand) -> int:
     return operand.size * ITEM_BYTES[operand.dtype]
 
 
-# Instructions that do not move each of their arrays once.
-_MOVED: dict[str, Callable[..., float]] = {
-    "accumulate": lambda gradient, added, sums: 4 * (3 * sums.size + 1),
-    "remember": lambda x, turn, ring: _bytes(x) + _bytes(turn) + 8 * ring.shape[1],
-    "join_columns": lambda x, y: 2 * _bytes(x),
-    "take_columns": lambda x, y: 2 * _bytes(y),
-    "softmax_loss": lambda probability, labels, loss, normalizer: 4 * (2 * labels.size + 2),
-    "image_transform": lambda images, *others: _crops(images, *others),
-    "image_transform_shifted": lambda images, *others: _crops(images, *others),
+# Instructions that do not move each of their arrays once: bytes from constants and operands.
+_MOVED: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
+    "accumulate": lambda c, o: 4 * (3 * o[-1].size + 1),
+    "remember": lambda c, o: _bytes(o[0]) + _bytes(o[1]) + 8 * o[2].shape[1],
+    "join_columns": lambda c, o: 2 * _bytes(o[0]),
+    "take_columns": lambda c, o: 2 * _bytes(o[-1]),
+    "take_images": lambda c, o: _bytes(o[1]) + 2 * _bytes(o[-1]),
+    "copy_box": lambda c, o: 4 * (_elements(c["box"].extents, c["box"].x_strides) + _elements(c["box"].extents, c["box"].y_strides)),
+    "constant": lambda c, o: 2 * _bytes(o[-1]),  # its numbers lie in memory too
+    "softmax_loss": lambda c, o: 4 * (2 * o[1].size + 2),
+    "likelihood_terms": lambda c, o: 2 * _bytes(o[1]) + _bytes(o[-1]),
+    "image_transform": lambda c, o: _crops(*o),
+    "image_transform_shifted": lambda c, o: _crops(*o),
 }
+
+
+def _elements(extents: Sequence[int], strides: Sequence[int]) -> int:
+    """Of an array, those that a box takes; without a stride they are the same ones again."""
+    return prod(extent for extent, stride in zip(extents, strides, strict=True) if stride)
 
 
 def _crops(images: Operand, *others: Operand) -> float:
@@ -100,11 +109,13 @@ def _crops(images: Operand, *others: Operand) -> float:
     return others[-1].size + 4 * prod(images.shape[1:]) + sum(map(_bytes, others))
 
 
-def _moved(kernel: str, operands: Sequence[Operand]) -> float:
-    if kernel in _UPDATES:
-        written = 1 + len(_UPDATES[kernel].states)
+def _moved(instruction: Instruction, operands: Sequence[Operand]) -> float:
+    if instruction.kernel in _UPDATES:
+        written = 1 + len(_UPDATES[instruction.kernel].states)
         return sum(map(_bytes, operands)) + written * _bytes(operands[0])
-    return _MOVED[kernel](*operands) if kernel in _MOVED else sum(map(_bytes, operands))
+    if instruction.kernel in _MOVED:
+        return _MOVED[instruction.kernel](instruction.constants, operands)
+    return sum(map(_bytes, operands))
 
 
 def _window(constants: Any) -> int:
@@ -128,6 +139,9 @@ _FLOPS: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
     "image_transform_shifted": lambda c, o: 3 * o[-1].size,
     "copy": lambda c, o: 0,
     "fill": lambda c, o: 0,
+    "constant": lambda c, o: 0,
+    "take_images": lambda c, o: 0,
+    "copy_box": lambda c, o: 0,
     "join_columns": lambda c, o: 0,
     "take_columns": lambda c, o: 0,
     "rebatch": lambda c, o: 0,

@@ -11,6 +11,7 @@ import mmap
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from runtime.kernels.cuda.registry import Launch, Plan, plan
 from runtime.kernels.operand import Operand, Pointer, Workspace
 from runtime.ops.update.table import ROWS
 from tests.runtime.kernels.cuda.on_cpu import Module
-from tests.runtime.kernels.cuda.running import run_step
+from tests.runtime.kernels.cuda.running import pointers_of, run_step
 from tests.runtime.kernels.cuda.sanitizers import modules_of
 
 # Images: at least those of one block, and so many that a blob has more than 2 ** 31 numbers; in whole packs, and not.
@@ -111,7 +112,10 @@ def cases() -> Iterator[Case]:
     convolve = given(**geometry, has_bias=True, relu=False, slope=0.0)
     w, b = Array((2, 5, 3, 3), axis=None), Array((2,), axis=None)
     yield Case("conv2d", (x, w, b, Array((2, 4, 4, 1))), convolve, out(45, 4, 4, 1))
-    yield Case("conv2d_input_gradient", (Array((2, 4, 4, 1)), w, out(5, 4, 4, 1)), given(**geometry), Array((45, 4, 4, 1)))
+    as_convolution = (Array((2, 4, 4, 1)), w, Array((5, 4, 4, 1)))  # the product writes its result, not a kernel
+    yield Case("conv2d_input_gradient", as_convolution, given(**geometry), out(18, 4, 4, 1))
+    by_col2im = (Array((10, 4, 4, 1)), Array((10, 5, 3, 3), axis=None), out(5, 4, 4, 1))
+    yield Case("conv2d_input_gradient", by_col2im, given(**geometry), Array((45, 4, 4, 1)))
     scores, labels = Array((1, 33, 1)), Array((1,), most=33)
     yield Case("softmax_forward", (scores, out(1, 33, 1)))
     yield Case("softmax_backward", (scores, scores, out(1, 33, 1)))
@@ -141,9 +145,19 @@ def last(array: np.ndarray, spec: Array, few: int) -> np.ndarray:
     return array[-count:] if spec.axis == 0 or array.ndim == 1 else array[..., -count:]
 
 
+def workspaces(case: Case, images: int) -> dict[Pointer, Array]:
+    """What lies in the workspace: at its end what grows with the images, before that what does not."""
+    offsets = sorted(pointer.offset for pointer in pointers_of(case.plan(images)) if isinstance(pointer, Workspace))
+    if case.workspace is None or not offsets:
+        assert case.workspace is None and not offsets, f"{case.kernel}: it has a workspace, or says so, but not both"
+        return {}
+    sizes = [Array(((end - start) // 4,), axis=None) for start, end in pairwise(offsets)]
+    return {Workspace(offset): array for offset, array in zip(offsets, (*sizes, case.workspace), strict=True)}
+
+
 def run(case: Case, few: int, many: int, modules: Mapping[str, Module]) -> None:
     """Run the kernels of an instruction on both batches, of the large one the last blocks, and compare what these have written."""
-    specs: dict[Pointer, Array] = {**dict(enumerate(case.arrays)), **({Workspace(): case.workspace} if case.workspace else {})}
+    specs: dict[Pointer, Array] = {**dict(enumerate(case.arrays)), **workspaces(case, few)}
     random = np.random.default_rng(1)
     small: dict[Pointer, np.ndarray] = {key: spec.values(few, random) for key, spec in specs.items()}
     large: dict[Pointer, np.ndarray] = {key: reserve(spec.of(many)) for key, spec in specs.items()}

@@ -16,7 +16,6 @@ from tests.runtime.kernels.cuda.running import functions_of
 from tests.runtime.kernels.cuda.sanitizers import run_beside, runtime_library
 
 
-@pytest.mark.xfail(reason="the harness has no arrays at offsets in the workspace yet", strict=False)
 def test_no_index_overflows(tmp_path: Path, say: Say) -> None:
     kind = "sanitized" if runtime_library() else "plain"
     needed = functions_of(case.plan(many) for _, many in SIZES for case in cases())
