@@ -41,6 +41,7 @@ class Windows:
     columns: of one output row, OW * N.
     chunks: [first, last) output rows of each chunk.
     workspace: bytes of the largest chunk's matrices.
+    aligned: arrays besides the image that must begin where packs may.
     """
 
     def __init__(self, x: Operand, y: Operand, geometry: Geometry, limit: int, offset: int = 0):
@@ -48,6 +49,7 @@ class Windows:
         self.O, self.OH, self.OW, _ = y.shape
         self.kernel, self.stride, self.pad, self.dilation, self.group = kernel, stride, pad, _, group = geometry
         self.matrices: Pointer = Workspace(offset)
+        self.aligned: tuple[Operand, ...] = ()
         self.pointwise = (kernel, stride, pad) == ((1, 1), (1, 1), (0, 0))
         self.rows = self.C // group * kernel[0] * kernel[1]
         self.columns = self.OW * self.N
@@ -78,7 +80,7 @@ class Windows:
         """The launch that fills `col`, if one is needed."""
         if self.pointwise:
             return
-        wide, positions = width(operand, run=self.N), (chunk[1] - chunk[0]) * self.OW
+        wide, positions = width(operand, *self.aligned, run=self.N), (chunk[1] - chunk[0]) * self.OW
         packs = self.N // wide
         scalars = (self.C, self.H, self.W, packs, self.OW, chunk[0], positions)
         grid = (blocks(elements(positions, packs)), rows(self.C), 1)
@@ -111,7 +113,7 @@ class Windows:
         begin = min(fresh, max(first * self.stride[0] - self.pad[0], 0))
         if begin == end:
             return
-        wide = width(operand, run=self.N)
+        wide = width(operand, *self.aligned, run=self.N)
         packs, size = self.N // wide, elements(end - begin, self.W)
         scalars = (self.C, self.H, self.W, packs, self.OW, first, last, begin, fresh, size)
         grid = (blocks(elements(size, packs)), rows(self.C), 1)
@@ -246,5 +248,5 @@ def col2im(dy: Operand, dx: Operand, **window: Pair) -> Plan:
 def columns_of(x: Operand, y: Operand, columns: int, window: Mapping[str, Pair]) -> Windows:
     """Windows of x whose matrices are an array of the instruction, y."""
     windows = Windows(x, y, Geometry(group=1, **window), 0)
-    windows.matrices = columns
+    windows.matrices, windows.aligned = columns, (y,)
     return windows

@@ -99,7 +99,7 @@ def test_cupy_compiles_with_the_same_options(compiler: None, needed: dict[str, l
     monkeypatch.setattr(program, "compile", compile_noting)
     monkeypatch.setenv("CUPY_CACHE_IN_MEMORY", "1")
     names = tuple(needed["gradients.cu"])
-    assert {"clip_scale<2>", "larc_rate<2, false>"} <= set(names)
+    assert "clip_scale<2>" in names and "larc_rate" in map(nvrtc.bare, names)
     core = import_module("cupy._core.core")
     core.compile_with_cache(source("gradients.cu"), OPTIONS, "90", prepend_cupy_headers=False, name_expressions=names)
     (module,) = made
