@@ -72,12 +72,12 @@ def test_every_iteration_is_the_same_to_rounding(name: str, count: int, split: s
 
 def test_a_channel_lost_at_the_seam_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     on_one_device("caffenet")
-    part = Neighbours.part
+    share = Neighbours.share
 
     def short(self: Neighbours, layer: Any, tops: Regions) -> Share | None:
-        return part(self, SimpleNamespace(size=layer.size - 2, group=layer.group, tops=layer.tops), tops)
+        return share(self, SimpleNamespace(size=layer.size - 2, group=layer.group, tops=layer.tops), tops)
 
-    monkeypatch.setattr(Neighbours, "part", short)
+    monkeypatch.setattr(Neighbours, "share", short)
     with pytest.raises(AssertionError):
         check("caffenet", 2, "groups")
 
