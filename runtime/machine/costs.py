@@ -90,7 +90,7 @@ _MOVED: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
     "join_columns": lambda c, o: 2 * _bytes(o[0]),
     "take_columns": lambda c, o: 2 * _bytes(o[-1]),
     "take_images": lambda c, o: _bytes(o[1]) + 2 * _bytes(o[-1]),
-    "copy_box": lambda c, o: 4 * (_elements(c["box"].extents, c["box"].x_strides) + _elements(c["box"].extents, c["box"].y_strides)),
+    "copy_box": lambda c, o: 4 * _in_box(c["box"]),
     "constant": lambda c, o: 2 * _bytes(o[-1]),  # its numbers lie in memory too
     "softmax_loss": lambda c, o: 4 * (2 * o[1].size + 2),
     "likelihood_terms": lambda c, o: 2 * _bytes(o[1]) + _bytes(o[-1]),
@@ -99,9 +99,11 @@ _MOVED: dict[str, Callable[[Any, Sequence[Operand]], float]] = {
 }
 
 
-def _elements(extents: Sequence[int], strides: Sequence[int]) -> int:
-    """Of an array, those that a box takes; without a stride they are the same ones again."""
-    return prod(extent for extent, stride in zip(extents, strides, strict=True) if stride)
+def _in_box(box: Any) -> int:
+    """The elements that a box takes of both arrays; along an axis without a stride they are the same ones again."""
+    axes = zip(box.extents, box.x_strides, box.y_strides, strict=True)
+    read, written = zip(*((extent if x else 1, extent if y else 1) for extent, x, y in axes), strict=True)
+    return prod(read) + prod(written)
 
 
 def _crops(images: Operand, *others: Operand) -> float:
