@@ -108,7 +108,7 @@ __global__ void hinge_backward(
   const Pack<float, V> label = load<V>(labels, pack % packs);
   for (int v = 0; v < V; ++v) {
     const bool own = label.at[v] == float(pack / packs);
-    const float term = hinge(value.at[v], own), slope = SQUARE ? term + term : term > 0 ? 1.f : 0.f;
+    const float term = hinge(value.at[v], own), slope = SQUARE ? term + term : term > 0 ? 1.f : term;
     value.at[v] = is_class(label.at[v], C) ? factor * (own ? -slope : slope) : not_a_number();
   }
   store<V>(dx, pack, value);
@@ -233,7 +233,7 @@ __global__ void contrastive_backward(
   for (int v = 0; v < V; ++v) {
     const float d = left.at[v] - right.at[v], distance = LEGACY ? square.at[v] : sqrtf(square.at[v]), gap = margin - distance;
     const float push = LEGACY ? -factor * d : -factor * gap / (distance + APART) * d;
-    out.at[v] = same.at[v] != 0 ? factor * d : gap > 0 ? push : 0.f;
+    out.at[v] = same.at[v] != 0 ? factor * d : gap <= 0 ? 0.f : push;
   }
   store<V>(dx, thread, out);
 }

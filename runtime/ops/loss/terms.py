@@ -23,6 +23,12 @@ APART = np.float32(1e-4)  # added to a distance that divides, as Caffe does
 ONE, ZERO = np.float32(1), np.float32(0)
 
 
+@njit(**JIT)
+def at_least(least, x):
+    """x, but no less than that; NaN stays NaN, which `max` would hide."""
+    return least if x < least else x
+
+
 @kernel(items=lambda *_: 1)
 @njit(**JIT)
 def loss_of_terms(begin, end, partials, loss, normalizer, divisor, factor):
@@ -103,7 +109,7 @@ def hinge_terms(begin, end, scores, labels, partials, square):
         total = 0.0
         for i in range(item * BLOCK, min((item + 1) * BLOCK, flat.size)):
             own = i // N == class_of(labels[i % N], C)
-            term = np.float64(max(ZERO, ONE + (-flat[i] if own else flat[i])))
+            term = np.float64(at_least(ZERO, ONE + (-flat[i] if own else flat[i])))
             total += term * term if square else term
         partials[item, 0], partials[item, 1] = total, N
 
@@ -117,8 +123,8 @@ def hinge_backward(begin, end, scores, labels, dloss, normalizer, dx, square):
     for item in range(begin, end):
         for i in range(item * BLOCK, min((item + 1) * BLOCK, flat.size)):
             own = i // N == class_of(labels[i % N], C)
-            term = max(ZERO, ONE + (-flat[i] if own else flat[i]))
-            slope = term + term if square else (ONE if term > 0 else ZERO)
+            term = at_least(ZERO, ONE + (-flat[i] if own else flat[i]))
+            slope = term + term if square else (ONE if term > 0 else term)  # 0, or NaN
             out[i] = factor * (-slope if own else slope)
 
 
@@ -129,7 +135,7 @@ def likelihood_terms(begin, end, chances, labels, partials):
     for item in range(begin, end):
         total, last = 0.0, min((item + 1) * LABELS, labels.size)
         for n in range(item * LABELS, last):
-            total -= math.log(np.float64(max(LEAST, chances[class_of(labels[n], chances.shape[0]), n])))
+            total -= math.log(np.float64(at_least(LEAST, chances[class_of(labels[n], chances.shape[0]), n])))
         partials[item, 0], partials[item, 1] = total, last - item * LABELS
 
 
@@ -141,7 +147,7 @@ def likelihood_backward(begin, end, chances, labels, dloss, normalizer, dx):
     for c in range(begin, end):
         for n in range(labels.size):
             own = c == class_of(labels[n], chances.shape[0])
-            dx[c, n] = factor / max(LEAST, chances[c, n]) if own else ZERO
+            dx[c, n] = factor / at_least(LEAST, chances[c, n]) if own else ZERO
 
 
 @kernel(items=lambda chances, labels, matrix, partials, ignore: partials.shape[0])
@@ -155,7 +161,7 @@ def infogain_terms(begin, end, chances, labels, matrix, partials, ignore):
             if labels[n] != ignore:
                 label = class_of(labels[n], C)
                 for k in range(C):
-                    total -= matrix[label, k] * math.log(np.float64(max(LEAST, chances[n // inner, k, n % inner])))
+                    total -= matrix[label, k] * math.log(np.float64(at_least(LEAST, chances[n // inner, k, n % inner])))
                 count += 1
         partials[item, 0], partials[item, 1] = total, count
 
@@ -203,9 +209,9 @@ def contrastive_terms(begin, end, a, b, alike, partials, squares, margin, legacy
             if alike[n] != 0:
                 total += square
             elif legacy:
-                total += max(ZERO, m - square)
+                total += at_least(ZERO, m - square)
             else:
-                gap = max(ZERO, m - math.sqrt(square))
+                gap = at_least(ZERO, m - math.sqrt(square))
                 total += gap * gap
         partials[item, 0], partials[item, 1] = total, last - item * LABELS
 
@@ -221,8 +227,8 @@ def contrastive_backward(begin, end, a, b, alike, squares, dloss, normalizer, dx
             if alike[n] != 0:
                 dx[c, n] = factor * d
             elif legacy:
-                dx[c, n] = -factor * d if m > squares[n] else ZERO
+                dx[c, n] = ZERO if squares[n] >= m else -factor * d
             else:
                 distance = math.sqrt(squares[n])
                 gap = m - distance
-                dx[c, n] = -factor * gap / (distance + APART) * d if gap > 0 else ZERO
+                dx[c, n] = ZERO if gap <= 0 else -factor * gap / (distance + APART) * d
