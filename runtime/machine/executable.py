@@ -77,6 +77,7 @@ class Executable:
         self._feeds = _feedable(self.net, program)
         self.run_number = -1
         self.update_interrupted = False
+        self._closed = False
 
     def __repr__(self) -> str:
         net, memory = self.net, binary(sum(self._plan.arenas.values()))
@@ -283,9 +284,15 @@ class Executable:
     def close(self) -> None:
         """Stop the data sources and the worker threads."""
         self.close_sources()
-        if self._share is None:
+        if self._share is None and not self._closed:
             for device in different(self.devices):
                 device.close()
+        self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has ended it, or the executable whose parameters and devices it uses."""
+        return self._closed or self._share is not None and self._share.closed
 
     def __enter__(self) -> Executable:
         return self
@@ -301,6 +308,8 @@ class Executable:
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
+        if self.closed:
+            raise NetdefError(f"{self!r} is closed", hint="compile the net again")
         key = names, without_sources
         if key not in self._runners:
             pairs = [pair for name in names for pair in self.bound(name)]

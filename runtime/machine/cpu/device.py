@@ -9,7 +9,7 @@ from itertools import count
 from math import prod
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
@@ -51,43 +51,65 @@ class Workers:
 
     def __init__(self, threads: int):
         self.threads = threads
-        self._queues: list[SimpleQueue[tuple[Any, ...] | None]] = [SimpleQueue() for _ in range(threads - 1)]
+        self._queues: list[SimpleQueue[tuple[Any, ...] | Event | None]] = [SimpleQueue() for _ in range(threads - 1)]
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._left: list[Event] = []  # set by helpers that have ended what a run that was broken off had given them
         for worker, queue in enumerate(self._queues, start=1):
             Thread(target=self._serve, args=(worker, queue), daemon=True, name=f"cpu-worker-{worker}").start()
 
     def run(self, work: Callable[[int, int, int], None], items: int) -> None:
-        """Call work(worker, begin, end) until [0, items) is covered.  An exception of any worker is raised here."""
+        """Call work(worker, begin, end) until [0, items) is covered.  An exception of any worker is raised here.
+
+        An interrupt is raised at once; the next run then waits until no helper works for this one.
+        """
+        while self._left:
+            self._left[-1].wait()
+            self._left.pop()
         helpers = min(self.threads, items) - 1
         if helpers <= 0:
             work(0, 0, items)
             return
         chunk = max(1, items // (CHUNKS_PER_WORKER * self.threads))
         tickets = count()
-        for queue in self._queues[:helpers]:
-            queue.put((work, items, chunk, tickets))
         failure: BaseException | None = None
         try:
-            _take(0, work, items, chunk, tickets)
-        except BaseException as error:
-            failure = error
-        for _ in range(helpers):
-            failure = self._done.get() or failure
+            for queue in self._queues[:helpers]:
+                queue.put((work, items, chunk, tickets, self._done))
+            try:
+                _take(0, work, items, chunk, tickets)
+            except BaseException as error:
+                failure = error
+            for _ in range(helpers):
+                failure = self._done.get() or failure
+        except BaseException:
+            self._leave()
+            raise
         if failure is not None:
             raise failure
+
+    def _leave(self) -> None:
+        """Go on without this run's helpers: what they still say goes where nobody listens, and each sets an event at its end."""
+        self._done = SimpleQueue()
+        for queue in self._queues:
+            self._left.append(Event())
+            queue.put(self._left[-1])
 
     def close(self) -> None:
         """End the threads."""
         for queue in self._queues:
             queue.put(None)
 
-    def _serve(self, worker: int, queue: SimpleQueue[tuple[Any, ...] | None]) -> None:
+    def _serve(self, worker: int, queue: SimpleQueue[tuple[Any, ...] | Event | None]) -> None:
         while (job := queue.get()) is not None:
+            if isinstance(job, Event):
+                job.set()
+                continue
+            *taken, done = job
             try:
-                _take(worker, *job)
-                self._done.put(None)
+                _take(worker, *taken)
+                done.put(None)
             except BaseException as error:
-                self._done.put(error)
+                done.put(error)
 
 
 def _take(worker: int, work: Callable[[int, int, int], None], items: int, chunk: int, tickets: count[int]) -> None:

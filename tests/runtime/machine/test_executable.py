@@ -274,3 +274,18 @@ def test_a_failing_kernel_is_named_on_one_device_as_on_several() -> None:
         ):
             exe.forward(data=DATA, label=LABEL + 99)
 
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_closed_does_not_run(threads: int) -> None:
+    """Neither do nets that share its parameters."""
+    net = netdef.parse("layer x: Input { input_param { shape { dim: 2 dim: 3 } } }\nlayer y: InnerProduct(x) { num_output: 4 }")
+    owner = runtime.compile(net, threads=threads)
+    sharing = runtime.compile(net, share=owner)
+    owner.forward()
+    sharing.forward()
+    owner.close()
+    owner.close()
+    for executable in (owner, sharing):
+        with pytest.raises(NetdefError, match="is closed"):
+            executable.forward()

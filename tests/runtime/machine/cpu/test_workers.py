@@ -1,6 +1,9 @@
 """Worker threads: every item once, whatever the cutting, and failures come out."""
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 
@@ -47,3 +50,35 @@ def test_a_failure_in_any_worker_is_raised_and_the_workers_live_on() -> None:
     workers.run(lambda _, begin, end: done.extend(range(begin, end)), 10)
     workers.close()
     assert sorted(done) == list(range(10))
+
+
+def test_an_interrupted_run_ends_before_the_next_one_returns() -> None:
+    workers, held, here = Workers(2), threading.Event(), threading.Event()
+    late: list[int] = []
+
+    def slow(worker: int, begin: int, end: int) -> None:
+        if worker:
+            here.set()
+            held.wait(30)
+            late.append(begin)
+        else:
+            here.wait(30)  # so that the helper takes one
+
+    def interrupt() -> None:
+        here.wait(30)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            workers.run(slow, 2)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not late  # it was not waited for
+    threading.Timer(0.2, held.set).start()
+    done: list[int] = []
+    workers.run(lambda _, begin, end: (time.sleep(0.01), done.extend(range(begin, end))), 16)
+    assert late and sorted(done) == list(range(16))
+    workers.close()
