@@ -225,6 +225,16 @@ class Layer:
                 return self._where((name, *path))
         return self._where(path)
 
+    @property
+    def label_classes(self) -> int | None:
+        """How many classes the labels in its second bottom count; None if it reads no labels."""
+        return None
+
+    @property
+    def ignore_label(self) -> int | None:
+        """The label that it leaves out, if there is one."""
+        return None
+
     def error(self, message: str, *path: str | int, hint: str = "", **details: Any) -> NetdefError:
         """An error of this layer, at the field `path`."""
         return NetdefError(f"{self.type} {self.name}: {message}", position=self.where(*path), hint=hint, **details)

@@ -33,6 +33,10 @@ class Accuracy(AlongAxis):
         return self.p.ignore_label if self.p.HasField("ignore_label") else None
 
     @property
+    def label_classes(self) -> int:
+        return self.bottoms[0].shape[self.axis]
+
+    @property
     def window_text(self) -> tuple[str, str]:
         return f"top {self.top_k}" if self.top_k > 1 else "", ""
 

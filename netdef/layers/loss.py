@@ -80,6 +80,10 @@ class Classified(Normalized):
     def classes(self) -> int:
         return self.bottoms[0].shape[self.axis]
 
+    @property
+    def label_classes(self) -> int:
+        return self.classes
+
     def check_labels(self, scores: Shape, labels: Shape) -> None:
         """Raises NetdefError unless there is one label for each prediction."""
         predictions = prod(scores) // scores[self.axis]
@@ -138,8 +142,17 @@ class InfogainLoss(AlongAxis, Classified):
         return [(), bottoms[0]][: max(1, len(self.message.top))]
 
 
+class OneLabelEach(Loss):
+    """A loss over the scores of a sample, one label for each sample."""
+
+    @property
+    def label_classes(self) -> int:
+        scores = self.bottoms[0].shape
+        return prod(scores[1:])
+
+
 @layer("MultinomialLogisticLoss")
-class MultinomialLogisticLoss(Loss):
+class MultinomialLogisticLoss(OneLabelEach):
     """The mean of -log(probabilities[label]). Bottoms: probabilities, labels."""
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
@@ -148,7 +161,7 @@ class MultinomialLogisticLoss(Loss):
 
 
 @layer("HingeLoss")
-class HingeLoss(Loss):
+class HingeLoss(OneLabelEach):
     """The mean over samples of sum(max(0, 1 - t * score) ** p), t 1 for the label's class, else -1, p 1 or 2."""
 
     @property

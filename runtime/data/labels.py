@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netdef.layers.accuracy import Accuracy
-from netdef.layers.loss import SoftmaxWithLoss
 from runtime.data.source import Samples
 
 if TYPE_CHECKING:
@@ -20,10 +18,9 @@ def check_labels(layer: ImageData, samples: Samples) -> None:
     NetdefError: a label is negative, or as large as the number of classes, and is not the reader's ignore_label.
     """
     for reader in layer.tops[1].consumers if len(layer.tops) > 1 else ():
-        if not isinstance(reader, (SoftmaxWithLoss, Accuracy)) or reader.bottoms[1] is not layer.tops[1]:
+        scores, classes = reader.bottoms[0], reader.label_classes
+        if classes is None or reader.bottoms[1] is not layer.tops[1]:
             continue
-        scores = reader.bottoms[0]
-        classes = scores.shape[reader.axis]
         wrong = [label for label in samples.labels if not 0 <= label < classes and label != reader.ignore_label]
         if wrong:
             raise reader.error(

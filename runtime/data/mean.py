@@ -47,8 +47,6 @@ def read_mean(path: str, channels: int) -> NDArray[np.float32]:
         mean = mean.reshape(-1, 1, 1)
     if mean.ndim != 3 or mean.shape[0] != channels:
         raise ValueError(f"{path} holds an array of {shape_text(shape)}, not a mean of {plural(channels, 'channel')}")
-    if not is_finite(mean):
-        raise ValueError(f"{path} holds numbers that are not finite: {count_of_wrong(mean)}")
     return np.ascontiguousarray(mean, np.float32)
 
 
@@ -57,9 +55,12 @@ def read_array(path: str) -> NDArray[np.float32]:
 
     Raises
     ------
-    ValueError: the file is damaged.
+    ValueError: the file is damaged, or holds numbers that are not finite.
     """
-    return _read_npy(path) if Path(path).suffix == ".npy" else _read_blob(path)
+    array = _read_npy(path) if Path(path).suffix == ".npy" else _read_blob(path)
+    if not is_finite(array):
+        raise ValueError(f"{path} holds numbers that are not finite: {count_of_wrong(array)}")
+    return array
 
 
 def _read_npy(path: str) -> NDArray[np.float32]:

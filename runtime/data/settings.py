@@ -14,6 +14,7 @@ from runtime.data.color import Color, components_of
 from runtime.data.mean import channel_means, read_mean
 
 if TYPE_CHECKING:
+    from netdef.graph.layer import Layer
     from netdef.layers.data import ImageData
 
 BUILTIN = "builtin:"
@@ -139,20 +140,26 @@ def _mean(layer: ImageData) -> NDArray[np.float32]:
     try:
         if not transform.mean_file:
             return channel_means(transform.mean_value, layer.channels)
-        return read_mean(_find(layer, transform.mean_file, "transform_param", field), layer.channels)
+        return read_mean(find(layer, transform.mean_file, "transform_param", field), layer.channels)
     except ValueError as error:
         raise layer.error(str(error), "transform_param", field) from None
 
 
 def _source(layer: ImageData) -> str:
     if not layer.source.startswith(BUILTIN):
-        return _find(layer, layer.source, "source")
+        return find(layer, layer.source, "source")
     if layer.source != PHOTOS:
         raise layer.error(f"there is no {layer.source}", "source", hint=did_you_mean(layer.source, [PHOTOS]))
     return PHOTOS
 
 
-def _find(layer: ImageData, path: str, *field: str) -> str:
+def find(layer: Layer, path: str, *field: str) -> str:
+    """`located`, if that is there.
+
+    Raises
+    ------
+    NetdefError: it is not.
+    """
     found = located(layer, path)
     if not found.exists():
         hint = "paths start at the current folder or at the net file's"
@@ -160,7 +167,7 @@ def _find(layer: ImageData, path: str, *field: str) -> str:
     return str(found)
 
 
-def located(layer: ImageData, path: str) -> Path:
+def located(layer: Layer, path: str) -> Path:
     """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
     from_net = Path(layer.position.file).parent / path if layer.position else Path(path)
     return from_net if from_net.exists() and not Path(path).exists() else Path(path)

@@ -292,7 +292,7 @@ class Executable:
     @property
     def closed(self) -> bool:
         """Whether `close` has ended it, or the executable whose parameters and devices it uses."""
-        return self._closed or self._share is not None and self._share.closed
+        return self._closed or (self._share is not None and self._share.closed)
 
     def __enter__(self) -> Executable:
         return self

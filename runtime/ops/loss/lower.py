@@ -142,9 +142,11 @@ def _matrix(layer: InfogainLoss, build: Builder) -> Buffer:
         build.forward("rebatch", given.view((given.size // images, images)), out=ordered)
         return ordered.view(shape)
     from runtime.data.mean import read_array  # of files
+    from runtime.data.settings import find
 
+    path = find(layer, layer.p.source, "source")
     try:
-        values = read_array(layer.p.source)
+        values = read_array(path)
     except ValueError as error:
         raise layer.error(str(error), "source") from None
     if values.size != layer.classes**2:

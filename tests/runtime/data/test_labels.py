@@ -47,3 +47,12 @@ def test_photographs_of_too_many_classes():
     net = netdef.parse(NET.format(source="builtin:photos", more=""), "a.net")
     with pytest.raises(NetdefError, match="builtin:photos has label 9"):
         open_source(net.layer("data"), 1)
+
+
+@pytest.mark.parametrize("loss", ["HingeLoss", "MultinomialLogisticLoss", "InfogainLoss"])
+def test_every_loss_over_classes_counts_them(loss, write_image, write_list):
+    path, more = write_image("a.png", 8, 8), 'infogain_loss_param { source: "H.npy" }' if loss == "InfogainLoss" else ""
+    text = NET.format(source=write_list(f"{path} 0", f"{path} 3"), more=more).replace("SoftmaxWithLoss", loss)
+    net = netdef.parse(text.replace("layer top1: Accuracy(fc, label)\n", ""), "a.net")
+    with pytest.raises(NetdefError, match="has label 3, fc has scores of 3 classes: 0 to 2"):
+        open_source(net.layer("data"), 1)
