@@ -66,8 +66,8 @@ def report(
     """
     from runtime.compiler.pipeline import PASSES, compile_program
     from runtime.kernels.cuda.options import cuda_options
-    from runtime.machine.cpu.device import available_cores
     from runtime.machine.plans import text_of_plans
+    from runtime.solver.update import plain_update
 
     keep = "outputs" if inference else "activations"
     hosts = hosts_in(devices or "1", least=1)
@@ -85,6 +85,7 @@ def report(
         after=after or PASSES[-1],
         losses_only=True,
         keep=keep,
+        update=plain_update(net) if instructions and not inference else None,
     )
     parts = []
     if instructions and after:
@@ -93,8 +94,8 @@ def report(
         parts.append(text_of_plans(program, cuda_options(None, workspace, no_graph=False) if cards else None))
     if program.plan is not None:
         options = cuda_options(None, workspace, no_graph=False)
-        besides = _on_cards(program, options) if cards else _on_cores(program, threads or available_cores())
-        parts.append(_memory(program, besides, names_in(devices or "1")))
+        workspaces = _on_cards(program, options) if cards else _on_cores(program, threads)
+        parts.append(_memory(program, workspaces, names_in(devices or "1")))
     elif not instructions:
         parts.append(_counts(program))
     return "\n".join(parts)
@@ -113,12 +114,13 @@ def _counts(program: Program) -> str:
     return "  ".join(f"{name}: {len(steps)} instructions" for name, steps in lists if steps)
 
 
-def _on_cores(program: Program, threads: int) -> dict[str, list[int]]:
-    """What each device takes besides the plan's memory, by what it holds: a workspace for every worker."""
+def _on_cores(program: Program, threads: int | None) -> dict[str, list[int]]:
+    """What each device takes in addition to the plan's memory, by what it holds: a workspace for every worker."""
     from runtime.machine.cpu import needs as cpu_needs
+    from runtime.machine.cpu.device import available_cores
     from runtime.machine.open import thread_shares
 
-    each = thread_shares(len(program.shares), threads)
+    each = thread_shares(len(program.shares), threads or available_cores())
     sizes = [cpu_needs.workspace_bytes([program], shares, count) for count, shares in zip(each, program.shares, strict=True)]
     return {f"workspace ({plural(sum(each), 'thread')})": sizes}
 
@@ -134,13 +136,13 @@ def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
     }
 
 
-def _memory(program: Program, besides: dict[str, list[int]], names: Sequence[str]) -> str:
+def _memory(program: Program, workspaces: dict[str, list[int]], names: Sequence[str]) -> str:
     """A row for each kind of memory.  Kinds that take turns in the same memory are counted where it was first used."""
     assert program.plan is not None
-    totals = {**program.plan.totals, **{name: sum(sizes) for name, sizes in besides.items()}}
-    rows = [(name, totals[name]) for name in (*ROWS, *besides) if name in totals]
+    totals = {**program.plan.totals, **{name: sum(sizes) for name, sizes in workspaces.items()}}
+    rows = [(name, totals[name]) for name in (*ROWS, *workspaces) if name in totals]
     rows.append(("total", sum(size for _, size in rows)))
-    shared_out = [sizes for sizes in besides.values() if len(sizes) > 1]
+    shared_out = [sizes for sizes in workspaces.values() if len(sizes) > 1]
     for index, (name, shares) in enumerate(zip(names, program.shares, strict=True) if len(names) > 1 else ()):
         held = sum(sum(program.plan.by_device[share].values()) for share in shares)
         rows.append((f"of which {name}", held + sum(sizes[index] for sizes in shared_out)))

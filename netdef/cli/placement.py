@@ -21,7 +21,7 @@ from netdef.schema import message_class
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
     from netdef.graph.net import Net
-    from runtime.compiler.placement.divide import Division
+    from runtime.ir.division import Division
     from runtime.ir.program import Program
 
 FORMATS = ("text", "json")

@@ -22,11 +22,9 @@ from netdef.cli.options import (
 from netdef.cli.running import RunOptions, choose
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
-from netdef.schema import message_class
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
-    from runtime.compiler.pipeline import Update
     from runtime.ir.program import Instruction, Program
     from runtime.machine.costs import Cost
 
@@ -119,10 +117,11 @@ def predict(net: Net, options: Options) -> str:
     from runtime.machine.costs import launches, total
     from runtime.machine.cuda import needs as cuda_needs
     from runtime.machine.limits import find_limits
+    from runtime.solver.update import plain_update
 
     limits = find_limits(options.predict or "")
     cuda = options.cuda
-    program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=_update(net))
+    program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=plain_update(net))
     cuda_needs.workspace(program, 0, cuda)  # which refuses one that is too small
     table = empty(net)
     for name, step in _instructions(program):
@@ -145,12 +144,14 @@ def measure(net: Net, options: Options) -> str:
     from runtime.machine.yardstick import measured_limits
     from runtime.selftest.agreement import write_noise
     from runtime.selftest.speed import iteration_timer
+    from runtime.solver.update import plain_update
 
     devices = choose(options.devices, options.threads)
     cuda = options.cuda
     train = net.phase == "train"
+    update = plain_update(net)
     with compile(
-        net, devices, threads=options.threads, backward=train, keep="activations", losses_only=True, update=_update(net), cuda=cuda
+        net, devices, threads=options.threads, backward=train, keep="activations", losses_only=True, update=update, cuda=cuda
     ) as executable:
         device = executable.device
         before = measured_limits(device)
@@ -180,13 +181,6 @@ def measure(net: Net, options: Options) -> str:
         "measured here",
     ]
     return "\n".join(lines)
-
-
-def _update(net: Net) -> Update | None:
-    """The update that a solver file without any settings asks for; None in testing."""
-    from runtime.solver.update import updates
-
-    return updates(message_class("SolverParameter")()) if net.phase == "train" else None
 
 
 def _instructions(program: Program) -> Iterable[tuple[str, Instruction]]:

@@ -16,7 +16,7 @@ from netdef.language.units import binary, plural
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Parameter
     from netdef.graph.net import Net
-    from runtime.compiler.placement.divide import Division
+    from runtime.ir.division import Division
 
 ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}
 

@@ -14,7 +14,7 @@ from runtime.ir.program import Buffer, Program
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Parameter
     from netdef.graph.net import Net
-    from runtime.compiler.placement.divide import Shard
+    from runtime.ir.division import Shard
 
 Index = tuple[slice, ...]
 Reader = Callable[[Buffer], np.ndarray]

@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from netdef.schema import message_class
 from netdef.solver_file import LARC_TYPES
 from runtime.ir.program import Buffer, Instruction, Program
-from runtime.kernels.cpu.jit import blocks
+from runtime.ir.runs import element_runs
 from runtime.ops.update.table import OF_ITERATIONS, ROWS, Row
 from runtime.solver.remember import remember_losses
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Parameter
+    from netdef.graph.net import Net
 
 OLD_TYPES = {
     "SGD": "SGD",
@@ -37,6 +39,11 @@ OLD_TYPES = {
 def updates(solver: Any) -> Callable[[Program], Program]:
     """What `runtime.compile(update=...)` takes: adds the update list of a SolverParameter, and remembers the losses."""
     return lambda program: remember_losses(add_updates(program, solver), solver.iter_size)
+
+
+def plain_update(net: Net) -> Callable[[Program], Program] | None:
+    """The update that a solver file without any settings asks for; None in testing."""
+    return updates(message_class("SolverParameter")()) if net.phase == "train" else None
 
 
 def solver_type(solver: Any) -> str:
@@ -123,11 +130,11 @@ def squares(
     name: str, arrays: dict[Parameter, Buffer], devices: Sequence[int]
 ) -> tuple[dict[int, Buffer], list[Instruction]]:
     """Sums of squares by block, each in its own place so that their order never changes; a copy of all of them by device."""
-    size = sum(blocks(array.size) for array in arrays.values())
+    size = sum(element_runs(array.size) for array in arrays.values())
     sums = {device: Buffer(name, (size,), "saved", "float64", device=device) for device in devices}
     steps, sends, start = [], [], 0
     for parameter, array in arrays.items():
-        count = blocks(array.size)
+        count = element_runs(array.size)
         copies = {device: all_.view((count,), start) for device, all_ in sums.items()}
         own = copies.pop(array.device)
         steps.append(Instruction("sum_of_squares", (array.flat(),), (own,), {}, parameter.layer.name))

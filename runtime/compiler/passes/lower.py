@@ -13,7 +13,7 @@ from runtime.ops.registry import check_runnable, gradient_bottoms, lowering_of
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Layer
     from netdef.graph.net import Net
-    from runtime.compiler.placement.divide import Division
+    from runtime.ir.division import Division
 
 
 def lower(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from netdef.graph.cuts import Run, even_cuts
 from netdef.graph.layer import Parameter
-from runtime.compiler.placement.divide import Shard
+from runtime.ir.division import Shard
 from runtime.ir.program import Buffer, Instruction, Program
 
 LINE = 16  # floats in a cache line: slices begin on one

@@ -13,8 +13,9 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.gc_pause import gc_paused
 from runtime.compiler.passes.lower import gradient_flow
 from runtime.compiler.placement.choice import SPLITS
-from runtime.compiler.placement.divide import Division, divide
+from runtime.compiler.placement.divide import divide
 from runtime.compiler.placement.search import Gradients, Search
+from runtime.ir.division import Division
 from runtime.ops.registry import check_runnable
 
 if TYPE_CHECKING:

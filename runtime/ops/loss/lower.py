@@ -18,8 +18,7 @@ from netdef.layers.loss import (
 )
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
-from runtime.kernels.cpu.jit import blocks
-from runtime.ops.loss.runs import runs_of
+from runtime.ir.runs import element_runs, label_runs
 from runtime.ops.registry import lowers
 from runtime.ops.softmax.lower import along, labels_for
 
@@ -70,7 +69,7 @@ def _dloss(layer: Loss, build: Builder) -> Buffer:
 @lowers(EuclideanLoss)
 def lower_euclidean(layer: EuclideanLoss, build: Builder) -> None:
     a, b = build.bottom(layer, 0).flat(), build.bottom(layer, 1).flat()
-    normalizer = _sum(layer, build, "euclidean_terms", (a, b), blocks(a.size), layer.bottoms[0].shape[0], factor=0.5)
+    normalizer = _sum(layer, build, "euclidean_terms", (a, b), element_runs(a.size), layer.bottoms[0].shape[0], factor=0.5)
     for index, sign in ((0, 1.0), (1, -1.0)):
         if build.needs_gradient(layer, index):
             dx = build.bottom_gradient(layer, index).flat()
@@ -82,7 +81,7 @@ def lower_sigmoid_cross_entropy(layer: SigmoidCrossEntropyLoss, build: Builder) 
     x, t, ignore = build.bottom(layer, 0).flat(), build.bottom(layer, 1).flat(), _ignored(layer)
     divisors = {"FULL": x.size, "VALID": 0, "BATCH_SIZE": layer.bottoms[0].shape[0], "NONE": 1}
     divisor = divisors[layer.normalization]
-    normalizer = _sum(layer, build, "sigmoid_cross_entropy_terms", (x, t), blocks(x.size), divisor, ignore=ignore)
+    normalizer = _sum(layer, build, "sigmoid_cross_entropy_terms", (x, t), element_runs(x.size), divisor, ignore=ignore)
     if build.needs_gradient(layer, 0):
         dx = build.bottom_gradient(layer, 0).flat()
         build.backward("sigmoid_cross_entropy_backward", x, t, _dloss(layer, build), normalizer, out=dx, ignore=ignore)
@@ -93,7 +92,7 @@ def lower_hinge(layer: HingeLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
     scores, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
     square = layer.norm == "L2"
-    normalizer = _sum(layer, build, "hinge_terms", (scores, labels), blocks(scores.size), images, square=square)
+    normalizer = _sum(layer, build, "hinge_terms", (scores, labels), element_runs(scores.size), images, square=square)
     if build.needs_gradient(layer, 0):
         dx = _columns(build.bottom_gradient(layer, 0), images)
         build.backward("hinge_backward", scores, labels, _dloss(layer, build), normalizer, out=dx, square=square)
@@ -108,7 +107,7 @@ def _columns(buffer: Buffer, images: int) -> Buffer:
 def lower_multinomial(layer: MultinomialLogisticLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
     chances, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
-    normalizer = _sum(layer, build, "likelihood_terms", (chances, labels), runs_of(images), images)
+    normalizer = _sum(layer, build, "likelihood_terms", (chances, labels), label_runs(images), images)
     if build.needs_gradient(layer, 0):
         dx = _columns(build.bottom_gradient(layer, 0), images)
         build.backward("likelihood_backward", chances, labels, _dloss(layer, build), normalizer, out=dx)
@@ -123,7 +122,7 @@ def lower_infogain(layer: InfogainLoss, build: Builder) -> None:
     divisor = divisors[layer.normalization]
     build.forward("softmax_forward", along(scores, axis), out=chances)
     normalizer = _sum(
-        layer, build, "infogain_terms", (chances, labels, matrix), runs_of(labels.size), divisor, ignore=ignore
+        layer, build, "infogain_terms", (chances, labels, matrix), label_runs(labels.size), divisor, ignore=ignore
     )
     if build.needs_gradient(layer, 0):
         dx, dloss = along(build.bottom_gradient(layer, 0), axis), _dloss(layer, build)
@@ -164,7 +163,7 @@ def lower_contrastive(layer: ContrastiveLoss, build: Builder) -> None:
     alike, squares = build.bottom(layer, 2).flat(), build.saved(layer, "squares", (images,))
     form = {"margin": layer.margin, "legacy": layer.legacy_version}
     normalizer = _sum(
-        layer, build, "contrastive_terms", (a, b, alike), runs_of(images), images, factor=0.5, extra=(squares,), **form
+        layer, build, "contrastive_terms", (a, b, alike), label_runs(images), images, factor=0.5, extra=(squares,), **form
     )
     for index, sign in ((0, 1.0), (1, -1.0)):
         if build.needs_gradient(layer, index):

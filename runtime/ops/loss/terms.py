@@ -12,11 +12,11 @@ import math
 import numpy as np
 from numba import njit
 
+from runtime.ir.runs import ELEMENTS, LABELS, element_runs
 from runtime.kernels.cpu.exponential import exponential
 from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.loss.labels import class_of
-from runtime.ops.loss.runs import LABELS
 
 LEAST = np.float32(1e-20)  # a chance counts as no less; Caffe's kLOG_THRESHOLD
 APART = np.float32(1e-4)  # added to a distance that divides, as Caffe does
@@ -45,12 +45,12 @@ def loss_of_terms(begin, end, partials, loss, normalizer, divisor, factor):
         loss[0] = factor * total / normalizer[0]
 
 
-@kernel(items=lambda a, *_: blocks(a.size))
+@kernel(items=lambda a, *_: element_runs(a.size))
 @njit(**JIT)
 def euclidean_terms(begin, end, a, b, partials):
     """Sums of (a - b) ** 2.  Flat arrays."""
     for item in range(begin, end):
-        left, right = a[item * BLOCK : (item + 1) * BLOCK], b[item * BLOCK : (item + 1) * BLOCK]
+        left, right = a[item * ELEMENTS : (item + 1) * ELEMENTS], b[item * ELEMENTS : (item + 1) * ELEMENTS]
         total = 0.0
         for i in range(left.size):
             d = np.float64(left[i] - right[i])
@@ -70,12 +70,12 @@ def euclidean_backward(begin, end, a, b, dloss, normalizer, dx, sign):
             out[i] = factor * (left[i] - right[i])
 
 
-@kernel(items=lambda x, *_: blocks(x.size))
+@kernel(items=lambda x, *_: element_runs(x.size))
 @njit(**JIT)
 def sigmoid_cross_entropy_terms(begin, end, x, t, partials, ignore):
     """Sums of -(t log s + (1 - t) log(1 - s)) with s = 1 / (1 + exp(-x)), in the form that no x overflows.  Flat arrays."""
     for item in range(begin, end):
-        scores, targets = x[item * BLOCK : (item + 1) * BLOCK], t[item * BLOCK : (item + 1) * BLOCK]
+        scores, targets = x[item * ELEMENTS : (item + 1) * ELEMENTS], t[item * ELEMENTS : (item + 1) * ELEMENTS]
         total, count = 0.0, 0
         for i in range(scores.size):
             if targets[i] != ignore:
@@ -99,7 +99,7 @@ def sigmoid_cross_entropy_backward(begin, end, x, t, dloss, normalizer, dx, igno
             out[i] = ZERO if targets[i] == ignore else gradient
 
 
-@kernel(items=lambda scores, *_: blocks(scores.size))
+@kernel(items=lambda scores, *_: element_runs(scores.size))
 @njit(**JIT)
 def hinge_terms(begin, end, scores, labels, partials, square):
     """Sums of max(0, 1 - t * score) ** p over scores (C, N); t is 1 for the label's class, else -1; p is 2 if `square`, else 1."""
@@ -107,7 +107,7 @@ def hinge_terms(begin, end, scores, labels, partials, square):
     flat = scores.reshape(-1)
     for item in range(begin, end):
         total = 0.0
-        for i in range(item * BLOCK, min((item + 1) * BLOCK, flat.size)):
+        for i in range(item * ELEMENTS, min((item + 1) * ELEMENTS, flat.size)):
             own = i // N == class_of(labels[i % N], C)
             term = np.float64(at_least(ZERO, ONE + (-flat[i] if own else flat[i])))
             total += term * term if square else term

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import BLOCK
+from runtime.ir.runs import ELEMENTS, LABELS
 from runtime.kernels.cuda.grids import THREADS, blocks, name, width
 from runtime.kernels.cuda.registry import Launch, plans
 from runtime.kernels.operand import Operand
-from runtime.ops.loss.runs import LABELS
 
 FILE = "terms.cu"
 
@@ -31,7 +30,7 @@ def loss_of_terms(partials: Operand, loss: Operand, normalizer: Operand, divisor
 
 @plans
 def euclidean_terms(a: Operand, b: Operand, partials: Operand) -> Launch:
-    return runs(name("euclidean_terms", width(a, b), BLOCK), partials.shape[0], 3, np.int64(a.size))
+    return runs(name("euclidean_terms", width(a, b), ELEMENTS), partials.shape[0], 3, np.int64(a.size))
 
 
 @plans
@@ -41,7 +40,7 @@ def euclidean_backward(a: Operand, b: Operand, dloss: Operand, normalizer: Opera
 
 @plans
 def sigmoid_cross_entropy_terms(x: Operand, t: Operand, partials: Operand, ignore: float) -> Launch:
-    function = name("sigmoid_cross_entropy_terms", width(x, t), BLOCK)
+    function = name("sigmoid_cross_entropy_terms", width(x, t), ELEMENTS)
     return runs(function, partials.shape[0], 3, np.int64(x.size), np.float32(ignore))
 
 
@@ -61,7 +60,7 @@ def _mapped(function: str, arrays: tuple[Operand, Operand, Operand], scalar: np.
 @plans
 def hinge_terms(scores: Operand, labels: Operand, partials: Operand, square: bool) -> Launch:
     (C, N), wide = scores.shape, width(scores, labels, run=scores.shape[1])
-    return runs(name("hinge_terms", wide, BLOCK, square), partials.shape[0], 3, np.int32(C), np.int64(N // wide))
+    return runs(name("hinge_terms", wide, ELEMENTS, square), partials.shape[0], 3, np.int32(C), np.int64(N // wide))
 
 
 @plans

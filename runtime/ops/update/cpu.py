@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from runtime.ir.runs import ELEMENTS, element_runs
 from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
@@ -79,12 +80,12 @@ def accumulate(begin, end, gradient, added, total):
                 t[i] += g[i]
 
 
-@kernel(items=lambda x, partials: blocks(x.size))
+@kernel(items=lambda x, partials: element_runs(x.size))
 @njit(**JIT)
 def sum_of_squares(begin, end, x, partials):
-    """partials[b] (float64) = the sum of x ** 2 over block b."""
+    """partials[b] (float64) = the sum of x ** 2 over run b."""
     for item in range(begin, end):
-        source = x[item * BLOCK : (item + 1) * BLOCK]
+        source = x[item * ELEMENTS : (item + 1) * ELEMENTS]
         total = 0.0
         for i in range(source.size):
             v = np.float64(source[i])

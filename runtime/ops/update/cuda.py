@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import BLOCK
+from runtime.ir.runs import ELEMENTS
 from runtime.kernels.cuda.grids import THREADS, blocks, flat, name, width
 from runtime.kernels.cuda.registry import Launch, plans, prints
 from runtime.kernels.formula import CPP
@@ -103,7 +103,7 @@ def accumulate(gradient: Operand, added: Operand, total: Operand) -> Launch:
 @plans
 def sum_of_squares(x: Operand, partials: Operand) -> Launch:
     scalars = (np.int64(x.size),)
-    return Launch(GRADIENTS, name("sum_of_squares", width(x), BLOCK), (partials.size, 1, 1), (THREADS, 1, 1), (0, 1), scalars)
+    return Launch(GRADIENTS, name("sum_of_squares", width(x), ELEMENTS), (partials.size, 1, 1), (THREADS, 1, 1), (0, 1), scalars)
 
 
 @plans

@@ -6,8 +6,9 @@ import netdef
 from netdef.graph.cuts import Cuts, Region, even_cuts, joined, overlap
 from netdef.graph.layer import LAYERS, Layer
 from runtime.compiler.placement.choice import SPLITS
-from runtime.compiler.placement.divide import Division, divide
+from runtime.compiler.placement.divide import divide
 from runtime.compiler.placement.search import Gradients, Search
+from runtime.ir.division import Division
 from runtime.ops.transfer.layer import Transfer, contains, moves, union
 
 IMAGES = "layer x: Input { shape { dim: [4, 12, 6, 6] } }\n"

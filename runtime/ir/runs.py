@@ -1,0 +1,14 @@
+"""Long sums are taken in runs, each of which makes one partial sum: how many lowering makes room for, and every device keeps to."""
+
+ELEMENTS = 16384  # in a run of an array's elements
+LABELS = 1024  # in a run of labels, each of which reads a score or more
+
+
+def element_runs(size: int) -> int:
+    """How many runs so many elements make."""
+    return -(-size // ELEMENTS)
+
+
+def label_runs(labels: int) -> int:
+    """How many runs so many labels make."""
+    return -(-labels // LABELS)
