@@ -442,14 +442,14 @@ def test_settings_of_the_command_line_reach_every_net(tests_of_their_own, tmp_pa
 
 def test_the_net_itself_is_tested_for_the_rest_of_test_iter(tmp_path):
     """The order of Caffe's Solver::InitTestNets."""
-    from netdef.check.solver_nets import named
+    from netdef.check.solver_nets import nets_of_solver
     from netdef.language import read_file
 
     for name in ("x.net", "one.net"):
         (tmp_path / name).write_text(GOOD)
     (tmp_path / "solver.txt").write_text(SOLVER.replace("test_iter: 1", 'test_net: "one.net" test_iter: [1, 1, 1]'))
     problems = []
-    runs = named(read_file(tmp_path / "solver.txt", "SolverParameter"), None, problems)
+    runs = nets_of_solver(read_file(tmp_path / "solver.txt", "SolverParameter"), None, problems)
     assert [(run.phase, run.opened.filename.rpartition("/")[2]) for run in runs] == [
         ("train", "x.net"), ("test", "one.net"), ("test", "x.net"), ("test", "x.net")
     ]  # fmt: skip
