@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import BLOCK, blocks
+from runtime.ir.runs import ELEMENTS, LABELS, element_runs, label_runs
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
 from runtime.ops.gather.box import box, strides_of
 from runtime.ops.loss.lower import NO_LABEL
-from runtime.ops.loss.runs import LABELS, runs_of
 from runtime.ops.update.table import ROWS
 from tests.runtime.ops.elementwise.formulas import CASES, is_exact, layer_of
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 BATCHES, CHANNELS = (1, 3, 32, 128), (1, 3, 48, 96)
-FLAT = (1, 3, 4, 1023, 4096, 2 * BLOCK + 5)
+FLAT = (1, 3, 4, 1023, 4096, 2 * ELEMENTS + 5)
 ALEXNET_WINDOWS = (((11, 11), (4, 4), (0, 0), 1), ((5, 5), (1, 1), (2, 2), 2), ((3, 3), (1, 1), (1, 1), 2))
 
 
@@ -167,7 +166,7 @@ def solver_cases() -> Iterator[Case]:
             yield Case(row.kernel, arrays, constants, close=2e-6)
         yield Case("accumulate", (x, value(0), out(n)), close=0)
         yield Case("accumulate", (x, value(3), x), close=0)
-        yield Case("sum_of_squares", (x, out(blocks(n), dtype="float64")), close=1e-12)
+        yield Case("sum_of_squares", (x, out(element_runs(n), dtype="float64")), close=1e-12)
         for clip in (0.5, 1e9):
             yield Case("clip_scale", (Spec((n,), positive(n).draw, "float64"), out(1)), {"clip": clip, "scale": 0.25}, close=1e-6)
         sums = Spec((n,), positive(n).draw, "float64")
@@ -183,7 +182,7 @@ def solver_cases() -> Iterator[Case]:
 def remembering_cases() -> Iterator[Case]:
     """Rows in the middle, at the end, and used again; of single numbers, of some, and of sums."""
     for turn in (0, 6, 7, 5_000_000_007):
-        for n, columns in ((1, 1), (5, 5), (3, 1), (1023, 1), (2 * BLOCK + 5, 1), (1024, 32)):
+        for n, columns in ((1, 1), (5, 5), (3, 1), (1023, 1), (2 * ELEMENTS + 5, 1), (1024, 32)):
             ring = Spec((7, columns), normal(7, columns).draw, "float64")
             yield Case("remember", (normal(n), value(turn, "int64"), ring), close=1e-12)
 
@@ -217,7 +216,7 @@ def loss_cases() -> Iterator[Case]:
     outs, scale = {"close": 1e-5}, (value(0.7), value(3))
     for n in FLAT:
         a, b = normal(n), normal(n)
-        sums = out(blocks(n), 2, dtype="float64")
+        sums = out(element_runs(n), 2, dtype="float64")
         yield Case("euclidean_terms", (a, b, sums), close=1e-6)
         targets = whole(3, n)
         yield Case("euclidean_backward", (a, b, *scale, out(n)), {"sign": -1.0}, close=1e-6)
@@ -229,9 +228,9 @@ def loss_cases() -> Iterator[Case]:
         for divisor in (0.0, 7.0):
             yield Case("loss_of_terms", (partials, out(1), out(1)), {"divisor": divisor, "factor": 0.5}, close=1e-6)
     for C, N in ((5, 7), (1, 1), (10, 128), (3, 2 * LABELS + 4), (4, LABELS + 1)):
-        labels, scores, chances, runs = whole(C, N), normal(C, N), positive(C, N), out(runs_of(N), 2, dtype="float64")
+        labels, scores, chances, runs = whole(C, N), normal(C, N), positive(C, N), out(label_runs(N), 2, dtype="float64")
         for square in (False, True):
-            sums = out(blocks(C * N), 2, dtype="float64")
+            sums = out(element_runs(C * N), 2, dtype="float64")
             yield Case("hinge_terms", (scores, labels, sums), {"square": square}, **outs)
             yield Case("hinge_backward", (scores, labels, *scale, out(C, N)), {"square": square}, close=1e-6)
         yield Case("likelihood_terms", (chances, labels, runs), **outs)
@@ -244,7 +243,7 @@ def loss_cases() -> Iterator[Case]:
     for outer, C, inner in ((1, 5, 7), (2, 4, 128), (3, 3, 1)):
         arrays = positive(outer, C, inner), whole(C, outer * inner), normal(C, C)
         for ignore in (NO_LABEL, 1):
-            yield Case("infogain_terms", (*arrays, out(runs_of(outer * inner), 2, dtype="float64")), {"ignore": ignore}, close=1e-4)
+            yield Case("infogain_terms", (*arrays, out(label_runs(outer * inner), 2, dtype="float64")), {"ignore": ignore}, close=1e-4)
             yield Case("infogain_backward", (*arrays, *scale, out(outer, C, inner)), {"ignore": ignore}, close=1e-5)
 
 

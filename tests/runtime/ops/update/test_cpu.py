@@ -6,7 +6,8 @@ from numba import njit
 
 from netdef.schema import message_class
 from netdef.solver_file import TYPES
-from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.ir.runs import element_runs
+from runtime.kernels.cpu.jit import BLOCK, JIT
 from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.machine.cpu.device import load_kernels
 from runtime.ops.update.table import ROWS, Row, correction
@@ -121,7 +122,7 @@ def test_adams_correction() -> None:
 @pytest.mark.parametrize("solvers", [1e-5, 0.5])
 def test_larc(size: int, clip: bool, solvers: float) -> None:
     w, g, scale = values(size, 0), values(size, 1), np.array([0.25], np.float32)
-    sums = [run_kernel("sum_of_squares", [x], [((blocks(size),), "float64")])[0] for x in (w, g)]
+    sums = [run_kernel("sum_of_squares", [x], [((element_runs(size),), "float64")])[0] for x in (w, g)]
     inputs = [*sums, np.array([solvers], np.float32), scale]
     (rate,) = run_kernel("larc_rate", inputs, [(1,)], eta=0.01, decay=0.1, clip=clip)
     own = reference.larc_rate(w.astype(np.float64), 0.25 * g.astype(np.float64), 0.01, 0.1)
@@ -138,7 +139,7 @@ def test_without_a_norm_larc_leaves_the_rate(zero: int) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_clipping(size: int) -> None:
     x = values(size, 0)
-    (squares,) = run_kernel("sum_of_squares", [x], [((blocks(size),), "float64")])
+    (squares,) = run_kernel("sum_of_squares", [x], [((element_runs(size),), "float64")])
     norm = np.sqrt(np.sum(x.astype(np.float64) ** 2))
     np.testing.assert_allclose(np.sqrt(squares.sum()), norm, rtol=1e-12)
     for clip, want in [(norm / 4, 0.25), (norm * 2, 1)]:
