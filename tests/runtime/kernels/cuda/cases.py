@@ -243,7 +243,8 @@ def loss_cases() -> Iterator[Case]:
     for outer, C, inner in ((1, 5, 7), (2, 4, 128), (3, 3, 1)):
         arrays = positive(outer, C, inner), whole(C, outer * inner), normal(C, C)
         for ignore in (NO_LABEL, 1):
-            yield Case("infogain_terms", (*arrays, out(label_runs(outer * inner), 2, dtype="float64")), {"ignore": ignore}, close=1e-4)
+            sums = out(label_runs(outer * inner), 2, dtype="float64")
+            yield Case("infogain_terms", (*arrays, sums), {"ignore": ignore}, close=1e-4)
             yield Case("infogain_backward", (*arrays, *scale, out(outer, C, inner)), {"ignore": ignore}, close=1e-5)
 
 
