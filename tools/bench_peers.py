@@ -31,9 +31,7 @@ def measure(run: str, batch: int, threads: int, iterations: int) -> dict[str, ob
     command = [sys.executable, str(Path(__file__).with_name("peer_runs.py")), run]
     options = ["--batch", str(batch), "--threads", str(threads), "--iterations", str(iterations)]
     path = os.pathsep.join([str(Path(__file__).resolve().parent.parent), environment.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        command + options, env={**environment, "PYTHONPATH": path}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command + options, env={**environment, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{run} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -42,9 +42,7 @@ class Layout:
     size: tuple[float, float]
 
 
-def arrange(
-    boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: float, gap: float, bundled: bool = True
-) -> Layout:
+def arrange(boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: float, gap: float, bundled: bool = True) -> Layout:
     """Place boxes rank by rank, downwards or to the right.
 
     Parameters

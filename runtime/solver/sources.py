@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
 
+
 def positions(executable: Executable) -> dict[str, Any]:
     """Where each source stands, by data layer; JSON."""
     return {name: source.position() for name, source in executable.sources.items()}

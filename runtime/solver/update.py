@@ -126,9 +126,7 @@ def clipping(gradients: dict[Parameter, Buffer], scales: list[Buffer], solver: A
     return [*steps, *(Instruction("clip_scale", (sums[scale.device],), (scale,), limits) for scale in scales)]
 
 
-def squares(
-    name: str, arrays: dict[Parameter, Buffer], devices: Sequence[int]
-) -> tuple[dict[int, Buffer], list[Instruction]]:
+def squares(name: str, arrays: dict[Parameter, Buffer], devices: Sequence[int]) -> tuple[dict[int, Buffer], list[Instruction]]:
     """Sums of squares by block, each in its own place so that their order never changes; a copy of all of them by device."""
     size = sum(element_runs(array.size) for array in arrays.values())
     sums = {device: Buffer(name, (size,), "saved", "float64", device=device) for device in devices}

@@ -1,6 +1,5 @@
 """Solver files: what they must say, and what is said when they do not."""
 
-
 import numpy
 import pytest
 

@@ -29,9 +29,7 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape, dtype=np.float32).astype(np.float64)
 
 
-def run_kernel(
-    name: str, inputs: list[np.ndarray], outputs: list[Shape | tuple[Shape, str]], **constants: Any
-) -> list[np.ndarray]:
+def run_kernel(name: str, inputs: list[np.ndarray], outputs: list[Shape | tuple[Shape, str]], **constants: Any) -> list[np.ndarray]:
     """An instruction's outputs by the CPU's plan, computed at once and in seven parts in another order: equal bit for bit.
 
     Outputs, scratch and workspace hold rubbish beforehand, so that one that is not written whole shows.

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from runtime.ir.division import Division
 
 
-def lower(
-    net: Net, backward: bool = True, losses_only: bool = False, seed: int = 0, division: Division | None = None
-) -> Program:
+def lower(net: Net, backward: bool = True, losses_only: bool = False, seed: int = 0, division: Division | None = None) -> Program:
     """Lower every layer of a net.
 
     Parameters

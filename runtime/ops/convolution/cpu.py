@@ -74,5 +74,3 @@ def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) ->
     full = geometry._replace(pad=(height, width))
     flip = launch("flip_weights", w, flipped, group=geometry.group)
     return Plan((flip, _convolution(dy, flipped, flipped, dx, full, Epilogue())), workspace=flipped.bytes)
-
-

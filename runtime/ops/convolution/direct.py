@@ -248,9 +248,7 @@ def col2im_rows(begin, end, dy, dx, kernel, stride, pad, dilation):
     col, area = dy.reshape(rows, OH * OW * N), kernel[0] * kernel[1]
     for c in range(begin, end):
         dx[c] = 0
-        col2im_add(
-            dx[c : c + 1], col[c * area : (c + 1) * area], 0, area, 0, OH * OW, OW, kernel, stride, pad, dilation
-        )
+        col2im_add(dx[c : c + 1], col[c * area : (c + 1) * area], 0, area, 0, OH * OW, OW, kernel, stride, pad, dilation)
 
 
 @kernel(items=lambda dy, db: db.size)

@@ -85,9 +85,7 @@ def _scratch(x, w, b, y, geometry, epilogue, run):
     return winograd_scratch(w.shape[0] // geometry.group, w.shape[1], geometry.kernel, y.shape[2], run, x.shape[3])
 
 
-@register(
-    items=lambda x, w, b, y, geometry, epilogue, run: geometry.group * -(-tiles_of(*y.shape[1:3]) // run), scratch=_scratch
-)
+@register(items=lambda x, w, b, y, geometry, epilogue, run: geometry.group * -(-tiles_of(*y.shape[1:3]) // run), scratch=_scratch)
 def conv2d_winograd(begin, end, x, w, b, y, scratch, geometry, epilogue, run):
     """What `conv2d_direct` computes.  Item: a run of tiles in a group."""
     (C, _, _, N), (O, OH, OW, _) = x.shape, y.shape

@@ -121,9 +121,7 @@ def lower_infogain(layer: InfogainLoss, build: Builder) -> None:
     divisors = {"FULL": labels.size, "VALID": 0, "BATCH_SIZE": prod(layer.bottoms[0].shape[:axis]), "NONE": 1}
     divisor = divisors[layer.normalization]
     build.forward("softmax_forward", along(scores, axis), out=chances)
-    normalizer = _sum(
-        layer, build, "infogain_terms", (chances, labels, matrix), label_runs(labels.size), divisor, ignore=ignore
-    )
+    normalizer = _sum(layer, build, "infogain_terms", (chances, labels, matrix), label_runs(labels.size), divisor, ignore=ignore)
     if build.needs_gradient(layer, 0):
         dx, dloss = along(build.bottom_gradient(layer, 0), axis), _dloss(layer, build)
         build.backward("infogain_backward", chances, labels, matrix, dloss, normalizer, out=dx, ignore=ignore)

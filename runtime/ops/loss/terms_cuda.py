@@ -64,9 +64,7 @@ def hinge_terms(scores: Operand, labels: Operand, partials: Operand, square: boo
 
 
 @plans
-def hinge_backward(
-    scores: Operand, labels: Operand, dloss: Operand, normalizer: Operand, dx: Operand, square: bool
-) -> Launch:
+def hinge_backward(scores: Operand, labels: Operand, dloss: Operand, normalizer: Operand, dx: Operand, square: bool) -> Launch:
     (C, N), wide = scores.shape, width(scores, labels, dx, run=scores.shape[1])
     return threads(name("hinge_backward", wide, square), C * N // wide, 5, np.int32(C), np.int64(N // wide))
 

@@ -20,9 +20,7 @@ def runs_of(columns: int, group: int, per_group: int) -> int:
     return max(1, min(-(-ENOUGH // (columns * group)), per_group // SHORTEST))
 
 
-def across(
-    function: str, arrays: tuple[Operand, ...], size: int, group: int, beta: float, *numbers: float
-) -> Launch:
+def across(function: str, arrays: tuple[Operand, ...], size: int, group: int, beta: float, *numbers: float) -> Launch:
     """A kernel over (C, positions) with these float parameters; compiled in is whether beta is 0.75, which roots compute."""
     C, positions = arrays[0].shape
     per_group, window = C // group, size // 2 * 2 + 1
@@ -46,9 +44,7 @@ def lrn_forward(x: Operand, y: Operand, size: int, alpha: float, beta: float, k:
 
 
 @plans
-def lrn_backward(
-    x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int
-) -> Launch:
+def lrn_backward(x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
     return across("lrn_backward", (x, dy, dx), size, group, beta, alpha / size, beta, k, -2.0 * alpha * beta / size)
 
 

@@ -1,6 +1,5 @@
 """Nets and solvers told apart by what is in them."""
 
-
 import pytest
 
 from netdef.language.kinds import kind_of, outer_words

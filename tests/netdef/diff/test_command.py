@@ -285,5 +285,5 @@ def test_states_of_solvers_are_written_as_the_language_writes_them(tmp_path, cap
     b.write_text(head + 'test_iter: [1, 1] train_state { level: 2 } test_state { stage: "x" stage: "y" } test_state { }')
     assert run(["diff", str(a), str(b)]) == 1
     told = capsys.readouterr().out
-    assert '  train_state  none                   -> { level: 2 }\n' in told
+    assert "  train_state  none                   -> { level: 2 }\n" in told
     assert '  test_state   { stage: "on  train" } -> { stage: "x" stage: "y" }, { }\n' in told

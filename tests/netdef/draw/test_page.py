@@ -125,8 +125,10 @@ def test_the_card_stands_beside_its_layer_or_below_the_picture(page, browse, wid
 
 
 def test_a_wide_net_is_scrolled_rather_than_shrunk_to_a_line(page, browse):
-    script = "document.title = (picture => picture.getBoundingClientRect().width / picture.viewBox.baseVal.width)" \
-             "(document.querySelector('main svg'))"
+    script = (
+        "document.title = (picture => picture.getBoundingClientRect().width / picture.viewBox.baseVal.width)"
+        "(document.querySelector('main svg'))"
+    )
     assert float(acted(page, browse, script, "--window-size=600,700")) == pytest.approx(0.7, abs=0.01)
 
 

@@ -256,7 +256,7 @@ def test_long_heads_and_lists_are_wrapped():
 
 
 def test_empty_lines_between_values_of_a_field_are_removed():
-    text = 'layer a: Slice(x) -> b, c { slice_point: 1\n\nslice_point: 2 }\n'
+    text = "layer a: Slice(x) -> b, c { slice_point: 1\n\nslice_point: 2 }\n"
     assert formatted(text, "x.net") == "layer a: Slice(x) -> b, c { slice_point: [1, 2] }\n"
 
 

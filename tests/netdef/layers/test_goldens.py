@@ -1,6 +1,5 @@
 """The shapes of every reference net, blobs and parameters, against what Caffe 1.0 made of it."""
 
-
 import numpy
 import pytest
 

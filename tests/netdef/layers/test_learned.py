@@ -65,9 +65,7 @@ def test_no_solver_touches_statistics():
     assert op.use_global_stats
     assert not net_of("layer op: BatchNorm(x0)", X, phase="train").layer("op").use_global_stats
     said = complaint("layer op: BatchNorm(x0) { param { lr_mult: 0 } param { name: 'm' } }", X)
-    assert said == (
-        "BatchNorm op: statistics 1 has lr_mult 1, but no solver changes them | set lr_mult: 0, or leave param out"
-    )
+    assert said == ("BatchNorm op: statistics 1 has lr_mult 1, but no solver changes them | set lr_mult: 0, or leave param out")
     four = "param { lr_mult: 0 } " * 4
     said = complaint(f"layer op: BatchNorm(x0) {{ {four} }}", X)
     assert said == "BatchNorm op has 3 parameters, param is given 4 times"

@@ -1,6 +1,5 @@
 """Files of older releases become what Caffe makes of them."""
 
-
 import pytest
 
 import netdef

@@ -9,7 +9,7 @@ from runtime.kernels.formula import CPP, NUMBA, read
 def softened(x, slope):
     """What is said of it is no part of it."""
     y = abs(x) + 1
-    return x / y if x > 0 and slope != 1 else -slope * max(x, y ** 2)
+    return x / y if x > 0 and slope != 1 else -slope * max(x, y**2)
 
 
 def split(x):

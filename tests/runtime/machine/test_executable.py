@@ -275,7 +275,6 @@ def test_a_failing_kernel_is_named_on_one_device_as_on_several() -> None:
             exe.forward(data=DATA, label=LABEL + 99)
 
 
-
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_is_closed_does_not_run(threads: int) -> None:
     """Neither do nets that share its parameters."""

@@ -228,4 +228,3 @@ def test_infogain_reads_its_matrix_from_a_file(ending: str, tmp_path) -> None:
     x, t = np.random.default_rng(2).standard_normal((4, 3)), [0, 2, 1, 1]
     with runtime.compile(netdef.parse(text)) as one, runtime.compile(netdef.parse(from_bottom)) as other:
         assert one.forward(x=x, t=t)["y"] == other.forward(x=x, t=t, h=matrix.reshape(1, 1, 3, 3))["y"]
-

@@ -1,6 +1,5 @@
 """Eight iterations of a small net by Caffe's own solver, and a run resumed from Caffe's own snapshot."""
 
-
 import numpy as np
 import pytest
 

@@ -29,4 +29,3 @@ def test_no_batch_is_lost(batches: int, monkeypatch: pytest.MonkeyPatch) -> None
     assert result(batches) == expected
     assert expected is not None
     assert set(expected.outputs) == {"loss", "right"}
-

@@ -46,9 +46,7 @@ class Followed:
         """Each learned parameter's weights and histories."""
         exe, row = self.solver.executable, ROWS[self.solver.parameters.type]
         learned = [p for p in exe.net.parameters if p.lr_mult]
-        return {
-            str(p): [exe.param(p.layer.name, p.index), *(exe.state(p, name) for name in row.states)] for p in learned
-        }
+        return {str(p): [exe.param(p.layer.name, p.index), *(exe.state(p, name) for name in row.states)] for p in learned}
 
     def gradients(self) -> dict[str, np.ndarray]:
         """Of the last iteration: the mean over its batches, clipped."""

@@ -32,10 +32,7 @@ def lives(program: Program) -> dict[Buffer, tuple[int, int]]:
             times.setdefault(buffer.root, []).append(time)
     end = len(steps)
     lasting = set(program.parameter_gradients.values()) | set(program.seeds.values()) | set(program.scalars.values())
-    return {
-        buffer: (0, end) if buffer in lasting or buffer.role == "input" else (min(at), max(at))
-        for buffer, at in times.items()
-    }
+    return {buffer: (0, end) if buffer in lasting or buffer.role == "input" else (min(at), max(at)) for buffer, at in times.items()}
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,7 @@ import runtime
 def test_forward_and_gradients(shape, axis: int, outputs: int, transpose: bool, threads: int) -> None:
     dims = " ".join(f"dim: {d}" for d in shape)
     fields = f"num_output: {outputs} axis: {axis} transpose: {str(transpose).lower()}"
-    net = netdef.parse(
-        f"force_backward: true layer x: Input {{ shape {{ {dims} }} }} layer y: InnerProduct(x) {{ {fields} }}"
-    )
+    net = netdef.parse(f"force_backward: true layer x: Input {{ shape {{ {dims} }} }} layer y: InnerProduct(x) {{ {fields} }}")
     rng = np.random.default_rng(1)
     leading = shape[: axis % len(shape)]
     x = rng.standard_normal(shape)
