@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 
 
 class Epilogue(NamedTuple):
@@ -18,7 +17,7 @@ class Epilogue(NamedTuple):
     slope: float = 0.0
 
 
-@njit(**JIT)
+@jit
 def bias_relu_row(row, bias, relu, slope):
     """row += bias, then ReLU with a negative slope if asked."""
     if not relu:
@@ -34,7 +33,7 @@ def bias_relu_row(row, bias, relu, slope):
             row[j] = v if not (v < 0) else v * np.float32(slope)
 
 
-@njit(**JIT)
+@jit
 def bias_relu_rows(y, bias, epilogue):
     """y (O, columns) += bias (O,), then ReLU with a negative slope, on what a GEMM just wrote."""
     for o in range(y.shape[0]):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 
 PER_OCTAVE = np.float32(1 / math.log(2))
 LN2_HIGH = np.float32(0.693359375)  # its few bits make the product with an octave exact
@@ -17,7 +17,7 @@ ONE = np.float32(1)
 TAYLOR = tuple(np.float32(1 / math.factorial(n)) for n in range(2, 8))
 
 
-@njit(**{**JIT, "fastmath": {"nsz", "contract"}})  # reassociating would join the two parts of ln 2 again
+@partial(jit, fast_math={"nsz", "contract"})  # reassociating would join the two parts of ln 2 again
 def exponential(x):
     """e^x of a float32, within 2 units in the last place; NaN for NaN.
 

@@ -1,11 +1,30 @@
 """How every CPU kernel is compiled."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import njit
+
+from runtime.kernels.cpu.stale import drop_stale_once
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # No nnan or ninf: a run must see its NaNs.  reassoc lets sums be vectorised; their order stays fixed for a given machine.
-JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"nsz", "contract", "reassoc", "arcp"}}
+FAST_MATH = frozenset({"nsz", "contract", "reassoc", "arcp"})
 
 BLOCK = 16384  # floats in one item of an elementwise kernel: 64 KiB, and whole vectors whatever the thread count
+
+
+def jit(function: Function, fast_math: Collection[str] = FAST_MATH) -> Function:
+    """A function compiled by numba when it is first called, and kept on disk for as long as no source of kernels changes."""
+    compiled = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math))
+    stats = getattr(compiled, "stats", None)  # with NUMBA_DISABLE_JIT it stays plain Python
+    if stats is not None:
+        drop_stale_once(Path(stats.cache_path))
+    return compiled  # type: ignore[no-any-return]
 
 
 def blocks(size: int) -> int:

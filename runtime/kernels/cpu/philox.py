@@ -8,9 +8,8 @@ Element is the flat index in internal layout, and takes word element % 4.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 
 WORD = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
@@ -21,7 +20,7 @@ ROUNDS = 10
 DROPOUT_STREAM = 1  # the fourth counter word keeps apart what one layer draws for different ends
 
 
-@njit(**JIT)
+@jit
 def philox(c0, c1, c2, c3, k0, k1):
     """Four random words.  Counters, key and words are 32-bit numbers held in uint64, which is what vectors multiply best."""
     for _ in range(ROUNDS):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from inspect import Parameter, Signature
-from pathlib import Path
 from typing import Any
 
-from numba import njit
-
-from runtime.kernels.cpu.stale import drop_stale, kernel_sources
+from runtime.kernels.cpu.jit import jit
 
 
 class Printed:
@@ -23,7 +20,7 @@ class Printed:
     parameters: after begin and end.
     text: prints its source.
     scope: what that may call.
-    options: of numba's.
+    fast_math: see `jit`.
     """
 
     def __init__(
@@ -32,9 +29,9 @@ class Printed:
         parameters: tuple[str, ...],
         text: Callable[[], str],
         scope: Mapping[str, Any],
-        options: Mapping[str, Any],
+        fast_math: Collection[str],
     ):
-        self._declared, self._text, self._scope, self._options = declared, text, scope, options
+        self._declared, self._text, self._scope, self._fast_math = declared, text, scope, fast_math
         self.__name__ = declared.__name__
         names = ("begin", "end", *parameters)
         self.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
@@ -48,6 +45,5 @@ class Printed:
         code, scope = self._declared.__code__, {**self._scope, "__name__": self._declared.__module__}
         above = "\n" * (code.co_firstlineno - 1)
         exec(compile(above + self._text(), code.co_filename, "exec"), scope)
-        made: Any = njit(**self._options)(scope[self.__name__])
-        drop_stale([Path(made.stats.cache_path)], kernel_sources())
-        return made
+        function: Callable[..., None] = scope[self.__name__]
+        return jit(function, self._fast_math)

@@ -1,7 +1,7 @@
-"""Dropping compiled kernels that were made from other sources.
+"""Compiled kernels that were made from other sources are dropped.
 
-Numba checks only the file that a function stands in; a kernel that calls a function of another file, or a changed compiler flag,
-would go on running as it was.
+Numba compares only the file that a function stands in; a kernel that calls a function of another file, or whose compiler flags
+changed, would go on running as it was.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
-from runtime.kernels.rooms import OPS
-
+ROOT = Path(__file__).parents[3]
+SOURCES = [ROOT / folder for folder in ("netdef/layers", "runtime/ir", "runtime/kernels", "runtime/ops")]  # all that kernels read
 STAMP = "netdef-kernels.digest"
 
 
@@ -28,23 +28,28 @@ def digest(folders: Iterable[Path]) -> str:
 @cache
 def kernel_sources() -> str:
     """The digest of all that kernels are made of."""
-    return digest([OPS, Path(__file__).parent])
+    return digest(SOURCES)
 
 
-def drop_stale(caches: Iterable[Path], sources: str) -> None:
-    """Remove numba's index files from caches that were not made from these sources.
+@cache
+def drop_stale_once(folder: Path) -> None:
+    """`drop_stale` for the sources of this process, which do not change while it runs."""
+    drop_stale(folder, kernel_sources())
+
+
+def drop_stale(folder: Path, sources: str) -> None:
+    """Remove numba's index files from a cache that was not made from these sources.
 
     Parameters
     ----------
-    caches: folders that hold these kernels' compiled forms and no others.
+    folder: holds compiled kernels and nothing else of numba's.
     sources: their digest.  A cache that cannot be written is left alone: nothing can have been compiled into it either.
     """
-    for folder in caches:
-        stamp = folder / STAMP
-        with suppress(OSError):
-            if stamp.is_file() and stamp.read_text() == sources:
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            for index in folder.glob("*.nbi"):
-                index.unlink(missing_ok=True)
-            stamp.write_text(sources)
+    stamp = folder / STAMP
+    with suppress(OSError):
+        if stamp.is_file() and stamp.read_text() == sources:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in folder.glob("*.nbi"):
+            index.unlink(missing_ok=True)
+        stamp.write_text(sources)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from itertools import count
 from math import prod
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
 from time import perf_counter
@@ -18,8 +17,7 @@ import numpy as np
 from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cpu.cached import cached
-from runtime.kernels.cpu.registry import CPU_KERNELS, Launch
-from runtime.kernels.cpu.stale import drop_stale, kernel_sources
+from runtime.kernels.cpu.registry import Launch
 from runtime.kernels.operand import Operand, Workspace
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.cpu.needs import SEND, planned, workspace_bytes
@@ -33,8 +31,6 @@ CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds
 def load_kernels() -> None:
     """Import every room's cpu.py, each of which registers its kernels."""
     load_rooms("cpu")
-    compiled = (getattr(kernel.function, "stats", None) for kernel in CPU_KERNELS.values())
-    drop_stale({Path(stats.cache_path) for stats in compiled if stats}, kernel_sources())
 
 
 def available_cores() -> int:

@@ -6,9 +6,8 @@ Scores are (outer, C, inner) as in softmax.py; there is one label for each (oute
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.loss.labels import class_of
 from runtime.ops.softmax.cpu import RUN, runs
@@ -17,7 +16,7 @@ IGNORED = np.float32(-1)
 
 
 @kernel(items=lambda scores, *_: runs(scores), scratch=lambda *_: 2 * RUN)
-@njit(**JIT)
+@jit
 def accuracy_hits(begin, end, scores, labels, hits, scratch, top_k, ignore):
     """hits (one a label) = 1 if fewer than top_k other scores reach the label's own, else 0; -1 for an ignored label.
 
@@ -43,7 +42,7 @@ def accuracy_hits(begin, end, scores, labels, hits, scratch, top_k, ignore):
 
 
 @kernel(items=lambda hits, share: 1)
-@njit(**JIT)
+@jit
 def accuracy_share(begin, end, hits, share):
     """share (1,) = the hits among the labels that count; 0 if none does."""
     for _ in range(begin, end):
@@ -55,7 +54,7 @@ def accuracy_share(begin, end, hits, share):
 
 
 @kernel(items=lambda hits, labels, shares: 1)
-@njit(**JIT)
+@jit
 def accuracy_per_class(begin, end, hits, labels, shares):
     """shares (C,) = the hits among the labels of each class; 0 for a class without any."""
     for _ in range(begin, end):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
 
 
 @kernel(items=lambda y, value: blocks(y.size))
-@njit(**JIT)
+@jit
 def fill(begin, end, y, value):
     """y = value."""
     v = np.float32(value)
@@ -27,7 +26,7 @@ def constant(begin, end, y, values):
 
 
 @kernel(items=lambda x, y: blocks(y.size))
-@njit(**JIT)
+@jit
 def copy(begin, end, x, y):
     """y = x."""
     for item in range(begin, end):
@@ -38,7 +37,7 @@ def copy(begin, end, x, y):
 
 
 @kernel(items=lambda x, y, factor: blocks(y.size))
-@njit(**JIT)
+@jit
 def scale(begin, end, x, y, factor):
     """y = factor * x."""
     f = np.float32(factor)
@@ -50,7 +49,7 @@ def scale(begin, end, x, y, factor):
 
 
 @kernel(items=lambda a, b, y: blocks(y.size))
-@njit(**JIT)
+@jit
 def add(begin, end, a, b, y):
     """y = a + b."""
     for item in range(begin, end):
@@ -62,7 +61,7 @@ def add(begin, end, a, b, y):
 
 
 @kernel(items=lambda a, b, y, factor_a, factor_b: blocks(y.size))
-@njit(**JIT)
+@jit
 def scaled_add(begin, end, a, b, y, factor_a, factor_b):
     """y = factor_a * a + factor_b * b."""
     fa, fb = np.float32(factor_a), np.float32(factor_b)
@@ -75,7 +74,7 @@ def scaled_add(begin, end, a, b, y, factor_a, factor_b):
 
 
 @kernel(items=lambda a, b, y: blocks(y.size))
-@njit(**JIT)
+@jit
 def multiply(begin, end, a, b, y):
     """y = a * b."""
     for item in range(begin, end):

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.bias_relu import bias_relu_rows
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 MOST_BLOCKS, NARROWEST, WIDEST = 8, 180, 600  # blocks of the weight gradient's columns, and columns in one
@@ -29,7 +29,7 @@ def copy(source, target):
         target[n] = source[n]
 
 
-@njit(**JIT)
+@jit
 def im2col(x, col, row0, row1, position0, position1, output_width, kernel, stride, pad, dilation):
     """col (row1 - row0, (position1 - position0) * N) = the windows' rows [row0, row1) at these output positions.
 
@@ -71,7 +71,7 @@ def im2col(x, col, row0, row1, position0, position1, output_width, kernel, strid
             position += ow1 - ow0
 
 
-@njit(**JIT)
+@jit
 def col2im_add(dx, col, row0, row1, position0, position1, output_width, kernel, stride, pad, dilation):
     """The transpose of im2col: dx (C, H, W, N) += col, where the windows lie inside the image."""
     _, H, W, N = dx.shape
@@ -207,7 +207,7 @@ def conv2d_input_gradient_direct(begin, end, dy, w, dx, scratch, geometry, run, 
 
 
 @kernel(items=lambda w, flipped, group: flipped.shape[0])
-@njit(**JIT)
+@jit
 def flip_weights(begin, end, w, flipped, group):
     """flipped (C, O/group, kh, kw): w (O, C/group, kh, kw) with inputs and outputs exchanged and both window axes reversed."""
     O, per_group, kh, kw = w.shape
@@ -221,7 +221,7 @@ def flip_weights(begin, end, w, flipped, group):
 
 
 @kernel(items=lambda x, b, y: y.shape[0])
-@njit(**JIT)
+@jit
 def add_bias(begin, end, x, b, y):
     """y (O, columns) = x + b (O,)."""
     for o in range(begin, end):
@@ -231,7 +231,7 @@ def add_bias(begin, end, x, b, y):
 
 
 @kernel(items=lambda x, y, *_: y.shape[0])
-@njit(**JIT)
+@jit
 def im2col_rows(begin, end, x, y, kernel, stride, pad, dilation):
     """y (C * kh * kw, OH, OW, N): every window of x (C, H, W, N) as a column.  Item: a row."""
     rows, OH, OW, N = y.shape
@@ -241,7 +241,7 @@ def im2col_rows(begin, end, x, y, kernel, stride, pad, dilation):
 
 
 @kernel(items=lambda dy, dx, *_: dx.shape[0])
-@njit(**JIT)
+@jit
 def col2im_rows(begin, end, dy, dx, kernel, stride, pad, dilation):
     """dx (C, H, W, N) = the sum of the windows dy (C * kh * kw, OH, OW, N).  Item: a channel."""
     rows, OH, OW, N = dy.shape
@@ -252,7 +252,7 @@ def col2im_rows(begin, end, dy, dx, kernel, stride, pad, dilation):
 
 
 @kernel(items=lambda dy, db: db.size)
-@njit(**JIT)
+@jit
 def bias_gradient(begin, end, dy, db):
     """db (O,) = the sum of dy (A, O, rows, columns) over the rest; float32 along a row, float64 over the rows."""
     for o in range(begin, end):

@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from runtime.kernels.cpu.bias_relu import bias_relu_row
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel as register
 from runtime.ops.convolution.geometry import Geometry, Pair
 
@@ -113,7 +113,7 @@ def conv2d_winograd(begin, end, x, w, b, y, scratch, geometry, epilogue, run):
         transform_results(result, y[outputs], rows, tile0, tile1, b[outputs] if epilogue.has_bias else weights, epilogue)
 
 
-@njit(**JIT)
+@jit
 def transform_weights(w, out, places, spans):
     """out, flat: for each term a matrix (O, its pairs * C), from w (O, C, kh, kw)."""
     O, C, kh, kw = w.shape
@@ -156,7 +156,7 @@ def weight_of(w, pair, out, n):
             out[c] = a[c]
 
 
-@njit(**JIT)
+@jit
 def transform_inputs(x, out, rows, pad, places, tile0, tile1, tile_columns):
     """out (pairs, C, (tile1 - tile0) * N): the inputs of each pair for the tiles [tile0, tile1) of x (C, H, W, N), zero outside it.
 
@@ -191,7 +191,7 @@ def transform_inputs(x, out, rows, pad, places, tile0, tile1, tile_columns):
             tile += count
 
 
-@njit(**JIT)
+@jit
 def along(row, out, c, places, count, start, N):
     """out[places, c, start:] = the pairs of `count` tiles along a row."""
     out0, out1, out2, out3 = out[places[0], c], out[places[1], c], out[places[2], c], out[places[3], c]
@@ -229,7 +229,7 @@ def three(x3, x4, x5, out4, out5, out6, n):
         out6[i] = a - x5[i]
 
 
-@njit(**JIT)
+@jit
 def transform_results(result, y, rows, tile0, tile1, bias, epilogue):
     """y (O, OH, OW, N) from the terms (16, O, tiles * N) of the tiles [tile0, tile1), plus bias (O,), then ReLU if asked."""
     O, OH, OW, N = y.shape

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.convolution.geometry import Geometry
 from runtime.ops.convolution.winograd import HALF, TERMS, order_of, pays, rows_size, tiles_of, transform_inputs
@@ -72,7 +72,7 @@ def conv2d_weight_gradient_winograd(begin, end, x, dy, dw, scratch, geometry, ru
         transform_sums(total, dw[outputs, c0:c1])
 
 
-@njit(**JIT)
+@jit
 def spread_gradients(dy, out, rows, tile0, tile1):
     """out (16, O, (tile1 - tile0) * N): the gradients of the terms of the tiles [tile0, tile1) of dy (O, OH, OW, N).
 
@@ -97,7 +97,7 @@ def spread_gradients(dy, out, rows, tile0, tile1):
             tile += count
 
 
-@njit(**JIT)
+@jit
 def spread_along(row, out, count, start, N):
     """out (4, columns), from column `start` on: the gradients of `count` tiles' terms along a row."""
     out0, out1, out2, out3 = out[0], out[1], out[2], out[3]
@@ -118,7 +118,7 @@ def spread(first, second, out0, out1, out2, out3, n):
         out3[i] = -b
 
 
-@njit(**JIT)
+@jit
 def transform_sums(sums, dw):
     """dw (O, C, 3, 3) from sums (16, O, C)."""
     O, C = dw.shape[:2]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.philox import DROPOUT_STREAM, HALF, WORD, philox
 from runtime.kernels.cpu.registry import kernel
 
@@ -13,7 +12,7 @@ LOW_BITS = np.uint64(8)  # a word's upper 24 bits are the float in [0, 1) that i
 
 
 @kernel(items=lambda x, iteration, y, key, threshold, factor: blocks(y.size))
-@njit(**JIT)
+@jit
 def dropout(begin, end, x, iteration, y, key, threshold, factor):
     """y = factor * x where the element's random number is at least threshold / 2 ** 24, else 0.  Flat arrays.
 
@@ -39,7 +38,7 @@ def dropout(begin, end, x, iteration, y, key, threshold, factor):
             out[i] = source[i] * (f if words[i - whole] >> LOW_BITS >= limit else np.float32(0))
 
 
-@njit(**JIT)
+@jit
 def masked_run(source, out, first, limit, f, turn, k0, k1):
     """out = what dropout makes of `source`, whose elements are numbers `first`, `first` + 1 ... of a blob."""
     stream = np.uint64(DROPOUT_STREAM)
@@ -61,7 +60,7 @@ def masked_run(source, out, first, limit, f, turn, k0, k1):
 
 
 @kernel(items=lambda x, iteration, y, *_: blocks(y.size))
-@njit(**JIT)
+@jit
 def dropout_part(begin, end, x, iteration, y, key, threshold, factor, first, width, pitch):
     """`dropout` of a part of a blob: element e of x is number first + e // width * pitch + e % width of the blob's.
 

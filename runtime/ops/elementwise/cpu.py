@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from netdef.layers.function import Formula
-from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.cpu.jit import BLOCK, FAST_MATH, blocks
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.formula import NUMBA
@@ -61,5 +61,5 @@ def parameters(formula: Formula) -> tuple[str, ...]:
 
 
 for _formula in FORMULAS.values():
-    _printed = Printed(_formula.function, parameters(_formula), partial(text, _formula), SCOPE, JIT)
+    _printed = Printed(_formula.function, parameters(_formula), partial(text, _formula), SCOPE, FAST_MATH)
     kernel(items=lambda first, *_: blocks(first.size))(_printed)

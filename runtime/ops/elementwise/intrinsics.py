@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-from numba import njit
 
 from runtime.kernels.cpu.exponential import LN2_HIGH, LN2_LOW, ONE, PER_OCTAVE, TAYLOR, exponential
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 
 TWO = np.float32(2)
 HIGHEST, LOWEST = np.float32(89), np.float32(-104)  # where e^x is infinite and 0
@@ -14,7 +15,7 @@ SMALL = np.float32(0.25)  # below, 1 - 2 / (e^2x + 1) would lose digits, and fou
 SERIES = np.float32(-1 / 3), np.float32(2 / 15), np.float32(-17 / 315), np.float32(62 / 2835)
 
 
-@njit(**{**JIT, "fastmath": {"nsz", "contract"}})  # reassociating would join the two parts of ln 2 again
+@partial(jit, fast_math={"nsz", "contract"})  # reassociating would join the two parts of ln 2 again
 def exp(x):
     """e^x within 2 units in the last place: `exponential`, but infinite above 88.7, and going on below -87 down to 0."""
     x = HIGHEST if x > HIGHEST else x
@@ -30,7 +31,7 @@ def exp(x):
     return power * low.view(np.float32) * high.view(np.float32)
 
 
-@njit(**JIT)
+@jit
 def tanh(x):
     """The hyperbolic tangent within 3 units in the last place."""
     c3, c5, c7, c9 = SERIES
@@ -40,13 +41,13 @@ def tanh(x):
     return series if abs(x) < SMALL else closed
 
 
-@njit(**JIT)
+@jit
 def smaller(a, b):
     """Python's min: a unless b is less, so that of a NaN the first is taken."""
     return b if b < a else a
 
 
-@njit(**JIT)
+@jit
 def larger(a, b):
     """Python's max: a unless b is more."""
     return b if b > a else a

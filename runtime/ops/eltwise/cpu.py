@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
 
 
 @kernel(items=lambda a, b, y, winner: blocks(y.size))
-@njit(**JIT)
+@jit
 def maximum_pair(begin, end, a, b, y, winner):
     """y = max(a, b); winner (uint8) = 0 where a is larger, else 1 (Caffe's eltwise_layer.cpp gives ties to the second)."""
     for item in range(begin, end):
@@ -25,7 +24,7 @@ def maximum_pair(begin, end, a, b, y, winner):
 
 
 @kernel(items=lambda y_before, x, winner_before, y, winner, index: blocks(y.size))
-@njit(**JIT)
+@jit
 def maximum_next(begin, end, y_before, x, winner_before, y, winner, index):
     """y = max(y_before, x); winner = index where x is larger than all before it (ties stay with the earlier)."""
     me = np.uint8(index)
@@ -42,7 +41,7 @@ def maximum_next(begin, end, y_before, x, winner_before, y, winner, index):
 
 
 @kernel(items=lambda dy, winner, dx, index: blocks(dx.size))
-@njit(**JIT)
+@jit
 def maximum_backward(begin, end, dy, winner, dx, index):
     """dx = dy where input `index` was the largest, else 0."""
     me = np.uint8(index)
@@ -55,7 +54,7 @@ def maximum_backward(begin, end, dy, winner, dx, index):
 
 
 @kernel(items=lambda dy, y, x, dx: blocks(dx.size))
-@njit(**JIT)
+@jit
 def quotient_backward(begin, end, dy, y, x, dx):
     """dx = dy * y / x: the gradient of a product y that has x among its factors, for stable_prod_grad: false."""
     for item in range(begin, end):

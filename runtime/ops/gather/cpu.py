@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from netdef.language.diagnostics import NetdefError
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 
 @kernel(items=lambda x, y, offset: y.shape[0])
-@njit(**JIT)
+@jit
 def join_columns(begin, end, x, y, offset):
     """y[:, offset : offset + columns of x] = x; the other columns of y are other instructions'."""
     for row in range(begin, end):
@@ -21,7 +20,7 @@ def join_columns(begin, end, x, y, offset):
 
 
 @kernel(items=lambda x, y, offset: y.shape[0])
-@njit(**JIT)
+@jit
 def take_columns(begin, end, x, y, offset):
     """y = x[:, offset : offset + columns of y]."""
     for row in range(begin, end):
@@ -31,7 +30,7 @@ def take_columns(begin, end, x, y, offset):
 
 
 @kernel(items=lambda x, y: y.shape[0])
-@njit(**JIT)
+@jit
 def rebatch(begin, end, x, y):
     """x (per image, N) -> y (per image', N'): the same numbers in the order that users see, N first, cut into N' images."""
     old, _ = x.shape
@@ -42,7 +41,7 @@ def rebatch(begin, end, x, y):
             y[row, n] = x[at % old, at // old]
 
 
-@njit(**JIT)
+@jit
 def copy_rows(x, y, extent0, extent1, x0, x1, y0, y1, x_from, y_from):
     """extent0 rows of extent1 elements, at these distances and from these elements of flat arrays on."""
     for i in range(extent0):
@@ -57,7 +56,7 @@ def copy_rows(x, y, extent0, extent1, x0, x1, y0, y1, x_from, y_from):
 
 
 @kernel(items=lambda x, y, box: box.extents[0] * box.extents[1] * box.extents[2])
-@njit(**JIT)
+@jit
 def copy_box(begin, end, x, y, box):
     """y = x where the box says (box.py); other elements of y stay.  Flat arrays.  Item: the last two axes."""
     extents, xs, ys = box.extents, box.x_strides, box.y_strides
@@ -69,7 +68,7 @@ def copy_box(begin, end, x, y, box):
 
 
 @kernel(items=lambda dy, dx: dx.shape[0])
-@njit(**JIT)
+@jit
 def sum_tiles(begin, end, dy, dx):
     """dx (rows, columns) = the sum of dy (rows, tiles, columns) over the tiles, in order."""
     for row in range(begin, end):
@@ -82,7 +81,7 @@ def sum_tiles(begin, end, dy, dx):
                 out[i] += source[i]
 
 
-@njit(**JIT)
+@jit
 def image_of(number, images):
     """A number of BatchReindex as an index, checked so that nothing outside is read or written.
 
@@ -96,7 +95,7 @@ def image_of(number, images):
 
 
 @kernel(items=lambda x, order, y: y.shape[0])
-@njit(**JIT)
+@jit
 def take_images(begin, end, x, order, y):
     """y (rows, M)[:, n] = x (rows, N)[:, order[n]]."""
     for row in range(begin, end):
@@ -105,7 +104,7 @@ def take_images(begin, end, x, order, y):
 
 
 @kernel(items=lambda dy, order, dx: dx.shape[0])
-@njit(**JIT)
+@jit
 def add_images(begin, end, dy, order, dx):
     """dx (rows, N)[:, m] = the sum of dy (rows, M)[:, n] over the n with order[n] = m, in order."""
     for row in range(begin, end):

@@ -3,9 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 GROUP = 32  # images turned at a time: their rows stay in the first-level cache whatever the batch size
@@ -15,7 +14,7 @@ GROUP = 32  # images turned at a time: their rows stay in the first-level cache 
     items=lambda images, offsets, mirrors, top, mean, scale: top.shape[1],
     scratch=lambda images, offsets, mirrors, top, *_: top.shape[2] * GROUP,
 )
-@njit(**JIT)
+@jit
 def image_transform(
     begin: int, end: int, images: Any, offsets: Any, mirrors: Any, top: Any, scratch: Any, mean: Any, scale: float
 ) -> None:
@@ -34,7 +33,7 @@ def image_transform(
     items=lambda images, offsets, mirrors, shifts, top, mean, scale: top.shape[1],
     scratch=lambda images, offsets, mirrors, shifts, top, *_: top.shape[2] * GROUP,
 )
-@njit(**JIT)
+@jit
 def image_transform_shifted(
     begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, scratch: Any, mean: Any, scale: float
 ) -> None:
@@ -42,7 +41,7 @@ def image_transform_shifted(
     transform(begin, end, images, offsets, mirrors, shifts, top, mean, scale, scratch)
 
 
-@njit(**JIT)
+@jit
 def transform(
     begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, mean: Any, scale: float, scratch: Any
 ) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.loss import terms as _terms  # noqa: F401 - registers the losses that are sums of terms
 from runtime.ops.loss.labels import class_of
@@ -20,7 +19,7 @@ TINY = np.finfo(np.float32).tiny
 
 
 @kernel(items=lambda probability, labels, loss, normalizer, divisor, ignore: 1)
-@njit(**JIT)
+@jit
 def softmax_loss(begin, end, probability, labels, loss, normalizer, divisor, ignore):
     """loss (1,) = -sum(log(probability of the label)) / normalizer (1,), labels equal to `ignore` left out.
 
@@ -41,7 +40,7 @@ def softmax_loss(begin, end, probability, labels, loss, normalizer, divisor, ign
 
 
 @kernel(items=lambda probability, labels, normalizer, dloss, dx, ignore: runs(dx))
-@njit(**JIT)
+@jit
 def softmax_loss_backward(begin, end, probability, labels, normalizer, dloss, dx, ignore):
     """dx = (probability - [this is the label]) * dloss / normalizer; 0 where the label is ignored."""
     _, C, inner = dx.shape

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from netdef.language.diagnostics import NetdefError
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 
 
-@njit(**JIT)
+@jit
 def class_of(label, classes):
     """A label as an index, checked so that nothing outside is read or written.
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from runtime.ir.runs import ELEMENTS, LABELS, element_runs
 from runtime.kernels.cpu.exponential import exponential
-from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.loss.labels import class_of
 
@@ -23,14 +22,14 @@ APART = np.float32(1e-4)  # added to a distance that divides, as Caffe does
 ONE, ZERO = np.float32(1), np.float32(0)
 
 
-@njit(**JIT)
+@jit
 def at_least(least, x):
     """x, but no less than that; NaN stays NaN, which `max` would hide."""
     return least if x < least else x
 
 
 @kernel(items=lambda *_: 1)
-@njit(**JIT)
+@jit
 def loss_of_terms(begin, end, partials, loss, normalizer, divisor, factor):
     """loss (1,) = factor * the sum of all runs / normalizer (1,).
 
@@ -46,7 +45,7 @@ def loss_of_terms(begin, end, partials, loss, normalizer, divisor, factor):
 
 
 @kernel(items=lambda a, *_: element_runs(a.size))
-@njit(**JIT)
+@jit
 def euclidean_terms(begin, end, a, b, partials):
     """Sums of (a - b) ** 2.  Flat arrays."""
     for item in range(begin, end):
@@ -59,7 +58,7 @@ def euclidean_terms(begin, end, a, b, partials):
 
 
 @kernel(items=lambda a, *_: blocks(a.size))
-@njit(**JIT)
+@jit
 def euclidean_backward(begin, end, a, b, dloss, normalizer, dx, sign):
     """dx = sign * (a - b) * dloss / normalizer.  Flat arrays."""
     factor = np.float32(sign) * dloss[0] / normalizer[0]
@@ -71,7 +70,7 @@ def euclidean_backward(begin, end, a, b, dloss, normalizer, dx, sign):
 
 
 @kernel(items=lambda x, *_: element_runs(x.size))
-@njit(**JIT)
+@jit
 def sigmoid_cross_entropy_terms(begin, end, x, t, partials, ignore):
     """Sums of -(t log s + (1 - t) log(1 - s)) with s = 1 / (1 + exp(-x)), in the form that no x overflows.  Flat arrays."""
     for item in range(begin, end):
@@ -87,7 +86,7 @@ def sigmoid_cross_entropy_terms(begin, end, x, t, partials, ignore):
 
 
 @kernel(items=lambda x, *_: blocks(x.size))
-@njit(**JIT)
+@jit
 def sigmoid_cross_entropy_backward(begin, end, x, t, dloss, normalizer, dx, ignore):
     """dx = (s - t) * dloss / normalizer; 0 where the target is ignored.  Flat arrays."""
     factor = dloss[0] / normalizer[0]
@@ -100,7 +99,7 @@ def sigmoid_cross_entropy_backward(begin, end, x, t, dloss, normalizer, dx, igno
 
 
 @kernel(items=lambda scores, *_: element_runs(scores.size))
-@njit(**JIT)
+@jit
 def hinge_terms(begin, end, scores, labels, partials, square):
     """Sums of max(0, 1 - t * score) ** p over scores (C, N); t is 1 for the label's class, else -1; p is 2 if `square`, else 1."""
     C, N = scores.shape
@@ -115,7 +114,7 @@ def hinge_terms(begin, end, scores, labels, partials, square):
 
 
 @kernel(items=lambda scores, *_: blocks(scores.size))
-@njit(**JIT)
+@jit
 def hinge_backward(begin, end, scores, labels, dloss, normalizer, dx, square):
     """dx (C, N) = -t * p * max(0, 1 - t * score) ** (p - 1) * dloss / normalizer, 0 where the term is."""
     C, N = scores.shape
@@ -129,7 +128,7 @@ def hinge_backward(begin, end, scores, labels, dloss, normalizer, dx, square):
 
 
 @kernel(items=lambda chances, labels, partials: partials.shape[0])
-@njit(**JIT)
+@jit
 def likelihood_terms(begin, end, chances, labels, partials):
     """Sums of -log(chance of the label) over chances (C, N)."""
     for item in range(begin, end):
@@ -140,7 +139,7 @@ def likelihood_terms(begin, end, chances, labels, partials):
 
 
 @kernel(items=lambda chances, *_: chances.shape[0])
-@njit(**JIT)
+@jit
 def likelihood_backward(begin, end, chances, labels, dloss, normalizer, dx):
     """dx (C, N) = -dloss / (normalizer * chance) for the label's class, else 0.  Item: a class."""
     factor = -dloss[0] / normalizer[0]
@@ -151,7 +150,7 @@ def likelihood_backward(begin, end, chances, labels, dloss, normalizer, dx):
 
 
 @kernel(items=lambda chances, labels, matrix, partials, ignore: partials.shape[0])
-@njit(**JIT)
+@jit
 def infogain_terms(begin, end, chances, labels, matrix, partials, ignore):
     """Sums of -sum over k of matrix[label, k] * log(chance of k) over chances (outer, C, inner)."""
     _, C, inner = chances.shape
@@ -167,7 +166,7 @@ def infogain_terms(begin, end, chances, labels, matrix, partials, ignore):
 
 
 @kernel(items=lambda chances, *_: chances.shape[0] * chances.shape[1])
-@njit(**JIT)
+@jit
 def infogain_backward(begin, end, chances, labels, matrix, dloss, normalizer, dx, ignore):
     """dx (outer, C, inner) = (chance * sum of matrix[label] - matrix[label, c]) * dloss / normalizer, 0 if ignored.
 
@@ -191,7 +190,7 @@ def infogain_backward(begin, end, chances, labels, matrix, dloss, normalizer, dx
 
 
 @kernel(items=lambda a, b, alike, partials, *_: partials.shape[0])
-@njit(**JIT)
+@jit
 def contrastive_terms(begin, end, a, b, alike, partials, squares, margin, legacy):
     """squares (N,) = |a - b| ** 2 of a, b (C, N); sums of it where alike is 1, else of max(0, margin - |a - b|) ** 2.
 
@@ -217,7 +216,7 @@ def contrastive_terms(begin, end, a, b, alike, partials, squares, margin, legacy
 
 
 @kernel(items=lambda a, *_: a.shape[0])
-@njit(**JIT)
+@jit
 def contrastive_backward(begin, end, a, b, alike, squares, dloss, normalizer, dx, margin, legacy, sign):
     """dx (C, N), of a with sign 1 and of b with -1.  Item: a row."""
     m, factor = np.float32(margin), np.float32(sign) * dloss[0] / normalizer[0]

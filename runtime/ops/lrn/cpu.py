@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 ROWS = 5  # rows that one pass of row_sum adds up
@@ -27,7 +26,7 @@ def lrn_run(positions):
     return min(max(positions // 256 * 16, 512), 4096)
 
 
-@njit(**JIT)
+@jit
 def square_sum(x, low, high, start, out, zeros):
     """out = sum of x[j, start:] ** 2 over the rows j in [low, high), five a pass; a missing row is read from `zeros`."""
     n = out.size
@@ -45,7 +44,7 @@ def square_sum(x, low, high, start, out, zeros):
                 out[i] += a[i] * a[i] + b[i] * b[i] + c[i] * c[i] + d[i] * d[i] + e[i] * e[i]
 
 
-@njit(**JIT)
+@jit
 def ring_sum(ring, low, high, out, zeros):
     """out = sum of ring[j % len(ring)] over j in [low, high), five a pass."""
     size = ring.shape[0]
@@ -74,7 +73,7 @@ def _items(x, *_):
 
 
 @kernel(items=_items, scratch=lambda x, *_: 2 * lrn_run(x.shape[1]))
-@njit(**JIT)
+@jit
 def lrn_forward(begin, end, x, y, scratch, size, alpha, beta, k, group):
     """x, y (C, positions).  An item is a run of positions; scratch: 2 runs."""
     C, positions = x.shape
@@ -100,7 +99,7 @@ def lrn_forward(begin, end, x, y, scratch, size, alpha, beta, k, group):
 
 
 @kernel(items=_items, scratch=lambda x, dy, dx, size, *_: (size + 2) * lrn_run(x.shape[1]))
-@njit(**JIT)
+@jit
 def lrn_backward(begin, end, x, dy, dx, scratch, size, alpha, beta, k, group):
     """x, dy, dx (C, positions).  An item is a run of positions; scratch: size + 2 runs.
 
@@ -147,7 +146,7 @@ def lrn_backward(begin, end, x, dy, dx, scratch, size, alpha, beta, k, group):
 
 
 @kernel(items=lambda x, *_: x.shape[0] * x.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
-@njit(**JIT)
+@jit
 def lrn_within_forward(begin, end, x, y, scale, scratch, size, alpha, beta):
     """The window is size x size positions of one channel, the sum divided by size ** 2, k = 1 (Caffe's rules).
 
@@ -176,7 +175,7 @@ def lrn_within_forward(begin, end, x, y, scale, scratch, size, alpha, beta):
 
 
 @kernel(items=lambda x, *_: x.shape[0] * x.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
-@njit(**JIT)
+@jit
 def lrn_within_backward(begin, end, x, y, scale, dy, dx, scratch, size, alpha, beta):
     """x, y, scale, dy, dx (C, H, W, N).  An item is one row of one channel; scratch: 1 row."""
     _, H, W, N = x.shape

@@ -8,9 +8,8 @@ of equals the first in that order wins.  Backward gathers: every input element a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 LOWEST = np.float32(np.finfo(np.float32).min)  # Caffe's maximum of nothing
@@ -18,7 +17,7 @@ NOWHERE = -1  # a place that no window has
 
 
 @kernel(items=lambda x, y, *_: y.shape[0] * y.shape[1], scratch=lambda x, *_: 2 * x.shape[2] * x.shape[3])
-@njit(**JIT)
+@jit
 def pool_max_forward(begin, end, x, y, place, scratch, kernel, stride, pad):
     """y, place (C, OH, OW, N) from x.  An item is one row of y; scratch: 2 rows of x."""
     C, H, W, N = x.shape
@@ -37,7 +36,7 @@ def pool_max_forward(begin, end, x, y, place, scratch, kernel, stride, pad):
             row_maximum(best_at, row_at, low, high, left, y, place, c, oh, ow)
 
 
-@njit(**JIT)
+@jit
 def column_maximum(rows, c, low, high, top, kernel_width, best, best_row):
     """best[i] = max of rows[c, low:high, i]; best_row[i] = (its row - top) * kernel_width, of the first one.
 
@@ -63,7 +62,7 @@ def column_maximum(rows, c, low, high, top, kernel_width, best, best_row):
         best_row[:] = 0
 
 
-@njit(**JIT)
+@jit
 def row_maximum(best, best_row, low, high, left, y, place, c, oh, ow):
     """y[c, oh, ow] = max of best[low:high]; place = where in the window: of equals the one in the upper row, then the left one.
 
@@ -94,7 +93,7 @@ def row_maximum(best, best_row, low, high, left, y, place, c, oh, ow):
 
 
 @kernel(items=lambda dy, place, dx, kernel, stride, pad: dx.shape[0] * dx.shape[1])
-@njit(**JIT)
+@jit
 def pool_max_backward(begin, end, dy, place, dx, kernel, stride, pad):
     """dx (C, H, W, N) from dy, place (C, OH, OW, N).  An item is one row of dx.  Two windows a pass."""
     _, H, W, N = dx.shape
@@ -120,7 +119,7 @@ def pool_max_backward(begin, end, dy, place, dx, kernel, stride, pad):
                         dx[c, ih, iw, n] = before + (a + b)
 
 
-@njit(**JIT)
+@jit
 def covering(position, kernel, stride, windows):
     """The half-open range of windows over a position of the padded image."""
     first = 0 if position < kernel else (position - kernel) // stride + 1
@@ -128,7 +127,7 @@ def covering(position, kernel, stride, windows):
 
 
 @kernel(items=lambda place, positions, width, kernel, stride, pad: place.shape[0] * place.shape[1])
-@njit(**JIT)
+@jit
 def pool_positions(begin, end, place, positions, width, kernel, stride, pad):
     """positions (C, OH, OW, N) = row * width + column, in the whole channel, of each maximum."""
     _, OH, OW, N = place.shape
@@ -142,7 +141,7 @@ def pool_positions(begin, end, place, positions, width, kernel, stride, pad):
 
 
 @kernel(items=lambda x, y, *_: y.shape[0] * y.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
-@njit(**JIT)
+@jit
 def pool_ave_forward(begin, end, x, y, scratch, kernel, stride, pad):
     """y (C, OH, OW, N) from x.  An item is one row of y; scratch: 1 row of x."""
     C, H, W, N = x.shape
@@ -169,7 +168,7 @@ def pool_ave_forward(begin, end, x, y, scratch, kernel, stride, pad):
 
 
 @kernel(items=lambda dy, dx, *_: dx.shape[0] * dx.shape[1], scratch=lambda dy, *_: dy.shape[2] * dy.shape[3])
-@njit(**JIT)
+@jit
 def pool_ave_backward(begin, end, dy, dx, scratch, kernel, stride, pad):
     """dx (C, H, W, N) from dy (C, OH, OW, N).  An item is one row of dx; scratch: 1 row of dy."""
     _, H, W, N = dx.shape
@@ -194,7 +193,7 @@ def pool_ave_backward(begin, end, dy, dx, scratch, kernel, stride, pad):
                     dx[c, ih, iw, n] += part * column_at[ow, n]
 
 
-@njit(**JIT)
+@jit
 def share(window, kernel, stride, pad, size):
     """1 / the length of a window along one axis, cut to the padded image; 0 if it starts beyond that."""
     start = window * stride - pad

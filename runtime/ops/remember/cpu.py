@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 
 @kernel(items=lambda x, turn, ring: ring.shape[1])
-@njit(**JIT)
+@jit
 def remember(begin, end, x, turn, ring):
     """ring (rounds, columns) float64: row turn % rounds becomes the sums of `columns` equal runs of x, which is flat.
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
 from runtime.kernels.cpu.exponential import ONE, exponential
-from runtime.kernels.cpu.jit import JIT
+from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 RUN = 64  # inner positions of one item
@@ -23,7 +21,7 @@ def runs(x: Any) -> int:
 
 
 @kernel(items=lambda x, y: runs(y), scratch=lambda *_: 2 * RUN)
-@njit(**JIT)
+@jit
 def softmax_forward(begin, end, x, y, scratch):
     """y = exp(x - max x) / sum(exp(x - max x)).  Scratch: 2 RUN."""
     _, C, inner = x.shape
@@ -53,7 +51,7 @@ def softmax_forward(begin, end, x, y, scratch):
 
 
 @kernel(items=lambda dy, y, dx: runs(y), scratch=lambda *_: RUN)
-@njit(**JIT)
+@jit
 def softmax_backward(begin, end, dy, y, dx, scratch):
     """dx = y * (dy - sum(y * dy)).  Scratch: RUN."""
     _, C, inner = y.shape

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numba import njit
 
 from runtime.ir.runs import ELEMENTS, element_runs
-from runtime.kernels.cpu.jit import BLOCK, JIT, blocks
+from runtime.kernels.cpu.jit import BLOCK, FAST_MATH, blocks, jit
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.formula import NUMBA
@@ -37,7 +35,7 @@ def {name}(begin, end, {parameters}):
                 {update}
 """
 SCOPE = {"BLOCK": BLOCK, "np": np, "sqrt": math.sqrt}
-EXACT: dict[str, Any] = {**JIT, "fastmath": JIT["fastmath"] - {"arcp"}}  # no division by a rounded reciprocal
+EXACT = FAST_MATH - {"arcp"}  # no division by a rounded reciprocal
 
 
 def text(row: Row) -> str:
@@ -65,7 +63,7 @@ for _row in ROWS.values():
 
 
 @kernel(items=lambda gradient, added, total: blocks(total.size))
-@njit(**JIT)
+@jit
 def accumulate(begin, end, gradient, added, total):
     """total += gradient, or total = gradient where `added` (1,), how many it holds already, is 0."""
     first = added[0] == 0
@@ -81,7 +79,7 @@ def accumulate(begin, end, gradient, added, total):
 
 
 @kernel(items=lambda x, partials: element_runs(x.size))
-@njit(**JIT)
+@jit
 def sum_of_squares(begin, end, x, partials):
     """partials[b] (float64) = the sum of x ** 2 over run b."""
     for item in range(begin, end):
@@ -94,7 +92,7 @@ def sum_of_squares(begin, end, x, partials):
 
 
 @kernel(items=lambda squares, out, clip, scale: 1)
-@njit(**JIT)
+@jit
 def clip_scale(begin, end, squares, out, clip, scale):
     """out (1,) = scale, times clip / norm where norm = sqrt(sum of squares) is larger than clip (Caffe's clip_gradients)."""
     for _ in range(begin, end):
@@ -106,7 +104,7 @@ def clip_scale(begin, end, squares, out, clip, scale):
 
 
 @kernel(items=lambda weight_squares, gradient_squares, rate, scale, local_rate, eta, decay, clip: 1)
-@njit(**JIT)
+@jit
 def larc_rate(begin, end, weight_squares, gradient_squares, rate, scale, local_rate, eta, decay, clip):
     """local_rate (1,) = rate times, or with clip at most, eta * |w| / (|g| + decay * |w|); that is 1 where |w| or |g| is 0.
 

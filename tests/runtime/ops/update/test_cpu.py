@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
 from netdef.schema import message_class
 from netdef.solver_file import TYPES
 from runtime.ir.runs import element_runs
-from runtime.kernels.cpu.jit import BLOCK, JIT
+from runtime.kernels.cpu.jit import BLOCK, jit
 from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.machine.cpu.device import load_kernels
 from runtime.ops.update.table import ROWS, Row, correction
@@ -68,7 +67,7 @@ def test_update(row: Row, size: int, l1: bool) -> None:
         assert whole.tobytes() == cut.tobytes()
 
 
-@njit(**JIT)
+@jit
 def sgd_as_written_by_hand(weight, gradient, history, rate, scale, decay, momentum):  # type: ignore[no-untyped-def]
     for i in range(weight.size):
         history[i] = rate * (scale * gradient[i] + decay * weight[i]) + momentum * history[i]
