@@ -17,9 +17,7 @@ def passes_to(layer: Layer) -> list[Blob]:
     """The bottoms to which a layer passes a gradient."""
     if not layer.tops:
         return []
-    last = len(layer.bottoms) - 1
-    without = [last if index == -1 else index for index in layer.no_gradient_to]
-    return [blob for i, blob in enumerate(layer.bottoms) if i not in without and layer.propagate_down[i] is not False]
+    return [layer.bottoms[i] for i in layer.gradient_bottoms if layer.propagate_down[i] is not False]
 
 
 def behind(layers: Iterable[Layer], gradient: bool = False) -> set[Layer]:

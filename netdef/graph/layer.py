@@ -231,6 +231,13 @@ class Layer:
         return None
 
     @property
+    def gradient_bottoms(self) -> tuple[int, ...]:
+        """Indices of the bottoms that can get a gradient."""
+        last = len(self.bottoms) - 1
+        without = {last if index == -1 else index for index in self.no_gradient_to}
+        return tuple(index for index in range(len(self.bottoms)) if index not in without)
+
+    @property
     def ignore_label(self) -> int | None:
         """The label that it leaves out, if there is one."""
         return None

@@ -2,7 +2,7 @@
 
 A family's lowering (runtime/ops/*/lower.py) is one function that asks the builder for buffers and appends kernels:
 
-    @lowers(Pooling, gradients=(0,))
+    @lowers(Pooling)
     def lower(layer, build):
         x, y = build.bottom(layer, 0), build.top(layer, 0)
         place = build.saved(layer, "place", y.shape, "uint8")

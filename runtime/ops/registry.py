@@ -1,9 +1,9 @@
-"""The table of lowerings: layer class -> the function that writes its instructions, and the bottoms it sends gradients to."""
+"""The table of lowerings: layer class -> the function that writes its instructions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +18,13 @@ if TYPE_CHECKING:
 Lowering = Callable[[Any, "Builder"], None]  # each takes its own family
 
 _LOWERINGS: dict[type, Lowering] = {}
-_GRADIENTS: dict[type, Collection[int] | None] = {}
 
 
-def lowers(family: type, gradients: Collection[int] | None = None) -> Callable[[Lowering], Lowering]:
-    """Register how a layer class lowers.
-
-    Parameters
-    ----------
-    gradients: the bottoms that can receive a gradient (a loss sends none to its labels, Accuracy none at all); None: all.
-    """
+def lowers(family: type) -> Callable[[Lowering], Lowering]:
+    """Register how a layer class lowers."""
 
     def register(lower: Lowering) -> Lowering:
         _LOWERINGS[family] = lower
-        _GRADIENTS[family] = gradients
         return lower
 
     return register
@@ -80,9 +73,3 @@ def check_runnable(layers: Iterable[Layer]) -> None:
 def lowering_of(layer: Layer) -> Lowering:
     """The lowering of a layer's class, which has one."""
     return _LOWERINGS[type(layer)]
-
-
-def gradient_bottoms(layer: Layer) -> Collection[int]:
-    """Indices of the bottoms that this layer can send a gradient to."""
-    allowed = _GRADIENTS.get(type(layer))
-    return range(len(layer.bottoms)) if allowed is None else allowed

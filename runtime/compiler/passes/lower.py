@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runtime.ir.builder import Builder, no_region
 from runtime.ir.program import Buffer, Instruction, Program
-from runtime.ops.registry import check_runnable, gradient_bottoms, lowering_of
+from runtime.ops.registry import check_runnable, lowering_of
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Layer
@@ -79,7 +79,7 @@ def _wanted(net: Net) -> set[tuple[Layer, int]]:
         if not (learns or net.force_backward or any(bottom in needing for bottom in layer.bottoms)):
             continue
         needing.update(layer.tops)
-        for index in gradient_bottoms(layer):
+        for index in layer.gradient_bottoms:
             said = layer.propagate_down[index] if index < len(layer.propagate_down) else None
             needs = net.force_backward or layer.bottoms[index] in needing
             if needs if said is None else said:
@@ -88,7 +88,7 @@ def _wanted(net: Net) -> set[tuple[Layer, int]]:
 
 
 def _has_backward(layer: Layer, wanted: set[tuple[Layer, int]]) -> bool:
-    return any((layer, index) in wanted for index in gradient_bottoms(layer)) or any(
+    return any((layer, index) in wanted for index in layer.gradient_bottoms) or any(
         parameter.lr_mult != 0 for parameter in layer.parameters
     )
 
@@ -97,7 +97,7 @@ def _seeds(net: Net, wanted: set[tuple[Layer, int]], losses_only: bool) -> list[
     """The blobs whose gradient comes from outside: losses, and unless `losses_only` every output."""
     seeds = []
     for layer in net.layers:
-        if not _has_backward(layer, wanted) or not gradient_bottoms(layer):
+        if not _has_backward(layer, wanted) or not layer.gradient_bottoms:
             continue
         for blob, weight in zip(layer.tops, layer.loss_weights, strict=True):
             if weight != 0 or (not losses_only and blob in net.outputs):
@@ -112,7 +112,7 @@ def _live(net: Net, wanted: set[tuple[Layer, int]], seeds: list[Blob]) -> set[La
     for layer in reversed(net.layers):
         if any(top in reached for top in layer.tops) and _has_backward(layer, wanted):
             live.add(layer)
-            reached.update(layer.bottoms[index] for index in gradient_bottoms(layer) if (layer, index) in wanted)
+            reached.update(layer.bottoms[index] for index in layer.gradient_bottoms if (layer, index) in wanted)
     return live
 
 

@@ -9,7 +9,7 @@ from runtime.ops.registry import lowers
 from runtime.ops.softmax.lower import along, labels_for
 
 
-@lowers(Accuracy, gradients=())
+@lowers(Accuracy)
 def lower(layer: Accuracy, build: Builder) -> None:
     labels = labels_for(layer, build, layer.axis)
     hits = build.saved(layer, "hits", (labels.size,))

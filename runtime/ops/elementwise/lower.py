@@ -20,4 +20,4 @@ def lower_function(layer: Elementwise, build: Builder) -> None:
 
 
 for _function in FUNCTIONS.values():
-    lowers(_function.layer, gradients=None if _function.gradients else ())(lower_function)
+    lowers(_function.layer)(lower_function)

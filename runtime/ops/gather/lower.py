@@ -79,7 +79,7 @@ def lower_tile(layer: Tile, build: Builder) -> None:
         build.backward("sum_tiles", dy.view(tiled), out=dx.view((rows, columns)))
 
 
-@lowers(Crop, gradients=(0,))
+@lowers(Crop)
 def lower_crop(layer: Crop, build: Builder) -> None:
     x, y = build.bottom(layer, 0), build.top(layer, 0)
     offsets = (*layer.offsets[1:], layer.offsets[0])
@@ -93,7 +93,7 @@ def lower_crop(layer: Crop, build: Builder) -> None:
         build.backward("copy_box", dy.flat(), out=dx.flat(), box=cut.reversed)
 
 
-@lowers(BatchReindex, gradients=(0,))
+@lowers(BatchReindex)
 def lower_batch_reindex(layer: BatchReindex, build: Builder) -> None:
     order = build.bottom(layer, 1).flat()
     x, y = _images(build.bottom(layer, 0)), _images(build.top(layer, 0))

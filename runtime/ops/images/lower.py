@@ -8,7 +8,7 @@ from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
 
 
-@lowers(ImageData, gradients=())
+@lowers(ImageData)
 def lower(layer: ImageData, build: Builder) -> None:
     fields: dict[str, Buffer] = {}
     for index, top in enumerate(layer.tops):  # of a share on one of several devices one may be missing

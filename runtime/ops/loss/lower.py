@@ -25,7 +25,7 @@ from runtime.ops.softmax.lower import along, labels_for
 NO_LABEL = -(1 << 31)  # stands for "ignore no label"
 
 
-@lowers(SoftmaxWithLoss, gradients=(0,))
+@lowers(SoftmaxWithLoss)
 def lower_softmax_loss(layer: SoftmaxWithLoss, build: Builder) -> None:
     axis, scores = layer.axis, build.bottom(layer, 0)
     labels = labels_for(layer, build, axis)
@@ -76,7 +76,7 @@ def lower_euclidean(layer: EuclideanLoss, build: Builder) -> None:
             build.backward("euclidean_backward", a, b, _dloss(layer, build), normalizer, out=dx, sign=sign)
 
 
-@lowers(SigmoidCrossEntropyLoss, gradients=(0,))
+@lowers(SigmoidCrossEntropyLoss)
 def lower_sigmoid_cross_entropy(layer: SigmoidCrossEntropyLoss, build: Builder) -> None:
     x, t, ignore = build.bottom(layer, 0).flat(), build.bottom(layer, 1).flat(), _ignored(layer)
     divisors = {"FULL": x.size, "VALID": 0, "BATCH_SIZE": layer.bottoms[0].shape[0], "NONE": 1}
@@ -87,7 +87,7 @@ def lower_sigmoid_cross_entropy(layer: SigmoidCrossEntropyLoss, build: Builder) 
         build.backward("sigmoid_cross_entropy_backward", x, t, _dloss(layer, build), normalizer, out=dx, ignore=ignore)
 
 
-@lowers(HingeLoss, gradients=(0,))
+@lowers(HingeLoss)
 def lower_hinge(layer: HingeLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
     scores, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
@@ -103,7 +103,7 @@ def _columns(buffer: Buffer, images: int) -> Buffer:
     return buffer.view((buffer.size // images, images))
 
 
-@lowers(MultinomialLogisticLoss, gradients=(0,))
+@lowers(MultinomialLogisticLoss)
 def lower_multinomial(layer: MultinomialLogisticLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
     chances, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
@@ -113,7 +113,7 @@ def lower_multinomial(layer: MultinomialLogisticLoss, build: Builder) -> None:
         build.backward("likelihood_backward", chances, labels, _dloss(layer, build), normalizer, out=dx)
 
 
-@lowers(InfogainLoss, gradients=(0,))
+@lowers(InfogainLoss)
 def lower_infogain(layer: InfogainLoss, build: Builder) -> None:
     axis, scores, labels = layer.axis, build.bottom(layer, 0), labels_for(layer, build, layer.axis)
     kept = build.top(layer, 1) if len(layer.tops) == 2 else build.saved(layer, "probability", scores.shape)
@@ -154,7 +154,7 @@ def _matrix(layer: InfogainLoss, build: Builder) -> Buffer:
     return matrix
 
 
-@lowers(ContrastiveLoss, gradients=(0, 1))
+@lowers(ContrastiveLoss)
 def lower_contrastive(layer: ContrastiveLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
     a, b = (_columns(build.bottom(layer, index), images) for index in (0, 1))

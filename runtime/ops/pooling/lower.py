@@ -10,7 +10,7 @@ from runtime.ir.builder import Builder
 from runtime.ops.registry import lowers
 
 
-@lowers(Pooling, gradients=(0,))
+@lowers(Pooling)
 def lower(layer: Pooling, build: Builder) -> None:
     geometry = {"kernel": layer.kernel, "stride": layer.stride, "pad": layer.pad}
     if layer.method == "MAX":

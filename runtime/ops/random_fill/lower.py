@@ -7,7 +7,7 @@ from runtime.ir.builder import Builder
 from runtime.ops.registry import lowers
 
 
-@lowers(DummyData, gradients=())
+@lowers(DummyData)
 def lower(layer: DummyData, build: Builder) -> None:
     for index, (top, filler) in enumerate(zip(layer.tops, layer.fillers, strict=True)):
         y = build.top(layer, index)

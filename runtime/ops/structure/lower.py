@@ -9,7 +9,7 @@ from runtime.ir.builder import Builder
 from runtime.ops.registry import lowers
 
 
-@lowers(Input, gradients=())
+@lowers(Input)
 def lower_input(layer: Input, build: Builder) -> None:
     for index in range(len(layer.tops)):
         build.top(layer, index, role="input")
@@ -23,6 +23,6 @@ def lower_split(layer: Split, build: Builder) -> None:
             build.alias_gradient(layer, top, 0)
 
 
-@lowers(Silence, gradients=())
+@lowers(Silence)
 def lower_silence(layer: Silence, build: Builder) -> None:
     pass

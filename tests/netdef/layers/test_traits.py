@@ -87,3 +87,12 @@ def test_backward_of_eltwise_reads_factors(settings, reads):
 )
 def test_window_in_words(text, words):
     assert declared(f"layer it: {text}").layer("it").window_text == words
+
+
+def test_the_last_bottom_without_gradient_is_counted_from_the_end():
+    net = declared(
+        "layer labels: Input { shape { dim: 2 } }\nlayer pick: Filter(data, labels, labels) -> data2, labels2\n"
+        "layer loss: EuclideanLoss(data, data)\nlayer flat: Flatten(data)\nlayer top: Accuracy(flat, labels)"
+    )
+    found = {layer.name: layer.gradient_bottoms for layer in net.layers}
+    assert found == {"data": (), "labels": (), "pick": (0, 1), "loss": (0, 1), "flat": (0,), "top": ()}
