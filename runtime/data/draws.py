@@ -5,7 +5,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.kernels.cpu.philox import philox
+from runtime.kernels.cpu.philox import philox, philox_arrays
 
 # What a draw is for: the fourth word of the counter, so that no two purposes share a number.
 SHUFFLE, SKIP, AUGMENT, WINDOW, COLOR = (np.uint64(0xDA7A00 + i) for i in range(5))
@@ -35,7 +35,7 @@ class Draws:
         """The order in which an epoch goes through `size` samples."""
         index = np.arange(size, dtype=np.uint64)
         counter = index, np.zeros_like(index), np.full_like(index, epoch), np.full_like(index, SHUFFLE)
-        high, low, _, _ = philox.py_func(*counter, *self._key)
+        high, low, _, _ = philox_arrays(*counter, *self._key)
         return np.argsort(high << np.uint64(32) | low, kind="stable")
 
 

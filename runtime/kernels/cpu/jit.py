@@ -20,11 +20,11 @@ BLOCK = 16384  # floats in one item of an elementwise kernel: 64 KiB, and whole 
 
 def jit(function: Function, fast_math: Collection[str] = FAST_MATH) -> Function:
     """A function compiled by numba when it is first called, and kept on disk for as long as no source of kernels changes."""
-    compiled = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math))
+    compiled: Any = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math))
     stats = getattr(compiled, "stats", None)  # with NUMBA_DISABLE_JIT it stays plain Python
     if stats is not None:
         drop_stale_once(Path(stats.cache_path))
-    return compiled  # type: ignore[no-any-return]
+    return compiled
 
 
 def blocks(size: int) -> int:

@@ -7,6 +7,8 @@ Element is the flat index in internal layout, and takes word element % 4.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from runtime.kernels.cpu.jit import jit
@@ -20,11 +22,13 @@ ROUNDS = 10
 DROPOUT_STREAM = 1  # the fourth counter word keeps apart what one layer draws for different ends
 
 
-@jit
-def philox(c0, c1, c2, c3, k0, k1):
-    """Four random words.  Counters, key and words are 32-bit numbers held in uint64, which is what vectors multiply best."""
+def philox_arrays(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
+    """Four random words for each counter.  Counters, key and words are 32-bit numbers in uint64, which vectors multiply best."""
     for _ in range(ROUNDS):
         p0, p1 = MULTIPLIER_0 * c0, MULTIPLIER_1 * c2
         c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & WORD, (p0 >> HALF) ^ c3 ^ k1, p0 & WORD
         k0, k1 = (k0 + WEYL_0) & WORD, (k1 + WEYL_1) & WORD
     return c0, c1, c2, c3
+
+
+philox = jit(philox_arrays)  # of one counter
