@@ -9,7 +9,7 @@ from typing import Any
 
 from netdef.language import Bound, read_file
 from netdef.language.diagnostics import Diagnostic, NetdefError
-from netdef.language.find import find_beside, models_folder, shown
+from netdef.language.find import models_folder, shown
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, times
 from netdef.schema import is_repeated
@@ -207,19 +207,6 @@ def without_effect(solver: Any) -> dict[str, str]:
         for name, why in WITHOUT_EFFECT.items()
         if is_given(solver, name) and (is_repeated(fields[name]) or getattr(solver, name) != fields[name].default_value)
     }
-
-
-def net_file(solver: Any, solver_path: str | os.PathLike[str]) -> Path | None:
-    """The file of the net that a SolverParameter trains: beside the solver file, or from the current directory.
-
-    None if the solver names no file.
-
-    Raises
-    ------
-    NetdefError: there is no such file.
-    """
-    name = solver.net or solver.train_net
-    return find_beside(name, Path(solver_path).parent) if name else None
 
 
 def state_overrides(solver: Any, phase: str, index: int = 0) -> dict[str, Any]:

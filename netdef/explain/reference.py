@@ -106,16 +106,6 @@ def common_fields() -> list[Field]:
     return [field for field in fields(COMMON) if field.name not in settings]
 
 
-def count_text(allowed: tuple[int, int | None]) -> str:
-    """1; 1 or 2; 1 or more; none."""
-    low, high = allowed
-    if high is None:
-        return f"{low} or more" if low else "any number"
-    if low == high:
-        return str(low) if low else "none"
-    return f"{low} to {high}" if high > low + 1 else f"{low} or {high}"
-
-
 def _message_of(layer_field: str) -> str:
     return next(found.fields_of for found in fields(COMMON) if found.name == layer_field)
 

@@ -14,7 +14,6 @@ from netdef.explain.reference import (
     Field,
     LayerType,
     common_fields,
-    count_text,
     fields,
     layer_type,
     own_fields,
@@ -22,6 +21,7 @@ from netdef.explain.reference import (
 )
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean, nearest
+from netdef.language.units import range_text
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, documentation
 
@@ -117,7 +117,7 @@ def _type(found: LayerType, devices: Devices | None, width: int) -> str:
     top = " -> top" if found.tops[1] != 0 else ""
     parts = [found.name, *(_paragraph(text, width) for text in found.about.split("\n\n"))]
     parts.append(f"  layer NAME: {found.name}{bottoms}{top}{' { field: value ... }' if settings else ''}")
-    counts = f"bottoms: {count_text(found.bottoms)}   tops: {count_text(found.tops)}"
+    counts = f"bottoms: {range_text(*found.bottoms)}   tops: {range_text(*found.tops)}"
     if devices is not None:
         runs_on = running(found.name, devices)
         counts += f"   runs on: {', '.join(runs_on) or 'nothing yet; its shapes and costs are known'}"

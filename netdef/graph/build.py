@@ -15,7 +15,7 @@ from netdef.language.bind import MOST_HINTS
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
 from netdef.language.gc_pause import gc_paused
 from netdef.language.spelling import did_you_mean
-from netdef.language.units import plural, times
+from netdef.language.units import plural, range_text, times
 
 Where = Callable[[Path], Position | None]  # the position of a path inside some message
 Chosen = tuple[Any, Where, int]  # a LayerParameter, the positions of its fields, its index in the file
@@ -215,7 +215,9 @@ class _Builder:
             if count < low or (high is not None and count > high):
                 fits = False
                 at = layer.where(kind, high) if high is not None and count > high else layer.position
-                self.error(f"{layer.type} {layer.name} has {plural(count, kind)}; it takes {_range(low, high)}", at, code="ND104")
+                self.error(
+                    f"{layer.type} {layer.name} has {plural(count, kind)}; it takes {range_text(low, high)}", at, code="ND104"
+                )
         return fits
 
     def tops(self, layer: Any, message: Any, shapes: list[Shape], where: Where) -> None:
@@ -354,11 +356,3 @@ def check_size(layer: Layer, what: str, shape: Shape, *at: str | int) -> None:
     if prod(shape) > MOST_ELEMENTS:
         hint = f"at most {MOST_ELEMENTS:,} are possible: is a number too large?"
         raise layer.error(f"{what} ({shape_text(shape)}) would have {prod(shape):,} elements", *at, hint=hint)
-
-
-def _range(low: int, high: int | None) -> str:
-    if high is None:
-        return f"{low} or more" if low else "any number"
-    if low == high:
-        return str(low) if low else "none"
-    return f"{low} to {high}" if high > low + 1 else f"{low} or {high}"

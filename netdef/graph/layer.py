@@ -130,7 +130,6 @@ class Layer:
     propagate_down: one for each bottom; None: it gets a gradient if a layer before it needs one.
     in_place: one for each top; whether it has the name of the bottom of the same index.
     device: the program's device that runs it.
-    whole: the layer of which this one is a device's share; itself for a layer that is not divided.
     """
 
     bottoms_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
@@ -181,7 +180,6 @@ class Layer:
         self.propagate_down = ()
         self.in_place = ()
         self.device = 0
-        self.whole: Layer = self
         self.assumed: Shape = ()  # shape of images whose size the file does not give
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

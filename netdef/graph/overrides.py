@@ -13,7 +13,7 @@ from netdef.graph.layer import Path
 from netdef.language.bind import bind
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded
 from netdef.language.parser import parse
-from netdef.language.source import Position, Source
+from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import did_you_mean, one_of_namesakes
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 from netdef.schema import LAYER_TYPES, layer_fields
@@ -66,10 +66,6 @@ class Setting:
             found.append((name.strip(), start + len(name) - len(name.lstrip())))
             start += len(name) + 1
         return found
-
-
-def excerpt(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def settings_of(texts: Iterable[str]) -> dict[str, Setting]:

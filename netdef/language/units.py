@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def thousands(count: int) -> str:
     """60,965,224."""
@@ -11,6 +13,21 @@ def thousands(count: int) -> str:
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """1 bottom, 2 bottoms, no bottoms."""
     return f"{count or 'no'} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def range_text(low: int, high: int | None) -> str:
+    """1; 1 or 2; 1 to 3; 1 or more; none; any number."""
+    if high is None:
+        return f"{low} or more" if low else "any number"
+    if low == high:
+        return str(low) if low else "none"
+    return f"{low} to {high}" if high > low + 1 else f"{low} or {high}"
+
+
+def shortened(names: Sequence[str], most: int) -> str:
+    """a, b and 3 more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def times(count: int) -> str:

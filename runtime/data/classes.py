@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.units import shortened
 from runtime.data.texts import printable, read_text_file
 
 EXPECTED = "expected a name a line, the first for class 0"
@@ -58,5 +59,4 @@ def check_known(names: Iterable[str], classes: Sequence[str], where: str) -> Non
 
 def shown(names: Sequence[str]) -> str:
     """class a; classes a, b; at most SHOWN of them."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{'class' if len(names) == 1 else 'classes'} {', '.join(map(printable, names[:SHOWN]))}{more}"
+    return f"{'class' if len(names) == 1 else 'classes'} {shortened([*map(printable, names)], SHOWN)}"

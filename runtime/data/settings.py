@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.language.spelling import did_you_mean
+from netdef.layers.data import BUILTIN
 from runtime.data.color import Color, components_of
 from runtime.data.mean import channel_means, read_mean
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from netdef.graph.layer import Layer
     from netdef.layers.data import ImageData
 
-BUILTIN = "builtin:"
 PHOTOS = BUILTIN + "photos"
 SIDE = 256  # of the images of a folder, where the layer gives no size
 

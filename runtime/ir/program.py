@@ -77,6 +77,10 @@ class Buffer:
         """The same memory as one run of elements."""
         return self.view((self.size,))
 
+    def columns(self, count: int) -> Buffer:
+        """The same memory as a matrix of so many columns: with the images as columns, a row holds one number of each image."""
+        return self.view((self.size // count, count))
+
     @property
     def user_shape(self) -> tuple[int, ...]:
         """The shape users see: batch first for a blob, even where a kernel takes another view of it."""
@@ -92,6 +96,7 @@ class Buffer:
         return f"<Buffer {self} {self.role} {self.shape} {self.dtype} on device {self.device}>"
 
 
+SEND = "send"  # the copy from one device to another, which is no kernel
 COLUMNS = ("layer", "device", "outputs", "kernel", "inputs", "constants", "shape", "MMAC/image")  # of Instruction.row
 
 
@@ -118,6 +123,11 @@ class Instruction:
     def device(self) -> int:
         """Whose queue it is put on: that of its inputs, so that what is sent is sent by the device that has it."""
         return next((buffer.device for buffer in self.buffers), 0)
+
+    @property
+    def is_send(self) -> bool:
+        """Whether it copies from its device to another."""
+        return self.kernel == SEND
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -163,7 +173,7 @@ class Instruction:
     @property
     def _extent(self) -> str:
         """The shape of the first output; the bytes of what is sent."""
-        if self.kernel == "send":
+        if self.is_send:
             return f"{self.outputs[0].bytes:,} bytes"
         return str(self.outputs[0].user_shape) if self.outputs else ""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.ir.program import PARAMETERS, Buffer, Program, arena_of
+from runtime.ir.program import PARAMETERS, WORKING, Buffer, Program, arena_of
 from runtime.machine.device import Device
 
 
@@ -25,7 +25,7 @@ class Memory:
         sizes = self._plan.arenas
         self._arenas: dict[str, Any] = {}
         for index, device in enumerate(devices):
-            parameters, working = arena_of(PARAMETERS, index), arena_of("working", index)
+            parameters, working = arena_of(PARAMETERS, index), arena_of(WORKING, index)
             self._arenas[working] = device.allocate(sizes[working])
             if own_parameters:
                 self._arenas[parameters] = device.allocate(sizes[parameters])

@@ -33,7 +33,7 @@ class Waits:
 
 def lane_of(instruction: Instruction, hosts: Sequence[int] = EACH_ITS_OWN) -> Lane:
     """The queue that an instruction is put on."""
-    return hosts[instruction.device], COPIES if instruction.kernel == "send" else KERNELS
+    return hosts[instruction.device], COPIES if instruction.is_send else KERNELS
 
 
 def find_waits(instructions: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN) -> list[Waits]:

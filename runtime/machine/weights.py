@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError, Remark
-from netdef.language.units import plural
+from netdef.language.units import plural, shortened
 from netdef.language.writing import replacing
 from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
 
@@ -130,8 +130,7 @@ def copy(fit: Fit, write: Writer) -> None:
 
 def listed(names: Sequence[str], which: str = "") -> str:
     """2 layers that the net lacks: fc7, fc8; at most SHOWN of them by name."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{plural(len(names), 'layer')}{which}: {', '.join(names[:SHOWN])}{more}"
+    return f"{plural(len(names), 'layer')}{which}: {shortened(names, SHOWN)}"
 
 
 def write_weights(path: str | Path, net: Net, read: Reader) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.schema import message_class
 from netdef.solver_file import LARC_TYPES
-from runtime.ir.program import Buffer, Instruction, Program
+from runtime.ir.program import SEND, Buffer, Instruction, Program
 from runtime.ir.runs import element_runs
 from runtime.ops.update.table import OF_ITERATIONS, ROWS, Row
 from runtime.solver.remember import remember_losses
@@ -136,7 +136,7 @@ def squares(name: str, arrays: dict[Parameter, Buffer], devices: Sequence[int]) 
         copies = {device: all_.view((count,), start) for device, all_ in sums.items()}
         own = copies.pop(array.device)
         steps.append(Instruction("sum_of_squares", (array.flat(),), (own,), {}, parameter.layer.name))
-        sends += [Instruction("send", (own,), (copy,), {}, parameter.layer.name) for copy in copies.values()]
+        sends += [Instruction(SEND, (own,), (copy,), {}, parameter.layer.name) for copy in copies.values()]
         start += count
     return sums, [*steps, *sends]
 

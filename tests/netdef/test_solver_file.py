@@ -1,5 +1,7 @@
 """Solver files: what they must say, and what is said when they do not."""
 
+from pathlib import Path
+
 import numpy
 import pytest
 
@@ -8,7 +10,8 @@ from netdef.diff.solvers import difference
 from netdef.fmt import formatted
 from netdef.language import read_text
 from netdef.language.diagnostics import Remark
-from netdef.solver_file import POLICIES, check_solver, load_solver, net_file, state_overrides, without_effect
+from netdef.language.find import find_beside
+from netdef.solver_file import POLICIES, check_solver, load_solver, state_overrides, without_effect
 from tests.paths import TESTS
 
 GOLDENS = sorted((TESTS / "goldens" / "solvers").glob("*.npz"))
@@ -38,7 +41,7 @@ def test_packaged_solvers_are_good_and_their_nets_are_there(name, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     bound = load_solver(name)
     check_solver(bound)
-    assert net_file(bound.message, bound.filename).name == "alexnet.net"
+    assert find_beside(bound.message.net, Path(bound.filename).parent).name == "alexnet.net"
 
 
 def test_policies_name_missing_fields(tmp_path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from netdef.graph.cuts import Run, even_cuts
 from netdef.graph.layer import Parameter
 from runtime.ir.division import Shard
-from runtime.ir.program import Buffer, Instruction, Program
+from runtime.ir.program import SEND, Buffer, Instruction, Program
 
 LINE = 16  # floats in a cache line: slices begin on one
 SMALL = 4096  # floats; what is smaller is updated by one device
@@ -56,7 +56,7 @@ def sum_copies(program: Program) -> Program:
                 if device != shard.device:
                     room = Buffer(f"{gradient.name}:{device}", (span[1] - span[0],), "gradient", device=shard.device)
                     received[device] = room
-                    send = Instruction("send", (_span(gradient, span),), (room,), {}, copies.owner.layer.name)
+                    send = Instruction(SEND, (_span(gradient, span),), (room,), {}, copies.owner.layer.name)
                     sends.setdefault(last[device], []).append(send)
             sums.setdefault(done, []).extend(_sum(copies.owner, received, _span(local[shard.device], span), shard.device))
             slice_ = _slice(copies.owner, shard, span)
@@ -79,7 +79,7 @@ def return_weights(program: Program) -> Program:
             for shard in division.shards[owner]:
                 if shard.device != slice_.device and slice_.span is not None:
                     target = _span(program.parameters[shard.parameter], slice_.span)
-                    sends.append(Instruction("send", (program.learned[slice_.parameter],), (target,), {}, owner.layer.name))
+                    sends.append(Instruction(SEND, (program.learned[slice_.parameter],), (target,), {}, owner.layer.name))
     return replace(program, update=(*program.update, *sends))
 
 

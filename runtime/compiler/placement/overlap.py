@@ -19,7 +19,7 @@ def send_first(program: Program) -> Program:
 
 def _ordered(block: Sequence[Instruction]) -> Iterator[Instruction]:
     """A layer's instructions on all devices, those that make nothing but gradients of parameters last if there is a send."""
-    sends = any(instruction.kernel == "send" for instruction in block)
+    sends = any(instruction.is_send for instruction in block)
     last = [instruction for instruction in block if sends and _only_learns(instruction)]
     yield from (instruction for instruction in block if instruction not in last)
     yield from last

@@ -18,11 +18,11 @@ from functools import lru_cache
 from netdef.graph.cuts import Cut, Region
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.net import Net
+from netdef.graph.shape import BYTES_PER_ELEMENT
 from netdef.language.diagnostics import NetdefError
 from runtime.compiler.placement.choice import Choice, Spread, cut, even, followed, given, is_copied, whole
 
 BEAM = 32  # states kept after each layer
-FLOAT_BYTES = 4
 BYTES_PER_REPEAT = 0.25  # what may be sent to save a device one multiply-accumulate that another makes too
 
 Cuts = Mapping[int, Cut | None]  # which part of a parameter each device has that has any
@@ -186,7 +186,7 @@ class Search:
             return
         missing = lacking(region, spread[device], blob.shape)
         if missing:
-            state.bytes += FLOAT_BYTES * missing
+            state.bytes += BYTES_PER_ELEMENT * missing
             state.demands[blob] = sent | {demand}
 
     def _count_work(self, state: State, layer: Layer, choice: Choice) -> None:

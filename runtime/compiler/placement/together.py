@@ -31,7 +31,7 @@ def together(program: Program, hosts: Sequence[int]) -> Program:
 
 
 def _copied(instruction: Instruction, hosts: Sequence[int]) -> Instruction:
-    if instruction.kernel != "send" or hosts[instruction.inputs[0].device] != hosts[instruction.outputs[0].device]:
+    if not instruction.is_send or hosts[instruction.inputs[0].device] != hosts[instruction.outputs[0].device]:
         return instruction
     (source,), (target,) = instruction.inputs, instruction.outputs
     return replace(instruction, kernel="copy", inputs=(_as_floats(source),), outputs=(_as_floats(target),))

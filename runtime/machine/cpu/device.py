@@ -20,7 +20,7 @@ from runtime.kernels.cpu.cached import cached
 from runtime.kernels.cpu.registry import Launch
 from runtime.kernels.operand import Operand, Workspace
 from runtime.kernels.rooms import load_rooms
-from runtime.machine.cpu.needs import SEND, planned, workspace_bytes
+from runtime.machine.cpu.needs import planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
 from runtime.machine.device import BoundInstruction, run_in_order
 
@@ -183,14 +183,10 @@ class CpuDevice:
         if self._workspace.size < workspace:
             self._workspace = self.allocate(workspace)
 
-    @property
-    def scratch_bytes(self) -> int:
-        return sum(scratch.nbytes for scratch in self._scratch)
-
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> BoundInstruction:
         """Make an instruction ready to run: planned now, its kernels, arrays and constants looked up once."""
         given = [arrays(buffer) for buffer in instruction.buffers]
-        if instruction.kernel == SEND:
+        if instruction.is_send:
             source, target = given
             return lambda: np.copyto(target, source)
         made = planned(instruction)

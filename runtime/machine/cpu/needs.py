@@ -8,12 +8,10 @@ from runtime.ir.program import Instruction, Program
 from runtime.kernels.cpu.registry import Plan, plan
 from runtime.kernels.operand import operands_of
 
-SEND = "send"  # no kernel: the queue copies
-
 
 def planned(instruction: Instruction) -> Plan:
     """How the CPU carries out an instruction."""
-    return Plan(()) if instruction.kernel == SEND else plan(instruction.kernel, operands_of(instruction), instruction.constants)
+    return Plan(()) if instruction.is_send else plan(instruction.kernel, operands_of(instruction), instruction.constants)
 
 
 def workspace_bytes(programs: Sequence[Program], shares: Collection[int], threads: int) -> int:

@@ -174,7 +174,7 @@ class CudaDevice:
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
         """Make an instruction ready to run: planned now, its kernels compiled before the first run."""
         given = [arrays(buffer) for buffer in instruction.buffers]
-        if instruction.kernel == "send":
+        if instruction.is_send:
             return self.peers.send(*given)
         if runs_on_host(instruction):
             return HostInstruction(instruction, given, self.number, self.upload)

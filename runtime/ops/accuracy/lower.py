@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdef.layers.accuracy import Accuracy
 from runtime.ir.builder import Builder
-from runtime.ops.loss.lower import NO_LABEL
+from runtime.ops.loss.normalization import ignored_label
 from runtime.ops.registry import lowers
 from runtime.ops.softmax.lower import along, labels_for
 
@@ -13,9 +13,8 @@ from runtime.ops.softmax.lower import along, labels_for
 def lower(layer: Accuracy, build: Builder) -> None:
     labels = labels_for(layer, build, layer.axis)
     hits = build.saved(layer, "hits", (labels.size,))
-    ignore = NO_LABEL if layer.ignore_label is None else layer.ignore_label
     scores = along(build.bottom(layer, 0), layer.axis)
-    build.forward("accuracy_hits", scores, labels, out=hits, top_k=layer.top_k, ignore=ignore)
+    build.forward("accuracy_hits", scores, labels, out=hits, top_k=layer.top_k, ignore=ignored_label(layer))
     build.forward("accuracy_share", hits, out=build.top(layer, 0).view((1,)))
     if len(layer.tops) == 2:
         build.forward("accuracy_per_class", hits, labels, out=build.top(layer, 1))

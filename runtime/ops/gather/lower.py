@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from netdef.graph.layer import Layer
-from netdef.graph.shape import images
+from netdef.graph.shape import images as images_of
 from netdef.layers.concat import Concat, Slice
 from netdef.layers.reshape import Flatten, Reshape
 from netdef.layers.select import BatchReindex, Crop, Tile
@@ -96,16 +96,12 @@ def lower_crop(layer: Crop, build: Builder) -> None:
 @lowers(BatchReindex)
 def lower_batch_reindex(layer: BatchReindex, build: Builder) -> None:
     order = build.bottom(layer, 1).flat()
-    x, y = _images(build.bottom(layer, 0)), _images(build.top(layer, 0))
+    images, picked = layer.bottoms[0].shape[0], layer.tops[0].shape[0]
+    x, y = build.bottom(layer, 0).columns(images), build.top(layer, 0).columns(picked)
     build.forward("take_images", x, order, out=y)
     if build.needs_gradient(layer, 0):
-        dy, dx = _images(build.top_gradient(layer, 0)), _images(build.bottom_gradient(layer, 0))
+        dy, dx = build.top_gradient(layer, 0).columns(picked), build.bottom_gradient(layer, 0).columns(images)
         build.backward("add_images", dy, order, out=dx)
-
-
-def _images(buffer: Buffer) -> Buffer:
-    """What is of one image as rows, the images as columns."""
-    return buffer.view((buffer.size // buffer.shape[-1], buffer.shape[-1]))
 
 
 @lowers(Flatten)
@@ -119,17 +115,14 @@ def lower_reshape(layer: Reshape, build: Builder) -> None:
 
 
 def _lower_reshaped(layer: Layer, build: Builder) -> None:
-    old, new = images(layer.bottoms[0].shape), images(layer.tops[0].shape)
+    old, new = images_of(layer.bottoms[0].shape), images_of(layer.tops[0].shape)
     if old == new:  # the rest keeps its order, batch innermost or not
         build.alias(layer, 0, 0)
         if build.needs_gradient(layer, 0):
             build.alias_gradient(layer, 0, 0)
         return
 
-    def cut(buffer: Buffer, batch: int) -> Buffer:
-        return buffer.view((buffer.size // batch, batch))
-
-    build.forward("rebatch", cut(build.bottom(layer, 0), old), out=cut(build.top(layer, 0), new))
+    build.forward("rebatch", build.bottom(layer, 0).columns(old), out=build.top(layer, 0).columns(new))
     if build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
-        build.backward("rebatch", cut(dy, new), out=cut(dx, old))
+        build.backward("rebatch", dy.columns(new), out=dx.columns(old))

@@ -12,17 +12,15 @@ from netdef.layers.loss import (
     InfogainLoss,
     Loss,
     MultinomialLogisticLoss,
-    Normalized,
     SigmoidCrossEntropyLoss,
     SoftmaxWithLoss,
 )
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ir.runs import element_runs, label_runs
+from runtime.ops.loss.normalization import divisor_of, ignored_label
 from runtime.ops.registry import lowers
 from runtime.ops.softmax.lower import along, labels_for
-
-NO_LABEL = -(1 << 31)  # stands for "ignore no label"
 
 
 @lowers(SoftmaxWithLoss)
@@ -31,22 +29,16 @@ def lower_softmax_loss(layer: SoftmaxWithLoss, build: Builder) -> None:
     labels = labels_for(layer, build, axis)
     kept = build.top(layer, 1) if len(layer.tops) == 2 else build.saved(layer, "probability", scores.shape)
     probability, normalizer = along(kept, axis), build.saved(layer, "normalizer", (1,))
-    ignore = NO_LABEL if layer.ignore_label is None else layer.ignore_label
-    shape = layer.bottoms[0].shape
-    divisors = {"FULL": labels.size, "VALID": 0, "BATCH_SIZE": prod(shape[:axis]), "NONE": 1}
+    ignore, divisor = ignored_label(layer), divisor_of(layer, labels.size, prod(layer.bottoms[0].shape[:axis]))
     build.forward("softmax_forward", along(scores, axis), out=probability)
     build.forward(
         "softmax_loss", probability, labels, out=(build.top(layer, 0).view((1,)), normalizer),
-        divisor=float(divisors[layer.normalization]), ignore=ignore,
+        divisor=float(divisor), ignore=ignore,
     )  # fmt: skip
     if build.needs_gradient(layer, 0):
         dloss = build.top_gradient(layer, 0).view((1,))
         dx = along(build.bottom_gradient(layer, 0), axis)
         build.backward("softmax_loss_backward", probability, labels, normalizer, dloss, out=dx, ignore=ignore, inplace=True)
-
-
-def _ignored(layer: Normalized) -> int:
-    return NO_LABEL if layer.ignore_label is None else layer.ignore_label
 
 
 def _sum(
@@ -78,9 +70,8 @@ def lower_euclidean(layer: EuclideanLoss, build: Builder) -> None:
 
 @lowers(SigmoidCrossEntropyLoss)
 def lower_sigmoid_cross_entropy(layer: SigmoidCrossEntropyLoss, build: Builder) -> None:
-    x, t, ignore = build.bottom(layer, 0).flat(), build.bottom(layer, 1).flat(), _ignored(layer)
-    divisors = {"FULL": x.size, "VALID": 0, "BATCH_SIZE": layer.bottoms[0].shape[0], "NONE": 1}
-    divisor = divisors[layer.normalization]
+    x, t, ignore = build.bottom(layer, 0).flat(), build.bottom(layer, 1).flat(), ignored_label(layer)
+    divisor = divisor_of(layer, x.size, layer.bottoms[0].shape[0])
     normalizer = _sum(layer, build, "sigmoid_cross_entropy_terms", (x, t), element_runs(x.size), divisor, ignore=ignore)
     if build.needs_gradient(layer, 0):
         dx = build.bottom_gradient(layer, 0).flat()
@@ -90,26 +81,21 @@ def lower_sigmoid_cross_entropy(layer: SigmoidCrossEntropyLoss, build: Builder) 
 @lowers(HingeLoss)
 def lower_hinge(layer: HingeLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
-    scores, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
+    scores, labels = build.bottom(layer, 0).columns(images), build.bottom(layer, 1).flat()
     square = layer.norm == "L2"
     normalizer = _sum(layer, build, "hinge_terms", (scores, labels), element_runs(scores.size), images, square=square)
     if build.needs_gradient(layer, 0):
-        dx = _columns(build.bottom_gradient(layer, 0), images)
+        dx = build.bottom_gradient(layer, 0).columns(images)
         build.backward("hinge_backward", scores, labels, _dloss(layer, build), normalizer, out=dx, square=square)
-
-
-def _columns(buffer: Buffer, images: int) -> Buffer:
-    """What is of one image as a column."""
-    return buffer.view((buffer.size // images, images))
 
 
 @lowers(MultinomialLogisticLoss)
 def lower_multinomial(layer: MultinomialLogisticLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
-    chances, labels = _columns(build.bottom(layer, 0), images), build.bottom(layer, 1).flat()
+    chances, labels = build.bottom(layer, 0).columns(images), build.bottom(layer, 1).flat()
     normalizer = _sum(layer, build, "likelihood_terms", (chances, labels), label_runs(images), images)
     if build.needs_gradient(layer, 0):
-        dx = _columns(build.bottom_gradient(layer, 0), images)
+        dx = build.bottom_gradient(layer, 0).columns(images)
         build.backward("likelihood_backward", chances, labels, _dloss(layer, build), normalizer, out=dx)
 
 
@@ -117,9 +103,8 @@ def lower_multinomial(layer: MultinomialLogisticLoss, build: Builder) -> None:
 def lower_infogain(layer: InfogainLoss, build: Builder) -> None:
     axis, scores, labels = layer.axis, build.bottom(layer, 0), labels_for(layer, build, layer.axis)
     kept = build.top(layer, 1) if len(layer.tops) == 2 else build.saved(layer, "probability", scores.shape)
-    chances, matrix, ignore = along(kept, axis), _matrix(layer, build), _ignored(layer)
-    divisors = {"FULL": labels.size, "VALID": 0, "BATCH_SIZE": prod(layer.bottoms[0].shape[:axis]), "NONE": 1}
-    divisor = divisors[layer.normalization]
+    chances, matrix, ignore = along(kept, axis), _matrix(layer, build), ignored_label(layer)
+    divisor = divisor_of(layer, labels.size, prod(layer.bottoms[0].shape[:axis]))
     build.forward("softmax_forward", along(scores, axis), out=chances)
     normalizer = _sum(layer, build, "infogain_terms", (chances, labels, matrix), label_runs(labels.size), divisor, ignore=ignore)
     if build.needs_gradient(layer, 0):
@@ -136,7 +121,7 @@ def _matrix(layer: InfogainLoss, build: Builder) -> Buffer:
         if images == 1:
             return given.view(shape)
         ordered = build.saved(layer, "matrix", (given.size, 1))
-        build.forward("rebatch", given.view((given.size // images, images)), out=ordered)
+        build.forward("rebatch", given.columns(images), out=ordered)
         return ordered.view(shape)
     from runtime.data.mean import read_array  # of files
     from runtime.data.settings import find
@@ -157,7 +142,7 @@ def _matrix(layer: InfogainLoss, build: Builder) -> Buffer:
 @lowers(ContrastiveLoss)
 def lower_contrastive(layer: ContrastiveLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
-    a, b = (_columns(build.bottom(layer, index), images) for index in (0, 1))
+    a, b = (build.bottom(layer, index).columns(images) for index in (0, 1))
     alike, squares = build.bottom(layer, 2).flat(), build.saved(layer, "squares", (images,))
     form = {"margin": layer.margin, "legacy": layer.legacy_version}
     normalizer = _sum(
@@ -165,6 +150,6 @@ def lower_contrastive(layer: ContrastiveLoss, build: Builder) -> None:
     )
     for index, sign in ((0, 1.0), (1, -1.0)):
         if build.needs_gradient(layer, index):
-            dx = _columns(build.bottom_gradient(layer, index), images)
+            dx = build.bottom_gradient(layer, index).columns(images)
             given = a, b, alike, squares, _dloss(layer, build), normalizer
             build.backward("contrastive_backward", *given, out=dx, sign=sign, **form)

@@ -38,6 +38,5 @@ def labels_for(layer: Layer, build: Builder, axis: int) -> Buffer:
     if images(labels.shape) == batch:
         return given.flat()
     ordered = build.saved(layer, "labels", (labels.count // batch, batch))
-    old = given.view((labels.count // images(labels.shape), images(labels.shape)))
-    build.forward("rebatch", old, out=ordered)
+    build.forward("rebatch", given.columns(images(labels.shape)), out=ordered)
     return ordered.flat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from runtime.ir.builder import Builder, Partial
-from runtime.ir.program import Buffer, Instruction, internal_shape
+from runtime.ir.program import SEND, Buffer, Instruction, internal_shape
 from runtime.ops.registry import lowers
 from runtime.ops.transfer.layer import Move, Transfer
 
@@ -45,7 +45,7 @@ def _forward(layer: Transfer, build: Builder, move: Move) -> None:
         source = packed
     if source.device != target.device:
         arrived = target if images == target.shape[1] else _room(f"{x.name}.part", source.shape, y)
-        build.forward("send", source.flat(), out=arrived.flat())
+        build.forward(SEND, source.flat(), out=arrived.flat())
         if arrived is target:
             return
         source = arrived
@@ -88,7 +88,7 @@ def _returned(layer: Transfer, build: Builder, move: Move) -> tuple[Buffer, bool
         region, fresh = packed, True
     if blob.producer.device != layer.device:
         arrived = Buffer(f"{blob}.grad.{layer.name}", (region.size,), "gradient", device=blob.producer.device)
-        build.backward("send", region.flat(), out=arrived)
+        build.backward(SEND, region.flat(), out=arrived)
         region, fresh = arrived, True
     return region if len(region.shape) == 1 else region.flat(), fresh
 

@@ -13,7 +13,7 @@ import numpy as np
 from runtime.ir.runs import ELEMENTS, LABELS, element_runs, label_runs
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
 from runtime.ops.gather.box import box, strides_of
-from runtime.ops.loss.lower import NO_LABEL
+from runtime.ops.loss.normalization import NO_LABEL
 from runtime.ops.update.table import ROWS
 from tests.runtime.ops.elementwise.formulas import CASES, is_exact, layer_of
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
-from runtime.ops.loss.lower import NO_LABEL
+from runtime.ops.loss.normalization import NO_LABEL
 from tests.runtime import reference
 from tests.runtime.harness import normal, run_kernel
 
