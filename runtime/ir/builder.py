@@ -213,6 +213,7 @@ class Builder:
 
     def _instruction(self, kernel: str, inputs: tuple[Buffer, ...], out: Outputs, options: dict[str, Any]) -> Instruction:
         outputs = out if isinstance(out, tuple) else (out,)
-        own = {name: options.pop(name) for name in ("inplace", "macs") if name in options}
+        own = {name: options[name] for name in ("inplace", "macs") if name in options}
+        constants = {name: value for name, value in options.items() if name not in own}
         layer = self._layer.name if self._layer else ""
-        return Instruction(kernel, inputs, outputs, options, layer, **own)
+        return Instruction(kernel, inputs, outputs, constants, layer, **own)

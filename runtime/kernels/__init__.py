@@ -1,1 +1,1 @@
-"""What the kernels of all families share: registries, random numbers, headers."""
+"""What the kernels of all families share: registries, formulas and their printer, random numbers, headers."""

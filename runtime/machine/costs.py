@@ -12,8 +12,9 @@ from math import prod
 from typing import Any
 
 from runtime.ir.program import ITEM_BYTES, Instruction
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Step, load_plans, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Step, plan
 from runtime.kernels.operand import Operand, operands_of
+from runtime.kernels.rooms import load_rooms
 from runtime.machine.limits import Limits
 from runtime.ops.elementwise.expression import FORMULAS, expression
 from runtime.ops.update.table import ROWS
@@ -42,7 +43,7 @@ def total(costs: Iterable[Cost]) -> Cost:
 
 def launches(instruction: Instruction, workspace: int) -> list[Cost]:
     """The cost of each kernel launch and matrix product that carries out an instruction on a card."""
-    load_plans()
+    load_rooms("cuda")
     if instruction.kernel not in CUDA_KERNELS:
         return [plain(instruction)]
     operands = operands_of(instruction)
@@ -52,7 +53,7 @@ def launches(instruction: Instruction, workspace: int) -> list[Cost]:
 
 def plain(instruction: Instruction) -> Cost:
     """An instruction as one piece of work that moves only what it reads and writes; its products are those of the card's plan."""
-    load_plans()
+    load_rooms("cuda")
     operands = operands_of(instruction)
     gemms = [one for one in _steps(instruction, operands) if isinstance(one, Gemm)]
     return Cost(_moved(instruction, operands), _flops(instruction, operands), sum(product(gemm).products for gemm in gemms))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
@@ -30,17 +29,11 @@ def lowers(family: type) -> Callable[[Lowering], Lowering]:
     return register
 
 
-@cache
-def load_lowerings() -> None:
-    """Import every room's lower.py, each of which registers its families."""
-    load_rooms("lower")
-
-
 def runnable_types() -> list[str]:
     """The layer types that can run."""
     from netdef.graph.layer import LAYERS
 
-    load_lowerings()
+    load_rooms("lower")
     return sorted(name for name, family in LAYERS.items() if family in _LOWERINGS)
 
 
@@ -58,7 +51,7 @@ def check_runnable(layers: Iterable[Layer]) -> None:
     ------
     NetdefError: some have none; all of them are named, at the first one's position.
     """
-    load_lowerings()
+    load_rooms("lower")
     lacking = [layer for layer in layers if type(layer) not in _LOWERINGS]
     if lacking:
         counts = Counter(layer.type for layer in lacking)

@@ -1,1 +1,1 @@
-"""The passes that know no placement: lowering, fusion, memory, order."""
+"""Lowering, fusion, memory planning, and the order of an iteration."""

@@ -1,4 +1,4 @@
-"""The last pass: a place in the arena for every buffer, by lifetime, so that nothing is allocated after compiling."""
+"""Memory planning: an offset in an arena for every buffer, by lifetime, so that nothing is allocated after compiling."""
 
 from __future__ import annotations
 

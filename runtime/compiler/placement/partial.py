@@ -66,10 +66,10 @@ class _Joint:
         if first is None:
             self._step("fill", (), total.flat(), value=0.0)
         elif rest:
-            self._step("add", (first.flat(), rest.pop(0).flat()), total.flat())
+            self._step("add", (first.flat(), rest[0].flat()), total.flat())
         else:
             self._step("copy", (first.flat(),), total.flat())
-        for other in rest:
+        for other in rest[1:]:
             self._step("add", (total.flat(), other.flat()), total.flat())
         for seam in self.seams:
             rows = self._rows(total, seam.channels)

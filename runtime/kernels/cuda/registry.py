@@ -3,7 +3,7 @@
 An instruction's plan (runtime/ops/*/cuda.py) is a function of the shapes of its arrays and of its constants, named like the
 instruction.  It touches no device:
 
-    for step in plan("lrn_forward", [Operand.of(x), Operand.of(y)], constants).steps:   # a Launch or a Gemm each
+    for step in plan("lrn_forward", operands_of(instruction), instruction.constants).steps:   # a Launch or a Gemm each
         ...
 
 A Launch names a file, and the function in it as C++ writes it, with its compile-time constants: "lrn_forward<4, 5, true>".
@@ -115,12 +115,6 @@ def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan
 PARAMETERS: dict[str, tuple[str, ...]] = {}  # of each plan
 
 
-@cache
-def load_plans() -> None:
-    """Import every room's cuda.py, each of which registers its plans."""
-    load_rooms("cuda")
-
-
 def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], workspace: int = DEFAULT_WORKSPACE) -> Plan:
     """How an instruction runs on arrays like these.
 
@@ -128,7 +122,7 @@ def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], w
     ----------
     workspace: bytes that it should not exceed; a plan that cannot do with so little needs as little as it can.
     """
-    load_plans()
+    load_rooms("cuda")
     limit = {"workspace": workspace} if "workspace" in PARAMETERS[name] else {}
     return CUDA_KERNELS[name](*operands, **constants, **limit)
 
@@ -149,14 +143,14 @@ def prints(file: str) -> Callable[[Text], Text]:
 
 def files() -> list[str]:
     """The names of all kernel files."""
-    load_plans()
+    load_rooms("cuda")
     return sorted([*PRINTED, *(path.name for path in OPS.glob("*/*.cu"))])
 
 
 @cache
 def source(file: str) -> str:
     """A kernel file's text with the headers of this folder that it includes written out, so that it stands alone."""
-    load_plans()
+    load_rooms("cuda")
     text = PRINTED[file]() if file in PRINTED else next(OPS.glob(f"*/{file}"), FOLDER / file).read_text()
     lines = []
     for line in text.splitlines():

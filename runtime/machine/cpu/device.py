@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from functools import cache
 from itertools import count
 from math import prod
 from queue import SimpleQueue
@@ -25,12 +24,6 @@ from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
 from runtime.machine.device import BoundInstruction, run_in_order
 
 CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
-
-
-@cache
-def load_kernels() -> None:
-    """Import every room's cpu.py, each of which registers its kernels."""
-    load_rooms("cpu")
 
 
 def available_cores() -> int:
@@ -124,7 +117,7 @@ class CpuDevice:
     """
 
     def __init__(self, threads: int | None = None, index: int = 0, peers: Peers | None = None):
-        load_kernels()
+        load_rooms("cpu")
         self.name = f"cpu:{index}"
         self.threads = threads or available_cores()
         self.workers = Workers(self.threads)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from runtime.ir.program import Instruction
-from runtime.kernels.cuda.registry import HOST_KERNELS, Launch, Matrix, Plan, load_plans
+from runtime.kernels.cuda.registry import HOST_KERNELS, Launch, Matrix, Plan
 from runtime.kernels.operand import Pointer, Workspace
+from runtime.kernels.rooms import load_rooms
 from runtime.machine.cuda.gemm import Cublas
 from runtime.machine.cuda.kernels import Kernels
 
@@ -67,10 +68,9 @@ class HostInstruction:
         upload: Callable[[Any, np.ndarray], None],
     ):
         from runtime.kernels.cpu.registry import CPU_KERNELS
-        from runtime.machine.cpu.device import load_kernels
 
         assert all(buffer.role == "scalar" for buffer in instruction.inputs)
-        load_kernels()
+        load_rooms("cpu")
         self._kernel, self._number, self._upload = CPU_KERNELS[instruction.kernel], number, upload
         self._inputs, self._outputs = arrays[: len(instruction.inputs)], arrays[len(instruction.inputs) :]
         self._constants = [instruction.constants[name] for name in self._kernel.parameters[len(arrays) :]]
@@ -86,7 +86,7 @@ class HostInstruction:
 
 def runs_on_host(instruction: Instruction) -> bool:
     """Whether the host carries out an instruction of a card's."""
-    load_plans()
+    load_rooms("cuda")
     return instruction.kernel in HOST_KERNELS
 
 

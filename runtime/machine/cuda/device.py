@@ -1,4 +1,4 @@
-"""The CUDA device: a graphics card through CuPy; kernels of runtime/kernels/cuda, matrix products by cuBLAS.
+"""The CUDA device: a graphics card through CuPy; kernels of runtime/ops, matrix products by cuBLAS.
 
 Everything is put on a stream and the host goes on at once.  There is one for kernels, one for uploads of data, and one for what is
 sent to other cards.
@@ -17,8 +17,9 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cuda.options import CudaOptions
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, load_plans, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, plan
 from runtime.kernels.operand import Operand
+from runtime.kernels.rooms import load_rooms
 from runtime.machine.cuda import needs as cuda_needs
 from runtime.machine.cuda.bound import CudaInstruction, HostInstruction, named, runs_on_host
 from runtime.machine.cuda.cards import find_card, first_line, load_cupy
@@ -93,7 +94,7 @@ class CudaDevice:
     threads = 0
 
     def __init__(self, index: int, options: CudaOptions | None = None):
-        load_plans()
+        load_rooms("cuda")
         self.options = options or CudaOptions()
         self.card = find_card(index)
         self.name = f"gpu:{index}"

@@ -1,4 +1,4 @@
-"""Kernels of runtime/kernels/cuda, compiled for a card by NVRTC through CuPy, which from KEEPS on keeps them on disk."""
+"""Kernels of runtime/ops, compiled for a card by NVRTC through CuPy, which from KEEPS on keeps them on disk."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.cuda.options import MB, CudaOptions
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, load_plans, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, plan
 from runtime.kernels.operand import operands_of
+from runtime.kernels.rooms import load_rooms
 from runtime.machine.cuda.bound import named, runs_on_host
 from runtime.machine.cuda.transfers import ROUNDS, SMALL
 
@@ -34,7 +35,7 @@ def workspace(program: Program, index: int, options: CudaOptions) -> int:
 
 def landing_bytes(program: Program, index: int) -> int:
     """Bytes of the buffers that data are uploaded to while the card computes."""
-    load_plans()
+    load_rooms("cuda")
     data = [buffer for source in program.sources for buffer in source.fields.values()]
     made = [buffer for instruction in program.instructions if runs_on_host(instruction) for buffer in instruction.outputs]
     return sum(ROUNDS * buffer.bytes for buffer in (*data, *made) if buffer.device == index and buffer.bytes > SMALL)
@@ -52,7 +53,7 @@ def reserve(memory: int) -> int:
 
 
 def _planned(program: Program, index: int) -> list[Instruction]:
-    load_plans()
+    load_rooms("cuda")
     mine = (instruction for instruction in program.instructions if instruction.device == index)
     return [instruction for instruction in mine if instruction.kernel in CUDA_KERNELS]
 

@@ -1,6 +1,6 @@
 """How often the label is among the best scores (Caffe's accuracy_layer.cpp).
 
-Scores are (outer, C, inner) as in softmax.py; there is one label for each (outer, inner), in that order.
+Scores are (outer, C, inner) as in runtime/ops/softmax/cpu.py; there is one label for each (outer, inner), in that order.
 """
 
 from __future__ import annotations

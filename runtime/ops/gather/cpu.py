@@ -1,4 +1,4 @@
-"""Parts of rows, joined and taken; and a batch cut anew, for shapes that mix it with other axes."""
+"""Elements copied to other positions: columns of matrices, boxes, tiles, images, and batches cut anew; and sums back."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Losses: the multinomial logistic loss of a softmax (Caffe's softmax_loss_layer.cpp).
 
-Arrays are (outer, C, inner) as in softmax.py; there is one label for each (outer, inner), in that order.
+Arrays are (outer, C, inner) as in runtime/ops/softmax/cpu.py; there is one label for each (outer, inner), in that order.
 """
 
 from __future__ import annotations

@@ -42,11 +42,17 @@ def lower_softmax_loss(layer: SoftmaxWithLoss, build: Builder) -> None:
 
 
 def _sum(
-    layer: Loss, build: Builder, terms: str, inputs: tuple[Buffer, ...], runs: int, divisor: float, **constants: Any
-) -> Buffer:
-    """Write the loss: `terms` makes a sum and a count for each run of elements; returns the normalizer, `divisor` or the count."""
-    factor = constants.pop("factor", 1.0)
-    extra = constants.pop("extra", ())
+    layer: Loss, build: Builder, terms: str, inputs: tuple[Buffer, ...], runs: int, divisor: float, *, factor: float = 1.0,
+    extra: tuple[Buffer, ...] = (), **constants: Any,
+) -> Buffer:  # fmt: skip
+    """Write the loss: the kernel `terms` makes a sum and a count of each run of elements; returns what divides the loss.
+
+    Parameters
+    ----------
+    divisor: the number that divides; 0 for the count.
+    factor: of the loss.
+    extra, constants: further outputs of `terms`, and its constants.
+    """
     partials, normalizer = build.saved(layer, "partials", (runs, 2), "float64"), build.saved(layer, "normalizer", (1,))
     build.forward(terms, *inputs, out=(partials, *extra), **constants)
     loss = build.top(layer, 0).view((1,))

@@ -17,7 +17,7 @@ from numba.extending import register_jitable
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
-ROWS = 5  # rows that one pass of row_sum adds up
+ROWS = 5  # rows that square_sum and ring_sum add up at a time
 
 
 @register_jitable

@@ -9,9 +9,9 @@ import pytest
 
 from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.kernels.cpu.registry import plan as plan_on_cpu
-from runtime.kernels.cuda.registry import CUDA_KERNELS, load_plans
+from runtime.kernels.cuda.registry import CUDA_KERNELS
 from runtime.kernels.operand import Operand
-from runtime.machine.cpu.device import load_kernels
+from runtime.kernels.rooms import load_rooms
 from tests.runtime.kernels.cuda.cases import NO_LABEL, Case, Spec, all_cases, out, positive, value
 from tests.runtime.kernels.cuda.checks import Check, compare, folded, on_cpu, on_cuda, planned
 from tests.runtime.kernels.cuda.on_cpu import Module
@@ -20,7 +20,7 @@ KERNELS = sorted({case.kernel for case in all_cases()})
 
 
 def test_every_plan_has_cases() -> None:
-    load_plans()
+    load_rooms("cuda")
     assert sorted(CUDA_KERNELS) == KERNELS
 
 
@@ -38,7 +38,7 @@ def test_same_numbers(kernel: str, checks: list[Check], modules: dict[str, Modul
 
 
 def test_every_kernel_of_the_cpu_is_launched_by_an_instruction_of_a_card() -> None:
-    load_kernels()
+    load_rooms("cpu")
     plans = (plan_on_cpu(case.kernel, [Operand(s.shape, s.dtype) for s in case.arrays], case.constants) for case in all_cases())
     launched = {launch.kernel.name for made in plans for launch in made.launches}
     assert set(CPU_KERNELS) - launched == {"random_fill"}  # NumPy's own generator: the device lets the host do it

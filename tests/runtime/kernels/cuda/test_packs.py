@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from runtime.kernels.cuda.registry import FOLDER, Launch, files, load_plans, plan, source
+from runtime.kernels.cuda.registry import FOLDER, Launch, files, plan, source
 from runtime.kernels.operand import Operand
+from runtime.kernels.rooms import load_rooms
 from runtime.ops.update.table import ROWS
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.checks import Check
@@ -136,7 +137,7 @@ def test_whole_packs_are_taken_in_packs(checks: list[Check]) -> None:
 @pytest.mark.parametrize(("batch", "address", "width"), [(32, 0, 4), (32, 4, 1), (3, 0, 1)])
 def test_what_allows_packs(batch: int, address: int, width: int) -> None:
     """Four numbers a thread where addresses and rows allow it, else one."""
-    load_plans()
+    load_rooms("cuda")
     x, y = Operand((2, 5, 5, batch), address=address), Operand((2, 2, 2, batch))
     window = {"kernel": (3, 3), "stride": (2, 2), "pad": (0, 0)}
     assert function_of("pool_max_forward", [x, y, Operand(y.shape, "uint8")], **window).startswith(f"pool_max_forward<{width}, uns")

@@ -8,8 +8,9 @@ from pathlib import Path
 import netdef
 from runtime.compiler.pipeline import compile_program
 from runtime.ir.program import Program
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, load_plans, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, plan
 from runtime.kernels.operand import operands_of
+from runtime.kernels.rooms import load_rooms
 from runtime.solver.remember import remember_results
 from runtime.solver.update import updates
 from tests.built import built_json, digest_of_sources
@@ -40,7 +41,7 @@ def programs(batch: int | None, cards: tuple[tuple[int, str | None], ...]) -> It
 
 def launches(program: Program) -> Iterator[Launch]:
     """Every launch of a program."""
-    load_plans()
+    load_rooms("cuda")
     for step in program.instructions:
         if step.kernel in CUDA_KERNELS:
             made = plan(step.kernel, operands_of(step), step.constants)

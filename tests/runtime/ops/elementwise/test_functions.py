@@ -17,7 +17,7 @@ import runtime
 from netdef.layers.function import FUNCTIONS, Formula, Function
 from runtime.kernels.cpu.jit import BLOCK
 from runtime.kernels.cpu.registry import CPU_KERNELS
-from runtime.machine.cpu.device import load_kernels
+from runtime.kernels.rooms import load_rooms
 from runtime.ops.elementwise.cpu import TILE
 from runtime.ops.elementwise.expression import FORMULAS, expression
 from tests.runtime.harness import run_kernel, run_plan
@@ -164,7 +164,7 @@ def test_without_x_in_the_gradient_a_layer_works_in_place() -> None:
 
 def test_constants_are_float32_and_so_is_what_is_made_of_them() -> None:
     """A float64 literal or constant would make a kernel slower and round otherwise."""
-    load_kernels()
+    load_rooms("cpu")
     printed: Any = CPU_KERNELS["swish_forward"].function
     made: Any = njit(error_model="numpy")(printed.compiled.py_func)  # what numba finds in its cache has no text
     made(0, 1, x := numbers(40), x.copy(), 0.1)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from runtime.kernels.cpu.registry import CPU_KERNELS
-from runtime.machine.cpu.device import load_kernels
+from runtime.kernels.rooms import load_rooms
 
 
 def remember(x: np.ndarray, turn: int, ring: np.ndarray) -> None:
-    load_kernels()
+    load_rooms("cpu")
     kernel = CPU_KERNELS["remember"]
     arguments = x.astype(np.float32), np.array([turn]), ring
     kernel.function(0, kernel.items(*arguments), *arguments)

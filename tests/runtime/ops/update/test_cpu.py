@@ -8,7 +8,7 @@ from netdef.solver_file import TYPES
 from runtime.ir.runs import element_runs
 from runtime.kernels.cpu.jit import BLOCK, jit
 from runtime.kernels.cpu.registry import CPU_KERNELS
-from runtime.machine.cpu.device import load_kernels
+from runtime.kernels.rooms import load_rooms
 from runtime.ops.update.table import ROWS, Row, correction
 from tests.runtime import reference
 from tests.runtime.harness import run_kernel
@@ -26,7 +26,7 @@ SCALARS = {"rate": 0.1, "scale": 0.5, "correction": 0.7}
 
 def run_update(row: Row, arrays: list[np.ndarray], l1: bool, parts: int = 1, lr_mult: float = 2.0, **scalars: float) -> None:
     """One update, in parts; by default with weight decay 0.01."""
-    load_kernels()
+    load_rooms("cpu")
     kernel = CPU_KERNELS[row.kernel]
     names = [*("rate", "scale"), *row.scalars]
     numbers = [np.array([{**SCALARS, **scalars}[name]], np.float32) for name in names]
@@ -147,7 +147,7 @@ def test_clipping(size: int) -> None:
 
 
 def test_sub_batches_add_up() -> None:
-    load_kernels()
+    load_rooms("cpu")
     total = np.full(10, np.nan, np.float32)
     for added in range(3):
         CPU_KERNELS["accumulate"].function(0, 1, values(10, added), np.array([added], np.float32), total)
