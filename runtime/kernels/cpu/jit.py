@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from numba import njit
 
-from runtime.kernels.cpu.stale import drop_stale_once
+from runtime.kernels.cpu.stale import drop_stale
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -18,12 +18,18 @@ FAST_MATH = frozenset({"nsz", "contract", "reassoc", "arcp"})
 BLOCK = 16384  # floats in one item of an elementwise kernel: 64 KiB, and whole vectors whatever the thread count
 
 
-def jit(function: Function, fast_math: Collection[str] = FAST_MATH) -> Function:
-    """A function compiled by numba when it is first called, and kept on disk for as long as no source of kernels changes."""
+def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[Path, ...] = ()) -> Function:
+    """A function compiled by numba when it is first called, and kept on disk until a file that it is made from changes.
+
+    Parameters
+    ----------
+    also: files that wrote the function's text, where that is not in its own.
+    """
     compiled: Any = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math))
     stats = getattr(compiled, "stats", None)  # with NUMBA_DISABLE_JIT it stays plain Python
     if stats is not None:
-        drop_stale_once(Path(stats.cache_path))
+        own = Path(function.__code__.co_filename)
+        drop_stale(Path(stats.cache_path), function.__module__.rpartition(".")[2], (Path(__file__), own, *also))
     return compiled
 
 

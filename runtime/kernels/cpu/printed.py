@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Any
 
 from runtime.kernels.cpu.jit import jit
@@ -21,6 +22,7 @@ class Printed:
     text: prints its source.
     scope: what that may call.
     fast_math: see `jit`.
+    printed_by: the file whose `text` that is.
     """
 
     def __init__(
@@ -30,8 +32,10 @@ class Printed:
         text: Callable[[], str],
         scope: Mapping[str, Any],
         fast_math: Collection[str],
+        printed_by: str,
     ):
         self._declared, self._text, self._scope, self._fast_math = declared, text, scope, fast_math
+        self._printed_by = Path(printed_by)
         self.__name__ = declared.__name__
         names = ("begin", "end", *parameters)
         self.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
@@ -46,4 +50,4 @@ class Printed:
         above = "\n" * (code.co_firstlineno - 1)
         exec(compile(above + self._text(), code.co_filename, "exec"), scope)
         function: Callable[..., None] = scope[self.__name__]
-        return jit(function, self._fast_math)
+        return jit(function, self._fast_math, also=(self._printed_by,))

@@ -6,50 +6,70 @@ changed, would go on running as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-SOURCES = [ROOT / folder for folder in ("netdef/layers", "runtime/ir", "runtime/kernels", "runtime/ops")]  # all that kernels read
-STAMP = "netdef-kernels.digest"
 
 
-def digest(folders: Iterable[Path]) -> str:
-    """Of all Python files in and below some folders, names and contents."""
+@cache
+def imported(file: Path) -> tuple[Path, ...]:
+    """The files below ROOT that a file imports when it is loaded, itself first; not those that only its type hints need."""
+    names: list[str] = []
+    for statement in ast.parse(file.read_bytes()).body:
+        if isinstance(statement, ast.ImportFrom) and statement.module:
+            names += [statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)]
+        elif isinstance(statement, ast.Import):
+            names += [alias.name for alias in statement.names]
+    return file, *dict.fromkeys(path for name in names for path in _files(name))
+
+
+def _files(module: str) -> Iterator[Path]:
+    path = ROOT.joinpath(*module.split("."))
+    return (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+
+
+def sources(files: Iterable[Path]) -> list[Path]:
+    """These files and all below ROOT that they import, directly or through others, sorted."""
+    found: set[Path] = set()
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting += imported(file)
+    return sorted(found)
+
+
+@cache
+def digest(files: tuple[Path, ...]) -> str:
+    """Of `sources(files)`, names and contents."""
     state = blake2b(digest_size=16)
-    for path in (path for folder in folders for path in sorted(folder.rglob("*.py"))):
+    for path in sources(files):
         state.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()
 
 
 @cache
-def kernel_sources() -> str:
-    """The digest of all that kernels are made of."""
-    return digest(SOURCES)
-
-
-@cache
-def drop_stale_once(folder: Path) -> None:
-    """`drop_stale` for the sources of this process, which do not change while it runs."""
-    drop_stale(folder, kernel_sources())
-
-
-def drop_stale(folder: Path, sources: str) -> None:
-    """Remove numba's index files from a cache that was not made from these sources.
+def drop_stale(folder: Path, module: str, files: tuple[Path, ...]) -> None:
+    """Remove numba's index files of a module's functions if they were not made from the sources of `files`; looks once a process.
 
     Parameters
     ----------
-    folder: holds compiled kernels and nothing else of numba's.
-    sources: their digest.  A cache that cannot be written is left alone: nothing can have been compiled into it either.
+    folder: numba's cache.  One that cannot be written is left alone: nothing can have been compiled into it either.
+    module: the module's name as numba's files begin with it, without its packages.
+    files: that the functions are written in.
     """
-    stamp = folder / STAMP
+    stamp = folder / f"{module}.digest"
     with suppress(OSError):
-        if stamp.is_file() and stamp.read_text() == sources:
+        now = digest(files)
+        if stamp.is_file() and stamp.read_text() == now:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        for index in folder.glob("*.nbi"):
+        for index in folder.glob(f"{module}.*.nbi"):
             index.unlink(missing_ok=True)
-        stamp.write_text(sources)
+        stamp.write_text(now)

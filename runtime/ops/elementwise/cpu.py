@@ -61,5 +61,5 @@ def parameters(formula: Formula) -> tuple[str, ...]:
 
 
 for _formula in FORMULAS.values():
-    _printed = Printed(_formula.function, parameters(_formula), partial(text, _formula), SCOPE, FAST_MATH)
+    _printed = Printed(_formula.function, parameters(_formula), partial(text, _formula), SCOPE, FAST_MATH, __file__)
     kernel(items=lambda first, *_: blocks(first.size))(_printed)

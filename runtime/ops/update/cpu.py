@@ -58,7 +58,7 @@ def text(row: Row) -> str:
 
 
 for _row in ROWS.values():
-    _printed = Printed(_row.function, _row.parameters, partial(text, _row), SCOPE, EXACT)
+    _printed = Printed(_row.function, _row.parameters, partial(text, _row), SCOPE, EXACT, __file__)
     kernel(items=lambda weight, *_: blocks(weight.size))(_printed)
 
 

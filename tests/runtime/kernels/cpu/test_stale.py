@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import runtime.ops
-from runtime.kernels.cpu.stale import ROOT, SOURCES, digest, drop_stale
+from runtime.kernels.cpu.stale import ROOT, drop_stale, sources
 
 RUN = """
 from pathlib import Path
 from runtime.kernels.cpu import stale
-stale.SOURCES = [Path("sources").absolute()]
+stale.ROOT = Path("sources").absolute()
 import kernel
 print(kernel.twice(3.0), sum(kernel.twice.stats.cache_hits.values()))
 """
@@ -39,35 +39,47 @@ def test_a_kernel_follows_a_function_of_another_file(tmp_path: Path) -> None:
     assert run_kernel(tmp_path) == "15.0 0"
 
 
-def test_dropped_when_a_source_changes(tmp_path: Path) -> None:
-    sources, cache = tmp_path / "sources", tmp_path / "cache"
-    sources.mkdir()
-    (sources / "helper.py").write_text("a = 1\n")
-    compiled = cache / "kernel.f.nbi"
+def test_the_sources_of_a_kernel_are_the_files_that_it_imports() -> None:
+    found = {str(path.relative_to(ROOT)) for path in sources([ROOT / "runtime/ops/softmax/cpu.py"])}
+    assert {"runtime/ops/softmax/cpu.py", "runtime/kernels/cpu/exponential.py", "runtime/kernels/cpu/jit.py"} <= found
+    assert not any(path.startswith(("runtime/ops/lrn", "runtime/solver")) for path in found)
 
-    def start() -> bool:
-        drop_stale(cache, digest([sources]))
-        kept = compiled.exists()
-        compiled.write_text("compiled")
-        return kept
 
-    assert not start()
-    assert start()
-    (sources / "helper.py").write_text("a = 2\n")
-    assert not start()
-    assert start()
-    (sources / "other.py").write_text("")
-    assert not start()
+def test_only_functions_that_import_what_changed_are_dropped(tmp_path: Path) -> None:
+    folder, cache = tmp_path / "sources", tmp_path / "cache"
+    folder.mkdir()
+    texts = {"kernel": "from helper import a\n", "other": "import math\n", "helper": "a = 1\n"}
+    compiled = {module: cache / f"{module}.f-1.nbi" for module in ("kernel", "other")}
+
+    def start() -> list[str]:
+        """The modules whose compiled functions a new process drops."""
+        for module, text in texts.items():
+            (folder / f"{module}.py").write_text(text)
+        command = "import sys; from pathlib import Path; from runtime.kernels.cpu import stale; stale.ROOT = Path(sys.argv[1])\n"
+        command += "for m in ('kernel', 'other'): stale.drop_stale(Path(sys.argv[2]), m, (stale.ROOT / f'{m}.py',))"
+        subprocess.run([sys.executable, "-c", command, folder, cache], cwd=ROOT, check=True)
+        dropped = [module for module, file in compiled.items() if not file.exists()]
+        for module in dropped:
+            compiled[module].write_text("compiled")
+        return dropped
+
+    assert start() == ["kernel", "other"]
+    assert start() == []
+    texts["helper"] = "a = 2\n"
+    assert start() == ["kernel"]
+    assert start() == []
+    texts["other"] = "import cmath\n"
+    assert start() == ["other"]
 
 
 def test_a_cache_that_cannot_be_written_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    drop_stale(tmp_path / "file" / "cache", "digest")
+    drop_stale(tmp_path / "file" / "cache", "cpu", (Path(__file__),))
 
 
 def test_every_kernel_is_compiled_by_jit() -> None:
     """`njit` with a cache of its own would bring stale kernels back."""
-    files = [file for folder in SOURCES for file in folder.rglob("*.py")]
+    files = [file for folder in ("netdef", "runtime") for file in (ROOT / folder).rglob("*.py")]
     assert Path(runtime.ops.__file__) in files
     own = [str(file) for file in files if "njit(**" in (text := file.read_text()) or "cache=True" in text]
     assert own == [str(ROOT / "runtime/kernels/cpu/jit.py")]
