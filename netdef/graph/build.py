@@ -281,6 +281,8 @@ class _Builder:
     def share(self, parameter: Parameter, spec: Any) -> None:
         """Find the owner of a parameter's name; report shapes and multipliers that differ from its own."""
         given = [getattr(spec, field) if spec.HasField(field) else None for field in ("lr_mult", "decay_mult")]
+        if parameter.layer.frozen_parameters:
+            given = [0.0, 0.0]
         owner = self.shared.setdefault(parameter.name, parameter)
         if owner is parameter:
             self.multipliers[owner] = given

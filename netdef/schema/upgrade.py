@@ -72,12 +72,20 @@ def upgrade_net(net: Any, origins: Origins, done: Upgrade) -> None:
         entry = _layer_origins(origins, index)
         _transforms(layer, entry, done, was_old)
         if layer.type == "BatchNorm" and len(layer.param) == 3:
-            if any(param.lr_mult or param.name for param in layer.param):
-                done.notes.append(f"layer {layer.name}: rates of BatchNorm's statistics were dropped; they are not trained")
-            del layer.param[:]
-            entry.fields.pop("param", None)
+            _batch_norm(layer, entry, done)
     for name in ("input", "input_shape", "input_dim"):
         net.ClearField(name)
+
+
+def _batch_norm(layer: Any, origins: Origins, done: Upgrade) -> None:
+    """Set the rates of statistics to 0, as Caffe does since its pull request 5184; names stay, by which layers share them."""
+    if any(param.lr_mult for param in layer.param):
+        done.notes.append(f"layer {layer.name}: rates of BatchNorm's statistics were set to 0; they are not trained")
+    if not any(param.name for param in layer.param):
+        del layer.param[:]  # which says the same
+        origins.fields.pop("param", None)
+    for param in layer.param:
+        param.lr_mult = param.decay_mult = 0
 
 
 def _layer_origins(origins: Origins, index: int) -> Origins:

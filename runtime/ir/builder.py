@@ -83,10 +83,12 @@ class Builder:
         self._layer: Layer | None = None
         self.region = region
         self.forward_list: list[Instruction] = []
+        self.update_list: list[Instruction] = []
         self.backward_lists: dict[Layer, list[Instruction]] = {}
         self.blobs: dict[Blob, Buffer] = {}
         self.parameters: dict[Parameter, Buffer] = {}
         self.parameter_contributions: dict[Parameter, list[Buffer]] = {}
+        self.next_values: dict[Parameter, Buffer] = {}
         self.contributions: dict[Blob, list[Buffer]] = {}
         self.partial_contributions: dict[Blob, list[Partial]] = {}
         self.substitutes: dict[Buffer, Buffer] = {}
@@ -149,6 +151,20 @@ class Builder:
     def parameter(self, layer: Layer, index: int) -> Buffer:
         """The buffer of a layer's parameter (its owner's if it is shared)."""
         return self.parameters[layer.parameters[index].owner]
+
+    def next_value(self, layer: Layer, index: int) -> tuple[Buffer, Buffer]:
+        """Of a parameter that no gradient changes: what the forward lists have made of it so far, and where the next value goes.
+
+        The parameter itself becomes the last of these in the update, so that an iteration that is broken off leaves it as it was.
+        The first of the two holds from the first batch of an iteration on, see the scalar `added`.
+        """
+        owner = layer.parameters[index].owner
+        now = self.parameters[owner]
+        if owner in self.next_values:
+            return self.next_values[owner], self.next_values[owner]
+        made = self.next_values[owner] = Buffer(f"{now.name}.next", now.shape, "state", device=now.device)
+        self.update_list.append(Instruction("copy", (made.flat(),), (now.flat(),), {}, layer.name))
+        return now, made
 
     def scalar(self, name: str) -> Buffer:
         """One number that the host sets: `iteration` is int64, any other float32."""

@@ -12,3 +12,8 @@ def element_runs(size: int) -> int:
 def label_runs(labels: int) -> int:
     """How many runs so many labels make."""
     return -(-labels // LABELS)
+
+
+def row_runs(segments: int, length: int) -> int:
+    """How many runs a row makes that lies in segments of this length: several short segments together, long ones in pieces."""
+    return -(-segments // max(1, ELEMENTS // length)) * -(-length // ELEMENTS)

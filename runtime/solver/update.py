@@ -74,9 +74,10 @@ def add_updates(program: Program, solver: Any) -> Program:
     gradients = {p: gradient for p, gradient in program.parameter_gradients.items() if p.lr_mult != 0}
     devices = sorted({gradient.device for gradient in gradients.values()})
     names = ("rate", "scale", *row.scalars, *(["added"] if solver.iter_size > 1 else []))
-    scalars = {(name, device): Buffer(name, (1,), "scalar", device=device) for name in names for device in devices}
+    new = {(name, device): Buffer(name, (1,), "scalar", device=device) for name in names for device in devices}
+    scalars = {**new, **program.scalars}  # what layers read too is one number
     states: dict[tuple[Parameter, str], Buffer] = {}
-    backward, update = list(program.backward), []
+    backward, update = list(program.backward), list(program.update)
     if solver.iter_size > 1:
         for parameter, gradient in gradients.items():
             total = states[parameter, "gradient_sum"] = state(program, parameter, "sum")
@@ -109,7 +110,7 @@ def add_updates(program: Program, solver: Any) -> Program:
         backward=tuple(backward),
         update=tuple(update),
         states={**program.states, **states},
-        scalars={**program.scalars, **scalars},
+        scalars=scalars,
     )
 
 

@@ -141,6 +141,7 @@ def _join(build: Builder, division: Division | None) -> Program:
         net=build.net,
         forward=tuple(build.forward_list),
         backward=tuple(instruction.renamed({b: resolve(b) for b in instruction.buffers}) for instruction in backward),
+        update=tuple(build.update_list),
         blobs=build.blobs,
         gradients={blob: resolve(total) for blob, total in build.gradients.items()},
         seeds=build.seeds,

@@ -133,7 +133,17 @@ def test_batch_norm_rates_are_dropped():
     assert not made.notes  # rates of 0 are what statistics have anyway
 
 
-@pytest.mark.parametrize("other", ["lr_mult: 1", "decay_mult: 0", 'name: "shared" lr_mult: 0'])
+def test_names_of_batch_norm_statistics_are_kept():
+    three = "".join(f"param {{ name: '{name}' lr_mult: 2 share_mode: PERMISSIVE }} " for name in "abc")
+    made = net(f"layer a: BatchNorm(x) {{ {three} }}")
+    kept = made.message.layer[0].param
+    assert [(param.name, param.lr_mult, param.decay_mult, param.share_mode) for param in kept] == [
+        (name, 0, 0, kept[0].PERMISSIVE) for name in "abc"
+    ]
+    assert len(made.notes) == 1 and "set to 0" in made.notes[0]
+
+
+@pytest.mark.parametrize("other", ["lr_mult: 1", "decay_mult: 0"])
 def test_batch_norm_rates_above_zero_are_noted(other):
     made = net(f"layer a: BatchNorm(x) {{ param {{ lr_mult: 0 }} param {{ {other} }} param {{ lr_mult: 0 }} }}")
     assert not made.message.layer[0].param

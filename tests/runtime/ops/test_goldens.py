@@ -69,6 +69,19 @@ def check(golden: np.lib.npyio.NpzFile, exe: runtime.Executable) -> None:
                 assert not exe.blob_grad("x0").any()
             elif name.startswith("din_"):
                 close(exe.blob_grad(name.removeprefix("din_")), golden[name], name)
+            elif name.startswith("dparam_") and net.layer(OP).frozen_parameters:
+                assert not golden[name].any()
             elif name.startswith("dparam_"):
                 close(exe.param_grad(OP, int(name.removeprefix("dparam_"))), golden[name], name)
+    check_statistics(golden, exe)
     exe.close()
+
+
+def check_statistics(golden: np.lib.npyio.NpzFile, exe: runtime.Executable) -> None:
+    """What Caffe's forward makes of a layer's own statistics, ours makes of them in the update, and nothing before."""
+    after = [name for name in golden if name.startswith("param_after_")]
+    before = [exe.param(OP, index) for index in range(len(after))]
+    exe.update()
+    for index, name in enumerate(after):
+        assert before[index].tobytes() == golden[f"param_{index}"].tobytes()
+        close(exe.param(OP, index), golden[name], name)

@@ -46,6 +46,38 @@ SMOOTH = [  # bottoms, layer
     (3, "Eltwise", "coeff: 1 coeff: -0.5 coeff: 2"),
     (3, "Eltwise", "operation: PROD"),
     (2, "Eltwise", "operation: PROD stable_prod_grad: false"),
+    (1, "Scale", ""),
+    (1, "Scale", "bias_term: true"),
+    (1, "Scale", "axis: 2 bias_term: true"),
+    (1, "Scale", "axis: 1 num_axes: 2 bias_term: true"),
+    (1, "Scale", "axis: -1 bias_term: true"),
+    (1, "Scale", "num_axes: -1"),
+    (1, "Scale", "num_axes: 0 bias_term: true"),
+    (1, "Scale", "axis: 0 num_axes: 1 bias_term: true"),
+    (1, "Scale", "axis: 0 num_axes: 3 bias_term: true"),
+    (1, "Scale", "axis: 0 num_axes: -1 bias_term: true"),
+    (2, "Scale", "axis: 0"),
+    (2, "Scale", "axis: 0 bias_term: true"),
+    (1, "Bias", ""),
+    (1, "Bias", "axis: 2 num_axes: 2"),
+    (1, "Bias", "num_axes: 0"),
+    (1, "Bias", "axis: 0 num_axes: 2"),
+    (2, "Bias", "axis: 0"),
+    (1, "BatchNorm", ""),
+    (1, "BatchNorm", "use_global_stats: true"),
+    (1, "BatchNorm", "eps: 0.5"),
+    (1, "MVN", "eps: 1e-6"),
+    (1, "MVN", "across_channels: true"),
+    (1, "MVN", "normalize_variance: false"),
+    (1, "MVN", "across_channels: true normalize_variance: false"),
+    (1, "Reduction", ""),
+    (1, "Reduction", "axis: 1 operation: SUMSQ coeff: 0.3"),
+    (1, "Reduction", "axis: 2 operation: MEAN coeff: -2"),
+    (1, "Reduction", "axis: -1"),
+    (1, "Reduction", "operation: MEAN coeff: 3"),
+    (1, "Reduction", "operation: SUMSQ coeff: 0.01"),
+    (1, "Reduction", "axis: 1 operation: ASUM coeff: 0.5"),
+    (1, "Reduction", "operation: ASUM"),
 ]
 KINKED = [
     (1, "ReLU", ""),
@@ -56,6 +88,19 @@ KINKED = [
     (1, "Pooling", "pool: MAX kernel_h: 4 kernel_w: 3 stride_h: 1 stride_w: 3 round_mode: FLOOR"),
     (1, "Pooling", "pool: MAX global_pooling: true"),
     (3, "Eltwise", "operation: MAX"),
+    (1, "PReLU", ""),
+    (1, "PReLU", "channel_shared: true"),
+]
+SMALLER = [  # second bottoms of fewer axes than the first: layer, fields, axes of the second
+    ("Scale", "axis: 1", (1, 2)),
+    ("Scale", "axis: 1", (1, 4)),
+    ("Scale", "axis: 2 bias_term: true", (2, 4)),
+    ("Scale", "axis: 0", (0, 1)),
+    ("Scale", "axis: 0 bias_term: true", (0, 3)),
+    ("Scale", "", (0, 0)),
+    ("Bias", "axis: 1", (1, 3)),
+    ("Bias", "axis: 0", (0, 2)),
+    ("Bias", "", (0, 0)),
 ]
 OTHER_LOSSES = [  # layer, fields, targets of (N,) labels or of the shape of the scores
     ("EuclideanLoss", "", "values"),
@@ -100,8 +145,10 @@ def check(net: netdef.Net, inputs: dict[str, np.ndarray], fixed: dict[str, np.nd
     """The gradients of all inputs and parameters of layer y, each along one random direction."""
     rng = np.random.default_rng(3)
     exe = runtime.compile(net, threads=2)
+    learned = [parameter for parameter in net.parameters if parameter.lr_mult]
     for parameter in net.parameters:
-        exe.set_param("y", parameter.index, rng.standard_normal(parameter.shape) / 3)
+        values = rng.standard_normal(parameter.shape) / 3
+        exe.set_param("y", parameter.index, values if parameter in learned else np.abs(values) + 1)
 
     def run() -> dict[str, np.ndarray]:
         return exe.forward(5, **inputs, **fixed)  # run 5: the same dropout mask each time
@@ -116,7 +163,7 @@ def check(net: netdef.Net, inputs: dict[str, np.ndarray], fixed: dict[str, np.nd
     run()
     exe.backward(**{name: value for name, value in weight.items() if name not in losses})
     gradients = [(f"d{name}", exe.blob_grad(name), _input(inputs, name)) for name in inputs]
-    gradients += [(str(p), exe.param_grad("y", p.index), _parameter(exe, p.index)) for p in net.parameters]
+    gradients += [(str(p), exe.param_grad("y", p.index), _parameter(exe, p.index)) for p in learned]
     for what, gradient, move in gradients:
         direction = rng.choice([-1.0, 1.0], gradient.shape)
         ends = []
@@ -147,6 +194,18 @@ def _parameter(exe, index):
         return lambda: exe.set_param("y", index, before)
 
     return move
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kind,fields,axes", SMALLER)
+def test_second_bottoms_of_fewer_axes(kind: str, fields: str, axes, shape) -> None:
+    rng = np.random.default_rng(1)
+    small = shape[slice(*axes)]
+    text = (
+        f"force_backward: true layer x: Input {{ {dims(shape)} }} layer s: Input {{ {dims(small)} }} "
+        f"layer y: {kind}(x, s) {{ {fields} }}"
+    )
+    check(netdef.parse(text), {"x": smooth(rng, shape), "s": smooth(rng, small)}, {})
 
 
 def build(bottoms: int, kind: str, fields: str, shape) -> netdef.Net:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.ir.runs import ELEMENTS, LABELS, element_runs, label_runs
+from runtime.ir.runs import ELEMENTS, LABELS, element_runs, label_runs, row_runs
 from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
 from runtime.ops.gather.box import box, strides_of
 from runtime.ops.loss.normalization import NO_LABEL
@@ -402,9 +402,81 @@ def image_cases() -> Iterator[Case]:
         yield Case("image_transform_shifted", (*data, shifts, top), constants, close=1e-6)
 
 
+def broadcast_cases() -> Iterator[Case]:
+    """Rows: short and long ones, in segments of which several make a run, or which take several runs.  Columns."""
+    rows = (1, 1, 1), (1, 5, 7), (1, 48, 128), (3, 4, 36), (5, 3, 2), (700, 4, 32), (1, 2, ELEMENTS + 4), (2, 1, 2 * ELEMENTS + 3)
+    for A, D, R in rows:
+        x, y, one = normal(A, D, R), out(A, D, R), normal(D)
+        for aliases in ((), ((2, 0),)):
+            yield Case("scale_rows", (x, one, y), aliases=aliases, close=0)
+            yield Case("add_rows", (x, one, y), aliases=aliases, close=0)
+        for aliases in ((), ((3, 0),)):
+            yield Case("scale_add_rows", (x, one, one, y), aliases=aliases, close=2e-6)
+        terms = out(D, row_runs(A, R), 2, dtype="float64")
+        for negative in (False, True):
+            yield Case("product_terms", (x, normal(A, D, R), terms), {"negative": negative}, close=1e-4)
+        yield Case("prelu_forward", (ties(D, R), one, out(D, R)), aliases=((2, 0),), close=0)
+        yield Case("prelu_backward", (ties(D, R), normal(D, R), one, out(D, R)), close=0)
+    for D, runs in ((1, 1), (5, 3), (48, 8), (3, 700)):
+        terms = Spec((D, runs, 2), normal(D, runs, 2).draw, "float64")
+        yield Case("sums_of_terms", (terms, out(D), out(D)), close=1e-6)
+    for D, R, N in ((1, 1, 1), (5, 7, 3), (6, 49, 32), (1, 300, 8), (40, 1, 128)):
+        for aliases in ((), ((2, 0),)):
+            yield Case("scale_columns", (normal(D, R, N), normal(D, N), out(D, R, N)), aliases=aliases, close=0)
+            yield Case("add_columns", (normal(D, R, N), normal(D, N), out(D, R, N)), aliases=aliases, close=0)
+
+
+COLUMNS = (1, 1, 1), (1, 27, 1), (5, 7, 3), (3, 49, 32), (1, 600, 8), (40, 2, 128), (2, 131, 36)  # (outer, K, inner)
+
+
+def reducing_cases() -> Iterator[Case]:
+    for outer, K, inner in COLUMNS:
+        x, whole, y = normal(outer, K, inner), out(outer, K, inner), out(outer, inner)
+        for operation in range(3):
+            yield Case("reduce_columns", (x, y), {"operation": operation, "factor": -1.5}, close=1e-5)
+        yield Case("product_columns", (x, normal(outer, K, inner), y), close=1e-5)
+        yield Case("spread_columns", (normal(outer, inner), whole), {"factor": 0.3}, close=0)
+        for sign in (False, True):
+            arrays = (ties(outer, K, inner), normal(outer, inner), whole)
+            yield Case("spread_columns_by", arrays, {"factor": 0.3, "sign": sign}, close=1e-6)
+
+
+def normalizing_cases() -> Iterator[Case]:
+    """Channels of one number, of a few, and of several runs; with a mean that is a thousand times the deviation from it."""
+    for C, R in ((1, 1), (5, 7), (48, 128), (3, 98), (2, ELEMENTS + 4), (1, 2 * ELEMENTS + 3), (4, 3 * ELEMENTS)):
+        far = Spec((C, R), lambda random, shape: 1000 + random.standard_normal(shape))
+        terms = Spec((C, row_runs(1, R), 2), positive(C, row_runs(1, R), 2).draw, "float64")
+        for x in (normal(C, R), far):
+            yield Case("channel_moments", (x, out(*terms.shape, dtype="float64")), close=2e-6)
+        yield Case("batch_statistics", (terms, out(C), out(C), out(C)), {"count": R, "eps": 1e-5}, close=2e-6)
+        channel = positive(C)
+        for aliases in ((), ((3, 0),)):
+            yield Case("normalize_channels", (far, channel, channel, out(C, R)), aliases=aliases, close=1e-6)
+        arrays = (normal(C, R), normal(C, R), channel, normal(C), normal(C), out(C, R))
+        for aliases in ((), ((5, 0),)):
+            yield Case("normalize_channels_backward", arrays, aliases=aliases, close=1e-6)
+    for C in (1, 3, 48, 1024):
+        sums, one = positive(C), positive(1)
+        for divisor in (value(0), one):
+            yield Case("global_statistics", (sums, sums, divisor, out(C), out(C)), {"eps": 1e-5}, close=2e-6)
+        for added in (value(0), value(2)):
+            arrays = (normal(C), sums, added, normal(C), sums, one, normal(C), sums, one)
+            for aliases in ((), ((6, 3), (7, 4), (8, 5))):
+                constants = {"fraction": 0.9, "correction": 1.25}
+                yield Case("running_statistics", arrays, constants, aliases=aliases, close=1e-6)
+    for outer, K, inner in COLUMNS:
+        x, y, one = normal(outer, K, inner), out(outer, K, inner), positive(outer, inner)
+        for aliases in ((), ((1, 0),)):
+            yield Case("centre_columns", (x, y), aliases=aliases, close=1e-6)
+            yield Case("standardize_columns", (x, y, out(outer, inner)), {"eps": 0.1}, aliases=aliases, close=2e-6)
+        for aliases in ((), ((3, 0),)):
+            yield Case("standardize_columns_backward", (x, normal(outer, K, inner), one, y), aliases=aliases, close=1e-5)
+
+
 def all_cases() -> list[Case]:
     families = (
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
-        lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases,
+        lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases, reducing_cases,
+        normalizing_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

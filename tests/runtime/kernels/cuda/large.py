@@ -128,6 +128,19 @@ def cases() -> Iterator[Case]:
     data, mean = (images, crops, Array((1,), "uint8", axis=0, most=2)), np.ones((3, 4, 4), np.float32)
     yield Case("image_transform", (*data, out(3, 4, 4, 1)), given(mean=mean, scale=0.5))
     yield Case("image_transform_shifted", (*data, Array((1, 3), axis=0), out(3, 4, 4, 1)), given(mean=mean, scale=0.5))
+    rows, channels, of_rows = Array((1, 5, 16)), Array((5, 16)), Array((5,), axis=None)
+    yield Case("scale_rows", (rows, of_rows, out(1, 5, 16)))
+    yield Case("scale_add_rows", (rows, of_rows, of_rows, out(1, 5, 16)))
+    yield Case("prelu_backward", (channels, channels, of_rows, out(5, 16)))
+    yield Case("normalize_channels", (channels, of_rows, of_rows, out(5, 16)))
+    columns, of_columns, result = Array((2, 33, 1)), Array((2, 1)), out(2, 33, 1)
+    yield Case("scale_columns", (columns, of_columns, result))
+    yield Case("reduce_columns", (columns, out(2, 1)), given(operation=2, factor=0.5))
+    yield Case("product_columns", (columns, columns, out(2, 1)))
+    yield Case("spread_columns_by", (columns, of_columns, result), given(factor=0.5, sign=False))
+    yield Case("centre_columns", (columns, result))
+    yield Case("standardize_columns", (columns, result, out(2, 1)), given(eps=1e-5))
+    yield Case("standardize_columns_backward", (columns, columns, of_columns, result))
 
 
 def reserve(operand: Operand) -> np.ndarray:

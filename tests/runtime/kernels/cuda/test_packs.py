@@ -53,8 +53,26 @@ ALSO_SINGLY |= {
     "sigmoid_cross_entropy_terms": (1, SUM),
     "take_images": (1, "images by their numbers"),
 }
+FACTOR = "a row's factor, bias or slope"
+ALSO_SINGLY |= {
+    "add_rows": (1, FACTOR),
+    "batch_statistics": (3, "the statistics of a block"),
+    "channel_moments": (1, "the moments of a block"),
+    "normalize_channels": (2, "a channel's statistics"),
+    "normalize_channels_backward": (3, "a channel's statistics and sums"),
+    "prelu_backward": (1, FACTOR),
+    "prelu_forward": (1, FACTOR),
+    "product_terms": (1, "the sums of a block"),
+    "scale_add_rows": (2, FACTOR),
+    "scale_rows": (1, FACTOR),
+    "sums_of_terms": (2, "the sums of a block"),
+}
 # Kernels without packs.
-SINGLY = {"flip_weights": "weights, which are no batch: those of a window are read backwards"}
+SINGLY = {
+    "flip_weights": "weights, which are no batch: those of a window are read backwards",
+    "global_statistics": "a number or two of each channel",
+    "running_statistics": "a number or two of each channel",
+}
 BOUNDS = r"(?:__launch_bounds__\([^)]*\) )?"
 KERNEL = re.compile(r"(?P<template>template <[^>]*>\s*)?__global__ void " + BOUNDS + r"(?P<name>\w+)\((?P<given>[^)]*)\)")
 WHOLE = ("4", "2")  # numbers in a pack: floats, and bytes or places beside them; doubles

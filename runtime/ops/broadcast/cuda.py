@@ -1,0 +1,89 @@
+"""Launches of broadcast.cu."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runtime.ir.runs import ELEMENTS
+from runtime.kernels.cuda.grids import THREADS, elements, name, rows, table, width
+from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.operand import Operand
+
+FILE = "broadcast.cu"
+FEW = 64  # broadcast.cu's
+
+
+def by_rows(function: str, *arrays: Operand) -> Launch:
+    """A kernel over the rows of arrays (A, D, R), between which are numbers for each of D."""
+    A, D, R = arrays[0].shape
+    wide = width(arrays[0], arrays[-1], run=R)
+    grid, block = table(elements(A, D), R // wide)
+    scalars = np.int32(D), np.int64(A * D), np.int64(R // wide)
+    return Launch(FILE, name(function, wide), grid, block, tuple(range(len(arrays))), scalars)
+
+
+@plans
+def scale_rows(x: Operand, factor: Operand, y: Operand) -> Launch:
+    return by_rows("scale_rows", x, factor, y)
+
+
+@plans
+def add_rows(x: Operand, bias: Operand, y: Operand) -> Launch:
+    return by_rows("add_rows", x, bias, y)
+
+
+@plans
+def scale_add_rows(x: Operand, factor: Operand, bias: Operand, y: Operand) -> Launch:
+    return by_rows("scale_add_rows", x, factor, bias, y)
+
+
+def by_columns(function: str, *arrays: Operand) -> Launch:
+    """A kernel over the rows of arrays (D, R, N), between which are (D, N)."""
+    D, R, N = arrays[0].shape
+    wide = width(*arrays, run=N)
+    grid, block = table(elements(D, R), N // wide)
+    scalars = np.int32(R), np.int64(D * R), np.int64(N // wide)
+    return Launch(FILE, name(function, wide), grid, block, tuple(range(len(arrays))), scalars)
+
+
+@plans
+def scale_columns(x: Operand, factor: Operand, y: Operand) -> Launch:
+    return by_columns("scale_columns", x, factor, y)
+
+
+@plans
+def add_columns(x: Operand, bias: Operand, y: Operand) -> Launch:
+    return by_columns("add_columns", x, bias, y)
+
+
+def prelu(function: str, *arrays: Operand) -> Launch:
+    """A kernel over the rows of arrays (D, R); the slopes come before the last of them."""
+    D, R = arrays[0].shape
+    wide = width(*arrays, run=R)
+    grid, block = table(D, R // wide)
+    pointers = tuple(range(len(arrays) + 1))
+    return Launch(FILE, name(function, wide), grid, block, pointers, (np.int64(D), np.int64(R // wide)))
+
+
+@plans
+def prelu_forward(x: Operand, slope: Operand, y: Operand) -> Launch:
+    return prelu("prelu_forward", x, y)
+
+
+@plans
+def prelu_backward(x: Operand, dy: Operand, slope: Operand, dx: Operand) -> Launch:
+    return prelu("prelu_backward", x, dy, dx)
+
+
+@plans
+def product_terms(dy: Operand, x: Operand, partials: Operand, negative: bool) -> Launch:
+    A, D, R = dy.shape
+    function = name("product_terms", width(dy, x, run=R), ELEMENTS, negative)
+    scalars = np.int64(A), np.int32(D), np.int64(R)
+    return Launch(FILE, function, (partials.shape[1], rows(D), 1), (THREADS, 1, 1), (0, 1, 2), scalars)
+
+
+@plans
+def sums_of_terms(partials: Operand, products: Operand, sums: Operand) -> Launch:
+    function = name("sums_of_terms", 2 if partials.fits(2) else 1)
+    return Launch(FILE, function, (partials.shape[0], 1, 1), (FEW, 1, 1), (0, 1, 2), (np.int32(partials.shape[1]),))
