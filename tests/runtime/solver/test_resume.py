@@ -1,10 +1,12 @@
 """A run that was cut and resumed ends with the same bits as one that never was."""
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
+import netdef
 import runtime
 from netdef import NetdefError
 from netdef.solver_file import TYPES
@@ -260,6 +262,64 @@ def test_a_renamed_layer_is_another_net(start):
     other = start(net=IMAGES.replace("layer fc:", "layer fc_new:").replace("(fc,", "(fc_new,"))
     with pytest.raises(NetdefError, match="is of another net: it has no weights of fc_new"):
         other.restore(snapshot)
+
+
+NORMALISED = IMAGES.replace(
+    "layer relu:",
+    """layer norm: BatchNorm(conv) -> conv { moving_average_fraction: 0.7 }
+layer again: BatchNorm(conv) -> conv { use_global_stats: true eps: 1 }
+layer scale: Scale(conv) -> conv { bias_term: true }
+layer relu:""",
+).replace("layer relu: ReLU", "layer relu: PReLU")
+
+
+def statistics(solver):
+    return [solver.executable.param(layer, index) for layer in ("norm", "again") for index in range(3)]
+
+
+@pytest.mark.parametrize("more", ["", "snapshot_format: HDF5", "iter_size: 3", "test_iter: 2 test_interval: 1"])
+@pytest.mark.parametrize("where", ["cpu:0", "cpu:0,cpu:0"])
+def test_running_statistics_resume_too(more, where, tmp_path):
+    path = tmp_path / "small.net"
+    path.write_text(NORMALISED)
+
+    def start():
+        return runtime.Solver(SOLVER + more, path, where, threads=2, out=tmp_path / "out")
+
+    with start() as whole, start() as resumed:
+        whole.step(2)
+        resumed.restore(whole.snapshot())
+        for solver in (whole, resumed):
+            solver.step(3)
+        kept, again = statistics(whole), statistics(resumed)
+        assert [a.tobytes() for a in kept] == [a.tobytes() for a in again]
+        np.testing.assert_array_equal(whole.executable.param("conv", 0), resumed.executable.param("conv", 0))
+        batches = 5 * whole.parameters.iter_size
+        np.testing.assert_allclose(kept[2], sum(0.7**n for n in range(batches)), rtol=1e-6)
+        assert kept[0].all() and kept[1].all() and not any(array.any() for array in kept[3:])
+
+
+@pytest.mark.parametrize("iter_size", [1, 2])
+def test_an_iteration_that_is_broken_off_counts_no_statistics(iter_size, tmp_path):
+    """Between forward and update; what follows is what would have been without it."""
+    inputs = "layer data: Input -> data, label { shape { dim: [8, 3, 12, 12] } shape { dim: 8 } }"
+    net = netdef.parse(inputs + NORMALISED[NORMALISED.index("layer conv:") :], "small.net", phase="train")
+    random = np.random.default_rng(0)
+    fed = {"data": random.standard_normal((8, 3, 12, 12)), "label": random.integers(0, 3, 8)}
+    results = []
+    for broken in (False, True):
+        with runtime.Solver(SOLVER + f"iter_size: {iter_size}", net, "cpu", out=tmp_path) as solver:
+            solver.iterate(**fed)
+            for batch in range(iter_size if broken else 0):
+                done = [mock.DEFAULT] * batch  # batches before it run as ever
+                with mock.patch.object(solver.executable, "backward", wraps=solver.executable.backward) as backward:
+                    backward.side_effect = [*done, KeyboardInterrupt]
+                    with pytest.raises(KeyboardInterrupt):
+                        solver.iterate(**fed)
+                assert solver.iteration == 1
+            solver.iterate(**fed)
+            results.append([*(array.tobytes() for array in statistics(solver)), solver.executable.param("conv", 0).tobytes()])
+    assert results[0] == results[1]
 
 
 SHARED = IMAGES.replace(

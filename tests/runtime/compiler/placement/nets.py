@@ -112,6 +112,17 @@ layer b: Convolution(data) { num_output: 6 kernel_size: 3 }
 layer k: Concat(b, b, b) { axis: 0 }
 layer last: TanH(b)
 """,
+    "normalised": """
+layer a: Convolution(data) { num_output: 6 kernel_size: 3 bias_term: false }
+layer b: BatchNorm(a) -> a
+layer s: Scale(a) -> a { bias_term: true filler { type: "uniform" min: 0.5 max: 1.5 } bias_filler { type: "gaussian" std: 1 } }
+layer p: PReLU(a) -> a
+layer m: MVN(a)
+layer g: BatchNorm(m) { use_global_stats: true eps: 1 }
+layer c: Bias(g) { axis: 2 num_axes: 2 }
+layer r: Reduction(c) { axis: 2 operation: ASUM coeff: 0.1 }
+layer last: Scale(c, r) { axis: 0 }
+""",
     "made-up data": """
 layer made: DummyData -> more { shape { dim: [5, 6, 10, 10] } data_filler { type: "uniform" max: 1 } }
 layer a: Convolution(data) { num_output: 6 kernel_size: 3 }
