@@ -6,6 +6,8 @@ from netdef.graph.cuts import Cuts, PerChannel, Same
 from netdef.graph.layer import Layer, ParameterShape, layer
 from netdef.graph.shape import Shape, per_image
 
+DIVISOR = 2  # which parameter of BatchNorm divides the other two
+
 
 @layer("BatchNorm")
 class BatchNorm(Layer):

@@ -20,7 +20,7 @@ from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered, summed
 from runtime.machine.schedule import Schedule
-from runtime.machine.weights import Loaded, Paths, load_weights, remark, write_weights
+from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
@@ -279,7 +279,16 @@ class Executable:
         NetdefError: a file holds no weights or numbers that are not finite, shapes differ, or layers of the net are in no file and
             `allow_missing` is false.
         """
-        return load_weights(paths, self.net, self.set_param, allow_missing, say)
+        loaded = load_weights(paths, self.net, self.set_param, allow_missing, say)
+        if empty := self.without_statistics:
+            files = paths if isinstance(paths, str | Path) else " and ".join(map(str, paths))
+            say(f"{files}: no running statistics for {listed(empty)}; as in Caffe, they divide by sqrt(eps)")
+        return loaded
+
+    @property
+    def without_statistics(self) -> list[str]:
+        """The layers that normalise by running statistics, and have those of no batch."""
+        return without_statistics(self.net, self.param)
 
     def close(self) -> None:
         """Stop the data sources and the worker threads."""

@@ -13,6 +13,7 @@ import numpy as np
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.units import plural, shortened
 from netdef.language.writing import replacing
+from netdef.layers.normalize import DIVISOR, BatchNorm
 from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
 
 if TYPE_CHECKING:
@@ -118,6 +119,15 @@ def no_layer_matches(path: str | Path, fit: Fit, weights: Weights) -> NetdefErro
     """The error for a file of another net's weights."""
     names = [listed(fit.missing) if fit.missing else "none with weights", listed([*weights])]
     return NetdefError(f"no layer of the net is in {path}", hint=f"the net's: {names[0]}; the file's: {names[1]}")
+
+
+def without_statistics(net: Net, read: Reader) -> list[str]:
+    """The layers of a net that normalise by running statistics, and have those of no batch.
+
+    As in Caffe their mean and variance count as 0, so that they divide by sqrt(eps).
+    """
+    layers = [layer for layer in net.layers if isinstance(layer, BatchNorm) and layer.use_global_stats]
+    return [layer.name for layer in layers if read(layer.name, DIVISOR).item() == 0]
 
 
 def copy(fit: Fit, write: Writer) -> None:

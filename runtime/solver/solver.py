@@ -20,7 +20,7 @@ from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
-from runtime.machine.weights import Loaded, MissingWeightsError, Paths, remark
+from runtime.machine.weights import Loaded, MissingWeightsError, Paths, listed, remark
 from runtime.ops.update.table import ROWS, Row
 from runtime.solver.devices import choose_devices
 from runtime.solver.diverged import DivergedError
@@ -73,7 +73,8 @@ class Solver:
     max_iter: replaces the solver's.
     out: the directory that a relative snapshot_prefix stands in; default the working directory.
     on_skip: called once for each image that cannot be read, with its path and the reason.
-    say: called with a line about layers that the solver's `weights` lack, and about those that the net lacks.
+    say: called with a line about layers that the solver's `weights` lack, about those that the net lacks, and about a test without
+        numbers.
     cuda: how graphics cards compute.
     split: what is cut on several devices, see `compile`.
     overrides: fields of the nets to change, see `netdef.load`.
@@ -113,6 +114,7 @@ class Solver:
         self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
         self.devices = choose_devices(devices, self.parameters).devices
         self.threads, self.cuda, self.split = threads, cuda, split
+        self._say = say
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
         self.iteration = 0
@@ -296,7 +298,8 @@ class Solver:
 
         Raises
         ------
-        DivergedError: a test's loss is not finite, or one of its outputs is no number.
+        DivergedError: a test's loss is not finite, or one of its outputs is no number; but for a net that normalises by statistics
+            of no batch, as before the first iteration: as in Caffe training goes on.
         """
         self._check_whole()
         self.iterations.settle()
@@ -307,6 +310,10 @@ class Solver:
             try:
                 result = run_test(test.executable, test.batches, self.iteration, index, stop, on_batch, **own)
             except NotFiniteError as error:
+                if empty := test.executable.without_statistics:
+                    self._say(f"the test at iteration {self.iteration} came to no numbers: no batch yet for {listed(empty)}")
+                    results.append(TestResult(self.iteration, index, None, {}, ()))
+                    continue
                 what = f"{error.diagnostics[0].message}, at iteration {self.iteration}"
                 raise DivergedError(what, self.rate.at(self.iteration), self.iteration) from None
             if result is None:

@@ -161,3 +161,29 @@ def test_numbers_that_are_not_finite_change_nothing(executable, tmp_path):
     with pytest.raises(NetdefError, match=r"b/0 \(5 x 4\): 20 NaN of 20"):
         executable.load_weights(file_of(tmp_path, a=(A, 1), b=(B, np.nan)))
     np.testing.assert_array_equal(executable.param("a", 0), before)
+
+
+NORMALISED = """
+layer x: Input { shape { dim: [4, 3] } }
+layer a: BatchNorm(x)
+layer b: BatchNorm(a)
+"""
+
+
+@pytest.mark.parametrize("ending", ["caffemodel", "caffemodel.h5"])
+def test_statistics_of_no_batch_are_said_in_one_line(tmp_path, ending):
+    file = tmp_path / f"w.{ending}"
+    with runtime.compile(netdef.parse(NORMALISED, phase="train")) as training:
+        training.save_weights(file)
+        training.load_weights(file, say=lambda line: pytest.fail(line))  # it normalises by the batch
+        with runtime.compile(netdef.parse(NORMALISED, phase="test")) as testing:
+            said = []
+            testing.load_weights(file, say=said.append)
+            assert said == [f"{file}: no running statistics for 2 layers: a, b; as in Caffe, they divide by sqrt(eps)"]
+            x = np.random.default_rng(1).standard_normal((4, 3))
+            np.testing.assert_allclose(testing.forward(x=x)["b"], x / 1e-5, rtol=1e-4)
+            training.forward(x=x)
+            training.update()
+            training.save_weights(file)
+            testing.load_weights(file, say=lambda line: pytest.fail(line))
+            assert testing.without_statistics == []

@@ -227,3 +227,20 @@ def test_mistakes(text, net, says, start):
 def test_a_message_without_a_file(start):
     message = message_class("SolverParameter")(base_lr=0.1, lr_policy="fixed", max_iter=2)
     start(message, "small.net").step(2)
+
+
+def test_a_test_before_any_statistics_does_not_end_the_run(start):
+    """As in Caffe: the outputs are so large that the loss is not finite, and training goes on."""
+    norms = "".join(f"layer n{i}: BatchNorm(conv) -> conv {{ eps: 1e-30 }}\n" for i in range(3))
+    Path("small.net").write_text(IMAGES.replace("layer relu:", norms + "layer relu:"))
+    said = []
+    solver = start(SOLVER + "test_iter: 2 test_interval: 2", "small.net", say=said.append)
+    (result,) = solver.test()
+    assert (result.loss, result.outputs, result.metric) == (None, {}, None)
+    assert said == ["the test at iteration 0 came to no numbers: no batch yet for 3 layers: n0, n1, n2"]
+    solver.step(2)
+    (result,) = solver.test()
+    assert np.isfinite(result.loss) and len(said) == 2  # `step` tested at iteration 0 once more
+    solver.executable.set_param("fc", 1, [np.nan] * 3)
+    with pytest.raises(DivergedError, match="loss is nan"):
+        solver.test()
