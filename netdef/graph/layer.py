@@ -137,6 +137,7 @@ class Layer:
     is_loss: ClassVar[bool] = False  # its first top has loss weight 1 and may go unnamed
     is_source: ClassVar[bool] = False  # its tops come from outside the net
     is_report: ClassVar[bool] = False  # its result is read outside the net: no layer has to read it
+    is_accuracy: ClassVar[bool] = False  # its first top is the share of right answers
     frozen_parameters: ClassVar[bool] = False  # statistics that the layer keeps itself; no solver touches them
     cuts: ClassVar[Cuts] = Cuts()
     channel_groups: int | None = 1  # None: no channel mixes with another; g: only within g equal groups; 1: all may

@@ -20,6 +20,7 @@ class Accuracy(AlongAxis):
     bottoms_allowed = (2, 2)
     tops_allowed = (1, 2)
     is_report = True
+    is_accuracy = True
     no_gradient_to = (0, 1)
     kind = "result"
     settings_by_phase = frozenset({"top_k"})

@@ -13,6 +13,7 @@ from netdef.graph.overrides import Setting
 from netdef.language import read_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import find_beside
+from netdef.layers.data import ImageData
 from netdef.loading import load, parse
 from netdef.solver_file import check_solver, load_solver, state_overrides
 
@@ -140,7 +141,7 @@ def load_net(
     net = read({})
     if data is None:
         return net
-    readers = [layer.name for layer in net.layers if layer.type == "ImageData"]
+    readers = [layer.name for layer in net.layers if isinstance(layer, ImageData)]
     if not readers:
         raise NetdefError(
             f"{net.filename} has no ImageData layer in phase {phase} to read {data}",

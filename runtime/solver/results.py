@@ -31,7 +31,7 @@ class TestResult:
     net: which test net, from 0.
     loss: None for a net without any.
     outputs: by name, accuracies in [0, 1].
-    accuracies: the names among them that Accuracy layers made, in the net's order.
+    accuracies: the names among them that are shares of right answers, in the net's order.
     """
 
     iteration: int
@@ -77,6 +77,6 @@ def total_loss(net: Net, values: Mapping[Blob, np.ndarray]) -> float | None:
 
 
 def accuracy_names(net: Net, among: Iterable[str]) -> tuple[str, ...]:
-    """The outputs that Accuracy layers make."""
-    tops = [layer.tops[0].name for layer in net.layers if layer.type == "Accuracy"]
+    """The outputs that are shares of right answers."""
+    tops = [layer.tops[0].name for layer in net.layers if layer.is_accuracy]
     return tuple(name for name in tops if name in among)

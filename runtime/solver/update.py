@@ -81,8 +81,8 @@ def add_updates(program: Program, solver: Any) -> Program:
     if solver.iter_size > 1:
         for parameter, gradient in gradients.items():
             total = states[parameter, "gradient_sum"] = state(program, parameter, "sum")
-            added = (gradient.flat(), scalars["added", gradient.device])
-            backward.append(Instruction("accumulate", added, (total.flat(),), {}, parameter.layer.name))
+            added = (gradient.flat(), scalars["added", gradient.device], total.flat())
+            backward.append(Instruction("accumulate", added, (), {}, parameter.layer.name))
             gradients[parameter] = total
     if solver.clip_gradients >= 0:
         update += clipping(gradients, [scalars["scale", device] for device in devices], solver)

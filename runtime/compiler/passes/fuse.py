@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from netdef.layers.elementwise import relu_forward
 from runtime.ir.program import Buffer, Instruction, Program
 
-FUSES_RELU = ("conv2d", "inner_product")
+RELU = relu_forward.value.name  # the one activation that the kernels of products compute
 
 
 def fuse(program: Program, keep: str = "outputs") -> Program:
-    """Fold each `relu_forward` into the kernel that makes its input, where nobody else reads that input.
+    """Fold each ReLU into the instruction that makes its input, if that has a constant `relu` and nobody else reads the input.
 
     Backward stays as it is: relu_backward masks by the sign of the output, which both forms keep.
 
@@ -28,7 +29,7 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     for instruction in program.forward:
         source = instruction.inputs[0].root if instruction.inputs else None
         whole = source is not None and instruction.inputs[0].size == source.size
-        if instruction.kernel == "relu_forward" and source in makers and uses[source] == 2 and whole:
+        if instruction.kernel == RELU and source in makers and uses[source] == 2 and whole:
             maker = forward[makers[source]]
             assert maker is not None and source is not None
             constants = {**maker.constants, "relu": True, "slope": instruction.constants["slope"]}
@@ -37,7 +38,7 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
             forward[makers[source]] = merged
             fused_away.add(source)
             continue
-        if instruction.kernel in FUSES_RELU:
+        if "relu" in instruction.constants:
             makers[instruction.outputs[0].root] = len(forward)
         forward.append(instruction)
     blobs = {blob: buffer for blob, buffer in program.blobs.items() if buffer.root not in fused_away}

@@ -32,5 +32,5 @@ def test_a_relu_of_a_part_leaves_the_whole() -> None:
     for rows, expected in ((4, ["inner_product"]), (3, ["inner_product", "relu_forward"])):
         part = y.view((rows, 2))
         relu = Instruction("relu_forward", (part,), (Buffer("z", part.shape, "activation"),), {"slope": 0.0})
-        program = Program(NET, (Instruction("inner_product", (x, w), (y,)), relu))
+        program = Program(NET, (Instruction("inner_product", (x, w), (y,), {"relu": False, "slope": 0.0}), relu))
         assert [step.kernel for step in fuse(program).forward] == expected
