@@ -163,7 +163,7 @@ def measure(net: Net, options: Options) -> str:
         iteration = 0.0
         for _ in range(rounds):  # in turns, so that a machine whose speed drifts treats both alike
             for name, pairs in steps.items():
-                seconds = device.times([bound for _, bound in pairs])
+                seconds = executable.times([bound for _, bound in pairs])
                 for (step, _), duration in zip(pairs, seconds, strict=True):
                     _put(table, step, name, Row(seconds=duration / rounds))
             iteration += whole_iterations(1) / rounds

@@ -125,7 +125,12 @@ class Device(Protocol):
         """
 
     def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
-        """Seconds that each of these takes, run one after the other; by the device's own clock if it has one."""
+        """Seconds that each of these takes, run one after the other; by the device's own clock if it has one.
+
+        Raises
+        ------
+        LaunchError: one failed.
+        """
 
     def synchronize(self) -> None:
         """Wait until the queues are empty; raise what went wrong in them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,9 +153,8 @@ class Executable:
     def first_non_finite(self) -> str | None:
         """Run forward again on the same inputs, one kernel at a time; the layer whose output first was not finite, or None."""
         for instruction, bound in self.bound("forward"):
-            device = self.devices[instruction.device]
-            device.run([bound])
-            device.synchronize()
+            self.run_bound([bound], instruction.device)
+            self.devices[instruction.device].synchronize()
             if not all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32"):
                 return instruction.layer
         return None
@@ -315,6 +315,30 @@ class Executable:
         """A list's instructions ("forward", "backward", "update" or "iteration"), each as its device runs it."""
         return [(instruction, self._bound[instruction]) for instruction in getattr(self.program, name)]
 
+    def run_bound(self, bound: Sequence[BoundInstruction], device: int = 0) -> None:
+        """Run some of the instructions of `bound` on one of the devices, by its index.
+
+        Raises
+        ------
+        NetdefError: one failed; it is named by device, layer and kernel.
+        """
+        with self._naming_failures():
+            self.devices[device].run(bound)
+
+    def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
+        """Seconds that each of some bound instructions takes on the first device, one after the other; raises as `run_bound`."""
+        with self._naming_failures():
+            return self.device.times(bound)
+
+    @contextmanager
+    def _naming_failures(self) -> Iterator[None]:
+        """An instruction that fails is named by device, layer and kernel."""
+        try:
+            yield
+        except LaunchError as error:
+            instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
+            raise error.named(instruction) from error.__cause__
+
     def _run(self, *names: str, without_sources: bool = False) -> None:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
         if self.closed:
@@ -325,12 +349,10 @@ class Executable:
             pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
             self._runners[key] = self._runner(pairs)
         try:
-            self._runners[key]()
-        except BaseException as error:
+            with self._naming_failures():
+                self._runners[key]()
+        except BaseException:
             self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)
-            if isinstance(error, LaunchError):
-                instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
-                raise error.named(instruction) from error.__cause__
             raise
 
     def _runner(self, pairs: Sequence[tuple[Instruction, BoundInstruction]]) -> Callable[[], None]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from runtime.ir.program import Buffer, Instruction
+from runtime.machine.cuda.bound import runs_on_host
 from runtime.machine.executable import Executable
 
 LISTS = ("forward", "backward", "update")
@@ -68,40 +69,35 @@ def compare(reference: Executable, device: Executable, allowed: Allowed, **input
     """
     reference.run_forward(0, **inputs)  # loads data, sets the iteration's number and the inputs
     for name in LISTS:
-        for (step, mine), (same, theirs) in zip(reference.bound(name), device.bound(name), strict=True):
-            if step.kernel == "random_fill":  # the same function of the host on every device
+        for (instruction, mine), (same, theirs) in zip(reference.bound(name), device.bound(name), strict=True):
+            if runs_on_host(instruction):  # the same function on every device
                 continue
-            for buffer, other in zip(step.outputs, same.outputs, strict=True):
-                device.memory.write(other, spoilt(step, reference.memory.read(buffer)))
-            for buffer, other in zip(step.inputs, same.inputs, strict=True):  # which outputs in place of them are, too
-                device.memory.write(other, reference.memory.read(buffer))
-            reference.device.run([mine])
-            device.device.run([theirs])
-            pairs = [
-                (reference.memory.read(buffer), device.memory.read(other))
-                for buffer, other in zip(step.buffers, same.buffers, strict=True)
-            ]
-            worst = max(distance(*pair) for pair in pairs)
-            yield Difference(step, worst, allowed.products if step.macs else allowed.others)
+            given = [reference.memory.read(buffer) for buffer in instruction.inputs]
+            before = [reference.memory.read(buffer) for buffer in instruction.outputs]
+            for executable, buffers in ((reference, instruction), (device, same)):
+                for buffer, values in zip(buffers.outputs, before, strict=True):
+                    executable.memory.write(buffer, rubbish_like(values))
+                for buffer, values in zip(buffers.inputs, given, strict=True):  # last, as outputs may take their memory
+                    executable.memory.write(buffer, values)
+            reference.run_bound([mine])
+            device.run_bound([theirs])
+            expected = [reference.memory.read(buffer) for buffer in instruction.buffers]
+            found = [device.memory.read(buffer) for buffer in same.buffers]
+            worst = max(map(distance, expected, found))
+            yield Difference(instruction, worst, allowed.products if instruction.macs else allowed.others)
+            for buffer, old in zip(instruction.outputs, before, strict=True):
+                reference.memory.write(buffer, with_untouched(reference.memory.read(buffer), old))
 
 
-def spoilt(step: Instruction, values: np.ndarray) -> np.ndarray:
-    """An output before the instruction: nothing that it could be mistaken for its result."""
-    if step.kernel == "accumulate":  # adds to what is there
-        return values
-    rubbish = np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max
-    if step.kernel == "remember":  # the other rows are other runs' results
-        return np.where(values == 0, values, rubbish)
-    if step.kernel == "copy_box":  # the other elements are other instructions' results
-        box = step.constants["box"]
-        strides = [values.itemsize * stride for stride in box.y_strides]
-        np.lib.stride_tricks.as_strided(values.reshape(-1)[box.y_offset :], box.extents, strides)[...] = rubbish
-        return values
-    if step.kernel == "join_columns":  # the other columns are other instructions' results
-        first = step.constants["offset"]
-        values[:, first : first + step.inputs[0].shape[1]] = rubbish
-        return values
-    return np.full_like(values, rubbish)
+def rubbish_like(values: np.ndarray) -> np.ndarray:
+    """An output before its instruction: nothing that could be taken for a result."""
+    return np.full_like(values, np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max)
+
+
+def with_untouched(result: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """A result whose elements that the instruction did not write, and so are rubbish still, are what they were before."""
+    rubbish = np.isnan(result) if result.dtype.kind == "f" else result == np.iinfo(result.dtype).max
+    return np.where(rubbish, before, result)
 
 
 def distance(expected: np.ndarray, found: np.ndarray) -> float:

@@ -17,10 +17,8 @@ from runtime.machine.costs import Cost, launches, plain, total
 from runtime.machine.executable import Executable
 from runtime.machine.limits import Limits
 from runtime.machine.yardstick import measured_limits
-from runtime.selftest.agreement import write_noise
+from runtime.selftest.agreement import LISTS, write_noise
 from runtime.solver.update import updates
-
-LISTS = ("forward", "backward", "update")
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,8 @@ def kernel_rates(executable: Executable, limits: Limits, rounds: int, workspace:
     """Each instruction, in the order of the program, so that caches hold what they hold in training."""
     device, pairs = executable.device, [pair for name in LISTS for pair in executable.bound(name)]
     steps = [bound for _, bound in pairs]
-    device.times(steps)  # which compiles
-    taken = [device.times(steps) for _ in range(rounds)]
+    executable.times(steps)  # which compiles
+    taken = [executable.times(steps) for _ in range(rounds)]
     costs = [plain(step) if device.threads else total(launches(step, workspace)) for step, _ in pairs]
     return [
         Rate(step, max(median(seconds), 1e-9), cost, limits)
@@ -112,7 +110,7 @@ def iteration_timer(executable: Executable, lists: tuple[str, ...]) -> Callable[
         device.synchronize()
         begun = perf_counter()
         for _ in range(count):
-            device.run(steps)
+            executable.run_bound(steps)
         device.synchronize()
         return perf_counter() - begun
 

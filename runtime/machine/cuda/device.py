@@ -28,7 +28,7 @@ from runtime.machine.cuda.graphs import Graphs
 from runtime.machine.cuda.kernels import Kernels, check_compiler
 from runtime.machine.cuda.peers import CardPeers
 from runtime.machine.cuda.transfers import OUT_OF_MEMORY, Transfers
-from runtime.machine.device import BoundInstruction
+from runtime.machine.device import BoundInstruction, run_in_order
 
 
 class CudaQueue:
@@ -242,15 +242,18 @@ class CudaDevice:
         """Seconds that each of these takes, by the card's own clock; they are put on the stream one by one.
 
         All run once before, so that the host is ahead of the card by then, and its own time is not in theirs.
+
+        Raises
+        ------
+        LaunchError: one failed.
         """
         with self.here(), self.queue.stream:
             self.resolve()
-            for instruction in bound:
-                instruction()
+            run_in_order(self.name, bound)
             events = [self.cupy.cuda.Event() for _ in range(len(bound) + 1)]
             events[0].record(self.queue.stream)
             for instruction, event in zip(bound, events[1:], strict=True):
-                instruction()
+                run_in_order(self.name, [instruction])
                 event.record(self.queue.stream)
             events[-1].synchronize()
             elapsed = self.cupy.cuda.get_elapsed_time

@@ -175,6 +175,18 @@ def test_one_device_names_a_failing_kernel_as_several_do(raised: Exception, said
         assert watched(lambda: exe.run_forward(**feeds(exe.net))) is None
 
 
+def test_a_failing_kernel_is_named_where_instructions_run_one_by_one() -> None:
+    """As `netdef time`, `netdef selftest` and the search for the first layer that is not finite run them."""
+    with runtime.compile(net_of("lenet"), "cpu", threads=2) as exe:
+        exe.run_forward(**feeds(exe.net))
+        spoil(exe, "forward", "conv2d", 0, Fault(ValueError("what went wrong")))
+        bound = [bound for _, bound in exe.bound("forward")]
+        for run in (exe.run_bound, exe.times, lambda _: exe.first_non_finite()):
+            error = watched(lambda run=run: run(bound))  # type: ignore[misc]
+            assert isinstance(error, NetdefError)
+            assert "cpu:0, conv2d of layer conv1 failed: ValueError: what went wrong" in str(error)
+
+
 def test_no_room_for_a_devices_arena(monkeypatch) -> None:
     zeros = np.zeros
     sizes: list[int] = []

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 import netdef.cli.main
+import runtime
+from netdef import NetdefError
 from runtime.solver.display import Reporter
 from runtime.solver.diverged import DivergedError
 from runtime.solver.loop import TrainingLoop
 from runtime.solver.solver import Solver
 from tests.runtime.machine.cuda.fake_cupy import Cards
-from tests.runtime.machine.cuda.networks import IMAGES
+from tests.runtime.machine.cuda.networks import IMAGES, LENET, inputs
 
 Machine = Callable[..., Cards]
 
@@ -217,3 +219,23 @@ def test_tests_are_read_when_they_are_done(machine: Machine, execute: Callable, 
         (expected,) = results[number % 2]
         assert found.outputs == pytest.approx(expected.outputs, rel=1e-4)
         assert found.loss == pytest.approx(expected.loss, rel=1e-4)
+
+
+def test_a_failing_launch_is_named_as_on_the_cpu(machine: Machine, execute: Callable) -> None:
+    machine(execute=execute, seed=None)
+    with runtime.compile(netdef.parse(LENET, phase="train"), "gpu:0", losses_only=True) as executable:
+        fed = inputs(executable.net)
+        step = next(one for one in executable.program.forward if one.kernel == "conv2d")
+
+        def fail() -> None:
+            raise ValueError("what went wrong")
+
+        launch, executable._bound[step] = executable._bound[step], fail
+        where = f"gpu:0, conv2d of layer {step.layer} failed: ValueError: what went wrong"
+        with pytest.raises(NetdefError, match=where):
+            executable.forward(**fed)
+        with pytest.raises(NetdefError, match=where):
+            executable.times([fail])
+        executable._bound[step] = launch
+        executable._runners.clear()
+        executable.forward(**fed)
