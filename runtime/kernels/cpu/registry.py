@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 from runtime.kernels.operand import Operand
 from runtime.kernels.rooms import load_rooms
+
+Function = TypeVar("Function", bound=Callable[..., None])
+Planner = TypeVar("Planner", bound="Callable[..., Launch | Plan]")
 
 
 @dataclass(frozen=True)
@@ -66,22 +69,44 @@ class Plan:
     workspace: int = 0
 
 
+Count = int | Callable[..., float]  # for each element of the largest array, or of the same arguments as the kernel or the plan
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an instruction does, on any device.
+
+    Parameters
+    ----------
+    flops: floating point operations, those of matrix products not counted.
+    moved: bytes read and written; None where that is each of its arrays once.
+    """
+
+    flops: Count
+    moved: Callable[..., float] | None = None
+
+
 CPU_KERNELS: dict[str, Kernel] = {}
 CPU_PLANS: dict[str, Callable[..., Launch | Plan]] = {}
+WORK: dict[str, Work] = {}  # by instruction
 
 
 def kernel(
-    items: Callable[..., int], scratch: Callable[..., int] | None = None
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    items: Callable[..., int],
+    scratch: Callable[..., int] | None = None,
+    flops: Count | None = None,
+    moved: Callable[..., float] | None = None,
+) -> Callable[[Function], Function]:
     """Register a kernel under its function's name.
 
     Parameters
     ----------
     items: takes the kernel's arguments after begin and end (without `scratch`) and returns the number of independent items.
     scratch: takes the same and returns floats.
+    flops, moved: what an instruction of this name does, see Work.  None: only plans launch it.
     """
 
-    def register(function: Callable[..., None]) -> Callable[..., None]:
+    def register(function: Function) -> Function:
         python = getattr(function, "py_func", function)
         names = tuple(signature(python).parameters)
         if names[:2] != ("begin", "end"):
@@ -90,15 +115,49 @@ def kernel(
             raise TypeError(f"kernel {python.__name__}: the parameter `scratch`, behind the arrays, and its size belong together")
         parameters = tuple(name for name in names[2:] if name != "scratch")
         CPU_KERNELS[python.__name__] = Kernel(python.__name__, function, items, scratch, parameters)
+        if flops is not None:
+            WORK[python.__name__] = Work(flops, moved)
         return function
 
     return register
 
 
-def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan]:
-    """Register a plan under its function's name.  It takes an Operand for each array, then the instruction's constants."""
-    CPU_PLANS[function.__name__] = function
-    return function
+def plans(flops: Count, moved: Callable[..., float] | None = None) -> Callable[[Planner], Planner]:
+    """Register a plan under its function's name.  It takes an Operand for each array, then the instruction's constants.
+
+    Parameters
+    ----------
+    flops, moved: what the instruction does, see Work.
+    """
+
+    def register(function: Planner) -> Planner:
+        CPU_PLANS[function.__name__] = function
+        WORK[function.__name__] = Work(flops, moved)
+        return function
+
+    return register
+
+
+def work_of(name: str, operands: Sequence[Operand], constants: Mapping[str, Any]) -> tuple[float, float]:
+    """The bytes that an instruction moves and its floating point operations, those of matrix products not counted.
+
+    Raises
+    ------
+    LookupError: it does not declare them.
+    """
+    load_rooms("cpu")
+    if name not in WORK:
+        raise LookupError(f"instruction {name} does not say what it does: @kernel(flops=...), @plans(flops=...)")
+    found = WORK[name]
+
+    def count(rule: Callable[..., float]) -> float:
+        if name in CPU_PLANS:
+            return rule(*operands, **constants)
+        return rule(*operands, *(constants[parameter] for parameter in CPU_KERNELS[name].parameters[len(operands) :]))
+
+    largest = max(operand.size for operand in operands)
+    flops = found.flops * largest if isinstance(found.flops, int) else count(found.flops)
+    return count(found.moved) if found.moved else sum(operand.bytes for operand in operands), flops
 
 
 def launch(name: str, /, *arrays: Operand, **constants: Any) -> Launch:

@@ -15,7 +15,7 @@ from runtime.ops.softmax.cpu import RUN, runs
 IGNORED = np.float32(-1)
 
 
-@kernel(items=lambda scores, *_: runs(scores), scratch=lambda *_: 2 * RUN)
+@kernel(items=lambda scores, *_: runs(scores), scratch=lambda *_: 2 * RUN, flops=2)
 @jit
 def accuracy_hits(begin, end, scores, labels, hits, scratch, top_k, ignore):
     """hits (one a label) = 1 if fewer than top_k other scores reach the label's own, else 0; -1 for an ignored label.
@@ -41,7 +41,7 @@ def accuracy_hits(begin, end, scores, labels, hits, scratch, top_k, ignore):
             hits[at] = IGNORED if labels[at] == ignore else np.float32(rank[i] < top_k)
 
 
-@kernel(items=lambda hits, share: 1)
+@kernel(items=lambda hits, share: 1, flops=2)
 @jit
 def accuracy_share(begin, end, hits, share):
     """share (1,) = the hits among the labels that count; 0 if none does."""
@@ -53,7 +53,7 @@ def accuracy_share(begin, end, hits, share):
         share[0] = right / count if count else 0.0
 
 
-@kernel(items=lambda hits, labels, shares: 1)
+@kernel(items=lambda hits, labels, shares: 1, flops=lambda hits, labels, shares: hits.size * shares.size)
 @jit
 def accuracy_per_class(begin, end, hits, labels, shares):
     """shares (C,) = the hits among the labels of each class; 0 for a class without any."""

@@ -8,7 +8,7 @@ from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
 
 
-@kernel(items=lambda y, value: blocks(y.size))
+@kernel(items=lambda y, value: blocks(y.size), flops=0)
 @jit
 def fill(begin, end, y, value):
     """y = value."""
@@ -19,13 +19,13 @@ def fill(begin, end, y, value):
             out[i] = v
 
 
-@kernel(items=lambda y, values: 1)
+@kernel(items=lambda y, values: 1, flops=0, moved=lambda y, values: 2 * y.bytes)
 def constant(begin, end, y, values):
     """y = values, an array of the same shape."""
     y[...] = values
 
 
-@kernel(items=lambda x, y: blocks(y.size))
+@kernel(items=lambda x, y: blocks(y.size), flops=0)
 @jit
 def copy(begin, end, x, y):
     """y = x."""
@@ -36,7 +36,7 @@ def copy(begin, end, x, y):
             out[i] = source[i]
 
 
-@kernel(items=lambda x, y, factor: blocks(y.size))
+@kernel(items=lambda x, y, factor: blocks(y.size), flops=1)
 @jit
 def scale(begin, end, x, y, factor):
     """y = factor * x."""
@@ -48,7 +48,7 @@ def scale(begin, end, x, y, factor):
             out[i] = f * source[i]
 
 
-@kernel(items=lambda a, b, y: blocks(y.size))
+@kernel(items=lambda a, b, y: blocks(y.size), flops=1)
 @jit
 def add(begin, end, a, b, y):
     """y = a + b."""
@@ -60,7 +60,7 @@ def add(begin, end, a, b, y):
             out[i] = left[i] + right[i]
 
 
-@kernel(items=lambda a, b, y, factor_a, factor_b: blocks(y.size))
+@kernel(items=lambda a, b, y, factor_a, factor_b: blocks(y.size), flops=3)
 @jit
 def scaled_add(begin, end, a, b, y, factor_a, factor_b):
     """y = factor_a * a + factor_b * b."""
@@ -73,7 +73,7 @@ def scaled_add(begin, end, a, b, y, factor_a, factor_b):
             out[i] = fa * left[i] + fb * right[i]
 
 
-@kernel(items=lambda a, b, y: blocks(y.size))
+@kernel(items=lambda a, b, y: blocks(y.size), flops=1)
 @jit
 def multiply(begin, end, a, b, y):
     """y = a * b."""

@@ -22,7 +22,7 @@ def row_items(x: Any, *_: Any) -> int:
     return x.shape[0] * x.shape[1] * blocks(x.shape[2])
 
 
-@kernel(items=row_items)
+@kernel(items=row_items, flops=1)
 @jit
 def scale_rows(begin, end, x, factor, y):
     """y = x * factor by rows."""
@@ -36,7 +36,7 @@ def scale_rows(begin, end, x, factor, y):
             out[i] = source[i] * f
 
 
-@kernel(items=row_items)
+@kernel(items=row_items, flops=1)
 @jit
 def add_rows(begin, end, x, bias, y):
     """y = x + bias by rows."""
@@ -50,7 +50,7 @@ def add_rows(begin, end, x, bias, y):
             out[i] = source[i] + b
 
 
-@kernel(items=row_items)
+@kernel(items=row_items, flops=2)
 @jit
 def scale_add_rows(begin, end, x, factor, bias, y):
     """y = x * factor + bias by rows."""
@@ -64,7 +64,7 @@ def scale_add_rows(begin, end, x, factor, bias, y):
             out[i] = source[i] * f + b
 
 
-@kernel(items=lambda x, *_: x.shape[0] * x.shape[1])
+@kernel(items=lambda x, *_: x.shape[0] * x.shape[1], flops=1)
 @jit
 def scale_columns(begin, end, x, factor, y):
     """y = x * factor by columns.  Item: N numbers."""
@@ -76,7 +76,7 @@ def scale_columns(begin, end, x, factor, y):
             out[n] = source[n] * f[n]
 
 
-@kernel(items=lambda x, *_: x.shape[0] * x.shape[1])
+@kernel(items=lambda x, *_: x.shape[0] * x.shape[1], flops=1)
 @jit
 def add_columns(begin, end, x, bias, y):
     """y = x + bias by columns.  Item: N numbers."""
@@ -88,7 +88,7 @@ def add_columns(begin, end, x, bias, y):
             out[n] = source[n] + b[n]
 
 
-@kernel(items=lambda x, *_: x.shape[0] * blocks(x.shape[1]))
+@kernel(items=lambda x, *_: x.shape[0] * blocks(x.shape[1]), flops=2)
 @jit
 def prelu_forward(begin, end, x, slope, y):
     """y (D, R) = x where x > 0, else slope * x by rows."""
@@ -100,7 +100,7 @@ def prelu_forward(begin, end, x, slope, y):
             out[i] = source[i] if source[i] > 0 else s * source[i]
 
 
-@kernel(items=lambda x, *_: x.shape[0] * blocks(x.shape[1]))
+@kernel(items=lambda x, *_: x.shape[0] * blocks(x.shape[1]), flops=2)
 @jit
 def prelu_backward(begin, end, x, dy, slope, dx):
     """dx (D, R) = dy where x > 0, else slope * dy by rows."""
@@ -132,7 +132,7 @@ def add_products(dy, x, negative):
     return products, total
 
 
-@kernel(items=lambda dy, x, partials, negative: partials.shape[0] * partials.shape[1])
+@kernel(items=lambda dy, x, partials, negative: partials.shape[0] * partials.shape[1], flops=3)
 @jit
 def product_terms(begin, end, dy, x, partials, negative):
     """partials (D, runs, 2), float64: sums of dy * x and of dy over each run of a row.
@@ -152,7 +152,7 @@ def product_terms(begin, end, dy, x, partials, negative):
         partials[d, run, 0], partials[d, run, 1] = products, total
 
 
-@kernel(items=lambda partials, products, sums: partials.shape[0])
+@kernel(items=lambda partials, products, sums: partials.shape[0], flops=1)
 @jit
 def sums_of_terms(begin, end, partials, products, sums):
     """products (D,), sums (D,): what the runs of each row come to."""

@@ -15,7 +15,7 @@ BACKWARD_COLUMNS = 2048  # more than forward: after each run the weights' gradie
 CHANNEL_BLOCK = 16  # input channels of one item of the input gradient by col2im
 
 
-@plans
+@plans(flops=lambda x, w, b, y, has_bias, relu, **_: (has_bias + relu) * y.size)
 def conv2d(
     x: Operand, w: Operand, b: Operand, y: Operand, has_bias: bool, relu: bool, slope: float, **geometry: Pair | int
 ) -> Launch:
@@ -31,7 +31,7 @@ def _convolution(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geome
     return launch("conv2d_direct", x, w, b, y, geometry=geometry, epilogue=epilogue, run=run)
 
 
-@plans
+@plans(flops=0)
 def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pair | int) -> Launch:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     (_, height, width, N), channels = dy.shape, dw.shape[1]
@@ -43,7 +43,7 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
     return launch("conv2d_weight_gradient_direct", x, dy, dw, geometry=geometry, run=run, block=block)
 
 
-@plans
+@plans(flops=0)
 def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pair | int) -> Launch | Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     (O, height, width, N), per_group, group = dy.shape, w.shape[1], geometry.group
@@ -56,12 +56,12 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pai
     return launch("conv2d_input_gradient_direct", dy, w, dx, geometry=geometry, run=run, block=block)
 
 
-@plans
+@plans(flops=0)
 def im2col(x: Operand, y: Operand, **window: Pair) -> Launch:
     return launch("im2col_rows", x, y, **window)
 
 
-@plans
+@plans(flops=1)
 def col2im(dy: Operand, dx: Operand, **window: Pair) -> Launch:
     return launch("col2im_rows", dy, dx, **window)
 

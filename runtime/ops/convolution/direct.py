@@ -220,7 +220,7 @@ def flip_weights(begin, end, w, flipped, group):
                     flipped[c, o, i, j] = w[g * M + o, c - g * per_group, kh - 1 - i, kw - 1 - j]
 
 
-@kernel(items=lambda x, b, y: y.shape[0])
+@kernel(items=lambda x, b, y: y.shape[0], flops=1)
 @jit
 def add_bias(begin, end, x, b, y):
     """y (O, columns) = x + b (O,)."""
@@ -251,7 +251,7 @@ def col2im_rows(begin, end, dy, dx, kernel, stride, pad, dilation):
         col2im_add(dx[c : c + 1], col[c * area : (c + 1) * area], 0, area, 0, OH * OW, OW, kernel, stride, pad, dilation)
 
 
-@kernel(items=lambda dy, db: db.size)
+@kernel(items=lambda dy, db: db.size, flops=1)
 @jit
 def bias_gradient(begin, end, dy, db):
     """db (O,) = the sum of dy (A, O, rows, columns) over the rest; float32 along a row, float64 over the rows."""

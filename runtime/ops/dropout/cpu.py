@@ -11,7 +11,7 @@ from runtime.kernels.cpu.registry import kernel
 LOW_BITS = np.uint64(8)  # a word's upper 24 bits are the float in [0, 1) that it stands for
 
 
-@kernel(items=lambda x, iteration, y, key, threshold, factor: blocks(y.size))
+@kernel(items=lambda x, iteration, y, key, threshold, factor: blocks(y.size), flops=1)
 @jit
 def dropout(begin, end, x, iteration, y, key, threshold, factor):
     """y = factor * x where the element's random number is at least threshold / 2 ** 24, else 0.  Flat arrays.
@@ -59,7 +59,7 @@ def masked_run(source, out, first, limit, f, turn, k0, k1):
             out[i] = source[i] * (f if words[(first + i) % 4] >> LOW_BITS >= limit else np.float32(0))
 
 
-@kernel(items=lambda x, iteration, y, *_: blocks(y.size))
+@kernel(items=lambda x, iteration, y, *_: blocks(y.size), flops=1)
 @jit
 def dropout_part(begin, end, x, iteration, y, key, threshold, factor, first, width, pitch):
     """`dropout` of a part of a blob: element e of x is number first + e // width * pitch + e % width of the blob's.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from runtime.kernels.cpu.jit import BLOCK, FAST_MATH, blocks
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.formula import NUMBA
+from runtime.kernels.operand import Operand
 from runtime.ops.elementwise.expression import FORMULAS, expression
 from runtime.ops.elementwise.intrinsics import exp, larger, smaller, tanh
 
@@ -60,6 +62,12 @@ def parameters(formula: Formula) -> tuple[str, ...]:
     return (*(f"{name}_array" for name in formula.arrays), "result", *formula.constants)
 
 
+def flops(name: str, first: Operand, *_: Any) -> int:
+    """Of a formula, over all numbers."""
+    return expression(name).flops * first.size
+
+
 for _formula in FORMULAS.values():
     _printed = Printed(_formula.function, parameters(_formula), partial(text, _formula), SCOPE, FAST_MATH, __file__)
-    kernel(items=lambda first, *_: blocks(first.size))(_printed)
+    _flops = partial(flops, _formula.name)
+    kernel(items=lambda first, *_: blocks(first.size), flops=_flops)(_printed)

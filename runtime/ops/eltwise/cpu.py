@@ -8,7 +8,7 @@ from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
 
 
-@kernel(items=lambda a, b, y, winner: blocks(y.size))
+@kernel(items=lambda a, b, y, winner: blocks(y.size), flops=1)
 @jit
 def maximum_pair(begin, end, a, b, y, winner):
     """y = max(a, b); winner (uint8) = 0 where a is larger, else 1 (Caffe's eltwise_layer.cpp gives ties to the second)."""
@@ -23,7 +23,7 @@ def maximum_pair(begin, end, a, b, y, winner):
             won[i] = np.uint8(0) if first else np.uint8(1)
 
 
-@kernel(items=lambda y_before, x, winner_before, y, winner, index: blocks(y.size))
+@kernel(items=lambda y_before, x, winner_before, y, winner, index: blocks(y.size), flops=1)
 @jit
 def maximum_next(begin, end, y_before, x, winner_before, y, winner, index):
     """y = max(y_before, x); winner = index where x is larger than all before it (ties stay with the earlier)."""
@@ -40,7 +40,7 @@ def maximum_next(begin, end, y_before, x, winner_before, y, winner, index):
             won[i] = me if larger else before[i]
 
 
-@kernel(items=lambda dy, winner, dx, index: blocks(dx.size))
+@kernel(items=lambda dy, winner, dx, index: blocks(dx.size), flops=1)
 @jit
 def maximum_backward(begin, end, dy, winner, dx, index):
     """dx = dy where input `index` was the largest, else 0."""
@@ -53,7 +53,7 @@ def maximum_backward(begin, end, dy, winner, dx, index):
             out[i] = gradient[i] if won[i] == me else np.float32(0)
 
 
-@kernel(items=lambda dy, y, x, dx: blocks(dx.size))
+@kernel(items=lambda dy, y, x, dx: blocks(dx.size), flops=2)
 @jit
 def quotient_backward(begin, end, dy, y, x, dx):
     """dx = dy * y / x: the gradient of a product y that has x among its factors, for stable_prod_grad: false."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from math import prod
 from operator import mul
 from typing import NamedTuple
 
@@ -20,6 +21,12 @@ class Box(NamedTuple):
     y_strides: Sizes
     x_offset: int = 0
     y_offset: int = 0
+
+    @property
+    def moved(self) -> int:
+        """Elements read and written; along an axis without a stride they are the same ones again."""
+        axes = list(zip(self.extents, self.x_strides, self.y_strides, strict=True))
+        return prod(extent if x else 1 for extent, x, _ in axes) + prod(extent if y else 1 for extent, _, y in axes)
 
     @property
     def reversed(self) -> Box:

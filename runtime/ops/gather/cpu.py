@@ -9,7 +9,7 @@ from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 
-@kernel(items=lambda x, y, offset: y.shape[0])
+@kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * x.bytes)
 @jit
 def join_columns(begin, end, x, y, offset):
     """y[:, offset : offset + columns of x] = x; the other columns of y are other instructions'."""
@@ -19,7 +19,7 @@ def join_columns(begin, end, x, y, offset):
             out[i] = source[i]
 
 
-@kernel(items=lambda x, y, offset: y.shape[0])
+@kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * y.bytes)
 @jit
 def take_columns(begin, end, x, y, offset):
     """y = x[:, offset : offset + columns of y]."""
@@ -29,7 +29,7 @@ def take_columns(begin, end, x, y, offset):
             out[i] = source[i]
 
 
-@kernel(items=lambda x, y: y.shape[0])
+@kernel(items=lambda x, y: y.shape[0], flops=0)
 @jit
 def rebatch(begin, end, x, y):
     """x (per image, N) -> y (per image', N'): the same numbers in the order that users see, N first, cut into N' images."""
@@ -55,7 +55,7 @@ def copy_rows(x, y, extent0, extent1, x0, x1, y0, y1, x_from, y_from):
                 y[to + j * y1] = x[at + j * x1]
 
 
-@kernel(items=lambda x, y, box: box.extents[0] * box.extents[1] * box.extents[2])
+@kernel(items=lambda x, y, box: box.extents[0] * box.extents[1] * box.extents[2], flops=0, moved=lambda x, y, box: 4 * box.moved)
 @jit
 def copy_box(begin, end, x, y, box):
     """y = x where the box says (box.py); other elements of y stay.  Flat arrays.  Item: the last two axes."""
@@ -67,7 +67,7 @@ def copy_box(begin, end, x, y, box):
         copy_rows(x, y, extents[3], extents[4], xs[3], xs[4], ys[3], ys[4], x_from, y_from)
 
 
-@kernel(items=lambda dy, dx: dx.shape[0])
+@kernel(items=lambda dy, dx: dx.shape[0], flops=1)
 @jit
 def sum_tiles(begin, end, dy, dx):
     """dx (rows, columns) = the sum of dy (rows, tiles, columns) over the tiles, in order."""
@@ -94,7 +94,7 @@ def image_of(number, images):
     return np.int64(number)
 
 
-@kernel(items=lambda x, order, y: y.shape[0])
+@kernel(items=lambda x, order, y: y.shape[0], flops=0, moved=lambda x, order, y: order.bytes + 2 * y.bytes)
 @jit
 def take_images(begin, end, x, order, y):
     """y (rows, M)[:, n] = x (rows, N)[:, order[n]]."""
@@ -103,7 +103,7 @@ def take_images(begin, end, x, order, y):
             y[row, n] = x[row, image_of(order[n], x.shape[1])]
 
 
-@kernel(items=lambda dy, order, dx: dx.shape[0])
+@kernel(items=lambda dy, order, dx: dx.shape[0], flops=1)
 @jit
 def add_images(begin, end, dy, order, dx):
     """dx (rows, N)[:, m] = the sum of dy (rows, M)[:, n] over the n with order[n] = m, in order."""

@@ -1,22 +1,31 @@
 """Images as a data source yields them -> a net's input: crop, mirror, (pixel - mean) * scale, NHWC bytes -> CHWN floats."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
+from runtime.kernels.operand import Operand
 
 GROUP = 32  # images turned at a time: their rows stay in the first-level cache whatever the batch size
+
+
+def crops(images: Operand, *others: Operand) -> int:
+    """Bytes of the images' crops, of the mean of a whole image, and of the other arrays, the last of which is the top."""
+    return others[-1].size + 4 * prod(images.shape[1:]) + sum(operand.bytes for operand in others)
 
 
 @kernel(
     items=lambda images, offsets, mirrors, top, mean, scale: top.shape[1],
     scratch=lambda images, offsets, mirrors, top, *_: top.shape[2] * GROUP,
+    flops=lambda images, offsets, mirrors, top, *_: 2 * top.size,
+    moved=lambda images, *others: crops(images, *others[:-2]),
 )
 @jit
 def image_transform(
-    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, top: Any, scratch: Any, mean: Any, scale: float
+    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, top: Any, scratch: Any, mean: Any, scale: np.float32
 ) -> None:
     """top (C, H, W, N) from images uint8 (N, h, w, C); a row of the top is an item.
 
@@ -32,10 +41,12 @@ def image_transform(
 @kernel(
     items=lambda images, offsets, mirrors, shifts, top, mean, scale: top.shape[1],
     scratch=lambda images, offsets, mirrors, shifts, top, *_: top.shape[2] * GROUP,
+    flops=lambda images, offsets, mirrors, shifts, top, *_: 3 * top.size,
+    moved=lambda images, *others: crops(images, *others[:-2]),
 )
 @jit
 def image_transform_shifted(
-    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, scratch: Any, mean: Any, scale: float
+    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, scratch: Any, mean: Any, scale: np.float32
 ) -> None:
     """The same with each channel's pixels shifted by the image's own shifts, float32 (N, C): (pixel - mean + shift) * scale."""
     transform(begin, end, images, offsets, mirrors, shifts, top, mean, scale, scratch)
@@ -43,7 +54,7 @@ def image_transform_shifted(
 
 @jit
 def transform(
-    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, mean: Any, scale: float, scratch: Any
+    begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, mean: Any, scale: np.float32, scratch: Any
 ) -> None:
     """Both of them; `shifts` may be None."""
     channels, _, width, count = top.shape

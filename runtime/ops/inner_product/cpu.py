@@ -24,7 +24,7 @@ def _blocks(rows: int) -> int:
     return -(-rows // ROWS)
 
 
-@plans
+@plans(flops=lambda x, w, b, y, has_bias, relu, **_: (has_bias + relu) * y.size)
 def inner_product(
     x: Operand, w: Operand, b: Operand, y: Operand, transpose: bool, has_bias: bool, relu: bool, slope: float
 ) -> Launch:
@@ -45,6 +45,7 @@ def inner_product_rows(begin, end, x, w, b, y, transpose, epilogue):
 @kernel(
     items=lambda x, dy, dw, transpose: _blocks(dw.shape[0]),
     scratch=lambda x, dy, dw, transpose: min(ROWS, dw.shape[0]) * dw.shape[1] if x.shape[0] > 1 else 0,
+    flops=0,
 )
 def inner_product_weight_gradient(begin, end, x, dy, dw, scratch, transpose):
     """dw (O, K) = the sum over A of dy (A, O, N) . x (A, K, N)^T, or its transpose.  Item: ROWS rows of dw."""
@@ -58,7 +59,7 @@ def inner_product_weight_gradient(begin, end, x, dy, dw, scratch, transpose):
             dw[rows] += more
 
 
-@kernel(items=lambda dy, w, dx, transpose: dx.shape[0] * _blocks(dx.shape[1]))
+@kernel(items=lambda dy, w, dx, transpose: dx.shape[0] * _blocks(dx.shape[1]), flops=0)
 def inner_product_input_gradient(begin, end, dy, w, dx, transpose):
     """dx (A, K, N) = w (O, K)^T . dy (A, O, N).  Item: ROWS rows of dx."""
     weights = w if transpose else w.T

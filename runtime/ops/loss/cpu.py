@@ -18,7 +18,11 @@ from runtime.ops.softmax.cpu import RUN, runs
 TINY = np.finfo(np.float32).tiny
 
 
-@kernel(items=lambda probability, labels, loss, normalizer, divisor, ignore: 1)
+@kernel(
+    items=lambda probability, labels, loss, normalizer, divisor, ignore: 1,
+    flops=lambda probability, labels, *_: 14 * labels.size,
+    moved=lambda probability, labels, *_: 4 * (2 * labels.size + 2),
+)
 @jit
 def softmax_loss(begin, end, probability, labels, loss, normalizer, divisor, ignore):
     """loss (1,) = -sum(log(probability of the label)) / normalizer (1,), labels equal to `ignore` left out.
@@ -39,7 +43,7 @@ def softmax_loss(begin, end, probability, labels, loss, normalizer, divisor, ign
         loss[0] = total / normalizer[0]
 
 
-@kernel(items=lambda probability, labels, normalizer, dloss, dx, ignore: runs(dx))
+@kernel(items=lambda probability, labels, normalizer, dloss, dx, ignore: runs(dx), flops=2)
 @jit
 def softmax_loss_backward(begin, end, probability, labels, normalizer, dloss, dx, ignore):
     """dx = (probability - [this is the label]) * dloss / normalizer; 0 where the label is ignored."""

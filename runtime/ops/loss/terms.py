@@ -28,7 +28,7 @@ def at_least(least, x):
     return least if x < least else x
 
 
-@kernel(items=lambda *_: 1)
+@kernel(items=lambda *_: 1, flops=1)
 @jit
 def loss_of_terms(begin, end, partials, loss, normalizer, divisor, factor):
     """loss (1,) = factor * the sum of all runs / normalizer (1,).
@@ -44,7 +44,7 @@ def loss_of_terms(begin, end, partials, loss, normalizer, divisor, factor):
         loss[0] = factor * total / normalizer[0]
 
 
-@kernel(items=lambda a, *_: element_runs(a.size))
+@kernel(items=lambda a, *_: element_runs(a.size), flops=3)
 @jit
 def euclidean_terms(begin, end, a, b, partials):
     """Sums of (a - b) ** 2.  Flat arrays."""
@@ -57,7 +57,7 @@ def euclidean_terms(begin, end, a, b, partials):
         partials[item, 0], partials[item, 1] = total, left.size
 
 
-@kernel(items=lambda a, *_: blocks(a.size))
+@kernel(items=lambda a, *_: blocks(a.size), flops=2)
 @jit
 def euclidean_backward(begin, end, a, b, dloss, normalizer, dx, sign):
     """dx = sign * (a - b) * dloss / normalizer.  Flat arrays."""
@@ -69,7 +69,7 @@ def euclidean_backward(begin, end, a, b, dloss, normalizer, dx, sign):
             out[i] = factor * (left[i] - right[i])
 
 
-@kernel(items=lambda x, *_: element_runs(x.size))
+@kernel(items=lambda x, *_: element_runs(x.size), flops=30)
 @jit
 def sigmoid_cross_entropy_terms(begin, end, x, t, partials, ignore):
     """Sums of -(t log s + (1 - t) log(1 - s)) with s = 1 / (1 + exp(-x)), in the form that no x overflows.  Flat arrays."""
@@ -85,7 +85,7 @@ def sigmoid_cross_entropy_terms(begin, end, x, t, partials, ignore):
         partials[item, 0], partials[item, 1] = total, count
 
 
-@kernel(items=lambda x, *_: blocks(x.size))
+@kernel(items=lambda x, *_: blocks(x.size), flops=13)
 @jit
 def sigmoid_cross_entropy_backward(begin, end, x, t, dloss, normalizer, dx, ignore):
     """dx = (s - t) * dloss / normalizer; 0 where the target is ignored.  Flat arrays."""
@@ -98,7 +98,7 @@ def sigmoid_cross_entropy_backward(begin, end, x, t, dloss, normalizer, dx, igno
             out[i] = ZERO if targets[i] == ignore else gradient
 
 
-@kernel(items=lambda scores, *_: element_runs(scores.size))
+@kernel(items=lambda scores, *_: element_runs(scores.size), flops=4)
 @jit
 def hinge_terms(begin, end, scores, labels, partials, square):
     """Sums of max(0, 1 - t * score) ** p over scores (C, N); t is 1 for the label's class, else -1; p is 2 if `square`, else 1."""
@@ -113,7 +113,7 @@ def hinge_terms(begin, end, scores, labels, partials, square):
         partials[item, 0], partials[item, 1] = total, N
 
 
-@kernel(items=lambda scores, *_: blocks(scores.size))
+@kernel(items=lambda scores, *_: blocks(scores.size), flops=4)
 @jit
 def hinge_backward(begin, end, scores, labels, dloss, normalizer, dx, square):
     """dx (C, N) = -t * p * max(0, 1 - t * score) ** (p - 1) * dloss / normalizer, 0 where the term is."""
@@ -127,7 +127,11 @@ def hinge_backward(begin, end, scores, labels, dloss, normalizer, dx, square):
             out[i] = factor * (-slope if own else slope)
 
 
-@kernel(items=lambda chances, labels, partials: partials.shape[0])
+@kernel(
+    items=lambda chances, labels, partials: partials.shape[0],
+    flops=lambda chances, labels, partials: 13 * labels.size,
+    moved=lambda chances, labels, partials: 2 * labels.bytes + partials.bytes,
+)
 @jit
 def likelihood_terms(begin, end, chances, labels, partials):
     """Sums of -log(chance of the label) over chances (C, N)."""
@@ -138,7 +142,7 @@ def likelihood_terms(begin, end, chances, labels, partials):
         partials[item, 0], partials[item, 1] = total, last - item * LABELS
 
 
-@kernel(items=lambda chances, *_: chances.shape[0])
+@kernel(items=lambda chances, *_: chances.shape[0], flops=2)
 @jit
 def likelihood_backward(begin, end, chances, labels, dloss, normalizer, dx):
     """dx (C, N) = -dloss / (normalizer * chance) for the label's class, else 0.  Item: a class."""
@@ -149,7 +153,7 @@ def likelihood_backward(begin, end, chances, labels, dloss, normalizer, dx):
             dx[c, n] = factor / at_least(LEAST, chances[c, n]) if own else ZERO
 
 
-@kernel(items=lambda chances, labels, matrix, partials, ignore: partials.shape[0])
+@kernel(items=lambda chances, labels, matrix, partials, ignore: partials.shape[0], flops=14)
 @jit
 def infogain_terms(begin, end, chances, labels, matrix, partials, ignore):
     """Sums of -sum over k of matrix[label, k] * log(chance of k) over chances (outer, C, inner)."""
@@ -165,7 +169,7 @@ def infogain_terms(begin, end, chances, labels, matrix, partials, ignore):
         partials[item, 0], partials[item, 1] = total, count
 
 
-@kernel(items=lambda chances, *_: chances.shape[0] * chances.shape[1])
+@kernel(items=lambda chances, *_: chances.shape[0] * chances.shape[1], flops=3)
 @jit
 def infogain_backward(begin, end, chances, labels, matrix, dloss, normalizer, dx, ignore):
     """dx (outer, C, inner) = (chance * sum of matrix[label] - matrix[label, c]) * dloss / normalizer, 0 if ignored.
@@ -189,7 +193,7 @@ def infogain_backward(begin, end, chances, labels, matrix, dloss, normalizer, dx
                 dx[outer, c, i] = 0
 
 
-@kernel(items=lambda a, b, alike, partials, *_: partials.shape[0])
+@kernel(items=lambda a, b, alike, partials, *_: partials.shape[0], flops=3)
 @jit
 def contrastive_terms(begin, end, a, b, alike, partials, squares, margin, legacy):
     """squares (N,) = |a - b| ** 2 of a, b (C, N); sums of it where alike is 1, else of max(0, margin - |a - b|) ** 2.
@@ -215,7 +219,7 @@ def contrastive_terms(begin, end, a, b, alike, partials, squares, margin, legacy
         partials[item, 0], partials[item, 1] = total, last - item * LABELS
 
 
-@kernel(items=lambda a, *_: a.shape[0])
+@kernel(items=lambda a, *_: a.shape[0], flops=6)
 @jit
 def contrastive_backward(begin, end, a, b, alike, squares, dloss, normalizer, dx, margin, legacy, sign):
     """dx (C, N), of a with sign 1 and of b with -1.  Item: a row."""

@@ -72,7 +72,7 @@ def _items(x, *_):
     return -(-x.shape[1] // lrn_run(x.shape[1]))
 
 
-@kernel(items=_items, scratch=lambda x, *_: 2 * lrn_run(x.shape[1]))
+@kernel(items=_items, scratch=lambda x, *_: 2 * lrn_run(x.shape[1]), flops=lambda x, y, size, *_: (2 * size + 6) * x.size)
 @jit
 def lrn_forward(begin, end, x, y, scratch, size, alpha, beta, k, group):
     """x, y (C, positions).  An item is a run of positions; scratch: 2 runs."""
@@ -98,7 +98,11 @@ def lrn_forward(begin, end, x, y, scratch, size, alpha, beta, k, group):
                     out[i] = source[i] * (k0 + a * total[i]) ** b
 
 
-@kernel(items=_items, scratch=lambda x, dy, dx, size, *_: (size + 2) * lrn_run(x.shape[1]))
+@kernel(
+    items=_items,
+    scratch=lambda x, dy, dx, size, *_: (size + 2) * lrn_run(x.shape[1]),
+    flops=lambda x, dy, dx, size, *_: (3 * size + 12) * x.size,
+)
 @jit
 def lrn_backward(begin, end, x, dy, dx, scratch, size, alpha, beta, k, group):
     """x, dy, dx (C, positions).  An item is a run of positions; scratch: size + 2 runs.
@@ -145,7 +149,11 @@ def lrn_backward(begin, end, x, dy, dx, scratch, size, alpha, beta, k, group):
                     out[i] += factor * source[i] * total[i]
 
 
-@kernel(items=lambda x, *_: x.shape[0] * x.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
+@kernel(
+    items=lambda x, *_: x.shape[0] * x.shape[1],
+    scratch=lambda x, *_: x.shape[2] * x.shape[3],
+    flops=lambda x, y, scale, size, *_: (2 * size**2 + 6) * x.size,
+)
 @jit
 def lrn_within_forward(begin, end, x, y, scale, scratch, size, alpha, beta):
     """The window is size x size positions of one channel, the sum divided by size ** 2, k = 1 (Caffe's rules).
@@ -174,7 +182,11 @@ def lrn_within_forward(begin, end, x, y, scale, scratch, size, alpha, beta):
                 out[n] = source[n] * total[n] ** b
 
 
-@kernel(items=lambda x, *_: x.shape[0] * x.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
+@kernel(
+    items=lambda x, *_: x.shape[0] * x.shape[1],
+    scratch=lambda x, *_: x.shape[2] * x.shape[3],
+    flops=lambda x, y, scale, dy, dx, size, *_: (2 * size**2 + 8) * x.size,
+)
 @jit
 def lrn_within_backward(begin, end, x, y, scale, dy, dx, scratch, size, alpha, beta):
     """x, y, scale, dy, dx (C, H, W, N).  An item is one row of one channel; scratch: 1 row."""

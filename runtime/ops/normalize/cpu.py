@@ -36,7 +36,7 @@ def moments(x):
     return about + off, squares - off * rest
 
 
-@kernel(items=lambda x, partials: partials.shape[0] * partials.shape[1])
+@kernel(items=lambda x, partials: partials.shape[0] * partials.shape[1], flops=5)
 @jit
 def channel_moments(begin, end, x, partials):
     """partials (C, runs, 2), float64: the mean of each run, and the sum of squared distances from it (Chan et al. 1979)."""
@@ -55,7 +55,7 @@ def channel_moments(begin, end, x, partials):
         partials[c, item % runs, 0], partials[c, item % runs, 1] = shift + off, squares - off * total
 
 
-@kernel(items=lambda partials, *_: partials.shape[0])
+@kernel(items=lambda partials, *_: partials.shape[0], flops=1)
 @jit
 def batch_statistics(begin, end, partials, mean, variance, inverse, count, eps):
     """mean, variance and inverse = 1 / sqrt(variance + eps) (C,) of channels of `count` numbers from the moments of their runs."""
@@ -71,7 +71,7 @@ def batch_statistics(begin, end, partials, mean, variance, inverse, count, eps):
         mean[c], variance[c], inverse[c] = shift + off, square, 1 / math.sqrt(square + eps)
 
 
-@kernel(items=lambda *_: 1)
+@kernel(items=lambda *_: 1, flops=2)
 @jit
 def global_statistics(begin, end, means, variances, divisor, mean, inverse, eps):
     """mean and inverse = 1 / sqrt(variance + eps) (C,) from running sums and the divisor (1,) of both; zeros where that is 0."""
@@ -81,7 +81,7 @@ def global_statistics(begin, end, means, variances, divisor, mean, inverse, eps)
             mean[c], inverse[c] = f * means[c], 1 / math.sqrt(np.float64(f * variances[c]) + eps)
 
 
-@kernel(items=lambda *_: 1)
+@kernel(items=lambda *_: 1, flops=4)
 @jit
 def running_statistics(
     begin, end, mean, variance, added, means, variances, divisor, next_means, next_variances, next_divisor, fraction, correction
@@ -106,7 +106,7 @@ def channel_items(x: Any, *_: Any) -> int:
     return x.shape[0] * blocks(x.shape[1])
 
 
-@kernel(items=channel_items)
+@kernel(items=channel_items, flops=2)
 @jit
 def normalize_channels(begin, end, x, mean, inverse, y):
     """y = (x - mean) * inverse."""
@@ -118,7 +118,7 @@ def normalize_channels(begin, end, x, mean, inverse, y):
             out[i] = (source[i] - m) * f
 
 
-@kernel(items=channel_items)
+@kernel(items=channel_items, flops=4)
 @jit
 def normalize_channels_backward(begin, end, dy, y, inverse, products, sums, dx):
     """dx = (dy - sums / R - y * products / R) * inverse, with a channel's sums of dy * y and of dy."""
@@ -150,7 +150,7 @@ def column_means(x, start, n, mean, total):
         mean[i] = total[i] / x.shape[0]
 
 
-@kernel(items=column_items, scratch=lambda *_: RUN)
+@kernel(items=column_items, scratch=lambda *_: RUN, flops=2)
 @jit
 def centre_columns(begin, end, x, y, scratch):
     """y (outer, K, inner) = x - its mean along K.  Scratch: RUN."""
@@ -167,7 +167,7 @@ def centre_columns(begin, end, x, y, scratch):
                 out[i] = row[i] - mean[i]
 
 
-@kernel(items=column_items, scratch=lambda *_: RUN)
+@kernel(items=column_items, scratch=lambda *_: RUN, flops=6)
 @jit
 def standardize_columns(begin, end, x, y, inverse, scratch, eps):
     """y (outer, K, inner) = (x - its mean along K) * inverse, where inverse (outer, inner) = 1 / (standard deviation + eps).
@@ -196,7 +196,7 @@ def standardize_columns(begin, end, x, y, inverse, scratch, eps):
                 out[i] = (row[i] - mean[i]) * factor[i]
 
 
-@kernel(items=column_items, scratch=lambda *_: 2 * RUN)
+@kernel(items=column_items, scratch=lambda *_: 2 * RUN, flops=7)
 @jit
 def standardize_columns_backward(begin, end, dy, y, inverse, dx, scratch):
     """dx (outer, K, inner) = (dy - mean of dy - y * mean of dy * y) * inverse (outer, inner), means along K.  Scratch: 2 RUN."""

@@ -7,6 +7,8 @@ of equals the first in that order wins.  Backward gathers: every input element a
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from runtime.kernels.cpu.jit import jit
@@ -16,7 +18,11 @@ LOWEST = np.float32(np.finfo(np.float32).min)  # Caffe's maximum of nothing
 NOWHERE = -1  # a place that no window has
 
 
-@kernel(items=lambda x, y, *_: y.shape[0] * y.shape[1], scratch=lambda x, *_: 2 * x.shape[2] * x.shape[3])
+@kernel(
+    items=lambda x, y, *_: y.shape[0] * y.shape[1],
+    scratch=lambda x, *_: 2 * x.shape[2] * x.shape[3],
+    flops=lambda x, y, place, kernel, *_: prod(kernel) * y.size,
+)
 @jit
 def pool_max_forward(begin, end, x, y, place, scratch, kernel, stride, pad):
     """y, place (C, OH, OW, N) from x.  An item is one row of y; scratch: 2 rows of x."""
@@ -92,7 +98,10 @@ def row_maximum(best, best_row, low, high, left, y, place, c, oh, ow):
             place[c, oh, ow, n] = 0
 
 
-@kernel(items=lambda dy, place, dx, kernel, stride, pad: dx.shape[0] * dx.shape[1])
+@kernel(
+    items=lambda dy, place, dx, kernel, stride, pad: dx.shape[0] * dx.shape[1],
+    flops=lambda dy, place, dx, kernel, *_: prod(kernel) * dy.size,
+)
 @jit
 def pool_max_backward(begin, end, dy, place, dx, kernel, stride, pad):
     """dx (C, H, W, N) from dy, place (C, OH, OW, N).  An item is one row of dx.  Two windows a pass."""
@@ -126,7 +135,7 @@ def covering(position, kernel, stride, windows):
     return first, min(position // stride + 1, windows)
 
 
-@kernel(items=lambda place, positions, width, kernel, stride, pad: place.shape[0] * place.shape[1])
+@kernel(items=lambda place, positions, width, kernel, stride, pad: place.shape[0] * place.shape[1], flops=0)
 @jit
 def pool_positions(begin, end, place, positions, width, kernel, stride, pad):
     """positions (C, OH, OW, N) = row * width + column, in the whole channel, of each maximum."""
@@ -140,7 +149,11 @@ def pool_positions(begin, end, place, positions, width, kernel, stride, pad):
                 positions[c, oh, ow, n] = start + at // kernel[1] * width + at % kernel[1]
 
 
-@kernel(items=lambda x, y, *_: y.shape[0] * y.shape[1], scratch=lambda x, *_: x.shape[2] * x.shape[3])
+@kernel(
+    items=lambda x, y, *_: y.shape[0] * y.shape[1],
+    scratch=lambda x, *_: x.shape[2] * x.shape[3],
+    flops=lambda x, y, kernel, *_: prod(kernel) * y.size,
+)
 @jit
 def pool_ave_forward(begin, end, x, y, scratch, kernel, stride, pad):
     """y (C, OH, OW, N) from x.  An item is one row of y; scratch: 1 row of x."""
@@ -167,7 +180,11 @@ def pool_ave_forward(begin, end, x, y, scratch, kernel, stride, pad):
                 y[c, oh, ow, n] *= part
 
 
-@kernel(items=lambda dy, dx, *_: dx.shape[0] * dx.shape[1], scratch=lambda dy, *_: dy.shape[2] * dy.shape[3])
+@kernel(
+    items=lambda dy, dx, *_: dx.shape[0] * dx.shape[1],
+    scratch=lambda dy, *_: dy.shape[2] * dy.shape[3],
+    flops=lambda dy, dx, kernel, *_: prod(kernel) * dy.size,
+)
 @jit
 def pool_ave_backward(begin, end, dy, dx, scratch, kernel, stride, pad):
     """dx (C, H, W, N) from dy (C, OH, OW, N).  An item is one row of dx; scratch: 1 row of dy."""

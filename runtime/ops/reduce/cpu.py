@@ -20,7 +20,7 @@ def runs(x: Any, *_: Any) -> int:
     return x.shape[0] * -(-x.shape[2] // RUN)
 
 
-@kernel(items=runs, scratch=lambda *_: RUN)
+@kernel(items=runs, scratch=lambda *_: RUN, flops=1)
 @jit
 def reduce_columns(begin, end, x, y, scratch, operation, factor):
     """y (outer, inner) = factor * the sum of x, |x| or x ** 2 over K (SUM, MAGNITUDES, SQUARES).  Scratch: RUN."""
@@ -50,7 +50,7 @@ def reduce_columns(begin, end, x, y, scratch, operation, factor):
             y[outer, start + i] = factor * total[i]
 
 
-@kernel(items=runs, scratch=lambda *_: RUN)
+@kernel(items=runs, scratch=lambda *_: RUN, flops=2)
 @jit
 def product_columns(begin, end, a, b, y, scratch):
     """y (outer, inner) = the sum of a * b over K.  Scratch: RUN."""
@@ -73,7 +73,7 @@ def product_columns(begin, end, a, b, y, scratch):
             y[outer, start + i] = total[i]
 
 
-@kernel(items=lambda dy, dx, factor: dx.shape[0] * dx.shape[1])
+@kernel(items=lambda dy, dx, factor: dx.shape[0] * dx.shape[1], flops=1)
 @jit
 def spread_columns(begin, end, dy, dx, factor):
     """dx (outer, K, inner) = factor * dy (outer, inner) for each of K.  Item: inner numbers."""
@@ -84,7 +84,7 @@ def spread_columns(begin, end, dy, dx, factor):
             out[i] = f * gradient[i]
 
 
-@kernel(items=lambda x, *_: x.shape[0] * x.shape[1])
+@kernel(items=lambda x, *_: x.shape[0] * x.shape[1], flops=1)
 @jit
 def spread_columns_by(begin, end, x, dy, dx, factor, sign):
     """dx (outer, K, inner) = factor * dy (outer, inner) * x, or the sign of x.  Item: inner numbers."""

@@ -6,7 +6,11 @@ from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 
-@kernel(items=lambda x, turn, ring: ring.shape[1])
+@kernel(
+    items=lambda x, turn, ring: ring.shape[1],
+    flops=lambda x, turn, ring: x.size,
+    moved=lambda x, turn, ring: x.bytes + turn.bytes + 8 * ring.shape[1],
+)
 @jit
 def remember(begin, end, x, turn, ring):
     """ring (rounds, columns) float64: row turn % rounds becomes the sums of `columns` equal runs of x, which is flat.

@@ -20,7 +20,7 @@ def runs(x: Any) -> int:
     return x.shape[0] * -(-x.shape[2] // RUN)
 
 
-@kernel(items=lambda x, y: runs(y), scratch=lambda *_: 2 * RUN)
+@kernel(items=lambda x, y: runs(y), scratch=lambda *_: 2 * RUN, flops=12)
 @jit
 def softmax_forward(begin, end, x, y, scratch):
     """y = exp(x - max x) / sum(exp(x - max x)).  Scratch: 2 RUN."""
@@ -50,7 +50,7 @@ def softmax_forward(begin, end, x, y, scratch):
                 out[i] *= total[i]
 
 
-@kernel(items=lambda dy, y, dx: runs(y), scratch=lambda *_: RUN)
+@kernel(items=lambda dy, y, dx: runs(y), scratch=lambda *_: RUN, flops=4)
 @jit
 def softmax_backward(begin, end, dy, y, dx, scratch):
     """dx = y * (dy - sum(y * dy)).  Scratch: RUN."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from runtime.kernels.cpu.jit import BLOCK, FAST_MATH, blocks, jit
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.formula import NUMBA
+from runtime.kernels.operand import Operand
 from runtime.ops.update.table import ROWS, STATES, Row
 
 # One pass over weight, gradient and histories.  The loop is there twice, so that what l1 asks for is not asked for each number.
@@ -35,6 +37,7 @@ def {name}(begin, end, {parameters}):
                 {update}
 """
 SCOPE = {"BLOCK": BLOCK, "np": np, "sqrt": math.sqrt}
+DECAY = 4  # operations of a scaled gradient, weight decay and the weight's change
 EXACT = FAST_MATH - {"arcp"}  # no division by a rounded reciprocal
 
 
@@ -57,12 +60,24 @@ def text(row: Row) -> str:
     )
 
 
+def flops(row: Row, weight: Operand, *_: Any) -> int:
+    """Of a row, over all weights."""
+    return (DECAY + row.expression.flops) * weight.size
+
+
+def moved(row: Row, weight: Operand, *others: Any) -> int:
+    """Bytes: all arrays are read, weights and histories written too."""
+    read = sum(operand.bytes for operand in (weight, *others[: 1 + len(row.states) + len(row.numbers)]))
+    return read + (1 + len(row.states)) * weight.bytes
+
+
 for _row in ROWS.values():
     _printed = Printed(_row.function, _row.parameters, partial(text, _row), SCOPE, EXACT, __file__)
-    kernel(items=lambda weight, *_: blocks(weight.size))(_printed)
+    _work = {"flops": partial(flops, _row), "moved": partial(moved, _row)}
+    kernel(items=lambda weight, *_: blocks(weight.size), **_work)(_printed)
 
 
-@kernel(items=lambda gradient, added, total: blocks(total.size))
+@kernel(items=lambda gradient, added, total: blocks(total.size), flops=1, moved=lambda gradient, added, total: 3 * total.bytes + 4)
 @jit
 def accumulate(begin, end, gradient, added, total):
     """total += gradient, or total = gradient where `added` (1,), how many it holds already, is 0."""
@@ -78,7 +93,7 @@ def accumulate(begin, end, gradient, added, total):
                 t[i] += g[i]
 
 
-@kernel(items=lambda x, partials: element_runs(x.size))
+@kernel(items=lambda x, partials: element_runs(x.size), flops=2)
 @jit
 def sum_of_squares(begin, end, x, partials):
     """partials[b] (float64) = the sum of x ** 2 over run b."""
@@ -91,7 +106,7 @@ def sum_of_squares(begin, end, x, partials):
         partials[item] = total
 
 
-@kernel(items=lambda squares, out, clip, scale: 1)
+@kernel(items=lambda squares, out, clip, scale: 1, flops=1)
 @jit
 def clip_scale(begin, end, squares, out, clip, scale):
     """out (1,) = scale, times clip / norm where norm = sqrt(sum of squares) is larger than clip (Caffe's clip_gradients)."""
@@ -103,7 +118,7 @@ def clip_scale(begin, end, squares, out, clip, scale):
         out[0] = scale * clip / norm if norm > clip else scale
 
 
-@kernel(items=lambda weight_squares, gradient_squares, rate, scale, local_rate, eta, decay, clip: 1)
+@kernel(items=lambda weight_squares, gradient_squares, rate, scale, local_rate, eta, decay, clip: 1, flops=1)
 @jit
 def larc_rate(begin, end, weight_squares, gradient_squares, rate, scale, local_rate, eta, decay, clip):
     """local_rate (1,) = rate times, or with clip at most, eta * |w| / (|g| + decay * |w|); that is 1 where |w| or |g| is 0.
