@@ -7,7 +7,7 @@
 #     def elu_backward(dy, y, alpha): ...         # its arguments say what backward reads
 #
 # Formulas may assign names, and return one expression of + - * / **, comparisons, `and`, `or`, `not`, `a if b else c`, abs, exp,
-# log, log1p, max, min (of which the first argument stays unless the second is more, or less) and tanh.  All numbers are float32.
+# log, log1p, max, min (of which the first argument stays unless the second is more, or less), sqrt and tanh.  All are float32.
 # docs/add-a-layer.md adds a row.
 
 from __future__ import annotations

@@ -7,13 +7,19 @@ the layer type is follows here; its kernels for every device are printed from th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from netdef.graph.cuts import Same
 from netdef.graph.layer import Layer, layer
 from netdef.graph.shape import Shape
+from netdef.layers.formula import Expression, read
 
+# What the kernels printed from formulas call their own variables.
+KERNELS_OWN = {
+    "BLOCK", "TILE", "V", "aside", "begin", "end", "first", "i", "in_place", "larger", "map", "np", "out", "result", "size",
+    "smaller", "target",
+}  # fmt: skip
 ARRAYS = ("dy", "x", "y", "sign")  # what a formula may read for each number; sign: y, of which only the sign is read
 Constant = str | Callable[[Any], float]  # a field of the type's parameter message, or a function of the layer
 
@@ -26,12 +32,14 @@ class Formula:
     ----------
     function: its name is the kernel's.
     arrays, constants: its arguments, in their order.
+    expression: what it computes.
     when: of a gradient, the layers it is for.
     """
 
     function: Callable[..., float]
     arrays: tuple[str, ...]
     constants: tuple[str, ...]
+    expression: Expression
     when: Callable[[Any], bool] = lambda layer: True
 
     @property
@@ -64,23 +72,27 @@ class Function:
 
         def declare(function: Callable[..., float]) -> Callable[..., float]:
             formula = self._formula(function, ARRAYS)
-            self.gradients.append(Formula(function, formula.arrays, formula.constants, when or formula.when))
+            self.gradients.append(replace(formula, when=when or formula.when))
             self.layer.no_gradient_to = ()
             return function
 
         return declare if function is None else declare(function)
 
     def _formula(self, function: Callable[..., float], arrays: Iterable[str]) -> Formula:
-        """Raises TypeError for an argument that is neither an array nor a constant of this type."""
+        """A kernel from its function.
+
+        Raises
+        ------
+        TypeError: an argument is neither an array nor a constant of this type.
+        SyntaxError: it holds what some device could not compute.
+        """
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
         unknown = [name for name in names if name not in arrays and name not in self.constants]
         if unknown:
             raise TypeError(f"{function.__name__} takes {', '.join(unknown)}; it may take {', '.join([*arrays, *self.constants])}")
-        return Formula(
-            function,
-            tuple(name for name in names if name in arrays),
-            tuple(name for name in names if name in self.constants),
-        )
+        constants = tuple(name for name in names if name in self.constants)
+        expression = read(function, constants, results=1, taken=KERNELS_OWN)
+        return Formula(function, tuple(name for name in names if name in arrays), constants, expression)
 
     @property
     def formulas(self) -> list[Formula]:

@@ -19,6 +19,10 @@ template <int V, class T> __device__ inline Pack<T, V> all(T value) {
   return same;
 }
 
+// Python's min and max, as formulas call them: the first unless the second is less or more.
+__device__ inline float smaller(float a, float b) { return b < a ? b : a; }
+__device__ inline float larger(float a, float b) { return b > a ? b : a; }
+
 __device__ inline Index flat_thread() { return Index(blockIdx.x) * blockDim.x + threadIdx.x; }
 
 // f(in[i]...) for one pack.

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from netdef.layers.function import Formula
+from runtime.kernels.cpu.intrinsics import SCOPE
 from runtime.kernels.cpu.jit import BLOCK, FAST_MATH, blocks
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.formula import NUMBA
 from runtime.kernels.operand import Operand
-from runtime.ops.elementwise.expression import FORMULAS, expression
-from runtime.ops.elementwise.intrinsics import exp, larger, smaller, tanh
+from runtime.ops.elementwise.formulas import FORMULAS
 
 TILE = 4096  # floats that stay in the first cache
-SCOPE = {
-    "BLOCK": BLOCK, "TILE": TILE, "np": np, "abs": abs, "exp": exp, "larger": larger, "log": math.log, "log1p": math.log1p,
-    "smaller": smaller, "tanh": tanh,
-}  # fmt: skip
 # In place, results are put aside first: of a loop over two arrays that may be one, no vectors are made.
 KERNEL = """\
 def {name}(begin, end, {parameters}):
@@ -43,7 +36,7 @@ def {name}(begin, end, {parameters}):
 
 def text(formula: Formula) -> str:
     """A kernel's source."""
-    found, arrays, constants = expression(formula.name), formula.arrays, formula.constants
+    found, arrays, constants = formula.expression, formula.arrays, formula.constants
     numbers = [f"{name} = {name}_tile[i]" for name in arrays]
     numbers += [f"{name} = {NUMBA.text(value)}" for name, value in found.locals]
     return KERNEL.format(
@@ -62,12 +55,13 @@ def parameters(formula: Formula) -> tuple[str, ...]:
     return (*(f"{name}_array" for name in formula.arrays), "result", *formula.constants)
 
 
-def flops(name: str, first: Operand, *_: Any) -> int:
-    """Of a formula, over all numbers."""
-    return expression(name).flops * first.size
+def flops(formula: Formula, first: Operand, *_: Any) -> int:
+    """Over all numbers."""
+    return formula.expression.flops * first.size
 
 
 for _formula in FORMULAS.values():
-    _printed = Printed(_formula.function, parameters(_formula), partial(text, _formula), SCOPE, FAST_MATH, __file__)
-    _flops = partial(flops, _formula.name)
+    _scope = {**SCOPE, "BLOCK": BLOCK, "TILE": TILE}
+    _printed = Printed(_formula.function, parameters(_formula), partial(text, _formula), _scope, FAST_MATH, __file__)
+    _flops = partial(flops, _formula)
     kernel(items=lambda first, *_: blocks(first.size), flops=_flops)(_printed)

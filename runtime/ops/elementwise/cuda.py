@@ -11,16 +11,12 @@ from runtime.kernels.cuda.grids import flat
 from runtime.kernels.cuda.registry import Launch, plans, prints
 from runtime.kernels.formula import CPP
 from runtime.kernels.operand import Operand
-from runtime.ops.elementwise.expression import FORMULAS, expression
+from runtime.ops.elementwise.formulas import FORMULAS
 
 FILE = "elementwise.cu"
 HEAD = """\
 // Printed from the formulas in netdef/layers/elementwise.py; on flat arrays.  The result may be one of the inputs.
 #include "common.cuh"
-
-// Python's min and max: the first unless the second is less or more.
-__device__ inline float smaller(float a, float b) { return b < a ? b : a; }
-__device__ inline float larger(float a, float b) { return b > a ? b : a; }
 """
 KERNEL = """
 template <int V> __global__ void {name}({arrays}, float* result, Index size{constants}) {{
@@ -31,7 +27,7 @@ template <int V> __global__ void {name}({arrays}, float* result, Index size{cons
 
 def text(formula: Formula) -> str:
     """A kernel's source."""
-    found, arrays, constants = expression(formula.name), formula.arrays, formula.constants
+    found, arrays, constants = formula.expression, formula.arrays, formula.constants
     return KERNEL.format(
         name=formula.name,
         arrays=", ".join(f"const float* {name}" for name in arrays),

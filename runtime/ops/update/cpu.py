@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS, element_runs
+from runtime.kernels.cpu.intrinsics import SCOPE
 from runtime.kernels.cpu.jit import BLOCK, FAST_MATH, blocks, jit
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
@@ -36,7 +37,6 @@ def {name}(begin, end, {parameters}):
                 pull = w
                 {update}
 """
-SCOPE = {"BLOCK": BLOCK, "np": np, "sqrt": math.sqrt}
 DECAY = 4  # operations of a scaled gradient, weight decay and the weight's change
 EXACT = FAST_MATH - {"arcp"}  # no division by a rounded reciprocal
 
@@ -72,7 +72,7 @@ def moved(row: Row, weight: Operand, *others: Any) -> int:
 
 
 for _row in ROWS.values():
-    _printed = Printed(_row.function, _row.parameters, partial(text, _row), SCOPE, EXACT, __file__)
+    _printed = Printed(_row.function, _row.parameters, partial(text, _row), {**SCOPE, "BLOCK": BLOCK}, EXACT, __file__)
     _work = {"flops": partial(flops, _row), "moved": partial(moved, _row)}
     kernel(items=lambda weight, *_: blocks(weight.size), **_work)(_printed)
 

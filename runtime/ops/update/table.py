@@ -18,12 +18,17 @@ from functools import cached_property
 from math import sqrt
 from typing import Any
 
-from runtime.kernels.formula import Expression, read
+from netdef.layers.formula import Expression, read
 
 HISTORIES = ("h", "h2")
 STATES = {"h": "history", "h2": "history2"}  # what a program calls them
 SCALARS = ("correction",)  # numbers of each iteration beside rate and scale
 NUMBERS = ("g", "pull", *HISTORIES)  # what a row has of its own for each weight
+# What the kernels printed from rows call their own variables.
+KERNELS_OWN = {
+    "BLOCK", "L1", "V", "begin", "end", "first", "gradient", "gradients", "i", "item", "l1", "last", "left", "local_rate",
+    "lr_mult", "np", "pack", "packs", "scale", "size", "slope", "thread", "v", "w", "weight", "weights",
+}  # fmt: skip
 OTHERS = (*NUMBERS, "rate", *SCALARS, "decay")
 
 
@@ -76,8 +81,14 @@ class Row:
 
     @cached_property
     def expression(self) -> Expression:
-        """What it computes."""
-        return read(self.function, {"rate", "decay", *self.scalars, *self.constants})
+        """What it computes.
+
+        Raises
+        ------
+        SyntaxError: it holds what some device could not compute.
+        """
+        constants = {"rate", "decay", *self.scalars, *self.constants}
+        return read(self.function, constants, results=len(self.histories) + 1, taken=KERNELS_OWN)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -93,7 +104,9 @@ def update(solver_type: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
-        ROWS[solver_type] = Row(solver_type, function, names)
+        row = Row(solver_type, function, names)
+        assert row.expression  # which refuses what no kernel can have
+        ROWS[solver_type] = row
         return function
 
     return declare

@@ -12,7 +12,7 @@ import pytest
 
 from netdef.layers.function import Formula
 from runtime.ops.dropout.cpu import DROPOUT_STREAM
-from runtime.ops.elementwise.expression import FORMULAS
+from runtime.ops.elementwise.formulas import FORMULAS
 from runtime.ops.update.table import ROWS, Row
 from tests.runtime import reference
 from tests.runtime.harness import outer

@@ -12,7 +12,6 @@ import pytest
 
 import netdef
 from netdef.layers.function import FUNCTIONS, Elementwise, Formula
-from runtime.ops.elementwise.expression import expression
 
 CASES = [(name, settings) for name, function in FUNCTIONS.items() for settings in function.cases]
 DIFFERENTIABLE = [(name, settings) for name, settings in CASES if FUNCTIONS[name].gradients]
@@ -49,6 +48,6 @@ def in_float64(formula: Formula, arrays: Mapping[str, np.ndarray], constants: Ma
 
 def is_exact(formula: Formula) -> bool:
     """Whether it rounds once at most, as every device rounds."""
-    nodes = list(expression(formula.name).nodes())
+    nodes = list(formula.expression.nodes())
     calls = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     return calls <= {"abs", "max", "min"} and sum(isinstance(node, ast.BinOp) for node in nodes) <= 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,13 @@ from numba import njit
 
 import netdef
 import runtime
-from netdef.layers.function import FUNCTIONS, Formula, Function
+from netdef.layers.function import FUNCTIONS, KERNELS_OWN, Formula, Function
 from runtime.kernels.cpu.jit import BLOCK
 from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.kernels.rooms import load_rooms
+from runtime.ops.elementwise import cpu, cuda
 from runtime.ops.elementwise.cpu import TILE
-from runtime.ops.elementwise.expression import FORMULAS, expression
+from runtime.ops.elementwise.formulas import FORMULAS
 from tests.runtime.harness import run_kernel, run_plan
 from tests.runtime.ops.elementwise.formulas import DIFFERENTIABLE, each_case, each_gradient, in_float64, layer_of, net_of
 
@@ -185,56 +185,27 @@ def test_kernels_are_found_again_by_the_next_process() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1\n"
 
 
-def loop(x):
-    for _ in range(3):
-        x = x * x
-    return x
-
-
-def unknown_name(x):
-    return x * scale  # noqa: F821
+LANGUAGES = {
+    "Index", "__global__", "ctypes", "def", "else", "float", "for", "if", "in", "int", "min", "range", "return", "template", "void",
+}  # fmt: skip
 
 
 def unknown_call(x):
     return round(x)
 
 
-def method(x):
-    return x.real
-
-
-def text(x):
-    return x if x > 0 else "0"
-
-
-def whole_division(x):
-    return x // 2
-
-
-def no_number(x):
-    return
-
-
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        (loop, "only names can be assigned before the return"),
-        (unknown_name, "scale is none of abs"),
-        (unknown_call, "it can call abs, exp"),
-        (method, "no kernel can have Attribute"),
-        (text, "'0' is no number"),
-        (whole_division, "no kernel can have FloorDiv"),
-        (no_number, "it must end with the return of a number"),
-    ],
-)
-def test_what_no_kernel_can_have_is_refused_where_it_stands(
-    function: Callable[..., float], reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(FORMULAS, function.__name__, Function(function, {}, [""], "").value)
-    with pytest.raises(SyntaxError, match=reason) as caught:
-        expression(function.__name__)
+def test_what_no_kernel_can_have_is_refused_when_it_is_declared() -> None:
+    with pytest.raises(SyntaxError, match="it can call abs, exp") as caught:
+        Function(unknown_call, {}, [""], "")
     assert caught.value.filename == __file__
-    assert function.__code__.co_firstlineno <= (caught.value.lineno or 0) <= function.__code__.co_firstlineno + 3
+    assert caught.value.lineno == unknown_call.__code__.co_firstlineno + 1
+
+
+def test_names_of_printed_kernels_are_taken() -> None:
+    """A formula with such an argument would mean something else."""
+    for template in (cpu.KERNEL, cuda.KERNEL):
+        own = set(re.findall(r"\b[A-Za-z_]\w*\b", re.sub(r"\{\w+\}\w*|np\.\w+", "", template)))
+        assert own - LANGUAGES <= KERNELS_OWN
 
 
 def test_an_argument_that_is_neither_number_nor_constant_is_refused() -> None:
@@ -245,7 +216,7 @@ def test_an_argument_that_is_neither_number_nor_constant_is_refused() -> None:
         Function(scaled, {"beta": "beta"}, [""], "")
 
 
-def test_every_formula_can_be_read_and_counted() -> None:
-    assert all(expression(name).flops >= 1 for name in FORMULAS)
-    assert expression("sigmoid_forward").flops == 12
-    assert expression("relu_forward").flops == 2  # the test of the slope is no operation
+def test_operations_of_every_formula_are_counted() -> None:
+    assert all(formula.expression.flops >= 1 for formula in FORMULAS.values())
+    assert FORMULAS["sigmoid_forward"].expression.flops == 12
+    assert FORMULAS["relu_forward"].expression.flops == 2  # the test of the slope is no operation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -51,3 +52,10 @@ def smaller(a, b):
 def larger(a, b):
     """Python's max: a unless b is more."""
     return b if b > a else a
+
+
+# What printed kernels call by these names.
+SCOPE = {
+    "abs": abs, "exp": exp, "larger": larger, "log": math.log, "log1p": math.log1p, "np": np, "smaller": smaller, "sqrt": math.sqrt,
+    "tanh": tanh,
+}  # fmt: skip
