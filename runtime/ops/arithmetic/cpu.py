@@ -1,4 +1,4 @@
-"""Copies, sums and products.  All arrays are flat; an item is one BLOCK of them."""
+"""Copies.  All arrays are flat; an item is one BLOCK of them."""
 
 from __future__ import annotations
 
@@ -34,52 +34,3 @@ def copy(begin, end, x, y):
         out = y[item * BLOCK : (item + 1) * BLOCK]
         for i in range(out.size):
             out[i] = source[i]
-
-
-@kernel(items=lambda x, y, factor: blocks(y.size), flops=1)
-@jit
-def scale(begin, end, x, y, factor):
-    """y = factor * x."""
-    f = np.float32(factor)
-    for item in range(begin, end):
-        source = x[item * BLOCK : (item + 1) * BLOCK]
-        out = y[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = f * source[i]
-
-
-@kernel(items=lambda a, b, y: blocks(y.size), flops=1)
-@jit
-def add(begin, end, a, b, y):
-    """y = a + b."""
-    for item in range(begin, end):
-        left = a[item * BLOCK : (item + 1) * BLOCK]
-        right = b[item * BLOCK : (item + 1) * BLOCK]
-        out = y[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = left[i] + right[i]
-
-
-@kernel(items=lambda a, b, y, factor_a, factor_b: blocks(y.size), flops=3)
-@jit
-def scaled_add(begin, end, a, b, y, factor_a, factor_b):
-    """y = factor_a * a + factor_b * b."""
-    fa, fb = np.float32(factor_a), np.float32(factor_b)
-    for item in range(begin, end):
-        left = a[item * BLOCK : (item + 1) * BLOCK]
-        right = b[item * BLOCK : (item + 1) * BLOCK]
-        out = y[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = fa * left[i] + fb * right[i]
-
-
-@kernel(items=lambda a, b, y: blocks(y.size), flops=1)
-@jit
-def multiply(begin, end, a, b, y):
-    """y = a * b."""
-    for item in range(begin, end):
-        left = a[item * BLOCK : (item + 1) * BLOCK]
-        right = b[item * BLOCK : (item + 1) * BLOCK]
-        out = y[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = left[i] * right[i]

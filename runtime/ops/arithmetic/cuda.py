@@ -1,4 +1,4 @@
-"""Launches of arithmetic.cu: copies, sums and products.  All arrays are flat."""
+"""Launches of arithmetic.cu: copies.  All arrays are flat."""
 
 from __future__ import annotations
 
@@ -28,23 +28,3 @@ def constant(y: Operand, values: Any) -> Launch:
 @plans
 def copy(x: Operand, y: Operand) -> Launch:
     return flat(FILE, "copy", (x, y))
-
-
-@plans
-def scale(x: Operand, y: Operand, factor: float) -> Launch:
-    return flat(FILE, "scale", (x, y), np.float32(factor))
-
-
-@plans
-def add(a: Operand, b: Operand, y: Operand) -> Launch:
-    return flat(FILE, "add", (a, b, y))
-
-
-@plans
-def scaled_add(a: Operand, b: Operand, y: Operand, factor_a: float, factor_b: float) -> Launch:
-    return flat(FILE, "scaled_add", (a, b, y), np.float32(factor_a), np.float32(factor_b))
-
-
-@plans
-def multiply(a: Operand, b: Operand, y: Operand) -> Launch:
-    return flat(FILE, "multiply", (a, b, y))

@@ -1,4 +1,4 @@
-"""CPU kernels of the functions of one element, printed from their formulas and compiled by numba.  All arrays are flat."""
+"""CPU kernels printed from formulas and compiled by numba.  All arrays are flat."""
 
 from __future__ import annotations
 

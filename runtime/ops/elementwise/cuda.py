@@ -1,4 +1,4 @@
-"""CUDA kernels of the functions of one element, printed from their formulas, and their launches.  All arrays are flat."""
+"""CUDA kernels printed from formulas, and their launches.  All arrays are flat."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from runtime.ops.elementwise.formulas import FORMULAS
 
 FILE = "elementwise.cu"
 HEAD = """\
-// Printed from the formulas in netdef/layers/elementwise.py; on flat arrays.  The result may be one of the inputs.
+// Printed from the formulas in netdef/layers/elementwise.py and runtime/ops/arithmetic/table.py; on flat arrays.
+// The result may be one of the inputs.
 #include "common.cuh"
 """
 KERNEL = """

@@ -1,4 +1,4 @@
-"""What Eltwise needs beyond sums and products: maxima that remember who won, and the gradient of a quotient-form product."""
+"""What Eltwise needs beyond sums and products: maxima that remember which input they are from."""
 
 from __future__ import annotations
 
@@ -51,16 +51,3 @@ def maximum_backward(begin, end, dy, winner, dx, index):
         out = dx[item * BLOCK : (item + 1) * BLOCK]
         for i in range(out.size):
             out[i] = gradient[i] if won[i] == me else np.float32(0)
-
-
-@kernel(items=lambda dy, y, x, dx: blocks(dx.size), flops=2)
-@jit
-def quotient_backward(begin, end, dy, y, x, dx):
-    """dx = dy * y / x: the gradient of a product y that has x among its factors, for stable_prod_grad: false."""
-    for item in range(begin, end):
-        gradient = dy[item * BLOCK : (item + 1) * BLOCK]
-        product = y[item * BLOCK : (item + 1) * BLOCK]
-        factor = x[item * BLOCK : (item + 1) * BLOCK]
-        out = dx[item * BLOCK : (item + 1) * BLOCK]
-        for i in range(out.size):
-            out[i] = product[i] / factor[i] * gradient[i]

@@ -24,8 +24,3 @@ def maximum_next(y_before: Operand, x: Operand, winner_before: Operand, y: Opera
 @plans
 def maximum_backward(dy: Operand, winner: Operand, dx: Operand, index: int) -> Launch:
     return flat(FILE, "maximum_backward", (dy, winner, dx), np.int32(index))
-
-
-@plans
-def quotient_backward(dy: Operand, y: Operand, x: Operand, dx: Operand) -> Launch:
-    return flat(FILE, "quotient_backward", (dy, y, x, dx))

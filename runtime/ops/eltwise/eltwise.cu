@@ -1,4 +1,4 @@
-// What Eltwise needs beyond sums and products, on flat arrays: maxima that remember who won, a product's gradient as a quotient.
+// What Eltwise needs beyond sums and products, on flat arrays: maxima that remember which input they are from.
 #include "common.cuh"
 
 typedef unsigned char Byte;
@@ -51,9 +51,4 @@ __global__ void maximum_next(
 // dx = dy where input `index` was the largest, else 0.
 template <int V> __global__ void maximum_backward(const float* dy, const Byte* winner, float* dx, Index size, int index) {
   map<V>(size, dx, [=](float gradient, Byte won) { return won == index ? gradient : 0.f; }, dy, winner);
-}
-
-// dx = dy * y / x.
-template <int V> __global__ void quotient_backward(const float* dy, const float* y, const float* x, float* dx, Index size) {
-  map<V>(size, dx, [](float gradient, float product, float factor) { return product / factor * gradient; }, dy, y, x);
 }

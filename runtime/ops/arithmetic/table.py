@@ -1,0 +1,49 @@
+"""Sums and products of arrays, number by number: formulas, printed as kernels for every device as those of layers are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netdef.layers.formula import read
+from netdef.layers.function import KERNELS_OWN, Formula
+
+ARITHMETIC: dict[str, Formula] = {}  # by kernel
+
+
+def arithmetic(*constants: str) -> Callable[[Callable[..., float]], Callable[..., float]]:
+    """Declare a kernel of the function's name; its arguments are arrays of one size, and constants."""
+
+    def declare(function: Callable[..., float]) -> Callable[..., float]:
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        arrays = tuple(name for name in names if name not in constants)
+        expression = read(function, constants, results=1, taken=KERNELS_OWN)
+        ARITHMETIC[function.__name__] = Formula(function, arrays, constants, expression)
+        return function
+
+    return declare
+
+
+@arithmetic("factor")
+def scale(x, factor):
+    return factor * x
+
+
+@arithmetic()
+def add(a, b):
+    return a + b
+
+
+@arithmetic("factor_a", "factor_b")
+def scaled_add(a, b, factor_a, factor_b):
+    return factor_a * a + factor_b * b
+
+
+@arithmetic()
+def multiply(a, b):
+    return a * b
+
+
+@arithmetic()
+def quotient_backward(dy, y, x):
+    """The gradient of a product y that has x among its factors, for stable_prod_grad: false."""
+    return y / x * dy
