@@ -259,7 +259,7 @@ def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
     from runtime.solver.diverged import DivergedError
 
     solver = loop.solver
-    loop.tell(
+    loop.report(
         "start",
         name=solver.nets.train.name or Path(solver.nets.train.filename).stem,
         net=solver.nets.train.filename,
@@ -275,12 +275,12 @@ def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
     try:
         outcome = loop.run()
     except DivergedError as error:
-        loop.tell("end", reason="diverged", iteration=error.iteration, lines=[], error=str(error))
+        loop.report("end", reason="diverged", iteration=error.iteration, lines=[], error=str(error))
         raise
     if outcome.interrupted:
-        loop.tell("end", reason="interrupted", iteration=solver.iteration, lines=stopped(outcome, solver, command))
+        loop.report("end", reason="interrupted", iteration=solver.iteration, lines=stopped(outcome, solver, command))
         return loop.stop.exit_code
-    loop.tell("end", reason="finished", iteration=solver.iteration, lines=finished(outcome, solver, run, command))
+    loop.report("end", reason="finished", iteration=solver.iteration, lines=finished(outcome, solver, run, command))
     return 0
 
 

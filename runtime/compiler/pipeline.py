@@ -18,7 +18,7 @@ from runtime.compiler.passes.plan_memory import KEEP, plan_memory
 from runtime.compiler.placement.copies import return_weights, sum_copies
 from runtime.compiler.placement.elide import elide
 from runtime.compiler.placement.overlap import send_first
-from runtime.compiler.placement.place import Fixed, lies, place, split_of
+from runtime.compiler.placement.place import Fixed, parameter_cuts, place, split_of
 from runtime.compiler.placement.together import together
 from runtime.ir.program import Program
 
@@ -74,7 +74,7 @@ PIPELINE = (
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fuse", "let a product's kernel do the activation behind it", lambda p, request: fuse(p, request.keep)),
     Pass("elide", "make what is gathered where it will lie", lambda p, _: elide(p)),
-    Pass("plan_memory", "give every buffer its place in an arena", lambda p, request: plan_memory(p, request.keep)),
+    Pass("plan_memory", "give every buffer its offset in an arena", lambda p, request: plan_memory(p, request.keep)),
     Pass("order", "update each weight as soon as its gradient is whole", lambda p, _: order(p)),
 )
 PASSES = tuple(one.name for one in PIPELINE)
@@ -119,9 +119,9 @@ def compile_program(
     return program
 
 
-def compile_beside(program: Program, net: Net, **options: Any) -> Program:
+def compile_sharing(program: Program, net: Net, **options: Any) -> Program:
     """The program of a net that shares the parameters and the devices of another's.  options: see `compile_program`."""
     division = program.division
     if division is None:
         return compile_program(net, **options)
-    return compile_program(net, devices=division.devices, hosts=division.hosts, fixed=lies(division), **options)
+    return compile_program(net, devices=division.devices, hosts=division.hosts, fixed=parameter_cuts(division), **options)

@@ -21,7 +21,7 @@ EPOCHS_KEPT = 2  # workers may be in two epochs at once
 
 
 class FileSamples:
-    """The images of a listing, in its order or shuffled anew each epoch.
+    """The images of a listing, in its order, or shuffled in each epoch.
 
     Parameters
     ----------

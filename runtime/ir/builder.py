@@ -5,11 +5,11 @@ A family's lowering (runtime/ops/*/lower.py) is one function that asks the build
     @lowers(Pooling)
     def lower(layer, build):
         x, y = build.bottom(layer, 0), build.top(layer, 0)
-        place = build.saved(layer, "place", y.shape, "uint8")
-        build.forward("pool_max_forward", x, out=(y, place), kernel=layer.kernel, ...)
+        argmax = build.saved(layer, "argmax", y.shape, "uint8")
+        build.forward("pool_max_forward", x, out=(y, argmax), kernel=layer.kernel, ...)
         if build.needs_gradient(layer, 0):
             dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
-            build.backward("pool_max_backward", dy, place, out=dx, kernel=layer.kernel, ...)
+            build.backward("pool_max_backward", dy, argmax, out=dx, kernel=layer.kernel, ...)
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Partial:
     buffer: holds it, as one run of elements.
     channels, images: which, counted in the blob.
     demand: what those have in common that come from one reader's shares.
-    fresh: whether one instruction writes the buffer and nothing else will read it, so that it may be written in its place at once.
+    fresh: whether one instruction writes the buffer and nothing else will read it, so that it may be written into the whole.
     """
 
     buffer: Buffer
@@ -47,7 +47,7 @@ class Partial:
 
 
 def no_region(blob: Blob) -> None:
-    """Of a net that is not divided, a blob is no part of another."""
+    """Of a net that is not divided, no blob is a region of another."""
 
 
 Outputs = Buffer | tuple[Buffer, ...]
@@ -66,7 +66,7 @@ class Builder:
     wanted: the bottoms, as (layer, index), that need this layer's contribution to their gradient.
     seeds: the blobs whose gradient the host gives (the program's outputs, or its losses).
     seed: the run's random seed.
-    region: of a net divided over devices, which part of which shape a blob is.
+    region: of a net divided over devices, which region of which shape a blob is.
     """
 
     def __init__(
@@ -145,8 +145,8 @@ class Builder:
     def source(self, layer: Layer, **fields: Buffer) -> None:
         """Declare that a data source feeds these buffers, by its batch's field names."""
         blobs = {self.blobs[top]: top for top in layer.tops}  # what is no blob itself belongs to the first
-        parts = {name: self.region(blobs.get(buffer, layer.tops[0])) for name, buffer in fields.items()}
-        self.sources.append(SourceInput(layer, fields, {name: part[0].images for name, part in parts.items() if part}))
+        regions = {name: self.region(blobs.get(buffer, layer.tops[0])) for name, buffer in fields.items()}
+        self.sources.append(SourceInput(layer, fields, {name: region[0].images for name, region in regions.items() if region}))
 
     def parameter(self, layer: Layer, index: int) -> Buffer:
         """The buffer of a layer's parameter (its owner's if it is shared)."""
@@ -223,7 +223,7 @@ class Builder:
         self.forward_list.append(self._instruction(kernel, inputs, out, options))
 
     def backward(self, kernel: str, /, *inputs: Buffer, out: Outputs, **options: Any) -> None:
-        """Append a kernel to the current layer's part of the backward list."""
+        """Append a kernel to the current layer's backward list."""
         assert self._layer is not None
         self.backward_lists[self._layer].append(self._instruction(kernel, inputs, out, options))
 

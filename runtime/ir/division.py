@@ -1,4 +1,4 @@
-"""How a net is divided over devices: which part of each blob and parameter each of them has."""
+"""How a net is divided over devices: which region of each blob, and which cut of each parameter, each of them has."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a parameter of the whole net, as a parameter of the divided one.
+    """A cut of a parameter of the whole net, as a parameter of the divided one.
 
-    cut: which part; None for all of it.  span: or which of its elements, in memory's order.
+    cut: which; None for all of it.  span: or which of its elements, in memory's order.
     """
 
     device: int

@@ -34,7 +34,7 @@ class Buffer:
         lasts over iterations and is no weight.  From the first write to the last read, or longer if it is to be read after a run:
         `activation`, `gradient` (of a blob) and `saved`, what a layer keeps for its backward.
     base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
-    device: whose memory it lies in, by its place among the program's devices; a view lies where its base does.
+    device: whose memory it lies in, by its index among the program's devices; a view lies where its base does.
     """
 
     name: str
@@ -107,8 +107,8 @@ class Instruction:
     Parameters
     ----------
     constants: bound at compile time, by the kernel's parameter names.
-    inplace: the first output may take the memory of the first input, if nobody else needs that.
-    macs: multiply-accumulates per image, 0 if not worth printing.
+    inplace: the first output may take the memory of the first input, if no other instruction needs that.
+    macs: multiply-accumulates per image, 0 if it has no matrix products.
     """
 
     kernel: str
@@ -250,8 +250,8 @@ class Program:
     seeds: the gradient that backward starts from, for each blob that it starts at.
     parameters, parameter_gradients: which buffer holds which parameter and its gradient.
     states: what the solver keeps for each parameter, by parameter and name ("history": its momentum).
-    learned: where copies of a parameter on several devices are updated by a part on each: the parts, as parameters, and where
-        they lie.  Such a parameter's gradients and solver states are its parts'.
+    learned: where copies of a parameter on several devices are updated, a slice on each: the slices, as parameters, and where
+        they lie.  Such a parameter's gradients and solver states are those of its slices.
     scalars: numbers that the host sets between runs (rate, iteration), by name and device.
     sources: the buffers that data layers fill.
     remembered: blobs of which something stays from every run, and the rings where it does: (rounds, ...) float64, the blob's
@@ -319,8 +319,8 @@ class Program:
         )
 
 
-def _listing(steps: Iterable[Instruction]) -> str:
-    return "".join(f"  {step}\n" for step in steps)
+def _listing(instructions: Iterable[Instruction]) -> str:
+    return "".join(f"  {instruction}\n" for instruction in instructions)
 
 
 def internal_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.loading import load, with_batch_size
 from runtime.compiler.pipeline import DEFAULT_SEED, Update, compile_program
-from runtime.compiler.placement.place import lies
+from runtime.compiler.placement.place import parameter_cuts
 from runtime.ir.program import Program
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.executable import Executable
-from runtime.machine.fit import Beside, check_fit, no_others
+from runtime.machine.fit import TestPrograms, check_fit, no_tests
 from runtime.machine.open import different, hosts_of, open_devices
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def compile(
     share: Executable | None = None,
     split: str | None = None,
     cuda: CudaOptions | None = None,
-    beside: Beside = no_others,
+    tests: TestPrograms = no_tests,
 ) -> Executable:
     """Compile a net for one device or several and fill its parameters as its fillers say.
 
@@ -53,7 +53,7 @@ def compile(
     share: use the parameters and the devices of this executable.
     split: what is cut on several devices: "groups" (the default), "batch" or "hybrid", see `place`.
     cuda: how graphics cards compute.
-    beside: the programs that will share this one's parameters and devices, for which there must be room too.
+    tests: the programs that will share this one's parameters and devices, for which there must be room too.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def compile(
         "devices": len(opened),
         "hosts": hosts_of(opened),
         "split": split,
-        "fixed": lies(division) if division is not None else None,
+        "fixed": parameter_cuts(division) if division is not None else None,
         "backward": backward,
         "keep": keep,
         "losses_only": losses_only,
@@ -87,7 +87,7 @@ def compile(
         def smaller(size: int) -> Program:
             return compile_program(with_batch_size(net, size), **options)
 
-        check_fit(program, opened, share is None, net.batch or 1, smaller, beside)
+        check_fit(program, opened, share is None, net.batch or 1, smaller, tests)
         return Executable(program, opened, seed, share, differentiable=backward)
     except BaseException:
         for device in different(opened) if share is None else ():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from runtime.ir.program import Instruction
 from runtime.kernels.cpu.registry import work_of
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Gemm, Launch, Matrix, Step, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, AnyLaunch, Gemm, Launch, Matrix, plan
 from runtime.kernels.operand import Operand, operands_of
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.limits import Limits
@@ -44,7 +44,7 @@ def launches(instruction: Instruction, workspace: int) -> list[Cost]:
     if instruction.kernel not in CUDA_KERNELS:
         return [plain(instruction)]
     operands = operands_of(instruction)
-    launched = plan(instruction.kernel, operands, instruction.constants, workspace).steps
+    launched = plan(instruction.kernel, operands, instruction.constants, workspace).launches
     return [product(one) if isinstance(one, Gemm) else launch(instruction, operands, one) for one in launched]
 
 
@@ -52,12 +52,12 @@ def plain(instruction: Instruction) -> Cost:
     """An instruction as one piece of work that moves only what it reads and writes; its products are those of the card's plan."""
     load_rooms("cuda")
     operands = operands_of(instruction)
-    gemms = [one for one in _steps(instruction, operands) if isinstance(one, Gemm)]
+    gemms = [one for one in _launched(instruction, operands) if isinstance(one, Gemm)]
     return Cost(*work_of(instruction.kernel, operands, instruction.constants), sum(product(gemm).products for gemm in gemms))
 
 
-def _steps(instruction: Instruction, operands: Sequence[Operand]) -> Sequence[Step]:
-    return plan(instruction.kernel, operands, instruction.constants).steps if instruction.kernel in CUDA_KERNELS else ()
+def _launched(instruction: Instruction, operands: Sequence[Operand]) -> Sequence[AnyLaunch]:
+    return plan(instruction.kernel, operands, instruction.constants).launches if instruction.kernel in CUDA_KERNELS else ()
 
 
 def product(gemm: Gemm) -> Cost:
@@ -73,5 +73,5 @@ def _matrix(matrix: Matrix, size: int, batch: int) -> int:
 
 
 def launch(instruction: Instruction, operands: Sequence[Operand], one: Launch) -> Cost:
-    """One kernel launch of an instruction's plan: its own part of the work, or all of the instruction's."""
+    """One kernel launch of an instruction's plan: its own work, or all of the instruction's."""
     return Cost(*(one.work or work_of(instruction.kernel, operands, instruction.constants)))

@@ -1,4 +1,4 @@
-"""What a device is: the one place that knows its hardware.
+"""What a device is: the one class that knows its hardware.
 
 Arrays are the device's own kind (NumPy on the CPU, CuPy on a GPU); only the device touches them.  What is run on a device runs in
 order, and may still be running when `run` returns.
@@ -56,7 +56,7 @@ def run_in_order(device: str, bound: Sequence[BoundInstruction]) -> None:
 
 
 class Queue(Protocol):
-    """Bound instructions run in order, beside what other queues do."""
+    """Bound instructions run in order, concurrently with those of other queues."""
 
     def run(self, bound: Sequence[BoundInstruction]) -> None:
         """Put bound instructions on the queue."""
@@ -100,7 +100,7 @@ class Device(Protocol):
         """
 
     def memory(self) -> tuple[int, int] | None:
-        """Bytes that can be allocated, and bytes in all; None if nobody can tell."""
+        """Bytes that can be allocated, and bytes in all; None if that is unknown."""
 
     def workspace_bytes(self, programs: Sequence[Program], shares: Collection[int]) -> int:
         """Bytes that running these shares of programs takes beyond their arenas, one program after the other.
@@ -149,7 +149,7 @@ class Device(Protocol):
         """Copy from the host; broadcast as NumPy does.  After all that was run before."""
 
     def upload(self, array: Any, values: np.ndarray) -> None:
-        """`write`, for data that come anew for every run: may be copied while what was run before is still at work."""
+        """`write`, for data that are written for every run: may be copied while earlier runs are still at work."""
 
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host.  After all that was run before."""

@@ -39,12 +39,12 @@ class Executable:
     Attributes
     ----------
     net: the graph.  program: the instructions it became.  devices: what runs each of its shares.
-    inputs, outputs: names of the blobs it is fed, and of those nobody consumes.
+    inputs, outputs: names of the blobs it is fed, and of those that no layer reads.
     sources: the open data sources, by data layer.
     memory: where the program's buffers are.
     run_number: of the last forward run, -1 before the first.
-    update_interrupted: whether a run with an update was broken off, by an error or an interrupt: weights may be updated in part.
-        It stays so until whoever writes weights and states anew says otherwise.
+    update_interrupted: whether a run with an update was interrupted or failed: only some of the weights may be updated.
+        It stays true until a caller that has restored weights and states sets it to False.
     """
 
     def __init__(
@@ -83,7 +83,9 @@ class Executable:
     def __repr__(self) -> str:
         net, memory = self.net, binary(sum(self._plan.arenas.values()))
         parameters = thousands(net.totals.parameters)
-        return f"<Executable {net.name!r} {net.phase}: batch {net.batch} on {self._places}; {parameters} parameters, {memory}>"
+        return (
+            f"<Executable {net.name!r} {net.phase}: batch {net.batch} on {self._device_names}; {parameters} parameters, {memory}>"
+        )
 
     def _repr_html_(self) -> str:
         """Its inputs, outputs and memory as tables, for notebooks."""
@@ -93,7 +95,7 @@ class Executable:
         return table(repr(self), ("", "blob", "shape"), rows) + table("memory", ("kind", "size"), memory)
 
     @property
-    def _places(self) -> str:
+    def _device_names(self) -> str:
         """The devices by name, one for each share."""
         return ",".join(device.name for device in self.devices)
 
@@ -210,7 +212,7 @@ class Executable:
 
         Where layers work in place it is that of the blob's first version.  `force_backward: true` asks for those of inputs.
         """
-        shape = self._blob(name).shape  # an unknown name is said so
+        shape = self._blob(name).shape  # raises for an unknown name
         versions = [blob for blob in self.buffers.with_gradient if blob.name == name]
         if not versions:
             return np.zeros(shape, np.float32)
@@ -268,7 +270,7 @@ class Executable:
         return float(self.memory.read(buffer)[0])
 
     def save_weights(self, path: str | Path) -> None:
-        """Write all parameters as a .caffemodel (or .h5 by its ending), beside and renamed."""
+        """Write all parameters as a .caffemodel (or .h5 by its ending): to a temporary file, which is renamed."""
         write_weights(path, self.net, self.param)
 
     def load_weights(self, paths: Paths, allow_missing: bool = False, say: Callable[[str], None] = remark) -> Loaded:
@@ -454,7 +456,7 @@ class Executable:
         return replaced
 
     def open_sources(self, opener: Opener | None = None, classes: Sequence[str] | None = None) -> None:
-        """Open the sources of all data layers that have none yet, at their start.  The first run opens what nobody did before.
+        """Open the sources of all data layers that have none yet, at their start.  The first run opens those that are still closed.
 
         Parameters
         ----------
@@ -472,7 +474,7 @@ class Executable:
                 self.sources[name] = (opener or open_source)(layer, self.seed, classes=known)
 
     def close_sources(self) -> None:
-        """Close all sources, so that `open_sources` opens them anew."""
+        """Close all sources, so that `open_sources` opens them again."""
         for source in self.sources.values():
             source.close()
         self.sources.clear()

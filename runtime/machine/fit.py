@@ -10,11 +10,11 @@ from runtime.ir.program import PARAMETERS, WORKING, Program, arena_of
 from runtime.machine.device import Device
 from runtime.machine.open import different
 
-Beside = Callable[[Program], Sequence[Program]]
+TestPrograms = Callable[[Program], Sequence[Program]]
 
 
-def no_others(program: Program) -> Sequence[Program]:
-    """What is held beside a program: nothing."""
+def no_tests(program: Program) -> Sequence[Program]:
+    """No programs test the parameters of a program."""
     return ()
 
 
@@ -32,7 +32,7 @@ def check_fit(
     own_parameters: bool,
     batch: int,
     smaller: Callable[[int], Program],
-    beside: Beside = no_others,
+    tests: TestPrograms = no_tests,
 ) -> None:
     """That every device has room for its shares.
 
@@ -41,14 +41,14 @@ def check_fit(
     own_parameters: whether memory for parameters is needed too; else others hold them already.
     batch: the program's batch size.
     smaller: the same program for another batch size.
-    beside: the programs that test a training program's parameters, and stay as they are when its batch gets smaller.
+    tests: the programs that test a training program's parameters, and stay as they are when its batch gets smaller.
 
     Raises
     ------
     NetdefError: one has not; with what it needs, what there is, and the largest batch that fits.
     """
 
-    def lacking(candidate: Program, beside: Beside = beside) -> list[str]:
+    def lacking(candidate: Program, tests: TestPrograms = tests) -> list[str]:
         """What each device without room needs, and has."""
         missing = []
         programs: list[Program] = []
@@ -56,7 +56,7 @@ def check_fit(
             memory = device.memory()
             if memory is None:
                 continue
-            programs = programs or [candidate, *beside(candidate)]
+            programs = programs or [candidate, *tests(candidate)]
             shares = [share for share, other in enumerate(devices) if other is device]
             (free, total), need = memory, needed(programs, device, shares, own_parameters)
             if need > free:
@@ -67,16 +67,16 @@ def check_fit(
     if not short:
         return
 
-    def fits(size: int, beside: Beside = beside) -> bool:
+    def fits(size: int, tests: TestPrograms = tests) -> bool:
         try:
-            return not lacking(smaller(size), beside)
+            return not lacking(smaller(size), tests)
         except NetdefError:  # too few images to divide
             return False
 
     best = _largest(batch, fits)
     hint = f"the largest batch that fits is {best} (--batch, or batch_size in the net)" if best else _why_none(fits)
-    tests = [test.net.batch or 1 for test in beside(program)]
-    tested = f", tested in batches of {' and '.join(map(str, tests))}," if tests else ""
+    batches = [test.net.batch or 1 for test in tests(program)]
+    tested = f", tested in batches of {' and '.join(map(str, batches))}," if batches else ""
     net = program.net.name or program.net.filename
     raise NetdefError(f"{net} in batches of {batch}{tested} needs {', and '.join(short)}", hint=hint)
 
@@ -90,7 +90,7 @@ def _largest(batch: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _why_none(fits: Callable[[int, Beside], bool]) -> str:
+def _why_none(fits: Callable[[int, TestPrograms], bool]) -> str:
     """What is said where not even a batch of one fits."""
     none = "not even one image at a time fits"
-    return f"{none} beside the test net: a smaller batch_size there needs less" if fits(1, no_others) else none
+    return f"{none} together with the test net: a smaller batch_size there needs less" if fits(1, no_tests) else none

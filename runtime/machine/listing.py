@@ -15,7 +15,7 @@ from runtime.machine.cuda.kernels import check_compiler
 
 
 def listing() -> str:
-    """A line or more for each device; the first that can be used is where things run if nobody says."""
+    """A line or more for each device; the first that can be used is the default."""
     lines = [cpu_line()]
     try:
         here = cards()
@@ -43,7 +43,7 @@ def processor() -> str:
 
 
 def card_lines(card: Card) -> list[str]:
-    """What a card is, whom it reaches, and what is wrong with it."""
+    """What a card is, which others it reaches, and why it cannot be used."""
     major, minor = card.capability
     memory = f"{binary(card.memory)} memory, {binary(card.free)} free"
     lines = [f"gpu:{card.index}  {card.name}: compute capability {major}.{minor}, {card.multiprocessors} multiprocessors, {memory}"]

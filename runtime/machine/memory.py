@@ -37,15 +37,15 @@ class Memory:
     def array(self, buffer: Buffer) -> Any:
         """The device's array of a buffer."""
         if buffer not in self._arrays:
-            arena, begin = self._place(buffer)
+            arena, begin = self._locate(buffer)
             self._arrays[buffer] = self._devices[buffer.device].array(arena, begin, buffer.shape, buffer.dtype)
         return self._arrays[buffer]
 
-    def _place(self, buffer: Buffer) -> tuple[Any, int]:
+    def _locate(self, buffer: Buffer) -> tuple[Any, int]:
         """The arena that a buffer lies in, and its first byte there."""
         if buffer.root in self._adopted:
             other, theirs = self._adopted[buffer.root]
-            arena, begin = other._place(theirs)
+            arena, begin = other._locate(theirs)
             return arena, begin + buffer.byte_offset
         name, begin, _ = self._plan.span(buffer)
         return self._arenas[name], begin
@@ -75,6 +75,6 @@ class Memory:
                 self._set[buffer.root] = value
 
     def upload(self, buffer: Buffer, values: np.ndarray) -> None:
-        """`write`, for data that come anew for every run."""
+        """`write`, for data that are written for every run."""
         self._set.pop(buffer.root, None)
         self._devices[buffer.device].upload(self.array(buffer), values)

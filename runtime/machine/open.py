@@ -26,7 +26,7 @@ def device_names(text: str) -> tuple[str, ...]:
     """The devices of a `--devices`, one by one: "gpu:0-2" is gpu:0, gpu:1 and gpu:2, "cpu" is cpu:0.
 
     A device may be named more than once: the network is divided into as many shares as there are names, and each device has those
-    that its name stands for.  So fewer devices, or one, compute the very numbers of more.
+    that its name stands for.  So fewer devices, or one, compute the same numbers as more.
 
     Raises
     ------
@@ -150,9 +150,9 @@ class Choice:
 
 
 def default_devices(preferred: int = 0) -> Choice:
-    """Where to run if nobody says: the card gpu:`preferred` if it can be used, else the CPU.
+    """The default device: the card gpu:`preferred` if it can be used, else the CPU.
 
-    Why a card cannot be used is worth telling only where there is one.
+    The reason why a card cannot be used is given only where there is a card.
     """
     from runtime.machine.cuda.cards import NoCardError, find_card, load_cupy
 

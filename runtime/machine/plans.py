@@ -7,7 +7,7 @@ from itertools import groupby
 
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.cuda.options import CudaOptions
-from runtime.kernels.cuda.registry import Gemm, Step, plan
+from runtime.kernels.cuda.registry import AnyLaunch, Gemm, plan
 from runtime.kernels.operand import operands_of
 from runtime.machine.cpu.needs import planned
 from runtime.machine.cuda.bound import runs_on_host
@@ -63,10 +63,10 @@ def _launches(instruction: Instruction, cards: CudaOptions | None) -> Iterator[s
         yield "    on the host, and uploaded"
     else:
         made = plan(instruction.kernel, operands_of(instruction), instruction.constants, cards.workspace_limit)
-        yield from (f"    {_text(one)}" for one in made.steps)
+        yield from (f"    {_text(one)}" for one in made.launches)
 
 
-def _text(made: Step) -> str:
+def _text(made: AnyLaunch) -> str:
     if isinstance(made, Gemm):
         times = f"{made.batch} times " if made.batch > 1 else ""
         return f"gemm {times}{made.m} x {made.n} x {made.k}{' added' if made.accumulate else ''}"

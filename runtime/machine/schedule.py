@@ -1,7 +1,7 @@
 """Running a list on several devices: which queue does what, and what it must wait for.
 
 An instruction waits for those before it in the list whose memory it reads, or whose reads or writes it would spoil by what it
-writes; where they are on its own queue, that is so anyhow.  Everything else runs side by side.
+writes; its own queue keeps to that order in any case.  Everything else runs concurrently.
 """
 
 from __future__ import annotations

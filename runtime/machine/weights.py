@@ -49,7 +49,7 @@ def remark(text: str) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What loading came to.
+    """The result of loading weights.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ def write_caffemodel(path: Path, net: Net, read: Reader) -> None:
 
 
 def layer_text(layer: Layer) -> bytes:
-    """A layer's LayerParameter without weights, serialized, with the name it goes by."""
+    """A layer's LayerParameter without weights, serialized, under the layer's name in the net."""
     message = type(layer.message)()
     message.CopyFrom(layer.message)
     message.ClearField("blobs")

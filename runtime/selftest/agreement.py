@@ -76,7 +76,7 @@ def compare(reference: Executable, device: Executable, allowed: Allowed, **input
             before = [reference.memory.read(buffer) for buffer in instruction.outputs]
             for executable, buffers in ((reference, instruction), (device, same)):
                 for buffer, values in zip(buffers.outputs, before, strict=True):
-                    executable.memory.write(buffer, rubbish_like(values))
+                    executable.memory.write(buffer, poison_like(values))
                 for buffer, values in zip(buffers.inputs, given, strict=True):  # last, as outputs may take their memory
                     executable.memory.write(buffer, values)
             reference.run_bound([mine])
@@ -89,15 +89,15 @@ def compare(reference: Executable, device: Executable, allowed: Allowed, **input
                 reference.memory.write(buffer, with_untouched(reference.memory.read(buffer), old))
 
 
-def rubbish_like(values: np.ndarray) -> np.ndarray:
+def poison_like(values: np.ndarray) -> np.ndarray:
     """An output before its instruction: nothing that could be taken for a result."""
     return np.full_like(values, np.nan if values.dtype.kind == "f" else np.iinfo(values.dtype).max)
 
 
 def with_untouched(result: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """A result whose elements that the instruction did not write, and so are rubbish still, are what they were before."""
-    rubbish = np.isnan(result) if result.dtype.kind == "f" else result == np.iinfo(result.dtype).max
-    return np.where(rubbish, before, result)
+    """A result whose elements that the instruction did not write, and so are poison still, are what they were before."""
+    poison = np.isnan(result) if result.dtype.kind == "f" else result == np.iinfo(result.dtype).max
+    return np.where(poison, before, result)
 
 
 def distance(expected: np.ndarray, found: np.ndarray) -> float:

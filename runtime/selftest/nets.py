@@ -20,7 +20,7 @@ class Sizes:
     Parameters
     ----------
     nets: whose kernels are compared, (KINDS, or model or file, and batch size).
-    trained, batch, iterations: the training run that must come to the same weights.
+    trained, batch, iterations: the training run that must give the same weights.
     measured, measured_batch: the net whose speed is measured.
     rounds: how often each measurement is taken.
     """
@@ -47,7 +47,7 @@ def open_net(name: str, batch: int) -> Net:
 
 
 def functions(bottom: str) -> Iterator[str]:
-    """A layer on this blob for each case of each function of one element, which some part of the loss comes from."""
+    """A layer on this blob for each case of each function of one element, each with a loss weight."""
     for name, function in FUNCTIONS.items():
         for number, settings in enumerate(function.cases):
             yield f"layer {name.lower()}_{number}: {name}({bottom}) {{ {settings} loss_weight: 0.01 }}"

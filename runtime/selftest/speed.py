@@ -87,13 +87,13 @@ def measure_training(
 def kernel_rates(executable: Executable, limits: Limits, rounds: int, workspace: int) -> list[Rate]:
     """Each instruction, in the order of the program, so that caches hold what they hold in training."""
     device, pairs = executable.device, [pair for name in LISTS for pair in executable.bound(name)]
-    steps = [bound for _, bound in pairs]
-    executable.times(steps)  # which compiles
-    taken = [executable.times(steps) for _ in range(rounds)]
-    costs = [plain(step) if device.threads else total(launches(step, workspace)) for step, _ in pairs]
+    bound = [one for _, one in pairs]
+    executable.times(bound)  # which compiles
+    taken = [executable.times(bound) for _ in range(rounds)]
+    costs = [plain(instruction) if device.threads else total(launches(instruction, workspace)) for instruction, _ in pairs]
     return [
-        Rate(step, max(median(seconds), 1e-9), cost, limits)
-        for (step, _), seconds, cost in zip(pairs, zip(*taken, strict=True), costs, strict=True)
+        Rate(instruction, max(median(seconds), 1e-9), cost, limits)
+        for (instruction, _), seconds, cost in zip(pairs, zip(*taken, strict=True), costs, strict=True)
     ]
 
 
@@ -104,13 +104,13 @@ def iteration_seconds(executable: Executable, lists: tuple[str, ...], rounds: in
 
 def iteration_timer(executable: Executable, lists: tuple[str, ...]) -> Callable[[int], float]:
     """What runs so many iterations and returns their seconds."""
-    device, steps = executable.device, [step for name in lists for _, step in executable.bound(name)]
+    device, bound = executable.device, [one for name in lists for _, one in executable.bound(name)]
 
     def run(count: int) -> float:
         device.synchronize()
         begun = perf_counter()
         for _ in range(count):
-            executable.run_bound(steps)
+            executable.run_bound(bound)
         device.synchronize()
         return perf_counter() - begun
 

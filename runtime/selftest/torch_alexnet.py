@@ -37,10 +37,10 @@ def measure(index: int, batch: int, rounds: int, tf32: bool) -> dict[str, Any] |
     return {"version": torch.__version__, **rates}
 
 
-def images_per_second(torch: Any, place: Any, synchronize: Callable[[], None], batch: int, rounds: int) -> dict[str, float]:
+def images_per_second(torch: Any, device: Any, synchronize: Callable[[], None], batch: int, rounds: int) -> dict[str, float]:
     """Forward and in training, on a torch.device."""
-    net = alexnet(torch).to(place)
-    images, labels = torch.randn(batch, 3, 227, 227, device=place), torch.randint(0, 1000, (batch,), device=place)
+    net = alexnet(torch).to(device)
+    images, labels = torch.randn(batch, 3, 227, 227, device=device), torch.randint(0, 1000, (batch,), device=device)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     loss_of = torch.nn.CrossEntropyLoss()
 

@@ -1,4 +1,4 @@
-"""Whether training on a device comes to the same weights as on a reference."""
+"""Whether training on a device gives the same weights as on a reference."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def train(net: str, batch: int, iterations: int, devices: str, threads: int | No
     try:
         fed: dict[str, Any] = noise(solver.executable)
         before = _weights(solver)
-        steps = [solver.iterate(**fed) for _ in range(iterations)]
-        return Run(before, _weights(solver), [step.loss for step in steps])
+        made = [solver.iterate(**fed) for _ in range(iterations)]
+        return Run(before, _weights(solver), [one.loss for one in made])
     finally:
         solver.close()
 

@@ -1,4 +1,4 @@
-"""Which device a solver file's solver_mode and device_id come to."""
+"""The devices that a solver file's solver_mode and device_id select."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from runtime.solver.log import Record
 
 
 class Sink(Protocol):
-    """Takes a run's records.  live: wants them as often as a person can follow, not only where a line is due."""
+    """Takes a run's records.  live: takes train records several times a second, not only where a line is due."""
 
     live: bool
 
@@ -27,7 +27,7 @@ class Sink(Protocol):
 
 @contextmanager
 def unless_terminal_is_gone() -> Iterator[None]:
-    """Nothing is shown where nobody looks any more; the run goes on to its snapshot."""
+    """Ignore that the terminal is gone; the run goes on to its snapshot."""
     try:
         yield
     except OSError as error:
@@ -42,7 +42,7 @@ class Reporter:
         self.sinks = list(sinks)
         self.records: list[Record] = []
 
-    def tell(self, event: str, **values: Any) -> None:
+    def report(self, event: str, **values: Any) -> None:
         """Make a record of what happened, at this time."""
         record = {"event": event, **values, "time": round(time.time(), 3)}
         if event == "note":
@@ -53,12 +53,12 @@ class Reporter:
 
     @property
     def live(self) -> bool:
-        """Whether anybody watches between the lines that are due."""
+        """Whether any sink takes records between the lines that are due."""
         return any(sink.live for sink in self.sinks)
 
     def note(self, text: str) -> None:
         """A remark in words."""
-        self.tell("note", text=text)
+        self.report("note", text=text)
 
     def join(self, sink: Sink) -> None:
         """Add a sink, and give it the remarks that it missed."""

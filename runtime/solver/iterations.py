@@ -1,4 +1,4 @@
-"""What iterations came to: losses that stay on the device, and are read all at once when somebody asks for one of them."""
+"""The results of iterations: losses that stay on the device, and are read all at once when one of them is asked for."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Iteration:
         batches = self._iterations.batches
         return range(self.iteration * batches, (self.iteration + 1) * batches)
 
-    def look(self, batches: int) -> None:
+    def read_losses(self, batches: int) -> None:
         """Read the losses of its first batches before it is done; waits for them.
 
         Raises
         ------
         DivergedError: one is not finite.
         """
-        self._iterations.look(self, batches)
+        self._iterations.read_losses(self, batches)
 
     @property
     def partial_loss(self) -> float:
@@ -79,7 +79,7 @@ class Iteration:
 
     @cached_property
     def outputs(self) -> dict[str, float]:
-        """The last batch's outputs that are small enough to show; to be asked for before the next iteration, as only losses stay.
+        """The last batch's outputs that are small enough to show; to be read before the next iteration, as only losses stay.
 
         Raises
         ------
@@ -115,13 +115,13 @@ class Iterations:
         self._waiting: deque[Iteration] = deque()
 
     def add(self, iteration: Iteration) -> None:
-        """Take an iteration; the losses are read when the next one's would take the place of the first one's."""
+        """Take an iteration; the losses are read when the next one's would overwrite the first one's."""
         self._waiting.append(iteration)
         if len(self._waiting) >= self.room:
             self.settle()
 
-    def look(self, iteration: Iteration, batches: int) -> None:
-        """`Iteration.look`."""
+    def read_losses(self, iteration: Iteration, batches: int) -> None:
+        """`Iteration.read_losses`."""
         self._fill([iteration], batches)
         self._check(iteration, updated=False)
 
@@ -130,7 +130,7 @@ class Iterations:
 
         Raises
         ------
-        DivergedError: one is not finite.  What was trained on it stays bad: it is raised whenever this is asked, until `forget`.
+        DivergedError: one is not finite.  The weights stay bad: it is raised by each call, until `forget`.
         """
         count = len(self._waiting) if last is None else self._waiting.index(last) + 1 if last in self._waiting else 0
         due = list(islice(self._waiting, count))

@@ -121,6 +121,6 @@ def without_undone(records: list[Record]) -> list[Record]:
 
 
 def before(record: Record, first: int) -> bool:
-    """Whether a record tells of something that a run resumed at iteration `first` does not do again."""
+    """Whether a record is of something that a run resumed at iteration `first` does not do again."""
     iteration = record.get("iteration", 0)
     return iteration <= first if record["event"] == "snapshot" else iteration < first

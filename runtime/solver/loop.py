@@ -68,7 +68,7 @@ class Best:
 
 @dataclass
 class Outcome:
-    """What a run came to.
+    """The results of a run.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Outcome:
 
 
 class TrainingLoop:
-    """Drives a Solver to its max_iter, and tells a reporter about it.
+    """Drives a Solver to its max_iter, and reports what happens.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class TrainingLoop:
     """
 
     def __init__(self, solver: Solver, reporter: Reporter, stop: StopRequest) -> None:
-        self.solver, self.tell, self.stop = solver, reporter.tell, stop
+        self.solver, self.report, self.stop = solver, reporter.report, stop
         self.live_interval = LIVE_INTERVAL if reporter.live else float("inf")
         self.max_iter: int = solver.parameters.max_iter
         self.display = display_interval(solver.parameters)
@@ -129,7 +129,7 @@ class TrainingLoop:
         made = self.solver.iterate()
         due = self.display > 0 and made.iteration % self.display == 0
         shown = due or time.perf_counter() - self._shown_at >= self.live_interval
-        # Where it is due anyhow wait here, so that the time is that of all iterations, not only of starting them.
+        # Where it is due in any case, wait here, so that the time is that of all iterations, not only of starting them.
         if shown or self.solver.test_due or self.solver.snapshot_due or self.solver.iteration >= self.max_iter:
             made.settle()
         now = time.perf_counter()
@@ -148,7 +148,7 @@ class TrainingLoop:
             timing["eta_seconds"] = round(remaining, 1)
         rate = float(f"{made.rate:.7g}")  # the solver's float32, as it was written
         values = {"loss": made.smoothed, "batch_loss": made.loss, "rate": rate, "outputs": made.outputs}
-        self.tell("train", iteration=made.iteration, due=due, **values, **timing)
+        self.report("train", iteration=made.iteration, due=due, **values, **timing)
         if due:
             self._since = Clock()
 
@@ -166,7 +166,7 @@ class TrainingLoop:
         DivergedError: a result is not finite; a snapshot keeps what was trained.
         """
         solver, begun = self.solver, time.perf_counter()
-        step = solver.rate.step
+        stage = solver.rate.stage
         try:
             results = solver.test(stop=lambda: bool(self.stop), on_batch=self._testing)
         except DivergedError:
@@ -181,9 +181,9 @@ class TrainingLoop:
         self.outcome.best.take(results[0])
         for result in results:
             values = {"loss": result.loss, "outputs": result.outputs, "accuracies": result.accuracies}
-            self.tell("test", iteration=result.iteration, net=result.net, **values, seconds=round(seconds, 3))
-        if solver.rate.step != step:
-            self.tell("rate", iteration=solver.iteration, rate=solver.rate.at(solver.iteration))
+            self.report("test", iteration=result.iteration, net=result.net, **values, seconds=round(seconds, 3))
+        if solver.rate.stage != stage:
+            self.report("rate", iteration=solver.iteration, rate=solver.rate.at(solver.iteration))
         return True
 
     def _testing(self, batch: int) -> None:
@@ -191,12 +191,12 @@ class TrainingLoop:
         if now - self._shown_at >= self.live_interval:
             self._shown_at = now
             batches = max(test.batches for test in self.solver.tests)
-            self.tell("testing", iteration=self.solver.iteration, batch=batch, batches=batches)
+            self.report("testing", iteration=self.solver.iteration, batch=batch, batches=batches)
 
     def _snapshot(self) -> None:
         path = self.solver.snapshot()
         self.outcome.snapshot, self.saved_at = path, self.solver.iteration
-        self.tell("snapshot", iteration=self.solver.iteration, path=str(path))
+        self.report("snapshot", iteration=self.solver.iteration, path=str(path))
 
 
 def display_interval(solver: Any) -> int:

@@ -1,4 +1,4 @@
-"""Which nets a solver trains and tests: named in its file, written into it, or given beside it."""
+"""Which nets a solver trains and tests: named in its file, written into it, or given in addition to it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SolverNets:
 
     Parameters
     ----------
-    solver: the SolverParameter.  filename: of its file; nets that it names stand beside it.
+    solver: the SolverParameter.  filename: of its file; nets that it names are looked for in its folder first.
     net: a path, a model's name or a Net, instead of every net the solver names.
     batch_size: of the training net, instead of its own.
     data: what ImageData layers read instead of their own source.

@@ -15,7 +15,7 @@ MARKED = 60  # tests up to which each gets a dot
 
 
 def plot(run: str | Path, out: str | Path | None = None) -> Path:
-    """Draw a run's log.jsonl to a PNG; returns the picture's path, by default plot.png beside the log.
+    """Draw a run's log.jsonl to a PNG; returns the picture's path, by default plot.png in the log's folder.
 
     Raises
     ------
@@ -29,8 +29,8 @@ def plot(run: str | Path, out: str | Path | None = None) -> Path:
         raise NetdefError(f"the log of {run} has no iterations yet", hint="wait for its first line, then plot again")
     target = Path(out) if out is not None else (run if run.is_dir() else run.parent) / "plot.png"
     figure = draw(title_of(records), trained, tested)
-    with replacing(target, make_folders=True) as beside:
-        figure.savefig(beside, dpi=140, format="png")
+    with replacing(target, make_folders=True) as temporary:
+        figure.savefig(temporary, dpi=140, format="png")
     return target
 
 

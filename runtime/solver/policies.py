@@ -26,7 +26,7 @@ from typing import Any
 
 
 class LearningRate:
-    """The rate of a run: a policy, and the steps it has taken so far.
+    """The rate of a run: a policy, and the stage that it has reached.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class LearningRate:
 
     def __init__(self, solver: Any) -> None:
         self.solver = solver
-        self.step = 0  # what a .solverstate calls current_step
+        self.stage = 0  # what a .solverstate calls current_step
         self.best: float | None = None
         self.tests_since_best = 0
 
@@ -56,18 +56,18 @@ class LearningRate:
         if self.solver.lr_policy != "plateau" or self.tests_since_best < self.solver.plateau_patience:
             return False
         self.tests_since_best = 0
-        if self.step >= self.solver.plateau_max:
+        if self.stage >= self.solver.plateau_max:
             return False
-        self.step += 1
+        self.stage += 1
         return True
 
     def state(self) -> dict[str, Any]:
         """What a snapshot must keep, as JSON."""
-        return {"step": self.step, "best": self.best, "tests_since_best": self.tests_since_best}
+        return {"step": self.stage, "best": self.best, "tests_since_best": self.tests_since_best}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a `state()`; keys that an older file or Caffe's lacks keep their first values."""
-        self.step = state.get("step", 0)
+        self.stage = state.get("step", 0)
         self.best = state.get("best")
         self.tests_since_best = state.get("tests_since_best", 0)
 
@@ -86,8 +86,8 @@ def fixed(rate: LearningRate, solver: Any, iteration: int) -> float:
 
 
 def step(rate: LearningRate, solver: Any, iteration: int) -> float:
-    rate.step = iteration // solver.stepsize
-    return solver.base_lr * solver.gamma**rate.step
+    rate.stage = iteration // solver.stepsize
+    return solver.base_lr * solver.gamma**rate.stage
 
 
 def exp(rate: LearningRate, solver: Any, iteration: int) -> float:
@@ -99,10 +99,10 @@ def inv(rate: LearningRate, solver: Any, iteration: int) -> float:
 
 
 def multistep(rate: LearningRate, solver: Any, iteration: int) -> float:
-    # One step an iteration at most, as in Caffe, which counts them rather than looking at the iteration alone.
-    if rate.step < len(solver.stepvalue) and iteration >= solver.stepvalue[rate.step]:
-        rate.step += 1
-    return solver.base_lr * solver.gamma**rate.step
+    # One stage an iteration at most, as in Caffe, which counts them rather than computing them from the iteration.
+    if rate.stage < len(solver.stepvalue) and iteration >= solver.stepvalue[rate.stage]:
+        rate.stage += 1
+    return solver.base_lr * solver.gamma**rate.stage
 
 
 def poly(rate: LearningRate, solver: Any, iteration: int) -> float:
@@ -114,7 +114,7 @@ def cosine(rate: LearningRate, solver: Any, iteration: int) -> float:
 
 
 def progress(solver: Any, iteration: int) -> float:
-    """The fraction of training that is done; 1 past max_iter, where a run is continued step by step."""
+    """The fraction of training that is done; 1 past max_iter, where a run goes on."""
     return min(1.0, iteration / max(1, solver.max_iter))
 
 
@@ -124,7 +124,7 @@ def sigmoid(rate: LearningRate, solver: Any, iteration: int) -> float:
 
 
 def plateau(rate: LearningRate, solver: Any, iteration: int) -> float:
-    return solver.base_lr * solver.gamma**rate.step
+    return solver.base_lr * solver.gamma**rate.stage
 
 
 def multifixed(rate: LearningRate, solver: Any, iteration: int) -> float:

@@ -1,4 +1,4 @@
-"""What a solver wants to know of every run stays on the device, in rings of so many rows, until somebody looks.
+"""What a solver wants to know of every run stays on the device, in rings of so many rows, until it is read.
 
 A run's row is its number modulo the rows.  A blob of few numbers is remembered as it is, a large one as their sum, which is all
 that counts of a loss.

@@ -1,4 +1,4 @@
-"""What a test comes to: numbers by the names of the net's outputs."""
+"""The results of a test: numbers by the names of the net's outputs."""
 
 from __future__ import annotations
 

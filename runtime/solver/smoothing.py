@@ -16,7 +16,7 @@ class SmoothedLoss:
 
     @property
     def value(self) -> float:
-        # Summed anew each time: Caffe's running difference leaves rounding errors behind, below zero even.
+        # Summed again each time: Caffe's running difference leaves rounding errors behind, below zero even.
         return fsum(self._losses) / len(self._losses) if self._losses else 0.0
 
     def state(self) -> list[float]:

@@ -14,7 +14,7 @@ import numpy as np
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.weights.hdf5 import h5py_module
-from runtime.compiler.pipeline import compile_beside
+from runtime.compiler.pipeline import compile_sharing
 from runtime.data import open_source
 from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
@@ -156,7 +156,7 @@ class Solver:
             losses_only=True,
             update=update,
             split=self.split,
-            beside=lambda program: [compile_beside(program, net, **self._testing(net)) for net in self.nets.tests],
+            tests=lambda program: [compile_sharing(program, net, **self._testing(net)) for net in self.nets.tests],
         )
         self.executable.set_scalar("scale", 1 / self.parameters.iter_size)
         self.iterations = Iterations(self.executable, self.parameters.iter_size, self.smoothed)
@@ -213,10 +213,10 @@ class Solver:
         return self.executable.load_weights(paths, allow_missing=True, say=say)
 
     def _weights_named(self) -> Iterator[Path]:
-        """The files in the solver's `weights`, several in one text with commas between them: beside its file, else from here."""
+        """The files in the solver's `weights`, several with commas between them: in its file's folder, else in the current one."""
         for path in (Path(path) for paths in self.parameters.weights for path in paths.split(",")):
-            beside = Path(self.filename).parent / path
-            yield beside if beside.exists() else path
+            in_folder = Path(self.filename).parent / path
+            yield in_folder if in_folder.exists() else path
 
     # Training
 
@@ -242,15 +242,15 @@ class Solver:
     def iterate(self, **inputs: Any) -> Iteration:
         """One iteration: iter_size batches forward and backward, then the update.  Nothing else.
 
-        On a device that runs by itself nothing is waited for: losses stay there, and are read when an Iteration's is asked for,
+        On a device that runs by itself nothing is waited for: losses stay there, and are read when an Iteration's loss is read,
         before a test, before a snapshot, and when those of 1024 batches (remember.ROUNDS) are there, for which there is room.  Only
         then one that is not finite shows; the error names the first.
 
         Raises
         ------
-        NetdefError: the iteration before was broken off in the middle of an update.
+        NetdefError: the iteration before was interrupted during an update.
         """
-        self._check_whole()
+        self._check_update_complete()
         rate = self.rate.at(self.iteration)
         executable = self.executable
         executable.set_scalar("rate", rate)
@@ -264,7 +264,7 @@ class Solver:
                 executable.run_training(run, update=last, **inputs)
                 continue
             executable.run_forward(run, **inputs)
-            iteration.look(batch + 1)  # before it spoils the weights
+            iteration.read_losses(batch + 1)  # before it spoils the weights
             executable.backward()
             if last:
                 executable.update()
@@ -294,14 +294,14 @@ class Solver:
 
         Parameters
         ----------
-        stop: asked before each batch; if it says so the data sources go back to where they were, and there is no result.
+        stop: called before each batch; if it returns true, the data sources go back to where they were, and there is no result.
 
         Raises
         ------
         DivergedError: a test's loss is not finite, or one of its outputs is no number; but for a net that normalises by statistics
             of no batch, as before the first iteration: as in Caffe training goes on.
         """
-        self._check_whole()
+        self._check_update_complete()
         self.iterations.settle()
         before = [positions(test.executable) for test in self.tests]
         results: list[TestResult] = []
@@ -343,10 +343,10 @@ class Solver:
         Raises
         ------
         DivergedError: a weight is not finite; nothing is written.
-        NetdefError: the files cannot be written, there is too little memory for it, or an update was broken off; those of earlier
+        NetdefError: the files cannot be written, there is too little memory for it, or an update was interrupted; those of earlier
             snapshots are untouched.
         """
-        self._check_whole()
+        self._check_update_complete()
         self.iterations.settle()
         files = self.snapshot_files
         try:
@@ -354,14 +354,14 @@ class Solver:
             self.executable.save_weights(files.weights)
             write_side(files.side, self.side_state())
             history = [self._history(parameter, name) for parameter, name in self._histories()]
-            write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.step, history))
+            write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.stage, history))
         except MemoryError:
             message = f"out of memory: {files.state} cannot be written"
             raise NetdefError(message, hint="a smaller batch leaves more; snapshots of earlier iterations are whole") from None
         return files.state
 
     def side_state(self) -> dict[str, Any]:
-        """What Caffe's files have no place for, as JSON."""
+        """What Caffe's files have no fields for, as JSON."""
         return {
             "iteration": self.iteration,
             "seed": self.seed,
@@ -420,7 +420,7 @@ class Solver:
             seek(test.executable, position)
 
     def _owners(self) -> list[Parameter]:
-        """The parameters in the order of Caffe's learnable_params: a shared one once, where its owner stands."""
+        """The parameters in the order of Caffe's learnable_params: a shared one once, at its owner's position."""
         return [parameter for parameter in self.executable.net.parameters if parameter.owner is parameter]
 
     def _histories(self) -> list[tuple[Parameter, str]]:
@@ -432,10 +432,10 @@ class Solver:
             return self.executable.state(parameter, name)
         return np.zeros(parameter.shape, np.float32)  # frozen: Caffe keeps one all the same
 
-    def _check_whole(self) -> None:
+    def _check_update_complete(self) -> None:
         if self.executable.update_interrupted:
             raise NetdefError(
-                f"iteration {self.iteration} was broken off, perhaps with only some of the weights updated: nothing can follow it",
+                f"iteration {self.iteration} was interrupted, perhaps with only some of the weights updated: nothing can follow it",
                 hint="`restore` a snapshot, or begin anew; earlier snapshots are untouched",
             )
 

@@ -1,4 +1,4 @@
-"""The data sources of an executable, as a snapshot sees them: where each stands, and going back there."""
+"""The data sources of an executable, as a snapshot sees them: their positions, and going back to them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def positions(executable: Executable) -> dict[str, Any]:
-    """Where each source stands, by data layer; JSON."""
+    """The position of each source, by data layer; JSON."""
     return {name: source.position() for name, source in executable.sources.items()}
 
 

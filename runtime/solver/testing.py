@@ -31,7 +31,7 @@ def run_test(
     ----------
     executable: one that remembers results, see runtime/solver/remember.py.
     iteration, index: go into the result; the iteration also numbers the batches for kernels that draw numbers.
-    stop: asked before each batch; if it says so, there is no result.
+    stop: called before each batch; if it returns true, there is no result.
     on_batch: called with how many batches are done.
     inputs: for a net fed by Input layers; the same for each batch.
 

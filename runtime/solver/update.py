@@ -60,7 +60,7 @@ def row_of(solver: Any) -> Row:
 
 
 def scalars_at(solver: Any, iteration: int) -> dict[str, float]:
-    """The numbers of an iteration that its type's updates read beside the rate."""
+    """The numbers of an iteration that its type's updates read in addition to the rate."""
     return {name: OF_ITERATIONS[name](solver, iteration) for name in row_of(solver).scalars}
 
 
@@ -121,25 +121,25 @@ def state(program: Program, parameter: Parameter, name: str) -> Buffer:
 
 
 def clipping(gradients: dict[Parameter, Buffer], scales: list[Buffer], solver: Any) -> list[Instruction]:
-    """The scale on every device, from the norm of all gradients; all devices are given all sums, and come to the same scale."""
-    sums, steps = squares("squares", gradients, [scale.device for scale in scales])
+    """The scale on every device, from the norm of all gradients; all devices are given all sums, and compute the same scale."""
+    sums, instructions = squares("squares", gradients, [scale.device for scale in scales])
     limits = {"clip": solver.clip_gradients, "scale": 1 / solver.iter_size}
-    return [*steps, *(Instruction("clip_scale", (sums[scale.device],), (scale,), limits) for scale in scales)]
+    return [*instructions, *(Instruction("clip_scale", (sums[scale.device],), (scale,), limits) for scale in scales)]
 
 
 def squares(name: str, arrays: dict[Parameter, Buffer], devices: Sequence[int]) -> tuple[dict[int, Buffer], list[Instruction]]:
-    """Sums of squares by block, each in its own place so that their order never changes; a copy of all of them by device."""
+    """Sums of squares by block, each at an offset of its own so that their order never changes; a copy of all of them by device."""
     size = sum(element_runs(array.size) for array in arrays.values())
     sums = {device: Buffer(name, (size,), "saved", "float64", device=device) for device in devices}
-    steps, sends, start = [], [], 0
+    instructions, sends, start = [], [], 0
     for parameter, array in arrays.items():
         count = element_runs(array.size)
         copies = {device: all_.view((count,), start) for device, all_ in sums.items()}
         own = copies.pop(array.device)
-        steps.append(Instruction("sum_of_squares", (array.flat(),), (own,), {}, parameter.layer.name))
+        instructions.append(Instruction("sum_of_squares", (array.flat(),), (own,), {}, parameter.layer.name))
         sends += [Instruction(SEND, (own,), (copy,), {}, parameter.layer.name) for copy in copies.values()]
         start += count
-    return sums, [*steps, *sends]
+    return sums, [*instructions, *sends]
 
 
 # Layer-wise adaptive rates

@@ -12,7 +12,7 @@ RELU = relu_forward.value.name  # the one activation that the kernels of product
 
 
 def fuse(program: Program, keep: str = "outputs") -> Program:
-    """Fold each ReLU into the instruction that makes its input, if that has a constant `relu` and nobody else reads the input.
+    """Fold each ReLU into the instruction that makes its input, if that has a constant `relu` and no other one reads the input.
 
     Backward stays as it is: relu_backward masks by the sign of the output, which both forms keep.
 

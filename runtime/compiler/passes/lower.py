@@ -22,9 +22,9 @@ def lower(net: Net, backward: bool = True, losses_only: bool = False, seed: int 
     Parameters
     ----------
     backward: whether gradients are computed at all.
-    losses_only: gradients flow from the net's losses alone, not from its other outputs (a training program).
+    losses_only: gradients flow from the net's losses only, not from its other outputs (a training program).
     seed: the run's random seed.
-    division: which parts of the whole the blobs of a divided net are.
+    division: which regions of the whole the blobs of a divided net are.
 
     Raises
     ------
@@ -80,9 +80,9 @@ def _wanted(net: Net) -> set[tuple[Layer, int]]:
             continue
         needing.update(layer.tops)
         for index in layer.gradient_bottoms:
-            said = layer.propagate_down[index] if index < len(layer.propagate_down) else None
+            explicit = layer.propagate_down[index] if index < len(layer.propagate_down) else None
             needs = net.force_backward or layer.bottoms[index] in needing
-            if needs if said is None else said:
+            if needs if explicit is None else explicit:
                 wanted.add((layer, index))
     return wanted
 
@@ -122,20 +122,20 @@ def _join(build: Builder, division: Division | None) -> Program:
     for blob in build.contributions:
         build.gradient(blob)
     for blob, total in build.gradients.items():
-        parts = build.contributions.get(blob, [])
+        addends = build.contributions.get(blob, [])
         before = build.backward_lists[blob.producer]
-        if not parts:
+        if not addends:
             before.insert(0, Instruction("fill", (), (total.flat(),), {"value": 0.0}, blob.producer.name))
-        elif len(parts) == 1 and parts[0].base is None and parts[0].role == "gradient":
-            substitute[parts[0]] = total
-        elif len(parts) == 1:
-            substitute[total] = parts[0]
+        elif len(addends) == 1 and addends[0].base is None and addends[0].role == "gradient":
+            substitute[addends[0]] = total
+        elif len(addends) == 1:
+            substitute[total] = addends[0]
         else:
-            before[:0] = _sum(parts, total, blob.producer.name)
+            before[:0] = _sum(addends, total, blob.producer.name)
     backward = [instruction for layer in reversed(build.net.layers) for instruction in build.backward_lists[layer]]
-    for owner, parts in build.parameter_contributions.items():
-        if len(parts) > 1:
-            backward += _sum(parts, parts[0], owner.layer.name)
+    for owner, addends in build.parameter_contributions.items():
+        if len(addends) > 1:
+            backward += _sum(addends, addends[0], owner.layer.name)
     resolve = _Resolver(substitute)
     return Program(
         net=build.net,
@@ -146,19 +146,19 @@ def _join(build: Builder, division: Division | None) -> Program:
         gradients={blob: resolve(total) for blob, total in build.gradients.items()},
         seeds=build.seeds,
         parameters=build.parameters,
-        parameter_gradients={owner: parts[0] for owner, parts in build.parameter_contributions.items()},
+        parameter_gradients={owner: addends[0] for owner, addends in build.parameter_contributions.items()},
         scalars=build.scalars,
         sources=tuple(build.sources),
         division=division,
     )
 
 
-def _sum(parts: list[Buffer], total: Buffer, layer: str) -> list[Instruction]:
-    """total = parts[0] + parts[1] + ..., in this order."""
+def _sum(addends: list[Buffer], total: Buffer, layer: str) -> list[Instruction]:
+    """total = addends[0] + addends[1] + ..., in this order."""
     instructions = []
-    first = parts[0]
-    for part in parts[1:]:
-        inputs = (first.flat(), part.flat())
+    first = addends[0]
+    for addend in addends[1:]:
+        inputs = (first.flat(), addend.flat())
         instructions.append(Instruction("add", inputs, (total.flat(),), {}, layer, inplace=True))
         first = total
     return instructions

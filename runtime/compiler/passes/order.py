@@ -13,7 +13,7 @@ SpanOf = Callable[[Buffer], Span]
 
 
 @dataclass
-class Stretch:
+class Interval:
     """Bytes that are used together: who wrote them last, and who has read them since."""
 
     writer: int | None = None
@@ -23,7 +23,7 @@ class Stretch:
 class Uses:
     """What a list of instructions, gone through from first to last, has used of memory so far.
 
-    All memory is cut at both ends of every buffer, so that a buffer is a run of whole stretches.
+    All memory is cut at both ends of every buffer, so that a buffer is a run of whole intervals.
     """
 
     def __init__(self, instructions: Sequence[Instruction], span_of: SpanOf):
@@ -33,33 +33,33 @@ class Uses:
             for buffer in instruction.buffers:
                 arena, *edges = span_of(buffer)
                 ends.setdefault(arena, set()).update(edges)
-        self._places = {arena: {byte: place for place, byte in enumerate(sorted(edges))} for arena, edges in ends.items()}
-        self._stretches = {arena: [Stretch() for _ in edges] for arena, edges in ends.items()}
+        self._indices = {arena: {byte: index for index, byte in enumerate(sorted(edges))} for arena, edges in ends.items()}
+        self._intervals = {arena: [Interval() for _ in edges] for arena, edges in ends.items()}
 
     def conflicts(self, instruction: Instruction) -> set[int]:
         """The instructions that must be done before this one: whose results it reads, or whose reads or writes it would spoil."""
         found: set[int] = set()
         for buffer, writes in _accesses(instruction):
-            for stretch in self._of(buffer):
-                if stretch.writer is not None:
-                    found.add(stretch.writer)
+            for interval in self._of(buffer):
+                if interval.writer is not None:
+                    found.add(interval.writer)
                 if writes:
-                    found.update(stretch.readers)
+                    found.update(interval.readers)
         return found
 
     def note(self, instruction: Instruction, number: int) -> None:
         """Record what an instruction reads and writes."""
         for buffer, writes in _accesses(instruction):
-            for stretch in self._of(buffer):
+            for interval in self._of(buffer):
                 if writes:
-                    stretch.writer, stretch.readers = number, []
+                    interval.writer, interval.readers = number, []
                 else:
-                    stretch.readers.append(number)
+                    interval.readers.append(number)
 
-    def _of(self, buffer: Buffer) -> list[Stretch]:
+    def _of(self, buffer: Buffer) -> list[Interval]:
         arena, begin, end = self._span_of(buffer)
-        places = self._places[arena]
-        return self._stretches[arena][places[begin] : places[end]]
+        indices = self._indices[arena]
+        return self._intervals[arena][indices[begin] : indices[end]]
 
 
 def order(program: Program) -> Program:

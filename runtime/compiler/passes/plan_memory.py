@@ -26,7 +26,7 @@ _HOLDS = {
 
 @dataclass
 class _Span:
-    """One stretch of memory and the instructions during which it is in use, both ends included."""
+    """One run of memory and the instructions during which it is in use, both ends included."""
 
     buffers: list[Buffer]
     bytes: int
@@ -107,7 +107,7 @@ def _readable(program: Program, keep: str) -> list[Buffer]:
     readable = _roots(program.blobs[blob] for blob in blobs if blob in program.blobs)
     if keep == "all":
         readable += _roots(program.gradients.values())
-        inner = ("saved", "activation") if program.division else ("saved",)  # what is gathered is nobody's blob
+        inner = ("saved", "activation") if program.division else ("saved",)  # what is gathered is no blob of the net
         kept = (b for instruction in program.forward for b in instruction.outputs if b.root.role in inner)
         readable += _roots(kept)  # so that backward can run again, with other gradients
     return readable
@@ -160,8 +160,8 @@ def _assign(spans: list[_Span]) -> int:
 
 def _sum(by_device: Iterable[Mapping[str, int]]) -> dict[str, int]:
     totals: Counter[str] = Counter()
-    for part in by_device:
-        totals.update(part)
+    for one in by_device:
+        totals.update(one)
     return dict(totals)
 
 

@@ -30,7 +30,7 @@ class Choice:
     anywhere: bool = False
 
     def cuts(self, index: int) -> dict[int, Cut | None]:
-        """Which part of a parameter each device has that has any."""
+        """The cut of a parameter that each device has, of those that have any."""
         return {device: share.parameters[index] for device, share in enumerate(self.shares) if share is not None}
 
 

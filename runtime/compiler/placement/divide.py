@@ -100,8 +100,8 @@ class _Divider:
             if share is not None:
                 self.share(layer, device, share, tuple(spread[device] for spread in choice.tops))
 
-    def share(self, layer: Layer, device: int, share: Share, asked: Regions) -> None:
-        """One device's share of a layer, and of what it makes the region that was asked for."""
+    def share(self, layer: Layer, device: int, share: Share, requested: Regions) -> None:
+        """One device's share of a layer, and the requested region of what it makes."""
         message = type(layer.message)()
         message.CopyFrom(layer.message)
         twin = type(layer)(layer.name, message, layer.phase, layer.within)
@@ -122,7 +122,7 @@ class _Divider:
         twin.parameters = tuple(self.shard(layer, index, device, cut, twin) for index, cut in enumerate(share.parameters))
         self.append(twin)
         for top, index in zip(twin.tops, made, strict=True):
-            region, wanted, blob = share.made[index], asked[index], layer.tops[index]
+            region, wanted, blob = share.made[index], requested[index], layer.tops[index]
             assert region is not None and wanted is not None
             if region != wanted:
                 kept = _blob(blob, wanted, None, 0)
@@ -160,7 +160,7 @@ class _Divider:
         self.brought[blob, device, region] = top
 
     def shard(self, layer: Layer, index: int, device: int, cut: Cut | None, twin: Layer) -> Parameter:
-        """A layer's part of one of its parameters; the owner's where it is shared."""
+        """A layer's cut of one of its parameters; the owner's where it is shared."""
         whole = layer.parameters[index]
         shape = cut.shape(whole.shape) if cut else whole.shape
         made = Parameter(twin, index, shape, whole.filler, whole.lr_mult, whole.decay_mult, whole.name)

@@ -11,8 +11,8 @@ from runtime.ir.program import ITEM_BYTES, Buffer, Instruction, Program
 def elide(program: Program) -> Program:
     """Let a region of a blob lie where the gathered blob will have it, instead of copying it there.
 
-    A forward `copy` of a whole activation into a run of another buffer of the same device goes; whoever used the copied buffer
-    uses that run.
+    A forward `copy` of a whole activation into a run of another buffer of the same device is removed; the instructions that used
+    the copied buffer use that run.
     """
     if program.division is None:
         return program

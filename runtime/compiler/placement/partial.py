@@ -42,14 +42,14 @@ class _Joint:
         if any(_overlap(a, b) for a, b in combinations(partials, 2)) or (self.wholes and all(map(self._of_all_images, partials))):
             self.seams += partials
             return
-        total = self._new(f"{self.blob}.grad.part")
+        total = self._new(f"{self.blob}.grad.joined")
         covered = sum(map(_count, partials)) == self.channels * self.images
         by_channels = all(map(self._of_all_images, partials))
         if by_channels:
             for gap in _gaps([partial.channels for partial in partials], self.channels):
-                self._step("fill", (), self._rows(total, gap), value=0.0)
+                self._append("fill", (), self._rows(total, gap), value=0.0)
         elif not covered:
-            self._step("fill", (), total.flat(), value=0.0)
+            self._append("fill", (), total.flat(), value=0.0)
         for partial in partials:
             fresh = partial.fresh and (covered or by_channels)  # else it would be written before the zeros are
             instruction = put(self.build, partial.buffer, total, partial.channels, partial.images, fresh)
@@ -64,16 +64,16 @@ class _Joint:
         total = self._new(f"{self.blob}.grad.sum")
         first, rest = (self.wholes[0], self.wholes[1:]) if self.wholes else (None, [])
         if first is None:
-            self._step("fill", (), total.flat(), value=0.0)
+            self._append("fill", (), total.flat(), value=0.0)
         elif rest:
-            self._step("add", (first.flat(), rest[0].flat()), total.flat())
+            self._append("add", (first.flat(), rest[0].flat()), total.flat())
         else:
-            self._step("copy", (first.flat(),), total.flat())
+            self._append("copy", (first.flat(),), total.flat())
         for other in rest[1:]:
-            self._step("add", (total.flat(), other.flat()), total.flat())
+            self._append("add", (total.flat(), other.flat()), total.flat())
         for seam in self.seams:
             rows = self._rows(total, seam.channels)
-            self._step("add", (rows, seam.buffer), rows)
+            self._append("add", (rows, seam.buffer), rows)
         self.build.contributions[self.blob] = [total]
         return self.lists
 
@@ -81,7 +81,7 @@ class _Joint:
         unit = total.size // self.channels
         return total.view(((channels[1] - channels[0]) * unit,), channels[0] * unit)
 
-    def _step(self, kernel: str, inputs: tuple[Buffer, ...], output: Buffer, **constants: float) -> None:
+    def _append(self, kernel: str, inputs: tuple[Buffer, ...], output: Buffer, **constants: float) -> None:
         self.lists.append(Instruction(kernel, inputs, (output,), constants, self.blob.producer.name))
 
     def _new(self, name: str) -> Buffer:

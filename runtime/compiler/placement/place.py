@@ -49,7 +49,7 @@ def place(
     split: "groups", the default, cuts channels, "batch" images, "hybrid" the images of convolutions and the channels of fully
         connected layers.
     backward, losses_only: as for `lower`; gradients are sent too.
-    fixed: parameters that lie somewhere already, as `lies` tells it.
+    fixed: parameters that lie somewhere already, see `parameter_cuts`.
 
     Raises
     ------
@@ -65,6 +65,6 @@ def place(
     return divide(net, devices, choices)
 
 
-def lies(division: Division) -> Fixed:
+def parameter_cuts(division: Division) -> Fixed:
     """How a division cuts the parameters, by their names: what another net on the same weights must keep to."""
     return {str(owner): {shard.device: shard.cut for shard in shards} for owner, shards in division.shards.items()}

@@ -2,7 +2,7 @@
 
 Layers are decided in the net's order.  A layer can be cut as its bottoms lie, or evenly along the axis of the split; where it has
 no such cut it is whole on one device.  A layer without weights can also be whole on every device, which pays where all of them have
-its bottoms anyhow.  The BEAM cheapest decisions are kept; of those after which the blobs still to be read lie alike, only one.
+its bottoms in any case.  The BEAM cheapest decisions are kept; of those after which the blobs still to be read lie alike, only one.
 The cost is the bytes sent in one iteration, where work done more than once counts for some bytes (BYTES_PER_REPEAT); of equal ones,
 the work of the busiest device.
 
@@ -25,8 +25,8 @@ from runtime.compiler.placement.choice import Choice, Spread, cut, even, followe
 BEAM = 32  # states kept after each layer
 BYTES_PER_REPEAT = 0.25  # what may be sent to save a device one multiply-accumulate that another makes too
 
-Cuts = Mapping[int, Cut | None]  # which part of a parameter each device has that has any
-Demand = tuple[int, Region, bool]  # a device, and what comes to it of a blob, or, if the last is True, goes back as gradient
+Cuts = Mapping[int, Cut | None]  # the cut of a parameter that each device has, of those that have any
+Demand = tuple[int, Region, bool]  # a device and a region of a blob that is sent to it; True: whose gradient is sent back
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ class Search:
         group = {p.layer for p in self.net.parameters if p.owner in owners}
         if group <= self.together.keys():
             raise NetdefError(
-                f"layer {stuck.name} cannot run on {self.devices} devices beside the layers it shares parameters with",
+                f"layer {stuck.name} cannot run on {self.devices} devices together with the layers it shares parameters with",
                 position=stuck.position,
                 hint="`device` on all of them, the same number, puts them together",
             )
-        said = [self.together[layer] for layer in self.net.layers if layer in group and layer in self.together]
+        given = [self.together[layer] for layer in self.net.layers if layer in group and layer in self.together]
         lie = [device for owner in owners for device in self.fixed.get(str(owner), ())]
-        self.together = dict.fromkeys(group, said[0] if said else min(lie, default=0)) | self.together
+        self.together = dict.fromkeys(group, given[0] if given else min(lie, default=0)) | self.together
         return self.run()
 
     def proposals(self, layer: Layer, bottoms: tuple[Spread | None, ...]) -> Iterator[Choice]:

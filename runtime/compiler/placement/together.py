@@ -1,4 +1,4 @@
-"""Shares of a net that lie on one device: what one sends another is copied there, as any kernel does it."""
+"""Shares of a net that lie on one device: what one would send to another is copied by a kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernels that are printed from formulas, and handed to numba when they are first asked for: there are many, and a net has few."""
+"""Kernels printed from formulas, and compiled by numba when first used: there are many, and a net has few."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ class Printed:
 
     Parameters
     ----------
-    declared: the function that the kernel is printed from, whose name it has.  To numba it stands where that does, in a file whose
-        changes make what is cached of it stale.
+    declared: the function that the kernel is printed from; the kernel has its name, and in tracebacks its line.
     parameters: after begin and end.
     text: prints its source.
     scope: what that may call.

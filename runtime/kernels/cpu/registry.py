@@ -43,7 +43,7 @@ class Launch:
 
     Parameters
     ----------
-    arrays: which of the instruction's arrays, or a place in the workspace; shapes: of those in the workspace.
+    arrays: which of the instruction's arrays, or an offset in the workspace; shapes: of those in the workspace.
     constants: after the arrays, by the kernel's parameter names.
     scratch: floats of private memory of each worker.
     """

@@ -60,7 +60,7 @@ def drop_stale(folder: Path, module: str, files: tuple[Path, ...]) -> None:
 
     Parameters
     ----------
-    folder: numba's cache.  One that cannot be written is left alone: nothing can have been compiled into it either.
+    folder: numba's cache.  One that cannot be written is left as it is: nothing can have been compiled into it either.
     module: the module's name as numba's files begin with it, without its packages.
     files: that the functions are written in.
     """

@@ -43,7 +43,7 @@ def flat(file: str, function: str, operands: tuple[Operand, ...], *scalars: np.g
 
     Parameters
     ----------
-    y: index of an array that has that size; the arrays beside them that have another are numbers the kernel reads.
+    y: index of an array that has that size; the arrays of another size are numbers that the kernel reads.
     """
     size = operands[y].size
     wide = width(*(operand for operand in operands if operand.size == size))

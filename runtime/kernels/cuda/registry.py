@@ -3,7 +3,7 @@
 An instruction's plan (runtime/ops/*/cuda.py) is a function of the shapes of its arrays and of its constants, named like the
 instruction.  It touches no device:
 
-    for step in plan("lrn_forward", operands_of(instruction), instruction.constants).steps:   # a Launch or a Gemm each
+    for launch in plan("lrn_forward", operands_of(instruction), instruction.constants).launches:   # a Launch or a Gemm each
         ...
 
 A Launch names a file, and the function in it as C++ writes it, with its compile-time constants: "lrn_forward<4, 5, true>".
@@ -85,14 +85,14 @@ class Gemm:
     accumulate: bool = False
 
 
-Step = Launch | Gemm
+AnyLaunch = Launch | Gemm
 
 
 @dataclass(frozen=True)
 class Plan:
     """What carries out an instruction, in order; `workspace`: the bytes that pointers into it need, free again afterwards."""
 
-    steps: tuple[Step, ...]
+    launches: tuple[AnyLaunch, ...]
     workspace: int = 0
 
 
@@ -149,7 +149,7 @@ def files() -> list[str]:
 
 @cache
 def source(file: str) -> str:
-    """A kernel file's text with the headers of this folder that it includes written out, so that it stands alone."""
+    """A kernel file's text with the headers of this folder that it includes written out, as NVRTC takes it."""
     load_rooms("cuda")
     text = PRINTED[file]() if file in PRINTED else next(OPS.glob(f"*/{file}"), FOLDER / file).read_text()
     lines = []

@@ -42,7 +42,7 @@ class Workers:
         self.threads = threads
         self._queues: list[SimpleQueue[tuple[Any, ...] | Event | None]] = [SimpleQueue() for _ in range(threads - 1)]
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._left: list[Event] = []  # set by helpers that have ended what a run that was broken off had given them
+        self._left: list[Event] = []  # each set when a helper has ended its work for an interrupted run
         for worker, queue in enumerate(self._queues, start=1):
             Thread(target=self._serve, args=(worker, queue), daemon=True, name=f"cpu-worker-{worker}").start()
 
@@ -77,7 +77,7 @@ class Workers:
             raise failure
 
     def _leave(self) -> None:
-        """Go on without this run's helpers: what they still say goes where nobody listens, and each sets an event at its end."""
+        """Abandon this run's helpers: their results are dropped, and each sets an event when it has ended."""
         self._done = SimpleQueue()
         for queue in self._queues:
             self._left.append(Event())
@@ -208,7 +208,7 @@ class CpuDevice:
             return lambda: run(lambda _, begin, end: function(begin, end, *fixed), items)
 
         def launched() -> None:
-            here = arrays()  # looked up now: a larger workspace may have taken the place of the one of then
+            here = arrays()  # looked up now: a larger workspace may have replaced the one there was
 
             def work(worker: int, begin: int, end: int) -> None:
                 scratch = (self._scratch[worker][: launch.scratch],) if launch.kernel.scratch else ()

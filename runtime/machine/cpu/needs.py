@@ -1,4 +1,4 @@
-"""What a program takes of the host's memory beside its arenas."""
+"""What a program takes of the host's memory in addition to its arenas."""
 
 from __future__ import annotations
 

@@ -37,12 +37,12 @@ class CudaInstruction:
         def address(matrix: Matrix) -> int:
             return int(array(matrix.pointer).data.ptr) + 4 * matrix.offset
 
-        for step in self.plan.steps:
-            if isinstance(step, Launch):
-                arguments = (*map(array, step.pointers), *step.scalars)
-                self.calls.append(partial(kernels[step.file, step.function], step.grid, step.block, arguments))
+        for launch in self.plan.launches:
+            if isinstance(launch, Launch):
+                arguments = (*map(array, launch.pointers), *launch.scalars)
+                self.calls.append(partial(kernels[launch.file, launch.function], launch.grid, launch.block, arguments))
             else:
-                self.calls.append(cublas.bind(step, address))
+                self.calls.append(cublas.bind(launch, address))
 
     def __call__(self) -> None:
         for call in self.calls:
@@ -92,5 +92,5 @@ def runs_on_host(instruction: Instruction) -> bool:
 
 def named(planned: Plan) -> set[str]:
     """The constants that a plan's launches take as arrays."""
-    pointers = {p for step in planned.steps if isinstance(step, Launch) for p in step.pointers}
+    pointers = {p for launch in planned.launches if isinstance(launch, Launch) for p in launch.pointers}
     return {p for p in pointers if isinstance(p, str)}

@@ -83,7 +83,7 @@ def find_card(index: int) -> Card:
     if not 0 <= index < count:
         names = ", ".join(f"gpu:{number}" for number in range(count))
         raise NoCudaError(f"there is no gpu:{index}", hint=f"this machine has {names}")
-    card = _card(cupy, index, count)  # that one alone: asking a card for its memory takes some of it until this process ends
+    card = _card(cupy, index, count)  # only that one: asking a card for its memory takes some of it until this process ends
     if card.trouble:
         raise NoCudaError(f"gpu:{index} ({card.name}) cannot be used: {card.trouble}")
     return card
@@ -129,7 +129,7 @@ def _trouble(runtime: Any, error: Exception) -> NoCudaError:
 
 
 def _version(ask: Any) -> tuple[int, int]:
-    """CUDA's 12040 as (12, 4); (0, 0) where nobody answers."""
+    """CUDA's 12040 as (12, 4); (0, 0) where there is no answer."""
     try:
         number = int(ask())
     except Exception:

@@ -186,7 +186,7 @@ class CudaDevice:
         planned = plan(instruction.kernel, operands, instruction.constants, self.options.workspace_limit)
         constants = {name: self._constant(instruction.constants[name]) for name in named(planned)}
         self._needed = max(self._needed, planned.workspace)
-        for one in planned.steps:
+        for one in planned.launches:
             if isinstance(one, Launch):
                 self.kernels.want(one.file, one.function)
         bound = CudaInstruction(planned, given, constants)
@@ -270,11 +270,11 @@ class CudaDevice:
             self._note_write()
 
     def number(self, array: Any) -> np.ndarray:
-        """The one number that the host last wrote to an array no kernel writes to; the card is not asked.  Memory begins as 0."""
+        """The number that the host last wrote to an array of one number that no kernel writes to; 0 before.  Nothing is read."""
         return self._numbers.get(array.data.ptr, np.zeros(array.shape, array.dtype))
 
     def upload(self, array: Any, values: np.ndarray) -> None:
-        """`write` for data that come anew for every run: copied while the card still computes the run before."""
+        """`write` for data that are written for every run: copied while the card still computes the run before."""
         with self.here():
             self.transfers.upload(array, values)
             self._note_write()
@@ -286,7 +286,7 @@ class CudaDevice:
         self._wrote.record(self.queue.stream)
 
     def after_writes(self, stream: Any) -> None:
-        """Let a stream wait for what the host wrote since this was last asked."""
+        """Let a stream wait for what the host wrote since the last call."""
         if self._wrote is not None and stream is self.copies.stream:
             stream.wait_event(self._wrote)
             self._wrote = None

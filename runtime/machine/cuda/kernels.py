@@ -16,7 +16,7 @@ from runtime.machine.cuda.cards import NO_GPU, TOOLKIT, first_line
 
 OPTIONS = ("--std=c++17",)
 COMPILERS = 4  # threads; a file takes a second or so
-KEEPS = (14, 2)  # CuPy's versions before compile templates with several parameters anew in each process
+KEEPS = (14, 2)  # earlier versions of CuPy compile templates with several parameters again in each process
 
 
 def check_compiler(cupy: Any) -> None:
@@ -60,7 +60,7 @@ class Kernels:
         return tuple(int(number) for number in re.findall(r"\d+", self._cupy.__version__)[:2]) >= KEEPS
 
     def _stamp(self) -> Path:
-        """A file beside CuPy's own that says so."""
+        """A file among CuPy's own that marks them as compiled."""
         state = blake2b(repr((self._cupy.__version__, self._card.compute_capability, self._wanted)).encode(), digest_size=16)
         for file in self._wanted:
             state.update(source(file).encode())

@@ -106,9 +106,9 @@ class Transfers:
             slot.used.record(self._compute)
 
     def upload(self, array: Any, values: np.ndarray) -> None:
-        """`write` for what is written anew for every run: the copy overlaps with what the card is still computing.
+        """`write` for data that are written for every run: the copy overlaps with what the card is still computing.
 
-        It lands beside the array, and moves there when everything that was run before is done.
+        It lands in a buffer, and is moved to the array when everything that was run before is done.
         """
         size = array.nbytes
         if size <= SMALL:
@@ -159,7 +159,7 @@ class Transfers:
 
 
 def pieces(values: np.ndarray, most: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut an array, which need not be contiguous, into parts of at most `most` elements: (first flat index, part)."""
+    """Cut an array, which need not be contiguous, into chunks of at most `most` elements: (first flat index, chunk)."""
     if values.size <= most:
         yield 0, values
         return

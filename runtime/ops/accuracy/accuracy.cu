@@ -11,7 +11,7 @@ template <int V, int SLICES>
 __global__ void accuracy_hits(
     const float* scores, const float* labels, float* hits, Index outer, int C, Index packs, int top_k, float ignore) {
   const Index pack = flat_thread();
-  const int classes = pack < packs ? C : 0;  // threads beside the array stay for the barriers
+  const int classes = pack < packs ? C : 0;  // threads beyond the array stay for the barriers
   for (Index o = blockIdx.y; o < outer; o += gridDim.y) {
     const Index start = o * C * packs + pack;
     const Pack<float, V> label = classes ? load<V>(labels, o * packs + pack) : all<V>(ignore);
@@ -35,8 +35,8 @@ __global__ void accuracy_hits(
   }
 }
 
-// share = the hits among the labels that count; 0 if none does.  One block.
-template <int V> __global__ void accuracy_share(const float* hits, float* share, Index size) {
+// accuracy = the hits divided by the labels that count; 0 if none does.  One block.
+template <int V> __global__ void accuracy_mean(const float* hits, float* accuracy, Index size) {
   double right = 0, count = 0;
   each<V, THREADS>(size, [&](float hit) {
     if (hit < 0) return;
@@ -45,11 +45,11 @@ template <int V> __global__ void accuracy_share(const float* hits, float* share,
   }, hits);
   right = block_sum<THREADS>(right);
   count = block_sum<THREADS>(count);
-  if (threadIdx.x == 0) share[0] = count > 0 ? float(right / count) : 0.f;
+  if (threadIdx.x == 0) accuracy[0] = count > 0 ? float(right / count) : 0.f;
 }
 
-// shares = the hits among the labels of each class; 0 for a class without any.  A block to each class.
-template <int V> __global__ void accuracy_per_class(const float* hits, const float* labels, float* shares, Index size) {
+// accuracies = the hits divided by the labels of each class; 0 for a class without any.  A block to each class.
+template <int V> __global__ void accuracy_per_class(const float* hits, const float* labels, float* accuracies, Index size) {
   double right = 0, count = 0;
   each<V, THREADS>(size, [&](float hit, float label) {
     if (label != blockIdx.x || hit < 0) return;
@@ -58,5 +58,5 @@ template <int V> __global__ void accuracy_per_class(const float* hits, const flo
   }, hits, labels);
   right = block_sum<THREADS>(right);
   count = block_sum<THREADS>(count);
-  if (threadIdx.x == 0) shares[blockIdx.x] = count > 0 ? float(right / count) : 0.f;
+  if (threadIdx.x == 0) accuracies[blockIdx.x] = count > 0 ? float(right / count) : 0.f;
 }

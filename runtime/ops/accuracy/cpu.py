@@ -41,27 +41,27 @@ def accuracy_hits(begin, end, scores, labels, hits, scratch, top_k, ignore):
             hits[at] = IGNORED if labels[at] == ignore else np.float32(rank[i] < top_k)
 
 
-@kernel(items=lambda hits, share: 1, flops=2)
+@kernel(items=lambda hits, accuracy: 1, flops=2)
 @jit
-def accuracy_share(begin, end, hits, share):
-    """share (1,) = the hits among the labels that count; 0 if none does."""
+def accuracy_mean(begin, end, hits, accuracy):
+    """accuracy (1,) = the hits divided by the labels that count; 0 if none does."""
     for _ in range(begin, end):
         right, count = 0, 0
         for i in range(hits.size):
             right += hits[i] > 0
             count += hits[i] >= 0
-        share[0] = right / count if count else 0.0
+        accuracy[0] = right / count if count else 0.0
 
 
-@kernel(items=lambda hits, labels, shares: 1, flops=lambda hits, labels, shares: hits.size * shares.size)
+@kernel(items=lambda hits, labels, accuracies: 1, flops=lambda hits, labels, accuracies: hits.size * accuracies.size)
 @jit
-def accuracy_per_class(begin, end, hits, labels, shares):
-    """shares (C,) = the hits among the labels of each class; 0 for a class without any."""
+def accuracy_per_class(begin, end, hits, labels, accuracies):
+    """accuracies (C,) = the hits divided by the labels of each class; 0 for a class without any."""
     for _ in range(begin, end):
-        for c in range(shares.size):
+        for c in range(accuracies.size):
             right, count = 0, 0
             for i in range(hits.size):
                 if labels[i] == c and hits[i] >= 0:
                     right += hits[i] > 0
                     count += 1
-            shares[c] = right / count if count else 0.0
+            accuracies[c] = right / count if count else 0.0

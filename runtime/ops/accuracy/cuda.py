@@ -21,11 +21,11 @@ def accuracy_hits(scores: Operand, labels: Operand, hits: Operand, top_k: int, i
 
 
 @plans
-def accuracy_share(hits: Operand, share: Operand) -> Launch:
-    return Launch(FILE, name("accuracy_share", width(hits)), (1, 1, 1), (THREADS, 1, 1), (0, 1), (np.int64(hits.size),))
+def accuracy_mean(hits: Operand, accuracy: Operand) -> Launch:
+    return Launch(FILE, name("accuracy_mean", width(hits)), (1, 1, 1), (THREADS, 1, 1), (0, 1), (np.int64(hits.size),))
 
 
 @plans
-def accuracy_per_class(hits: Operand, labels: Operand, shares: Operand) -> Launch:
+def accuracy_per_class(hits: Operand, labels: Operand, accuracies: Operand) -> Launch:
     function, scalars = name("accuracy_per_class", width(hits, labels)), (np.int64(hits.size),)
-    return Launch(FILE, function, (shares.size, 1, 1), (THREADS, 1, 1), (0, 1, 2), scalars)
+    return Launch(FILE, function, (accuracies.size, 1, 1), (THREADS, 1, 1), (0, 1, 2), scalars)

@@ -15,6 +15,6 @@ def lower(layer: Accuracy, build: Builder) -> None:
     hits = build.saved(layer, "hits", (labels.size,))
     scores = along(build.bottom(layer, 0), layer.axis)
     build.forward("accuracy_hits", scores, labels, out=hits, top_k=layer.top_k, ignore=ignored_label(layer))
-    build.forward("accuracy_share", hits, out=build.top(layer, 0).view((1,)))
+    build.forward("accuracy_mean", hits, out=build.top(layer, 0).view((1,)))
     if len(layer.tops) == 2:
         build.forward("accuracy_per_class", hits, labels, out=build.top(layer, 1))

@@ -1,4 +1,4 @@
-// The parts of a convolution beside its matrix products.  Blobs are (C, H, W, N), matrices (C * KH * KW, positions * N): a column
+// What a convolution does in addition to its matrix products.  Blobs are (C, H, W, N), matrices (C * KH * KW, positions * N): a column
 // for every output position of some output rows, and every image.
 #include "common.cuh"
 #include "reduce.cuh"

@@ -17,14 +17,14 @@ from math import prod
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
-from runtime.kernels.cuda.registry import Gemm, Launch, Matrix, Plan, Step, plans
+from runtime.kernels.cuda.registry import AnyLaunch, Gemm, Launch, Matrix, Plan, plans
 from runtime.kernels.operand import Operand, Pointer, Workspace
 from runtime.ops.convolution.geometry import Geometry, Pair
 
 FILE = "convolution.cu"
 WARP, MOST_THREADS = 32, 512  # in a block that sums up
 ALIGNMENT = 256  # bytes, of what follows something else in the workspace
-FEW_GROUPS = 4  # whose products of long rows are asked for one by one
+FEW_GROUPS = 4  # whose products of long rows are separate calls
 
 
 class Windows:
@@ -41,7 +41,7 @@ class Windows:
     columns: of one output row, OW * N.
     chunks: [first, last) output rows of each chunk.
     workspace: bytes of the largest chunk's matrices.
-    aligned: arrays besides the image that must begin where packs may.
+    aligned: other arrays than the image that must begin where packs may.
     """
 
     def __init__(self, x: Operand, y: Operand, geometry: Geometry, limit: int, offset: int = 0):
@@ -131,7 +131,7 @@ def conv2d(
     return Plan((*products(windows, x, 0, 1, 3), *bias_relu(rows, 2, 3, has_bias, relu, slope)), windows.workspace)
 
 
-def products(windows: Windows, operand: Operand, x: int, w: Pointer, y: int) -> Iterator[Step]:
+def products(windows: Windows, operand: Operand, x: int, w: Pointer, y: int) -> Iterator[AnyLaunch]:
     """The n-th array y = w . col(x), chunk by chunk; `operand` is x."""
     for chunk in windows.chunks:
         yield from windows.im2col(operand, x, chunk)
@@ -156,14 +156,14 @@ def bias_relu(y: Operand, bias: int, array: int, has_bias: bool, relu: bool, slo
 def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, workspace: int, **constants: Pair | int) -> Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     windows, group = Windows(x, dy, geometry, workspace), geometry.group
-    steps: list[Step] = []
+    launches: list[AnyLaunch] = []
     for chunk in windows.chunks:
-        steps += windows.im2col(x, 0, chunk)
+        launches += windows.im2col(x, 0, chunk)
         k = windows.columns * (chunk[1] - chunk[0])
         product = windows.outputs(1, chunk), windows.col(0, chunk, transposed=True), windows.weights(2)
         gemm = Gemm(windows.O // group, windows.rows, k, *product, batch=group, accumulate=chunk[0] > 0)
-        steps += one_by_one(gemm) if group <= FEW_GROUPS else [gemm]
-    return Plan(tuple(steps), windows.workspace)
+        launches += one_by_one(gemm) if group <= FEW_GROUPS else [gemm]
+    return Plan(tuple(launches), windows.workspace)
 
 
 def one_by_one(gemm: Gemm) -> Iterator[Gemm]:
@@ -187,13 +187,13 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, workspace: int, 
     windows = Windows(dx, dy, geometry, workspace)
     if geometry.stride == (1, 1) and w.shape[0] // group < 2 * per_group and not windows.pointwise:
         return as_convolution(dy, w, dx, geometry, workspace)
-    steps: list[Step] = []
+    launches: list[AnyLaunch] = []
     for chunk in windows.chunks:
         n = windows.columns * (chunk[1] - chunk[0])
         product = windows.weights(1, transposed=True), windows.outputs(0, chunk), windows.col(2, chunk)
-        steps.append(Gemm(windows.rows, n, windows.O // group, *product, batch=group))
-        steps += windows.col2im(dx, 2, chunk)
-    return Plan(tuple(steps), windows.workspace)
+        launches.append(Gemm(windows.rows, n, windows.O // group, *product, batch=group))
+        launches += windows.col2im(dx, 2, chunk)
+    return Plan(tuple(launches), windows.workspace)
 
 
 def as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, limit: int) -> Plan:

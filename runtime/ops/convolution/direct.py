@@ -154,13 +154,15 @@ def conv2d_weight_gradient_direct(begin, end, x, dy, dw, scratch, geometry, run,
     gradients = dy.reshape(O, positions * N)
     result = dw.reshape(O, rows)
     blocks = -(-rows // block)
-    tall = block >= M
+    transposed_product = block >= M
     for item in range(begin, end):
         g, row0 = item // blocks, item % blocks * block
         row1 = min(row0 + block, rows)
         height = row1 - row0
         size = M * height
-        total, more = (scratch[i * size : (i + 1) * size].reshape((height, M) if tall else (M, height)) for i in (0, 1))
+        total, more = (
+            scratch[i * size : (i + 1) * size].reshape((height, M) if transposed_product else (M, height)) for i in (0, 1)
+        )
         space = scratch[2 * size :]
         inputs = x[g * C // group : (g + 1) * C // group]
         for position0 in range(0, positions, run):
@@ -170,13 +172,13 @@ def conv2d_weight_gradient_direct(begin, end, x, dy, dw, scratch, geometry, run,
             im2col(inputs, col, row0, row1, position0, position1, OW, kernel, stride, pad, dilation)
             product = more if position0 else total
             outputs = gradients[g * M : (g + 1) * M, where]
-            if tall:
+            if transposed_product:
                 np.matmul(col, outputs.T, out=product)
             else:
                 np.matmul(outputs, col.T, out=product)
             if position0:
                 total += more
-        result[g * M : (g + 1) * M, row0:row1] = total.T if tall else total
+        result[g * M : (g + 1) * M, row0:row1] = total.T if transposed_product else total
 
 
 @kernel(

@@ -54,20 +54,20 @@ def tiles_of(height: int, width: int) -> int:
 def order_of(kernel: Pair) -> tuple[np.ndarray, np.ndarray, tuple[slice, ...]]:
     """How pairs lie, those of one term together.
 
-    Returns the place of each pair by its numbers down and along; the first place and the number of pairs of the term that each
-    place is part of; and each term's places.
+    Returns the position of each pair by its numbers down and along; for each position, the first one of its term and how many pairs
+    the term has; and each term's positions.
     """
     down, along = TERM_OF[kernel[0]], TERM_OF[kernel[1]]
-    places = np.empty((len(down), len(along)), np.int64)
-    spans = np.empty((places.size, 2), np.int64)
+    positions = np.empty((len(down), len(along)), np.int64)
+    spans = np.empty((positions.size, 2), np.int64)
     terms, first = [], 0
     for term in range(TERMS):
         pairs = [(i, j) for i, a in enumerate(down) for j, b in enumerate(along) if (a, b) == divmod(term, 4)]
-        for place, pair in enumerate(pairs, start=first):
-            places[pair], spans[place] = place, (first, len(pairs))
+        for position, pair in enumerate(pairs, start=first):
+            positions[pair], spans[position] = position, (first, len(pairs))
         terms.append(slice(first, first + len(pairs)))
         first += len(pairs)
-    return places, spans, tuple(terms)
+    return positions, spans, tuple(terms)
 
 
 def winograd_scratch(O: int, C: int, kernel: Pair, width: int, run: int, N: int) -> int:
@@ -92,9 +92,9 @@ def conv2d_winograd(begin, end, x, w, b, y, scratch, geometry, epilogue, run):
     kernel, _, pad, _, group = geometry
     M, channels, tiles = O // group, C // group, tiles_of(OH, OW)
     runs = -(-tiles // run)
-    places, spans, terms = order_of(kernel)
+    positions, spans, terms = order_of(kernel)
     scratch, rows = np.split(scratch, [scratch.size - rows_size(kernel, OW, N)])
-    weights, space = np.split(scratch, [places.size * M * channels])
+    weights, space = np.split(scratch, [positions.size * M * channels])
     ready = -1
     for item in range(begin, end):
         g, tile0 = item // runs, item % runs * run
@@ -102,11 +102,13 @@ def conv2d_winograd(begin, end, x, w, b, y, scratch, geometry, epilogue, run):
         columns = (tile1 - tile0) * N
         outputs = slice(g * M, (g + 1) * M)
         if g != ready:
-            transform_weights(w[outputs], weights, places, spans)
+            transform_weights(w[outputs], weights, positions, spans)
             ready = g
-        inputs = space[: places.size * channels * columns].reshape(places.size, channels, columns)
+        inputs = space[: positions.size * channels * columns].reshape(positions.size, channels, columns)
         result = space[inputs.size : inputs.size + TERMS * M * columns].reshape(TERMS, M, columns)
-        transform_inputs(x[g * channels : (g + 1) * channels], inputs, rows.reshape(8, -1), pad, places, tile0, tile1, -(-OW // 2))
+        transform_inputs(
+            x[g * channels : (g + 1) * channels], inputs, rows.reshape(8, -1), pad, positions, tile0, tile1, -(-OW // 2)
+        )
         for term, product in zip(terms, result, strict=True):
             left = weights[term.start * M * channels : term.stop * M * channels].reshape(M, -1)
             np.matmul(left, inputs[term].reshape(-1, columns), out=product)
@@ -114,11 +116,11 @@ def conv2d_winograd(begin, end, x, w, b, y, scratch, geometry, epilogue, run):
 
 
 @jit
-def transform_weights(w, out, places, spans):
+def transform_weights(w, out, positions, spans):
     """out, flat: for each term a matrix (O, its pairs * C), from w (O, C, kh, kw)."""
     O, C, kh, kw = w.shape
-    down, along = places.shape
-    columns, halves = np.empty((kw, kh * C), np.float32), np.empty((along, kh * C), np.float32)
+    down, along = positions.shape
+    columns, transformed = np.empty((kw, kh * C), np.float32), np.empty((along, kh * C), np.float32)
     for o in range(O):
         flat = w[o].reshape(-1)
         for i in range(kh):
@@ -127,12 +129,12 @@ def transform_weights(w, out, places, spans):
                 for c in range(C):
                     column[c] = flat[c * kh * kw + at]
         for j in range(along):
-            weight_of(columns, j, halves[j], kh * C)
+            weight_of(columns, j, transformed[j], kh * C)
         for j in range(along):
-            rows = halves[j].reshape(kh, C)
+            rows = transformed[j].reshape(kh, C)
             for i in range(down):
-                first, count = spans[places[i, j]]
-                weight_of(rows, i, out[(first * O + o * count + places[i, j] - first) * C :], C)
+                first, count = spans[positions[i, j]]
+                weight_of(rows, i, out[(first * O + o * count + positions[i, j] - first) * C :], C)
 
 
 @njit(inline="always")
@@ -157,13 +159,13 @@ def weight_of(w, pair, out, n):
 
 
 @jit
-def transform_inputs(x, out, rows, pad, places, tile0, tile1, tile_columns):
+def transform_inputs(x, out, rows, pad, positions, tile0, tile1, tile_columns):
     """out (pairs, C, (tile1 - tile0) * N): the inputs of each pair for the tiles [tile0, tile1) of x (C, H, W, N), zero outside it.
 
     rows (8, at least a row of tiles): scratch.
     """
     C, H, W, N = x.shape
-    more_down, more_along = places.shape[0] > 4, places.shape[1] > 4
+    more_down, more_along = positions.shape[0] > 4, positions.shape[1] > 4
     zeros = rows[7]
     zeros[:] = 0
     for c in range(C):
@@ -186,22 +188,22 @@ def transform_inputs(x, out, rows, pad, places, tile0, tile1, tile_columns):
                 x4 = x[c, top + 4].reshape(-1)[left * N + first : left * N + last] if 0 <= top + 4 < H else zeros
                 x5 = x[c, top + 5].reshape(-1)[left * N + first : left * N + last] if 0 <= top + 5 < H else zeros
                 three(x3, x4, x5, rows[4, first:last], rows[5, first:last], rows[6, first:last], last - first)
-            for pair in range(places.shape[0]):
-                along(rows[pair], out, c, places[pair], count, (tile - tile0) * N, N)
+            for pair in range(positions.shape[0]):
+                along(rows[pair], out, c, positions[pair], count, (tile - tile0) * N, N)
             tile += count
 
 
 @jit
-def along(row, out, c, places, count, start, N):
-    """out[places, c, start:] = the pairs of `count` tiles along a row."""
-    out0, out1, out2, out3 = out[places[0], c], out[places[1], c], out[places[2], c], out[places[3], c]
+def along(row, out, c, positions, count, start, N):
+    """out[positions, c, start:] = the pairs of `count` tiles along a row."""
+    out0, out1, out2, out3 = out[positions[0], c], out[positions[1], c], out[positions[2], c], out[positions[3], c]
     for tile in range(count):
         to, at = start + tile * N, 2 * tile * N
         x0, x1, x2 = row[at : at + N], row[at + N : at + 2 * N], row[at + 2 * N : at + 3 * N]
         x3 = row[at + 3 * N : at + 4 * N]
         four(x0, x1, x2, x3, out0[to : to + N], out1[to : to + N], out2[to : to + N], out3[to : to + N], N)
-    if places.size > 4:
-        out4, out5, out6 = out[places[4], c], out[places[5], c], out[places[6], c]
+    if positions.size > 4:
+        out4, out5, out6 = out[positions[4], c], out[positions[5], c], out[positions[6], c]
         for tile in range(count):
             to, at = start + tile * N, (2 * tile + 3) * N
             x3, x4, x5 = row[at : at + N], row[at + N : at + 2 * N], row[at + 2 * N : at + 3 * N]

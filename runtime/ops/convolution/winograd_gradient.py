@@ -21,7 +21,7 @@ from runtime.ops.convolution.geometry import Geometry
 from runtime.ops.convolution.winograd import HALF, TERMS, order_of, pays, rows_size, tiles_of, transform_inputs
 
 KERNEL = (3, 3)
-CHANNELS = 64  # of one item: each item spreads the gradients anew, and several keep several workers busy
+CHANNELS = 64  # of one item: each item spreads the gradients again, and several items keep several workers busy
 
 
 def gradient_pays(geometry: Geometry, channels: int, N: int) -> bool:
@@ -49,7 +49,7 @@ def conv2d_weight_gradient_winograd(begin, end, x, dy, dw, scratch, geometry, ru
     (C, _, _, N), (O, OH, OW, _) = x.shape, dy.shape
     group, pad = geometry.group, geometry.pad
     channels, M, tiles = C // group, O // group, tiles_of(OH, OW)
-    blocks, places = -(-channels // block), order_of(KERNEL)[0]
+    blocks, positions = -(-channels // block), order_of(KERNEL)[0]
     scratch, rows = np.split(scratch, [scratch.size - rows_size(KERNEL, OW, N)])
     rows = rows.reshape(8, -1)
     for item in range(begin, end):
@@ -64,7 +64,7 @@ def conv2d_weight_gradient_winograd(begin, end, x, dy, dw, scratch, geometry, ru
             columns = (tile1 - tile0) * N
             inputs = space[: TERMS * width * columns].reshape(TERMS, width, columns)
             spread = space[inputs.size : inputs.size + TERMS * M * columns].reshape(TERMS, M, columns)
-            transform_inputs(x[g * channels + c0 : g * channels + c1], inputs, rows, pad, places, tile0, tile1, -(-OW // 2))
+            transform_inputs(x[g * channels + c0 : g * channels + c1], inputs, rows, pad, positions, tile0, tile1, -(-OW // 2))
             spread_gradients(dy[outputs], spread, rows, tile0, tile1)
             np.matmul(spread, inputs.transpose(0, 2, 1), out=more if tile0 else total)
             if tile0:

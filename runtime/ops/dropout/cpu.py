@@ -61,10 +61,10 @@ def masked_run(source, out, first, limit, f, turn, k0, k1):
 
 @kernel(items=lambda x, iteration, y, *_: blocks(y.size), flops=1)
 @jit
-def dropout_part(begin, end, x, iteration, y, key, threshold, factor, first, width, pitch):
-    """`dropout` of a part of a blob: element e of x is number first + e // width * pitch + e % width of the blob's.
+def dropout_region(begin, end, x, iteration, y, key, threshold, factor, first, width, pitch):
+    """`dropout` of a region of a blob: element e of x is number first + e // width * pitch + e % width of the blob's.
 
-    width: images of the part, or all its elements where they lie in the blob without a gap.  pitch: images of the blob.
+    width: images of the region, or all its elements where they lie in the blob without a gap.  pitch: images of the blob.
     """
     f, limit = np.float32(factor), np.uint64(threshold)
     k0, k1, turn = np.uint64(key[0]), np.uint64(key[1]), np.uint64(iteration[0]) & WORD

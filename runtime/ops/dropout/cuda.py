@@ -20,17 +20,17 @@ def dropout(x: Operand, iteration: Operand, y: Operand, key: tuple[int, int], th
 
 
 @plans
-def dropout_part(
+def dropout_region(
     x: Operand, iteration: Operand, y: Operand, key: tuple[int, int], threshold: int, factor: float, first: int, width: int,
     pitch: int,
 ) -> Launch:  # fmt: skip
     gapless = width >= y.size
     whole = all(number % PER_THREAD == 0 for number in ((first,) if gapless else (first, width, pitch)))
     wide = packs(x, y) if whole else 1
-    place = np.int64(first), np.int64(width), np.int64(pitch)
+    numbers = np.int64(first), np.int64(width), np.int64(pitch)
     grid = (blocks(-(-y.size // wide)), 1, 1)
-    function = name("dropout_part", wide)
-    return Launch(FILE, function, grid, (THREADS, 1, 1), (0, 1, 2), (*scalars(y, key, threshold, factor), *place))
+    function = name("dropout_region", wide)
+    return Launch(FILE, function, grid, (THREADS, 1, 1), (0, 1, 2), (*scalars(y, key, threshold, factor), *numbers))
 
 
 def scalars(y: Operand, key: tuple[int, int], threshold: int, factor: float) -> tuple[np.generic, ...]:

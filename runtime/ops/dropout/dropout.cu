@@ -37,10 +37,10 @@ __global__ void dropout(
   if (4 * group < size) drop<V>(x, y, 4 * group, size, draw.words(group, iteration[0]), draw);
 }
 
-// The same for a part of a blob: element e is number first + e / width * pitch + e % width of the blob's.  Four to a thread where
+// The same for a region of a blob: element e is number first + e / width * pitch + e % width of the blob's.  Four to a thread where
 // V is 4, which asks that they start at a number that four divides.
 template <int V>
-__global__ void dropout_part(
+__global__ void dropout_region(
     const float* x, const Index* iteration, float* y, Index size, unsigned key0, unsigned key1, unsigned threshold, float factor,
     Index first, Index width, Index pitch) {
   const Draw draw = {key0, key1, threshold, factor};
@@ -51,8 +51,8 @@ __global__ void dropout_part(
   if (V == 4) {
     drop<V>(x, y, start, size, words, draw);
   } else {
-    const int place = number % 4;
-    const unsigned low = place == 0 ? words.at[0] : words.at[1], high = place == 2 ? words.at[2] : words.at[3];
-    y[start] = x[start] * draw(place < 2 ? low : high);
+    const int word = number % 4;
+    const unsigned low = word == 0 ? words.at[0] : words.at[1], high = word == 2 ? words.at[2] : words.at[3];
+    y[start] = x[start] * draw(word < 2 ? low : high);
   }
 }

@@ -23,26 +23,26 @@ def lower(layer: Dropout, build: Builder) -> None:
     constants = {"key": build.seed(layer), "threshold": ceil(layer.ratio * 2**24), "factor": 1 / (1 - layer.ratio)}
     needed = build.needs_gradient(layer, 0)
     dy, dx = (build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, 0).flat()) if needed else (y, x)
-    part = build.region(layer.tops[0])
-    if part is None or part[0] == region_of(part[1]):
+    region = build.region(layer.tops[0])
+    if region is None or region[0] == region_of(region[1]):
         build.forward("dropout", x, iteration, out=y, **constants, inplace=True)
         if needed:
             build.backward("dropout", dy, iteration, out=dx, **constants, inplace=True)
         return
     begin = 0
-    for count, place in runs(*part):
+    for count, numbers in runs(*region):
 
         def some(buffer: Buffer, begin: int = begin, count: int = count) -> Buffer:
             return buffer.view((count,), begin)
 
-        build.forward("dropout_part", some(x), iteration, out=some(y), **constants, **place, inplace=True)
+        build.forward("dropout_region", some(x), iteration, out=some(y), **constants, **numbers, inplace=True)
         if needed:
-            build.backward("dropout_part", some(dy), iteration, out=some(dx), **constants, **place, inplace=True)
+            build.backward("dropout_region", some(dy), iteration, out=some(dx), **constants, **numbers, inplace=True)
         begin += count
 
 
 def runs(region: Region, shape: tuple[int, ...]) -> Iterator[tuple[int, dict[str, int]]]:
-    """For each run of a part's channels its number of elements, and where those are among the blob's: see `dropout_part`."""
+    """For each run of a region's channels its number of elements, and where those are among the blob's: see `dropout_region`."""
     (first, last), images = region.images, shape[0]
     for begin, end in region.channels or ((0, 1),):
         rows, before = (end - begin) * prod(shape[2:]), begin * prod(shape[2:]) * images

@@ -98,24 +98,26 @@ def lower_hinge(layer: HingeLoss, build: Builder) -> None:
 @lowers(MultinomialLogisticLoss)
 def lower_multinomial(layer: MultinomialLogisticLoss, build: Builder) -> None:
     images = layer.bottoms[0].shape[0]
-    chances, labels = build.bottom(layer, 0).columns(images), build.bottom(layer, 1).flat()
-    normalizer = _sum(layer, build, "likelihood_terms", (chances, labels), label_runs(images), images)
+    probabilities, labels = build.bottom(layer, 0).columns(images), build.bottom(layer, 1).flat()
+    normalizer = _sum(layer, build, "likelihood_terms", (probabilities, labels), label_runs(images), images)
     if build.needs_gradient(layer, 0):
         dx = build.bottom_gradient(layer, 0).columns(images)
-        build.backward("likelihood_backward", chances, labels, _dloss(layer, build), normalizer, out=dx)
+        build.backward("likelihood_backward", probabilities, labels, _dloss(layer, build), normalizer, out=dx)
 
 
 @lowers(InfogainLoss)
 def lower_infogain(layer: InfogainLoss, build: Builder) -> None:
     axis, scores, labels = layer.axis, build.bottom(layer, 0), labels_for(layer, build, layer.axis)
     kept = build.top(layer, 1) if len(layer.tops) == 2 else build.saved(layer, "probability", scores.shape)
-    chances, matrix, ignore = along(kept, axis), _matrix(layer, build), ignored_label(layer)
+    probabilities, matrix, ignore = along(kept, axis), _matrix(layer, build), ignored_label(layer)
     divisor = divisor_of(layer, labels.size, prod(layer.bottoms[0].shape[:axis]))
-    build.forward("softmax_forward", along(scores, axis), out=chances)
-    normalizer = _sum(layer, build, "infogain_terms", (chances, labels, matrix), label_runs(labels.size), divisor, ignore=ignore)
+    build.forward("softmax_forward", along(scores, axis), out=probabilities)
+    normalizer = _sum(
+        layer, build, "infogain_terms", (probabilities, labels, matrix), label_runs(labels.size), divisor, ignore=ignore
+    )
     if build.needs_gradient(layer, 0):
         dx, dloss = along(build.bottom_gradient(layer, 0), axis), _dloss(layer, build)
-        build.backward("infogain_backward", chances, labels, matrix, dloss, normalizer, out=dx, ignore=ignore)
+        build.backward("infogain_backward", probabilities, labels, matrix, dloss, normalizer, out=dx, ignore=ignore)
 
 
 def _matrix(layer: InfogainLoss, build: Builder) -> Buffer:

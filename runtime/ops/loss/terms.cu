@@ -4,7 +4,7 @@
 #include "reduce.cuh"
 
 constexpr int THREADS = 256;
-constexpr float LEAST = 1e-20f;  // a chance counts as no less
+constexpr float LEAST = 1e-20f;  // a probability counts as no less
 constexpr float APART = 1e-4f;   // added to a distance that divides
 
 // What a block's threads have added up, as this block's entry of partials.
@@ -116,16 +116,16 @@ __global__ void hinge_backward(
 
 __device__ inline float at_least(float chance) { return chance > LEAST ? chance : chance <= LEAST ? LEAST : chance; }
 
-// Sums of -log(chance of the label) over chances (C, packs); a block to LABELS labels.
+// Sums of -log(probability of the label) over probabilities (C, packs); a block to LABELS labels.
 template <int V, int LABELS>
-__global__ void likelihood_terms(const float* chances, const float* labels, double* partials, int C, Index packs) {
+__global__ void likelihood_terms(const float* probabilities, const float* labels, double* partials, int C, Index packs) {
   const Index start = Index(blockIdx.x) * (LABELS / V), end = min(start + LABELS / V, packs);
   double total = 0, count = 0;
   for (Index pack = start + threadIdx.x; pack < end; pack += THREADS) {
     const Pack<float, V> label = load<V>(labels, pack);
     for (int v = 0; v < V; ++v) {
       const bool known = is_class(label.at[v], C);
-      total -= known ? log(double(at_least(chances[(Index(label.at[v]) * packs + pack) * V + v]))) : not_a_number();
+      total -= known ? log(double(at_least(probabilities[(Index(label.at[v]) * packs + pack) * V + v]))) : not_a_number();
       ++count;
     }
   }
@@ -134,11 +134,11 @@ __global__ void likelihood_terms(const float* chances, const float* labels, doub
 
 template <int V>
 __global__ void likelihood_backward(
-    const float* chances, const float* labels, const float* dloss, const float* normalizer, float* dx, int C, Index packs) {
+    const float* probabilities, const float* labels, const float* dloss, const float* normalizer, float* dx, int C, Index packs) {
   const Index pack = flat_thread();
   if (pack >= C * packs) return;
   const float factor = -dloss[0] / normalizer[0];
-  Pack<float, V> value = load<V>(chances, pack);
+  Pack<float, V> value = load<V>(probabilities, pack);
   const Pack<float, V> label = load<V>(labels, pack % packs);
   for (int v = 0; v < V; ++v) {
     const bool own = label.at[v] == float(pack / packs);
@@ -147,10 +147,10 @@ __global__ void likelihood_backward(
   store<V>(dx, pack, value);
 }
 
-// Sums of -sum over k of matrix[label, k] * log(chance of k) over chances (outer, C, packs); a block to LABELS labels.
+// Sums of -sum over k of matrix[label, k] * log(probability of k) over probabilities (outer, C, packs); a block to LABELS labels.
 template <int V, int LABELS>
 __global__ void infogain_terms(
-    const float* chances, const float* labels, const float* matrix, double* partials, Index outer, int C, Index packs,
+    const float* probabilities, const float* labels, const float* matrix, double* partials, Index outer, int C, Index packs,
     float ignore) {
   const Index start = Index(blockIdx.x) * (LABELS / V), end = min(start + LABELS / V, outer * packs);
   double total = 0, count = 0;
@@ -165,7 +165,7 @@ __global__ void infogain_terms(
         continue;
       }
       const float* row = matrix + Index(label.at[v]) * C;
-      for (int k = 0; k < C; ++k) total -= row[k] * log(double(at_least(chances[(first + k * packs) * V + v])));
+      for (int k = 0; k < C; ++k) total -= row[k] * log(double(at_least(probabilities[(first + k * packs) * V + v])));
     }
   }
   finish(total, count, partials);
@@ -173,7 +173,7 @@ __global__ void infogain_terms(
 
 template <int V>
 __global__ void infogain_backward(
-    const float* chances, const float* labels, const float* matrix, const float* dloss, const float* normalizer, float* dx,
+    const float* probabilities, const float* labels, const float* matrix, const float* dloss, const float* normalizer, float* dx,
     Index rows, int C, Index packs, float ignore) {
   const Index thread = flat_thread();
   if (thread >= rows * packs) return;
@@ -181,7 +181,7 @@ __global__ void infogain_backward(
   const int c = int(row % C);
   const float factor = dloss[0] / normalizer[0];
   const Pack<float, V> label = load<V>(labels, row / C * packs + thread % packs);
-  Pack<float, V> value = load<V>(chances, thread);
+  Pack<float, V> value = load<V>(probabilities, thread);
   for (int v = 0; v < V; ++v) {
     if (label.at[v] == ignore) {
       value.at[v] = 0;

@@ -17,7 +17,7 @@ from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.loss.labels import class_of
 
-LEAST = np.float32(1e-20)  # a chance counts as no less; Caffe's kLOG_THRESHOLD
+LEAST = np.float32(1e-20)  # a probability counts as no less; Caffe's kLOG_THRESHOLD
 APART = np.float32(1e-4)  # added to a distance that divides, as Caffe does
 ONE, ZERO = np.float32(1), np.float32(0)
 
@@ -128,55 +128,55 @@ def hinge_backward(begin, end, scores, labels, dloss, normalizer, dx, square):
 
 
 @kernel(
-    items=lambda chances, labels, partials: partials.shape[0],
-    flops=lambda chances, labels, partials: 13 * labels.size,
-    moved=lambda chances, labels, partials: 2 * labels.bytes + partials.bytes,
+    items=lambda probabilities, labels, partials: partials.shape[0],
+    flops=lambda probabilities, labels, partials: 13 * labels.size,
+    moved=lambda probabilities, labels, partials: 2 * labels.bytes + partials.bytes,
 )
 @jit
-def likelihood_terms(begin, end, chances, labels, partials):
-    """Sums of -log(chance of the label) over chances (C, N)."""
+def likelihood_terms(begin, end, probabilities, labels, partials):
+    """Sums of -log(probability of the label) over probabilities (C, N)."""
     for item in range(begin, end):
         total, last = 0.0, min((item + 1) * LABELS, labels.size)
         for n in range(item * LABELS, last):
-            total -= math.log(np.float64(at_least(LEAST, chances[class_of(labels[n], chances.shape[0]), n])))
+            total -= math.log(np.float64(at_least(LEAST, probabilities[class_of(labels[n], probabilities.shape[0]), n])))
         partials[item, 0], partials[item, 1] = total, last - item * LABELS
 
 
-@kernel(items=lambda chances, *_: chances.shape[0], flops=2)
+@kernel(items=lambda probabilities, *_: probabilities.shape[0], flops=2)
 @jit
-def likelihood_backward(begin, end, chances, labels, dloss, normalizer, dx):
-    """dx (C, N) = -dloss / (normalizer * chance) for the label's class, else 0.  Item: a class."""
+def likelihood_backward(begin, end, probabilities, labels, dloss, normalizer, dx):
+    """dx (C, N) = -dloss / (normalizer * probability) for the label's class, else 0.  Item: a class."""
     factor = -dloss[0] / normalizer[0]
     for c in range(begin, end):
         for n in range(labels.size):
-            own = c == class_of(labels[n], chances.shape[0])
-            dx[c, n] = factor / at_least(LEAST, chances[c, n]) if own else ZERO
+            own = c == class_of(labels[n], probabilities.shape[0])
+            dx[c, n] = factor / at_least(LEAST, probabilities[c, n]) if own else ZERO
 
 
-@kernel(items=lambda chances, labels, matrix, partials, ignore: partials.shape[0], flops=14)
+@kernel(items=lambda probabilities, labels, matrix, partials, ignore: partials.shape[0], flops=14)
 @jit
-def infogain_terms(begin, end, chances, labels, matrix, partials, ignore):
-    """Sums of -sum over k of matrix[label, k] * log(chance of k) over chances (outer, C, inner)."""
-    _, C, inner = chances.shape
+def infogain_terms(begin, end, probabilities, labels, matrix, partials, ignore):
+    """Sums of -sum over k of matrix[label, k] * log(probability of k) over probabilities (outer, C, inner)."""
+    _, C, inner = probabilities.shape
     for item in range(begin, end):
         total, count = 0.0, 0
         for n in range(item * LABELS, min((item + 1) * LABELS, labels.size)):
             if labels[n] != ignore:
                 label = class_of(labels[n], C)
                 for k in range(C):
-                    total -= matrix[label, k] * math.log(np.float64(at_least(LEAST, chances[n // inner, k, n % inner])))
+                    total -= matrix[label, k] * math.log(np.float64(at_least(LEAST, probabilities[n // inner, k, n % inner])))
                 count += 1
         partials[item, 0], partials[item, 1] = total, count
 
 
-@kernel(items=lambda chances, *_: chances.shape[0] * chances.shape[1], flops=3)
+@kernel(items=lambda probabilities, *_: probabilities.shape[0] * probabilities.shape[1], flops=3)
 @jit
-def infogain_backward(begin, end, chances, labels, matrix, dloss, normalizer, dx, ignore):
-    """dx (outer, C, inner) = (chance * sum of matrix[label] - matrix[label, c]) * dloss / normalizer, 0 if ignored.
+def infogain_backward(begin, end, probabilities, labels, matrix, dloss, normalizer, dx, ignore):
+    """dx (outer, C, inner) = (probability * sum of matrix[label] - matrix[label, c]) * dloss / normalizer, 0 if ignored.
 
     Item: a class.
     """
-    _, C, inner = chances.shape
+    _, C, inner = probabilities.shape
     factor = dloss[0] / normalizer[0]
     sums = np.zeros(C, np.float32)
     for row in range(C):
@@ -188,7 +188,7 @@ def infogain_backward(begin, end, chances, labels, matrix, dloss, normalizer, dx
             label = labels[outer * inner + i]
             if label != ignore:
                 row = class_of(label, C)
-                dx[outer, c, i] = factor * (chances[outer, c, i] * sums[row] - matrix[row, c])
+                dx[outer, c, i] = factor * (probabilities[outer, c, i] * sums[row] - matrix[row, c])
             else:
                 dx[outer, c, i] = 0
 

@@ -70,29 +70,29 @@ def hinge_backward(scores: Operand, labels: Operand, dloss: Operand, normalizer:
 
 
 @plans
-def likelihood_terms(chances: Operand, labels: Operand, partials: Operand) -> Launch:
-    (C, N), wide = chances.shape, width(chances, labels, run=chances.shape[1])
+def likelihood_terms(probabilities: Operand, labels: Operand, partials: Operand) -> Launch:
+    (C, N), wide = probabilities.shape, width(probabilities, labels, run=probabilities.shape[1])
     return runs(name("likelihood_terms", wide, LABELS), partials.shape[0], 3, np.int32(C), np.int64(N // wide))
 
 
 @plans
-def likelihood_backward(chances: Operand, labels: Operand, dloss: Operand, normalizer: Operand, dx: Operand) -> Launch:
-    (C, N), wide = chances.shape, width(chances, labels, dx, run=chances.shape[1])
+def likelihood_backward(probabilities: Operand, labels: Operand, dloss: Operand, normalizer: Operand, dx: Operand) -> Launch:
+    (C, N), wide = probabilities.shape, width(probabilities, labels, dx, run=probabilities.shape[1])
     return threads(name("likelihood_backward", wide), C * N // wide, 5, np.int32(C), np.int64(N // wide))
 
 
 @plans
-def infogain_terms(chances: Operand, labels: Operand, matrix: Operand, partials: Operand, ignore: float) -> Launch:
-    (outer, C, inner), wide = chances.shape, width(chances, labels, run=chances.shape[2])
+def infogain_terms(probabilities: Operand, labels: Operand, matrix: Operand, partials: Operand, ignore: float) -> Launch:
+    (outer, C, inner), wide = probabilities.shape, width(probabilities, labels, run=probabilities.shape[2])
     scalars = np.int64(outer), np.int32(C), np.int64(inner // wide), np.float32(ignore)
     return runs(name("infogain_terms", wide, LABELS), partials.shape[0], 4, *scalars)
 
 
 @plans
 def infogain_backward(
-    chances: Operand, labels: Operand, matrix: Operand, dloss: Operand, normalizer: Operand, dx: Operand, ignore: float
+    probabilities: Operand, labels: Operand, matrix: Operand, dloss: Operand, normalizer: Operand, dx: Operand, ignore: float
 ) -> Launch:
-    (outer, C, inner), wide = chances.shape, width(chances, labels, dx, run=chances.shape[2])
+    (outer, C, inner), wide = probabilities.shape, width(probabilities, labels, dx, run=probabilities.shape[2])
     scalars = np.int64(outer * C), np.int32(C), np.int64(inner // wide), np.float32(ignore)
     return threads(name("infogain_backward", wide), dx.size // wide, 6, *scalars)
 

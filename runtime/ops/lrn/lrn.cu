@@ -103,7 +103,7 @@ __device__ inline Pack<float, V> completed(
 }
 
 // x, dy, dx (C, packs).  dx is completed half a window behind the channel whose dy * y / s is added to the window.
-// Where x would not fit into the registers beside the rest, it is read anew.
+// Where x would not fit into the registers together with the rest, it is read again.
 template <int V, int SIZE, bool ROOT>
 __global__ void __launch_bounds__(128, 4) lrn_backward(
     const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index packs, int per_group, int runs,

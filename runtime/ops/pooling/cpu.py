@@ -15,17 +15,17 @@ from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 
 LOWEST = np.float32(np.finfo(np.float32).min)  # Caffe's maximum of nothing
-NOWHERE = -1  # a place that no window has
+NOWHERE = -1  # an index that no window has
 
 
 @kernel(
     items=lambda x, y, *_: y.shape[0] * y.shape[1],
     scratch=lambda x, *_: 2 * x.shape[2] * x.shape[3],
-    flops=lambda x, y, place, kernel, *_: prod(kernel) * y.size,
+    flops=lambda x, y, argmax, kernel, *_: prod(kernel) * y.size,
 )
 @jit
-def pool_max_forward(begin, end, x, y, place, scratch, kernel, stride, pad):
-    """y, place (C, OH, OW, N) from x.  An item is one row of y; scratch: 2 rows of x."""
+def pool_max_forward(begin, end, x, y, argmax, scratch, kernel, stride, pad):
+    """y, argmax (C, OH, OW, N) from x.  An item is one row of y; scratch: 2 rows of x."""
     C, H, W, N = x.shape
     _, OH, OW, _ = y.shape
     rows = x.reshape(C, H, W * N)
@@ -39,7 +39,7 @@ def pool_max_forward(begin, end, x, y, place, scratch, kernel, stride, pad):
         for ow in range(OW):
             left = ow * stride[1] - pad[1]
             low, high = max(left, 0), min(left + kernel[1], W)
-            row_maximum(best_at, row_at, low, high, left, y, place, c, oh, ow)
+            row_maximum(best_at, row_at, low, high, left, y, argmax, c, oh, ow)
 
 
 @jit
@@ -69,8 +69,8 @@ def column_maximum(rows, c, low, high, top, kernel_width, best, best_row):
 
 
 @jit
-def row_maximum(best, best_row, low, high, left, y, place, c, oh, ow):
-    """y[c, oh, ow] = max of best[low:high]; place = where in the window: of equals the one in the upper row, then the left one.
+def row_maximum(best, best_row, low, high, left, y, argmax, c, oh, ow):
+    """y[c, oh, ow] = max of best[low:high]; argmax = where in the window: of equals the one in the upper row, then the left one.
 
     Three columns a pass; where the last pass has fewer, its last one is compared again.
     """
@@ -87,24 +87,24 @@ def row_maximum(best, best_row, low, high, left, y, place, c, oh, ow):
             better = (v > value) | ((v == value) & (here < at))
             value, at = v if better else value, here if better else at
             if iw > low:
-                v, here = y[c, oh, ow, n], np.float32(place[c, oh, ow, n])
+                v, here = y[c, oh, ow, n], np.float32(argmax[c, oh, ow, n])
                 better = (v > value) | ((v == value) & (here < at))
                 value, at = v if better else value, here if better else at
             y[c, oh, ow, n] = value
-            place[c, oh, ow, n] = np.int32(at)
+            argmax[c, oh, ow, n] = np.int32(at)
     if low >= high:
         for n in range(N):
             y[c, oh, ow, n] = LOWEST
-            place[c, oh, ow, n] = 0
+            argmax[c, oh, ow, n] = 0
 
 
 @kernel(
-    items=lambda dy, place, dx, kernel, stride, pad: dx.shape[0] * dx.shape[1],
-    flops=lambda dy, place, dx, kernel, *_: prod(kernel) * dy.size,
+    items=lambda dy, argmax, dx, kernel, stride, pad: dx.shape[0] * dx.shape[1],
+    flops=lambda dy, argmax, dx, kernel, *_: prod(kernel) * dy.size,
 )
 @jit
-def pool_max_backward(begin, end, dy, place, dx, kernel, stride, pad):
-    """dx (C, H, W, N) from dy, place (C, OH, OW, N).  An item is one row of dx.  Two windows a pass."""
+def pool_max_backward(begin, end, dy, argmax, dx, kernel, stride, pad):
+    """dx (C, H, W, N) from dy, argmax (C, OH, OW, N).  An item is one row of dx.  Two windows a pass."""
     _, H, W, N = dx.shape
     _, OH, OW, _ = dy.shape
     for item in range(begin, end):
@@ -122,8 +122,8 @@ def pool_max_backward(begin, end, dy, place, dx, kernel, stride, pad):
                     there = here - stride[1] if after > ow else NOWHERE
                     fresh = oh == first_row and ow == first
                     for n in range(N):
-                        a = dy[c, oh, ow, n] if place[c, oh, ow, n] == here else np.float32(0)
-                        b = dy[c, oh, after, n] if place[c, oh, after, n] == there else np.float32(0)
+                        a = dy[c, oh, ow, n] if argmax[c, oh, ow, n] == here else np.float32(0)
+                        b = dy[c, oh, after, n] if argmax[c, oh, after, n] == there else np.float32(0)
                         before = np.float32(0) if fresh else dx[c, ih, iw, n]
                         dx[c, ih, iw, n] = before + (a + b)
 
@@ -135,17 +135,17 @@ def covering(position, kernel, stride, windows):
     return first, min(position // stride + 1, windows)
 
 
-@kernel(items=lambda place, positions, width, kernel, stride, pad: place.shape[0] * place.shape[1], flops=0)
+@kernel(items=lambda argmax, positions, width, kernel, stride, pad: argmax.shape[0] * argmax.shape[1], flops=0)
 @jit
-def pool_positions(begin, end, place, positions, width, kernel, stride, pad):
+def pool_positions(begin, end, argmax, positions, width, kernel, stride, pad):
     """positions (C, OH, OW, N) = row * width + column, in the whole channel, of each maximum."""
-    _, OH, OW, N = place.shape
+    _, OH, OW, N = argmax.shape
     for item in range(begin, end):
         c, oh = item // OH, item % OH
         for ow in range(OW):
             start = (oh * stride[0] - pad[0]) * width + ow * stride[1] - pad[1]
             for n in range(N):
-                at = np.int64(place[c, oh, ow, n])
+                at = np.int64(argmax[c, oh, ow, n])
                 positions[c, oh, ow, n] = start + at // kernel[1] * width + at % kernel[1]
 
 
@@ -170,14 +170,14 @@ def pool_ave_forward(begin, end, x, y, scratch, kernel, stride, pad):
                 column[i] += rows[c, ih, i]
         for ow in range(OW):
             left = ow * stride[1] - pad[1]
-            part = share(oh, kernel[0], stride[0], pad[0], H) * share(ow, kernel[1], stride[1], pad[1], W)
+            factor = reciprocal(oh, kernel[0], stride[0], pad[0], H) * reciprocal(ow, kernel[1], stride[1], pad[1], W)
             for n in range(N):
                 y[c, oh, ow, n] = 0
             for iw in range(max(left, 0), min(left + kernel[1], W)):
                 for n in range(N):
                     y[c, oh, ow, n] += column_at[iw, n]
             for n in range(N):
-                y[c, oh, ow, n] *= part
+                y[c, oh, ow, n] *= factor
 
 
 @kernel(
@@ -197,21 +197,21 @@ def pool_ave_backward(begin, end, dy, dx, scratch, kernel, stride, pad):
         column[:] = 0
         first, last = covering(ih + pad[0], kernel[0], stride[0], OH)
         for oh in range(first, last):
-            part = share(oh, kernel[0], stride[0], pad[0], H)
+            factor = reciprocal(oh, kernel[0], stride[0], pad[0], H)
             for i in range(OW * N):
-                column[i] += part * rows[c, oh, i]
+                column[i] += factor * rows[c, oh, i]
         for iw in range(W):
             for n in range(N):
                 dx[c, ih, iw, n] = 0
             first, last = covering(iw + pad[1], kernel[1], stride[1], OW)
             for ow in range(first, last):
-                part = share(ow, kernel[1], stride[1], pad[1], W)
+                factor = reciprocal(ow, kernel[1], stride[1], pad[1], W)
                 for n in range(N):
-                    dx[c, ih, iw, n] += part * column_at[ow, n]
+                    dx[c, ih, iw, n] += factor * column_at[ow, n]
 
 
 @jit
-def share(window, kernel, stride, pad, size):
+def reciprocal(window, kernel, stride, pad, size):
     """1 / the length of a window along one axis, cut to the padded image; 0 if it starts beyond that."""
     start = window * stride - pad
     length = min(start + kernel, size + pad) - start

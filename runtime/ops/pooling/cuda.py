@@ -9,13 +9,13 @@ from runtime.kernels.cuda.registry import Launch, plans
 from runtime.kernels.operand import Operand, Pointer
 
 FILE = "pooling.cu"
-PLACES = {"uint8": "unsigned char", "uint16": "unsigned short"}
+TYPES = {"uint8": "unsigned char", "uint16": "unsigned short"}
 Pair = tuple[int, int]
 
 
 def pool(
     function: str, arrays: tuple[Operand, ...], over: Operand, geometry: tuple[Pair, ...], *extents: int,
-    place: Operand | None = None,
+    argmax: Operand | None = None,
 ) -> Launch:  # fmt: skip
     """A thread for every pack of images at each position of `over`'s channels.
 
@@ -23,11 +23,11 @@ def pool(
     ----------
     geometry: kernel, stride and pad, compiled in.
     extents: the kernel's int parameters after C and before `packs`.
-    place: the array of places, whose type is compiled in.
+    argmax: the array of indices, whose type is compiled in.
     """
     C, height, across, N = over.shape
     wide = width(*arrays, run=N)
-    kind = [PLACES[place.dtype]] if place else []
+    kind = [TYPES[argmax.dtype]] if argmax else []
     function = name(function, wide, *kind, *(number for pair in geometry for number in pair))
     pointers: tuple[Pointer, ...] = tuple(range(len(arrays)))
     grid = (blocks(elements(height, across, N // wide)), rows(C), 1)
@@ -35,20 +35,20 @@ def pool(
 
 
 @plans
-def pool_max_forward(x: Operand, y: Operand, place: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+def pool_max_forward(x: Operand, y: Operand, argmax: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
     extents = (*x.shape[1:3], *y.shape[1:3])
-    return pool("pool_max_forward", (x, y, place), y, (kernel, stride, pad), *extents, place=place)
+    return pool("pool_max_forward", (x, y, argmax), y, (kernel, stride, pad), *extents, argmax=argmax)
 
 
 @plans
-def pool_max_backward(dy: Operand, place: Operand, dx: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+def pool_max_backward(dy: Operand, argmax: Operand, dx: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
     extents = (*dx.shape[1:3], *dy.shape[1:3])
-    return pool("pool_max_backward", (dy, place, dx), dx, (kernel, stride, pad), *extents, place=place)
+    return pool("pool_max_backward", (dy, argmax, dx), dx, (kernel, stride, pad), *extents, argmax=argmax)
 
 
 @plans
-def pool_positions(place: Operand, positions: Operand, width: int, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
-    made = pool("pool_positions", (place, positions), positions, (kernel, stride, pad), *place.shape[1:3], place=place)
+def pool_positions(argmax: Operand, positions: Operand, width: int, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+    made = pool("pool_positions", (argmax, positions), positions, (kernel, stride, pad), *argmax.shape[1:3], argmax=argmax)
     return replace(made, scalars=(*made.scalars, *ints(width)))
 
 

@@ -23,13 +23,13 @@ def lower(layer: Pooling, build: Builder) -> None:
 
 def _maximum(layer: Pooling, build: Builder, geometry: dict[str, Any]) -> None:
     x, y = build.bottom(layer, 0), build.top(layer, 0)
-    place = build.saved(layer, "place", y.shape, "uint8" if prod(layer.kernel) <= 256 else "uint16")
-    build.forward("pool_max_forward", x, out=(y, place), **geometry)
+    argmax = build.saved(layer, "argmax", y.shape, "uint8" if prod(layer.kernel) <= 256 else "uint16")
+    build.forward("pool_max_forward", x, out=(y, argmax), **geometry)
     if len(layer.tops) == 2:
-        build.forward("pool_positions", place, out=build.top(layer, 1), width=x.shape[2], **geometry)
+        build.forward("pool_positions", argmax, out=build.top(layer, 1), width=x.shape[2], **geometry)
     if build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
-        build.backward("pool_max_backward", dy, place, out=dx, **geometry)
+        build.backward("pool_max_backward", dy, argmax, out=dx, **geometry)
 
 
 def _mean(layer: Pooling, build: Builder, geometry: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ __device__ constexpr int unrolled(int count, int loads) { return count * loads <
 template <int K, int S> __device__ inline int first_window(int position) { return position < K ? 0 : (position - K) / S + 1; }
 
 // 1 / the length of a window along one axis, cut to the padded image; 0 if it starts beyond that.
-template <int K, int S, int P> __device__ inline float share(int window, int size) {
+template <int K, int S, int P> __device__ inline float reciprocal(int window, int size) {
   const int start = window * S - P, length = min(start + K, size + P) - start;
   return length > 0 ? 1.f / length : 0.f;
 }
@@ -47,7 +47,7 @@ __device__ inline void each_window(const Place& in, int OH, int OW, F f) {
 
 template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
 __global__ void pool_max_forward(
-    const float* __restrict__ x, float* __restrict__ y, Where* __restrict__ place, int C, int H, int W, int OH, int OW, int packs) {
+    const float* __restrict__ x, float* __restrict__ y, Where* __restrict__ argmax, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
   const Place out = place_of(thread, OW, packs);
@@ -77,13 +77,13 @@ __global__ void pool_max_forward(
       }
     }
     store<V>(y, Index(c) * outputs + thread, best);
-    store<V>(place, Index(c) * outputs + thread, where);
+    store<V>(argmax, Index(c) * outputs + thread, where);
   }
 }
 
 template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
 __global__ void pool_max_backward(
-    const float* __restrict__ dy, const Where* __restrict__ place, float* __restrict__ dx, int C, int H, int W, int OH, int OW,
+    const float* __restrict__ dy, const Where* __restrict__ argmax, float* __restrict__ dx, int C, int H, int W, int OH, int OW,
     int packs) {
   const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
   if (thread >= inputs) return;
@@ -94,7 +94,7 @@ __global__ void pool_max_backward(
       const int here = (in.row + PH - oh * SH) * KW + in.column + PW - ow * SW;
       const Index at = ((Index(c) * OH + oh) * OW + ow) * packs + in.n;
       const Pack<float, V> gradient = load<V>(dy, at);
-      const Pack<Where, V> where = load<V>(place, at);
+      const Pack<Where, V> where = load<V>(argmax, at);
       for (int v = 0; v < V; ++v) sum.at[v] += where.at[v] == here ? gradient.at[v] : 0.f;
     });
     store<V>(dx, Index(c) * inputs + thread, sum);
@@ -104,13 +104,13 @@ __global__ void pool_max_backward(
 // positions = row * width + column, in the whole channel, of each maximum.
 template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
 __global__ void pool_positions(
-    const Where* __restrict__ place, float* __restrict__ positions, int C, int OH, int OW, int packs, int width) {
+    const Where* __restrict__ argmax, float* __restrict__ positions, int C, int OH, int OW, int packs, int width) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
   const Place out = place_of(thread, OW, packs);
   const int start = (out.row * SH - PH) * width + out.column * SW - PW;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
-    const Pack<Where, V> where = load<V>(place, Index(c) * outputs + thread);
+    const Pack<Where, V> where = load<V>(argmax, Index(c) * outputs + thread);
     Pack<float, V> at;
     for (int v = 0; v < V; ++v) at.at[v] = float(start + where.at[v] / KW * width + where.at[v] % KW);
     store<V>(positions, Index(c) * outputs + thread, at);
@@ -124,7 +124,7 @@ __global__ void pool_ave_forward(
   if (thread >= outputs) return;
   const Place out = place_of(thread, OW, packs);
   const int top = out.row * SH - PH, left = out.column * SW - PW;
-  const float part = share<KH, SH, PH>(out.row, H) * share<KW, SW, PW>(out.column, W);
+  const float factor = reciprocal<KH, SH, PH>(out.row, H) * reciprocal<KW, SW, PW>(out.column, W);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> sum = all<V>(0.f);
 #pragma unroll unrolled(KH, KW)
@@ -137,7 +137,7 @@ __global__ void pool_ave_forward(
         for (int v = 0; v < V; ++v) sum.at[v] += value.at[v];
       }
     }
-    for (int v = 0; v < V; ++v) sum.at[v] *= part;
+    for (int v = 0; v < V; ++v) sum.at[v] *= factor;
     store<V>(y, Index(c) * outputs + thread, sum);
   }
 }
@@ -151,9 +151,9 @@ __global__ void pool_ave_backward(
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> sum = all<V>(0.f);
     each_window<KH, KW, SH, SW, PH, PW>(in, OH, OW, [&](int oh, int ow) {
-      const float part = share<KH, SH, PH>(oh, H) * share<KW, SW, PW>(ow, W);
+      const float factor = reciprocal<KH, SH, PH>(oh, H) * reciprocal<KW, SW, PW>(ow, W);
       const Pack<float, V> gradient = load<V>(dy, ((Index(c) * OH + oh) * OW + ow) * packs + in.n);
-      for (int v = 0; v < V; ++v) sum.at[v] += part * gradient.at[v];
+      for (int v = 0; v < V; ++v) sum.at[v] += factor * gradient.at[v];
     });
     store<V>(dx, Index(c) * inputs + thread, sum);
   }

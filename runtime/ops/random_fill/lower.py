@@ -1,4 +1,4 @@
-"""How made-up data lower: constants by a plain fill, the rest by a filler anew in each iteration, as in Caffe."""
+"""How made-up data lower: constants by a plain fill, the rest by a filler in each iteration, as in Caffe."""
 
 from __future__ import annotations
 

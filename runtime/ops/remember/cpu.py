@@ -1,4 +1,4 @@
-"""Numbers of a run that stay on the device until somebody looks."""
+"""Numbers of a run that stay on the device until they are read."""
 
 from __future__ import annotations
 

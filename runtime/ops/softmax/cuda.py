@@ -19,7 +19,7 @@ def slices(C: int) -> int:
 
 
 def sliced(C: int, outer: int, packs: int) -> tuple[Extent, Extent]:
-    """Grid and block over the packs of columns beside each other."""
+    """Grid and block over the packs of neighbouring columns."""
     lanes = SLICED // slices(C)
     return (blocks(packs, lanes), rows(outer), 1), (lanes, slices(C), 1)
 

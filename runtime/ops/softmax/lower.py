@@ -25,9 +25,9 @@ def lower(layer: Softmax, build: Builder) -> None:
 
 def along(buffer: Buffer, axis: int) -> Buffer:
     """A buffer as (outer, C, inner) around the users' axis `axis`; the batch, their axis 0, lies last in memory."""
-    place = axis - 1 if axis else len(buffer.shape) - 1
+    index = axis - 1 if axis else len(buffer.shape) - 1
     shape = buffer.shape
-    return buffer.view((prod(shape[:place]), shape[place], prod(shape[place + 1 :])))
+    return buffer.view((prod(shape[:index]), shape[index], prod(shape[index + 1 :])))
 
 
 def labels_for(layer: Layer, build: Builder, axis: int) -> Buffer:

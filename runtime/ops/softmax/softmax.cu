@@ -5,7 +5,7 @@
 // y = exp(x - max x) / sum(exp(x - max x)).
 template <int V, int SLICES> __global__ void softmax_forward(const float* x, float* y, Index outer, int C, Index packs) {
   const Index pack = flat_thread();
-  const int classes = pack < packs ? C : 0;  // threads beside the array stay for the barriers
+  const int classes = pack < packs ? C : 0;  // threads beyond the array stay for the barriers
   for (Index o = blockIdx.y; o < outer; o += gridDim.y) {
     const Index start = o * C * packs + pack;
     Pack<float, V> largest = classes ? load<V>(x, start) : all<V>(0.f), total = all<V>(0.f);

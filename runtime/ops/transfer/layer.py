@@ -36,7 +36,7 @@ class Transfer(Layer):
 
     Parameters
     ----------
-    reader: the layer that it is for; the transfer goes by its name.
+    reader: the layer that it is for, whose name it has.
     demand: what the transfers to all devices that bring one reader the same blob have in common.
     """
 

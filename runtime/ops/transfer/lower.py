@@ -38,13 +38,13 @@ def _forward(layer: Transfer, build: Builder, move: Move) -> None:
     target = _rows(y, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
     if images != source.shape[1]:
         direct = y.device == x.device and images == target.shape[1]
-        packed = target if direct else _room(f"{x.name}.part", (source.shape[0], images), x)
+        packed = target if direct else _buffer_like(f"{x.name}.region", (source.shape[0], images), x)
         build.forward("take_columns", source, out=packed, offset=move.images[0])
         if direct:
             return
         source = packed
     if source.device != target.device:
-        arrived = target if images == target.shape[1] else _room(f"{x.name}.part", source.shape, y)
+        arrived = target if images == target.shape[1] else _buffer_like(f"{x.name}.region", source.shape, y)
         build.forward(SEND, source.flat(), out=arrived.flat())
         if arrived is target:
             return
@@ -83,7 +83,7 @@ def _returned(layer: Transfer, build: Builder, move: Move) -> tuple[Buffer, bool
     region = _rows(dy, move.to_channel, move.to_channel + move.channels[1] - move.channels[0])
     fresh = False
     if images != region.shape[1]:
-        packed = _room(f"{blob}.grad.part", (region.shape[0], images), dy, "gradient")
+        packed = _buffer_like(f"{blob}.grad.region", (region.shape[0], images), dy, "gradient")
         build.backward("take_columns", region, out=packed, offset=move.to_image)
         region, fresh = packed, True
     if blob.producer.device != layer.device:
@@ -113,7 +113,7 @@ def _rows(buffer: Buffer, begin: int, end: int) -> Buffer:
     return buffer.view(((end - begin) * unit, images), begin * unit * images)
 
 
-def _room(name: str, shape: tuple[int, ...], like: Buffer, role: str = "activation") -> Buffer:
+def _buffer_like(name: str, shape: tuple[int, ...], like: Buffer, role: str = "activation") -> Buffer:
     return Buffer(name, shape, role, like.dtype, device=like.device)
 
 

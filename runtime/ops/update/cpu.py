@@ -17,7 +17,7 @@ from runtime.kernels.formula import NUMBA
 from runtime.kernels.operand import Operand
 from runtime.ops.update.table import ROWS, STATES, Row
 
-# One pass over weight, gradient and histories.  The loop is there twice, so that what l1 asks for is not asked for each number.
+# One pass over weight, gradient and histories.  The loop is there twice, so that l1 is not tested for each number.
 UPDATE = """\
 def {name}(begin, end, {parameters}):
     rate = np.float32(rate[0] * np.float32(lr_mult))

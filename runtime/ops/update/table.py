@@ -22,7 +22,7 @@ from netdef.layers.formula import Expression, read
 
 HISTORIES = ("h", "h2")
 STATES = {"h": "history", "h2": "history2"}  # what a program calls them
-SCALARS = ("correction",)  # numbers of each iteration beside rate and scale
+SCALARS = ("correction",)  # numbers of each iteration, other than rate and scale
 NUMBERS = ("g", "pull", *HISTORIES)  # what a row has of its own for each weight
 # What the kernels printed from rows call their own variables.
 KERNELS_OWN = {
@@ -61,7 +61,7 @@ class Row:
 
     @property
     def scalars(self) -> tuple[str, ...]:
-        """Numbers of each iteration that it reads, beside rate and scale."""
+        """Numbers of each iteration that it reads, other than rate and scale."""
         return tuple(name for name in SCALARS if name in self.arguments)
 
     @property

@@ -288,7 +288,7 @@ def test_the_program_for_two_devices(capsys):
     assert run(["compile", "alexnet", "--devices", "2", "--print"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^  #\d+ dev1  %pool2.all:0 = send %pool2  2,768,896 bytes  waits for #\d+$", out, re.M)
-    assert re.search(r"^  #\d+ dev0  %fc6@2 = dropout_part %fc6@1 ", out, re.M)
+    assert re.search(r"^  #\d+ dev0  %fc6@2 = dropout_region %fc6@1 ", out, re.M)
     assert re.search(r"^of which device 1 ", out, re.M)
     assert run(["compile", "alexnet", "--devices", "2", "--after", "place", "--print"]) == 0
     out = capsys.readouterr().out

@@ -333,7 +333,7 @@ def test_nothing_follows_an_update_that_was_broken_off(where: str, what: BaseExc
     assert watched(solver.iterate) is not None
     fault.armed = False
     for follows in (solver.iterate, solver.snapshot, solver.test):
-        assert "iteration 2 was broken off" in str(watched(follows))
+        assert "iteration 2 was interrupted" in str(watched(follows))
     assert len([*tmp_path.iterdir()]) == 3  # those of the snapshot before
     solver.restore(earlier)
     solver.step(2)

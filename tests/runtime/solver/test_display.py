@@ -17,15 +17,15 @@ TEST = {"iteration": 10, "net": 0, "loss": 0.5, "outputs": {"loss": 0.5, "top1":
 
 def tell(sink):
     reporter = Reporter(sink)
-    reporter.tell("start", **START)
-    reporter.tell("train", **TRAIN)
-    reporter.tell("testing", iteration=10, batch=1, batches=2)
-    reporter.tell("test", **TEST)
-    reporter.tell("train", **{**TRAIN, "iteration": 11, "due": False, "loss": 9.75})
-    reporter.tell("rate", iteration=10, rate=0.001)
-    reporter.tell("snapshot", iteration=10, path="runs/a/net_iter_10.solverstate")
+    reporter.report("start", **START)
+    reporter.report("train", **TRAIN)
+    reporter.report("testing", iteration=10, batch=1, batches=2)
+    reporter.report("test", **TEST)
+    reporter.report("train", **{**TRAIN, "iteration": 11, "due": False, "loss": 9.75})
+    reporter.report("rate", iteration=10, rate=0.001)
+    reporter.report("snapshot", iteration=10, path="runs/a/net_iter_10.solverstate")
     reporter.note("skipping x.jpg: damaged")
-    reporter.tell("end", lines=["done: [red] iteration 20", "next: netdef plot runs/a"])
+    reporter.report("end", lines=["done: [red] iteration 20", "next: netdef plot runs/a"])
     sink.close()
 
 

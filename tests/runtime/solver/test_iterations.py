@@ -125,15 +125,15 @@ def test_a_look_at_an_iteration_that_is_not_done(device, smoothed):
     iterations = make(device, smoothed, batches=2)
     step = Iteration(iterations, 0, 0.1)
     device.losses = [1.0, 2.0]
-    step.look(1)
+    step.read_losses(1)
     assert step.partial_loss == 0.5
-    step.look(2)
+    step.read_losses(2)
     iterations.add(step)
     assert (step.loss, smoothed.value) == (1.5, 1.5)
     assert device.reads == [[0], [0, 1]]
     device.losses += [math.nan, 0.0]
     with pytest.raises(DivergedError, match="loss is nan at iteration 1: the first layer whose output is not finite is fc"):
-        Iteration(iterations, 1, 0.1).look(1)
+        Iteration(iterations, 1, 0.1).read_losses(1)
     iterations.settle()  # it is none of those that were done
 
 

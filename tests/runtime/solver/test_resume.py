@@ -182,7 +182,7 @@ def test_the_plateau_goes_on(start):
     whole.step(4)
     snapshot = whole.snapshot()
     whole.step(6)
-    assert whole.rate.step > 0
+    assert whole.rate.stage > 0
     resumed = start(text=text)
     resumed.restore(snapshot)
     resumed.step(6)

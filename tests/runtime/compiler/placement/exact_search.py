@@ -146,7 +146,7 @@ class Search:
         group = {p.layer for p in self.net.parameters if p.owner in owners}
         if group <= self.together.keys():
             raise NetdefError(
-                f"layer {stuck.name} cannot run on {self.devices} devices beside the layers it shares parameters with",
+                f"layer {stuck.name} cannot run on {self.devices} devices together with the layers it shares parameters with",
                 position=stuck.position,
                 hint="`device` on all of them, the same number, puts them together",
             )

@@ -161,7 +161,7 @@ def test_who_shares_weights_follows_the_one_that_is_placed_by_hand(device: int, 
 
 def test_those_who_share_weights_cannot_be_placed_apart() -> None:
     net = netdef.parse(DATA + SHARED.format("device: 0", "device: 1") + LOSS, phase="train")
-    with pytest.raises(netdef.NetdefError, match=r"<text>:4:7: error: layer b cannot run on 2 devices beside the layers it shares"):
+    with pytest.raises(netdef.NetdefError, match=r"<text>:4:7: error: layer b cannot run on 2 devices together with the layers"):
         search_of(net, 2, "groups").run()
 
 

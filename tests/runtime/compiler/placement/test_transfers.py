@@ -137,7 +137,7 @@ def test_one_device_has_the_program_that_it_had() -> None:
     compiled = compile_program(net)
     assert compiled.division is None
     assert all(buffer.device == 0 for step in compiled.instructions for buffer in step.buffers)
-    assert not {"send", "dropout_part", "take_columns", "join_columns"} & {step.kernel for step in compiled.instructions}
+    assert not {"send", "dropout_region", "take_columns", "join_columns"} & {step.kernel for step in compiled.instructions}
 
 
 def test_the_printed_program_says_who_sends_what_to_whom() -> None:

@@ -148,10 +148,10 @@ def dropout_cases() -> Iterator[Case]:
             yield Case("dropout", (normal(n), turn, out(n)), rarely, aliases=aliases, close=0)
             for first in (0, 8, 4 * 10**10 + 3):
                 place = {"first": first, "width": n, "pitch": 7}
-                yield Case("dropout_part", (normal(n), turn, out(n)), {**constants, **place}, aliases=aliases, close=0)
+                yield Case("dropout_region", (normal(n), turn, out(n)), {**constants, **place}, aliases=aliases, close=0)
     for width, pitch in ((4, 12), (3, 8), (64, 128)):
         place = {"first": 16, "width": width, "pitch": pitch}
-        yield Case("dropout_part", (normal(96 * width), turn, out(96 * width)), {**constants, **place}, close=0)
+        yield Case("dropout_region", (normal(96 * width), turn, out(96 * width)), {**constants, **place}, close=0)
 
 
 def solver_cases() -> Iterator[Case]:
@@ -207,7 +207,7 @@ def class_cases() -> Iterator[Case]:
                 constants = {"top_k": top_k, "ignore": ignore}
                 yield Case("accuracy_hits", (scores, label, out(count)), constants, close=0)
         hits = Spec((count,), lambda random, shape: random.integers(-1, 2, shape))
-        yield Case("accuracy_share", (hits, out(1)), close=1e-6)
+        yield Case("accuracy_mean", (hits, out(1)), close=1e-6)
         yield Case("accuracy_per_class", (hits, label, out(min(C, 96))), close=1e-6)
 
 

@@ -33,7 +33,7 @@ class Check:
     @property
     def functions(self) -> list[str]:
         """What it launches."""
-        return [step.function for step in self.plan.steps if isinstance(step, Launch)]
+        return [step.function for step in self.plan.launches if isinstance(step, Launch)]
 
 
 def all_checks() -> list[Check]:
@@ -79,8 +79,8 @@ def on_cpu(case: Case) -> list[np.ndarray]:
 
 def folded(planned: Plan) -> Plan:
     """The plan with every grid one block high, as for more rows than a grid can have: kernels go on to the rows beyond."""
-    steps = (replace(s, grid=(s.grid[0], 1, 1)) if isinstance(s, Launch) else s for s in planned.steps)
-    return replace(planned, steps=tuple(steps))
+    launches = (replace(s, grid=(s.grid[0], 1, 1)) if isinstance(s, Launch) else s for s in planned.launches)
+    return replace(planned, launches=tuple(launches))
 
 
 def placed(check: Check, memory: Memory) -> Arrays:

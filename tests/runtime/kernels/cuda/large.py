@@ -178,7 +178,7 @@ def run(case: Case, few: int, many: int, modules: Mapping[str, Module]) -> None:
         last(large[key], spec, few)[...] = small[key]
     before = {key: np.copy(last(large[key], spec, few)) for key, spec in specs.items()}
     arrays = {key: value for key, value in case.constants(1).items() if isinstance(value, np.ndarray)}
-    for mine, theirs in zip(case.plan(many).steps, case.plan(few).steps, strict=True):
+    for mine, theirs in zip(case.plan(many).launches, case.plan(few).launches, strict=True):
         if not isinstance(mine, Launch):
             continue
         assert mine.function == theirs.function

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.registry import Gemm, Launch, Matrix, Plan, Step
+from runtime.kernels.cuda.registry import AnyLaunch, Gemm, Launch, Matrix, Plan
 from runtime.kernels.operand import Operand, Pointer, Workspace
 from tests.runtime.kernels.cuda.on_cpu import Module
 
@@ -52,7 +52,7 @@ def functions_of(plans: Iterable[Plan]) -> dict[str, list[str]]:
     """What plans launch, by file."""
     needed: dict[str, set[str]] = {}
     for planned in plans:
-        for step in planned.steps:
+        for step in planned.launches:
             if isinstance(step, Launch):
                 needed.setdefault(step.file, set()).add(step.function)
     return {file: sorted(names) for file, names in needed.items()}
@@ -60,8 +60,8 @@ def functions_of(plans: Iterable[Plan]) -> dict[str, list[str]]:
 
 def pointers_of(planned: Plan) -> set[Pointer]:
     """All arrays that a plan uses."""
-    launched = {pointer for step in planned.steps if isinstance(step, Launch) for pointer in step.pointers}
-    return launched | {m.pointer for step in planned.steps if isinstance(step, Gemm) for m in (step.a, step.b, step.c)}
+    launched = {pointer for step in planned.launches if isinstance(step, Launch) for pointer in step.pointers}
+    return launched | {m.pointer for step in planned.launches if isinstance(step, Gemm) for m in (step.a, step.b, step.c)}
 
 
 Arrays = Mapping[Pointer, np.ndarray]
@@ -77,11 +77,11 @@ def arrays_of(planned: Plan, arrays: Sequence[np.ndarray], constants: Mapping[st
 
 def run_plan(planned: Plan, arrays: Arrays, modules: Mapping[str, Module], seed: int) -> None:
     """Carry out an instruction on host arrays, in an order drawn from the seed."""
-    for step in planned.steps:
+    for step in planned.launches:
         run_step(step, arrays, modules, seed)
 
 
-def run_step(step: Step, arrays: Arrays, modules: Mapping[str, Module], seed: int) -> None:
+def run_step(step: AnyLaunch, arrays: Arrays, modules: Mapping[str, Module], seed: int) -> None:
     """One launch or matrix product of it."""
     if isinstance(step, Launch):
         arguments = [*(arrays[pointer].ctypes.data for pointer in step.pointers), *step.scalars]

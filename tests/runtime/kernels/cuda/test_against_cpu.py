@@ -56,5 +56,5 @@ def test_a_label_that_is_no_class_makes_results_nan(label: float, modules: dict[
     assert np.isfinite(dx[0, :, 0]).all() and np.isnan(dx[0, :, 1]).all()
     hits = on_cuda(planned(Case("accuracy_hits", (p, labels, out(2)), {**ignore, "top_k": 1}), 0), modules, 1)[2]
     assert np.isnan(hits[1])
-    share = Case("accuracy_share", (Spec((2,), lambda random, shape: hits), out(1)))
+    share = Case("accuracy_mean", (Spec((2,), lambda random, shape: hits), out(1)))
     assert np.isnan(on_cuda(planned(share, 0), modules, 1)[1])

@@ -17,13 +17,13 @@ from tests.runtime.kernels.cuda.checks import Check
 ALSO_SINGLY = {
     "accuracy_hits": (0, "of the scores the label's own, which lies elsewhere for each image"),
     "accuracy_per_class": (1, "the one share of a block"),
-    "accuracy_share": (1, "the share"),
+    "accuracy_mean": (1, "the share"),
     "accumulate": (1, "how many are added"),
     "bias_gradient": (1, "the one sum of a block"),
     "bias_relu": (1, "the bias, one for a row"),
     "clip_scale": (1, "the scale"),
     "dropout": (1, "the iteration"),
-    "dropout_part": (1, "the iteration"),
+    "dropout_region": (1, "the iteration"),
     "image_transform": (4, "bytes of images and their mean, as a crop starts at any pixel; where each does, and which is mirrored"),
     "image_transform_shifted": (5, "the same, and each image's shift"),
     "rebatch": (1, "the batch as it was, where the numbers of a pack lie apart"),
@@ -121,7 +121,7 @@ def test_whole_packs_are_moved_at_once(
 
 
 def launches(checks: list[Check]) -> list[Launch]:
-    return [step for check in checks for step in check.plan.steps if isinstance(step, Launch)]
+    return [step for check in checks for step in check.plan.launches if isinstance(step, Launch)]
 
 
 def in_packs(function: str) -> bool:
@@ -168,7 +168,7 @@ def test_what_allows_packs(batch: int, address: int, width: int) -> None:
 
 
 def function_of(name: str, operands: list[Operand], **constants: object) -> str:
-    (step,) = plan(name, operands, constants).steps
+    (step,) = plan(name, operands, constants).launches
     assert isinstance(step, Launch)
     return step.function
 
@@ -176,7 +176,7 @@ def function_of(name: str, operands: list[Operand], **constants: object) -> str:
 def test_few_long_columns_fill_many_blocks() -> None:
     """ImageNet's scores for a batch of 128: a thread for every pack of 8 classes, in rows of 64 bytes."""
     scores = Operand((1, 1000, 128))
-    (step,) = plan("softmax_forward", [scores, scores], {}).steps
+    (step,) = plan("softmax_forward", [scores, scores], {}).launches
     assert isinstance(step, Launch)
     assert (step.function, step.grid, step.block) == ("softmax_forward<4, 128>", (8, 1, 1), (4, 128, 1))
 
@@ -185,7 +185,7 @@ def test_few_long_columns_fill_many_blocks() -> None:
 def test_slices(C: int) -> None:
     """A power of two, with at least four elements each where there are as many; all lanes of a block are threads of it."""
     scores = Operand((2, C, 40))
-    (step,) = plan("softmax_backward", [scores] * 3, {}).steps
+    (step,) = plan("softmax_backward", [scores] * 3, {}).launches
     assert isinstance(step, Launch)
     lanes, slices, _ = step.block
     assert lanes * slices == 512 and slices & (slices - 1) == 0 and step.function == f"softmax_backward<4, {slices}>"

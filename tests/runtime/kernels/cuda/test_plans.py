@@ -19,7 +19,7 @@ GRID = (2**31 - 1, 65535, 65535)
 
 
 def test_grids(checks: list[Check]) -> None:
-    launches = [step for check in checks for step in check.plan.steps if isinstance(step, Launch)]
+    launches = [step for check in checks for step in check.plan.launches if isinstance(step, Launch)]
     large = netdef.load("alexnet", phase="train", batch_size=512)
     for launch in [*launches, *zoo.launches(compile_program(large, losses_only=True))]:
         assert all(1 <= extent <= most for extent, most in zip(launch.grid, GRID, strict=True)), launch
@@ -37,7 +37,7 @@ def test_workspace(limit: int) -> None:
             if not step.kernel.startswith("conv2d"):
                 continue
             made = plan(step.kernel, operands_of(step), step.constants, limit)
-            rows = sum(part.batch for part in made.steps if isinstance(part, Gemm)) / step.constants["group"]
+            rows = sum(part.batch for part in made.launches if isinstance(part, Gemm)) / step.constants["group"]
             heights = {step.buffers[index].shape[1] for index in OUTPUTS[step.kernel]}
             assert made.workspace <= limit or rows in heights, step
             if step.constants["kernel"] == (1, 1):
@@ -58,5 +58,5 @@ def test_products_over_groups() -> None:
         window = {"kernel": (3, 3), "stride": (1, 1), "pad": (1, 1), "dilation": (1, 1), "group": group}
         forward = plan("conv2d", [x, w, b, y], {**window, "has_bias": False, "relu": False, "slope": 0.0})
         for made, count in ((forward, 1), (plan("conv2d_weight_gradient", [x, y, w], window), apart)):
-            gemms = [part for part in made.steps if isinstance(part, Gemm)]
+            gemms = [part for part in made.launches if isinstance(part, Gemm)]
             assert [gemm.batch for gemm in gemms] == count * [group // count]

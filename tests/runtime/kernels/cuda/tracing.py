@@ -34,7 +34,7 @@ def moved(check: Check, modules: Mapping[str, Module]) -> list[int | None]:
     counts: list[int | None] = []
     with Memory() as memory:
         arrays = placed(check, memory)
-        for step in check.plan.steps:
+        for step in check.plan.launches:
             seen: list[np.ndarray] = []
             if isinstance(step, Launch):
                 different = {arrays[pointer].ctypes.data: arrays[pointer] for pointer in step.pointers}

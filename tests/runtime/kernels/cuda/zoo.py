@@ -45,7 +45,7 @@ def launches(program: Program) -> Iterator[Launch]:
     for step in program.instructions:
         if step.kernel in CUDA_KERNELS:
             made = plan(step.kernel, operands_of(step), step.constants)
-            yield from (part for part in made.steps if isinstance(part, Launch))
+            yield from (part for part in made.launches if isinstance(part, Launch))
 
 
 def functions(batch: int | None = None, cards: tuple[tuple[int, str | None], ...] = ONE_OR_TWO) -> dict[str, list[str]]:

@@ -167,7 +167,7 @@ def test_not_even_one_beside_a_test_net(machine: Callable[..., Cards], execute: 
     need, opened = needed(programs, device, [0], own_parameters=True), device._cublas_memory.mem.size
     solver.close()
     del solver, device
-    for memory, why in ((need - 1, "fits beside the test net: a smaller batch_size there needs less"), (1 << 20, "fits$")):
+    for memory, why in ((need - 1, "fits together with the test net: a smaller batch_size there needs less"), (1 << 20, "fits$")):
         machine(execute=execute, seed=1, memory=opened + memory)
         with pytest.raises(NetdefError) as raised:
             tested(4)

@@ -64,7 +64,7 @@ def copies_in_the_list(monkeypatch: pytest.MonkeyPatch, run: Solver) -> None:
 
     def call(self: CudaInstruction) -> None:
         made(self)
-        if any(getattr(part, "file", "") == "remember.cu" for part in self.plan.steps):
+        if any(getattr(part, "file", "") == "remember.cu" for part in self.plan.launches):
             ring = self.arrays[-1]
             runtime.memcpyAsync(slot.address, ring.data.ptr, ring.nbytes, runtime.memcpyDeviceToHost, device.queue.stream.ptr)
 

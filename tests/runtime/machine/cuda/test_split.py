@@ -124,7 +124,7 @@ def test_nothing_follows_an_iteration_that_was_broken_off(
             with pytest.raises(KeyboardInterrupt):
                 solver.iterate(**fed)
             for follows in (solver.iterate, solver.snapshot, solver.test):
-                with pytest.raises(NetdefError, match="iteration 2 was broken off"):
+                with pytest.raises(NetdefError, match="iteration 2 was interrupted"):
                     follows()
             armed[0] = False
             solver.restore(earlier)

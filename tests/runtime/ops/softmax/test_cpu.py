@@ -87,7 +87,7 @@ def test_accuracy(shape: tuple[int, int, int], top_k: int, ignore: int | None) -
     x, t = np.round(scores(shape)), labels(shape)  # rounded: many ties
     skip = NO_LABEL if ignore is None else ignore
     (hits,) = run_kernel("accuracy_hits", [x, t.ravel()], [(t.size,)], top_k=top_k, ignore=skip)
-    (share,) = run_kernel("accuracy_share", [hits], [(1,)])
+    (share,) = run_kernel("accuracy_mean", [hits], [(1,)])
     (classes,) = run_kernel("accuracy_per_class", [hits, t.ravel()], [(shape[1],)])
     want, per_class = reference.accuracy(x, t, top_k, ignore=ignore)
     np.testing.assert_allclose(share[0], want, rtol=1e-6)
