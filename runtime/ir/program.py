@@ -102,7 +102,7 @@ COLUMNS = ("layer", "device", "outputs", "kernel", "inputs", "constants", "shape
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Instruction:
-    """One kernel call.  Outputs are written, whole or in part, and not read; without any, inputs that are no scalars are updated.
+    """One kernel call.  Outputs are written, whole or in part; without any, inputs that are no scalars are updated.
 
     Parameters
     ----------

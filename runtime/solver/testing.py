@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runtime.solver.remember import ROUNDS
@@ -39,35 +39,46 @@ def run_test(
     ------
     NotFiniteError: a loss is not finite, or an output is no number.
     """
-    sums: defaultdict[str, float] = defaultdict(float)
-    loss_sum: float | None = None
+    sums = _Sums(executable, batches)
     unread: list[int] = []  # the numbers of runs
-
-    def read() -> None:
-        nonlocal loss_sum
-        for run, values in zip(unread, executable.remembered(unread), strict=True):
-            loss = total_loss(executable.net, values)
-            outputs = numbers({blob.name: values[blob] for blob in shown})
-            check_finite(loss, outputs, executable, run % batches, run == unread[-1])
-            if loss is not None:
-                loss_sum = (loss_sum or 0.0) + loss
-            for name, value in outputs.items():
-                sums[name] += value
-        unread.clear()
-
-    shown = shown_of(executable.net)
     for batch in range(batches):
         if stop():
             return None
         unread.append(iteration * batches + batch)
         executable.run_forward(unread[-1], **inputs)
         if len(unread) == ROUNDS or not executable.runs_ahead:
-            read()
+            sums.read(unread)
+            unread = []
         on_batch(batch + 1)
-    read()
-    means = {name: value / batches for name, value in sums.items()}
-    mean_loss = None if loss_sum is None else loss_sum / batches
-    return TestResult(iteration, index, mean_loss, means, accuracy_names(executable.net, means))
+    sums.read(unread)
+    return sums.result(iteration, index)
+
+
+class _Sums:
+    """What the batches of a test add up to, as far as they were read."""
+
+    def __init__(self, executable: Executable, batches: int):
+        self.executable, self.batches = executable, batches
+        self.shown = shown_of(executable.net)
+        self.outputs: defaultdict[str, float] = defaultdict(float)
+        self.loss: float | None = None
+
+    def read(self, runs: Sequence[int]) -> None:
+        """Add the results of runs, by their numbers; raises as `run_test`."""
+        for run, values in zip(runs, self.executable.remembered(runs), strict=True):
+            loss = total_loss(self.executable.net, values)
+            outputs = numbers({blob.name: values[blob] for blob in self.shown})
+            check_finite(loss, outputs, self.executable, run % self.batches, run == runs[-1])
+            if loss is not None:
+                self.loss = (self.loss or 0.0) + loss
+            for name, value in outputs.items():
+                self.outputs[name] += value
+
+    def result(self, iteration: int, index: int) -> TestResult:
+        """Means over all batches."""
+        means = {name: value / self.batches for name, value in self.outputs.items()}
+        loss = None if self.loss is None else self.loss / self.batches
+        return TestResult(iteration, index, loss, means, accuracy_names(self.executable.net, means))
 
 
 def check_finite(loss: float | None, outputs: Mapping[str, float], executable: Executable, batch: int, is_last: bool) -> None:
