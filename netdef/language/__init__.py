@@ -8,7 +8,7 @@ are raised as one NetdefError (diagnostics.py). `print_message` (printer.py) is 
 from netdef.language.bind import bind
 from netdef.language.bound import Bound
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position
-from netdef.language.files import read_file, read_text
+from netdef.language.files import read_file, read_message, read_text
 from netdef.language.parser import parse
 from netdef.language.printer import print_message
 
@@ -22,5 +22,6 @@ __all__ = [
     "parse",
     "print_message",
     "read_file",
+    "read_message",
     "read_text",
 ]

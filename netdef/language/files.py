@@ -18,6 +18,7 @@ from netdef.language.parser import parse
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
 from netdef.schema import upgrade
+from netdef.schema.upgrade_log import Problem
 
 _CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
 
@@ -45,6 +46,13 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     if not tree.statements and not tree.diagnostics:
         raise NetdefError(f"{filename} holds nothing but comments", Position(filename, 1, 1, 1, tree.source))
     return _upgraded(bind(tree, message_name))
+
+
+def read_message(message: Any, filename: str = "<message>") -> Bound:
+    """A copy of a message that a program made, converted from older formats. Raises NetdefError with all problems of that."""
+    own = type(message)()
+    own.CopyFrom(message)
+    return _upgraded(Bound(own, filename))
 
 
 def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
@@ -85,9 +93,14 @@ def _upgraded(bound: Bound) -> Bound:
     """Convert a message from older formats; its notes list the conversions."""
     done = upgrade.upgrade(bound.message, bound.origins)
     if done.problems:
-        place = bound.source.position if bound.source else lambda *span: None
-        hints = [one.hint or did_you_mean(*one.misspelt) for one in done.problems]
-        pairs = zip(done.problems, hints, strict=True)
-        raise NetdefError([Diagnostic(one.message, place(*one.span), hint, code="ND003") for one, hint in pairs])
+        raise NetdefError([_diagnostic(one, bound) for one in done.problems])
     bound.notes += done.notes
     return bound
+
+
+def _diagnostic(problem: Problem, bound: Bound) -> Diagnostic:
+    """A problem of a conversion at its position in the text, or where there is none, with the file's name."""
+    hint = problem.hint or did_you_mean(*problem.misspelt)
+    if bound.source is None:
+        return Diagnostic(f"{bound.filename}: {problem.message}", None, hint, code="ND003")
+    return Diagnostic(problem.message, bound.source.position(*problem.span), hint, code="ND003")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from netdef.graph.net import Net
 from netdef.graph.overrides import Setting
-from netdef.language import read_text
+from netdef.language import Bound, read_message, read_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import find_beside
 from netdef.layers.data import ImageData
@@ -32,18 +32,21 @@ def read_solver(solver: Any) -> tuple[Any, str]:
     NetdefError: with everything that is wrong in it.
     """
     if isinstance(solver, str) and not os.path.exists(solver) and ("\n" in solver or ":" in solver):
-        solver = read_text(solver, "<text>", "SolverParameter")
-    if isinstance(solver, (str, os.PathLike)):
-        bound, filename = load_solver(solver), str(solver)
-    elif hasattr(solver, "DESCRIPTOR"):
-        bound, filename = SimpleNamespace(message=solver, position=lambda path: None), MESSAGE
-        check_solver(bound)
+        bound = read_text(solver, "<text>", "SolverParameter")
+    elif isinstance(solver, (str, os.PathLike)):
+        bound = replace(load_solver(solver), filename=str(solver))
+    elif isinstance(solver, Bound):
+        converted = read_message(solver.message, solver.filename)  # its message may have been changed since it was read
+        bound = replace(solver, message=converted.message)
+    elif getattr(getattr(solver, "DESCRIPTOR", None), "name", "") == "SolverParameter":
+        bound = read_message(solver, MESSAGE)
     else:
-        bound, filename = solver, getattr(solver, "filename", MESSAGE)
-        check_solver(bound)
+        what = type(solver).__name__
+        raise NetdefError(f"a {what} is no solver", hint="a path, a text, what load_solver returns, or a SolverParameter")
+    check_solver(bound)
     own = type(bound.message)()
     own.CopyFrom(bound.message)
-    return own, filename
+    return own, bound.filename
 
 
 class SolverNets:

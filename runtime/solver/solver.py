@@ -35,7 +35,7 @@ from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, wr
 from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
 from runtime.solver.sources import classes_of, positions, seek
 from runtime.solver.testing import run_test
-from runtime.solver.update import row_of, scalars_at, solver_type, updates
+from runtime.solver.update import row_of, scalars_at, updates
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Parameter
@@ -366,7 +366,7 @@ class Solver:
             "iteration": self.iteration,
             "seed": self.seed,
             "solver": self.filename,
-            "type": solver_type(self.parameters),
+            "type": self.parameters.type,
             "net": self.nets.train.filename,
             "rate": self.rate.state(),
             "last_losses": self.smoothed.state(),
@@ -390,7 +390,7 @@ class Solver:
         NetdefError: files are missing, damaged, of another net, or of another type of solver.
         """
         state, side = read_solverstate(path), read_side(path)
-        check_type(side.get("type"), solver_type(self.parameters), path)
+        check_type(side.get("type"), self.parameters.type, path)
         check_history(state, self._owners(), row_of(self.parameters), path)
         if self.seed != side.get("seed", self.seed):
             self.seed = side["seed"]

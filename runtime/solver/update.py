@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from netdef.graph.layer import Parameter
     from netdef.graph.net import Net
 
-OLD_TYPES = {
-    "SGD": "SGD",
-    "NESTEROV": "Nesterov",
-    "ADAGRAD": "AdaGrad",
-    "RMSPROP": "RMSProp",
-    "ADADELTA": "AdaDelta",
-    "ADAM": "Adam",
-}
-
 
 def updates(solver: Any) -> Callable[[Program], Program]:
     """What `runtime.compile(update=...)` takes: adds the update list of a SolverParameter, and remembers the losses."""
@@ -46,17 +37,9 @@ def plain_update(net: Net) -> Callable[[Program], Program] | None:
     return updates(message_class("SolverParameter")()) if net.phase == "train" else None
 
 
-def solver_type(solver: Any) -> str:
-    """The solver's type, from the enum of Caffe's older files where only that is given."""
-    if solver.HasField("type") or not solver.HasField("solver_type"):
-        return solver.type
-    name = solver.DESCRIPTOR.fields_by_name["solver_type"].enum_type.values_by_number[solver.solver_type].name
-    return OLD_TYPES[name]
-
-
 def row_of(solver: Any) -> Row:
     """How a solver's type updates."""
-    return ROWS[solver_type(solver)]
+    return ROWS[solver.type]
 
 
 def scalars_at(solver: Any, iteration: int) -> dict[str, float]:

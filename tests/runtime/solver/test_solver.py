@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
 import netdef
 import runtime
@@ -65,6 +66,49 @@ def test_every_form_of_a_solver(start):
     losses = {start(form, "small.net").step(2) for form in forms}
     assert len(losses) == 1
     assert bound.message.max_iter == 10
+
+
+@pytest.fixture(params=["text", "text file", "binary file", "message", "changed after reading"])
+def form(request):
+    """A function from the fields of a solver to one of the forms that `Solver` takes."""
+
+    def make(text):
+        message = text_format.Parse(text, message_class("SolverParameter")())
+        Path("solver.txt").write_text(text)
+        Path("solver.binaryproto").write_bytes(message.SerializeToString())
+        changed = read_text('base_lr: 0.1 lr_policy: "fixed"', "inline", "SolverParameter")
+        changed.message.MergeFrom(message)
+        forms = (text, "solver.txt", "solver.binaryproto", message, changed)
+        return dict(zip(("text", "text file", "binary file", "message", "changed after reading"), forms, strict=True))[
+            request.param
+        ]
+
+    return make
+
+
+@pytest.mark.filterwarnings("ignore::netdef.OldFormatWarning")
+def test_the_older_solver_type_is_read_as_type(start, form):
+    solver = start(form(SOLVER + "solver_type: ADAM"), "small.net")
+    assert solver.parameters.type == "Adam" and not solver.parameters.HasField("solver_type")
+    assert solver.side_state()["type"] == "Adam"
+
+
+@pytest.mark.filterwarnings("ignore::netdef.OldFormatWarning")
+def test_the_older_solver_type_is_checked(start, form):
+    with pytest.raises(NetdefError, match="solver type RMSProp has no momentum"):
+        start(form('base_lr: 0.1 lr_policy: "fixed" solver_type: RMSPROP momentum: 0.9'), "small.net")
+
+
+def test_type_and_the_older_solver_type(start, form):
+    with pytest.raises(NetdefError, match="type and solver_type are both given") as caught:
+        start(form(SOLVER + 'type: "SGD" solver_type: ADAM'), "small.net")
+    assert len(caught.value.diagnostics) == 1
+
+
+@pytest.mark.parametrize("solver", [None, 3, message_class("NetParameter")()])
+def test_what_is_no_solver(start, solver):
+    with pytest.raises(NetdefError, match="is no solver"):
+        start(solver, "small.net")
 
 
 def test_the_callers_message_is_left_alone(start):
