@@ -235,8 +235,9 @@ CODES: dict[str, tuple[str, str]] = {
         "The net measures accuracy in the test phase, and the solver gives no test_iter and test_interval: no test is ever run.",
     ),
     "ND304": (
-        "tests that come after the end",
-        "test_interval is larger than max_iter: after the test before training there is none.",
+        "tests only before training and at its end",
+        "test_interval is larger than max_iter, or missing: no test is run while training goes on. netdef train runs one at the "
+        "end; with a test_interval, also one before training, unless test_initialization is false.",
     ),
     "ND305": (
         "a setting that the learning-rate policy does not read",

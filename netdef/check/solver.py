@@ -12,6 +12,7 @@ from netdef.graph.net import Net
 from netdef.language.diagnostics import Position
 from netdef.language.source import excerpt
 from netdef.solver_file import LARC_TYPES, NETS, POLICIES, WARM_UPS, is_given, without_effect
+from netdef.solver_file.testing import rare_tests
 
 OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue", "stagelr", "stageiter")
 OF_TYPES = {  # settings that only some types read
@@ -74,19 +75,19 @@ def warm_up_to_the_end(subject: Subject) -> Findings:
 
 @solvers
 def tests(subject: Subject) -> Findings:
-    """Tests that are never run."""
+    """Tests that are not run, or not while training goes on."""
     solver, test = subject.message, subject.nets.get("test")
     measures = [layer.name for layer in test.layers if layer.type == "Accuracy"] if test is not None else []
     if not len(solver.test_iter) and not solver.test_interval and measures:
         text = f"no tests are run, though the net measures {' and '.join(measures[:2])}"
         field = next((field for field in NETS if solver.HasField(field)), "net")
         yield warning("ND303", text, subject.at(field), "add test_iter: 10 test_interval: 500, say")
-    if len(solver.test_iter) and not solver.test_interval:
-        text = "test_iter is given without test_interval: no test is run"
-        yield warning("ND303", text, subject.at("test_iter"), "add test_interval: 500, say")
-    if solver.max_iter and solver.test_interval > solver.max_iter:
-        text = f"test_interval {solver.test_interval} is beyond max_iter {solver.max_iter}"
-        yield warning("ND304", text, subject.at("test_interval"), "no test runs during training")
+    field, text = rare_tests(solver)
+    if text:
+        at = subject.at(field if solver.HasField(field) else "test_iter")
+        yield warning(
+            "ND304", text, at, "a smaller test_interval tests more often" if solver.test_interval else "add test_interval"
+        )
 
 
 @solvers

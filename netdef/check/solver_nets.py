@@ -1,8 +1,4 @@
-"""The nets that a solver names or contains: the one to train and those to test, each in its state.
-
-(The order of test nets is that of Caffe's Solver::InitTestNets: those written into the solver, those of other files, then the
-net itself for the rest of test_iter.)
-"""
+"""The nets that a solver names or contains: the one to train and those to test, each in its state."""
 
 from __future__ import annotations
 
@@ -17,8 +13,7 @@ from netdef.language.find import find_beside
 from netdef.loading import Opened, open_net
 from netdef.schema.origins import Origins
 from netdef.solver_file import state_overrides
-
-FieldPath = tuple[str | int, ...]  # of the field that names or contains a net
+from netdef.solver_file.nets import FieldPath, generic_field, test_fields, train_field, value_at
 
 
 @dataclass(frozen=True)
@@ -47,29 +42,18 @@ def nets_of_solver(bound: Bound, overrides: Mapping[str, Any] | None, findings: 
 
 def _fields(solver: Any) -> Iterator[tuple[str, FieldPath, int, bool]]:
     """Phase, field, index of the state, and whether it is explicit, of each net that runs."""
-    generic = next(((field,) for field in ("net", "net_param") if solver.HasField(field)), None)
-    train = generic or next(((field,) for field in ("train_net", "train_net_param") if solver.HasField(field)), None)
+    train, tests = train_field(solver), test_fields(solver)
     if train is not None:
         yield "train", train, 0, True
-    tests: list[FieldPath] = [("test_net_param", index) for index in range(len(solver.test_net_param))]
-    tests += [("test_net", index) for index in range(len(solver.test_net))]
-    if generic is not None:
-        tests += [generic] * (len(solver.test_iter) - len(tests))
     for index, path in enumerate(tests):
         yield "test", path, index, True
-    if generic is not None and not tests:
-        yield "test", generic, 0, False
+    if train is not None and train == generic_field(solver) and not tests:
+        yield "test", train, 0, False
 
 
 def _opened(bound: Bound, path: FieldPath, overrides: Mapping[str, Any], findings: list[Diagnostic]) -> Opened | None:
     """The net that a field names or contains; None if it cannot be read."""
-    value: Any = bound.message
-    entry: Any = bound.origins
-    for key in path:
-        if isinstance(key, int):
-            value, entry = value[key], entry[key] if entry else None
-        else:
-            value, entry = getattr(value, key), entry.fields.get(key)
+    value, entry = value_at(bound.message, path), _origins(bound, path)
     at = bound.position(path)
     if isinstance(value, str):
         try:
@@ -90,3 +74,12 @@ def _opened(bound: Bound, path: FieldPath, overrides: Mapping[str, Any], finding
     except NetdefError as error:
         findings += coded(error.diagnostics, "ND002")
         return None
+
+
+def _origins(bound: Bound, path: FieldPath) -> Any:
+    """The positions inside a field; None in a binary file."""
+    entry: Any = bound.origins
+    for key in path:
+        if entry is not None:
+            entry = entry[key] if isinstance(key, int) else entry.fields.get(key)
+    return entry

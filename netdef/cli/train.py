@@ -28,6 +28,7 @@ from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.solver_file import without_effect
+from netdef.solver_file.testing import rare_tests
 
 if TYPE_CHECKING:
     from runtime.solver.loop import Outcome, TrainingLoop
@@ -103,7 +104,8 @@ def train(first: str, second: str | None, options: Options) -> int:
         reporter = Reporter(display)
         choice = choose_devices(options.devices, parameters)
         idle = [f"{name} has no effect: {why}" for name, why in without_effect(parameters).items()]
-        for note in [*choice.notes(options.threads, options.split), *idle]:
+        rare = [] if options.iterations is not None else [rare_tests(parameters)[1]]
+        for note in filter(None, [*choice.notes(options.threads, options.split), *idle, *rare]):
             reporter.note(note)
         solver = prepare(run, net, solver_path, replace(options, devices=choice.devices), reporter.note)
         stack.callback(solver.close)

@@ -16,6 +16,7 @@ from netdef.language.find import find_beside
 from netdef.layers.data import ImageData
 from netdef.loading import load, parse
 from netdef.solver_file import check_solver, load_solver, state_overrides
+from netdef.solver_file.nets import FieldPath, test_fields, train_field, value_at
 
 MESSAGE = "<message>"
 
@@ -75,21 +76,14 @@ class SolverNets:
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self.solver, self.filename, self.data, self.overrides = solver, filename, data, overrides or {}
+        field = train_field(solver)
         if net is not None:
-            generic, own_tests, train = net, [], net
+            train, sources = net, [net] * len(solver.test_iter)
+        elif field is not None:
+            train, sources = self._source(field), [self._source(test) for test in test_fields(solver)]
         else:
-            generic = self._named(solver.net) or written(solver, "net_param")
-            train = generic or self._named(solver.train_net) or written(solver, "train_net_param")
-            own_tests = [*solver.test_net_param, *map(self._named, solver.test_net)]
-        if train is None:
             raise NetdefError(f"{filename} names no net to train", hint="netdef train NET SOLVER gives it one")
         self.train = self._read(train, "train", state_overrides(solver, "train"), batch_size)
-        sources = [*own_tests, *[generic] * max(0, len(solver.test_iter) - len(own_tests))]
-        if None in sources:
-            raise NetdefError(
-                f"{filename} has {len(sources)} test_iter for {len(own_tests)} test nets",
-                hint="one test_iter for each test_net; more are for nets given as `net`",
-            )
         self.tests = [self._read(source, "test", state_overrides(solver, "test", index)) for index, source in enumerate(sources)]
 
     @property
@@ -97,11 +91,13 @@ class SolverNets:
         """Images in one training batch."""
         return self.train.batch or 1
 
-    def _named(self, name: str) -> Path | None:
-        if not name:
-            return None
+    def _source(self, field: FieldPath) -> Any:
+        """The file of the net that a field names, or the NetParameter that it contains."""
+        value = value_at(self.solver, field)
+        if not isinstance(value, str):
+            return value
         try:
-            return find_beside(name, Path(self.filename).parent)
+            return find_beside(value, Path(self.filename).parent)
         except NetdefError as error:
             first = error.diagnostics[0]
             raise NetdefError(f"{self.filename}: {first.message}", hint=first.hint) from None
@@ -152,8 +148,3 @@ def load_net(
         )
     changes = [(f"{name}.{field}", value) for name in readers for field, value in (("source", data), ("root_folder", ""))]
     return read({key: Setting(f"{key} = {value}", "--data", value) for key, value in changes})
-
-
-def written(solver: Any, field: str) -> Any | None:
-    """A net written into the solver itself."""
-    return getattr(solver, field) if solver.HasField(field) else None

@@ -13,6 +13,8 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
+from netdef.solver_file.learning_rate import LearningRate
+from netdef.solver_file.testing import is_test_due
 from netdef.weights.hdf5 import h5py_module
 from runtime.compiler.pipeline import compile_sharing
 from runtime.data import open_source
@@ -26,7 +28,6 @@ from runtime.solver.devices import choose_devices
 from runtime.solver.diverged import DivergedError
 from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.nets import SolverNets, read_solver
-from runtime.solver.policies import LearningRate
 from runtime.solver.prefix import snapshot_prefix
 from runtime.solver.remember import remember_results
 from runtime.solver.results import NotFiniteError, TestResult, losses_of
@@ -279,10 +280,7 @@ class Solver:
     @property
     def test_due(self) -> bool:
         """Whether the solver asks for a test before the next iteration."""
-        interval = self.parameters.test_interval
-        if not self.tests or interval <= 0 or self.iteration % interval:
-            return False
-        return self.iteration > 0 or self.parameters.test_initialization
+        return is_test_due(self.parameters, self.iteration)
 
     def test(
         self,

@@ -4,6 +4,8 @@ import pytest
 
 from netdef.check import CODES
 from netdef.check.run import check, check_all
+from netdef.language import read_text
+from netdef.solver_file import check_solver
 
 HEAD = """train layer data: Input -> data, label { shape { dim: [4, 3, 16, 16] } shape { dim: 4 } }
 test layer data: Input -> data, label { shape { dim: [2, 3, 16, 16] } shape { dim: 2 } }
@@ -243,6 +245,7 @@ def test_in_place_without_harm_to_a_gradient(tmp_path, layer):
         ('"fixed"', '"multistep" gamma: 0.1 stepvalue: 50 stepvalue: 100', "ND302", "100"),
         ('"fixed"', '"step" gamma: 2 stepsize: 10', "ND308", "gamma"),
         ("max_iter", "weight_decay: 1 max_iter", "ND308", "weight_decay"),
+        ("test_interval: 10", "", "ND304", "test_iter"),
     ],
 )
 def test_further_causes_of_a_code_in_solvers(tmp_path, old, new, code, place):
@@ -410,6 +413,16 @@ def test_a_missing_test_net(tests_of_their_own, tmp_path):
 def test_one_test_iter_for_two_test_nets(tests_of_their_own):
     ((place, one),) = tests_of_their_own(solver=OWN.replace("[1, 1]", "1"))["ND301"]
     assert (place, one.message) == ("test_iter: 1", "2 nets tested, test_iter given once")
+
+
+def test_test_iter_without_a_net_to_test(tmp_path):
+    ((place, one),) = looked(tmp_path, GOOD, SOLVER.replace("net:", "train_net:"))["ND301"]
+    assert (place, one.message) == ("test_iter: 1", "test_iter is given, but no net to test")
+
+
+def test_states_of_the_tests_of_a_net_that_is_given_later():
+    tests = "test_iter: [1, 1] test_interval: 1 test_state { } test_state { }"
+    check_solver(read_text(f"base_lr: 1 lr_policy: 'fixed' max_iter: 9 {tests}", "s.txt", "SolverParameter"))
 
 
 def test_states_of_tests(tmp_path):

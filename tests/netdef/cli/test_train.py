@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from netdef.check.run import check
 from netdef.cli.main import run
 from netdef.cli.train import otherwise
 from netdef.weights import read_weights
@@ -57,6 +58,31 @@ def test_every_number_shown_is_in_the_log(capsys):
         assert f"loss {record['loss']:<8.4g}  rate {record['rate']:.4g}" in out
     for record in tested:
         assert f"loss {record['loss']:.4g}  accuracy {record['outputs']['accuracy']:.1%}" in out
+
+
+@pytest.mark.parametrize(
+    ("settings", "tested", "note"),
+    [
+        ("test_interval: 4", [0, 4, 8, 10], None),
+        ("test_interval: 4 test_initialization: false", [4, 8, 10], None),
+        ("test_interval: 10", [0, 10], None),
+        ("test_interval: 11", [0, 10], "test_interval 11 is beyond max_iter 10: tests are only before training and at its end"),
+        (
+            "test_interval: 11 test_initialization: false",
+            [10],
+            "test_interval 11 is beyond max_iter 10: the only test is at the end of training",
+        ),
+        ("", [10], "test_iter is given without test_interval: the only test is at the end of training"),
+    ],
+)
+def test_tests_come_when_check_says(settings, tested, note, capsys):
+    Path("solver.txt").write_text(f'net: "small.net" {SOLVER} test_iter: 2 {settings}')
+    assert run(["train", "solver.txt"]) == 0
+    assert [r["iteration"] for r in read_log("runs/small-1") if r["event"] == "test"] == tested
+    said = capsys.readouterr()
+    found = [one.message for one in check("solver.txt").findings if one.code == "ND304"]
+    assert found == ([note] if note else [])
+    assert [line for line in (said.out + said.err).splitlines() if "test_interval" in line] == found
 
 
 def test_each_run_has_its_own_directory():

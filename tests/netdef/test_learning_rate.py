@@ -6,7 +6,7 @@ import pytest
 
 from netdef.schema import message_class
 from netdef.solver_file import POLICIES as NAMES
-from runtime.solver.policies import POLICIES, LearningRate
+from netdef.solver_file.learning_rate import POLICIES, LearningRate
 
 
 def rates(iterations, **fields):

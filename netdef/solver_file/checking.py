@@ -1,0 +1,125 @@
+"""Check that a solver can run: known types and policies, the fields that these need, numbers in their ranges."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.spelling import did_you_mean
+from netdef.language.units import plural, times
+from netdef.schema import is_repeated
+from netdef.solver_file.fields import (
+    AT_LEAST,
+    BELOW_ONE,
+    LARC_POLICIES,
+    NETS,
+    POLICIES,
+    REGULARIZATIONS,
+    TYPES,
+    TYPES_WITHOUT_MOMENTUM,
+    WARM_UPS,
+    is_given,
+)
+from netdef.solver_file.nets import test_count
+
+
+def check_solver(bound: Any) -> None:
+    """Check that a solver can run: known types and policies, the fields that these need, numbers in their ranges.
+
+    Raises
+    ------
+    NetdefError: with all errors.
+    """
+    solver, errors = bound.message, []
+
+    def wrong(text: str, field: str = "", hint: str = "") -> None:
+        errors.append(Diagnostic(text, bound.position((field,)) if field else None, hint, code="ND301"))
+
+    given = [field for field in NETS if solver.HasField(field)]
+    if len(given) > 1:
+        wrong(f"{given[0]} and {given[1]} both name the net to train", given[1], "keep one of them")
+    if not solver.HasField("base_lr") and solver.lr_policy != "multifixed":
+        wrong("base_lr, the initial learning rate, is missing", hint="add base_lr: 0.01, say")
+    elif solver.base_lr < 0:
+        wrong(f"base_lr {solver.base_lr:g} must not be negative", "base_lr")
+    _check_policy(solver, wrong)
+    _check_warm_up(solver, wrong)
+    _check_type(solver, wrong)
+    if solver.regularization_type not in REGULARIZATIONS:
+        text = f"unknown regularization_type {solver.regularization_type!r}"
+        wrong(text, "regularization_type", _listed("types", REGULARIZATIONS))
+    for field, value in solver.ListFields():
+        for number in (value if is_repeated(field) else [value]) if field.cpp_type == field.CPPTYPE_FLOAT else ():
+            if not math.isfinite(number):
+                wrong(f"{field.name} must be a number, not {number:g}", field.name)
+    for field, least in AT_LEAST.items():
+        if solver.HasField(field) and getattr(solver, field) < least:
+            wrong(f"{field} must be at least {least}, not {getattr(solver, field):g}", field)
+    _check_tests(solver, wrong)
+    if errors:
+        raise NetdefError(errors)
+
+
+def _check_policy(solver: Any, wrong: Any) -> None:
+    policy = solver.lr_policy
+    if not policy:
+        wrong("lr_policy, the schedule of the learning rate, is missing", hint=_listed("policies", POLICIES))
+    elif policy not in POLICIES:
+        hint = did_you_mean(policy, POLICIES) or _listed("policies", POLICIES)
+        wrong(f"unknown lr_policy {policy!r}", "lr_policy", hint)
+    for field in POLICIES.get(policy, ()):
+        if not is_given(solver, field):
+            wrong(f"lr_policy {policy} needs {field}", "lr_policy", f"add {field}")
+    for field in ("stepvalue", "stageiter"):
+        steps = list(getattr(solver, field))
+        if steps != sorted(steps):
+            wrong(f"{field} must grow: {', '.join(map(str, steps))}", field)
+    if policy == "multifixed" and len(solver.stagelr) != len(solver.stageiter):
+        text = f"stagelr is given {times(len(solver.stagelr))}, stageiter {times(len(solver.stageiter))}"
+        wrong(text, "stageiter", "a stage has one of each")
+    falls = policy in ("poly", "cosine") and solver.HasField("base_lr")
+    if falls and solver.min_lr > solver.base_lr:
+        wrong(f"min_lr {solver.min_lr:g} is more than base_lr {solver.base_lr:g}", "min_lr", f"lr_policy {policy} decreases to it")
+
+
+def _check_warm_up(solver: Any, wrong: Any) -> None:
+    given = [field for field in WARM_UPS if getattr(solver, field)]
+    if len(given) > 1:
+        wrong(f"{given[0]} and {given[1]} both ask for a warm-up", given[1], "keep one of them")
+    if given and not solver.HasField("base_lr"):
+        wrong(f"{given[0]} warms up to base_lr, which is missing", given[0], "add base_lr")
+
+
+def _check_type(solver: Any, wrong: Any) -> None:
+    kind = solver.type
+    if kind not in TYPES:
+        wrong(f"unknown solver type {kind!r}", "type", did_you_mean(kind, TYPES) or _listed("types", TYPES))
+    if kind in TYPES_WITHOUT_MOMENTUM and solver.momentum:
+        wrong(f"solver type {kind} has no momentum", "momentum", "drop momentum, or take type: SGD")
+    for field in BELOW_ONE.get(kind, ()):
+        if getattr(solver, field) >= 1:
+            wrong(f"{field} must be below 1 with solver type {kind}, not {getattr(solver, field):g}", field)
+    if solver.larc_policy not in LARC_POLICIES:
+        wrong(f"unknown larc_policy {solver.larc_policy!r}", "larc_policy", _listed("policies", LARC_POLICIES))
+    if solver.larc and solver.local_lr_auto:
+        wrong("larc and local_lr_auto both scale the rate of each weight array", "local_lr_auto", "keep one of them")
+
+
+def _check_tests(solver: Any, wrong: Any) -> None:
+    """Check that test_iter has one value for each test net."""
+    tests = test_count(solver)
+    if len(solver.test_iter) and not tests:
+        wrong("test_iter is given, but no net to test", "test_iter", "add test_net, or name the net to train as net")
+    elif len(solver.test_iter) != tests:
+        wrong(f"{plural(tests, 'net')} tested, test_iter given {times(len(solver.test_iter))}", "test_iter")
+    if len(solver.test_state) not in (0, max(tests, 1)):
+        wrong(f"{plural(tests, 'net')} tested, test_state given {times(len(solver.test_state))}", "test_state")
+    if solver.test_interval > 0 and not len(solver.test_iter):
+        wrong("test_interval is given without test_iter, the number of batches of a test", "test_interval", "add test_iter")
+    if len(solver.test_iter) and min(solver.test_iter) < 1:
+        wrong("test_iter must be at least 1", "test_iter")
+
+
+def _listed(what: str, names: Any) -> str:
+    return f"{what}: {', '.join(names)}"

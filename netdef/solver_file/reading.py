@@ -1,0 +1,37 @@
+"""Read solver files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from netdef.language import Bound, read_file
+from netdef.language.find import models_folder, shown
+from netdef.solver_file.checking import check_solver
+
+
+def load_solver(path: str | os.PathLike[str]) -> Any:
+    """The SolverParameter in a file, with the positions of its fields: `.message` and `.position(path)`.
+
+    Parameters
+    ----------
+    path: a solver file, or the name of one of the package, such as "solver".
+
+    Raises
+    ------
+    NetdefError: with all errors of the file.
+    """
+    bound = read_solver(path)
+    bound.announce()
+    check_solver(bound)
+    return bound
+
+
+def read_solver(path: str | os.PathLike[str]) -> Bound:
+    """The same without `check_solver`: only errors of the text are raised."""
+    file = Path(path)
+    packaged = models_folder() / f"{file.name.removesuffix('.txt')}.txt"
+    if not os.path.exists(file) and file.name == str(path) and os.path.isfile(packaged):
+        file = shown(packaged)
+    return read_file(file, "SolverParameter")
