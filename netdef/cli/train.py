@@ -93,8 +93,8 @@ def train(first: str, second: str | None, options: Options) -> int:
     net, solver_path = net_and_solver(first, second)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
-    parameters, _ = read_solver(solver_path)
-    if options.iterations is None and not parameters.HasField("max_iter"):
+    parameters, _ = read_solver(solver_path, options.iterations)
+    if not parameters.HasField("max_iter"):
         raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint="add max_iter: 1000, or give --iterations")
     run = place(net, solver_path, parameters, options)
     with ExitStack() as stack:

@@ -21,7 +21,9 @@ from netdef.solver_file.fields import (
     WARM_UPS,
     is_given,
 )
+from netdef.solver_file.learning_rate import USABLE
 from netdef.solver_file.nets import test_count
+from netdef.solver_file.rate_range import field_of_rate, first_unusable
 
 
 def check_solver(bound: Any) -> None:
@@ -33,8 +35,8 @@ def check_solver(bound: Any) -> None:
     """
     solver, errors = bound.message, []
 
-    def wrong(text: str, field: str = "", hint: str = "") -> None:
-        errors.append(Diagnostic(text, bound.position((field,)) if field else None, hint, code="ND301"))
+    def wrong(text: str, field: str = "", hint: str = "", *inside: int) -> None:
+        errors.append(Diagnostic(text, bound.position((field, *inside)) if field else None, hint, code="ND301"))
 
     given = [field for field in NETS if solver.HasField(field)]
     if len(given) > 1:
@@ -57,6 +59,9 @@ def check_solver(bound: Any) -> None:
         if solver.HasField(field) and getattr(solver, field) < least:
             wrong(f"{field} must be at least {least}, not {getattr(solver, field):g}", field)
     _check_tests(solver, wrong)
+    if not errors and (text := first_unusable(solver)):
+        field, inside = field_of_rate(solver)
+        wrong(text, field, USABLE, *inside)
     if errors:
         raise NetdefError(errors)
 

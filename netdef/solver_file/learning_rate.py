@@ -24,13 +24,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from netdef.language.diagnostics import NetdefError
+
+MOST = 3.4028234663852886e38  # of float32
+USABLE = "a rate is a number of at least 0"
+
 
 class LearningRate:
     """The rate of a run: a policy, and the stage that it has reached.
 
     Parameters
     ----------
-    solver: a SolverParameter message, checked (netdef/solver_file.py).
+    solver: a SolverParameter message, checked (netdef/solver_file/checking.py).
     """
 
     def __init__(self, solver: Any) -> None:
@@ -40,10 +45,28 @@ class LearningRate:
         self.tests_since_best = 0
 
     def at(self, iteration: int) -> float:
-        """The rate of an iteration; iterations are asked for in order."""
-        rate = warm_up(self.solver, iteration)
+        """The rate of an iteration; iterations are asked for in order.
+
+        Raises
+        ------
+        NetdefError: it is negative, complex, not finite or beyond float32.
+        """
+        rate = self.unchecked(iteration)
+        if not is_usable(rate):
+            raise NetdefError(unusable(self.solver, f"iteration {iteration}", rate), hint=USABLE)
+        assert not isinstance(rate, complex)
+        return rate
+
+    def unchecked(self, iteration: int) -> float | complex:
+        """The rate of an iteration, usable or not: infinity where a number is too large or divided by 0."""
+        rate: float | complex | None = warm_up(self.solver, iteration)
         if rate is None:
-            rate = POLICIES[self.solver.lr_policy](self, self.solver, iteration)
+            try:
+                rate = POLICIES[self.solver.lr_policy](self, self.solver, iteration)
+            except (OverflowError, ZeroDivisionError):
+                rate = math.inf
+        if isinstance(rate, complex) or not is_usable(rate):
+            return rate
         return max(rate, self.solver.min_lr)
 
     def observe(self, metric: float, higher_is_better: bool) -> bool:
@@ -70,6 +93,20 @@ class LearningRate:
         self.stage = state.get("step", 0)
         self.best = state.get("best")
         self.tests_since_best = state.get("tests_since_best", 0)
+
+
+def is_usable(rate: float | complex) -> bool:
+    """Whether a rate is a number of at least 0 that float32 can hold."""
+    return not isinstance(rate, complex) and 0 <= rate <= MOST
+
+
+def unusable(solver: Any, when: str, rate: float | complex) -> str:
+    """The message about a rate that is not usable."""
+    if isinstance(rate, complex):
+        text = "a complex number"
+    else:
+        text = "infinite" if rate > MOST else "not a number" if math.isnan(rate) else f"{rate:g}"
+    return f"lr_policy {solver.lr_policy}: the rate of {when} is {text}"
 
 
 def warm_up(solver: Any, iteration: int) -> float | None:

@@ -19,7 +19,7 @@ class DivergedError(NetdefError):
     executable: one whose weights are still those that it happened with, so that the layer can be named in which it began.
     """
 
-    def __init__(self, message: str, rate: float, iteration: int, executable: Executable | None = None):
+    def __init__(self, message: str, rate: float | complex, iteration: int, executable: Executable | None = None):
         layer = executable.first_non_finite() if executable else None
         where = f": the first layer whose output is not finite is {layer}" if layer else ""
         advice = f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, or look for bad values in the data"

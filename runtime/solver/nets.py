@@ -15,18 +15,20 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.find import find_beside
 from netdef.layers.data import ImageData
 from netdef.loading import load, parse
-from netdef.solver_file import check_solver, load_solver, state_overrides
+from netdef.solver_file import check_solver, state_overrides
+from netdef.solver_file import read_solver as read_solver_file
 from netdef.solver_file.nets import FieldPath, test_fields, train_field, value_at
 
 MESSAGE = "<message>"
 
 
-def read_solver(solver: Any) -> tuple[Any, str]:
+def read_solver(solver: Any, max_iter: int | None = None) -> tuple[Any, str]:
     """A SolverParameter of its own, and where it came from, from any form a solver may have.
 
     Parameters
     ----------
     solver: a path or packaged name, a text, what `netdef.load_solver` returns, or a SolverParameter.
+    max_iter: replaces the solver's.
 
     Raises
     ------
@@ -35,7 +37,8 @@ def read_solver(solver: Any) -> tuple[Any, str]:
     if isinstance(solver, str) and not os.path.exists(solver) and ("\n" in solver or ":" in solver):
         bound = read_text(solver, "<text>", "SolverParameter")
     elif isinstance(solver, (str, os.PathLike)):
-        bound = replace(load_solver(solver), filename=str(solver))
+        bound = replace(read_solver_file(solver), filename=str(solver))
+        bound.announce()
     elif isinstance(solver, Bound):
         converted = read_message(solver.message, solver.filename)  # its message may have been changed since it was read
         bound = replace(solver, message=converted.message)
@@ -44,9 +47,11 @@ def read_solver(solver: Any) -> tuple[Any, str]:
     else:
         what = type(solver).__name__
         raise NetdefError(f"a {what} is no solver", hint="a path, a text, what load_solver returns, or a SolverParameter")
-    check_solver(bound)
     own = type(bound.message)()
     own.CopyFrom(bound.message)
+    if max_iter is not None:
+        own.max_iter = max_iter
+    check_solver(replace(bound, message=own))
     return own, bound.filename
 
 

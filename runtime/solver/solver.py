@@ -109,9 +109,7 @@ class Solver:
         split: str | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
-        self.parameters, self.filename = read_solver(solver)
-        if max_iter is not None:
-            self.parameters.max_iter = max_iter
+        self.parameters, self.filename = read_solver(solver, max_iter)
         self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
         self.devices = choose_devices(devices, self.parameters).devices
         self.threads, self.cuda, self.split = threads, cuda, split
@@ -313,7 +311,7 @@ class Solver:
                     results.append(TestResult(self.iteration, index, None, {}, ()))
                     continue
                 what = f"{error.diagnostics[0].message}, at iteration {self.iteration}"
-                raise DivergedError(what, self.rate.at(self.iteration), self.iteration) from None
+                raise DivergedError(what, self.rate.unchecked(self.iteration), self.iteration) from None
             if result is None:
                 for test, position in zip(self.tests, before, strict=True):
                     seek(test.executable, position)
@@ -441,10 +439,10 @@ class Solver:
         for parameter in self._owners():
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
                 what = f"weights of {parameter} are not finite after iteration {self.iteration}"
-                raise DivergedError(what, self.rate.at(self.iteration), self.iteration, self.executable)
+                raise DivergedError(what, self.rate.unchecked(self.iteration), self.iteration, self.executable)
 
     def __repr__(self) -> str:
-        net, rate = self.nets.train, self.rate.at(self.iteration)
+        net, rate = self.nets.train, self.rate.unchecked(self.iteration)
         run = f"iteration {self.iteration} of {self.parameters.max_iter}, rate {rate:g}, batch {self.batch_size} on {self.devices}"
         return f"<Solver {net.name!r} {self.parameters.type}: {run}; seed {self.seed}, {plural(len(self.tests), 'test net')}>"
 

@@ -288,3 +288,18 @@ def test_a_test_before_any_statistics_does_not_end_the_run(start):
     solver.executable.set_param("fc", 1, [np.nan] * 3)
     with pytest.raises(DivergedError, match="loss is nan"):
         solver.test()
+
+
+def test_rates_are_checked_up_to_the_max_iter_that_is_given(start):
+    Path("solver.txt").write_text("base_lr: 0.5 lr_policy: 'exp' max_iter: 10\n  gamma: 4")
+    assert start("solver.txt", "small.net").parameters.max_iter == 10
+    with pytest.raises(NetdefError, match=r"solver\.txt:2:3: error: lr_policy exp: the rate of iteration 65 is infinite"):
+        start("solver.txt", "small.net", max_iter=100)
+
+
+def test_a_solver_shows_a_rate_that_it_would_refuse(start):
+    solver = start("base_lr: 0.5 lr_policy: 'poly' power: -1 max_iter: 1", "small.net")
+    solver.step(1)
+    assert "iteration 1 of 1, rate inf" in repr(solver)
+    with pytest.raises(NetdefError, match="lr_policy poly: the rate of iteration 1 is infinite"):
+        solver.step(1)
