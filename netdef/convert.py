@@ -120,8 +120,10 @@ def _convert_hdf5(path: str, target: str, ending: str, weights: bool | None, ove
 
 
 def _convert_solver(path: str, target: str, ending: str, weights: bool | None) -> str:
-    if weights or ending not in TEXT:
-        raise NetdefError(f"{path} is a solver: it has no weights and no binary form", hint=f"endings: {', '.join(TEXT)}")
+    if weights is not None:
+        raise NetdefError(f"{path} is a solver: it has no weights", hint="leave --weights and --no-weights out")
+    if ending not in TEXT:
+        raise NetdefError(f"{path} is a solver: it has no binary form", hint=f"endings: {', '.join(TEXT)}")
     bound = read_file(path, "SolverParameter")
     assert bound.source is not None  # only a text is known for a solver
     write_over(target, formatted(bound.source.text, path, TEXT[ending]))

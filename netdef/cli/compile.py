@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option, workspace_option
+from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option, without_effect, workspace_option
 from netdef.cli.placement import hosts_in, names_in
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -87,6 +87,9 @@ def report(
         keep=keep,
         update=plain_update(net) if instructions and not inference else None,
     )
+    if program.plan is None:
+        for note in without_effect({"--workspace": workspace}, f"cards plan their launches after the last pass, not after {after}"):
+            click.echo(note, err=True)
     parts = []
     if instructions and after:
         parts.append(program.text() if program.forward else _layers(program))

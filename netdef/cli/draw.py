@@ -55,7 +55,7 @@ def spread(net: Net, devices: str, split: str | None = None) -> tuple[Net, tuple
 
     Raises
     ------
-    NetdefError: `devices` is neither, or a layer's type cannot run.
+    NetdefError: `devices` is neither, `split` is given for one device, or a layer's type cannot run.
     """
     from runtime.compiler.placement.place import place
     from runtime.machine.open import device_names
@@ -64,6 +64,8 @@ def spread(net: Net, devices: str, split: str | None = None) -> tuple[Net, tuple
     count = len(given) or int(devices)
     if not 1 <= count <= MOST:
         raise NetdefError(f"a picture has 1 to {MOST} devices, not {count}")
+    if split is not None and count == 1:
+        raise NetdefError(f"--split {split} divides a net over several devices", hint="--devices 2, say")
     if len(set(given)) < len(given):
         given = tuple(f"share {number} on {name}" for number, name in enumerate(given))
     training = net.phase == "train"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -63,3 +64,19 @@ workspace_option = click.option(
     help="The most that a convolution's matrices may take on a GPU; default: 256, or one output row.",
 )
 graph_option = click.option("--no-graph", is_flag=True, help="Launch the kernels on a GPU one by one, not as CUDA graphs.")
+
+
+def card_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare how graphics cards compute: --math, --workspace, --no-graph."""
+    return math_option(workspace_option(graph_option(command)))
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare the options of all commands that run a net on one device or several; RunOptions (running.py) has their values."""
+    return devices_option(split_option(threads_option(card_options(set_option(command)))))
+
+
+def without_effect(options: Mapping[str, Any], why: str) -> list[str]:
+    """A note for each of the options, by name, that is given where it has no effect."""
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    return [f"{name}{'' if value is True else f' {value}'} has no effect: {why}" for name, value in given.items()]

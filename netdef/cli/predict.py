@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netdef.cli.arguments import weights_files
-from netdef.cli.options import (
-    allow_missing_option,
-    devices_option,
-    graph_option,
-    math_option,
-    set_option,
-    split_option,
-    threads_option,
-    weights_option,
-    workspace_option,
-)
+from netdef.cli.options import allow_missing_option, run_options, weights_option
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -47,13 +37,7 @@ BATCH = 16  # images at a time, at most
 @allow_missing_option
 @click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net without a mean.")
-@devices_option
-@split_option
-@threads_option
-@math_option
-@workspace_option
-@graph_option
-@set_option
+@run_options
 def command(net: str, images: tuple[str, ...], **options: Any) -> None:
     """The five classes that NET finds likeliest for each IMAGE, and their probabilities."""
     predict(net, images, Options(**options))
@@ -67,7 +51,6 @@ class Options(RunOptions):
     allow_missing: bool = False
     labels: str | None = None
     mean: str | None = None
-    overrides: Mapping[str, Any] | None = None
 
 
 def predict(net_path: str, images: Sequence[str], options: Options) -> None:

@@ -1,21 +1,25 @@
-"""The options of all commands that run a net, and the devices that they choose."""
+"""The values of the options of all commands that run a net, and the devices that they choose."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netdef.cli.options import without_effect
 
 if TYPE_CHECKING:
     from runtime.kernels.cuda.options import CudaOptions
     from runtime.machine.executable import Executable
+    from runtime.machine.open import Choice
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """The values of these options; None for one that is not given."""
+    """What --NAME gives; None for what was not given."""
 
     devices: str | None = None
     split: str | None = None
@@ -23,6 +27,7 @@ class RunOptions:
     math: str | None = None
     workspace: int | None = None
     no_graph: bool = False
+    overrides: Mapping[str, Any] | None = None
 
     @property
     def cuda(self) -> CudaOptions:
@@ -30,8 +35,47 @@ class RunOptions:
 
         return cuda_options(self.math, self.workspace, self.no_graph)
 
+    def choose(self) -> str:
+        """The devices given, or the default device; prints the notes about them on stderr.
+
+        Raises
+        ------
+        NetdefError: a device that was given is not here.
+        """
+        from runtime.machine.open import Choice, default_devices
+
+        choice = Choice(self.devices) if self.devices else default_devices()
+        click.echo("\n".join(self.notes(choice)), err=True)
+        return choice.devices
+
+    def notes(self, choice: Choice) -> list[str]:
+        """Which devices run, why, and which of the given options have no effect on them.
+
+        Raises
+        ------
+        NetdefError: a device is not here.
+        """
+        from runtime.machine.open import device_names
+
+        names = device_names(choice.devices)
+        notes = choice.notes(self.threads)
+        if len(names) == 1:
+            notes += without_effect({"--split": self.split}, "there is one device")
+        if names[0].startswith("gpu"):
+            return notes + without_effect({"--threads": self.threads}, "it is about CPU devices") + self._of_cards(names)
+        about_cards = {"--math": self.math, "--workspace": self.workspace, "--no-graph": self.no_graph}
+        return notes + without_effect(about_cards, "it is about graphics cards")
+
+    def _of_cards(self, names: Sequence[str]) -> list[str]:
+        """A note if a card lacks what --math asks for."""
+        from runtime.machine.cuda.cards import TF32, find_card
+
+        found = (find_card(int(name.split(":")[1])) for name in names if self.math == "tf32")
+        old = next((card for card in found if card.capability < TF32), None)
+        return without_effect({"--math": self.math}, f"{old.name} has no TF32") if old is not None else []
+
     def compiler(self) -> Callable[..., Executable]:
-        """`runtime.compile` for the devices given, or for the default device; prints which these are on stderr.
+        """`runtime.compile` for the devices given, or for the default device; prints the notes about them on stderr.
 
         Raises
         ------
@@ -39,19 +83,4 @@ class RunOptions:
         """
         from runtime.machine.compile import compile
 
-        devices = choose(self.devices, self.threads, self.split)
-        return partial(compile, devices=devices, split=self.split, threads=self.threads, cuda=self.cuda)
-
-
-def choose(devices: str | None, threads: int | None, split: str | None = None) -> str:
-    """The devices given, or the default device; prints which these are on stderr.
-
-    Raises
-    ------
-    NetdefError: a device that was given is not here.
-    """
-    from runtime.machine.open import Choice, default_devices
-
-    choice = Choice(devices) if devices else default_devices()
-    print("\n".join(choice.notes(threads, split)), file=sys.stderr)
-    return choice.devices
+        return partial(compile, devices=self.choose(), split=self.split, threads=self.threads, cuda=self.cuda)

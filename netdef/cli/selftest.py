@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.options import device_option, graph_option, math_option, workspace_option
-from netdef.cli.running import choose
+from netdef.cli.options import card_options, device_option
+from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 
@@ -30,23 +30,17 @@ Say = Callable[[str], None]
 @click.command(cls=Command)
 @device_option
 @click.option("--out", metavar="FILE", default=OUT, show_default=True, help="Where the numbers go.")
-@math_option
-@workspace_option
-@graph_option
+@card_options
 def command(**options: Any) -> int:
     """Hold a device's kernels against the CPU's, train on both, and measure it. A card takes some minutes."""
     return selftest(Options(**options), click.echo)
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
-    devices: str | None = None
     out: str = OUT
-    math: str | None = None
-    workspace: int | None = None
-    no_graph: bool = False
 
 
 def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> int:
@@ -61,7 +55,6 @@ def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> 
     NetdefError: the device is not here, or several are given.
     """
     from netdef.language.writing import write_over
-    from runtime.kernels.cuda.options import cuda_options
     from runtime.machine.open import device_names
     from runtime.selftest.nets import CARD, CPU
     from runtime.selftest.report import agreement_json, agreement_lines, as_json, text
@@ -69,8 +62,8 @@ def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> 
     given = device_names(options.devices) if options.devices else ()
     if len(given) > 1:
         raise NetdefError("netdef selftest tries one device at a time, named once", hint="netdef selftest --devices " + given[0])
-    (name,) = device_names(choose(options.devices, None))
-    cuda = cuda_options(options.math, options.workspace, options.no_graph)
+    (name,) = device_names(options.choose())
+    cuda = options.cuda
     about = machine(name, cuda)  # now, as a card that fails answers nothing more
     found: list[Agreement] = []
     try:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -15,20 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import weights_files
-from netdef.cli.options import (
-    COUNT,
-    allow_missing_option,
-    batch_option,
-    data_option,
-    devices_option,
-    graph_option,
-    math_option,
-    set_option,
-    split_option,
-    threads_option,
-    weights_option,
-    workspace_option,
-)
+from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, run_options, weights_option
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -46,14 +33,8 @@ BATCHES = 50  # for a net whose sources have no end, as `caffe test` has it
 @allow_missing_option
 @data_option
 @click.option("--iterations", type=COUNT, metavar="N", help="Batches to test; default: all the test data once.")
-@devices_option
-@split_option
-@threads_option
 @batch_option
-@set_option
-@math_option
-@workspace_option
-@graph_option
+@run_options
 def command(net: str, **options: Any) -> None:
     """Loss and accuracies of NET with given weights over its test data."""
     test(net, Options(**options))
@@ -68,7 +49,6 @@ class Options(RunOptions):
     data: str | None = None
     iterations: int | None = None
     batch: int | None = None
-    overrides: Mapping[str, Any] | None = None
 
 
 def test(net_path: str, options: Options) -> None:

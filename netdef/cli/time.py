@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,15 +11,14 @@ import click
 from netdef.cli.options import (
     COUNT,
     batch_option,
+    card_options,
     device_option,
-    graph_option,
-    math_option,
     phase_option,
     set_option,
     threads_option,
-    workspace_option,
+    without_effect,
 )
-from netdef.cli.running import RunOptions, choose
+from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from netdef.graph.net import Net
     from runtime.ir.program import Instruction, Program
     from runtime.machine.costs import Cost
+    from runtime.machine.limits import Limits
 
 LISTS = ("forward", "backward", "update")  # of a program's instructions
 ROUNDS = 10  # iterations that are measured, if nobody says
@@ -41,15 +41,13 @@ ROUNDS = 10  # iterations that are measured, if nobody says
 @set_option
 @click.option("--iterations", type=COUNT, metavar="N", help="How many are measured; 10.")
 @threads_option
-@math_option
-@workspace_option
-@graph_option
+@card_options
 def command(net: str, **options: Any) -> None:
     """How long each layer of NET takes, beside the time that moving its data and computing it take at least."""
     click.echo(time(net, Options(**options)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
@@ -57,7 +55,6 @@ class Options(RunOptions):
     phase: str | None = None
     batch: int | None = None
     iterations: int | None = None
-    overrides: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -106,9 +103,7 @@ def time(net_path: str, options: Options) -> str:
         message = "netdef time measures a net that is whole on one device"
         raise NetdefError(message, hint="netdef placement shows how a net is shared out")
     net = load_net(net_path, options.phase or "train", options.overrides, options.batch)
-    if options.predict:
-        return predict(net, options)
-    return measure(net, options)
+    return predict(net, options) if options.predict else measure(net, options)
 
 
 def predict(net: Net, options: Options) -> str:
@@ -120,7 +115,9 @@ def predict(net: Net, options: Options) -> str:
     from runtime.solver.update import plain_update
 
     limits = find_limits(options.predict or "")
-    cuda = options.cuda
+    for note in unused_in_prediction(options, limits):
+        click.echo(note, err=True)
+    cuda = options.cuda if limits.tf32 else replace(options.cuda, math="fp32")
     program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=plain_update(net))
     cuda_needs.workspace(program, 0, cuda)  # which refuses one that is too small
     table = empty(net)
@@ -137,6 +134,14 @@ def predict(net: Net, options: Options) -> str:
     return "\n".join(lines)
 
 
+def unused_in_prediction(options: Options, limits: Limits) -> list[str]:
+    """A note for each option that --predict has no use for."""
+    measuring = {"--devices": options.devices, "--iterations": options.iterations, "--threads": options.threads}
+    measuring["--no-graph"] = options.no_graph
+    tf32 = {"--math": options.math if options.math == "tf32" and not limits.tf32 else None}
+    return without_effect(measuring, "--predict measures nothing") + without_effect(tf32, f"{limits.name} has no TF32")
+
+
 def measure(net: Net, options: Options) -> str:
     """The time on a device that is here, beside its floor."""
     from runtime.machine.compile import compile
@@ -146,7 +151,7 @@ def measure(net: Net, options: Options) -> str:
     from runtime.selftest.speed import iteration_timer
     from runtime.solver.update import plain_update
 
-    devices = choose(options.devices, options.threads)
+    devices = options.choose()
     cuda = options.cuda
     train = net.phase == "train"
     update = plain_update(net)

@@ -12,17 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import net_and_solver, weights_files
-from netdef.cli.options import (
-    COUNT,
-    data_option,
-    devices_option,
-    graph_option,
-    math_option,
-    set_option,
-    split_option,
-    threads_option,
-    workspace_option,
-)
+from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -39,19 +29,13 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("net")
 @click.argument("solver", required=False)
-@devices_option
 @click.option("--weights", metavar="FILE", help="Start from the weights in a .caffemodel, layer by layer, by name.")
 @click.option("--resume", metavar="FILE", help="Go on from a .solverstate; `latest` is the last one that was written.")
 @data_option
 @click.option("--iterations", type=click.IntRange(min=0), metavar="N", help="How many in all, instead of max_iter.")
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
-@split_option
-@threads_option
 @click.option("--batch", type=COUNT, metavar="N", help="Images in a training batch, instead of the net's.")
-@math_option
-@workspace_option
-@graph_option
-@set_option
+@run_options
 def command(net: str, solver: str | None, **options: Any) -> int:
     """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
 
@@ -60,7 +44,7 @@ def command(net: str, solver: str | None, **options: Any) -> int:
     return train(net, solver, Options(**options))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
@@ -70,7 +54,6 @@ class Options(RunOptions):
     iterations: int | None = None
     out: str | None = None
     batch: int | None = None
-    overrides: Mapping[str, Any] | None = None
 
 
 def train(first: str, second: str | None, options: Options) -> int:
@@ -105,7 +88,7 @@ def train(first: str, second: str | None, options: Options) -> int:
         choice = choose_devices(options.devices, parameters)
         idle = [f"{name} has no effect: {why}" for name, why in without_effect(parameters).items()]
         rare = [] if options.iterations is not None else [rare_tests(parameters)[1]]
-        for note in filter(None, [*choice.notes(options.threads, options.split), *idle, *rare]):
+        for note in filter(None, [*options.notes(choice), *idle, *rare]):
             reporter.note(note)
         solver = prepare(run, net, solver_path, replace(options, devices=choice.devices), reporter.note)
         stack.callback(solver.close)

@@ -59,6 +59,8 @@ def draw(
 def render(net: Net, form: str, style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()) -> bytes:
     """The picture of a net as the bytes of a file of one of FORMATS; parameters as in `draw`."""
     drawing = drawing_of(net, whole)
+    if form == "dot" and style != "auto":
+        raise NetdefError(f"--style {style}: a .dot file has no style", hint="the program that reads it lays it out")
     if form == "dot":
         return dot(drawing, devices).encode()
     picture = _picture(drawing, style, devices)

@@ -61,6 +61,9 @@ def format_files(names: Iterable[str], only_check: bool, to: str | None, in_plac
     """
     if only_check and in_place:
         raise NetdefError("--check changes nothing, -i does", hint="give one of them")
+    names = list(names)
+    if in_place and STDIN in names:
+        raise NetdefError("-i writes files, - is the standard input", hint="without -i, its form is printed")
     code = 0
     for name in names:
         try:
@@ -70,7 +73,7 @@ def format_files(names: Iterable[str], only_check: bool, to: str | None, in_plac
                 if found.changed:
                     say(f"{found.name} is not in its form")
                     say(found.difference(), nl=False)
-            elif not in_place or name == STDIN:
+            elif not in_place:
                 say(found.after, nl=False)
             elif found.changed:
                 write_over(name, found.after)

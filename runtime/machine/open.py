@@ -131,8 +131,8 @@ class Choice:
     devices: str
     why: str = ""
 
-    def notes(self, threads: int | None = None, split: str | None = None) -> list[str]:
-        """What a command says first: where it runs, why there, and whether a --split has nothing to divide."""
+    def notes(self, threads: int | None = None) -> list[str]:
+        """What a command says first: where it runs, and why there."""
         shares_of = Counter(device_names(self.devices))
         names = list(shares_of)
         if len(names) > 1 and names[0].startswith("cpu"):
@@ -145,8 +145,7 @@ class Choice:
         if shares_of.total() > len(names):
             described = [f"{text} with {plural(shares_of[name], 'share')}" for name, text in zip(names, described, strict=True)]
         devices = ", ".join(described)
-        unused = f"--split {split} has no effect: there is one device" if split and shares_of.total() == 1 else ""
-        return [f"running on {devices}" + (f", as {self.why}" if self.why else ""), *([unused] if unused else [])]
+        return [f"running on {devices}" + (f", as {self.why}" if self.why else "")]
 
 
 def default_devices(preferred: int = 0) -> Choice:

@@ -9,6 +9,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 
 OLDEST = (7, 0)  # compute capability that the kernels are written for: shuffles and barriers of Volta
+TF32 = (8, 0)  # that of the first tensor cores for TF32: Ampere's
 NO_GPU = "no GPU can be used"
 NO_CARD = "there is no NVIDIA card on this machine, or CUDA_VISIBLE_DEVICES hides it"
 INSTALL = "pip install 'cupy-cuda12x[ctk]' for a driver of CUDA 12, or 'cupy-cuda13x[ctk]' for one of CUDA 13"

@@ -21,6 +21,7 @@ import pytest
 import netdef
 from netdef.cli import selftest
 from netdef.cli.main import run
+from netdef.cli.running import RunOptions
 from runtime.machine import yardstick
 from runtime.machine.cuda import cards as cuda_cards
 from runtime.machine.cuda import gemm as cuda_gemm
@@ -301,6 +302,16 @@ def test_times_on_the_cpu(capsys) -> None:
     assert "GFLOP/s (a large matrix product), measured here" in out
 
 
+def test_options_that_cards_have_no_use_for(machine: Callable[..., Cards], capsys) -> None:
+    machine(capability=(7, 5))
+    assert RunOptions(devices="gpu:0", threads=2, math="tf32", no_graph=True).choose() == "gpu:0"
+    assert capsys.readouterr().err.splitlines() == [
+        "running on gpu:0 (Stand-in)",
+        "--threads 2 has no effect: it is about CPU devices",
+        "--math tf32 has no effect: Stand-in has no TF32",
+    ]
+
+
 def test_predictions_need_no_card(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     without_cupy(monkeypatch)
     totals = {}
@@ -419,7 +430,7 @@ def test_what_nobody_thought_of_leaves_a_file_to_send_too(machine: Callable[...,
 
     monkeypatch.setattr(training, "train", surprise)
     with pytest.raises(TypeError):
-        selftest.selftest(selftest.Options("gpu:0"), sizes=LENET)
+        selftest.selftest(selftest.Options(devices="gpu:0"), sizes=LENET)
     assert not results()["passed"]
     assert set(results()["agreement"]) == {"lenet", "solver types"}
     assert "TypeError: cupy takes no such thing" in results()["traceback"][-1]
