@@ -56,6 +56,8 @@ def parse(
     batch_size: int | None = None,
 ) -> Net:
     """Parse the network in a text; parameters and errors as in `load`."""
+    if not isinstance(text, str | bytes):
+        raise NetdefError(f"expected the text of a net, not {type(text).__name__}", hint="netdef.load takes a path")
     opened = Opened(lambda: read_text(text, filename, "NetParameter"), filename, overrides, batch_size, phase)
     opened.bound.announce()
     return opened.net(phase)
@@ -68,6 +70,9 @@ def open_net(
     phase: str | None = None,
 ) -> Opened:
     """Read the file of a network, to build it in any phase; parameters and errors as in `load`."""
+    if not isinstance(path, str | os.PathLike):
+        hint = "give a file's path or a model's name; netdef.parse takes a text"
+        raise NetdefError(f"expected the path of a net, not {type(path).__name__}", hint=hint)
     file = find_net(path)
     return Opened(lambda: read_file(file, "NetParameter"), str(file), overrides, batch_size, phase)
 
@@ -97,6 +102,9 @@ class Opened:
         self.message, self.where = self.bound.message, cast("Where", self.bound.position)
         for layer in self.message.layer:
             layer.ClearField("blobs")  # the weights of a .caffemodel: the graph does not need them
+        if overrides is not None and not isinstance(overrides, Mapping):
+            hint = 'write overrides={"conv1.num_output": 64}'
+            raise NetdefError(f"overrides are a mapping from fields to values, not a {type(overrides).__name__}", hint=hint)
         if overrides:
             from netdef.graph.overrides import Overrides
 

@@ -71,12 +71,12 @@ class Net:
         """
         if name not in self._by_name:
             text = f"{self.filename} has no layer {name!r} in phase {self.phase}"
-            raise NetdefError(text, hint=did_you_mean(name, self._by_name))
+            raise NetdefError(text, hint=did_you_mean(str(name), self._by_name))
         return self._by_name[name]
 
     def position(self, layer: Layer | str) -> Position | None:
         """The position of a layer in its file."""
-        return (self.layer(layer) if isinstance(layer, str) else layer).position
+        return (layer if isinstance(layer, Layer) else self.layer(layer)).position
 
     @property
     def batch(self) -> int | None:

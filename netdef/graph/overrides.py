@@ -7,6 +7,7 @@ reads its value, and diagnostics quote the text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Integral
 from typing import Any
 
 from netdef.graph.layer import Path
@@ -20,6 +21,7 @@ from netdef.schema import LAYER_TYPES, layer_fields
 
 NAME = "<override>"
 OPTION = "--set"
+MOST_IMAGES = 2**31 - 1  # of a batch: what every field that counts them can hold
 
 
 class Setting:
@@ -231,10 +233,14 @@ def set_batch_size(message: Any, batch_size: int) -> None:
 
     Raises
     ------
-    NetdefError: it is less than 1.
+    NetdefError: it is no whole number, less than 1, or more than a field can hold.
     """
+    if not isinstance(batch_size, Integral):
+        raise NetdefError(f"a batch of {batch_size!r} images", hint="the batch size must be a whole number")
     if batch_size < 1:
         raise NetdefError(f"a batch of {batch_size} images", hint="the batch size must be at least 1")
+    if batch_size > MOST_IMAGES:
+        raise NetdefError(f"a batch of {batch_size:,} images", hint=f"the batch size must be at most {MOST_IMAGES:,}")
     shapes: list[Any] = []
     for layer in message.layer:
         own = getattr(layer, (layer_fields(layer.type) or ("",))[0], None)

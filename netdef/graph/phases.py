@@ -32,7 +32,7 @@ def state_of(message: Any, phase: str | None) -> State:
     ------
     NetdefError: a phase that is neither "train" nor "test".
     """
-    if phase is not None and phase.lower() not in PHASES:
+    if phase is not None and str(phase).lower() not in PHASES:
         raise NetdefError(f"there is no phase {phase!r}", hint='phases are "train" and "test"')
     state = message.state
     name = phase.lower() if phase else phase_name(state.phase)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef.language import Bound, read_file
+from netdef.language.diagnostics import NetdefError
 from netdef.language.find import models_folder, shown
 from netdef.solver_file.checking import check_solver
 
@@ -30,6 +31,10 @@ def load_solver(path: str | os.PathLike[str]) -> Any:
 
 def read_solver(path: str | os.PathLike[str]) -> Bound:
     """The same without `check_solver`: only errors of the text are raised."""
+    if not isinstance(path, str | os.PathLike):
+        raise NetdefError(
+            f"expected the path of a solver, not {type(path).__name__}", hint="give a file's path, or a name such as solver"
+        )
     file = Path(path)
     packaged = models_folder() / f"{file.name.removesuffix('.txt')}.txt"
     if not os.path.exists(file) and file.name == str(path) and os.path.isfile(packaged):

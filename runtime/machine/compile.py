@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from netdef.graph.net import Net
+from netdef.language.diagnostics import NetdefError
 from netdef.loading import load, with_batch_size
 from runtime.compiler.pipeline import DEFAULT_SEED, Update, compile_program
 from runtime.compiler.placement.place import parameter_cuts
@@ -13,9 +16,6 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.executable import Executable
 from runtime.machine.fit import TestPrograms, check_fit, no_tests
 from runtime.machine.open import different, hosts_of, open_devices
-
-if TYPE_CHECKING:
-    from netdef.graph.net import Net
 
 
 def compile(
@@ -61,8 +61,10 @@ def compile(
 
     Raises
     ------
+    NetdefError: an argument is of a wrong kind.
     NetdefError: the net has a mistake, a layer's type cannot run yet, a device is not there, or memory does not suffice.
     """
+    check_arguments(net, seed, threads)
     if isinstance(net, str | Path):
         net = load(net, batch_size=batch_size)
     elif batch_size is not None:
@@ -93,3 +95,20 @@ def compile(
         for device in different(opened) if share is None else ():
             device.close()
         raise
+
+
+def check_arguments(net: Any, seed: Any, threads: Any) -> None:
+    """Check the kinds of arguments whose mistakes would show late or not at all.
+
+    Raises
+    ------
+    NetdefError: one is of a wrong kind.
+    """
+    if not isinstance(net, str | Path | Net):
+        raise NetdefError(
+            f"expected a net, not {type(net).__name__}", hint="give a path, a model's name, or what netdef.load returns"
+        )
+    if seed is not None and not isinstance(seed, Integral):
+        raise NetdefError(f"seed {seed!r} is no whole number")
+    if threads is not None and (not isinstance(threads, Integral) or threads < 1):
+        raise NetdefError(f"threads must be a whole number of at least 1, not {threads!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.html_table import table
+from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary, thousands
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
@@ -233,7 +235,7 @@ class Executable:
         NetdefError: if the shapes differ.
         """
         owner = self._parameter(layer, index).owner
-        values = np.asarray(array, np.float32)
+        values = _array(array, f"parameter {index} of layer '{layer}'").astype(np.float32)
         if values.shape != owner.shape:
             raise NetdefError(f"parameter {index} of layer '{layer}' has shape {owner.shape}, not {values.shape}")
         scattered(self.buffers.parameter(owner), values, self.memory.write)
@@ -252,11 +254,17 @@ class Executable:
 
     def state(self, parameter: Parameter, name: str) -> np.ndarray:
         """A copy of a solver's state, such as a parameter's momentum, in the parameter's shape."""
-        return gathered(self.buffers.state(parameter.owner, name), parameter.owner.shape, self.memory.read)
+        return gathered(self._state(parameter, name), parameter.owner.shape, self.memory.read)
 
     def set_state(self, parameter: Parameter, name: str, values: np.ndarray) -> None:
         """Overwrite a solver's state."""
-        scattered(self.buffers.state(parameter.owner, name), values.reshape(parameter.owner.shape), self.memory.write)
+        scattered(self._state(parameter, name), values.reshape(parameter.owner.shape), self.memory.write)
+
+    def _state(self, parameter: Parameter, name: str) -> list[BufferRegion]:
+        regions = self.buffers.state(parameter.owner, name)
+        if not regions:
+            raise NetdefError(f"no state {name!r} of {parameter} is kept", hint="`has_state` says which the solver keeps")
+        return regions
 
     def set_scalar(self, name: str, value: float) -> None:
         """Set a number that kernels read, such as `rate`.  Programs that do not use it ignore it."""
@@ -265,7 +273,16 @@ class Executable:
                 self.memory.set(buffer, value)
 
     def scalar(self, name: str) -> float:
-        """The present value of such a number."""
+        """The present value of such a number.
+
+        Raises
+        ------
+        NetdefError: the program reads no number of that name.
+        """
+        names = [scalar for scalar, _ in self.program.scalars]
+        if name not in names:
+            known = ", ".join(dict.fromkeys(names)) or "none"
+            raise NetdefError(f"net '{self.net.name}' reads no number {name!r}", hint=f"those that it reads: {known}")
         buffer = next(buffer for (scalar, _), buffer in self.program.scalars.items() if scalar == name)
         return float(self.memory.read(buffer)[0])
 
@@ -412,14 +429,14 @@ class Executable:
         if blob is None:
             raise NetdefError(
                 f"net '{self.net.name}' has no blob '{name}' in phase {self.net.phase}",
-                hint=did_you_mean(name, self.net.blobs),
+                hint=did_you_mean(str(name), self.net.blobs),
             )
         return blob
 
     def _parameter(self, layer: str, index: int) -> Parameter:
         parameters = self.net.layer(layer).parameters
-        if not 0 <= index < len(parameters):
-            raise NetdefError(f"layer '{layer}' has {len(parameters)} parameters, there is no parameter {index}")
+        if not isinstance(index, Integral) or not 0 <= index < len(parameters):
+            raise NetdefError(f"layer '{layer}' has {len(parameters)} parameters, there is no parameter {index!r}")
         return parameters[index]
 
     # Feeding
@@ -496,13 +513,24 @@ class Executable:
 
     def _store(self, regions: list[BufferRegion], values: Any, shape: tuple[int, ...], name: str) -> None:
         """Write an array in user order (batch first) into its regions in internal order (batch last)."""
-        values = np.asarray(values)
+        values = _array(values, f"'{name}'")
         if values.shape != shape:
             hint = ""
-            if values.shape[1:] == shape[1:] and values.ndim:
+            if values.ndim and shape and values.shape[1:] == shape[1:]:
                 hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
             raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
         scattered(regions, values, lambda buffer, own: self.memory.write(buffer, np.moveaxis(own, 0, -1) if own.ndim else own))
+
+
+def _array(values: Any, what: str) -> np.ndarray:
+    """Values of a caller as an array; raises NetdefError if they are no array of real numbers."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            return array
+    except ValueError:  # rows of different lengths
+        pass
+    raise NetdefError(f"{what} takes an array of numbers, not {excerpt(repr(values))}")
 
 
 def _outer(array: np.ndarray) -> np.ndarray:

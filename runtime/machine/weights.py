@@ -78,7 +78,7 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
     NetdefError: see `read_weights`; or shapes differ, or no layer of a file is in the net.  Nothing was copied then.
     MissingWeightsError: layers are in none of the files.  Nothing was copied then.
     """
-    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    files = files_of(paths)
     fits = [read_and_fit(net, path) for path in files]
     missing = tuple(name for name in fits[0].missing if all(name in fit.missing for fit in fits))
     where = " and ".join(map(str, files))
@@ -94,6 +94,23 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
     filled = {name for fit in fits for name in fit.values}
     extra = dict.fromkeys(name for fit in fits for name in fit.extra)
     return Loaded(tuple(layer.name for layer in net.layers if layer.name in filled), missing, tuple(extra))
+
+
+def files_of(paths: Paths) -> list[str | Path]:
+    """One path or several as a list.
+
+    Raises
+    ------
+    NetdefError: there is none, or something else is among them.
+    """
+    hint = "give the path of a .caffemodel or .caffemodel.h5, or a list of such paths"
+    if not isinstance(paths, str | Path | Sequence):
+        raise NetdefError(f"expected files of weights, not {type(paths).__name__}", hint=hint)
+    files = [paths] if isinstance(paths, str | Path) else list(paths)
+    wrong = [type(path).__name__ for path in files if not isinstance(path, str | Path)]
+    if wrong or not files:
+        raise NetdefError(f"expected files of weights, not {wrong[0]}" if wrong else "no file of weights is given", hint=hint)
+    return files
 
 
 def read_and_fit(net: Net, path: str | Path) -> Fit:

@@ -45,12 +45,15 @@ def read_solver(solver: Any, max_iter: int | None = None) -> tuple[Any, str]:
     elif getattr(getattr(solver, "DESCRIPTOR", None), "name", "") == "SolverParameter":
         bound = read_message(solver, MESSAGE)
     else:
-        what = type(solver).__name__
-        raise NetdefError(f"a {what} is no solver", hint="a path, a text, what load_solver returns, or a SolverParameter")
+        hint = "give a path, a text, what load_solver returns, or a SolverParameter"
+        raise NetdefError(f"expected a solver, not {type(solver).__name__}", hint=hint)
     own = type(bound.message)()
     own.CopyFrom(bound.message)
     if max_iter is not None:
-        own.max_iter = max_iter
+        try:
+            own.max_iter = max_iter
+        except (TypeError, ValueError):
+            raise NetdefError(f"max_iter {max_iter!r} is no number of iterations", hint="give a whole number") from None
     check_solver(replace(bound, message=own))
     return own, bound.filename
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,7 +230,10 @@ class Solver:
         Raises
         ------
         DivergedError: the loss is not finite.
+        NetdefError: n is no number of iterations.
         """
+        if not isinstance(n, Integral) or n < 0:
+            raise NetdefError(f"{n!r} is no number of iterations", hint="give a whole number of at least 0")
         for _ in range(n):
             if self.test_due:
                 self.test(**inputs)

@@ -107,7 +107,7 @@ def test_type_and_the_older_solver_type(start, form):
 
 @pytest.mark.parametrize("solver", [None, 3, message_class("NetParameter")()])
 def test_what_is_no_solver(start, solver):
-    with pytest.raises(NetdefError, match="is no solver"):
+    with pytest.raises(NetdefError, match="expected a solver, not "):
         start(solver, "small.net")
 
 
