@@ -32,6 +32,8 @@ def device_names(text: str) -> tuple[str, ...]:
     ------
     NetdefError: it is no such list, names devices of two kinds, or asks for more than MOST shares.
     """
+    if not isinstance(text, str):
+        raise NetdefError(f"devices are named in a text, not {text!r}", hint=EXAMPLES)
     names: list[str] = []
     for item in text.split(","):
         match = NAME.fullmatch(item.strip())
@@ -65,7 +67,14 @@ def open_devices(text: str, threads: int | None = None, cuda: CudaOptions | None
     """
     names = device_names(text)
     once = different(names)
-    opened = dict(zip(once, _open(once, threads, cuda), strict=True))
+    opened: dict[str, Device] = {}
+    try:
+        for name, device in zip(once, _open(once, threads, cuda), strict=True):
+            opened[name] = device
+    except BaseException:
+        for device in opened.values():
+            device.close()
+        raise
     return tuple(opened[name] for name in names)
 
 

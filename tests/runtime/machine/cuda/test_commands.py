@@ -26,7 +26,7 @@ from runtime.machine import yardstick
 from runtime.machine.cuda import cards as cuda_cards
 from runtime.machine.cuda import gemm as cuda_gemm
 from runtime.machine.cuda.device import CudaDevice
-from runtime.machine.open import describe, open_device
+from runtime.machine.open import describe, open_device, open_devices
 from runtime.selftest import nets, torch_alexnet, training
 from runtime.selftest.nets import KINDS, Sizes
 from runtime.selftest.report import torch_text
@@ -300,6 +300,21 @@ def test_times_on_the_cpu(capsys) -> None:
     out = capsys.readouterr().out
     assert "backward" not in out
     assert "GFLOP/s (a large matrix product), measured here" in out
+
+
+def test_a_card_that_fails_to_open_closes_the_others(machine: Callable[..., Cards], monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(count=2)
+    closed: list[str] = []
+    real = CudaDevice.close
+
+    def close(device: CudaDevice) -> None:
+        closed.append(device.name)
+        real(device)
+
+    monkeypatch.setattr(CudaDevice, "close", close)
+    with pytest.raises(netdef.NetdefError, match="gpu:2"):
+        open_devices("gpu:0,gpu:1,gpu:2")
+    assert closed == ["gpu:0", "gpu:1"]
 
 
 def test_options_that_cards_have_no_use_for(machine: Callable[..., Cards], capsys) -> None:
