@@ -72,11 +72,10 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     scores, is_probability = scores_of(net)
     with options.compiler()(net, backward=False, keep="activations") as executable:
         executable.load_weights(weights, options.allow_missing)
-        source_layer = image_layer(net)
-        executable.sources[source_layer.name] = open_images(source_layer, images)
+        executable.open_sources(lambda layer, seed, *, classes: open_images(layer, images))
         classes = classes_of(options.labels, weights, own)
         classes.check(scores)
-        batch = source_layer.tops[0].shape[0]
+        batch = image_layer(net).tops[0].shape[0]
         for first in range(0, len(images), batch):
             executable.forward()
             rows = executable.blob(scores.name)[: len(images) - first].astype("float64")
@@ -119,8 +118,17 @@ def check_images(images: Sequence[str]) -> None:
 
 
 def with_images(net: Net, mean: str | None) -> Net:
-    """The net with an ImageData layer, which replaces an Input layer."""
-    if any(isinstance(layer, ImageData) for layer in net.layers):
+    """The net with one ImageData layer, which replaces an Input layer.
+
+    Raises
+    ------
+    NetdefError: it has none, and no single Input for images; or several, or one and --mean.
+    """
+    readers = [layer for layer in net.layers if isinstance(layer, ImageData)]
+    if len(readers) > 1:
+        names = " and ".join(layer.name for layer in readers)
+        raise NetdefError(f"{names} of {net.filename} both read images", hint="predict takes a net with one ImageData layer")
+    if readers:
         if mean:
             raise NetdefError(f"{net.filename} subtracts a mean of its own", hint="leave --mean out")
         return net

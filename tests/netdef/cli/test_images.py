@@ -62,6 +62,13 @@ def test_more_images_than_a_batch_holds(folder, capsys):
     assert [line.split()[1] for line in lines[1::3]] == [Path(path).parent.name for path in paths]
 
 
+def test_a_net_with_two_layers_of_images(folder, capsys):
+    second = "layer more: ImageData -> more, other { source: 'images' batch_size: 4 transform_param { crop_size: 16 } }\nlayer sink: Silence(more, other)\n"
+    Path("two.net").write_text(Path("shades.net").read_text() + second)
+    assert run(["predict", "two.net", "images/dark/10.png", *WEIGHTS]) == 2
+    assert "data and more of two.net both read images" in capsys.readouterr().err
+
+
 def test_labels_from_a_file(folder, capsys):
     Path("labels").write_text("n01440764 light one, lightest\nthe dark\n\n")
     run(["predict", "shades.net", "images/dark/11.png", "--labels", "labels", *WEIGHTS])
