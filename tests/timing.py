@@ -12,7 +12,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 
 from netdef.language.find import models_folder
 
-LIBRARIES = "import click, lark, google.protobuf.message_factory, google.protobuf.descriptor_pb2"
+LIBRARIES = "import click, google.protobuf.message_factory, google.protobuf.descriptor_pb2"
 
 
 def times_of_libraries(arguments: Sequence[str], rounds: int = 4) -> float:

@@ -11,7 +11,6 @@ from typing import Any
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
-from netdef.language.html_table import table
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import decimal, plural, thousands
@@ -99,6 +98,8 @@ class Net:
 
     def _repr_html_(self) -> str:
         """A row for each layer, for notebooks."""
+        from netdef.language.html_table import table
+
         return table(repr(self), ("layer", "type", "reads", "makes", "parameters", "MACs/image"), map(_row, self.layers))
 
 

@@ -8,7 +8,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -133,6 +132,8 @@ def _similar(path: Path) -> str:
         return ""
     if names is None:
         return f"there is no directory {path.parent} either"
+    from difflib import get_close_matches
+
     close = get_close_matches(path.name, names, 3, 0.6)
     close += [name for name in sorted(names) if Path(name).stem == path.stem and name not in close][: 3 - len(close)]
     return f"did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else ""

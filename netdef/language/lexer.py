@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
-
-from lark.lexer import PatternStr
+from collections.abc import Callable, Iterable, Mapping
 
 from netdef.language.nodes import Token
 
@@ -16,24 +13,26 @@ OPEN_STRING, STRAY = "OPEN_STRING", "STRAY"
 _LEFT_OVER = rf"(?P<{OPEN_STRING}>\"[^\"\n{{}}()\[\]]*|'[^'\n{{}}()\[\]]*)|(?P<{STRAY}>.)"
 
 END = "$END"
+Tokenizer = Callable[[str, int], list[Token]]
 
 
-def tokenizer(terminals: Iterable[Any], ignored: Iterable[str]) -> Callable[[str, int], list[Token]]:
-    """A function from a text to its tokens, the last of type $END; of more than `most`, it returns `most` + 1.
+def tokenizer(terminals: Mapping[str, Mapping[str, str]], ignored: Iterable[str]) -> Tokenizer:
+    """For the terminals of a `Grammar`, a function from a text to its tokens, the last of type $END.
+
+    Of more than `most` tokens, it returns `most` + 1.
 
     One regular expression skips ignored text and matches one token; it is possessive, so that no input makes it backtrack.
     """
     words: dict[str, str] = {}
     marks: dict[str, str] = {}
     patterns: dict[str, str] = {}
-    for terminal in terminals:
-        text = terminal.pattern.value
-        if not isinstance(terminal.pattern, PatternStr):
-            patterns[terminal.name] = terminal.pattern.to_regexp()
-        elif text.isalpha():
-            words[text] = terminal.name
+    for name, terminal in terminals.items():
+        if "pattern" in terminal:
+            patterns[name] = terminal["pattern"]
+        elif terminal["text"].isalpha():
+            words[terminal["text"]] = name
         else:
-            marks[text] = terminal.name
+            marks[terminal["text"]] = name
     skip = "|".join(f"(?:{patterns.pop(name)})" for name in ignored)
     mark = "|".join(re.escape(text) for text in sorted(marks, key=len, reverse=True))
     order = ("NUMBER", "NAME", "STRING")

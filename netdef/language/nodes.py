@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Token:
     """A token of the lexer; `type` is the terminal's name in the grammar."""
 
@@ -18,7 +18,7 @@ class Token:
         return self.start + len(self.text)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Scalar:
     """A number, a word or a string. `text` is as written: with its sign, or with its quotes for a string of one piece."""
 
@@ -34,7 +34,7 @@ class Scalar:
         return "".join(piece.text[1:-1] for piece in self.pieces) if self.pieces else self.text
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Block:
     """Statements in braces."""
 
@@ -43,7 +43,7 @@ class Block:
     end: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class List:
     """Values in brackets."""
 
@@ -52,7 +52,7 @@ class List:
     end: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Field:
     """`name: value`, `name { }` or `name [ ]`."""
 
@@ -61,7 +61,7 @@ class Field:
     value: Value
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Layer:
     """`train layer name: type(bottoms) -> tops { body }`. `tops` is None if there is no arrow."""
 
@@ -74,7 +74,7 @@ class Layer:
     body: Block | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Defaults:
     """`defaults type { body }`."""
 
@@ -83,7 +83,7 @@ class Defaults:
     body: Block
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Include:
     """`include "file"`."""
 
@@ -91,7 +91,7 @@ class Include:
     file: Scalar
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Remove:
     """`remove layer name`, `remove train layer name`."""
 

@@ -1,23 +1,22 @@
-"""Text to statements: the LALR parser that lark makes of grammar.lark, driven so that it goes on after an error."""
+"""Text to statements: the LALR parser of grammar.lark, driven so that it goes on after an error."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from pathlib import Path
-from typing import Any
-
-from lark import Lark
-from lark.exceptions import UnexpectedToken
-from lark.lexer import Lexer
+from typing import TYPE_CHECKING, Any
 
 from netdef.language import brackets, syntax
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.lalr import Grammar, Parser, UnexpectedTokenError
 from netdef.language.lexer import END, OPEN_STRING, tokenizer
 from netdef.language.merges import without_markers
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Token
 from netdef.language.source import Source
+
+if TYPE_CHECKING:
+    from netdef.language.lexer import Tokenizer
 
 MOST_TOKENS = 2_000_000  # of one text; in memory they are fifty times as large as in the file
 
@@ -137,27 +136,16 @@ class Builder:
         return Defaults(parts[0].start, parts[1], parts[2])
 
 
-class _Terminals(Lexer):
-    """Passes the grammar's terminals to our tokenizer, which replaces lark's lexer."""
-
-    def __init__(self, configuration: Any) -> None:
-        self.tokens = tokenizer(configuration.terminals, configuration.ignore)
-
-    def lex(self, lexer_state: Any, parser_state: Any) -> Any:
-        raise NotImplementedError
-
-
 @cache
-def _lark() -> tuple[Lark, Any]:
-    """The parser's tables, and the tokenizer; made once, at the first file."""
-    grammar = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
-    lark = Lark(grammar, parser="lalr", lexer=_Terminals, transformer=Builder(), keep_all_tokens=True, maybe_placeholders=False)
-    return lark, _Terminals(lark.parser.lexer_conf).tokens
+def _grammar() -> tuple[Grammar, Tokenizer]:
+    """The parser's tables, and the tokenizer; loaded once, at the first file."""
+    grammar = Grammar(Builder)
+    return grammar, tokenizer(grammar.terminals, grammar.ignored)
 
 
 def tokens_of(text: str) -> list[Token]:
     """The tokens of a text, the last of type $END; at most MOST_TOKENS + 1 of them."""
-    return _lark()[1](text, MOST_TOKENS)
+    return _grammar()[1](text, MOST_TOKENS)
 
 
 @dataclass
@@ -203,7 +191,7 @@ def parse(text: str | Source, filename: str = "<text>") -> Tree:
     NetdefError: the text nests too deep, or has too many tokens.
     """
     source = text if isinstance(text, Source) else Source(filename, text)
-    lark, tokenize = _lark()
+    grammar, tokenize = _grammar()
     tokens = tokenize(source.text, MOST_TOKENS)
     if len(tokens) > MOST_TOKENS:
         message = f"the text has more than {MOST_TOKENS:,} words, numbers and marks"
@@ -216,7 +204,7 @@ def parse(text: str | Source, filename: str = "<text>") -> Tree:
     balanced = brackets.balance(source, tokens)
     tree.diagnostics += balanced.diagnostics
     tree.suspect += balanced.suspect
-    tree.statements = _Run(lark, tree, balanced.tokens).statements()
+    tree.statements = _Run(grammar, tree, balanced.tokens).statements()
     return tree
 
 
@@ -235,33 +223,33 @@ def _is_whole(tree: Tree, tokens: list[Token], index: int) -> bool:
 
 
 class _Run:
-    """One parse of a file: feeds tokens to lark's parser, and recovers from errors."""
+    """One parse of a file: feeds tokens to the parser, and recovers from errors."""
 
-    def __init__(self, lark: Lark, tree: Tree, tokens: list[Token]) -> None:
+    def __init__(self, grammar: Grammar, tree: Tree, tokens: list[Token]) -> None:
         self.tree = tree
         self.tokens = tokens
         self.strings = {start for start, _ in tree.suspect}
-        self.state: Any = lark.parse_interactive("").parser_state
+        self.parser = Parser(grammar)
         self.last_error = -1  # index of the last token with an error
         self._partners: dict[int, int] | None = None
 
     def statements(self) -> list[Statement]:
         tokens, index = self.tokens, 0
-        feed = self.state.feed_token
+        feed = self.parser.feed
         last = len(tokens) - 1
         while index < last:
             try:
                 while index < last:
-                    feed(tokens[index], False)
+                    feed(tokens[index])
                     index += 1
-            except UnexpectedToken:
+            except UnexpectedTokenError:
                 index = self._recover(index)
             if index == last:
                 try:
-                    return feed(tokens[last], True)
-                except UnexpectedToken:
+                    return self.parser.finish(tokens[last])
+                except UnexpectedTokenError:
                     index = self._recover(index)
-        return feed(tokens[last], True)
+        return self.parser.finish(tokens[last])
 
     def _recover(self, at: int) -> int:
         """Report the error at a token, drop the statement that it is in, and return the index at which to continue."""
@@ -278,7 +266,7 @@ class _Run:
 
     def _drop_statement(self) -> None:
         """Unwind the parser's stack to the statements of the innermost block that is still open."""
-        values, states = self.state.value_stack, self.state.state_stack
+        values, states = self.parser.values, self.parser.states
         closed = 0  # blocks whose closer is on the stack and that are not reduced yet
         while values:
             kind = values[-1].type if isinstance(values[-1], Token) else ""

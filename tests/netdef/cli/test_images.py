@@ -63,7 +63,8 @@ def test_more_images_than_a_batch_holds(folder, capsys):
 
 
 def test_a_net_with_two_layers_of_images(folder, capsys):
-    second = "layer more: ImageData -> more, other { source: 'images' batch_size: 4 transform_param { crop_size: 16 } }\nlayer sink: Silence(more, other)\n"
+    settings = "{ source: 'images' batch_size: 4 transform_param { crop_size: 16 } }"
+    second = f"layer more: ImageData -> more, other {settings}\nlayer sink: Silence(more, other)\n"
     Path("two.net").write_text(Path("shades.net").read_text() + second)
     assert run(["predict", "two.net", "images/dark/10.png", *WEIGHTS]) == 2
     assert "data and more of two.net both read images" in capsys.readouterr().err
