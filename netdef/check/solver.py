@@ -77,7 +77,7 @@ def warm_up_to_the_end(subject: Subject) -> Findings:
 def tests(subject: Subject) -> Findings:
     """Tests that are not run, or not while training goes on."""
     solver, test = subject.message, subject.nets.get("test")
-    measures = [layer.name for layer in test.layers if layer.type == "Accuracy"] if test is not None else []
+    measures = [layer.name for layer in test.layers if layer.is_accuracy] if test is not None else []
     if not len(solver.test_iter) and not solver.test_interval and measures:
         text = f"no tests are run, though the net measures {' and '.join(measures[:2])}"
         field = next((field for field in NETS if solver.HasField(field)), "net")

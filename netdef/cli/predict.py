@@ -146,7 +146,7 @@ def with_images(net: Net, mean: str | None) -> Net:
 
 def replace_input(message: Any, blob: Blob, mean: str | None) -> None:
     """Turn the Input layer of a blob into an ImageData layer that gives images of its size."""
-    layer = next(layer for layer in message.layer if layer.type == "Input" and blob.name in layer.top)
+    layer = next(layer for layer in message.layer if blob.name in layer.top)
     count, channels, height, width = blob.shape
     others = [top for top in layer.top if top != blob.name]
     layer.ClearField("top")
@@ -200,11 +200,11 @@ def scores_of(net: Net) -> tuple[Blob, bool]:
     NetdefError: the net has none.
     """
     for layer in reversed(net.layers):
-        if layer.type == "Softmax":
+        if layer.gives_probabilities:
             return layer.tops[0], True
     for layer in reversed(net.layers):
-        if layer.type in ("SoftmaxWithLoss", "Accuracy"):
-            return layer.bottoms[0], False
+        if layer.label_classes is not None:
+            return layer.bottoms[0], layer.reads_probabilities
     outputs = [blob for blob in net.outputs if len(blob.shape) in (2, 4) and blob.shape[1] > 1]
     if len(outputs) == 1:
         return outputs[0], False

@@ -116,7 +116,7 @@ def drawing_of(net: Net, whole: Net | None = None) -> Drawing:
     stage_of: dict[Layer, Stage] = {}
     stages: list[Stage] = []
     for layer in net.layers:
-        if is_transfer(layer):
+        if layer.is_transfer:
             continue
         if layer.tops and all(layer.in_place) and len(layer.bottoms) == 1 and layer.bottoms[0].producer in stage_of:
             stage_of[layer] = stage_of[layer.bottoms[0].producer]
@@ -153,14 +153,9 @@ def _wires(net: Net, stage_of: dict[Layer, Stage]) -> list[Wire]:
     return list(wires.values())
 
 
-def is_transfer(layer: Layer) -> bool:
-    """Whether a layer is one that placement puts between others; what it moves is in `moves`."""
-    return layer.type == "Transfer"
-
-
 def origins(blob: Blob) -> Iterator[tuple[Blob, Layer | None, Blob]]:
     """The blobs that a blob is put together from; the transfer that does so, None for the blob itself; what that reads of each."""
-    if not is_transfer(blob.producer):
+    if not blob.producer.is_transfer:
         yield blob, None, blob
         return
     for part in blob.producer.bottoms:

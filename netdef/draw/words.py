@@ -39,7 +39,7 @@ def window(layer: Layer) -> tuple[str, str]:
 
 def followers(stage: Stage) -> str:
     """The types that work in place on a stage's result: "ReLU, Dropout", "BN, Scale, ReLU"."""
-    return ", ".join("BN" if layer.type == "BatchNorm" else layer.type for layer in stage.in_place)
+    return ", ".join(layer.abbreviation or layer.type for layer in stage.in_place)
 
 
 def output(stage: Stage) -> str:

@@ -80,7 +80,7 @@ class _Builder:
             phase=self.state.phase,
             layers=tuple(self.layers),
             blobs=self.blobs,
-            inputs=tuple(top for layer in self.layers if layer.type == "Input" for top in layer.tops),
+            inputs=tuple(top for layer in self.layers if layer.is_input for top in layer.tops),
             outputs=tuple(blob for blob in self.every_blob if not blob.consumers),
             parameters=tuple(p for layer in self.layers for p in layer.parameters),
             force_backward=self.message.force_backward,

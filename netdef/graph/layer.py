@@ -136,6 +136,8 @@ class Layer:
     tops_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
     is_loss: ClassVar[bool] = False  # its first top has loss weight 1 and may go unnamed
     is_source: ClassVar[bool] = False  # its tops come from outside the net
+    is_input: ClassVar[bool] = False  # a source that the caller fills
+    is_transfer: ClassVar[bool] = False  # one that placement puts between others, to copy between devices
     is_report: ClassVar[bool] = False  # its result is read outside the net: no layer has to read it
     is_accuracy: ClassVar[bool] = False  # its first top is the share of right answers
     frozen_parameters: ClassVar[bool] = False  # statistics that the layer keeps itself; no solver touches them
@@ -152,9 +154,13 @@ class Layer:
     # What it is to a reader of the net.
     kind: ClassVar[str] = "other"  # one of KINDS; pictures colour by it
     noun: ClassVar[str] = ""  # what sentences call it; its type where empty
+    abbreviation: ClassVar[str] = ""  # what a narrow box of a picture calls it; its type where empty
     is_interchangeable: ClassVar[bool] = False  # does much what others of its kind do: `diff` may pair it with one of them
     joins_towers: ClassVar[bool] = False  # puts towers together that are written as layers of their own
     splits_towers: ClassVar[bool] = False  # gives such towers their inputs
+    gives_probabilities: ClassVar[bool] = False  # its top holds the probabilities of classes
+    reads_probabilities: ClassVar[bool] = False  # its first bottom holds them, where other losses read scores
+    idle_unless: ClassVar[str] = ""  # the field without which it does nothing in training; in testing it never does anything
     activation: ClassVar[str] = ""  # of a loss: the type whose function it applies to its scores itself
     settings_by_phase: ClassVar[frozenset[str]] = frozenset()  # fields that may well differ between training and testing
 
@@ -223,6 +229,11 @@ class Layer:
             if path and path[0] in getattr(self.message, name).DESCRIPTOR.fields_by_name:
                 return self._where((name, *path))
         return self._where(path)
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        """Whether it normalises an image by the others of its batch."""
+        return False
 
     @property
     def label_classes(self) -> int | None:

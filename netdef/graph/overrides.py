@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
-from netdef.graph.layer import Path
+from netdef.graph.layer import LAYERS, Path
 from netdef.language.bind import bind
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded
 from netdef.language.parser import parse
 from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import did_you_mean, one_of_namesakes
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
-from netdef.schema import LAYER_TYPES, layer_fields
+from netdef.schema import LAYER_TYPES, is_repeated, layer_fields
 
 NAME = "<override>"
 OPTION = "--set"
@@ -246,12 +246,12 @@ def set_batch_size(message: Any, batch_size: int) -> None:
         own = getattr(layer, (layer_fields(layer.type) or ("",))[0], None)
         if own is not None and "batch_size" in own.DESCRIPTOR.fields_by_name:
             own.batch_size = batch_size
-        elif layer.type == "Input":
-            shapes.extend(layer.input_param.shape)
-        elif layer.type == "DummyData":
-            shapes.extend(layer.dummy_data_param.shape)
-            count = len(layer.dummy_data_param.num)
-            layer.dummy_data_param.num[:] = [batch_size] * count
+        elif own is not None and layer.type in LAYERS and LAYERS[layer.type].is_source:
+            known = own.DESCRIPTOR.fields_by_name
+            if "shape" in known and is_repeated(known["shape"]):
+                shapes.extend(own.shape)
+            if "num" in known:
+                own.num[:] = [batch_size] * len(own.num)
     for shape in shapes:
         if len(shape.dim):
             shape.dim[0] = batch_size

@@ -15,6 +15,7 @@ class Dropout(Layer):
     channel_groups = None
     kind = "activation"
     noun = "dropout"
+    idle_unless = "dropout_ratio"
     settings_by_phase = frozenset({"dropout_ratio"})
 
     @property

@@ -42,6 +42,7 @@ class Input(Declared):
     """Blobs that the caller fills before each iteration."""
 
     cuts = Source(channels=True)
+    is_input = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         return self.declared_shapes()

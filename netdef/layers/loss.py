@@ -155,6 +155,8 @@ class OneLabelEach(Loss):
 class MultinomialLogisticLoss(OneLabelEach):
     """The mean of -log(probabilities[label]). Bottoms: probabilities, labels."""
 
+    reads_probabilities = True
+
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_one_label_each(bottoms)
         return [()]

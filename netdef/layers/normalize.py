@@ -21,6 +21,7 @@ class BatchNorm(Layer):
     frozen_parameters = True
     kind = "normalisation"
     noun = "batch normalisation"
+    abbreviation = "BN"
     is_interchangeable = True
     settings_by_phase = frozenset({"use_global_stats", "moving_average_fraction"})
 
@@ -40,6 +41,10 @@ class BatchNorm(Layer):
     def use_global_stats(self) -> bool:
         """Whether it normalises with the running averages instead of the batch's statistics."""
         return self.p.use_global_stats if self.p.HasField("use_global_stats") else self.phase == "test"
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        return not self.use_global_stats
 
     @property
     def channels(self) -> int:

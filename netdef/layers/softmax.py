@@ -14,6 +14,7 @@ class Softmax(AlongAxis):
     cuts = Same("axis")
     backward_reads = frozenset({"top"})
     kind = "result"
+    gives_probabilities = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.axis  # noqa: B018  raises if there is no such axis

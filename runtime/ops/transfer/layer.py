@@ -40,6 +40,8 @@ class Transfer(Layer):
     demand: what the transfers to all devices that bring one reader the same blob have in common.
     """
 
+    is_transfer = True
+
     def __init__(self, reader: Layer, device: int, demand: object, held: Sequence[tuple[Blob, Region]], top: Blob, region: Region):
         self.name = reader.name
         self.type = "Transfer"

@@ -27,6 +27,8 @@ class Move:
 class Transfer(Layer):
     """What placement puts between layers of different devices."""
 
+    is_transfer = True
+
     def __init__(self, device, parts, moves):
         self.name, self.type, self.device, self.moves = "transfer", "Transfer", device, moves
         self.message = self.p = None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 import netdef
+from netdef import schema
+from netdef.cli.predict import scores_of
 from netdef.draw import theme
 from netdef.graph.layer import KINDS
 from netdef.layers import LAYERS
-from netdef.schema import NO_TOPS
+from netdef.schema import NO_TOPS, layer_fields
 
 EVERY = pytest.mark.parametrize("name", sorted(LAYERS))
 
@@ -96,3 +98,31 @@ def test_the_last_bottom_without_gradient_is_counted_from_the_end():
     )
     found = {layer.name: layer.gradient_bottoms for layer in net.layers}
     assert found == {"data": (), "labels": (), "pick": (0, 1), "loss": (0, 1), "flat": (0,), "top": ()}
+
+
+@EVERY
+def test_the_field_of_a_layer_that_is_idle_without_it_is_its_own(name):
+    family = LAYERS[name]
+    own = layer_fields(name)
+    assert not family.idle_unless or family.idle_unless in schema.descriptor_of(_message(own[0])).fields_by_name
+
+
+def _message(field):
+    return schema.descriptor_of("LayerParameter").fields_by_name[field].message_type.name
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("layer s: Softmax(data)", ("s", True)),
+        ("layer l: SoftmaxWithLoss(data, label)", ("data", False)),
+        ("layer l: HingeLoss(data, label)", ("data", False)),
+        ("layer l: MultinomialLogisticLoss(data, label)", ("data", True)),
+        ("layer a: Accuracy(data, label)", ("data", False)),
+        ("layer r: ReLU(data)\nlayer s: Silence(label)", ("r", False)),
+    ],
+)
+def test_the_blob_of_the_classes(last, expected):
+    net = netdef.parse(f"layer data: Input -> data, label {{ shape {{ dim: [2, 4] }} shape {{ dim: 2 }} }}\n{last}")
+    blob, is_probability = scores_of(net)
+    assert (blob.name, is_probability) == expected
