@@ -96,8 +96,8 @@ def check_finite(rows: np.ndarray, images: Sequence[str], scores: Blob, executab
 
     wrong = [path for path, row in zip(images, rows, strict=False) if not np.isfinite(row).all()]
     if wrong:
-        layer = executable.first_non_finite()
-        where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        first = executable.first_non_finite()
+        where = f": the first output that is not finite is of {first}" if first else ""
         hint = "the weights, or the mean, may be of another net"
         raise NetdefError(f"{scores.name} of {wrong[0]} is not finite{where}", hint=hint)
 

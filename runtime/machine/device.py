@@ -31,7 +31,7 @@ class LaunchError(Exception):
 
     def named(self, instruction: Instruction | None) -> NetdefError:
         """The error for users: where it was, in which kernel and layer, and what was raised."""
-        where = self.device if instruction is None else f"{self.device}, {instruction.kernel} of layer {instruction.layer}"
+        where = self.device if instruction is None else location(self.device, instruction)
         cause = self.__cause__
         if isinstance(cause, NetdefError):
             return NetdefError(f"{where}: {cause.diagnostics[0].message}", hint=cause.diagnostics[0].hint)
@@ -39,6 +39,11 @@ class LaunchError(Exception):
             return NetdefError(f"{where}: out of memory", hint="a smaller batch_size needs less")
         late = "a card reports some errors late: it may have been an instruction before this one"
         return NetdefError(f"{where} failed: {type(cause).__name__}: {cause}", hint=late if self.device.startswith("gpu") else "")
+
+
+def location(device: str, instruction: Instruction) -> str:
+    """Where something happened, as messages name it: "cpu:0, conv2d of layer conv1"."""
+    return f"{device}, {instruction.kernel} of layer {instruction.layer}"
 
 
 def run_in_order(device: str, bound: Sequence[BoundInstruction]) -> None:

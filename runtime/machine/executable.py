@@ -18,7 +18,7 @@ from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary, thousands
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
-from runtime.machine.device import BoundInstruction, Device, LaunchError
+from runtime.machine.device import BoundInstruction, Device, LaunchError, location
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered, summed
@@ -155,12 +155,21 @@ class Executable:
         self._run("update")
 
     def first_non_finite(self) -> str | None:
-        """Run forward again on the same inputs, one kernel at a time; the layer whose output first was not finite, or None."""
+        """Run forward again on the same inputs, one kernel at a time, and find the first output that is not finite.
+
+        Returns
+        -------
+        Its device, kernel and layer, "cpu:0, inner_product of layer fc"; None if all are finite.
+
+        Raises
+        ------
+        NetdefError: a kernel failed.
+        """
         for instruction, bound in self.bound("forward"):
             self.run_bound([bound], instruction.device)
             self.devices[instruction.device].synchronize()
             if not all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32"):
-                return instruction.layer
+                return location(self.devices[instruction.device].name, instruction)
         return None
 
     # Reading and writing

@@ -20,8 +20,8 @@ class DivergedError(NetdefError):
     """
 
     def __init__(self, message: str, rate: float | complex, iteration: int, executable: Executable | None = None):
-        layer = executable.first_non_finite() if executable else None
-        where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        first = executable.first_non_finite() if executable else None
+        where = f": the first output that is not finite is of {first}" if first else ""
         advice = f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, or look for bad values in the data"
         super().__init__(message + where, hint=f"{advice}; earlier snapshots are untouched")
         self.iteration = iteration

@@ -96,6 +96,6 @@ def check_finite(loss: float | None, outputs: Mapping[str, float], executable: E
     if loss is not None and not math.isfinite(loss):
         wrong = {"loss": loss, **wrong}
     for name, value in wrong.items():
-        layer = executable.first_non_finite() if is_last else None
-        where = f": the first layer whose output is not finite is {layer}" if layer else ""
+        first = executable.first_non_finite() if is_last else None
+        where = f": the first output that is not finite is of {first}" if first else ""
         raise NotFiniteError(f"{name} is {value} in batch {batch + 1} of the test{where}")

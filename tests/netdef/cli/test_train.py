@@ -252,7 +252,7 @@ def test_a_loss_of_nan_stops_the_run(capsys):
     Path("solver.txt").write_text(SOLVER.replace("base_lr: 0.02", "base_lr: 1e30") + "display: 1 snapshot: 1000")
     assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
     err = capsys.readouterr().err
-    assert re.search(r"loss is \S+ at iteration \d+: the first layer whose output is not finite is \w+", err)
+    assert re.search(r"loss is \S+ at iteration \d+: the first output that is not finite is of cpu:0, \w+ of layer \w+", err)
     assert "lower base_lr" in err
     assert not list(Path("a").glob("*.caffemodel"))
     assert json.loads(Path("a/log.jsonl").read_text().splitlines()[-1])["reason"] == "diverged"

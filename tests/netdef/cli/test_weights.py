@@ -122,11 +122,12 @@ def test_a_result_that_is_not_finite_is_an_error_that_names_the_layer(folder, ca
     for arguments, text in zip(commands("large.caffemodel"), said, strict=True):
         assert run(arguments) == 2
         captured = capsys.readouterr()
-        assert f"error: {text}: the first layer whose output is not finite is fc\n" in captured.err
+        assert f"error: {text}: the first output that is not finite is of cpu:0, inner_product of layer fc\n" in captured.err
         assert "nan" not in captured.out
     assert run(["train", "levels.net", "solver.txt", "--weights", "large.caffemodel", "--out", "run"]) == 2
     captured = capsys.readouterr()
-    assert "loss is nan in batch 1 of the test: the first layer whose output is not finite is fc, at iteration 0" in captured.err
+    origin = "the first output that is not finite is of cpu:0, inner_product of layer fc"
+    assert f"loss is nan in batch 1 of the test: {origin}, at iteration 0" in captured.err
     assert "loss nan" not in captured.out
 
 
@@ -140,6 +141,6 @@ def test_a_test_in_training_whose_loss_is_not_finite_loses_nothing(folder, capsy
     Path("solver.txt").write_text(solver.replace("test_interval: 10", "test_interval: 4 test_initialization: false"))
     assert run(["train", "levels.net", "solver.txt", "--weights", "w.caffemodel", "--out", "run"]) == 2
     captured = capsys.readouterr()
-    assert "not finite is mean, at iteration 4" in captured.err
+    assert "not finite is of cpu:0, pool_ave_forward of layer mean, at iteration 4" in captured.err
     assert "loss nan" not in captured.out and "loss inf" not in captured.out
     assert Path("run/levels_iter_4.solverstate").exists()

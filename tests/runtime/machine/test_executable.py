@@ -179,7 +179,7 @@ def test_unknown_devices_are_refused() -> None:
 def test_the_first_layer_that_is_not_finite_is_found(exe) -> None:
     exe.set_param("fc", 1, [0, np.inf, 0, 0, 0])
     exe.forward(data=DATA, label=LABEL)
-    assert exe.first_non_finite() == "fc"
+    assert exe.first_non_finite() == "cpu:0, inner_product of layer fc"
 
 
 def test_weights_travel_through_a_file(exe, tmp_path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import netdef
 import runtime
 from netdef import NetdefError
+from netdef.cli.main import run
 from runtime.machine.cpu.device import CpuDevice
 from runtime.machine.cpu.queue import blas
 from runtime.machine.executable import Executable
@@ -185,6 +186,16 @@ def test_a_failing_kernel_is_named_where_instructions_run_one_by_one() -> None:
             error = watched(lambda run=run: run(bound))  # type: ignore[misc]
             assert isinstance(error, NetdefError)
             assert "cpu:0, conv2d of layer conv1 failed: ValueError: what went wrong" in str(error)
+
+
+def test_time_names_a_failing_kernel(monkeypatch, capsys) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("gone")
+
+    bind = CpuDevice.bind
+    monkeypatch.setattr(CpuDevice, "bind", lambda self, step, array: fail if step.layer == "prob" else bind(self, step, array))
+    assert run(["time", "lenet", "--phase", "test", "--batch", "2", "--iterations", "1", "--devices", "cpu"]) == 2
+    assert "error: cpu:0, softmax_forward of layer prob failed: RuntimeError: gone" in capsys.readouterr().err
 
 
 def test_no_room_for_a_devices_arena(monkeypatch) -> None:
@@ -360,7 +371,7 @@ def test_diverging_is_told_as_on_one_device(tmp_path) -> None:
     said = []
     for where in ("cpu", devices(2)):
         solver = solver_for("alexnet", where, (SOLVER % "BINARYPROTO").replace("0.002", "1e20"), out=tmp_path)
-        with pytest.raises(NetdefError, match="the first layer whose output is not finite is") as error:
+        with pytest.raises(NetdefError, match="the first output that is not finite is of") as error:
             solver.step(4)
         said.append(str(error.value))
         solver.close()

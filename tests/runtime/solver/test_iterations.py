@@ -132,7 +132,7 @@ def test_a_look_at_an_iteration_that_is_not_done(device, smoothed):
     assert (step.loss, smoothed.value) == (1.5, 1.5)
     assert device.reads == [[0], [0, 1]]
     device.losses += [math.nan, 0.0]
-    with pytest.raises(DivergedError, match="loss is nan at iteration 1: the first layer whose output is not finite is fc"):
+    with pytest.raises(DivergedError, match="loss is nan at iteration 1: the first output that is not finite is of fc"):
         Iteration(iterations, 1, 0.1).read_losses(1)
     iterations.settle()  # it is none of those that were done
 
