@@ -1,7 +1,7 @@
 """`netdef lsp`: a language server, which tells editors what netdef knows of a text while it is written.
 
-document.py    the text in an editor, and places in it as the protocol counts them
-place.py       what stands at a place, or could: a field, a value, a layer type, a blob; also in text that does not parse
+document.py    the text in an editor, and positions in it as the protocol counts them
+cursor.py       what stands at the cursor, or could: a field, a value, a layer type, a blob; also in text that does not parse
 outline.py     the layers of a text and of the files it includes; which of them makes a blob, and which read it
 findings.py    what `netdef check` finds, as the protocol's diagnostics, file by file
 checking.py    when a text is checked, and what is published

@@ -1,4 +1,4 @@
-"""What could be written at a place."""
+"""What could be written at the cursor."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from netdef.graph.shape import shape_text
 from netdef.language.find import model_names
 from netdef.language.vocabulary import HEAD
 from netdef.layers import LAYERS
+from netdef.lsp.cursor import Cursor, Wants
 from netdef.lsp.document import Document, Units
 from netdef.lsp.outline import Read, layers, surrounding
-from netdef.lsp.place import Place, Wants
 from netdef.schema import LAYER_TYPES
 from netdef.schema.filler_types import FILLERS
 from netdef.solver_file import POLICIES, REGULARIZATIONS, TYPES
@@ -43,28 +43,28 @@ _KIND = types.CompletionItemKind
 
 
 def complete(
-    place: Place, document: Document, offset: int, read: Read, nets: Mapping[str, Net], units: Units
+    cursor: Cursor, document: Document, offset: int, read: Read, nets: Mapping[str, Net], units: Units
 ) -> types.CompletionList:
-    """What fits at a place, likeliest first. `nets` are the graphs in each phase, as far as they can be built."""
+    """What fits at the cursor, likeliest first. `nets` are the graphs in each phase, as far as they can be built."""
     more = False
-    if place.wants is Wants.FIELD:
-        items = list(_fields(place))
-    elif place.wants is Wants.VALUE:
-        items = list(_values(place))
-    elif place.wants is Wants.TYPE:
+    if cursor.wants is Wants.FIELD:
+        items = list(_fields(cursor))
+    elif cursor.wants is Wants.VALUE:
+        items = list(_values(cursor))
+    elif cursor.wants is Wants.TYPE:
         items = [_item(name, _KIND.Class, reference.layer_type(name).line) for name in sorted(LAYERS, key=str.lower)]
-    elif place.wants is Wants.BOTTOM:
-        items, more = _cut(_blobs(place, document, offset, read, nets), place)
-    elif place.wants is Wants.TOP:
-        items = [_item(name, _KIND.Variable, "in place") for name in _own_bottoms(place, document, offset)]
-    elif place.wants is Wants.REMOVED:
+    elif cursor.wants is Wants.BOTTOM:
+        items, more = _cut(_blobs(cursor, document, offset, read, nets), cursor)
+    elif cursor.wants is Wants.TOP:
+        items = [_item(name, _KIND.Variable, "in cursor") for name in _own_bottoms(cursor, document, offset)]
+    elif cursor.wants is Wants.REMOVED:
         inherited = (one for one in layers(document, read) if one.document is not document)
-        items, more = _cut((_item(one.head.name.text, _KIND.Function, one.head.type) for one in inherited), place)
-    elif place.wants is Wants.FILE:
+        items, more = _cut((_item(one.head.name.text, _KIND.Function, one.head.type) for one in inherited), cursor)
+    elif cursor.wants is Wants.FILE:
         items = [_item(name, _KIND.File, about) for name, about in _files(document).items()]
     else:
         items = []
-    _settle(items, place, document, offset, units)
+    _settle(items, cursor, document, offset, units)
     return types.CompletionList(is_incomplete=more, items=items)
 
 
@@ -73,17 +73,17 @@ def _item(label: str, kind: types.CompletionItemKind, detail: str = "", about: s
     return types.CompletionItem(label, kind=kind, detail=detail or None, documentation=documentation, insert_text=insert or label)
 
 
-def _settle(items: list[types.CompletionItem], place: Place, document: Document, offset: int, units: Units) -> None:
+def _settle(items: list[types.CompletionItem], cursor: Cursor, document: Document, offset: int, units: Units) -> None:
     """Say for each item what it replaces, in this order, in quotes where it needs some."""
-    after = place.word[len(place.typed) :]
-    end = offset if place.quoted and re.search(r"[\s:]", after) else place.end
-    where = document.range(place.start, end, units)
-    text_field = place.field is not None and place.field.kind == "string"
-    quote = '"' if not place.quoted and (text_field or place.wants is Wants.FILE) else ""
-    space = " " if place.wants is not Wants.FIELD and document.text[place.start - 1 : place.start] == ":" else ""
+    after = cursor.word[len(cursor.typed) :]
+    end = offset if cursor.quoted and re.search(r"[\s:]", after) else cursor.end
+    where = document.range(cursor.start, end, units)
+    text_field = cursor.field is not None and cursor.field.kind == "string"
+    quote = '"' if not cursor.quoted and (text_field or cursor.wants is Wants.FILE) else ""
+    space = " " if cursor.wants is not Wants.FIELD and document.text[cursor.start - 1 : cursor.start] == ":" else ""
     for number, item in enumerate(items):
         text = item.insert_text or item.label
-        if place.wants is Wants.FIELD and place.followed_by == ":":
+        if cursor.wants is Wants.FIELD and cursor.followed_by == ":":
             text = text.removesuffix(": ")
         item.text_edit = types.TextEdit(where, f"{space}{quote}{text}{quote}")
         item.filter_text = item.label
@@ -91,22 +91,22 @@ def _settle(items: list[types.CompletionItem], place: Place, document: Document,
         item.insert_text = None
 
 
-def _cut(items: Iterable[types.CompletionItem], place: Place) -> tuple[list[types.CompletionItem], bool]:
+def _cut(items: Iterable[types.CompletionItem], cursor: Cursor) -> tuple[list[types.CompletionItem], bool]:
     """At most MOST of many, those that hold what has been typed; and whether there are others."""
     every = list(items)
     if len(every) <= MOST:
         return every, False
-    return [item for item in every if place.typed.lower() in item.label.lower()][:MOST], True
+    return [item for item in every if cursor.typed.lower() in item.label.lower()][:MOST], True
 
 
-def _fields(place: Place) -> Iterable[types.CompletionItem]:
-    """The fields that the block at a place takes and does not have yet; in a net, the other statements first."""
-    if place.frame.message == "NetParameter":
+def _fields(cursor: Cursor) -> Iterable[types.CompletionItem]:
+    """The fields that the block at the cursor takes and does not have yet; in a net, the other statements first."""
+    if cursor.frame.message == "NetParameter":
         for word, about in _STATEMENTS.items():
             yield _item(word, _KIND.Keyword, about)
-    for one in _known(place):
+    for one in _known(cursor):
         several = one.kind.endswith("several") or one.kind in ("integers", "numbers", "texts", "words")
-        if one.name in place.frame.given and one.name != place.word and not several:
+        if one.name in cursor.frame.given and one.name != cursor.word and not several:
             continue
         if not one.about.startswith(_FORMER) and not any(f". {former} " in one.about for former in _FORMER):
             detail = f"{one.kind}, {one.default} by default" if one.default else one.kind
@@ -114,9 +114,9 @@ def _fields(place: Place) -> Iterable[types.CompletionItem]:
             yield _item(one.name, _KIND.Struct if one.fields_of else _KIND.Field, detail, one.about, insert)
 
 
-def _known(place: Place) -> list[reference.Field]:
-    """All fields of the block at a place; of a layer, those that go with its type."""
-    frame = place.frame
+def _known(cursor: Cursor) -> list[reference.Field]:
+    """All fields of the block at the cursor; of a layer, those that go with its type."""
+    frame = cursor.frame
     if frame.in_line:
         own = reference.own_fields(frame.type) if frame.type in LAYERS else []
         return [*own, *(one for one in reference.common_fields() if one.name not in (*HEAD, *_UNWRITTEN))]
@@ -131,31 +131,31 @@ def _known(place: Place) -> list[reference.Field]:
     return sorted(found, key=lambda one: (one.name not in HEAD, one.name not in fitting))
 
 
-def _values(place: Place) -> Iterable[types.CompletionItem]:
+def _values(cursor: Cursor) -> Iterable[types.CompletionItem]:
     """The words that a field takes."""
-    info = place.field
+    info = cursor.field
     if info is None:
         return
-    default = next((one.default for one in _known(place) if one.name == info.name), "")
+    default = next((one.default for one in _known(cursor) if one.name == info.name), "")
     if info.kind == "enum":
-        meanings = next((dict(one.values) for one in _known(place) if one.name == info.name), {})
+        meanings = next((dict(one.values) for one in _known(cursor) if one.name == info.name), {})
         for name in info.names or ():
             yield _item(name, _KIND.EnumMember, "by default" if name == default else "", meanings.get(name, ""))
     elif info.kind == "bool":
         for name in ("true", "false"):
             yield _item(name, _KIND.Keyword, "by default" if name == default else "")
     else:
-        for name in _LISTED.get((place.frame.message, info.name), ()):
+        for name in _LISTED.get((cursor.frame.message, info.name), ()):
             yield _item(name, _KIND.EnumMember, "by default" if name == default else "")
 
 
-def _blobs(place: Place, document: Document, offset: int, read: Read, nets: Mapping[str, Net]) -> Iterable[types.CompletionItem]:
+def _blobs(cursor: Cursor, document: Document, offset: int, read: Read, nets: Mapping[str, Net]) -> Iterable[types.CompletionItem]:
     """What the layers above an offset make, the nearest first; those below are offered last."""
     order = layers(document, read)
     here = next((i for i, one in enumerate(order) if one.document is document and one.at + one.head.end >= offset), len(order))
     shapes: dict[str, Any] = {name: blob.shape for net in nets.values() for name, blob in net.blobs.items()}
     seen: set[str] = set()
-    start = document.piece(offset)[0] + place.frame.since[0].start if place.frame.since else offset
+    start = document.piece(offset)[0] + cursor.frame.since[0].start if cursor.frame.since else offset
     for one in [*reversed(order[:here]), *order[here:]]:
         if one.holds(document, offset) or one.holds(document, start):
             continue  # the layer itself, which may parse only in part
@@ -166,9 +166,9 @@ def _blobs(place: Place, document: Document, offset: int, read: Read, nets: Mapp
                 yield _item(top.text, _KIND.Variable, f"{one.head.type} {one.head.name.text}{shape}")
 
 
-def _own_bottoms(place: Place, document: Document, offset: int) -> list[str]:
-    """What the layer at a place reads: naming it as a top works in place."""
-    since = place.frame.since
+def _own_bottoms(cursor: Cursor, document: Document, offset: int) -> list[str]:
+    """What the layer at the cursor reads: naming it as a top works in cursor."""
+    since = cursor.frame.since
     if since and since[0].type != "NAME" and len(since) > 3:
         arrow = next(i for i, token in enumerate(since) if token.type == "ARROW")
         head = since[1:arrow] if since[0].type != "LAYER" else since[:arrow]

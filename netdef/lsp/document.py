@@ -1,4 +1,4 @@
-"""The text in an editor, and places in it as the protocol counts them: lines from 0, columns in the units agreed on."""
+"""The text in an editor, and positions in it as the protocol counts them: lines from 0, columns in the units agreed on."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Document:
         return [(start, self.text[start:end]) for start, end in zip(self.starts, [*self.starts[1:], len(self.text)], strict=True)]
 
     def offset(self, at: types.Position, units: Units) -> int:
-        """The offset of a place of the protocol; the nearest there is, where the text has no such place."""
+        """The offset of a position of the protocol; the nearest there is, where the text has no such position."""
         if at.line >= len(self.source.starts):
             return len(self.text)
         line = self.source.line(at.line + 1)
@@ -97,15 +97,15 @@ class Document:
 
     def range(self, start: int, end: int, units: Units) -> types.Range:
         """A stretch of the text for the protocol."""
-        return types.Range(self._place(start, units), self._place(end, units))
+        return types.Range(self._position(start, units), self._position(end, units))
 
-    def _place(self, offset: int, units: Units) -> types.Position:
+    def _position(self, offset: int, units: Units) -> types.Position:
         line = self.source.line_number(offset)
         return types.Position(line - 1, units(self.text[self.source.starts[line - 1] : offset]))
 
 
 def range_of(at: Position, units: Units) -> types.Range:
-    """A diagnostic's place for the protocol."""
+    """A diagnostic's range for the protocol."""
     line = at.source.line(at.line) if at.source is not None else " " * (at.column + at.length)
     start = units(line[: at.column - 1])
     return types.Range(

@@ -19,7 +19,7 @@ _SEVERITIES = {
     "note": types.DiagnosticSeverity.Information,
 }
 _UNNECESSARY = ("ND201", "ND202", "ND221")  # what nothing uses; editors show it faded
-_RELATED = 20  # places shown of one diagnostic
+_RELATED = 20  # positions shown of one diagnostic
 
 Findings = dict[str, list[types.Diagnostic]]  # by the uri of the file
 
@@ -33,7 +33,7 @@ def by_file(
 
     Parameters
     ----------
-    related: whether the editor shows the places that belong to a diagnostic; otherwise its message tells them.
+    related: whether the editor shows the positions that belong to a diagnostic; otherwise its message lists them.
     """
 
     def uri(at: Position) -> str:
@@ -45,8 +45,8 @@ def by_file(
         at = one.position
         if at is not None and at.file != document.name:
             elsewhere.setdefault(at.file, []).append(one)
-        place = uri(at) if at is not None else document.uri
-        result.setdefault(place, []).append(_diagnostic(one, document, uri, units, related))
+        file = uri(at) if at is not None else document.uri
+        result.setdefault(file, []).append(_diagnostic(one, document, uri, units, related))
     for theirs in elsewhere.values():
         errors = [one for one in theirs if one.severity == "error"]
         if errors:
@@ -57,14 +57,16 @@ def by_file(
 def _diagnostic(
     one: Diagnostic, document: Document, uri: Callable[[Position], str], units: Units, related: bool
 ) -> types.Diagnostic:
-    """One diagnostic; without a place, it stands in the first line."""
+    """One diagnostic; without a position, it stands in the first line."""
     message = f"{one.message}\n{one.hint}" if one.hint else one.message
     notes = [(note.message, note.position) for note in one.notes]
     at = one.position
     while at is not None and at.source is not None and at.source.included_from is not None:
         at = at.source.included_from
         notes.append(("included from here", at))
-    message += "".join(f"\n{text}" + (f": {place}" if place else "") for text, place in notes if not related or place is None)
+    message += "".join(
+        f"\n{text}" + (f": {position}" if position else "") for text, position in notes if not related or position is None
+    )
     made = types.Diagnostic(
         range=range_of(one.position, units) if one.position is not None else _first_line(document, units),
         message=message,
@@ -75,7 +77,7 @@ def _diagnostic(
     if one.code in _UNNECESSARY:
         made.tags = [types.DiagnosticTag.Unnecessary]
     if related:
-        made.related_information = [_related(text, place, uri, units) for text, place in notes[:_RELATED] if place] or None
+        made.related_information = [_related(text, position, uri, units) for text, position in notes[:_RELATED] if position] or None
     return made
 
 
@@ -86,7 +88,7 @@ def _related(text: str, at: Position, uri: Callable[[Position], str], units: Uni
 def _summary(
     document: Document, errors: list[Diagnostic], uri: Callable[[Position], str], units: Units, related: bool
 ) -> types.Diagnostic:
-    """That another file has errors, at the place where this one brings it in."""
+    """That another file has errors, where this one brings it in."""
     first = errors[0].position
     assert first is not None
     lines = [f"{Path(first.file).name} has {plural(len(errors), 'error')}"]
@@ -101,7 +103,7 @@ def _summary(
 
 
 def _naming(document: Document, at: Position, units: Units) -> types.Range:
-    """Where a text includes or names the file that a place is in, by others or by itself."""
+    """Where a text includes or names the file that the cursor is in, by others or by itself."""
     outer: Position | None = at
     while outer is not None and outer.source is not None and outer.file != document.name:
         at, outer = outer, outer.source.included_from

@@ -13,39 +13,39 @@ from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary, decimal, thousands
 from netdef.layers import LAYERS
+from netdef.lsp.cursor import Cursor, Wants
 from netdef.lsp.outline import Standing
-from netdef.lsp.place import Place, Wants
 
 WIDTH = 84  # columns; the windows that editors show it in are narrow
 Nets = Mapping[str, Net]  # by phase
 
 
-def hover(place: Place, around: Standing | None, nets: Nets, devices: Devices | None) -> str | None:
-    """What there is to say about the word at a place, as plain text laid out in columns; None if nothing.
+def hover(cursor: Cursor, around: Standing | None, nets: Nets, devices: Devices | None) -> str | None:
+    """What there is to say about the word at the cursor, as plain text laid out in columns; None if nothing.
 
     Parameters
     ----------
-    around: the layer that the place is in. nets: the graphs, as far as they can be built.
+    around: the layer that the cursor is in. nets: the graphs, as far as they can be built.
     """
-    if not place.word or place.is_keyword:
+    if not cursor.word or cursor.is_keyword:
         return None
-    if place.wants is Wants.TYPE:
-        return explain(place.word, devices, WIDTH) if place.word in LAYERS else None
-    if place.wants is Wants.FIELD:
-        return _field(place, place.word)
-    if place.wants is Wants.VALUE and place.field is not None:
-        return _value(place)
-    if place.wants is Wants.LAYER:
-        return _by_phase({phase: _layer(_find(net, place.word, around)) for phase, net in nets.items()})
-    if place.wants in (Wants.BOTTOM, Wants.TOP) and around is not None:
+    if cursor.wants is Wants.TYPE:
+        return explain(cursor.word, devices, WIDTH) if cursor.word in LAYERS else None
+    if cursor.wants is Wants.FIELD:
+        return _field(cursor, cursor.word)
+    if cursor.wants is Wants.VALUE and cursor.field is not None:
+        return _value(cursor)
+    if cursor.wants is Wants.LAYER:
+        return _by_phase({phase: _layer(_find(net, cursor.word, around)) for phase, net in nets.items()})
+    if cursor.wants in (Wants.BOTTOM, Wants.TOP) and around is not None:
         name = around.head.name.text
-        return _by_phase({phase: _blob(_find(net, name, around), place) for phase, net in nets.items()})
+        return _by_phase({phase: _blob(_find(net, name, around), cursor) for phase, net in nets.items()})
     return None
 
 
-def _field(place: Place, name: str) -> str | None:
+def _field(cursor: Cursor, name: str) -> str | None:
     """A field by the way that leads to it in the text, or else by its message."""
-    for topic in (place.frame.topic, place.frame.message):
+    for topic in (cursor.frame.topic, cursor.frame.message):
         try:
             return explain(f"{topic}.{name}", width=WIDTH)
         except NetdefError:
@@ -53,23 +53,25 @@ def _field(place: Place, name: str) -> str | None:
     return None
 
 
-def _value(place: Place) -> str | None:
+def _value(cursor: Cursor) -> str | None:
     """What a word of an enum means, and its field with all the others."""
-    assert place.field is not None
-    about = _field(place, place.field.name)
-    if about is None or not place.field.names:
+    assert cursor.field is not None
+    about = _field(cursor, cursor.field.name)
+    if about is None or not cursor.field.names:
         return about
-    message = next((known for known in _holders(place) if any(one.name == place.field.name for one in fields(known))), "")
-    values = next((one.values for one in fields(message) if one.name == place.field.name), ()) if message else ()
-    meaning = dict(values).get(place.word, "")
-    return f"{place.word}: {meaning}\n\n{about}" if meaning else about
+    message = next((known for known in _holders(cursor) if any(one.name == cursor.field.name for one in fields(known))), "")
+    values = next((one.values for one in fields(message) if one.name == cursor.field.name), ()) if message else ()
+    meaning = dict(values).get(cursor.word, "")
+    return f"{cursor.word}: {meaning}\n\n{about}" if meaning else about
 
 
-def _holders(place: Place) -> Iterable[str]:
-    """The messages that may hold a field of the block that a place is in."""
+def _holders(cursor: Cursor) -> Iterable[str]:
+    """The messages that may hold a field of the block that the cursor is in."""
     from netdef.explain.reference import layer_type
 
-    return layer_type(place.frame.type).messages if place.frame.in_line and place.frame.type in LAYERS else [place.frame.message]
+    return (
+        layer_type(cursor.frame.type).messages if cursor.frame.in_line and cursor.frame.type in LAYERS else [cursor.frame.message]
+    )
 
 
 def _by_phase(texts: Mapping[str, str | None]) -> str | None:
@@ -114,12 +116,12 @@ def _layer(layer: Layer | None) -> str | None:
     return "\n".join([f"layer {layer.name}: {layer.type}", *(f"  {what.ljust(6)}  {text}" for what, text in rows)])
 
 
-def _blob(layer: Layer | None, place: Place) -> str | None:
+def _blob(layer: Layer | None, cursor: Cursor) -> str | None:
     """A blob as a layer reads or makes it."""
     if layer is None:
         return None
-    blobs = layer.bottoms if place.wants is Wants.BOTTOM else layer.tops
-    blob = next((one for one in blobs if one.name == place.word), None)
+    blobs = layer.bottoms if cursor.wants is Wants.BOTTOM else layer.tops
+    blob = next((one for one in blobs if one.name == cursor.word), None)
     if blob is None:
         return None
     readers = ", ".join(dict.fromkeys(f"{one.name} ({one.type})" for one in blob.consumers)) or "nothing"

@@ -136,7 +136,7 @@ def _with_included(document: Document, read: Read, seen: set[Path]) -> Iterator[
 
 
 def _replaces(one: Standing, other: Standing | None) -> bool:
-    """Whether a layer takes the place of one of its name: it stands in another file, and shares a phase."""
+    """Whether a layer replaces one of its name: it stands in another file, and shares a phase."""
     if other is None or not one.head.name.text:
         return False
     return other.document is not one.document and bool(other.head.phases & one.head.phases)

@@ -20,11 +20,11 @@ from netdef.language.contents import text_of_file
 from netdef.lsp import symbols
 from netdef.lsp.checking import Checking, Worker
 from netdef.lsp.completion import complete
+from netdef.lsp.cursor import Cursor, Wants, cursor_at
 from netdef.lsp.document import Document, is_meant, utf16
 from netdef.lsp.findings import Findings, by_file
 from netdef.lsp.hover import hover
 from netdef.lsp.outline import surrounding
-from netdef.lsp.place import Place, Wants, place_at
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer", bound=Callable[..., Any])
@@ -169,15 +169,15 @@ def _follow_texts(server: Server) -> None:
 
 
 def _answer(server: Server) -> None:
-    """Questions about a place in a text."""
+    """Questions about a cursor in a text."""
 
-    def asked(params: Any, whole: bool) -> tuple[Document, int, Place] | None:
+    def asked(params: Any, whole: bool) -> tuple[Document, int, Cursor] | None:
         """The document, the offset and what stands there; a word's first letter belongs to it where a pointer asks."""
         document = server.documents.get(params.text_document.uri)
         if document is None:
             return None
         offset = document.offset(params.position, server.units)
-        found = place_at(document, offset, whole)
+        found = cursor_at(document, offset, whole)
         return (document, offset, found) if found is not None else None
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)

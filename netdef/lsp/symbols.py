@@ -9,9 +9,9 @@ from lsprotocol import types
 
 from netdef.fmt.form import formatted
 from netdef.language.inherit import BOTH
+from netdef.lsp.cursor import Cursor, Wants
 from netdef.lsp.document import Document, Units
 from netdef.lsp.outline import Head, Read, Standing, Word, layers, linked, makers, statements, surrounding
-from netdef.lsp.place import Place, Wants
 from netdef.schema import TRAIN
 
 Found = tuple[Document | Path, int, int]  # a document and two offsets in it; a path: the start of a file
@@ -25,29 +25,29 @@ _KINDS = {
 }
 
 
-def definition(place: Place, document: Document, offset: int, read: Read) -> list[Found]:
-    """What the word at a place stands for: of a blob, the layers that make it as it is read there, one for each phase;
+def definition(cursor: Cursor, document: Document, offset: int, read: Read) -> list[Found]:
+    """What the word at the cursor stands for: of a blob, the layers that make it as it is read there, one for each phase;
     of a layer that replaces or removes another one, that one; of a file's name, the file."""
-    if place.wants is Wants.FILE:
+    if cursor.wants is Wants.FILE:
         path = linked(document, offset)
         return [(path, 0, 0)] if path is not None else []
-    if place.wants is Wants.BOTTOM:
+    if cursor.wants is Wants.BOTTOM:
         order = layers(document, read)
         here, phases = _reader(order, document, offset)
-        return [_found(one, one.head.name) for one in makers(place.word, order, here, phases)]
-    if place.wants in (Wants.LAYER, Wants.REMOVED, Wants.TOP):
-        return _layers_called(place, document, offset, read)
+        return [_found(one, one.head.name) for one in makers(cursor.word, order, here, phases)]
+    if cursor.wants in (Wants.LAYER, Wants.REMOVED, Wants.TOP):
+        return _layers_called(cursor, document, offset, read)
     return []
 
 
-def references(place: Place, document: Document, read: Read, declaration: bool) -> list[Found]:
-    """Where the blob at a place is read; with `declaration`, also where it is made."""
-    if place.wants not in (Wants.BOTTOM, Wants.TOP, Wants.LAYER):
+def references(cursor: Cursor, document: Document, read: Read, declaration: bool) -> list[Found]:
+    """Where the blob at the cursor is read; with `declaration`, also where it is made."""
+    if cursor.wants not in (Wants.BOTTOM, Wants.TOP, Wants.LAYER):
         return []
     order = layers(document, read)
-    names = {place.word}
-    if place.wants is Wants.LAYER:
-        names = {top.text for one in order if one.head.name.text == place.word for top in one.head.tops}
+    names = {cursor.word}
+    if cursor.wants is Wants.LAYER:
+        names = {top.text for one in order if one.head.name.text == cursor.word for top in one.head.tops}
     found: list[Found] = []
     for one in order:
         words = [*one.head.bottoms, *(one.head.tops if declaration else ())]
@@ -100,7 +100,7 @@ def _found(one: Standing, word: Word) -> Found:
 
 
 def _reader(order: list[Standing], document: Document, offset: int) -> tuple[int, frozenset[int]]:
-    """The number of the layer that an offset is in, and its phases; where it does not parse, the place where it would be."""
+    """The number of the layer that an offset is in, and its phases; where it does not parse, the position where it would be."""
     for number, one in enumerate(order):
         if one.holds(document, offset):
             return number, one.head.phases
@@ -108,18 +108,18 @@ def _reader(order: list[Standing], document: Document, offset: int) -> tuple[int
     return (above[-1] + 1 if above else len(order)), BOTH
 
 
-def _layers_called(place: Place, document: Document, offset: int, read: Read) -> list[Found]:
+def _layers_called(cursor: Cursor, document: Document, offset: int, read: Read) -> list[Found]:
     """The layers of an included file that a name stands for, or else the layer in which it stands."""
     around = surrounding(document, offset)
-    if place.wants is Wants.TOP:
+    if cursor.wants is Wants.TOP:
         return [_found(around, around.head.name)] if around is not None else []
     above = Document(document.text[: around.at + around.head.start] if around is not None else document.text, document.path)
-    inherited = [one for one in layers(above, read) if one.head.name.text == place.word and one.document is not above]
-    if place.wants is Wants.LAYER and around is not None:
+    inherited = [one for one in layers(above, read) if one.head.name.text == cursor.word and one.document is not above]
+    if cursor.wants is Wants.LAYER and around is not None:
         inherited = [one for one in inherited if one.head.phases & around.head.phases]
     if inherited:
         return [_found(one, one.head.name) for one in inherited]
-    return [_found(around, around.head.name)] if around is not None and place.wants is Wants.LAYER else []
+    return [_found(around, around.head.name)] if around is not None and cursor.wants is Wants.LAYER else []
 
 
 def _detail(head: Head) -> str | None:

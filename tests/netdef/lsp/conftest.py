@@ -24,7 +24,7 @@ def editor(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def plain_editor(tmp_path_factory):
-    """An editor that shows plain text, counts in bytes, knows no related places, and exits without a goodbye."""
+    """An editor that shows plain text, counts in bytes, knows no related positions, and exits without a goodbye."""
     capabilities = types.ClientCapabilities(
         general=types.GeneralClientCapabilities(position_encodings=[types.PositionEncodingKind.Utf8])
     )

@@ -125,13 +125,13 @@ class Editor:
 
     def definition(self, name, marked):
         params = types.DefinitionParams(**self.at(name, marked))
-        return [self.place(one) for one in self.run(self.client.text_document_definition_async(params)) or []]
+        return [self.location(one) for one in self.run(self.client.text_document_definition_async(params)) or []]
 
     def references(self, name, marked, declaration=False):
         params = types.ReferenceParams(**self.at(name, marked), context=types.ReferenceContext(declaration))
-        return [self.place(one) for one in self.run(self.client.text_document_references_async(params)) or []]
+        return [self.location(one) for one in self.run(self.client.text_document_references_async(params)) or []]
 
-    def place(self, location):
+    def location(self, location):
         """(file, line from 1, column from 1, in the protocol's units)."""
         name = uris.to_fs_path(location.uri).rpartition("/")[2]
         return name, location.range.start.line + 1, location.range.start.character + 1

@@ -292,7 +292,7 @@ def test_no_words_in_comments(editor):
 
 
 @pytest.mark.parametrize(
-    ("marked", "places"),
+    ("marked", "expected"),
     [
         ("Convolution(|data)", [("net.net", 2, 13), ("net.net", 3, 12)]),
         ("ReLU(conv|1)", [("net.net", 5, 7)]),
@@ -305,8 +305,8 @@ def test_no_words_in_comments(editor):
         ("num_out|put: 10", []),
     ],
 )
-def test_the_layer_that_makes_a_blob(net, marked, places):
-    assert net.definition("net.net", marked) == places
+def test_the_layer_that_makes_a_blob(net, marked, expected):
+    assert net.definition("net.net", marked) == expected
 
 
 def test_definitions_in_included_files(editor):

@@ -1,4 +1,4 @@
-"""No text, whole or broken, and no place in it makes an answer fail."""
+"""No text, whole or broken, and no cursor in it makes an answer fail."""
 
 import contextlib
 import itertools
@@ -11,10 +11,10 @@ from netdef.language import NetdefError
 from netdef.language.find import models_folder
 from netdef.lsp import symbols
 from netdef.lsp.completion import complete
+from netdef.lsp.cursor import cursor_at
 from netdef.lsp.document import Document, utf16
 from netdef.lsp.hover import hover
 from netdef.lsp.outline import surrounding
-from netdef.lsp.place import place_at
 
 WORDS = ["name", "type", "bottom", "top", "x", "Pooling", "Convolution", "pool", "MAX", "param", "weight_filler", "base_lr", "1e5"]
 HEADS = ["layer ", "train ", "test ", "defaults ", "include ", "remove ", "layers ", "net "]
@@ -23,16 +23,16 @@ PIECES = st.sampled_from(WORDS + HEADS + MARKS)
 
 
 def ask_all(document, offset):
-    """Every question about a place."""
+    """Every question about a cursor."""
     for whole in (True, False):
-        place = place_at(document, offset, whole)
-        if place is None:
+        cursor = cursor_at(document, offset, whole)
+        if cursor is None:
             continue
-        assert document.text[place.start : place.end] == place.word
-        complete(place, document, offset, lambda path: None, {}, utf16)
-        hover(place, surrounding(document, offset), {}, {})
-        symbols.definition(place, document, offset, lambda path: None)
-        symbols.references(place, document, lambda path: None, True)
+        assert document.text[cursor.start : cursor.end] == cursor.word
+        complete(cursor, document, offset, lambda path: None, {}, utf16)
+        hover(cursor, surrounding(document, offset), {}, {})
+        symbols.definition(cursor, document, offset, lambda path: None)
+        symbols.references(cursor, document, lambda path: None, True)
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,8 +47,8 @@ def test_any_pieces(text, name):
 
 
 @pytest.mark.parametrize("name", ["alexnet_six_conv.net", "solver.txt"])
-def test_every_place_while_a_file_is_typed(name):
-    """The text up to a place, as it is while somebody writes it, and with what follows."""
+def test_every_cursor_while_a_file_is_typed(name):
+    """The text up to the cursor, as it is while somebody writes it, and with what follows."""
     text = (models_folder() / name).read_text()[-1200:]
     for offset, whole in itertools.product(range(0, len(text), 17), (True, False)):
         ask_all(Document(text if whole else text[:offset], uri=f"file:///{name}"), offset)

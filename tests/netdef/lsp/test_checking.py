@@ -1,4 +1,4 @@
-"""What becomes of a check or a formatting whose text has changed meanwhile. The worker here does its work when it is told to."""
+"""What becomes of a check or a formatting whose text has changed meanwhile. The worker here does its work when a test lets it."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ BAD, GOOD = "layer a: ReLU(b)\n", "layer a: Input { shape { dim: 1 } }\nlayer  b
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch):
+def no_delay(monkeypatch):
     monkeypatch.setattr("netdef.lsp.checking.PAUSE", 0.01)
 
 
@@ -37,16 +37,16 @@ class Slow:
 
 
 def run(story):
-    """Tell a story of (server, worker, published) in an event loop."""
+    """Run a function of (server, worker, published) in an event loop."""
 
-    async def told():
+    async def check():
         server, worker, published = module.make({}), Slow(), []
         server.worker = server.checking._worker = worker
         server.checking._translate = lambda document, report: by_file(document, report.findings, str, utf16, True)
         server.checking._publish = lambda uri, found: published.append([one.message for one in found])
         await asyncio.wait_for(story(server, worker, published), 30)
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 async def pass_time(worker=None):

@@ -1,4 +1,4 @@
-"""What an editor is told while one writes, over stdio."""
+"""What an editor is shown while one writes, over stdio."""
 
 import pytest
 from lsprotocol.types import DiagnosticSeverity, DiagnosticTag, PositionEncodingKind
@@ -9,7 +9,7 @@ DATA = "layer data: Input { shape { dim: [1, 3, 8, 8] } }\n"
 GOOD = DATA + "layer conv: Convolution(data) { num_output: 4 kernel_size: 3 }\n"
 
 
-def told(found):
+def shown(found):
     """(line from 1, first column, column past the end, severity, code, first line of the message) of each."""
     return [
         (
@@ -28,16 +28,16 @@ def test_errors_appear_and_disappear(editor):
     assert editor.open("a.net", GOOD) == ()
     found = editor.change("a.net", GOOD.replace("kernel_size", "kernl_size"))
     assert ("kernl_size" in found[0].message, "did you mean kernel_size?" in found[0].message) == (True, True)
-    assert told(found)[0][:5] == (2, 47, 57, "error", "ND002")
+    assert shown(found)[0][:5] == (2, 47, 57, "error", "ND002")
     assert found[0].source == "netdef"
     assert editor.change("a.net", GOOD) == ()
 
 
 def test_all_kinds_of_findings(editor):
     text = GOOD + "layer {\nlayer relu: ReLU(cov)\ndefaults LRN { k: 1 }\n"
-    found = told(editor.open("kinds.net", text))
+    found = shown(editor.open("kinds.net", text))
     assert (3, 7, 8, "error", "ND001", "'{' of layer is not closed") in found
-    found = told(editor.change("kinds.net", text.replace("layer {\n", "")))
+    found = shown(editor.change("kinds.net", text.replace("layer {\n", "")))
     assert found == [(3, 18, 21, "error", "ND101", "layer relu reads blob cov, which no layer makes"),
                      (4, 10, 13, "warning", "ND221", "no layer uses defaults LRN")]  # fmt: skip
     found = editor.change("kinds.net", text.replace("layer {\n", "").replace("cov", "conv"))
@@ -46,13 +46,13 @@ def test_all_kinds_of_findings(editor):
 
 def test_columns_are_utf16(editor):
     text = DATA + "layer a: ReLU('dätä') # ü\nlayer '🐍🐍': ReLU(nope)\n"
-    assert [one[:3] for one in told(editor.open("utf16.net", text))] == [(2, 15, 21), (3, 20, 24)]
+    assert [one[:3] for one in shown(editor.open("utf16.net", text))] == [(2, 15, 21), (3, 20, 24)]
 
 
 def test_columns_in_the_encoding_of_the_editor(plain_editor):
     assert plain_editor.initialized.capabilities.position_encoding == PositionEncodingKind.Utf8
     found = plain_editor.open("utf8.net", DATA + "layer 'é🐍': ReLU(nope)\n")
-    assert [one[:3] for one in told(found)] == [(2, 22, 26)]
+    assert [one[:3] for one in shown(found)] == [(2, 22, 26)]
 
 
 def test_notes_are_related_information(editor):
@@ -79,17 +79,17 @@ def test_caffes_form_and_old_formats(editor):
     text = 'layer {\n  name: "r"\n  type: "ReLU"\n  bottom: "daat"\n  top: "r"\n}\n'
     data = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 } } }\n'
     found = editor.open("deploy.prototxt", data + text)
-    assert told(found) == [(5, 11, 17, "error", "ND101", "layer r reads blob daat, which no layer makes")]
+    assert shown(found) == [(5, 11, 17, "error", "ND101", "layer r reads blob daat, which no layer makes")]
 
 
 def test_solvers(editor):
     (editor.folder / "net.net").write_text(GOOD)
     text = '# a solver\nnet: "net.net"\nbase_lr: 0.01\nlr_policy: "stepp"\nmax_iter: 10\n'
-    found = told(editor.open("solver.prototxt", text))
+    found = shown(editor.open("solver.prototxt", text))
     assert (4, 12, 19, "error", "ND301", "unknown lr_policy 'stepp'") in found
-    found = told(editor.change("solver.prototxt", text.replace("stepp", "fixed").replace("max_iter", "max_itr")))
+    found = shown(editor.change("solver.prototxt", text.replace("stepp", "fixed").replace("max_iter", "max_itr")))
     assert found[0][:5] == (5, 1, 8, "error", "ND002")
-    found = told(editor.change("solver.prototxt", text.replace("stepp", "fixed").replace("net.net", "no.net")))
+    found = shown(editor.change("solver.prototxt", text.replace("stepp", "fixed").replace("net.net", "no.net")))
     assert (2, 6, 14, "error", "ND301") in [one[:5] for one in found]
 
 
@@ -97,8 +97,8 @@ def test_the_net_of_a_solver_is_noted_in_the_solver(editor):
     (editor.folder / "bad.net").write_text("layer a: ReLU(nope)\n")
     found = editor.open("solver2.prototxt", 'net: "bad.net"\nbase_lr: 0.01\nlr_policy: "fixed"\nmax_iter: 10\n')
     (one,) = [one for one in found if "bad.net" in one.message]
-    assert told([one])[0][:3] == (1, 7, 14)
-    assert told(editor.published[editor.uri("bad.net")])[0][0] == 1
+    assert shown([one])[0][:3] == (1, 7, 14)
+    assert shown(editor.published[editor.uri("bad.net")])[0][0] == 1
 
 
 def test_included_files(editor):
@@ -109,7 +109,7 @@ def test_included_files(editor):
     before = editor.count[editor.uri("top.net")]
     editor.change("base.net", GOOD.replace("kernel_size: 3", "kernel_size: 30"))
     (one,) = editor.news(editor.uri("top.net"), before)
-    assert told([one]) == [(2, 9, 19, "error", None, "base.net has 1 error")]
+    assert shown([one]) == [(2, 9, 19, "error", None, "base.net has 1 error")]
     (related,) = one.related_information
     assert (related.location.uri, related.location.range.start.line) == (editor.uri("base.net"), 1)
     assert len(editor.published[editor.uri("base.net")]) == 1  # found twice, in either file
@@ -131,13 +131,13 @@ def test_closing_an_included_file_leaves_what_is_on_disk(editor):
 
 
 def test_a_missing_include(editor):
-    found = told(editor.open("missing.net", 'include "nowhere.net"\n'))
+    found = shown(editor.open("missing.net", 'include "nowhere.net"\n'))
     assert found[0][:5] == (1, 9, 22, "error", "ND005")
 
 
 def test_a_text_without_a_file(editor):
     found = editor.open("Untitled-1", "layer a: ReLU(b)\n", uri="untitled:Untitled-1")
-    assert told(found)[0][:3] == (1, 15, 16)
+    assert shown(found)[0][:3] == (1, 15, 16)
     assert editor.open("new.net", GOOD + "layer a: ReLU(b)\n")[0].range.start.line == 2  # never saved
 
 
@@ -168,7 +168,7 @@ def test_broken_texts(editor, text):
 def test_the_models_are_clean(editor):
     for name in ("alexnet.net", "googlenet.net"):
         found = editor.open(name, (models_folder() / name).read_text())
-        assert [one for one in told(found) if one[3] == "error"] == []
+        assert [one for one in shown(found) if one[3] == "error"] == []
 
 
 def test_closing_removes_the_findings(editor):

@@ -1,4 +1,4 @@
-"""Places as the protocol counts them."""
+"""Positions as the protocol counts them."""
 
 from pathlib import Path
 

@@ -1,14 +1,14 @@
-"""What stands at a place. | is the cursor."""
+"""What stands at the cursor. | is the cursor."""
 
 import pytest
 
+from netdef.lsp.cursor import Wants, cursor_at
 from netdef.lsp.document import Document
-from netdef.lsp.place import Wants, place_at
 
 
 def at(marked, name="x.net", whole=False):
     offset = marked.index("|")
-    return place_at(Document(marked.replace("|", "", 1), uri=f"file:///{name}"), offset, whole)
+    return cursor_at(Document(marked.replace("|", "", 1), uri=f"file:///{name}"), offset, whole)
 
 
 CONV = "layer x: Convolution(a) { num_output: 4 "
@@ -84,7 +84,7 @@ CONV = "layer x: Convolution(a) { num_output: 4 "
         ("layer x: Pooling(a) { = @ po|", Wants.FIELD, "po"),
     ],
 )
-def test_what_a_place_takes(text, wants, typed):
+def test_what_the_cursor_takes(text, wants, typed):
     found = at(text)
     assert (found and found.wants, found.typed if found else "") == (wants, typed)
 

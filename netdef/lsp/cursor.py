@@ -1,4 +1,4 @@
-"""What stands at a place of a text, or could stand there: told from the tokens before it, so that the text need not parse."""
+"""What stands at the cursor, or could stand there, derived from the tokens before it, so that the text need not parse."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _FILES = ("net", "train_net", "test_net")  # fields of a solver that name a file
 
 
 class Wants(Enum):
-    """What a place takes."""
+    """What the cursor takes."""
 
     FIELD = auto()  # the first word of a statement
-    VALUE = auto()  # of `Place.field`
+    VALUE = auto()  # of `Cursor.field`
     TYPE = auto()
     BOTTOM = auto()
     TOP = auto()
@@ -67,7 +67,7 @@ class Frame:
 
 
 @dataclass
-class Place:
+class Cursor:
     """A word in a text, or the gap between two.
 
     Attributes
@@ -91,7 +91,7 @@ class Place:
     followed_by: str = ""  # the letter after it, white space left out
 
 
-def place_at(document: Document, offset: int, whole: bool = False) -> Place | None:
+def cursor_at(document: Document, offset: int, whole: bool = False) -> Cursor | None:
     """What stands at an offset; None in a comment. A word counts if the offset is inside it or at its end.
 
     With `whole`, a word counts also where the offset is at its start: the pointer is on its first letter, not a cursor before it.
@@ -110,7 +110,7 @@ def place_at(document: Document, offset: int, whole: bool = False) -> Place | No
             return None
     frames = _frames(before, document)
     _look_ahead(frames, rest)
-    return _place(frames, target, rest, base, at, text, whole)
+    return _cursor(frames, target, rest, base, at, text, whole)
 
 
 def _holds(token: Token, at: int, whole: bool) -> bool:
@@ -122,7 +122,7 @@ def _holds(token: Token, at: int, whole: bool) -> bool:
     return token.start < at <= token.end or (whole and token.start == at)
 
 
-def _place(frames: list[Frame], target: Token | None, rest: list[Token], base: int, at: int, text: str, whole: bool) -> Place:
+def _cursor(frames: list[Frame], target: Token | None, rest: list[Token], base: int, at: int, text: str, whole: bool) -> Cursor:
     frame = frames[-1]
     wants, info = _wanted(frames)
     start, end = (target.start, target.end) if target is not None else (at, at)
@@ -134,7 +134,7 @@ def _place(frames: list[Frame], target: Token | None, rest: list[Token], base: i
         start, end = start + 1, end - (target.type == "STRING")
     block = next(one for one in reversed(frames) if one.opener not in ("LSQB", "LPAR"))
     following = text[end + quoted :].lstrip()[:1]
-    return Place(
+    return Cursor(
         wants=wants,
         start=base + start,
         end=base + end,
@@ -154,7 +154,7 @@ def _is_keyword(frame: Frame, token: Token, rest: list[Token]) -> bool:
     return token.type != "NAME" and frame.message == "NetParameter" and following not in ("COLON", "LBRACE", "LESSTHAN", "LSQB")
 
 
-# What is open, from the tokens before a place.
+# What is open, from the tokens before the cursor.
 
 
 def _frames(tokens: list[Token], document: Document) -> list[Frame]:
@@ -282,7 +282,7 @@ def _ends_before(since: list[Token], token: Token) -> bool:
     return since[1].type == "COLON" and len(since) >= 3 and token.type in _NAMES and last.type not in ("MINUS", "PLUS")
 
 
-# What a place takes, from what is open.
+# What the cursor takes, from what is open.
 
 
 def _wanted(frames: list[Frame]) -> tuple[Wants, FieldInfo | None]:
@@ -337,7 +337,7 @@ def _meaning(info: FieldInfo | None, frame: Frame) -> Wants:
 
 
 def _look_ahead(frames: list[Frame], rest: list[Token]) -> None:
-    """Learn from what follows a place which other fields its blocks have, and of which type its layer is."""
+    """Learn from what follows the cursor which other fields its blocks have, and of which type its layer is."""
     around, level = list(frames), 0
     for index, token in enumerate(rest[:-1]):
         following = rest[index + 1].type
