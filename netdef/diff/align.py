@@ -52,7 +52,7 @@ def align(before: Net, after: Net, known: Iterable[Match] = ()) -> list[Match]:
 
 
 def _marks(known: Iterable[Match]) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]]:
-    """For the layers of either net by (type, name): the number of the match that each is part of."""
+    """For the layers of either net by (type, name): the number of the match that each belongs to."""
     marks: tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] = {}, {}
     for number, match in enumerate(known):
         for side, layers in zip(marks, (match.before, match.after), strict=True):
@@ -68,7 +68,7 @@ def _may_pair(a: Unit, b: Unit) -> bool:
 
 
 def _matches(pair: Pair) -> Iterator[Match]:
-    """Twins that have as many twins on the other side are matched one by one; twins that came or went are told one by one."""
+    """Twins that have as many twins on the other side are matched one by one; twins that came or went are reported one by one."""
     a, b = (unit.layers if unit else () for unit in pair)
     if len(a) == len(b) and a:
         yield from (Match((x,), (y,)) for x, y in zip(a, b, strict=True))

@@ -12,7 +12,7 @@ from netdef.diff.findings import Finding, findings
 from netdef.diff.settings import Change
 from netdef.graph.net import Net, Totals
 
-PHASES = ("test", "train")  # the order in which they are told
+PHASES = ("test", "train")  # the order in which they are reported
 
 
 @dataclass
@@ -92,13 +92,13 @@ def _apart(first: Compared, second: Compared) -> tuple[Compared, Compared, Compa
         partner = dict(pairs)
         rest.matches = [match for match in mine.matches if match not in partner or mine.changes.get(match)]
         for match, changes in mine.changes.items():
-            theirs = {_told(change) for change in other.changes.get(partner[match], [])} if match in partner else set()
-            rest.changes[match] = [change for change in changes if _told(change) not in theirs]
+            theirs = {_identity(change) for change in other.changes.get(partner[match], [])} if match in partner else set()
+            rest.changes[match] = [change for change in changes if _identity(change) not in theirs]
         rests.append(rest)
     for match, counterpart in shared.items():
         if match in first.changes:
-            theirs = {_told(change) for change in second.changes.get(counterpart, [])}
-            common.changes[match] = [change for change in first.changes[match] if _told(change) in theirs]
+            theirs = {_identity(change) for change in second.changes.get(counterpart, [])}
+            common.changes[match] = [change for change in first.changes[match] if _identity(change) in theirs]
     for rest in rests:
         rest.matches = [m for m in rest.matches if rest.changes.get(m) or not (m.before and m.after)]
         rest.matches = [m for m in rest.matches if (m.before and m.after) or (m not in shared and m not in shared.values())]
@@ -109,6 +109,6 @@ def _key(match: Match) -> Any:
     return tuple(tuple((layer.name, layer.type) for layer in side) for side in (match.before, match.after))
 
 
-def _told(change: Change) -> Any:
+def _identity(change: Change) -> Any:
     """What makes two changes the same: not the bytes, which depend on a phase's batch."""
     return (change.what,) if change.kind == "activations" else (change.what, change.before, change.after)

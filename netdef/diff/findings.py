@@ -76,12 +76,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def findings(compared: Compared) -> list[Finding]:
-    """All changes, each told once, the weightiest first."""
+    """All changes, each reported once, the largest first."""
     return _Story(compared).tell()
 
 
 class _Story:
-    """Takes changes from a heap until nothing is left; `left` holds what is yet untold of each match."""
+    """Takes changes from a heap until nothing is left; `left` holds what is not reported yet of each match."""
 
     def __init__(self, compared: Compared):
         self.compared = compared
@@ -104,21 +104,21 @@ class _Story:
             self.add("net", "The net as a whole", rows=rows)
         return self.found
 
-    def add(self, kind: str, title: str, matches: Iterable[Match] = (), **parts: Any) -> None:
-        self.found.append(Finding(kind, title, tuple(label(match) for match in matches), **parts))
+    def add(self, kind: str, title: str, matches: Iterable[Match] = (), **details: Any) -> None:
+        self.found.append(Finding(kind, title, tuple(label(match) for match in matches), **details))
 
     def take(self, match: Match, *kinds: str, what: str = "") -> list[Change]:
-        """Changes of these kinds, which are told hereby."""
+        """Changes of these kinds, which count as reported from now on."""
         changes = self.left.get(match, [])
         taken = [change for change in changes if change.kind in kinds and (not what or change.what == what)]
         self.left[match] = [change for change in changes if change not in taken]
         return taken
 
-    def facts(self, match: Match, told: str = "") -> list[Facts]:
+    def facts(self, match: Match, title: str = "") -> list[Facts]:
         """What follows for a layer."""
         changes = self.take(match, *FACTS)
         cells: dict[str, tuple[str | None, str | None]] = {change.kind: (change.before, change.after) for change in changes}
-        return [Facts(told or label(match), cells, {c.kind: c.values for c in changes})] if changes else []
+        return [Facts(title or label(match), cells, {c.kind: c.values for c in changes})] if changes else []
 
     def lone_facts(self, layer: Layer, side: int) -> Facts:
         """The facts of a layer that one net alone has."""

@@ -74,10 +74,10 @@ def _subtitle(difference: Difference, compared: Compared) -> str:
         (sum(not match.before for match in compared.matches), "inserted"),
         (sum(not match.after for match in compared.matches), "removed"),
     ]
-    told = ", ".join(f"{count} {what}" for count, what in counts if count)
+    counted = ", ".join(f"{count} {what}" for count, what in counts if count)
     sizes = [len(net.layers) for net in (compared.before, compared.after)]
     layers = plural(sizes[0], "layer") if sizes[0] == sizes[1] else f"{sizes[0]} → {sizes[1]} layers"
-    return f"{difference.phases}; {layers}: {told}"
+    return f"{difference.phases}; {layers}: {counted}"
 
 
 def _totals(difference: Difference) -> Iterator[str]:
@@ -113,22 +113,22 @@ def _sections(difference: Difference) -> Iterator[str]:
 def _finding(finding: Finding) -> str:
     about = escape("\n".join(finding.layers), quote=True)
     mark = MARKS.get(finding.kind, "≠")
-    parts = [f'<article class="finding {finding.kind}" data-layers="{about}"><h3><i>{mark}</i>{_arrows(finding.title)}</h3>']
-    parts += [f"<p>{_chained(line)}</p>" for line in finding.lines]
+    pieces = [f'<article class="finding {finding.kind}" data-layers="{about}"><h3><i>{mark}</i>{_arrows(finding.title)}</h3>']
+    pieces += [f"<p>{_chained(line)}</p>" for line in finding.lines]
     if finding.rows:
-        parts.append("<table>")
+        pieces.append("<table>")
         last: Sequence[str] | None = None
         for row in finding.rows:
             names = " ".join(f"<code>{escape(name)}</code>" for name in row.who) if row.who != last else ""
             who = f"<th>{names}</th>" if any(one.who for one in finding.rows) else ""
             last = row.who
-            parts.append(
+            pieces.append(
                 f'<tr>{who}<td class="what">{escape(row.what)}</td><td class="a">{escape(row.before)}</td>'
                 f'<td class="to">→</td><td class="b">{escape(row.after)}</td></tr>'
             )
-        parts.append("</table>")
-    parts += _facts(finding)
-    return "".join([*parts, "</article>"])
+        pieces.append("</table>")
+    pieces += _facts(finding)
+    return "".join([*pieces, "</article>"])
 
 
 def _arrows(text: str) -> str:
@@ -220,16 +220,16 @@ def _state(match: Match, compared: Compared) -> str:
 def _box(layer: Layer, side: int, y: float, match: Match, compared: Compared) -> str:
     x = side * (LANE + GAP)
     name = _shortened(layer.name, int((LANE - 20) / LETTERS) - len(layer.type) - 1)
-    told = escape("\n".join(_told(layer, match, compared)), quote=True)
+    card = escape("\n".join(_card_lines(layer, match, compared)), quote=True)
     return (
-        f'<g class="box {_state(match, compared)}" data-layer="{escape(match.first.name, quote=True)}" data-told="{told}">'
+        f'<g class="box {_state(match, compared)}" data-layer="{escape(match.first.name, quote=True)}" data-card="{card}">'
         f'<rect x="{x + 0.5}" y="{y + 0.5}" width="{LANE - 1}" height="{BOX - 1}" rx="5"/>'
         f'<text x="{x + 9}" y="{y + BOX / 2}">{escape(name)}</text>'
         f'<text class="type" x="{x + LANE - 9}" y="{y + BOX / 2}">{escape(layer.type)}</text></g>'
     )
 
 
-def _told(layer: Layer, match: Match, compared: Compared) -> Iterator[str]:
+def _card_lines(layer: Layer, match: Match, compared: Compared) -> Iterator[str]:
     """What the card of a box says."""
     bottoms = ", ".join(layer.message.bottom)
     yield f"{layer.name}: {layer.type}({bottoms})" if bottoms else f"{layer.name}: {layer.type}"

@@ -20,8 +20,8 @@ for (const box of boxes) {
 
 // The card of a layer: its head, and what changed.
 function show(box) {
-  if (!box.dataset.told) return;
-  const [head, ...lines] = box.dataset.told.split("\n");
+  if (!box.dataset.card) return;
+  const [head, ...lines] = box.dataset.card.split("\n");
   const title = document.createElement("b");
   title.textContent = head;
   const table = document.createElement("table");

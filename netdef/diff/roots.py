@@ -12,7 +12,7 @@ from netdef.graph.layer import Layer
 
 
 class Roots:
-    """The roots of all layers of two nets, told by the pairs that they are part of."""
+    """The roots of all layers of two nets, named by the pairs that they belong to."""
 
     def __init__(self, pairs: Sequence[Pair]):
         self.pairs = pairs
@@ -20,7 +20,7 @@ class Roots:
         self.known: dict[Layer, frozenset[int]] = {}
 
     def of(self, layer: Layer) -> frozenset[int]:
-        """The numbers of the pairs that its roots are part of."""
+        """The numbers of the pairs that its roots belong to."""
         waiting = [layer]
         while waiting:
             last = waiting[-1]

@@ -56,7 +56,7 @@ def render(difference: Difference, sheet: Sheet | None = None) -> str:
     for section in difference.sections:
         if section.phase:
             lines += ["", sheet.paint(f"In the {section.phase} phase alone", underline=True)]
-        lines += told(section.findings, sheet)
+        lines += finding_lines(section.findings, sheet)
     totals = _totals(difference, difference.totals, sheet) if difference.totals else []
     return "\n".join([*lines, *totals])
 
@@ -65,10 +65,10 @@ def render_findings(difference: SolverDifference | WeightsDifference, sheet: She
     """The text of a diff of solvers or of weights."""
     sheet = sheet or Sheet()
     names = sheet.pair(difference.before, ARROW, difference.after)
-    return "\n".join([f"{names}: {difference.subject}", *told(difference.findings, sheet)])
+    return "\n".join([f"{names}: {difference.subject}", *finding_lines(difference.findings, sheet)])
 
 
-def told(findings: Sequence[Finding], sheet: Sheet) -> Iterator[str]:
+def finding_lines(findings: Sequence[Finding], sheet: Sheet) -> Iterator[str]:
     """Lines for each finding, an empty one before it."""
     for finding in findings:
         yield ""

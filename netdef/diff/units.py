@@ -17,7 +17,7 @@ PLAIN = {"stride": 1, "pad": 0, "dilation": 1}
 class Unit:
     """One layer, or twins: layers of one type, set alike, that read alike, side by side. What is asked of a unit is cached.
 
-    `mark`: the number of the match that it is part of in another phase; None if it is not there.
+    `mark`: the number of the match that it belongs to in another phase; None if it is not there.
     """
 
     __slots__ = ("__dict__", "layers", "mark")

@@ -53,7 +53,7 @@ def pairs(a, b):
     return names
 
 
-def told(a, b):
+def reported(a, b):
     """Kinds and titles of all findings."""
     return [(one.kind, one.title) for one in findings(compare_nets(a, b))]
 

@@ -4,7 +4,7 @@ from time import process_time
 
 import netdef
 from netdef.diff import align, compare
-from tests.netdef.diff.nets import ONE, TOWERS, changes, differ, net, pairs, parse, told
+from tests.netdef.diff.nets import ONE, TOWERS, changes, differ, net, pairs, parse, reported
 
 
 def stack(*widths, first=1):
@@ -31,7 +31,7 @@ def test_readers_of_a_renamed_layer_are_unchanged():
 def test_a_layer_inserted_before_others_that_are_renumbered():
     a, b = parse(stack(8, 16, 32)), parse(stack(5, 8, 16, 32))
     assert pairs(a, b)[:5] == [("data", "data"), ("", "conv1"), ("", "relu1"), ("conv1", "conv2"), ("relu1", "relu2")]
-    assert [kind for kind, _ in told(a, b)] == ["inserted", "follows", "renamed"]
+    assert [kind for kind, _ in reported(a, b)] == ["inserted", "follows", "renamed"]
 
 
 def test_the_same_names_with_other_widths():
@@ -41,19 +41,19 @@ def test_the_same_names_with_other_widths():
 
 def test_the_same_net_with_other_names():
     text = stack(8, 16, 32).replace("conv", "features.").replace("relu", "act")
-    found = told(parse(stack(8, 16, 32)), parse(text))
+    found = reported(parse(stack(8, 16, 32)), parse(text))
     assert found == [("renamed", "Renamed: 6 layers")]
 
 
 def test_an_inserted_layer_leaves_later_layers_unchanged():
     a, b = net(), net(more="layer n: LRN(conv)\nlayer fc0: InnerProduct(n) { num_output: 7 }")
-    assert [kind for kind, _ in told(a, b)] == ["inserted"]
+    assert [kind for kind, _ in reported(a, b)] == ["inserted"]
 
 
 def test_a_layer_removed_from_a_chain():
     a = parse("layer x: TanH(data)\nlayer y: Sigmoid(x)\nlayer z: AbsVal(y)")
     b = parse("layer x: TanH(data)\nlayer z: AbsVal(x)")
-    assert told(a, b) == [("removed", "Removed: y (Sigmoid)")]
+    assert reported(a, b) == [("removed", "Removed: y (Sigmoid)")]
 
 
 def test_a_bottom_that_moves():
@@ -64,13 +64,13 @@ def test_a_bottom_that_moves():
 def test_branches_in_another_order_are_no_difference():
     one, two = "layer a: TanH(data)\n", "layer b: Sigmoid(data)\n"
     last = "layer c: Eltwise(a, b)\n"
-    assert not told(parse(one + two + last), parse(two + one + last))
+    assert not reported(parse(one + two + last), parse(two + one + last))
 
 
 def test_swapped_layers_of_other_names():
     a = parse("layer n: LRN(data)\nlayer p: Pooling(n) { kernel_size: 2 stride: 2 }\nlayer fc: InnerProduct(p) { num_output: 5 }")
     b = parse("layer q: Pooling(data) { kernel_size: 2 stride: 2 }\nlayer m: LRN(q)\nlayer fc: InnerProduct(m) { num_output: 5 }")
-    found = told(a, b)
+    found = reported(a, b)
     assert found[0] == ("swapped", "Swapped after data: pooling now comes before normalisation")
     assert [kind for kind, _ in found] == ["swapped", "renamed"]
 
@@ -84,10 +84,10 @@ def test_towers_written_out_and_as_one_layer():
         ("both", ""),
         ("fc", "fc"),
     ]
-    (kind, title), *rest = told(a, b)
+    (kind, title), *rest = reported(a, b)
     assert (kind, rest) == ("merged", [])
     assert title.startswith("Towers merged: conv1a + conv1b -> conv1, relu1a + relu1b -> relu1 and conv2a + conv2b -> conv2")
-    (kind, title), *rest = told(b, a)
+    (kind, title), *rest = reported(b, a)
     assert (kind, rest) == ("split", [])
 
 
@@ -109,7 +109,7 @@ def test_towers_of_a_slice():
     )
     b = parse("layer g: Convolution(data) { num_output: 4 kernel_size: 1 group: 2 }\nlayer e: TanH(g)")
     assert ("x+y", "g") in pairs(a, b)
-    assert [kind for kind, _ in told(a, b)] == ["merged"]
+    assert [kind for kind, _ in reported(a, b)] == ["merged"]
 
 
 def test_twins_on_both_sides_are_matched_one_by_one():
@@ -141,7 +141,7 @@ def test_deep_nets_are_aligned_in_time():
 
 def test_nothing_in_common():
     a, b = parse("layer x: TanH(data)"), parse("layer y: Softmax(data)")
-    assert told(a, b) == [("inserted", "Inserted: y (Softmax)"), ("removed", "Removed: x (TanH)")]
+    assert reported(a, b) == [("inserted", "Inserted: y (Softmax)"), ("removed", "Removed: x (TanH)")]
 
 
 def test_layers_that_have_nothing_in_common_are_not_paired():
@@ -179,5 +179,5 @@ def test_both_phases_are_aligned_alike():
 def test_a_long_chain_without_weights():
     text = "".join(f"layer a{n}: AbsVal({f'a{n - 1}' if n else 'data'})\n" for n in range(3000))
     started = process_time()
-    assert told(parse(text), parse(text + "layer t: TanH(a2999)")) == [("inserted", "Inserted: t (TanH)")]
+    assert reported(parse(text), parse(text + "layer t: TanH(a2999)")) == [("inserted", "Inserted: t (TanH)")]
     assert process_time() - started < 5

@@ -92,7 +92,7 @@ def original():
 
 
 def settings_told(found):
-    """{(layer, setting)} in any phase; what follows from them left out, layers that came or went told as such."""
+    """{(layer, setting)} in any phase; what follows from them left out, layers that came or went reported as such."""
     result = set()
     for compared in found.compared.values():
         for match, changes in compared.changes.items():

@@ -1,4 +1,4 @@
-"""Any two nets are compared: without an exception in any form, every cost told once, and there and back alike."""
+"""Any two nets are compared: without an exception in any form, every cost reported once, and there and back alike."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ def nets(draw):
     return netdef.parse("\n".join(lines), "x.net", "test")
 
 
-def told(found):
+def reported(found):
     (section,) = found.sections
     return {kind: sum(finding.costs.get(kind, 0) for finding in section.findings) for kind in COSTS}
 
@@ -52,8 +52,8 @@ def told(found):
 def test_any_two_nets(a, b):
     there, back = difference({"test": a}, {"test": b}, ("a", "b")), difference({"test": b}, {"test": a}, ("b", "a"))
     assert bool(there) == bool(back)
-    assert told(there) == {kind: getattr(b.totals, name) - getattr(a.totals, name) for kind, name in COSTS.items()}
-    assert told(back) == {kind: -number for kind, number in told(there).items()}
+    assert reported(there) == {kind: getattr(b.totals, name) - getattr(a.totals, name) for kind, name in COSTS.items()}
+    assert reported(back) == {kind: -number for kind, number in reported(there).items()}
     for found in (there, back):
         assert render(found).startswith(f"{found.before} -> {found.after}")
         assert render(found, Sheet(colour=True, width=50))

@@ -36,11 +36,11 @@ def test_exit_codes(capsys):
 
 def test_json(capsys):
     assert run(["diff", "alexnet", "caffenet", "--format", "json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["before"], told["after"], told["same"]) == ("alexnet", "caffenet", False)
-    assert [one["kind"] for one in told["findings"]] == ["merged", "swapped", "constant", "initialiser"]
-    assert told["findings"][0]["costs"]["parameters"] == 1_413_120
-    test = told["phases"]["test"]
+    reported = json.loads(capsys.readouterr().out)
+    assert (reported["before"], reported["after"], reported["same"]) == ("alexnet", "caffenet", False)
+    assert [one["kind"] for one in reported["findings"]] == ["merged", "swapped", "constant", "initialiser"]
+    assert reported["findings"][0]["costs"]["parameters"] == 1_413_120
+    test = reported["phases"]["test"]
     assert test["totals"]["after"]["parameters"] == 62_378_344
     conv2 = next(layer for layer in test["layers"] if layer["before"] == ["conv2"])
     assert {"what": "group", "kind": "setting", "before": 2, "after": 1} in conv2["changes"]
@@ -77,7 +77,7 @@ def test_html(tmp_path):
     text = " ".join(page.texts)
     assert "Towers merged: conv2, conv4 and conv5" in text
     assert "62,378,344" in text
-    boxes = [attributes for tag, attributes in page.seen if "data-told" in attributes]
+    boxes = [attributes for tag, attributes in page.seen if "data-card" in attributes]
     assert {box["data-layer"] for box in boxes} >= {"conv1", "norm1", "pool1", "fc7"}
     assert not [1 for tag, attributes in page.seen if "src" in attributes or "href" in attributes]  # all in one file
 
@@ -284,6 +284,6 @@ def test_states_of_solvers_are_written_as_the_language_writes_them(tmp_path, cap
     a.write_text(head + 'test_iter: 1 test_state { stage: "on  train" }')
     b.write_text(head + 'test_iter: [1, 1] train_state { level: 2 } test_state { stage: "x" stage: "y" } test_state { }')
     assert run(["diff", str(a), str(b)]) == 1
-    told = capsys.readouterr().out
-    assert "  train_state  none                   -> { level: 2 }\n" in told
-    assert '  test_state   { stage: "on  train" } -> { stage: "x" stage: "y" }, { }\n' in told
+    reported = capsys.readouterr().out
+    assert "  train_state  none                   -> { level: 2 }\n" in reported
+    assert '  test_state   { stage: "on  train" } -> { stage: "x" stage: "y" }, { }\n' in reported

@@ -5,7 +5,7 @@ import pytest
 import netdef
 from netdef.diff import Sheet, compare, compare_nets, findings, render
 from netdef.diff.text import percent
-from tests.netdef.diff.nets import ONE, TOWERS, differ, parse, told
+from tests.netdef.diff.nets import ONE, TOWERS, differ, parse, reported
 
 
 def story(a, b):
@@ -46,26 +46,26 @@ TOTALS = {"parameters": "parameters", "macs": "macs", "activations": "activation
 def costs(a, b):
     """What all findings cost in sum, and the difference of the totals."""
     found = findings(compare_nets(a, b))
-    told = {kind: sum(finding.costs.get(kind, 0) for finding in found) for kind in TOTALS}
-    return told, {kind: getattr(b.totals, name) - getattr(a.totals, name) for kind, name in TOTALS.items()}
+    reported = {kind: sum(finding.costs.get(kind, 0) for finding in found) for kind in TOTALS}
+    return reported, {kind: getattr(b.totals, name) - getattr(a.totals, name) for kind, name in TOTALS.items()}
 
 
 @pytest.mark.parametrize(
     "other", ["alexnet_one_tower", "alexnet_six_conv", "alexnet_tf", "caffenet", "googlenet", "lenet", "nin", "vgg16", "zfnet"]
 )
 def test_costs_add_up_to_the_totals(other):
-    """What the findings cost is the difference of the sums: nothing is told twice or left out."""
+    """What the findings cost is the difference of the sums: nothing is reported twice or left out."""
     a, b = netdef.load("alexnet", batch_size=2), netdef.load(other, batch_size=2)
-    told, wanted = costs(a, b)
-    assert told == wanted
+    reported, wanted = costs(a, b)
+    assert reported == wanted
     back, _ = costs(b, a)
     assert back == {kind: -number for kind, number in wanted.items()}
 
 
 def test_costs_of_towers_add_up_too():
     for a, b in ((parse(TOWERS), parse(ONE.format(group=2))), (parse(ONE.format(group=1)), parse(TOWERS))):
-        told, wanted = costs(a, b)
-        assert told == wanted
+        reported, wanted = costs(a, b)
+        assert reported == wanted
 
 
 def test_a_sixth_convolution():
@@ -126,7 +126,7 @@ def test_a_layer_inserted_in_one_phase():
 
 def test_consequences_come_last_and_leave_out_layers_in_place():
     text = "layer c: Convolution(data) {{ num_output: {} kernel_size: 3 }}\nlayer r: ReLU(c) -> c\nlayer p: LRN(c)"
-    found = told(parse(text.format(4)), parse(text.format(8)))
+    found = reported(parse(text.format(4)), parse(text.format(8)))
     assert [kind for kind, _ in found] == ["setting", "follows"]
     (follows,) = [one for one in findings(compare_nets(parse(text.format(4)), parse(text.format(8)))) if one.kind == "follows"]
     assert [facts.who for facts in follows.facts] == ["p"]
@@ -134,7 +134,7 @@ def test_consequences_come_last_and_leave_out_layers_in_place():
 
 def test_split_into_towers():
     text = "layer c: Convolution(data) {{ num_output: 4 kernel_size: 3 group: {} }}"
-    titles = [told(parse(text.format(a)), parse(text.format(b)))[0][1] for a, b in ((1, 2), (2, 4), (4, 2))]
+    titles = [reported(parse(text.format(a)), parse(text.format(b)))[0][1] for a, b in ((1, 2), (2, 4), (4, 2))]
     assert titles == [
         "Split into towers: c now reads only half of the channels (group 1 -> 2)",
         "Towers: c (group 2 -> 4)",
@@ -152,19 +152,19 @@ def test_towers_of_unchanged_kernels():
 
 def test_the_weight_of_a_loss():
     text = "layer f: InnerProduct(data) {{ num_output: 1 }}\nlayer l: EuclideanLoss(f, f) {{ {} }}"
-    assert told(parse(text.format("")), parse(text.format("loss_weight: 1"))) == []
+    assert reported(parse(text.format("")), parse(text.format("loss_weight: 1"))) == []
     rows = findings(compare_nets(parse(text.format("")), parse(text.format("loss_weight: 2"))))[0].rows
     assert [(row.what, row.before, row.after) for row in rows] == [("loss_weight", "1", "2")]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "reported"),
     [(60_965_224, 62_378_344, "+2.3 %"), (1000, 3, "-99.7 %"), (1000, 0, "-100 %"), (62_357_608, 62_378_344, "+0.03 %"),
      (10**6, 10**6 - 1, "less than 0.01 %"), (10, 12_340, "1,234 times"),
      (10, 25, "+150 %"), (100, 97, "-3.0 %")],
 )  # fmt: skip
-def test_shares(before, after, told):
-    assert percent(before, after) == told
+def test_shares(before, after, reported):
+    assert percent(before, after) == reported
 
 
 def test_unrelated_nets_are_summarised():
@@ -194,7 +194,7 @@ def test_narrow_terminals(width):
 
 def test_rates_and_the_net_as_a_whole():
     text = "{} layer c: InnerProduct(data) {{ num_output: 4 {} }}"
-    found = told(parse(text.format("", "")), parse(text.format("force_backward: true", "param { lr_mult: 0 }")))
+    found = reported(parse(text.format("", "")), parse(text.format("force_backward: true", "param { lr_mult: 0 }")))
     assert [kind for kind, _ in found] == ["rate", "net"]
 
 

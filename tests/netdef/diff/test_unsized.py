@@ -60,19 +60,19 @@ Settings
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "found"),
     [
         ("kernel_size: 2 stride: 2", "global_pooling: true", ["stride", "global_pooling"]),
         ("global_pooling: true", "global_pooling: true round_mode: CEIL", []),
     ],
 )
-def test_a_window_as_large_as_the_image_has_no_size(nets, before, after, told, capsys):
+def test_a_window_as_large_as_the_image_has_no_size(nets, before, after, found, capsys):
     """Nor is it as large after another convolution."""
     window = "kernel_size: 2 stride: 2"
     a, b = nets(NET.replace(window, before), NET.replace(window, after).replace("20", "20 pad: 2"))
     assert run(["diff", a, b, "--format", "json", "--phase", "test"]) == 1
     layers = {layer["before"][0]: layer["changes"] for layer in json.loads(capsys.readouterr().out)["phases"]["test"]["layers"]}
-    assert [change["what"] for change in layers.get("pool1", [])] == told
+    assert [change["what"] for change in layers.get("pool1", [])] == found
     assert [change["what"] for change in layers["conv1"]] == ["pad"]
 
 
@@ -89,25 +89,25 @@ def test_images_of_other_channels_are_tried(nets, capsys):
 def test_data_of_hdf5_files(nets, capsys):
     text = NET.replace("Data ->", "HDF5Data ->").replace(" transform_param { scale: 0.00390625 }", "")
     assert run(["diff", *nets(text, text.replace("500", "400"))]) == 1
-    told = capsys.readouterr().out
-    assert "shapes and costs are not compared: HDF5Data data: only its HDF5 files give the shapes of its tops" in told
-    assert "ip1  num_output  500 -> 400" in told
+    found = capsys.readouterr().out
+    assert "shapes and costs are not compared: HDF5Data data: only its HDF5 files give the shapes of its tops" in found
+    assert "ip1  num_output  500 -> 400" in found
 
 
 def test_data_of_a_python_class(nets, capsys):
     """A label for each pixel, as in networks that segment images."""
     assert run(["diff", *nets(PYTHON, PYTHON.replace("21", "40"))]) == 1
-    told = capsys.readouterr().out
-    assert "shapes and costs are not compared: Python data: only m.L gives the shapes of its tops" in told
-    assert "score  num_output  21 -> 40" in told
+    found = capsys.readouterr().out
+    assert "shapes and costs are not compared: Python data: only m.L gives the shapes of its tops" in found
+    assert "score  num_output  21 -> 40" in found
 
 
 def test_json_has_no_totals(nets, capsys):
     assert run(["diff", *nets(NET, CHANGED), "--format", "json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert told["notes"] == [NOTE]
-    assert [phase["totals"] for phase in told["phases"].values()] == [None, None]
-    assert all(not finding["costs"] and all(fact.keys() == {"layer"} for fact in finding["facts"]) for finding in told["findings"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["notes"] == [NOTE]
+    assert [phase["totals"] for phase in found["phases"].values()] == [None, None]
+    assert all(not finding["costs"] and all(fact.keys() == {"layer"} for fact in finding["facts"]) for finding in found["findings"])
 
 
 def test_html_has_no_totals(nets, capsys):
