@@ -226,7 +226,7 @@ CODES: dict[str, tuple[str, str]] = {
         "fields.",
     ),
     "ND302": (
-        "a step of the learning rate after the end",
+        "a decrease of the learning rate after the end",
         "The rate is lowered at stepsize or stepvalue, and training ends at max_iter before it comes to that: the rate never "
         "changes. Or it is warmed up (warmup_iter, rampup_interval) for as long as training takes.",
     ),
@@ -256,7 +256,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "ND308": (
         "a number out of its usual range",
-        "A momentum of 1 or more never forgets and grows without bound; a gamma above 1 raises the rate at each step; a weight "
+        "A momentum of 1 or more never forgets and grows without bound; a gamma above 1 raises the rate each time; a weight "
         "decay of 1 or more takes the weights away within a few iterations; with delta 0 a weight whose gradients were all 0 is "
         "divided by 0.",
     ),

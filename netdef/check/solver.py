@@ -51,7 +51,7 @@ class Subject:
 
 
 @solvers
-def steps_after_the_end(subject: Subject) -> Findings:
+def decreases_after_the_end(subject: Subject) -> Findings:
     solver = subject.message
     if not solver.max_iter:
         return
@@ -59,9 +59,11 @@ def steps_after_the_end(subject: Subject) -> Findings:
     if solver.lr_policy == "step" and solver.stepsize >= solver.max_iter:
         yield warning("ND302", f"the rate never decreases: stepsize is {solver.stepsize}", subject.at("stepsize"), reason)
     if solver.lr_policy == "multistep":
-        for index, step in enumerate(solver.stepvalue):
-            if step >= solver.max_iter:
-                yield warning("ND302", f"the step at {step} is never reached", subject.at("stepvalue", index), reason)
+        for index, iteration in enumerate(solver.stepvalue):
+            if iteration >= solver.max_iter:
+                yield warning(
+                    "ND302", f"the decrease at iteration {iteration} is never reached", subject.at("stepvalue", index), reason
+                )
 
 
 @solvers

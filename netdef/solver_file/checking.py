@@ -77,9 +77,9 @@ def _check_policy(solver: Any, wrong: Any) -> None:
         if not is_given(solver, field):
             wrong(f"lr_policy {policy} needs {field}", "lr_policy", f"add {field}")
     for field in ("stepvalue", "stageiter"):
-        steps = list(getattr(solver, field))
-        if steps != sorted(steps):
-            wrong(f"{field} must grow: {', '.join(map(str, steps))}", field)
+        values = list(getattr(solver, field))
+        if values != sorted(values):
+            wrong(f"{field} must grow: {', '.join(map(str, values))}", field)
     if policy == "multifixed" and len(solver.stagelr) != len(solver.stageiter):
         text = f"stagelr is given {times(len(solver.stagelr))}, stageiter {times(len(solver.stageiter))}"
         wrong(text, "stageiter", "a stage has one of each")

@@ -34,15 +34,15 @@ def field_of_rate(solver: Any) -> tuple[str, tuple[int, ...]]:
 def _after_plateaus(solver: Any) -> str:
     """The same for the policy whose rate depends on the tests."""
     rate = LearningRate(solver)
-    for rate.step in range(1 + solver.plateau_max):
+    for rate.stage in range(1 + solver.plateau_max):
         if not is_usable(value := rate.unchecked(max(solver.warmup_iter, solver.rampup_interval))):
-            return unusable(solver, f"training after plateau {rate.step}", value)
+            return unusable(solver, f"training after plateau {rate.stage}", value)
     return ""
 
 
 def _rate(solver: Any, iteration: int) -> float | complex:
     rate = LearningRate(solver)
-    rate.step = sum(value <= iteration for value in solver.stepvalue)
+    rate.stage = sum(value <= iteration for value in solver.stepvalue)
     return rate.unchecked(iteration)
 
 

@@ -1,4 +1,4 @@
-"""Every code is found where it belongs, at the right place, and not where it does not."""
+"""Every code is found where it belongs, at the right position, and not where it does not."""
 
 import pytest
 
@@ -93,7 +93,7 @@ SOLVERS = {
 
 
 def looked(tmp_path, net, solver=None):
-    """Findings by code: each with the text of the place that it points at."""
+    """Findings by code: each with the text that it points at."""
     (tmp_path / "x.net").write_text(net)
     name = tmp_path / "x.net"
     if solver is not None:
@@ -320,7 +320,7 @@ def test_sizes_known_only_from_data_can_be_given(tmp_path, source, given):
 def test_both_phases_are_checked(tmp_path):
     found = looked(tmp_path, GOOD + "layer p: Pooling(data) { kernel_size: 99 }\ntrain layer q: Pooling(data) { kernel_size: 88 }")
     messages = [one.message for _, one in found["ND107"]]
-    assert len(messages) == 2  # told once for both phases, and once for one
+    assert len(messages) == 2  # reported once for both phases, and once for one
     assert messages[1].endswith("in the train phase")
 
 
