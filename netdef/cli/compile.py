@@ -90,18 +90,18 @@ def report(
     if program.plan is None:
         for note in without_effect({"--workspace": workspace}, f"cards plan their launches after the last pass, not after {after}"):
             click.echo(note, err=True)
-    parts = []
+    sections = []
     if instructions and after:
-        parts.append(program.text() if program.forward else _layers(program))
+        sections.append(program.text() if program.forward else _layers(program))
     elif instructions:
-        parts.append(text_of_plans(program, cuda_options(None, workspace, no_graph=False) if cards else None))
+        sections.append(text_of_plans(program, cuda_options(None, workspace, no_graph=False) if cards else None))
     if program.plan is not None:
         options = cuda_options(None, workspace, no_graph=False)
         workspaces = _on_cards(program, options) if cards else _on_cores(program, threads)
-        parts.append(_memory(program, workspaces, names_in(devices or "1")))
+        sections.append(_memory(program, workspaces, names_in(devices or "1")))
     elif not instructions:
-        parts.append(_counts(program))
-    return "\n".join(parts)
+        sections.append(_counts(program))
+    return "\n".join(sections)
 
 
 def _layers(program: Program) -> str:
@@ -114,7 +114,7 @@ def _layers(program: Program) -> str:
 
 def _counts(program: Program) -> str:
     lists = (("forward", program.forward), ("backward", program.backward), ("update", program.update))
-    return "  ".join(f"{name}: {len(steps)} instructions" for name, steps in lists if steps)
+    return "  ".join(f"{name}: {len(found)} instructions" for name, found in lists if found)
 
 
 def _on_cores(program: Program, threads: int | None) -> dict[str, list[int]]:

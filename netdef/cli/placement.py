@@ -28,10 +28,10 @@ FORMATS = ("text", "json")
 DEFAULT_SPLIT = "groups"
 LISTS = ("forward", "backward", "update")
 GRADIENTS = ("weight gradients", "activation gradients")
-FEW_PAIRS = 4  # of devices that are told one by one
+FEW_PAIRS = 4  # of devices that are listed one by one
 WIDTH = 80  # columns that a table of many devices takes where it can
 UNEVEN = 1.5  # a split whose busiest device does so many times the work that another split's does divides the work too little
-RUNS, MANY = 2, 1 << 30  # of channels that are told one by one: to people, to programs
+RUNS, MANY = 2, 1 << 30  # of channels that are listed one by one: for people, for programs
 
 
 @click.command(cls=Command)
@@ -234,7 +234,7 @@ def text(net: Net, split: str, programs: dict[str, Program], one: Program, names
 
 
 def shares(net: Net, program: Program, few: int = RUNS) -> list[list[str]]:
-    """Each layer's name, type, and what each device makes of it.  few: as many runs of channels are told one by one."""
+    """Each layer's name, type, and what each device makes of it.  few: as many runs of channels are listed one by one."""
     assert program.division is not None
     return [share_row(layer, program.division, program.shares, few) for layer in net.layers]
 
@@ -295,10 +295,10 @@ def pairs_text(row: Traffic, names: Sequence[str]) -> str:
             return f"others -> {short[pairs[0][1]]}"
         if len(senders) == 1:
             return f"{short[pairs[0][0]]} -> others"
-    told = [f"{short[a]} -> {short[b]}" for a, b in pairs]
+    arrows = [f"{short[a]} -> {short[b]}" for a, b in pairs]
     if len(pairs) > 2 and all((b, a) in pairs for a, b in pairs):
-        told = [f"{short[a]} <-> {short[b]}" for a, b in pairs if a < b]
-    return ", ".join(told) if len(told) <= FEW_PAIRS else f"{len(pairs)} pairs of {len(devices)}"
+        arrows = [f"{short[a]} <-> {short[b]}" for a, b in pairs if a < b]
+    return ", ".join(arrows) if len(arrows) <= FEW_PAIRS else f"{len(pairs)} pairs of {len(devices)}"
 
 
 def load_table(each: Sequence[Load], one: Load, names: Sequence[str]) -> Iterator[str]:

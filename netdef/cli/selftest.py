@@ -69,10 +69,10 @@ def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> 
     try:
         results = run(name, sizes or (CARD if name.startswith("gpu") else CPU), cuda, about, found, say)
     except Exception as error:  # on a machine that nobody has tried, it may be anything
-        told: dict[str, Any] = {"machine": about, "passed": False, "error": str(error), "agreement": agreement_json(found)}
+        record: dict[str, Any] = {"machine": about, "passed": False, "error": str(error), "agreement": agreement_json(found)}
         if not isinstance(error, NetdefError):
-            told["traceback"] = traceback.format_exc().splitlines()
-        write_over(options.out, json.dumps(told, indent=1) + "\n")
+            record["traceback"] = traceback.format_exc().splitlines()
+        write_over(options.out, json.dumps(record, indent=1) + "\n")
         say("\n".join([*agreement_lines(found), f"what is known is in {options.out}"]))
         raise
     say(text(results))
@@ -171,7 +171,7 @@ def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:
     from runtime.machine.listing import processor
     from runtime.machine.open import describe
 
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "device": describe(name),
         "processor": processor(),
         "python": platform.python_version(),
@@ -181,7 +181,7 @@ def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:
         from runtime.machine.cuda.cards import find_card, load_cupy
 
         cupy, card = load_cupy(), find_card(int(name.split(":")[1]))
-        told |= {
+        record |= {
             "capability": ".".join(map(str, card.capability)),
             "memory": card.memory,
             "cupy": cupy.__version__,
@@ -189,4 +189,4 @@ def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:
             "cuda": int(cupy.cuda.runtime.runtimeGetVersion()),
             "math": cuda.math,
         }
-    return told
+    return record

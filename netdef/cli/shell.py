@@ -102,10 +102,10 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
         _drop_output()
         return PIPE_CLOSED
     except (OSError, MemoryError, RuntimeError) as error:
-        told = _of_the_machine(error)
-        if told is None:
+        trouble = _of_the_machine(error)
+        if trouble is None:
             raise
-        return _trouble(told)
+        return _trouble(trouble)
     return result if isinstance(result, int) else 0
 
 

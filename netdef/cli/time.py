@@ -121,9 +121,9 @@ def predict(net: Net, options: Options) -> str:
     program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=plain_update(net))
     cuda_needs.workspace(program, 0, cuda)  # which refuses one that is too small
     table = empty(net)
-    for name, step in _instructions(program):
-        costs = launches(step, cuda.workspace_limit)
-        _put(table, step, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+    for name, instruction in _instructions(program):
+        costs = launches(instruction, cuda.workspace_limit)
+        _put(table, instruction, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
     rate = f"{limits.bandwidth / 1e9:,.0f} GB/s and {limits.products(cuda.math) / 1e12:.1f} TFLOP/s"
     lines = [
         f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}: the floor on {limits.name}",
@@ -163,20 +163,20 @@ def measure(net: Net, options: Options) -> str:
         write_noise(executable)
         table = empty(net)
         rounds = options.iterations or ROUNDS
-        steps = {name: executable.bound(name) for name in LISTS}
+        lists = {name: executable.bound(name) for name in LISTS}
         whole_iterations = iteration_timer(executable, LISTS)  # which compiles
         iteration = 0.0
         for _ in range(rounds):  # in turns, so that a machine whose speed drifts treats both alike
-            for name, pairs in steps.items():
+            for name, pairs in lists.items():
                 seconds = executable.times([bound for _, bound in pairs])
-                for (step, _), duration in zip(pairs, seconds, strict=True):
-                    _put(table, step, name, Row(seconds=duration / rounds))
+                for (instruction, _), duration in zip(pairs, seconds, strict=True):
+                    _put(table, instruction, name, Row(seconds=duration / rounds))
             iteration += whole_iterations(1) / rounds
         limits = before.best(measured_limits(device))  # others may have kept the device busy during one of the two
-        for name, pairs in steps.items():
-            for step, _ in pairs:
-                costs = [plain(step)] if device.threads else launches(step, cuda.workspace_limit)
-                _put(table, step, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
+        for name, pairs in lists.items():
+            for instruction, _ in pairs:
+                costs = [plain(instruction)] if device.threads else launches(instruction, cuda.workspace_limit)
+                _put(table, instruction, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
     what = f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}"
     lines = [
         f"{what}, on {device.name}: means of {rounds} iterations",
@@ -189,11 +189,11 @@ def measure(net: Net, options: Options) -> str:
 
 
 def _instructions(program: Program) -> Iterable[tuple[str, Instruction]]:
-    return ((name, step) for name in LISTS for step in getattr(program, name))
+    return ((name, instruction) for name in LISTS for instruction in getattr(program, name))
 
 
-def _put(table: Table, step: Instruction, name: str, row: Row) -> None:
-    layer = table.setdefault(step.layer, {})
+def _put(table: Table, instruction: Instruction, name: str, row: Row) -> None:
+    layer = table.setdefault(instruction.layer, {})
     layer[name] = layer.get(name, NOTHING) + row
 
 
@@ -208,13 +208,13 @@ def sums(table: Table, lists: Iterable[str]) -> dict[str, Row]:
 
 
 def lists_of(table: Table) -> list[str]:
-    """The lists that any layer has a part in."""
+    """The lists in which any layer has instructions."""
     return [name for name in LISTS if any(name in layer for layer in table.values())]
 
 
 def lines_of(head: Sequence[str], line: Callable[[Mapping[str, Row]], list[str]], table: Table) -> list[str]:
     """A line for each layer that does anything, and one for all together."""
-    rows = [[layer, *line(parts)] for layer, parts in table.items() if parts]
+    rows = [[layer, *line(by_list)] for layer, by_list in table.items() if by_list]
     return aligned([["layer", *head], *rows, ["all", *line(sums(table, lists_of(table)))]])
 
 
@@ -232,9 +232,9 @@ def predicted_lines(table: Table) -> list[str]:
     several = len(lists) > 1
     head = [f"{name} {unit}" for name in lists for unit in ("MB", "GFLOP", "ms")]
 
-    def line(parts: Mapping[str, Row]) -> list[str]:
-        cells = [cell for name in lists for cell in _predicted(parts.get(name))]
-        return [*cells, milliseconds(sum(parts.values(), NOTHING).floor)] if several else cells
+    def line(by_list: Mapping[str, Row]) -> list[str]:
+        cells = [cell for name in lists for cell in _predicted(by_list.get(name))]
+        return [*cells, milliseconds(sum(by_list.values(), NOTHING).floor)] if several else cells
 
     return lines_of([*head, "total ms"] if several else head, line, table)
 
@@ -251,8 +251,8 @@ def measured_lines(table: Table) -> list[str]:
     several = len(lists) > 1
     head = [cell for name in (*lists, "total")[: len(lists) + several] for cell in (f"{name} ms", "floor", "")]
 
-    def line(parts: Mapping[str, Row]) -> list[str]:
-        rows = [parts.get(name) for name in lists] + [sum(parts.values(), NOTHING)] * several
+    def line(by_list: Mapping[str, Row]) -> list[str]:
+        rows = [by_list.get(name) for name in lists] + [sum(by_list.values(), NOTHING)] * several
         return [cell for row in rows for cell in _measured(row)]
 
     return lines_of(head, line, table)

@@ -67,21 +67,21 @@ def card(stage: Stage, index: int, x: float, y: float, name: str, title: str, wi
     """One stage as a box with three lines: its name and what works in place, what it does, what it makes and costs."""
     left, right, baseline = x + _PAD, x + width - _PAD, y + 20
     room = width - 2 * _PAD
-    parts = [svg.rect(x, y, width, HEIGHT, "card", 7), svg.rect(x, y + 9, 4, HEIGHT - 18, "bar", 2)]
+    pieces = [svg.rect(x, y, width, HEIGHT, "card", 7), svg.rect(x, y + 9, 4, HEIGHT - 18, "bar", 2)]
     free = room
     for chip in _chips(stage):
         shown = shortened(chip, 10, room / 2)
         wide = _chip_width(shown)
         start = left + free - wide + 2
-        parts += [svg.rect(start, y + 8, wide, 16, "chip", 8), svg.text(start + wide / 2, baseline - 0.5, shown, "small middle")]
+        pieces += [svg.rect(start, y + 8, wide, 16, "chip", 8), svg.text(start + wide / 2, baseline - 0.5, shown, "small middle")]
         free -= wide + 4
-    parts.append(svg.text(left, baseline, shortened(name, 12.5, free, bold=True), "name"))
-    parts.append(svg.text(left, y + 36, _fitted(doing(stage), room), "note"))
+    pieces.append(svg.text(left, baseline, shortened(name, 12.5, free, bold=True), "name"))
+    pieces.append(svg.text(left, y + 36, _fitted(doing(stage), room), "note"))
     spent = costs(stage)
-    parts.append(svg.text(left, y + 51, _fitted(output(stage), room - text_width(spent, 11) - 8), "cell"))
+    pieces.append(svg.text(left, y + 51, _fitted(output(stage), room - text_width(spent, 11) - 8), "cell"))
     if spent:
-        parts.append(svg.text(right, y + 51, spent, "note end"))
-    return svg.stage(parts, stage.kind, title, index)
+        pieces.append(svg.text(right, y + 51, spent, "note end"))
+    return svg.stage(pieces, stage.kind, title, index)
 
 
 def _fitted(text: str, width: float) -> str:

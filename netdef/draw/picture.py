@@ -101,10 +101,10 @@ def _picture(drawing: Drawing, style: str, devices: Sequence[str]) -> str:
 def _legend(drawing: Drawing, remark: str) -> tuple[str, float]:
     """Which colour is which, and below it the remark; and how wide it is."""
     used = {stage.kind for stage in drawing.stages}
-    parts, x = [], 0.0
+    pieces, x = [], 0.0
     for kind, (label, _) in KINDS.items():
         if kind in used:
-            parts += [svg.group([svg.rect(x, 57, 11, 11, "key", 3)], kind), svg.text(x + 17, 66.5, label, "note")]
+            pieces += [svg.group([svg.rect(x, 57, 11, 11, "key", 3)], kind), svg.text(x + 17, 66.5, label, "note")]
             x += 17 + text_width(label, 11) + 18
-    parts.append(svg.text(0, 86, remark, "note"))
-    return "".join(parts), max(x, text_width(remark, 11))
+    pieces.append(svg.text(0, 86, remark, "note"))
+    return "".join(pieces), max(x, text_width(remark, 11))

@@ -13,7 +13,7 @@ from netdef.graph.shape import BYTES_PER_ELEMENT, Shape
 from netdef.graph.towers import towers
 from netdef.shapes import output_text
 
-MOST_TOWERS = 4  # with more, as in ResNeXt, the groups are told, not drawn
+MOST_TOWERS = 4  # with more, as in ResNeXt, the groups are written, not drawn
 
 
 @dataclass(eq=False)
@@ -63,7 +63,7 @@ class Stage:
 
     @property
     def family(self) -> str:
-        """The part of its name that it may share with others: inception_3a of inception_3a/5x5."""
+        """The prefix of its name that it may share with others: inception_3a of inception_3a/5x5."""
         return self.name.rpartition("/")[0]
 
 
@@ -73,8 +73,8 @@ class Wire:
 
     Attributes
     ----------
-    apart: whether each tower of the reader reads the tower beside it alone.
-    sent: bytes of a batch that are sent for it from device to device; told once of what several stages read.
+    apart: whether each tower of the reader reads only the tower beside it.
+    sent: bytes of a batch that are sent for it from device to device; what several stages read counts once.
     """
 
     source: Stage
@@ -136,10 +136,10 @@ def drawing_of(net: Net, whole: Net | None = None) -> Drawing:
 
 def _wires(net: Net, stage_of: dict[Layer, Stage]) -> list[Wire]:
     wires: dict[tuple[Stage, Stage], Wire] = {}
-    told: set[tuple[Layer, Blob]] = set()
+    counted: set[tuple[Layer, Blob]] = set()
     for layer in net.layers:
         for bottom in layer.bottoms if layer in stage_of else ():
-            for blob, transfer, part in origins(bottom):
+            for blob, transfer, piece in origins(bottom):
                 source, target = stage_of[blob.producer], stage_of[layer]
                 if source is target:
                     continue
@@ -147,9 +147,9 @@ def _wires(net: Net, stage_of: dict[Layer, Stage]) -> list[Wire]:
                     target.labels.append(blob.name)
                     continue
                 wire = wires.setdefault((source, target), Wire(source, target, blob, _apart(source, target)))
-                if transfer is not None and wire.crosses and (transfer, part) not in told:
-                    told.add((transfer, part))
-                    wire.sent += sent_bytes(transfer, part)
+                if transfer is not None and wire.crosses and (transfer, piece) not in counted:
+                    counted.add((transfer, piece))
+                    wire.sent += sent_bytes(transfer, piece)
     return list(wires.values())
 
 
@@ -158,16 +158,16 @@ def origins(blob: Blob) -> Iterator[tuple[Blob, Layer | None, Blob]]:
     if not blob.producer.is_transfer:
         yield blob, None, blob
         return
-    for part in blob.producer.bottoms:
-        for origin, _, _ in origins(part):
-            yield origin, blob.producer, part
+    for piece in blob.producer.bottoms:
+        for origin, _, _ in origins(piece):
+            yield origin, blob.producer, piece
 
 
 def sent_bytes(transfer: Any, blob: Blob) -> int:
     """How much of a blob a transfer moves."""
     each = prod(blob.shape[2:]) * BYTES_PER_ELEMENT
-    parts = [move for move in transfer.moves if transfer.bottoms[move.bottom] is blob]
-    return sum((m.channels[1] - m.channels[0]) * (m.images[1] - m.images[0]) * each for m in parts)
+    moves = [move for move in transfer.moves if transfer.bottoms[move.bottom] is blob]
+    return sum((m.channels[1] - m.channels[0]) * (m.images[1] - m.images[0]) * each for m in moves)
 
 
 def is_label(blob: Blob) -> bool:

@@ -92,12 +92,12 @@ def group(content: Iterable[str], class_: str, title: str = "", **attributes: ob
 def wire(points: Sequence[Point], class_: str = "wire", arrow: bool = True) -> str:
     """A line through points with rounded bends, and an arrow at its end."""
     points = [point for place, point in enumerate(points) if place == 0 or point != points[place - 1]]
-    parts = [f"M{_at(points[0])}"]
+    pieces = [f"M{_at(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         radius = min(_CORNER, _length(before, corner) / 2, _length(corner, after) / 2)
-        parts.append(f"L{_at(_towards(corner, before, radius))}Q{_at(corner)} {_at(_towards(corner, after, radius))}")
-    parts.append(f"L{_at(points[-1])}")
-    return tag("path", d="".join(parts), class_=class_, marker_end="url(#head)" if arrow else None)
+        pieces.append(f"L{_at(_towards(corner, before, radius))}Q{_at(corner)} {_at(_towards(corner, after, radius))}")
+    pieces.append(f"L{_at(points[-1])}")
+    return tag("path", d="".join(pieces), class_=class_, marker_end="url(#head)" if arrow else None)
 
 
 def document(content: str, width: float, height: float, title: str, description: str, kinds: Collection[str]) -> str:

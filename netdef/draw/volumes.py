@@ -100,8 +100,8 @@ class _Volumes:
         bottom = max((y for _, y in self.centres.values()), default=0.0)
         table = max((self.centres[stage][1] for stage in self.solids), default=bottom) + self.height / 2 + 34
         for index, stage in enumerate(self.stages):
-            parts = self.solid(stage, table) if stage in self.solids else self.pill(stage)
-            drawn.append(svg.stage(parts, stage.kind, titles[index], index))
+            pieces = self.solid(stage, table) if stage in self.solids else self.pill(stage)
+            drawn.append(svg.stage(pieces, stage.kind, titles[index], index))
         drawn += [self.wire(index, wire) for index, wire in enumerate(self.drawing.wires)]
         margin, heads = self.row_heads(table)
         height = max(self.layout.size[1], table + _ROW * (len(self.lines) - 1)) + 6
@@ -116,13 +116,13 @@ class _Volumes:
         return x - width / 2, y + (tower - (stage.towers - 1) / 2) * self.pitch - height / 2
 
     def solid(self, stage: Stage, table: float) -> list[str]:
-        solid, parts = self.solids[stage], []
+        solid, pieces = self.solids[stage], []
         channels = str((stage.shape[0] if stage.shape else 1) // stage.towers)
         for tower in range(stage.towers):
             x, y = self.corner(stage, tower)
             w, h, right, up = solid.width, solid.height, solid.right, solid.up
             y += up
-            parts += [
+            pieces += [
                 svg.polygon([(x, y), (x + right, y - up), (x + w + right, y - up), (x + w, y)], "roof"),
                 svg.polygon([(x + w, y), (x + w + right, y - up), (x + w + right, y - up + h), (x + w, y + h)], "side"),
                 svg.polygon([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], "front"),
@@ -132,8 +132,8 @@ class _Volumes:
         for row, cell in enumerate(self.cells[stage]):
             if cell:
                 class_ = "name" if row == 0 else "note" if row in (1, 2, 3) else "cell"
-                parts.append(svg.text(x, table + self.lines[row] * _ROW, cell, f"{class_} middle"))
-        return parts
+                pieces.append(svg.text(x, table + self.lines[row] * _ROW, cell, f"{class_} middle"))
+        return pieces
 
     def pill(self, stage: Stage) -> list[str]:
         (x, y), width = self.centres[stage], self.box(stage).width
@@ -154,16 +154,16 @@ class _Volumes:
 
     def wire(self, index: int, wire: Wire) -> str:
         source, target = wire.source, wire.target
-        parts = []
+        pieces = []
         if source in self.solids and target in self.solids:
             for tower in range(target.towers):
                 for other in range(source.towers):
                     if not wire.apart or other == tower:
-                        parts.append(self.reach(source, other, target, tower))
+                        pieces.append(self.reach(source, other, target, tower))
         else:
-            parts.append(svg.wire(self.route(source, target, self.layout.routes[index])))
+            pieces.append(svg.wire(self.route(source, target, self.layout.routes[index])))
         link = self.links[index]
-        return svg.group(parts, "link", data_from=link.source, data_to=link.target)
+        return svg.group(pieces, "link", data_from=link.source, data_to=link.target)
 
     def route(self, source: Stage, target: Stage, route: list[Point]) -> list[Point]:
         """The way to or from a pill. From a solid it begins at its side, not at the edge of the room around it."""
@@ -196,18 +196,18 @@ class _Volumes:
         left = x + solid.width + solid.right * (0.5 - columns / 2)
         across, rise = solid.right * columns, solid.up * columns
         top = y + solid.up * (0.5 + columns / 2) + (solid.height - solid.height * rows) * lean
-        tall = solid.height * rows
-        eye = [(left, top), (left + across, top - rise), (left + across, top - rise + tall), (left, top + tall)]
+        high = solid.height * rows
+        eye = [(left, top), (left + across, top - rise), (left + across, top - rise + high), (left, top + high)]
         tip = (goal_x, front + goal.height / 2)
         fan = svg.polygon([eye[1], tip, eye[2]], f"fan-{target.kind}")
         return fan + svg.polygon(eye, f"eye-{target.kind}")
 
 
 def _cells(stage: Stage) -> list[str]:
-    """A column of the table: name, what works in place, window, steps, output, parameters, MACs."""
-    looks, steps = window(stage.layer)
+    """A column of the table: name, what works in place, window, moves, output, parameters, MACs."""
+    looks, moves = window(stage.layer)
     cells = [
-        stage.name, followers(stage), looks.removesuffix(f", {stage.towers} groups"), steps, output(stage),
+        stage.name, followers(stage), looks.removesuffix(f", {stage.towers} groups"), moves, output(stage),
         decimal(stage.parameters) if stage.parameters else "", decimal(stage.macs) if stage.macs else "",
     ]  # fmt: skip
     fitted = []

@@ -113,9 +113,9 @@ def _message_of(layer_field: str) -> str:
 def _field(found: Any) -> Field:
     message = found.containing_type.name
     about = documentation(f"{message}.{found.name}")
-    told = _DEFAULT.search(about)
-    default = told[1] if told else ""
-    if not told and found.has_default_value:
+    default_sentence = _DEFAULT.search(about)
+    default = default_sentence[1] if default_sentence else ""
+    if not default_sentence and found.has_default_value:
         default = print_value(found, found.default_value)
     values: tuple[tuple[str, str], ...] = ()
     holds = found.message_type.name if found.message_type is not None else ""

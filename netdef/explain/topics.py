@@ -55,12 +55,12 @@ def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> s
     if not path:
         message = _message_called(head)
         return _message(message, common_fields() if message == COMMON else known, width)
-    for step, name in enumerate(path):
+    for index, name in enumerate(path):
         found = next((field for field in known if field.name == name), None)
         if found is None:
             hint = did_you_mean(name, [field.name for field in known]) or "fields: " + ", ".join(field.name for field in known)
             raise NetdefError(f"{here} has no field {name}", hint=hint)
-        here, rest = f"{here}.{name}", path[step + 1 :]
+        here, rest = f"{here}.{name}", path[index + 1 :]
         if not rest:
             return _field(here, found, _formulas(head, found), width)
         if found.values:
@@ -115,20 +115,20 @@ def _type(found: LayerType, devices: Devices | None, width: int) -> str:
     settings = own_fields(found.name)
     bottoms = "(bottom)" if found.bottoms[1] != 0 else ""
     top = " -> top" if found.tops[1] != 0 else ""
-    parts = [found.name, *(_paragraph(text, width) for text in found.about.split("\n\n"))]
-    parts.append(f"  layer NAME: {found.name}{bottoms}{top}{' { field: value ... }' if settings else ''}")
+    paragraphs = [found.name, *(_paragraph(text, width) for text in found.about.split("\n\n"))]
+    paragraphs.append(f"  layer NAME: {found.name}{bottoms}{top}{' { field: value ... }' if settings else ''}")
     counts = f"bottoms: {range_text(*found.bottoms)}   tops: {range_text(*found.tops)}"
     if devices is not None:
         runs_on = running(found.name, devices)
         counts += f"   runs on: {', '.join(runs_on) or 'nothing yet; its shapes and costs are known'}"
-    parts.append(counts)
+    paragraphs.append(counts)
     if settings:
-        parts.append(_table(settings, width))
+        paragraphs.append(_table(settings, width))
     source = LAYERS[found.name].is_source
     more = [f.name for f in common_fields() if f.name not in (*_IN_HEAD, *_UNWRITTEN) and (source or f.name != "transform_param")]
     like = "others that read images" if source else "every layer"
-    parts.append(fill(f"Also {', '.join(more)}, as {like} (netdef explain layer).", width))
-    return "\n\n".join(parts)
+    paragraphs.append(fill(f"Also {', '.join(more)}, as {like} (netdef explain layer).", width))
+    return "\n\n".join(paragraphs)
 
 
 def _paragraph(text: str, width: int) -> str:
@@ -145,14 +145,14 @@ def _message(name: str, known: list[Field], width: int) -> str:
 
 def _field(path: str, found: Field, formulas: list[str], width: int) -> str:
     default = f", {found.default} by default" if found.default else ""
-    parts = [f"{path}: {found.kind}{default}", fill(found.about, width)]
+    paragraphs = [f"{path}: {found.kind}{default}", fill(found.about, width)]
     if found.values:
         longest = max(len(value) for value, _ in found.values)
-        parts.append("\n".join(f"  {value.ljust(longest)}  {about}" for value, about in found.values))
-    parts += [_paragraph(text, width) for text in formulas]
+        paragraphs.append("\n".join(f"  {value.ljust(longest)}  {about}" for value, about in found.values))
+    paragraphs += [_paragraph(text, width) for text in formulas]
     if found.fields_of:
-        parts += [fill(f"{found.fields_of}: {documentation(found.fields_of)}", width), _table(fields(found.fields_of), width)]
-    return "\n\n".join(parts)
+        paragraphs += [fill(f"{found.fields_of}: {documentation(found.fields_of)}", width), _table(fields(found.fields_of), width)]
+    return "\n\n".join(paragraphs)
 
 
 def _table(rows: list[Field], width: int) -> str:

@@ -20,7 +20,7 @@ def compacted(item: Item) -> Item:
         return item
     made = Item(head=head, body=settings or None, above=item.above, beside=item.beside, opened=item.opened, inside=item.inside)
     made.start, made.end, made.open = item.start, item.end, item.open
-    said = [comment for part in item.body if part not in body for comment in part.comments()]
+    said = [comment for inner in item.body if inner not in body for comment in inner.comments()]
     made.above = [*made.above, *said]
     if made.body is None:
         made.above += [line for line in (made.opened, *made.inside) if line]
@@ -29,7 +29,7 @@ def compacted(item: Item) -> Item:
 
 
 def closed_up(items: list[Item]) -> list[Item]:
-    """Layers without the empty line between each and the next: where all have it, it parts nothing. One above a comment stays."""
+    """Layers without the empty line between each and the next, where all have one; above a comment it stays."""
     layers = [item for item in items if item.name == "layer" or (item.head is not None and item.head.word == "layer")]
     if len(layers) > 2 and all(layer.above[:1] == [""] for layer in layers[1:]):
         for layer in layers[1:]:
@@ -40,30 +40,30 @@ def closed_up(items: list[Item]) -> list[Item]:
 
 def _head(body: list[Item]) -> tuple[Head, list[Item]] | None:
     """Name, type, bottoms, tops and phase of a layer, and what else it says; None where a head cannot say it."""
-    told: dict[str, list[str]] = {name: [] for name in HEAD}
+    given: dict[str, list[str]] = {name: [] for name in HEAD}
     rest = []
     for item in body:
-        if item.name in told and item.body is None:
+        if item.name in given and item.body is None:
             values = [_string(text) for text in (item.values if item.values is not None else [item.text])]
             if any(value is None for value in values):
                 return None
-            told[item.name] += [value for value in values if value is not None]
+            given[item.name] += [value for value in values if value is not None]
         else:
             rest.append(item)
-    names, types = told["name"], told["type"]
-    if len(names) != 1 or len(types) != 1 or not all([*names, *types, *told["bottom"], *told["top"]]):
+    names, types = given["name"], given["type"]
+    if len(names) != 1 or len(types) != 1 or not all([*names, *types, *given["bottom"], *given["top"]]):
         return None
-    if types[0] not in LAYER_TYPES or (not told["top"]) != (types[0] in NO_TOPS):
+    if types[0] not in LAYER_TYPES or (not given["top"]) != (types[0] in NO_TOPS):
         return None
     rules = [item for item in rest if item.name == "include"]
     phase = _phase(rules[0]) if len(rules) == 1 and not any(item.name == "exclude" for item in rest) else ""
     if phase:
         rest = [item for item in rest if item is not rules[0]]
-    return Head("layer", types[0], names[0], phase, told["bottom"], told["top"]), rest
+    return Head("layer", types[0], names[0], phase, given["bottom"], given["top"]), rest
 
 
 def _phase(rule: Item) -> str:
-    """The word for a rule that asks for a phase alone."""
+    """The word for a rule that asks for one phase only."""
     body = rule.body or []
     if len(body) == 1 and body[0].name == "phase":
         return {"TRAIN": "train", "TEST": "test", "0": "train", "1": "test"}.get(body[0].text, "")

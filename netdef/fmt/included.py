@@ -9,30 +9,30 @@ from netdef.fmt.items import Item, items_of
 from netdef.language import parse
 from netdef.language.source import Source
 
-Part = tuple[int, Source]  # the offset at which the binder counts an included file from, and the file
+IncludedFile = tuple[int, Source]  # the offset at which the binder counts an included file from, and the file
 
 
-def with_included(items: list[Item], source: Source, parts: Sequence[Part]) -> list[Item]:
+def with_included(items: list[Item], source: Source, files: Sequence[IncludedFile]) -> list[Item]:
     """The items of a file, those of each file that it includes behind the statement that does so."""
     result: list[Item] = []
     for item in items:
         result.append(item)
-        for begin, part in parts:
-            if item.head is None and not item.name and item.start <= _named_at(part, source) < item.end:
-                result += _of_part(begin, part, parts)
+        for begin, file in files:
+            if item.head is None and not item.name and item.start <= _named_at(file, source) < item.end:
+                result += _of_file(begin, file, files)
     return result
 
 
-def _named_at(part: Source, source: Source) -> int:
+def _named_at(file: Source, source: Source) -> int:
     """The offset in a source at which a file is named that it includes; -1 if another one does."""
-    at = part.included_from
+    at = file.included_from
     return source.starts[at.line - 1] + at.column - 1 if at is not None and at.source is source else -1
 
 
-def _of_part(begin: int, part: Source, parts: Sequence[Part]) -> list[Item]:
-    items = items_of(parse(part.text, part.name).statements)
-    last = attach(part.text, items)
-    whole = with_included(items, part, parts)
+def _of_file(begin: int, file: Source, files: Sequence[IncludedFile]) -> list[Item]:
+    items = items_of(parse(file.text, file.name).statements)
+    last = attach(file.text, items)
+    whole = with_included(items, file, files)
     _shift(items, begin)
     return [*whole, Item(above=last)] if last else whole
 

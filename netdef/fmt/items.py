@@ -37,7 +37,7 @@ class Head:
 
 @dataclass(eq=False)
 class Item:
-    """A statement, or a part of one.
+    """A statement, or a value inside one.
 
     Attributes
     ----------

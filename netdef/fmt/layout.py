@@ -61,15 +61,15 @@ def _flat(item: Item) -> str | None:
         return item.line()
     if item.opened or item.inside:
         return None
-    parts = []
+    pieces = []
     for inner in item.body:
-        part = None if any(inner.above) or inner.beside else _flat(inner)
-        if part is None:
+        piece = None if any(inner.above) or inner.beside else _flat(inner)
+        if piece is None:
             return None
-        parts.append(part)
-    if not parts and item.head is not None and item.head.word == "layer":
+        pieces.append(piece)
+    if not pieces and item.head is not None and item.head.word == "layer":
         return item.line()
-    return " ".join([item.line(), "{", *parts, "}"])
+    return " ".join([item.line(), "{", *pieces, "}"])
 
 
 def _flowing(items: list[Item], indent: str) -> Iterator[Line]:
@@ -109,14 +109,14 @@ def _kind(item: Item) -> str:
     return item.name if item.body is not None else ""
 
 
-def _filled(parts: list[str], indent: str) -> Iterator[Line]:
-    """As many parts on a line as it holds."""
+def _filled(pieces: list[str], indent: str) -> Iterator[Line]:
+    """As many pieces on a line as it holds."""
     line = ""
-    for part in parts:
-        if line and len(indent) + len(line) + 1 + len(part) > WIDTH:
+    for piece in pieces:
+        if line and len(indent) + len(line) + 1 + len(piece) > WIDTH:
             yield Line(indent + line)
             line = ""
-        line = f"{line} {part}" if line else part
+        line = f"{line} {piece}" if line else piece
     if line:
         yield Line(indent + line)
 

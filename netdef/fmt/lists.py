@@ -31,9 +31,9 @@ def spread(items: list[Item]) -> list[Item]:
         if item.body is not None:
             item.body = spread(item.body)
         if item.values:
-            parts = [Item(item.name, value, start=item.start, end=item.end) for value in item.values]
-            parts[0].above, parts[-1].beside = item.above, item.beside
-            result += parts
+            fields = [Item(item.name, value, start=item.start, end=item.end) for value in item.values]
+            fields[0].above, fields[-1].beside = item.above, item.beside
+            result += fields
         else:
             result.append(item)
     return result

@@ -24,7 +24,7 @@ Runs = tuple[Run, ...]  # in order, with gaps between
 class Region:
     """A region of a blob: some of its images, and of each some runs of its channels.
 
-    A blob of one axis has images alone, a scalar neither: both stand for the whole of what is not there.
+    A blob of one axis has images only, a scalar neither: both stand for the whole of what is not there.
     """
 
     images: Run
@@ -88,26 +88,26 @@ def shifted(runs: Runs, by: int) -> Runs:
     return tuple((begin + by, end + by) for begin, end in runs)
 
 
-def even_cuts(count: int, parts: int, groups: int = 1) -> list[Run]:
-    """[0, count) in `parts` runs, as even as can be, none across a border between `groups` equal ones; some may be empty."""
-    if groups > 1 and parts > 1:
+def even_cuts(count: int, shares: int, groups: int = 1) -> list[Run]:
+    """[0, count) in `shares` runs, as even as can be, none across a border between `groups` equal ones; some may be empty."""
+    if groups > 1 and shares > 1:
         size = count // groups
-        if parts <= groups:
-            return [(begin * size, end * size) for begin, end in even_cuts(groups, parts)]
-        shares = even_cuts(parts, groups)  # which parts divide each group among them
-        return [(g * size + a, g * size + b) for g, (x, y) in enumerate(shares) for a, b in even_cuts(size, y - x)]
-    return [(-(-count * i // parts), -(-count * (i + 1) // parts)) for i in range(parts)]
+        if shares <= groups:
+            return [(begin * size, end * size) for begin, end in even_cuts(groups, shares)]
+        owners = even_cuts(shares, groups)  # which shares divide each group among them
+        return [(g * size + a, g * size + b) for g, (x, y) in enumerate(owners) for a, b in even_cuts(size, y - x)]
+    return [(-(-count * i // shares), -(-count * (i + 1) // shares)) for i in range(shares)]
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Which part of a parameter a device has: runs along one of its axes."""
+    """The region of a parameter that a device has: runs along one of its axes."""
 
     axis: int
     runs: Runs
 
     def shape(self, whole: Shape) -> Shape:
-        """The part's own shape, of a parameter of this shape."""
+        """The region's own shape, in a parameter of this shape."""
         return (*whole[: self.axis], length(self.runs), *whole[self.axis + 1 :])
 
 
@@ -119,7 +119,7 @@ class Share:
     ----------
     bottoms: the region of each bottom.
     made: the regions of the tops that come out of it; they hold those that were asked for.
-    parameters: for each parameter the part of it, None for all.
+    parameters: for each parameter the region of it, None for all.
     fields: what the layer's own message says differently for this share.
     """
 
@@ -153,7 +153,7 @@ class Idle(Cuts):
 
 
 class Source(Cuts):
-    """Data from outside: what a part holds is known without the rest.  channels: whether channels can be left out too."""
+    """Data from outside: what a region holds is known without the rest.  channels: whether channels can be left out too."""
 
     def __init__(self, channels: bool = False):
         self.channels = channels
@@ -165,7 +165,7 @@ class Source(Cuts):
 
 
 class Same(Cuts):
-    """Each part of the tops takes the same part of the bottoms.
+    """Each region of the tops takes the same region of the bottoms.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ class Same(Cuts):
         return Share(bottoms, tops, self.parameters(layer, region))
 
     def parameters(self, layer: Layer, region: Region) -> tuple[Cut | None, ...]:
-        """Which part of each parameter a part of the tops takes."""
+        """The region of each parameter that a region of the tops takes."""
         return (None,) * len(layer.parameters)
 
 
@@ -243,7 +243,7 @@ def elements_as(region: Region, old: Shape, new: Shape) -> Region | None:
 
 
 def alike(region: Region, old: Shape, new: Shape) -> Region:
-    """The same part of another blob: all its images and channels for all of them, the same ones for some of them."""
+    """The same region of another blob: all its images and channels for all of them, the same ones for some of them."""
     before, after = region_of(old), region_of(new)
     images = after.images if region.images == before.images else region.images
     return Region(images, after.channels if region.channels == before.channels else region.channels)

@@ -131,10 +131,10 @@ class Overrides:
 
     def _set(self, setting: Setting, path: list[str | int], target: Any, start: int) -> None:
         """Set the field that the key names from offset `start` on, in the message `target` at `path`."""
-        steps = setting.names(start)
+        names = setting.names(start)
         known = _known(target, bool(path))
         while True:
-            (name, at), *steps = steps
+            (name, at), *names = names
             if name not in known:
                 text = f"unknown field {excerpt(name)!r} of {_called(target)}"
                 plain, bracket, number = name.rstrip("]").partition("[")
@@ -145,16 +145,16 @@ class Overrides:
                 target = getattr(target, holder)
                 path.append(holder)
             path.append(name)
-            if not steps:
+            if not names:
                 break
             if info.kind != "message":
-                end = steps[-1][1] + len(steps[-1][0])
+                end = names[-1][1] + len(names[-1][0])
                 raise NetdefError(f"{name} has no fields of its own", setting.at(at, end), f"write ...{name}=VALUE")
             target = getattr(target, name)
             if info.repeated:
-                target = _item(setting, target, info, steps)
-                path.append(int(steps.pop(0)[0]))
-                if not steps:
+                target = _item(setting, target, info, names)
+                path.append(int(names.pop(0)[0]))
+                if not names:
                     self._assign(setting, target, None, setting.equals)
                     self._changed[tuple(path)] = setting.at(setting.value_at, len(setting.text.rstrip()))
                     return
@@ -204,9 +204,9 @@ class _Quoted(Source):
         return self.setting.source.line(number)
 
 
-def _item(setting: Setting, target: Any, info: FieldInfo, steps: list[tuple[str, int]]) -> Any:
+def _item(setting: Setting, target: Any, info: FieldInfo, names: list[tuple[str, int]]) -> Any:
     """One message of a repeated field, made if it is the next one."""
-    text, at = steps[0]
+    text, at = names[0]
     if not text.isdecimal() or len(text) > 18 or int(text) > len(target):
         count = f"there are {len(target)}" if target else "there is none yet"
         hint = f"write {info.name}.0 for the first; {count}"

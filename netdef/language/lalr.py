@@ -80,9 +80,9 @@ class Parser:
     def _reduce(self, number: int) -> None:
         callback, origin, size, lists = self.grammar.rules[number]
         states, values = self.states, self.values
-        parts = values[len(values) - size :]
+        symbols = values[len(values) - size :]
         del states[len(states) - size :], values[len(values) - size :]
         for index in reversed(lists):
-            parts[index : index + 1] = parts[index]
+            symbols[index : index + 1] = symbols[index]
         states.append(self.grammar.states[states[-1]][origin])
-        values.append(callback(parts))
+        values.append(callback(symbols))

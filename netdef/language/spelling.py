@@ -48,10 +48,10 @@ def nearest(word: str, known: Collection[str]) -> str | None:
 
 def _containing(plain: str, known: Collection[str]) -> str | None:
     """The shortest known word that starts or ends with the word in question."""
-    parts = [word for word in known if plain in (word.split("_")[0].lower(), word.split("_")[-1].lower())]
-    if not parts and len(plain) >= 4:
-        parts = [word for word in known if _plain(word).startswith(plain) or _plain(word).endswith(plain)]
-    return min(parts, key=len, default=None)
+    candidates = [word for word in known if plain in (word.split("_")[0].lower(), word.split("_")[-1].lower())]
+    if not candidates and len(plain) >= 4:
+        candidates = [word for word in known if _plain(word).startswith(plain) or _plain(word).endswith(plain)]
+    return min(candidates, key=len, default=None)
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -92,7 +92,7 @@ class FilterCuts(Cuts):
         return Share((bottom,) * len(tops), tops, cuts[: 1 + layer.bias_term], fields)
 
     def weights(self, layer: Any, filters: Run, groups: Run) -> Cut | None:
-        """The part of the weights (num_output, ...) that holds these filters."""
+        """The region of the weights (num_output, ...) that holds these filters."""
         return Cut(0, (filters,))
 
 

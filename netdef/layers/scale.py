@@ -12,7 +12,7 @@ from netdef.schema import message_class
 
 
 class SpreadCuts(Cuts):
-    """The same region of the data, and the part of the operand that is broadcast over it."""
+    """The same region of the data, and the region of the operand that is broadcast over it."""
 
     def follow(self, layer: Any, bottoms: Regions) -> Regions | None:
         return bottoms[:1] if self.share(layer, bottoms[:1]) else None

@@ -80,11 +80,11 @@ def check_positive(layer: Layer, field: str, values: tuple[int, ...]) -> None:
 
 def steps_text(stride: tuple[int, ...], pad: tuple[int, ...] = (), dilation: tuple[int, ...] = ()) -> str:
     """Stride, pad and dilation, as far as they are not the usual ones: "stride 2, pad 1"."""
-    steps = []
+    moves = []
     for word, values, usual in (("stride", stride, 1), ("pad", pad, 0), ("dilation", dilation, 1)):
         if any(value != usual for value in values):
-            steps.append(f"{word} {sizes(values if len(set(values)) > 1 else values[:1])}")
-    return ", ".join(steps)
+            moves.append(f"{word} {sizes(values if len(set(values)) > 1 else values[:1])}")
+    return ", ".join(moves)
 
 
 def sizes(values: tuple[int, ...]) -> str:

@@ -21,15 +21,15 @@ class Origins:
         """The span of a field, or of the nearest message around it that has one."""
         node: Entry | list[Entry] = self
         best = self.at
-        for step in path:
-            if isinstance(step, str):
-                if not isinstance(node, Origins) or step not in node.fields:
+        for key in path:
+            if isinstance(key, str):
+                if not isinstance(node, Origins) or key not in node.fields:
                     break
-                node = node.fields[step]
+                node = node.fields[key]
             elif isinstance(node, list):
-                if not 0 <= step < len(node):
+                if not 0 <= key < len(node):
                     break
-                node = node[step]
+                node = node[key]
             else:
                 break
             nearest = node[:1] if isinstance(node, list) else [node]

@@ -1,4 +1,4 @@
-"""Nets and solvers told apart by what is in them."""
+"""Nets and solvers are recognised by their contents."""
 
 import pytest
 

@@ -62,7 +62,7 @@ def test_many_devices_take_no_more_columns_than_few(capsys):
 
 @pytest.mark.parametrize(("count", "pieces"), [(4, (1, 1)), (8, (2, 2))])
 def test_tables_of_many_devices_fit_a_screen(count, pieces, capsys):
-    """In pieces, if they must be; all that is told of each device stays."""
+    """In pieces, if they must be; everything about each device stays."""
     assert run(["placement", "alexnet", "--devices", str(count)]) == 0
     found, _, rest = capsys.readouterr().out.partition("sent in one iteration:\n")
     sent, _, rest = rest.partition("\n\n")
@@ -164,11 +164,11 @@ def test_one_device_with_two_shares_trains_as_two_do(folder, capsys):
 
 def test_shares_of_a_device_are_counted_as_its_own(capsys):
     """Copies within a device are not sent, and a device has the sum of its shares."""
-    told = {}
+    placements = {}
     for devices in ("cpu:0,cpu:0,cpu:1", "3", "cpu:0,cpu:0,cpu:0"):
         assert run(["placement", "lenet", "--devices", devices, "--format", "json"]) == 0
-        told[devices] = json.loads(capsys.readouterr().out)
-    mixed, apart, one = told.values()
+        placements[devices] = json.loads(capsys.readouterr().out)
+    mixed, apart, one = placements.values()
     assert (mixed["devices"], mixed["hosts"]) == (2, [0, 0, 1])
     assert (one["devices"], one["transfers"], one["sent"]["groups"]) == (1, [], 0)
     assert {(t["from"], t["to"]) for t in mixed["transfers"]} == {(0, 1), (1, 0)}

@@ -147,7 +147,7 @@ def test_every_crossing_of_the_channels_has_its_bytes():
     whole = netdef.load("googlenet", phase="train")
     drawing = drawing_of(spread_over(whole, "2")[0], whole)
     assert sum(wire.crosses for wire in drawing.wires) > 100
-    readers = {}  # what several stages read is sent, and told, once
+    readers = {}  # what several stages read is sent, and counted, once
     for wire in drawing.wires:
         if wire.crosses:
             readers.setdefault((wire.source, wire.target.device), []).append(wire.sent)

@@ -17,8 +17,8 @@ from tests.timing import times_of_libraries
 
 
 def test_lrn():
-    told, also = explain("LRN", {"LRN": ("cpu", "gpu")}).split("\n\nAlso ")
-    assert told == (
+    text, also = explain("LRN", {"LRN": ("cpu", "gpu")}).split("\n\nAlso ")
+    assert text == (
         "LRN\n"
         "\n"
         "Local response normalisation (Krizhevsky et al. 2012, 3.3).\n"
@@ -61,15 +61,15 @@ def test_every_type_and_every_field_is_explained(name):
     assert [field.name for field in settings] == [field.name for message in held for field in message.fields]
     for field in (*settings, *common_fields()):
         assert field.about
-        told = explain(f"{name}.{field.name}")
-        assert told.startswith(f"{name}.{field.name}: {field.kind}")
-        assert field.about.split()[0] in told
+        about = explain(f"{name}.{field.name}")
+        assert about.startswith(f"{name}.{field.name}: {field.kind}")
+        assert field.about.split()[0] in about
     table = text[text.index("\nfield ") :].split("\n\n")[0] if settings else ""
     assert all(len(line) <= WIDTH for line in table.splitlines())
 
 
 @pytest.mark.parametrize(
-    ("topic", "told"),
+    ("topic", "text"),
     [
         ("LRN.alpha", "LRN.alpha: number, 1 by default"),
         ("Pooling.pool", "  AVE         the mean\n"),
@@ -95,8 +95,8 @@ def test_every_type_and_every_field_is_explained(name):
         ("transform_param.crop_size", "transform_param.crop_size: integer"),
     ],
 )
-def test_topics(topic, told):
-    assert told in explain(topic)
+def test_topics(topic, text):
+    assert text in explain(topic)
 
 
 def test_layer_is_explained_without_the_settings_of_types():
@@ -107,9 +107,9 @@ def test_layer_is_explained_without_the_settings_of_types():
 
 def test_every_code_of_check_is_explained():
     for code, (title, why) in CODES.items():
-        told = explain(code)
-        assert told.startswith(f"{code}: {title}")
-        assert why.split()[-1] in told
+        text = explain(code)
+        assert text.startswith(f"{code}: {title}")
+        assert why.split()[-1] in text
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_one_error_is_reported_once():
         "layer relu: ReLU(conv) -> conv\n"
         "layer pool: Pooling(conv) { kernel_size: 2 }\n"
         "layer sum: Eltwise(pool, data)\n"
-        "layer wrong: Accuracy(sum)"  # told all the same: it does not follow from the first
+        "layer wrong: Accuracy(sum)"  # reported all the same: it does not follow from the first
     )
     assert [line for line, _, _ in errors(text)] == [2, 6]
 
@@ -296,7 +296,7 @@ def test_errors_of_text_and_graph_are_reported_together():
         (7, "layer loss reads blob lable, which no layer makes"),
     ]
     in_defaults = "defaults Convolution { kernel_sze: 3 }\n" + INPUT + "layer conv: Convolution(data) { num_output: 4 }"
-    assert [line for line, _, _ in errors(in_defaults)] == [1]  # what follows from defaults is not told
+    assert [line for line, _, _ in errors(in_defaults)] == [1]  # what follows from defaults is not reported
     older = 'input: "data" input_dim: [1, 2, 3, 4] layers { name: "a" type: RELU bottom: "data" topp: "a" }'
     assert [line for line, _, _ in errors(older)] == [1]
     nameless = INPUT + 'layer { name: "a" type: "ReLU" bottom: "data" topp: "a" }\nlayer b: ReLU(a)'

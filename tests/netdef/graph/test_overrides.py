@@ -129,10 +129,10 @@ def test_the_last_of_two_settings_holds():
 def test_errors_quote_the_setting(text, message, place):
     with pytest.raises(netdef.NetdefError) as caught:
         parse(settings_of([text]))
-    told = str(caught.value)
+    found = str(caught.value)
     at = text.index(place)
     shown = f"--set:1:{at + 1}: error: {message}    1 | {text}\n      | {' ' * at}{'^' * len(place)}"
-    assert told == shown or told.startswith(f"{shown}\n"), told
+    assert found == shown or found.startswith(f"{shown}\n"), found
 
 
 @pytest.mark.parametrize(
