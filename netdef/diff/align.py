@@ -18,10 +18,10 @@ from netdef.diff.units import Pair, Unit, units
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
 
-LARGEST = 160_000  # pairs of layers that are weighed in one table; beyond, layers are matched by name alone
+LARGEST = 160_000  # pairs of layers that are weighed in one table; beyond, layers are matched by name only
 NAMED, NAMED_ALIKE = 1.5, 4.0  # what a common name is worth; where all names are in both nets, they are meant
-NEAR = 3  # places that a layer may move without its name
-GAIN, GAIN_OF_WEIGHTS = 3.0, 3.4  # what a pair must be worth, or both layers stand alone
+NEAR = 3  # positions that a layer may move without its name
+GAIN, GAIN_OF_WEIGHTS = 3.0, 3.4  # what a pair must be worth, or both layers stay unmatched
 KNOWN = 1000.0  # what a pair of the other phase is worth
 SHAPING = {"kernel", "stride", "pad", "dilation", "num_output", "group"}  # settings that count as much as three others
 
@@ -116,8 +116,8 @@ def _between(left: Sequence[Unit], right: Sequence[Unit]) -> Iterator[Pair]:
 
 def _anchors(left: Sequence[Unit], right: Sequence[Unit]) -> list[tuple[int, int]]:
     """The longest row of layers with one name and type on both sides, in the order of both."""
-    places = {unit.key: index for index, unit in enumerate(right)}
-    return longest_increasing([(i, places[unit.key]) for i, unit in enumerate(left) if unit.key in places])
+    order_of = {unit.key: index for index, unit in enumerate(right)}
+    return longest_increasing([(i, order_of[unit.key]) for i, unit in enumerate(left) if unit.key in order_of])
 
 
 def _weighed(left: Sequence[Unit], right: Sequence[Unit]) -> Iterator[Pair]:

@@ -91,7 +91,7 @@ class _Wiring:
         for match in matches:
             for layer in (*match.before, *match.after):
                 self.of[layer] = match
-        self.seen: dict[Layer, tuple[tuple[Match, int], ...]] = {}  # of the layers that one net alone has
+        self.seen: dict[Layer, tuple[tuple[Match, int], ...]] = {}  # of the layers that only one net has
         for net in nets:
             for layer in net.layers:
                 match = self.of[layer]
@@ -108,8 +108,8 @@ class _Wiring:
             yield changed("bottom", (", ".join(side) or "none" for side in names), "wiring", names)
         if len(a) == len(b) == 1:
             if a[0].in_place != b[0].in_place and len(a[0].tops) == len(b[0].tops):
-                places = all(a[0].in_place), all(b[0].in_place)
-                yield changed("in place", ("yes" if place else "no" for place in places), "place", places)
+                in_place = all(a[0].in_place), all(b[0].in_place)
+                yield changed("in place", ("yes" if one else "no" for one in in_place), "place", in_place)
             if len(a[0].tops) != len(b[0].tops):
                 names = [list(layer.message.top) for layer in (a[0], b[0])]
                 yield changed("top", (", ".join(side) or "none" for side in names), "wiring", names)

@@ -1,4 +1,4 @@
-"""Two nets over the phases that both have: what differs in all of them, and what in one alone."""
+"""Two nets over the phases that both have: what differs in all of them, and what in one only."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def difference(before: Mapping[str, Net], after: Mapping[str, Net], names: tuple
     if len(phases) == 1:
         sections = [Section("", findings(compared[phases[0]]))]
     else:
-        common, *alone = _apart(*(compared[phase] for phase in phases))
+        common, *single = _apart(*(compared[phase] for phase in phases))
         sections = [Section("", findings(common))]
-        sections += [Section(phase, findings(rest)) for phase, rest in zip(phases, alone, strict=True)]
+        sections += [Section(phase, findings(rest)) for phase, rest in zip(phases, single, strict=True)]
     return Difference(*names, compared, [section for section in sections if section.findings or not section.phase])
 
 

@@ -33,7 +33,7 @@ class Row:
 class Facts:
     """What follows for one layer: kind of fact -> (before, after), either None where the layer is not there.
 
-    `type`: of a layer that one net alone has.
+    `type`: of a layer that only one net has.
     """
 
     who: str
@@ -121,7 +121,7 @@ class _Story:
         return [Facts(title or label(match), cells, {c.kind: c.values for c in changes})] if changes else []
 
     def lone_facts(self, layer: Layer, side: int) -> Facts:
-        """The facts of a layer that one net alone has."""
+        """The facts of a layer that only one net has."""
         return _lone_facts(layer, side) if self.compared.sized else Facts(_read(layer), {}, {}, layer.type)
 
     # What is recognised.
@@ -168,12 +168,12 @@ class _Story:
 
     def swapped(self, types: tuple[tuple[str, ...], tuple[str, ...]], runs: list[Reordered]) -> None:
         """Runs of layers in another order."""
-        places = listed(list(dict.fromkeys(_blob(run.entry) for run in runs)))
+        blobs = listed(list(dict.fromkeys(_blob(run.entry) for run in runs)))
         before, after = ([LAYERS[name].noun or name for name in side] for side in types)
         if len(after) == 2:
-            title = f"Swapped after {places}: {after[0]} now comes before {after[1]}"
+            title = f"Swapped after {blobs}: {after[0]} now comes before {after[1]}"
         else:
-            title = f"Another order after {places}: {', '.join(before)} -> {', '.join(after)}"
+            title = f"Another order after {blobs}: {', '.join(before)} -> {', '.join(after)}"
         lines: list[str] = []
         facts: list[Facts] = []
         matches: list[Match] = []
@@ -188,7 +188,7 @@ class _Story:
         self.add("swapped", title, matches, lines=lines, facts=facts)
 
     def replaced(self) -> None:
-        """Layers of another type in the same place."""
+        """Layers of another type at the same position."""
         groups: dict[tuple[str, str], list[Match]] = {}
         for match, changes in self.left.items():
             for change in changes:
@@ -207,8 +207,8 @@ class _Story:
     def came_or_went(self) -> None:
         for side, kind, title in ((1, "inserted", "Inserted"), (0, "removed", "Removed")):
             net = self.compared.after if side else self.compared.before
-            place = {layer: index for index, layer in enumerate(net.layers)}
-            matches = sorted((m for m in self.lone if m.first in place), key=lambda match: place[match.first])
+            index_of = {layer: index for index, layer in enumerate(net.layers)}
+            matches = sorted((m for m in self.lone if m.first in index_of), key=lambda match: index_of[match.first])
             if matches:
                 layers = [match.first for match in matches]
                 facts = [self.lone_facts(layer, side) for layer in layers if layer.parameters or not all(layer.in_place)]
@@ -236,8 +236,8 @@ class _Story:
                 made = [Row(tuple(map(label, matches)), *key, values[key]) for key, matches in rows.items()]
                 made.sort(key=lambda row: row.who)
                 order = list(dict.fromkeys(match for matches in rows.values() for match in matches))
-                place = {label(match): index for index, match in enumerate(self.left)}
-                made.sort(key=lambda row: ([place[who] for who in row.who]))
+                index_of = {label(match): index for index, match in enumerate(self.left)}
+                made.sort(key=lambda row: ([index_of[who] for who in row.who]))
                 facts = [one for match in order for one in self.facts(match)] if kind in ("setting", "wiring", "data") else []
                 self.add(kind, title, order, rows=made, facts=facts)
 
@@ -309,7 +309,7 @@ def _either(fewer: int, towers: str, group: str) -> tuple[str, str]:
 
 
 def _grouped(layers: list[Layer]) -> list[str]:
-    """Names with types, those of one type together: relu1 and relu2 (ReLU); counts alone where there are many."""
+    """Names with types, those of one type together: relu1 and relu2 (ReLU); only counts where there are many."""
     groups: dict[str, list[str]] = {}
     for layer in layers:
         groups.setdefault(layer.type, []).append(layer.name)
@@ -319,7 +319,7 @@ def _grouped(layers: list[Layer]) -> list[str]:
 
 
 def summed(facts: list[Facts]) -> list[Facts]:
-    """For many layers that one net alone has, the costs type by type; else the facts as they are."""
+    """For many layers that only one net has, the costs type by type; else the facts as they are."""
     if len(facts) <= MANY or not all(one.type for one in facts):
         return facts
     found = []
@@ -342,7 +342,7 @@ def _written(cost: str, number: int | None) -> str | None:
 
 
 def _lone_facts(layer: Layer, side: int) -> Facts:
-    """The facts of a layer that one net alone has."""
+    """The facts of a layer that only one net has."""
 
     def cell(value: Any) -> tuple[Any, Any]:
         return (None, value) if side else (value, None)

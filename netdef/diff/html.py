@@ -103,7 +103,7 @@ def _totals(difference: Difference) -> Iterator[str]:
 def _sections(difference: Difference) -> Iterator[str]:
     for section in difference.sections:
         if section.phase:
-            yield f"<h2>In the {section.phase} phase alone</h2>"
+            yield f"<h2>Only in the {section.phase} phase</h2>"
         for finding in section.findings:
             yield _finding(finding)
     if not difference:
@@ -181,7 +181,7 @@ def _sum(kind: str, number: int) -> str:
 def _drawing(compared: Compared) -> str:
     """Boxes of both nets, and lines between counterparts."""
     matches = {layer: match for match in compared.matches for layer in (*match.before, *match.after)}
-    places: dict[Layer, int] = {}
+    row_of: dict[Layer, int] = {}
     boxes: list[str] = []
     table = rows(compared)
     for index, row in enumerate(table):
@@ -191,14 +191,14 @@ def _drawing(compared: Compared) -> str:
             boxes.append(f'<text class="folded" x="{x}" y="{y + BOX / 2}">{row.folded} layers the same</text>')
         for side, layer in enumerate((row.left, row.right)):
             if layer is not None:
-                places[layer] = index
+                row_of[layer] = index
                 boxes.append(_box(layer, side, y, matches[layer], compared))
     lines = [
-        _line(places[a], places[b], _state(match, compared), match)
+        _line(row_of[a], row_of[b], _state(match, compared), match)
         for match in compared.matches
         for a in match.before
         for b in match.after
-        if a in places and b in places
+        if a in row_of and b in row_of
     ]
     size = 2 * LANE + GAP, len(table) * ROW
     return f'<svg viewBox="0 0 {size[0]} {size[1]}" width="{size[0]}" height="{size[1]}">{"".join(lines + boxes)}</svg>'
@@ -241,7 +241,7 @@ def _card_lines(layer: Layer, match: Match, compared: Compared) -> Iterator[str]
 
 
 def _line(left: int, right: int, state: str, match: Match) -> str:
-    a, b = ((place + 0.5) * ROW for place in (left, right))
+    a, b = ((row + 0.5) * ROW for row in (left, right))
     x, middle, end = LANE, LANE + GAP / 2, LANE + GAP
     name = escape(match.first.name, quote=True)
     return f'<path class="{state}" data-layer="{name}" d="M{x} {a} C{middle} {a} {middle} {b} {end} {b}"/>'

@@ -9,13 +9,13 @@ Places = tuple[int, int]
 
 
 def longest_increasing(pairs: Sequence[Places]) -> list[Places]:
-    """Of pairs whose first places rise, as many as can stand in a row whose second places rise too (patience sorting)."""
-    ends: list[int] = []  # the smallest last place of a row of each length
+    """Of pairs whose first numbers increase, the longest sequence whose second numbers increase too (patience sorting)."""
+    ends: list[int] = []  # the smallest last number of a sequence of each length
     rows: list[int] = []  # which pair that is
     before: list[int] = []  # the pair before each pair in its row
-    for number, (_, place) in enumerate(pairs):
-        length = bisect_left(ends, place)
-        ends[length : length + 1] = [place]
+    for number, (_, second) in enumerate(pairs):
+        length = bisect_left(ends, second)
+        ends[length : length + 1] = [second]
         rows[length : length + 1] = [number]
         before.append(rows[length - 1] if length else -1)
     found: list[Places] = []

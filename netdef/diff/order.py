@@ -74,7 +74,7 @@ class _Ways:
             while waiting:
                 for top in waiting.pop().tops:
                     for reader in top.consumers:
-                        other = self.of.get(reader)  # None for a layer that is not looked at: of one phase alone
+                        other = self.of.get(reader)  # None for a layer that is not looked at: of one phase only
                         if other is not None and other.before and other.after:
                             found[other] = None
                         elif other is not None and reader not in seen:

@@ -40,13 +40,13 @@ def rows(compared: Compared) -> list[Row]:
 
 
 def _spine(compared: Compared, matches: dict[Layer, Match]) -> list[tuple[int, int]]:
-    """The longest run of counterparts in the order of both nets, as pairs of places."""
-    place = {layer: index for index, layer in enumerate(compared.after.layers)}
+    """The longest run of counterparts in the order of both nets, as pairs of indices."""
+    index_of = {layer: index for index, layer in enumerate(compared.after.layers)}
     pairs = []
     for index, layer in enumerate(compared.before.layers):
         match = matches[layer]
         if match.after and layer is match.before[0]:
-            pairs.append((index, place[match.after[0]]))
+            pairs.append((index, index_of[match.after[0]]))
     return longest_increasing(pairs)
 
 

@@ -55,7 +55,7 @@ def render(difference: Difference, sheet: Sheet | None = None) -> str:
     lines = [f"{sheet.pair(difference.before, ARROW, difference.after)}, {difference.phases}", *difference.notes]
     for section in difference.sections:
         if section.phase:
-            lines += ["", sheet.paint(f"In the {section.phase} phase alone", underline=True)]
+            lines += ["", sheet.paint(f"Only in the {section.phase} phase", underline=True)]
         lines += finding_lines(section.findings, sheet)
     totals = _totals(difference, difference.totals, sheet) if difference.totals else []
     return "\n".join([*lines, *totals])

@@ -1,4 +1,4 @@
-"""What is aligned: layers, each alone, or together with its twins where one net draws several towers and the other one."""
+"""What is aligned: single layers, or a layer together with its twins where one net draws several towers and the other one."""
 
 from __future__ import annotations
 

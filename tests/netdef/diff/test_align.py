@@ -152,7 +152,7 @@ def test_layers_that_have_nothing_in_common_are_not_paired():
 
 
 def test_a_relu_is_paired_with_the_layer_it_follows():
-    """Names alone do not make two ReLUs one."""
+    """Equal names do not make two ReLUs one."""
     for phase in ("test", "train"):
         found = dict(pairs(netdef.load("alexnet", phase=phase), netdef.load("nin", phase=phase)))
         assert (found["conv1"], found["relu1"]) == ("conv1", "relu0")
@@ -166,7 +166,7 @@ def test_layers_in_place_are_paired_with_their_input():
 
 
 def test_both_phases_are_aligned_alike():
-    """What is one layer in testing is one in training, however the layers of one phase alone lie about it."""
+    """What is one layer in testing is one in training, however the layers of one phase only lie around it."""
     for other in ("googlenet", "lenet", "nin", "vgg16"):
         found = compare("alexnet", other).compared
         partners = [

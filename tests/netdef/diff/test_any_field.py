@@ -97,7 +97,7 @@ def settings_told(found):
     for compared in found.compared.values():
         for match, changes in compared.changes.items():
             result |= {(match.first.name, change.what) for change in changes if change.kind not in FACTS}
-        result |= {(match.first.name, "alone") for match in compared.matches if not (match.before and match.after)}
+        result |= {(match.first.name, "one side") for match in compared.matches if not (match.before and match.after)}
     return result
 
 

@@ -159,7 +159,7 @@ def test_files_of_weights_with_other_values(tmp_path, capsys):
     for file in (held, f"{held}.h5"):
         assert run(["diff", file, str(other)]) == 1
         assert "Other values, of one shape\n  conv2\n" in capsys.readouterr().out
-    assert run(["diff", f"{GOLDENS}/tiny.prototxt", str(other)]) == 0  # a net has shapes alone
+    assert run(["diff", f"{GOLDENS}/tiny.prototxt", str(other)]) == 0  # a net has only shapes
 
 
 def test_solvers_and_weights_as_pages(tmp_path):

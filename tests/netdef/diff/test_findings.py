@@ -111,7 +111,7 @@ def test_differences_of_one_phase():
     ]
     assert sections[1].findings[0].rows[0].before == "0.5 (default)"
     text = render(differ(a, b))
-    assert "\nIn the train phase alone\n" in text
+    assert "\nOnly in the train phase\n" in text
     assert text.count("bias_term") == 1
 
 

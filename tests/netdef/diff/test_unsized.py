@@ -77,7 +77,7 @@ def test_a_window_as_large_as_the_image_has_no_size(nets, before, after, found, 
 
 
 def test_images_of_other_channels_are_tried(nets, capsys):
-    """Pairs of gray images, one a channel, as in Caffe's siamese net; and a net for images of 28 x 28 alone."""
+    """Pairs of gray images, one a channel, as in Caffe's siamese net; and a net for images of 28 x 28 only."""
     cut = "layer s: Slice(data) -> x, y { slice_point: 1 }\n"
     pairs = NET.replace("layer conv1: Convolution(data)", cut + "layer conv1: Convolution(x)")
     coder = NET.replace("500", "784").replace("SoftmaxWithLoss(ip1, label)", "SigmoidCrossEntropyLoss(ip1, f)")
