@@ -41,7 +41,7 @@ def picture() -> str:
     boxes = [Box(WIDTH, 24.0 + LINE * len(text)) for text in lines]
     layout = arrange(boxes, LINKS, down=True, rank_gap=26, gap=18)
     content = [_wire(route) for route in layout.routes]
-    content += map(_box, ROOMS, lines, boxes, layout.places)
+    content += map(_box, ROOMS, lines, boxes, layout.positions)
     width, height = (extent + 2 * MARGIN for extent in layout.size)
     title = "The rooms of netdef and runtime; an arrow points from a room to one that it imports from"
     return svg.document("".join(content), width, height, title, "\n".join(map(_sentence, ROOMS)), set(KINDS.values()))

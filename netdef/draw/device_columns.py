@@ -34,7 +34,7 @@ def device_columns(drawing: Drawing, titles: Sequence[str], devices: Sequence[st
     layout = arrange(boxes, links, True, _RANK_GAP, _GAP, bundled=False)
     drawn = []
     for device, name in enumerate(devices):
-        mine = [(x, x + box.width) for (x, _), box in zip(layout.places, boxes, strict=True) if box.column == device]
+        mine = [(x, x + box.width) for (x, _), box in zip(layout.positions, boxes, strict=True) if box.column == device]
         left, right = min((x for x, _ in mine), default=0.0), max((x for _, x in mine), default=0.0)
         drawn.append(_column(drawing, device, name, left - _PAD, right - left + 2 * _PAD, layout.size[1] + _HEAD + _PAD))
     moved = []
@@ -43,7 +43,7 @@ def device_columns(drawing: Drawing, titles: Sequence[str], devices: Sequence[st
         moved.append(svg.group([svg.wire(route, class_)], "link", data_from=link.source, data_to=link.target))
     crossings = [(binary(wire.sent), route) for wire, route in zip(drawing.wires, layout.routes, strict=True) if wire.sent]
     moved += [_tag(*tag) for tag in _tags(crossings)]
-    for index, (stage, (x, y)) in enumerate(zip(drawing.stages, layout.places, strict=True)):
+    for index, (stage, (x, y)) in enumerate(zip(drawing.stages, layout.positions, strict=True)):
         moved.append(card(stage, index, x, y, stage.name, titles[index], boxes[index].width))
     drawn.append(svg.tag("g", "".join(moved), transform=f"translate(0 {_HEAD:g})"))
     body = svg.tag("g", "".join(drawn), transform=f"translate({_PAD:g} 0)")

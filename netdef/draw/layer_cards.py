@@ -37,9 +37,9 @@ def layer_cards(drawing: Drawing, titles: Sequence[str]) -> tuple[list[str], flo
         svg.group([svg.wire(route)], "link", data_from=link.source, data_to=link.target)
         for link, route in zip(links, layout.routes, strict=True)
     ]
-    for index, (stage, place) in enumerate(zip(drawing.stages, layout.places, strict=True)):
+    for index, (stage, position) in enumerate(zip(drawing.stages, layout.positions, strict=True)):
         name = stage.name.removeprefix(stage.family + "/") if stage.family in panels else stage.name
-        drawn.append(card(stage, index, *place, name, titles[index], width))
+        drawn.append(card(stage, index, *position, name, titles[index], width))
     return drawn, *layout.size
 
 
@@ -100,10 +100,10 @@ def _panels(stages: Sequence[Stage], layout: Layout, width: float) -> dict[str, 
     for family, indices in members.items():
         if len(indices) < _FEWEST:
             continue
-        corners = [layout.places[index] for index in indices]
+        corners = [layout.positions[index] for index in indices]
         left, top = (min(corner[axis] for corner in corners) for axis in (0, 1))
         right, bottom = (max(corner[axis] for corner in corners) + size for axis, size in ((0, width), (1, HEIGHT)))
-        others = (layout.places[index] for index in range(len(stages)) if index not in set(indices))
+        others = (layout.positions[index] for index in range(len(stages)) if index not in set(indices))
         if not any(left - width < x < right and top - HEIGHT < y < bottom for x, y in others):
             panels[family] = (left - _PANEL, top - _PANEL_HEAD, right - left + 2 * _PANEL, bottom - top + _PANEL_HEAD + _PANEL_FOOT)
     return panels

@@ -37,7 +37,7 @@ class Link:
 class Layout:
     """Top left corners of the boxes and points of the links, all within (0, 0) and `size`."""
 
-    places: list[Point]
+    positions: list[Point]
     routes: list[list[Point]]
     size: tuple[float, float]
 
@@ -95,7 +95,7 @@ def arrange(boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: f
 def in_given_order(boxes: Sequence[Box], links: Sequence[Link], centres: list[Point], across: int) -> list[Point]:
     """The centres with parallel branches put in the order of their boxes' numbers.
 
-    Branches that lead from one box to another, side by side, each straight, can change places without any harm; the library
+    Branches that lead from one box to another, side by side, each straight, can be exchanged without harm; the library
     leaves their order to chance.
 
     Parameters
@@ -120,10 +120,10 @@ def in_given_order(boxes: Sequence[Box], links: Sequence[Link], centres: list[Po
         for parallel in branches.values():
             alike = {boxes[box] for branch in parallel for box in branch}
             if len(parallel) > 1 and len(alike) == 1:
-                places = sorted(centres[branch[0]][across] for branch in parallel)
-                for branch, place in zip(sorted(parallel), places, strict=True):
+                positions = sorted(centres[branch[0]][across] for branch in parallel)
+                for branch, position in zip(sorted(parallel), positions, strict=True):
                     for box in branch:
-                        moved[box] = (place, centres[box][1]) if across == 0 else (centres[box][0], place)
+                        moved[box] = (position, centres[box][1]) if across == 0 else (centres[box][0], position)
     return moved
 
 

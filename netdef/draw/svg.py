@@ -91,7 +91,7 @@ def group(content: Iterable[str], class_: str, title: str = "", **attributes: ob
 
 def wire(points: Sequence[Point], class_: str = "wire", arrow: bool = True) -> str:
     """A line through points with rounded bends, and an arrow at its end."""
-    points = [point for place, point in enumerate(points) if place == 0 or point != points[place - 1]]
+    points = [point for index, point in enumerate(points) if index == 0 or point != points[index - 1]]
     pieces = [f"M{_at(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         radius = min(_CORNER, _length(before, corner) / 2, _length(corner, after) / 2)

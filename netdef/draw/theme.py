@@ -49,7 +49,7 @@ _WIDTHS = {
     **dict.fromkeys("ABEKPSVXY", 667), **dict.fromkeys("CDHNRUw", 722), **dict.fromkeys("GOQ", 778),
     **dict.fromkeys("Mm", 833), "W": 944, "@": 1015, "→": 1000, "…": 1000,
 }  # fmt: skip
-_ROOM = 1.2  # other fonts are wider than Helvetica: DejaVu Sans, that many Linux machines have alone, by this much
+_ROOM = 1.2  # other fonts are wider than Helvetica: DejaVu Sans, the only one of many Linux machines, by this much
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
@@ -77,4 +77,4 @@ def mix(colour: str, other: str, share: float) -> str:
 
 
 def _channels(colour: str) -> tuple[int, ...]:
-    return tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return tuple(int(colour[index : index + 2], 16) for index in (1, 3, 5))

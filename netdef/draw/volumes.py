@@ -85,7 +85,7 @@ class _Volumes:
         self.layout = arrange([self.box(stage) for stage in self.stages], self.links, False, _RANK_GAP, _GAP)
         self.centres = {
             stage: (x + self.box(stage).width / 2, y + self.box(stage).height / 2)
-            for stage, (x, y) in zip(self.stages, self.layout.places, strict=True)
+            for stage, (x, y) in zip(self.stages, self.layout.positions, strict=True)
         }
 
     def box(self, stage: Stage) -> Box:

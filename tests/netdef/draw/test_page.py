@@ -137,4 +137,4 @@ def test_it_is_dark_where_that_is_preferred(page, browse, tmp_path):
         picture = tmp_path / f"{scheme}.png"
         browse(page, f"--screenshot={picture}", "--window-size=800,600", f"--blink-settings=preferredColorScheme={scheme}")
         image = Image.open(picture).convert("L")
-        assert all(low <= image.getpixel(place) < high for place in ((5, 5), (795, 400), (400, 5)))
+        assert all(low <= image.getpixel(pixel) < high for pixel in ((5, 5), (795, 400), (400, 5)))

@@ -63,13 +63,13 @@ def test_alexnet_is_the_two_rows_of_the_paper():
             name = group.find(f"{SVG}title").text.split(":")[0]
             corners = [p.get("points").split()[0] for p in group.iter(f"{SVG}polygon") if p.get("class") == "front"]
             fronts[name] = [tuple(map(float, corner.split(","))) for corner in corners]
-    rows = {name: len(places) for name, places in fronts.items() if places}
+    rows = {name: len(positions) for name, positions in fronts.items() if positions}
     assert rows == {
         "data": 1, "conv1": 2, "norm1": 2, "pool1": 2, "conv2": 2, "norm2": 2, "pool2": 2, "conv3": 2, "conv4": 2, "conv5": 2,
         "pool5": 2, "fc6": 1, "fc7": 1, "fc8": 1,
     }  # fmt: skip
     assert all(upper[0] == lower[0] and upper[1] < lower[1] for upper, lower in (p for p in fronts.values() if len(p) == 2))
-    columns = [places[0][0] for places in fronts.values() if places]
+    columns = [positions[0][0] for positions in fronts.values() if positions]
     assert columns == sorted(columns)
     shown = {"2 × 48 × 55 × 55", "2 × 128 × 6 × 6", "11 × 11", "stride 4", "105.4 M", "34.9 k", "ReLU, Dropout", "4096"}
     assert shown <= set(texts(picture))
@@ -250,7 +250,7 @@ def contrast(one, other):
     """The ratio of the luminances of two colours, as the Web Content Accessibility Guidelines count it."""
 
     def luminance(colour):
-        channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+        channels = (int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5))
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
         return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
