@@ -32,13 +32,13 @@ def convert(source: str, target: str, weights: bool | None = None, overrides: Ma
     ----------
     source: a .net, .prototxt or binary NetParameter, the name of a model, or a solver's text; from text to text, comments are kept.
         Or a .caffemodel.h5, which holds weights by layer and no network.
-    target: .net and .prototxt are text, .caffemodel and .binaryproto binary; .h5 takes the weights alone.
+    target: .net and .prototxt are text, .caffemodel and .binaryproto binary; .h5 takes only the weights.
     weights: whether to write the source's weights; by default from a binary file to a binary file.
     overrides: fields of the net to change; comments are then lost, and included files are written out.
 
     Raises
     ------
-    NetdefError: the source cannot be read, the target's ending is unknown or of a form without a place for the source, weights are
+    NetdefError: the source cannot be read, the target's ending is unknown or of a form that cannot hold the source, weights are
         asked for and missing, or weights to write are not finite.
     """
     ending = Path(target).suffix
@@ -64,7 +64,7 @@ def convert(source: str, target: str, weights: bool | None = None, overrides: Ma
         raise NetdefError(f"{source} holds no weights", hint="a trained net is a .caffemodel")
     keep = bool(held) and (weights if weights is not None else ending not in TEXT)
     if ending in HDF5 and not keep:
-        raise NetdefError(f"{target} has a place for weights alone, not for a net", hint="leave --no-weights out")
+        raise NetdefError(f"{target} holds only weights, no net", hint="leave --no-weights out")
     return _convert_net(bound, path, target, held, keep)
 
 
@@ -85,7 +85,7 @@ def _convert_net(bound: Bound, path: str, target: str, held: int, keep: bool) ->
 
 
 def _write_hdf5(path: str, target: str, weights: Weights) -> str:
-    """Write arrays by layer as a .caffemodel.h5, which has no place for the net."""
+    """Write arrays by layer as a .caffemodel.h5, which cannot hold the net."""
     from netdef.weights import hdf5
 
     file = io.BytesIO()
@@ -96,7 +96,7 @@ def _write_hdf5(path: str, target: str, weights: Weights) -> str:
 
 
 def _convert_hdf5(path: str, target: str, ending: str, weights: bool | None, overrides: Mapping[str, Any] | None) -> str:
-    """Write the weights in a .caffemodel.h5 as HDF5 again, or as a .caffemodel whose layers have names and weights alone."""
+    """Write the weights in a .caffemodel.h5 as HDF5 again, or as a .caffemodel whose layers have only names and weights."""
     from netdef.weights import read_weights, wire
 
     if overrides:

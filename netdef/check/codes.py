@@ -34,7 +34,7 @@ CODES: dict[str, tuple[str, str]] = {
     "ND101": (
         "a blob that no layer makes",
         "Layers run in the order of the file, and each reads what layers before it made in the same phase. The name may be "
-        "misspelt, made only further down, made in the other phase alone, or part of a circle.",
+        "misspelt, made only further down, made only in the other phase, or in a circle.",
     ),
     "ND102": (
         "two layers of one name, and weights",
@@ -160,7 +160,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "ND216": (
         "settings of another layer type",
-        "Each layer type reads its own settings alone. A pooling_param in a Convolution, a transform_param in a layer that "
+        "Each layer type reads only its own settings. A pooling_param in a Convolution, a transform_param in a layer that "
         "reads no images, or coeff in an Eltwise that takes the maximum, is ignored without a word.",
     ),
     "ND217": (
@@ -169,7 +169,7 @@ CODES: dict[str, tuple[str, str]] = {
         "trained weights cannot be tested; if their settings differ, the test measures another net than was trained.",
     ),
     "ND218": (
-        "weights in testing alone",
+        "weights only in testing",
         "The layer has weights and takes no part in training: testing uses what they were initialised with.",
     ),
     "ND219": (
@@ -207,7 +207,7 @@ CODES: dict[str, tuple[str, str]] = {
         "write over what they still read. netdef keeps both blobs; to run in Caffe as well, the layer needs a top of its own.",
     ),
     "ND226": (
-        "sizes that stand in the data alone",
+        "sizes that only the data have",
         "A layer's shapes come from a database, an HDF5 file or a Python class: the net may be good, and what follows from its "
         "shapes is not checked; `netdef diff` compares all the rest, if it finds a size that fits. Every command that takes a net "
         "can be given them: --set NAME.transform_param.crop_size=28 (and --set NAME.transform_param.force_gray=true for images of "

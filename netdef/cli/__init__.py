@@ -1,1 +1,1 @@
-"""The commands, a file each; they alone import runtime."""
+"""The commands, a file each; nothing else in netdef imports runtime."""

@@ -98,10 +98,10 @@ def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:
 
 
 def names_in(devices: str) -> list[str]:
-    """What each of these devices is called: by its name, or where only their number is given, by its place."""
+    """What each of these devices is called: by its name, or where only their number is given, by its number."""
     from runtime.machine.open import device_names, different
 
-    return [f"device {place}" for place in range(int(devices))] if devices.isdecimal() else different(device_names(devices))
+    return [f"device {index}" for index in range(int(devices))] if devices.isdecimal() else different(device_names(devices))
 
 
 def placement(net: Net, devices: str, split: str = DEFAULT_SPLIT, form: str = "text") -> str:
@@ -193,7 +193,7 @@ def most_work(program: Program) -> int:
 
 
 def uneven(programs: dict[str, Program]) -> list[str]:
-    """The splits that leave too much of the work to one device: a batch of one image has no halves."""
+    """The splits that leave too much of the work to one device: a batch of one image cannot be divided."""
     fair = min(map(most_work, programs.values()))
     return [split for split, program in programs.items() if most_work(program) > UNEVEN * fair]
 
@@ -377,7 +377,7 @@ def binary_or_dash(size: int) -> str:
 
 
 def data(net: Net, split: str, programs: dict[str, Program], one: Program, names: Sequence[str]) -> dict[str, Any]:
-    """All of it, for other programs; sizes in bytes, devices by their places in `names`."""
+    """All of it, for other programs; sizes in bytes, devices by their indices in `names`."""
     program = programs[split]
     assert program.division is not None
 

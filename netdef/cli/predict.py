@@ -157,7 +157,7 @@ def replace_input(message: Any, blob: Blob, mean: str | None) -> None:
     data.source, data.batch_size = HERE, count
     layer.transform_param.force_gray = channels == 1
     data.new_height = height
-    if width != height:  # one of the two alone keeps the centre, both together stretch
+    if width != height:  # one of the two keeps the centre, both together stretch
         data.new_width = width
     if mean is not None:
         layer.transform_param.mean_value.extend(means_of(mean, channels))

@@ -21,7 +21,7 @@ from netdef.language.diagnostics import NetdefError
 def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
     """Shapes, weights, costs and memory of NET, layer by layer.
 
-    Of a .caffemodel.h5, which has no net, the weights alone.
+    Of a .caffemodel.h5, which has no net, only the weights.
     """
     from netdef.language.foreign import holds_hdf5
 

@@ -134,12 +134,12 @@ def _trouble(error: NetdefError) -> int:
 _show_others = warnings.showwarning
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *location: Any, **more: Any) -> None:
     """Our own warnings as a line; others as Python shows them."""
     if issubclass(category, Remark):
         click.echo(f"note: {message}", err=True)
     else:
-        _show_others(message, category, *place, **more)
+        _show_others(message, category, *location, **more)
 
 
 def _coloured(text: str) -> str:

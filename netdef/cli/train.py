@@ -79,7 +79,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     parameters, _ = read_solver(solver_path, options.iterations)
     if not parameters.HasField("max_iter"):
         raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint="add max_iter: 1000, or give --iterations")
-    run = place(net, solver_path, parameters, options)
+    run = open_run(net, solver_path, parameters, options)
     with ExitStack() as stack:
         stack.callback(runs.remove_if_empty, run.made)
         display = open_display()
@@ -114,7 +114,7 @@ class Run:
     made: tuple[Path, ...] = ()
 
 
-def place(net: str | None, solver_path: str, parameters: Any, options: Options) -> Run:
+def open_run(net: str | None, solver_path: str, parameters: Any, options: Options) -> Run:
     """Find or make the run's directory."""
     from netdef.cli import runs
 

@@ -62,7 +62,7 @@ class _Maker:
         single = hasattr(value, "DESCRIPTOR") or isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
         values = [value] if single else list(value)
         entries = entry if isinstance(entry, list) and len(entry) == len(values) else [entry] * len(values)
-        return [self.value(field, one, place) for one, place in zip(values, entries, strict=True)]
+        return [self.value(field, one, origin) for one, origin in zip(values, entries, strict=True)]
 
     def value(self, field: Any, value: Any, entry: Any) -> Item:
         if field.message_type is not None:
@@ -83,7 +83,7 @@ class _Maker:
 
 
 def _end(entry: Any) -> Any:
-    """The key of a value by its place; None if nobody wrote it."""
+    """The key of a value by its entry; None if nobody wrote it."""
     return ("scalar", entry[1]) if isinstance(entry, tuple) else None
 
 
@@ -120,7 +120,7 @@ class _Comments:
                 self.walk(item.body or ())
             elif item.key is None or item.start <= self.own:
                 self.waiting += [*item.above, item.opened] if item.opened else item.above
-                if item.head is not None and item.head.word == "defaults":  # what is inside comes to stand in many places
+                if item.head is not None and item.head.word == "defaults":  # what is inside is repeated in many layers
                     self.waiting += [line for inner in item.body or () for line in inner.comments()]
                 else:
                     self.walk(item.body or ())

@@ -25,7 +25,7 @@ class Head:
     tops: list[str] = field(default_factory=list)  # none: one called like the layer
 
     def pieces(self) -> list[str]:
-        """What stands between the places where a line may end."""
+        """What stands between the points where a line may end."""
         if self.word == "defaults":
             return [f"defaults {named(self.type)}"]
         phase = f"{self.phase} " if self.phase else ""
@@ -46,7 +46,7 @@ class Item:
     above: lines before it, each a comment or empty. beside: the comment behind it. opened: the one behind its opening brace.
     inside: lines before its closing brace.
     start, end, open: offsets in the text, `open` past the brace.
-    key: what the binder knows its place by: the end of a scalar or of the first in a list, the start of a message.
+    key: what the binder knows it by: the end of a scalar or of the first in a list, the start of a message.
     """
 
     name: str = ""
@@ -64,7 +64,7 @@ class Item:
     key: tuple[str, int] | None = None
 
     def pieces(self) -> list[str]:
-        """It without its braces: what stands between the places where a line may end."""
+        """It without its braces: what stands between the points where a line may end."""
         if self.head is not None:
             return self.head.pieces()
         if self.body is not None:

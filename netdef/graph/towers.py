@@ -10,7 +10,7 @@ def towers(net: Net) -> dict[Blob, int]:
     """The number of towers of each blob: equal runs of channels that no layer mixes; 1 for a blob without towers.
 
     A blob has G towers if its layer keeps G groups apart (a convolution of group G, and layers that work channel by channel
-    after it), or if all layers that read it do: conv1 of the paper reads its whole input, but norm1 and conv2 keep its halves
+    after it), or if all layers that read it do: conv1 of the paper reads its whole input, but norm1 and conv2 keep its two groups
     apart.
     """
     made: dict[Blob, int] = {}

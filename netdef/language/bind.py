@@ -311,8 +311,8 @@ class _Binder:
             self.elsewhere = True
 
         if self.heritage.count or self.heritage.removals:
-            places = assemble(net, origins, self.heritage, missing, several)
-            self.broken = {places[number] for number in self.broken if number in places}
+            new_numbers = assemble(net, origins, self.heritage, missing, several)
+            self.broken = {new_numbers[number] for number in self.broken if number in new_numbers}
 
     # Layers.
 

@@ -123,13 +123,13 @@ class Brackets:
         previous = self.given[index - 1]
         line = self.source.line_number(max(opener.start, previous.end - 1))
         if self.given[index].type == END:
-            place = "before the end of the file"
+            where = "before the end of the file"
         elif line == self.source.line_number(opener.start):
-            place = "on this line"
+            where = "on this line"
         else:
-            place = f"after line {line}"
+            where = f"after line {line}"
         message = f"'{opener.text}'{self._owner(at)} is not closed"
-        self.diagnostics.append(Diagnostic(message, self._position(opener), f"a '{TEXT[closer]}' is missing {place}"))
+        self.diagnostics.append(Diagnostic(message, self._position(opener), f"a '{TEXT[closer]}' is missing {where}"))
         self.tokens.append(Token(closer, "", previous.end))
 
     def _owner(self, at: int) -> str:
@@ -253,8 +253,8 @@ def _with_openers(source: Source, tokens: list[Token], missing: list[int]) -> Br
     for index in missing:
         before = tokens[index - 1]
         hint = f"write {before.text} {{ ... }}" if before.type in WORDS else "settings of a layer belong in braces"
-        place = source.position(before.start, before.end)
-        made.diagnostics.append(Diagnostic(f"a '{{' is missing after {excerpt(before.text)}", place, hint))
+        where = source.position(before.start, before.end)
+        made.diagnostics.append(Diagnostic(f"a '{{' is missing after {excerpt(before.text)}", where, hint))
     return made
 
 

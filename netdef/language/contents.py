@@ -106,9 +106,9 @@ def decoded(data: bytes, filename: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         source = Source(filename, data.decode("utf-8", "replace"))
-        place = source.position(len(Source(filename, data[: error.start].decode()).text))
+        position = source.position(len(Source(filename, data[: error.start].decode()).text))
         byte = data[error.start]
-        raise NetdefError(f"byte 0x{byte:02x} is not UTF-8", place, hint="save the file as UTF-8") from None
+        raise NetdefError(f"byte 0x{byte:02x} is not UTF-8", position, hint="save the file as UTF-8") from None
 
 
 def check_text(text: str, filename: str) -> None:
@@ -118,8 +118,8 @@ def check_text(text: str, filename: str) -> None:
             text.encode()
     except UnicodeEncodeError as error:
         before = Source(filename, text[: error.start])
-        place = before.position(len(before.text))
-        raise NetdefError(f"half a character, U+{ord(text[error.start]):04X}", place) from None
+        position = before.position(len(before.text))
+        raise NetdefError(f"half a character, U+{ord(text[error.start]):04X}", position) from None
     if len(text) > MOST_TEXT:
         raise _too_large(filename, len(text), MOST_TEXT)
 

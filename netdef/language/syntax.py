@@ -84,8 +84,8 @@ def explain(source: Source, tokens: list[Token], at: int) -> tuple[Diagnostic, i
     for clue in CLUES:
         found = clue(tokens, at)
         if found is not None:
-            message, hint, place, resume = found
-            return Diagnostic(message, _position(source, tokens[place]), hint), resume
+            message, hint, index, resume = found
+            return Diagnostic(message, _position(source, tokens[index]), hint), resume
     if token.type == END:
         last = tokens[max(0, at - 1)]
         return Diagnostic(f"the file ends after {_show(last)}, inside a statement", _position(source, last)), at

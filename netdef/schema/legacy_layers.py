@@ -70,7 +70,7 @@ def upgrade_layers(net: Any, origins: Origins, done: Upgrade) -> None:
         done.report("a network has both layer and layers, of two formats", span, "write all of them as layer")
         return
     first = sum(old.HasField("layer") for old in net.layers)
-    places: list[Entry] = []
+    entries: list[Entry] = []
     padding = _padding(net, origins, done)
     for index, old in enumerate(net.layers):
         entry = _entry(origins, index)
@@ -81,9 +81,9 @@ def upgrade_layers(net: Any, origins: Origins, done: Upgrade) -> None:
             _from_v0(old, new, entry, done, padding)
         else:
             _from_v1(old, new, entry, done)
-        places.append(entry)
+        entries.append(entry)
     origins.fields.pop("layers", None)
-    origins.fields["layer"] = places
+    origins.fields["layer"] = entries
     formats = "Caffe's oldest format" if first else "an older format of Caffe's"
     done.notes.append(f"{len(net.layers)} layers of {formats} were read as {len(net.layer)} of the present one")
     net.ClearField("layers")

@@ -153,14 +153,14 @@ def _transforms(layer: Any, origins: Origins, done: Upgrade, was_old: bool) -> N
         return
     own = getattr(layer, holder)
     moved = [name for name in _TRANSFORMS if own.HasField(name)]
-    places = origins.fields.get(holder)
+    inner = origins.fields.get(holder)
     for name in moved:
         if was_old or not layer.transform_param.HasField(name):
             setattr(layer.transform_param, name, getattr(own, name))
-            if isinstance(places, Origins) and name in places.fields:
-                target = origins.fields.setdefault("transform_param", Origins(places.at))
+            if isinstance(inner, Origins) and name in inner.fields:
+                target = origins.fields.setdefault("transform_param", Origins(inner.at))
                 if isinstance(target, Origins):
-                    target.fields[name] = places.fields[name]
+                    target.fields[name] = inner.fields[name]
         own.ClearField(name)
     if moved:
         done.notes.append(f"layer {layer.name}: {', '.join(moved)} moved from {holder} to transform_param")

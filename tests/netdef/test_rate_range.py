@@ -37,15 +37,15 @@ USABLE = [
 HEAD = "base_lr: 0.5 max_iter: 100 "
 
 
-@pytest.mark.parametrize(("text", "place", "message"), UNUSABLE)
-def test_unusable_rates_are_refused_at_their_field(text, place, message, tmp_path):
+@pytest.mark.parametrize(("text", "marked", "message"), UNUSABLE)
+def test_unusable_rates_are_refused_at_their_field(text, marked, message, tmp_path):
     path = tmp_path / "solver.txt"
     path.write_text(HEAD + text)
     with pytest.raises(netdef.NetdefError) as caught:
         netdef.load_solver(path)
     (one,) = caught.value.diagnostics
     assert message in one.message
-    assert one.position.source.text[one.position.column - 1 :].startswith(place)
+    assert one.position.source.text[one.position.column - 1 :].startswith(marked)
     found = [finding for finding in check(str(path)).findings if finding.code == "ND301"]
     assert [finding.message for finding in found] == [one.message]
 

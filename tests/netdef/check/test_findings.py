@@ -114,11 +114,11 @@ def test_a_good_net_and_solver_have_no_findings(tmp_path):
 
 @pytest.mark.parametrize("code", NETS)
 def test_nets(tmp_path, code):
-    net, place = NETS[code]
+    net, marked = NETS[code]
     found = looked(tmp_path, net)
     assert code in found, found
     texts = [text for text, _ in found[code]]
-    assert any(text.startswith(place) for text in texts), texts
+    assert any(text.startswith(marked) for text in texts), texts
     assert [one for other in found if other != code for one in found[other]] == []  # nothing else is said about it
     for _, one in found[code]:
         assert one.hint or one.severity == "error", "a line of reason"
@@ -127,10 +127,10 @@ def test_nets(tmp_path, code):
 
 @pytest.mark.parametrize("code", SOLVERS)
 def test_solvers(tmp_path, code):
-    lost, old, new, place = SOLVERS[code]
+    lost, old, new, marked = SOLVERS[code]
     found = looked(tmp_path, GOOD.replace(lost, "") if lost else GOOD, SOLVER.replace(old, new) if old else SOLVER)
     assert code in found, found
-    assert any(text.startswith(place) for text, _ in found[code]), found[code]
+    assert any(text.startswith(marked) for text, _ in found[code]), found[code]
     assert [one for other in found if other != code for one in found[other] if other not in ("ND201", "ND202")] == []
 
 
@@ -201,7 +201,7 @@ def test_bottoms_that_get_a_gradient(tmp_path, text, leads):
     head = HEAD.replace("dim: 2 }", "dim: 4 }").replace("[2, 3", "[4, 3")
     found = looked(tmp_path, head + CONV.format("") + text + "\n" + after + LOSS)
     assert "ND107" not in found
-    assert ("c" in [place for place, _ in found.get("ND204", ())]) is not leads, found
+    assert ("c" in [marked for marked, _ in found.get("ND204", ())]) is not leads, found
 
 
 def test_bottoms_of_losses_that_get_a_gradient(tmp_path):
@@ -240,7 +240,7 @@ def test_in_place_without_harm_to_a_gradient(tmp_path, layer):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "code", "place"),
+    ("old", "new", "code", "marked"),
     [
         ('"fixed"', '"multistep" gamma: 0.1 stepvalue: 50 stepvalue: 100', "ND302", "100"),
         ('"fixed"', '"step" gamma: 2 stepsize: 10', "ND308", "gamma"),
@@ -248,20 +248,20 @@ def test_in_place_without_harm_to_a_gradient(tmp_path, layer):
         ("test_interval: 10", "", "ND304", "test_iter"),
     ],
 )
-def test_further_causes_of_a_code_in_solvers(tmp_path, old, new, code, place):
+def test_further_causes_of_a_code_in_solvers(tmp_path, old, new, code, marked):
     ((text, _),) = looked(tmp_path, GOOD, SOLVER.replace(old, new))[code]
-    assert place in text
+    assert marked in text
 
 
 def test_a_net_checked_with_its_solver_is_reported_once(tmp_path):
     (tmp_path / "x.net").write_text(GOOD + "layer loss: Softmax(fc) -> y\nlayer s: Silence(y)")
     (tmp_path / "solver.txt").write_text(SOLVER)
-    alone = check(str(tmp_path / "solver.txt")).findings
+    by_itself = check(str(tmp_path / "solver.txt")).findings
     both = check_all([str(tmp_path / "x.net"), str(tmp_path / "solver.txt")])
-    assert [one.code for one in alone if one.code == "ND227"]
+    assert [one.code for one in by_itself if one.code == "ND227"]
     assert [[one.code for one in report.findings].count("ND227") for report in both] == [1, 0]
     (again,) = check_all([str(tmp_path / "solver.txt")])
-    assert again.findings == alone
+    assert again.findings == by_itself
 
 
 def test_models_have_no_findings():
@@ -274,7 +274,7 @@ def test_models_have_no_findings():
 
 
 @pytest.mark.parametrize(
-    ("layer", "place", "hint"),
+    ("layer", "marked", "hint"),
     [
         ('DummyData -> d { shape { dim: 2 } data_filler { type: "normal" } }', '"normal"', "fillers: constant"),
         ('DummyData -> d, e { shape { dim: 2 } data_filler { } data_filler { type: "Msra" } }', '"Msra"', "did you mean msra?"),
@@ -282,10 +282,10 @@ def test_models_have_no_findings():
         ('PReLU(fc) -> d { filler { type: "xavier" sparse: 3 } }', "sparse", "only gaussian can"),
     ],
 )
-def test_fillers_of_every_kind(tmp_path, layer, place, hint):
+def test_fillers_of_every_kind(tmp_path, layer, marked, hint):
     silence = "e, d" if ", e {" in layer else "d"
     ((text, one),) = looked(tmp_path, GOOD + f"layer x: {layer}\nlayer s: Silence({silence})")["ND111"]
-    assert text.startswith(place)
+    assert text.startswith(marked)
     assert one.severity == "error"
     assert one.hint.startswith(hint)
 
@@ -334,8 +334,8 @@ def test_an_old_solver_is_read_with_a_note(tmp_path):
 
 def test_a_net_written_into_the_solver(tmp_path):
     solver = "net_param { " + (GOOD + "layer p: Softmax(fc)").replace("\n", "\n  ") + " }\n" + SOLVER.replace('net: "x.net"', "")
-    ((place, one),) = looked(tmp_path, GOOD, solver)["ND202"]
-    assert (place, one.position.file) == ("p", str(tmp_path / "solver.txt"))
+    ((marked, one),) = looked(tmp_path, GOOD, solver)["ND202"]
+    assert (marked, one.position.file) == ("p", str(tmp_path / "solver.txt"))
 
 
 def test_the_solvers_net_is_checked_with_its_states(tmp_path):
@@ -373,8 +373,8 @@ def test_solvers_with_separate_nets_have_no_findings(tests_of_their_own):
 
 def test_every_test_net_is_checked(tests_of_their_own, tmp_path):
     found = tests_of_their_own(two=TESTED + "layer p: Pooling(data) { kernel_size: 99 }")
-    ((place, one),) = found.pop("ND107")
-    assert (place, one.position.file) == ("kernel_size: 99", str(tmp_path / "two.net"))
+    ((marked, one),) = found.pop("ND107")
+    assert (marked, one.position.file) == ("kernel_size: 99", str(tmp_path / "two.net"))
     assert not found
 
 
@@ -387,16 +387,16 @@ def test_findings_are_reported_by_file(tests_of_their_own, tmp_path):
 
 
 def test_shapes_that_disagree_between_files(tests_of_their_own, tmp_path):
-    ((place, one),) = tests_of_their_own(two=TESTED.replace("num_output: 5", "num_output: 6"))["ND217"]
-    assert (place, one.severity, one.position.file) == ("fc", "error", str(tmp_path / "two.net"))
+    ((marked, one),) = tests_of_their_own(two=TESTED.replace("num_output: 5", "num_output: 6"))["ND217"]
+    assert (marked, one.severity, one.position.file) == ("fc", "error", str(tmp_path / "two.net"))
     assert one.message == "fc has weights 5 x 768 + 5 in training and 6 x 768 + 6 in testing"
     assert one.notes[0].position.file == str(tmp_path / "x.net")
 
 
 def test_settings_that_disagree_between_files(tests_of_their_own):
     net = TRAINED + "layer p: LRN(data) { alpha: 1 }\nlayer s: Silence(p)\n"
-    ((place, one),) = tests_of_their_own(two=TESTED + "layer p: LRN(data) { alpha: 2 }\nlayer s: Silence(p)\n", train=net)["ND217"]
-    assert place.startswith("alpha") and "has alpha 1 (default) in training and 2 in testing" in one.message
+    ((marked, one),) = tests_of_their_own(two=TESTED + "layer p: LRN(data) { alpha: 2 }\nlayer s: Silence(p)\n", train=net)["ND217"]
+    assert marked.startswith("alpha") and "has alpha 1 (default) in training and 2 in testing" in one.message
 
 
 def test_accuracy_may_be_in_one_test_net_of_several(tests_of_their_own):
@@ -405,19 +405,19 @@ def test_accuracy_may_be_in_one_test_net_of_several(tests_of_their_own):
 
 
 def test_a_missing_test_net(tests_of_their_own, tmp_path):
-    ((place, one),) = tests_of_their_own(solver=OWN.replace("two.net", "three.net"))["ND301"]
-    assert (place, one.position.file) == ('"three.net"', str(tmp_path / "solver.txt"))
+    ((marked, one),) = tests_of_their_own(solver=OWN.replace("two.net", "three.net"))["ND301"]
+    assert (marked, one.position.file) == ('"three.net"', str(tmp_path / "solver.txt"))
     assert "there is no file three.net" in one.message
 
 
 def test_one_test_iter_for_two_test_nets(tests_of_their_own):
-    ((place, one),) = tests_of_their_own(solver=OWN.replace("[1, 1]", "1"))["ND301"]
-    assert (place, one.message) == ("test_iter: 1", "2 nets tested, test_iter given once")
+    ((marked, one),) = tests_of_their_own(solver=OWN.replace("[1, 1]", "1"))["ND301"]
+    assert (marked, one.message) == ("test_iter: 1", "2 nets tested, test_iter given once")
 
 
 def test_test_iter_without_a_net_to_test(tmp_path):
-    ((place, one),) = looked(tmp_path, GOOD, SOLVER.replace("net:", "train_net:"))["ND301"]
-    assert (place, one.message) == ("test_iter: 1", "test_iter is given, but no net to test")
+    ((marked, one),) = looked(tmp_path, GOOD, SOLVER.replace("net:", "train_net:"))["ND301"]
+    assert (marked, one.message) == ("test_iter: 1", "test_iter is given, but no net to test")
 
 
 def test_states_of_the_tests_of_a_net_that_is_given_later():
@@ -429,8 +429,8 @@ def test_states_of_tests(tmp_path):
     net = GOOD + 'layer p: Pooling(data) { kernel_size: 99 include { phase: TEST stage: "late" } }'
     solver = SOLVER.replace("test_iter: 1", 'test_iter: 1 test_iter: 1 test_state { } test_state { stage: "late" }')
     assert looked(tmp_path, net, SOLVER) == {}
-    ((place, one),) = looked(tmp_path, net, solver)["ND107"]
-    assert place == "kernel_size: 99" and one.position.file.endswith("x.net")
+    ((marked, one),) = looked(tmp_path, net, solver)["ND107"]
+    assert marked == "kernel_size: 99" and one.position.file.endswith("x.net")
 
 
 def test_states_of_training_do_not_reach_tests(tmp_path):
@@ -441,8 +441,8 @@ def test_states_of_training_do_not_reach_tests(tmp_path):
 def test_test_nets_in_the_solver(tmp_path):
     inside = (TESTED + "layer p: Pooling(data) { kernel_size: 99 }").replace("\n", "\n  ")
     solver = SOLVER.replace('net: "x.net"', 'train_net: "x.net" test_net_param { ' + inside + " }\n")
-    ((place, one),) = looked(tmp_path, TRAINED, solver)["ND107"]
-    assert (place, one.position.file) == ("kernel_size: 99", str(tmp_path / "solver.txt"))
+    ((marked, one),) = looked(tmp_path, TRAINED, solver)["ND107"]
+    assert (marked, one.position.file) == ("kernel_size: 99", str(tmp_path / "solver.txt"))
 
 
 def test_settings_of_the_command_line_reach_every_net(tests_of_their_own, tmp_path):
@@ -471,6 +471,6 @@ def test_the_net_itself_is_tested_for_the_rest_of_test_iter(tmp_path):
 
 def test_coefficients_of_a_maximum(tmp_path):
     text = GOOD + "layer x: Eltwise(fc, fc) { operation: %s coeff: [1, 2] }\nlayer s: Silence(x)"
-    ((place, one),) = looked(tmp_path, text % "MAX")["ND216"]
-    assert (place, one.message) == ("1", "Eltwise x does not read coeff: it is for SUM")
+    ((marked, one),) = looked(tmp_path, text % "MAX")["ND216"]
+    assert (marked, one.message) == ("1", "Eltwise x does not read coeff: it is for SUM")
     assert "ND216" not in looked(tmp_path, text % "SUM")

@@ -69,9 +69,9 @@ def test_sarif(file, capsys):
     assert all(rule["shortDescription"]["text"] and rule["help"]["text"] for rule in rules)
     first, second = only["results"]
     assert (first["ruleId"], first["level"], rules[first["ruleIndex"]]["id"]) == ("ND209", "warning", "ND209")
-    place = first["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "x.net"
-    assert place["region"] == {"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 9}
+    location = first["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"]["uri"] == "x.net"
+    assert location["region"] == {"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 9}
     assert second["relatedLocations"][0]["message"]["text"] == "layer fc writes it first"
 
 
@@ -94,7 +94,7 @@ def test_old_formats_are_notes_not_warnings(file, capsys):
 
 
 def test_colours_do_not_change_the_text(file):
-    """On a terminal alone (run() decides that); the words are the same."""
+    """Only on a terminal (run() decides that); the words are the same."""
     import click
 
     from netdef.check import check, render

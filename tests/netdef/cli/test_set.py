@@ -57,7 +57,7 @@ def test_set_changes_what_commands_show(capsys):
 def test_convert_writes_what_it_changes(ending, capsys, tmp_path):
     out = str(tmp_path / f"out.{ending}")
     assert run(["convert", "caffenet_norm_first", out, "--set", "conv2.num_output=64"]) == 0
-    if ending != "caffemodel":  # which diff takes for weights alone
+    if ending != "caffemodel":  # which diff takes for weights only
         assert run(["diff", "caffenet_norm_first", out, "--set", "conv2.num_output=256"]) == 0
     assert run(["shapes", out, "--format", "json"]) == 0
     said = capsys.readouterr().out

@@ -132,7 +132,7 @@ def test_a_result_that_is_not_finite_is_an_error_that_names_the_layer(folder, ca
 
 
 def test_a_test_in_training_whose_loss_is_not_finite_loses_nothing(folder, capsys):
-    """The test net alone subtracts a mean that makes infinite numbers."""
+    """Only the test net subtracts a mean that makes infinite numbers."""
     data, rest = Path("levels.net").read_text().split("layer mean", 1)
     test_data = data.replace("mean_value: 0", "mean_value: -3e38")
     nets = [text.strip().removeprefix('name: "levels"\n') for text in (data, test_data)]

@@ -44,10 +44,10 @@ def gaps(text):
 def test_comments_are_kept_wherever_they_are(kind, to, data):
     """Between field and value, in lists, in braces, before the first word and after the last: kept, and nothing changed."""
     text, filename, message = TEXTS[kind]
-    places = data.draw(st.sets(st.sampled_from(gaps(text)), min_size=1, max_size=30))
-    for number, place in enumerate(sorted(places, reverse=True)):
+    offsets = data.draw(st.sets(st.sampled_from(gaps(text)), min_size=1, max_size=30))
+    for number, offset in enumerate(sorted(offsets, reverse=True)):
         before, after = data.draw(st.sampled_from([(" ", "\n"), ("\n", "\n"), ("\n\n", "\n\n"), (" ", "\r\n")]))
-        text = f"{text[:place]}{before}# said {number}{after}{text[place:]}"
+        text = f"{text[:offset]}{before}# said {number}{after}{text[offset:]}"
     made = formatted(text, filename, to)
     assert meaning(made, filename, message) == meaning(text, filename, message)
     assert comments(made) == comments(text)

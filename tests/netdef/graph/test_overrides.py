@@ -107,7 +107,7 @@ def test_the_last_of_two_settings_holds():
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "place"),
+    ("text", "message", "marked"),
     [
         ("conv.kernal_size=3", "unknown field 'kernal_size' of Convolution\n", "kernal_size"),
         ("conv.weight_filler.sdt=3", "unknown field 'sdt' of FillerParameter\n", "sdt"),
@@ -126,12 +126,12 @@ def test_the_last_of_two_settings_holds():
         ("=3", "'=3' sets nothing\n", "=3"),
     ],
 )
-def test_errors_quote_the_setting(text, message, place):
+def test_errors_quote_the_setting(text, message, marked):
     with pytest.raises(netdef.NetdefError) as caught:
         parse(settings_of([text]))
     found = str(caught.value)
-    at = text.index(place)
-    shown = f"--set:1:{at + 1}: error: {message}    1 | {text}\n      | {' ' * at}{'^' * len(place)}"
+    at = text.index(marked)
+    shown = f"--set:1:{at + 1}: error: {message}    1 | {text}\n      | {' ' * at}{'^' * len(marked)}"
     assert found == shown or found.startswith(f"{shown}\n"), found
 
 

@@ -40,7 +40,7 @@ NETS = [
     ("layer p: Pooling(d) { pool: max }", [("1:29 pool has no value max", "did you mean MAX?")]),
     ("layer p: Pooling(d) { pool: MIN }", [("1:29 pool has no value MIN", "it is one of MAX, AVE, STOCHASTIC")]),
     ("layer p: Pooling(d) { pool: 7 }", [("1:29 pool has no value 7", "it is one of MAX, AVE, STOCHASTIC")]),
-    # Known names in the wrong place.
+    # Known names in the wrong position.
     (
         'layer { name: "c" type: "Convolution" kernel_size: 3 }',
         [("1:39 unknown field 'kernel_size' of a layer", "it belongs in convolution_param { }")],
@@ -270,11 +270,11 @@ def test_all_errors_of_a_file_in_the_order_of_the_file():
         for i in range(30)
     )
     found = fails(text)
-    assert [int(place.split(":")[0]) for place, _ in found] == list(range(1, 31))
+    assert [int(position.split(":")[0]) for position, _ in found] == list(range(1, 31))
 
 
 def test_every_field_after_an_error_is_still_checked():
-    assert [place for place, _ in fails("layer a: Pooling(x) {\n kernel_size 3\n strid: 2\n pad: -1\n}\nnmae: 1")] == [
+    assert [position for position, _ in fails("layer a: Pooling(x) {\n kernel_size 3\n strid: 2\n pad: -1\n}\nnmae: 1")] == [
         "2:14 expected ':' after kernel_size, found '3'",
         "3:2 unknown field 'strid' of Pooling",
         "4:7 pad cannot be negative: -1",

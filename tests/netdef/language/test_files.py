@@ -61,7 +61,7 @@ def test_binary(tmp_path, data, kind):
 
 
 def test_columns_with_line_ends_of_other_systems():
-    """The place of what is no text is counted after line ends have become one newline."""
+    """The position of what is no text is counted after line ends have become one newline."""
     for text in (b"# a\r\n# b\r\nlayer \xff", "# a\r\n# b\r\nlayer \ud800", b"# a\r# b\rlayer \xff", "# a\r# b\rlayer \ud800"):
         with pytest.raises(NetdefError) as caught:
             read_text(text, "x.net", "NetParameter")

@@ -299,7 +299,7 @@ def layer(text):
         (["x:n", "a:", "n:a", "r:n -> n"], "anrx"),  # a reader that had to wait sees what becomes of it
         (["x:n", "r:n -> n", "a:", "n:a"], "anrx"),
         (["a: -> d", "b: -> d", "c:d"], "abc"),  # one in each phase
-        (["a:b", "b:a"], "ab"),  # a circle is left for others to tell
+        (["a:b", "b:a"], "ab"),  # a cycle is reported elsewhere
         (["a:nothing", "b:a"], "ab"),
         (["a:a"], "a"),
     ],

@@ -39,11 +39,11 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("path", "place"), PLACES)
-def test_position(path, place):
+@pytest.mark.parametrize(("path", "expected"), PLACES)
+def test_position(path, expected):
     where = read_text(TEXT, "x.net", "NetParameter").position(path)
     line = TEXT.splitlines()[where.line - 1]
-    assert f"{where.line}:{where.column} {line[where.column - 1 : where.column - 1 + where.length]}" == place
+    assert f"{where.line}:{where.column} {line[where.column - 1 : where.column - 1 + where.length]}" == expected
     assert where.file == "x.net"
 
 

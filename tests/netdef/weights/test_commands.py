@@ -71,7 +71,7 @@ def test_convert_both_ways(googlenet, capsys):
         (["g.caffemodel.h5", "x.caffemodel", "--no-weights"], "holds weights and no net"),
         (["g.caffemodel.h5", "x.caffemodel", "--set", "a.b=1"], "holds weights and no net: --set"),
         (["g.net", "x.h5"], "g.net holds no weights"),
-        ([str(BINARY), "x.h5", "--no-weights"], "x.h5 has a place for weights alone"),
+        ([str(BINARY), "x.h5", "--no-weights"], "x.h5 holds only weights, no net"),
         (["cut.h5", "x.caffemodel"], "cut.h5 is not a whole .caffemodel.h5"),
         (["shared.h5", "x.caffemodel"], "shared.h5 leaves fc an array that belongs to another layer"),
         (["nan.h5", "x.caffemodel"], "nan.h5 holds numbers that are not finite, in\n  fc/0 (2): 1 NaN of 2"),
