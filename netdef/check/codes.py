@@ -85,7 +85,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "ND201": (
         "a top that nothing reads",
-        "A layer that makes several blobs is read for some of them, and this one is computed for nobody. Leave it out, or give "
+        "A layer that makes several blobs is read for some of them, and nothing reads this one. Leave it out, or give "
         "it to a Silence layer to say that this is meant.",
     ),
     "ND202": (
@@ -149,7 +149,7 @@ CODES: dict[str, tuple[str, str]] = {
         "depends on its neighbours. Leave the field out; it is false in training and true in testing by itself.",
     ),
     "ND214": (
-        "a pooling window beside the image",
+        "a pooling window outside the image",
         "The stride is larger than the kernel, and the last window starts beyond the edge: it covers no pixel. Caffe's maximum "
         "over nothing is -3.4e38. round_mode: FLOOR drops that window.",
     ),
@@ -227,7 +227,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "ND302": (
         "a decrease of the learning rate after the end",
-        "The rate is lowered at stepsize or stepvalue, and training ends at max_iter before it comes to that: the rate never "
+        "The rate is lowered at stepsize or stepvalue, and training ends at max_iter before that: the rate never "
         "changes. Or it is warmed up (warmup_iter, rampup_interval) for as long as training takes.",
     ),
     "ND303": (

@@ -1,4 +1,4 @@
-"""Layers that are redundant beside a neighbour."""
+"""Layers that a neighbour makes redundant."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def pooling_beside_the_image(net: Net) -> Findings:
             continue
         sides = zip(layer.bottoms[0].shape[2:], layer.tops[0].shape[2:], layer.stride, layer.pad, strict=True)
         if any((count - 1) * stride - pad >= size for size, count, stride, pad in sides):
-            text = f"the last window of Pooling {layer.name} lies beside its input, {sizes(layer.bottoms[0].shape[2:])}"
+            text = f"the last window of Pooling {layer.name} lies outside its input, {sizes(layer.bottoms[0].shape[2:])}"
             yield warning("ND214", text, layer.where("stride"), "add round_mode: FLOOR, or a stride no larger than the kernel")
 
 

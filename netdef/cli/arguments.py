@@ -20,7 +20,7 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
         if kinds[0] == NET:
             raise NetdefError(
                 f"{first} is a net; training it takes a solver too",
-                hint=f"netdef train {first} solver.txt uses the one that comes along",
+                hint=f"netdef train {first} solver.txt uses the solver of the package",
             )
         return None, first
     if kinds == [SOLVER, NET]:

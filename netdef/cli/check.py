@@ -16,7 +16,7 @@ from netdef.cli.shell import TROUBLE, Command, coloured
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
 @set_option
 def command(files: tuple[str, ...], strict: bool, form: str, overrides: Overrides) -> int:
-    """Look for mistakes in nets and solvers that can be read all the same. `netdef explain CODE` says more about a finding.
+    """Find errors and suspicious settings in nets and solvers. `netdef explain CODE` explains a finding.
 
     Exit code 0: nothing, or warnings; 1: errors, or with --strict warnings; 2: a file cannot be read.
     """

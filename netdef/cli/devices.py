@@ -9,7 +9,7 @@ from netdef.cli.shell import Command
 
 @click.command(cls=Command)
 def command() -> None:
-    """What NET could run on here: the cores, the graphics cards, and why one of those cannot be used."""
+    """The devices of this machine: the cores, the graphics cards, and why a card cannot be used."""
     from runtime.machine.listing import listing
 
     click.echo(listing())

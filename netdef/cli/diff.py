@@ -19,7 +19,9 @@ from netdef.cli.shell import Command, coloured, columns
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
 @click.option("-o", "--out", metavar="FILE", help="Write to a file.")
 def command(a: str, b: str, phase: str | None, batch: int | None, overrides: Overrides, form: str, out: str | None) -> int:
-    """What distinguishes the nets A and B; or two solvers, or a net and a .caffemodel. Nothing: exit 0; something: 1; trouble: 2.
+    """Show the differences between the nets A and B; or two solvers, or a net and a .caffemodel.
+
+    Exit code 0: none; 1: some; 2: an error.
 
     Without --phase, the nets are compared in both phases. --set changes B.
     """

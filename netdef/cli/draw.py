@@ -43,7 +43,7 @@ def command(
     whole, path = load(net, phase, overrides, batch), out or f"{Path(net).stem}.svg"
     if devices is None:
         if split is not None:
-            raise NetdefError("--split tells how to spread a net over devices", hint="give --devices 2")
+            raise NetdefError("--split divides a net over several devices", hint="give --devices 2")
         click.echo(draw(whole, path, style))
         return
     placed, names = spread(whole, devices, split)

@@ -1,4 +1,4 @@
-"""The command line: the group of all commands. Each command is a file beside this one, imported when it is run."""
+"""The command line: the group of all commands. Each command is a file of this folder, imported when it is run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from netdef.cli import shell
 
 COMMANDS = {  # in the order of `netdef --help`: the first sentence of each command's help
     "shapes": "Shapes, weights, costs and memory of NET, layer by layer.",
-    "diff": "What distinguishes the nets A and B; or two solvers, or a net and a .caffemodel.",
-    "check": "Look for mistakes in nets and solvers that can be read all the same.",
+    "diff": "Show the differences between the nets A and B; or two solvers, or a net and a .caffemodel.",
+    "check": "Find errors and suspicious settings in nets and solvers.",
     "fmt": "Bring nets and solvers into one canonical form, comments and meaning kept; - is the standard input.",
     "convert": "Write the net or solver in IN, a file or the name of a model, to OUT, in the form that its ending says.",
     "draw": "Draw NET: shapes, parameters and costs.",
@@ -22,13 +22,13 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "(Pooling.pool.AVE) or a code of netdef check (ND201).",
     "lsp": "A language server (LSP) for editors.",
     "compile": "The program that NET compiles to, and the memory it takes.",
-    "placement": "What each of several devices has of NET, what they send each other, and which split is best; nothing is run.",
+    "placement": "What each of several devices computes of NET, what they send each other, and which split is best.",
     "train": "Train NET as SOLVER says.",
     "test": "Loss and accuracies of NET with given weights over its test data.",
-    "predict": "The five classes that NET finds likeliest for each IMAGE, and their probabilities.",
-    "time": "How long each layer of NET takes, beside the time that moving its data and computing it take at least.",
-    "selftest": "Hold a device's kernels against the CPU's, train on both, and measure it.",
-    "devices": "What NET could run on here: the cores, the graphics cards, and why one of those cannot be used.",
+    "predict": "The five most probable classes of each IMAGE by NET, and their probabilities.",
+    "time": "Measure each layer of NET, and compute the least time that its memory traffic and its arithmetic need.",
+    "selftest": "Compare a device's kernels with the CPU's, train on both, and measure it.",
+    "devices": "The devices of this machine: the cores, the graphics cards, and why a card cannot be used.",
     "plot": "Draw loss, accuracy and rate of the run in DIR to a PNG.",
 }
 
@@ -50,7 +50,7 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 def commands() -> None:
     """Networks as text: look at them, compare them, compile them, train them.
 
-    NET is a .net or .prototxt file, or the name of a model that comes along, such as alexnet.
+    NET is a .net or .prototxt file, or the name of a model of the package, such as alexnet.
     """
 
 

@@ -43,7 +43,7 @@ RUNS, MANY = 2, 1 << 30  # of channels that are listed one by one: for people, f
 @set_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 def command(net: str, devices: str, split: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
-    """What each of several devices has of NET, what they send each other, and which split is best; nothing is run."""
+    """What each of several devices computes of NET, what they send each other, and which split is best."""
     from netdef.loading import load
 
     click.echo(placement(load(net, phase or "train", overrides, batch), devices, split, form))
@@ -66,7 +66,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Load:
-    """What one device holds and does.
+    """What one device holds and computes.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ def traffic(program: Program) -> list[Traffic]:
 
 
 def loads(program: Program) -> list[Load]:
-    """What each device holds and does."""
+    """What each device holds and computes."""
     from runtime.ops.transfer.layer import Transfer
 
     assert program.plan is not None
@@ -302,7 +302,7 @@ def pairs_text(row: Traffic, names: Sequence[str]) -> str:
 
 
 def load_table(each: Sequence[Load], one: Load, names: Sequence[str]) -> Iterator[str]:
-    """What each device holds and does, beside one device's."""
+    """What each device holds and computes, compared with a single device."""
     share = "share of one device's" if len(each) < 4 else "of one device's"  # four still fit on a screen
     kinds = ["weights", *GRADIENTS, "solver state", "activations", "inputs"]
     rows = [["parameters", *(thousands(load.parameters) for load in (*each, one))]]
@@ -319,7 +319,7 @@ def load_table(each: Sequence[Load], one: Load, names: Sequence[str]) -> Iterato
 
 
 def comparison(programs: dict[str, Program], one: Load, training: bool) -> Iterator[str]:
-    """The splits beside each other, and which to take."""
+    """The splits compared, and which to take."""
     sent = {split: bytes_sent(program) for split, program in programs.items()}
     rows = []
     for split, program in programs.items():

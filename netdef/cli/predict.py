@@ -39,7 +39,7 @@ BATCH = 16  # images at a time, at most
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net without a mean.")
 @run_options
 def command(net: str, images: tuple[str, ...], **options: Any) -> None:
-    """The five classes that NET finds likeliest for each IMAGE, and their probabilities."""
+    """The five most probable classes of each IMAGE by NET, and their probabilities."""
     predict(net, images, Options(**options))
 
 

@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 @click.option("--out", metavar="FILE", default=OUT, show_default=True, help="Where the numbers go.")
 @card_options
 def command(**options: Any) -> int:
-    """Hold a device's kernels against the CPU's, train on both, and measure it. A card takes some minutes."""
+    """Compare a device's kernels with the CPU's, train on both, and measure it. A card takes some minutes."""
     return selftest(Options(**options), click.echo)
 
 
@@ -64,11 +64,11 @@ def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> 
         raise NetdefError("netdef selftest tries one device at a time, named once", hint="netdef selftest --devices " + given[0])
     (name,) = device_names(options.choose())
     cuda = options.cuda
-    about = machine(name, cuda)  # now, as a card that fails answers nothing more
+    about = machine(name, cuda)  # before anything runs, as a card that failed answers no more
     found: list[Agreement] = []
     try:
         results = run(name, sizes or (CARD if name.startswith("gpu") else CPU), cuda, about, found, say)
-    except Exception as error:  # on a machine that nobody has tried, it may be anything
+    except Exception as error:  # an untested machine may raise anything
         record: dict[str, Any] = {"machine": about, "passed": False, "error": str(error), "agreement": agreement_json(found)}
         if not isinstance(error, NetdefError):
             record["traceback"] = traceback.format_exc().splitlines()
@@ -86,7 +86,7 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
 
     Parameters
     ----------
-    agreements: what the kernels of each net come to is added to them as soon as it is known.
+    agreements: the result for each net is appended as soon as it is known.
     """
     from runtime.selftest import torch_alexnet
     from runtime.selftest.agreement import Allowed

@@ -1,4 +1,4 @@
-"""What surrounds every command: its exit code, its streams, and what is said of mistakes and of the machine's limits."""
+"""Run a command: its exit code, its streams, and the messages for users' errors and the machine's limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Command(click.Command):
-    """A command that takes no empty text for an answer: `--resume "$SNAPSHOT"` of an unset variable is a mistake."""
+    """A command that refuses empty values: `--resume "$SNAPSHOT"` of an unset variable is a mistake."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
@@ -87,7 +87,7 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
             warnings.simplefilter("default", Remark)  # a note, even under python -W error
             # A result that is not finite is an error that names its layer.
             warnings.filterwarnings("ignore", "(overflow|invalid value) encountered in matmul")
-            warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's fear of large images
+            warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow warns of large images
             result: Any = commands.main(args=arguments, prog_name="netdef", standalone_mode=False)
         sys.stdout.flush()
     except NetdefError as error:
@@ -110,7 +110,7 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
 
 
 def _of_the_machine(error: Exception) -> NetdefError | None:
-    """What is to be said of an error that the machine's limits cause; None for any other."""
+    """The message for an error that the machine's limits cause; None for any other error."""
     if isinstance(error, MemoryError):
         return NetdefError("out of memory", hint="a smaller batch needs less")
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
@@ -122,7 +122,7 @@ def _of_the_machine(error: Exception) -> NetdefError | None:
 
 
 def _drop_output() -> None:
-    """Let what is still in the buffer go nowhere, or the interpreter complains as it exits."""
+    """Discard what is still buffered, or the interpreter reports an error as it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runtime.machine.limits import Limits
 
 LISTS = ("forward", "backward", "update")  # of a program's instructions
-ROUNDS = 10  # iterations that are measured, if nobody says
+ROUNDS = 10  # iterations that are measured by default
 
 
 @click.command(cls=Command)
@@ -43,7 +43,7 @@ ROUNDS = 10  # iterations that are measured, if nobody says
 @threads_option
 @card_options
 def command(net: str, **options: Any) -> None:
-    """How long each layer of NET takes, beside the time that moving its data and computing it take at least."""
+    """Measure each layer of NET, and compute the least time that its memory traffic and its arithmetic need."""
     click.echo(time(net, Options(**options)))
 
 
@@ -143,7 +143,7 @@ def unused_in_prediction(options: Options, limits: Limits) -> list[str]:
 
 
 def measure(net: Net, options: Options) -> str:
-    """The time on a device that is here, beside its floor."""
+    """The measured time on a device of this machine, and its floor."""
     from runtime.machine.compile import compile
     from runtime.machine.costs import launches, plain, total
     from runtime.machine.yardstick import measured_limits

@@ -2,7 +2,7 @@
 
 Layers are aligned by structure as well as by name (align.py, units.py), compared by what they mean and not by how it is written
 (settings.py, compare.py, order.py), and the differences gathered under what they are about (findings.py). text.py, html.py and
-data.py show the result. Two solver files (solvers.py), and a net beside a file of weights (weights.py), are compared as well.
+data.py show the result. Two solver files (solvers.py), and a net with a file of weights (weights.py), are compared as well.
 """
 
 from netdef.diff.align import Match, align

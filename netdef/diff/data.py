@@ -17,7 +17,7 @@ def render(difference: Difference) -> str:
 
 
 def describe(difference: Difference) -> dict[str, Any]:
-    """Findings as the text tells them, and below `phases` every layer that differs with all its changes."""
+    """Findings as in the text, and below `phases` every layer that differs with all its changes."""
     return {
         "before": difference.before,
         "after": difference.after,

@@ -1,4 +1,4 @@
-"""A Difference as a page of its own: findings beside the two nets, layer by layer. Needs no network."""
+"""A Difference as an HTML page that needs no network: findings, and both nets side by side."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class SolverDifference:
 
     @property
     def subject(self) -> str:
-        """What the first line says beside the names."""
+        """What the first line says in addition to the names."""
         return "the solvers differ" if self else "no differences"
 
 
@@ -79,7 +79,7 @@ def _unknown(before: Bound, after: Bound) -> list[Row]:
 
 
 def _value(message: Any, field: Any) -> Any:
-    """What a field says, as plain data; None where nothing is said and no default holds."""
+    """What a field says, as plain data; None where it is not set and has no default."""
     value = getattr(message, field.name)
     if field.message_type is not None:
         repeated = not hasattr(value, "DESCRIPTOR")

@@ -16,7 +16,7 @@ from netdef.language.units import binary, decimal, thousands
 
 WIDTH = 120  # columns where no terminal says otherwise
 NARROWEST = 40  # columns that a line is given at the least
-OWN_LINE = 4  # columns left of a row whose name stands above it
+OWN_LINE = 4  # columns left of a row whose name is in the line above
 ARROW = " -> "
 
 

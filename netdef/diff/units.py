@@ -36,7 +36,7 @@ class Unit:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The values of its settings, but for windows as they are if nothing is said; the outputs of twins count together."""
+        """The values of its settings, those of windows as they are by default; the outputs of twins count together."""
         found = {path: value for path, (value, _) in settings(self.first).items() if PLAIN.get(path) != value}
         if len(self.layers) > 1 and "num_output" in found:
             found["num_output"] *= len(self.layers)

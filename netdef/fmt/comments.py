@@ -14,7 +14,7 @@ _PIECE = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|(#[^\n]*)""")
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment, and whether something stands before it on its line."""
+    """A comment, and whether its line has anything before it."""
 
     text: str
     start: int
@@ -32,7 +32,7 @@ def comments_of(text: str) -> list[Comment]:
 
 
 def attach(text: str, items: list[Item]) -> list[str]:
-    """Give every comment to the item that it describes, and note blank lines. Returns what stands behind the last item.
+    """Give every comment to the item that it describes, and note blank lines. Returns the comments behind the last item.
 
     A comment on a line of its own describes what follows it; one behind something describes that.
     """

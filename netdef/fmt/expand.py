@@ -17,7 +17,7 @@ FIRST = ("name", "type", "bottom", "top", "include", "exclude")  # fields of a l
 def expanded(bound: Bound, written: list[Item]) -> tuple[list[Item], list[str]]:
     """The items of a message, with the comments of the `written` ones that they come from.
 
-    A comment about something that is no longer there goes to what follows, or if it stands in an included file, is left out;
+    A comment about something that is no longer there goes to what follows, or if it is in an included file, is left out;
     those that nothing follows are returned as well.
     """
     maker = _Maker({item.key: item for item in _all(written) if item.key is not None})
@@ -42,7 +42,7 @@ class _Maker:
     def fields(self, message: Any, origins: Origins | None) -> list[Item]:
         """The fields of a message in the order of their numbers, as Caffe's own files have them.
 
-        Those of a whole file stand as they are written, those that nobody wrote at the end.
+        Those of a whole file stand as they are written, those that are not written at the end.
         """
         present = {field.name: (field, value) for field, value in message.ListFields()}
         order = list(present)
@@ -83,7 +83,7 @@ class _Maker:
 
 
 def _end(entry: Any) -> Any:
-    """The key of a value by its entry; None if nobody wrote it."""
+    """The key of a value by its entry; None if it is not written."""
     return ("scalar", entry[1]) if isinstance(entry, tuple) else None
 
 

@@ -26,7 +26,7 @@ def factored(items: list[Item]) -> list[Item]:
     """The items with defaults before the first layer, and the layers without what these say.
 
     A setting is taken out if all layers of the type have it and it is the same in all; of fillers and rates, if it is the same
-    in most. Layers that have another value keep theirs. What tells one layer from the next, num_output, stays.
+    in most. Layers that have another value keep theirs. What distinguishes one layer from the next, num_output, stays.
     """
     layers: dict[str, list[Item]] = {}
     for item in items:

@@ -6,7 +6,7 @@ from netdef.fmt.items import Item
 
 
 def gathered(items: list[Item]) -> list[Item]:
-    """`dim: 1 dim: 3` as `dim: [1, 3]`, where nothing is said about one of them; in all braces."""
+    """`dim: 1 dim: 3` as `dim: [1, 3]`, where none of them has a comment; in all braces."""
     result: list[Item] = []
     for item in items:
         if item.body is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from netdef.graph.shape import Shape
 
-Layer = Any  # a netdef.graph.layer.Layer, which names its rule and so stands above this module
+Layer = Any  # a netdef.graph.layer.Layer, which imports this module
 
 Run = tuple[int, int]  # from its first to before its second
 Runs = tuple[Run, ...]  # in order, with gaps between

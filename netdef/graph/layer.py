@@ -36,7 +36,7 @@ class Blob:
     name, version: a layer that writes in place makes the next version of the same name (0, 1, 2 ...).
     shape: Caffe's order, N first; () for a scalar.
     producer, index: `producer.tops[index]` is this blob.
-    consumers: the layers that read it, in order; one that reads it twice stands here twice.
+    consumers: the layers that read it, in order; one that reads it twice is listed twice.
     """
 
     name: str

@@ -153,7 +153,7 @@ def elementwise(
     check: raises NetdefError for settings that make no function.
     cases, caffe_copies: see Function.
     allows_in_place: whether Caffe does.
-    constants: the function's arguments beside x: each a field's name, or a function of the layer.
+    constants: the function's arguments other than x: each a field's name, or a function of the layer.
     """
 
     def declare(value: Callable[..., float]) -> Function:

@@ -1,4 +1,4 @@
-"""`netdef lsp`: a language server, which tells editors what netdef knows of a text while it is written.
+"""`netdef lsp`: a language server: what netdef knows of a text, shown by editors while it is written.
 
 document.py    the text in an editor, and positions in it as the protocol counts them
 cursor.py       what stands at the cursor, or could: a field, a value, a layer type, a blob; also in text that does not parse

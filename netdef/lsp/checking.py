@@ -1,4 +1,4 @@
-"""When a text is checked, and what is published: soon after it changes, one check at a time, beside the answers to requests."""
+"""When a text is checked and what is published: soon after a change, one check at a time, in parallel with other requests."""
 
 from __future__ import annotations
 

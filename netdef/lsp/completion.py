@@ -37,7 +37,7 @@ _LISTED: dict[tuple[str, str], Iterable[str]] = {  # words in quotes, by message
     ("SolverParameter", "regularization_type"): REGULARIZATIONS,
 }
 _UNWRITTEN = ("phase", "blobs")  # fields of a layer that no file has to set
-_FORMER = ("Superseded", "Converted")  # how the schema tells of older formats
+_FORMER = ("Superseded", "Converted")  # how the schema's comments mark older formats
 _TEXTS = (".net", ".prototxt")
 _KIND = types.CompletionItemKind
 

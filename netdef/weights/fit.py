@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Misfit:
-    """A layer whose weights have other shapes in the net and in the file; None stands for an array that the file leaves out."""
+    """A layer whose weights have other shapes in the net and in the file; None marks an array that the file leaves out."""
 
     layer: str
     in_net: tuple[Shape, ...]

@@ -59,7 +59,7 @@ def reading(path: Path, form: str) -> Iterator[Any]:
 def read_weights(path: Path) -> dict[str, list[np.ndarray | None]]:
     """The arrays at /data/LAYER/0, 1, ... by layer, float32; a layer's name may have slashes, which HDF5 takes for groups.
 
-    None stands for an array that is left out: it belongs to another layer.
+    None marks an array that is left out: it belongs to another layer.
 
     Raises
     ------

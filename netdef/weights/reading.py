@@ -28,7 +28,7 @@ SHOWN = 8  # arrays named in a message
 def read_weights(path: str | Path) -> Weights:
     """The weights in a .caffemodel of any age, or a .caffemodel.h5, by layer; layers without any are left out.
 
-    None stands for a shared parameter that the file has with its owner only.
+    None marks a shared parameter that the file has only with its owner.
 
     Arrays are float32 in Caffe's shapes, read-only views of the file where that can be.
 
