@@ -1,4 +1,4 @@
-"""Solver files: what they must say, and what is said when they do not."""
+"""Solver files: required fields, ranges, and the errors."""
 
 from pathlib import Path
 

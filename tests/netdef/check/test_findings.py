@@ -119,7 +119,7 @@ def test_nets(tmp_path, code):
     assert code in found, found
     texts = [text for text, _ in found[code]]
     assert any(text.startswith(marked) for text in texts), texts
-    assert [one for other in found if other != code for one in found[other]] == []  # nothing else is said about it
+    assert [one for other in found if other != code for one in found[other]] == []  # there is no other finding
     for _, one in found[code]:
         assert one.hint or one.severity == "error", "a line of reason"
         assert one.severity == ("note" if code == "ND224" else one.severity)

@@ -1,4 +1,4 @@
-"""Classes of images that are each one shade of gray, and a net that tells them apart with weights made by hand."""
+"""Classes of images that are each one shade of gray, and a net that classifies them with weights made by hand."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One setting of one layer is changed at random: the diff tells that one, and no other."""
+"""One setting of one layer is changed at random: the diff reports that one, and no other."""
 
 from functools import cache
 

@@ -27,7 +27,7 @@ LAYERS = [
 
 @st.composite
 def nets(draw):
-    """Layers one below another, or on one that stands higher; few names, so that two nets share some by chance."""
+    """Layers one below another, or on an earlier one; few names, so that two nets share some by chance."""
     lines = ["layer data: Input { shape { dim: [2, 4, 16, 16] } }"]
     tops = ["data"]
     for number in range(draw(st.integers(0, 9))):

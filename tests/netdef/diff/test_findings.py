@@ -1,4 +1,4 @@
-"""What is said of whole networks."""
+"""Findings about whole networks."""
 
 import pytest
 

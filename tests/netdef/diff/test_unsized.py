@@ -1,4 +1,4 @@
-"""Nets whose images have a size that only a database tells, as those of Caffe for MNIST: all but shapes and costs is compared."""
+"""Nets whose image size only a database knows, as Caffe's for MNIST: all but shapes and costs is compared."""
 
 import json
 

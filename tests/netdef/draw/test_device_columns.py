@@ -122,7 +122,7 @@ def test_dot_has_a_cluster_for_each_device():
 
 def test_options_that_exclude_each_other(tmp_path, capsys):
     for options, message in (
-        (["--split", "batch"], "--split tells how to spread a net over devices"),
+        (["--split", "batch"], "--split divides a net over several devices"),
         (["--devices", "2", "--style", "volumes"], "volumes are for a net on one device"),
     ):
         assert run(["draw", "lenet", *options, "-o", f"{tmp_path / 'x.svg'}"]) == 2

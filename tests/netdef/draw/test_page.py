@@ -18,7 +18,7 @@ def page(tmp_path):
 
 
 def after(text, mark, end):
-    """What stands between two marks."""
+    """The text between two marks."""
     return text.split(mark, 1)[1].split(end, 1)[0]
 
 

@@ -27,7 +27,7 @@ def test_in_place(file, capsys, tmp_path):
     assert capsys.readouterr().out == "x.net rewritten\n"
     assert Path(name).read_text() == GOOD
     assert os.stat(good).st_mtime_ns == before
-    assert sorted(os.listdir(tmp_path)) == ["good.net", "x.net"]  # what was written beside is gone
+    assert sorted(os.listdir(tmp_path)) == ["good.net", "x.net"]  # the temporary file is gone
 
 
 def test_check(file, capsys):
@@ -122,7 +122,7 @@ def test_a_link_stays_a_link(file, tmp_path):
 
 
 def test_a_disk_that_is_full(file, monkeypatch, capsys, tmp_path):
-    """The file is as it was, and nothing is left beside it."""
+    """The file is as it was, and no temporary file is left."""
     name = file(BAD)
 
     def full(_):

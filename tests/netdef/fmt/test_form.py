@@ -248,7 +248,7 @@ def test_long_heads_and_lists_are_wrapped():
     lines = made.splitlines()
     assert max(map(len, lines)) <= 120
     assert lines[1].startswith("    some/branch_")
-    assert not any(line.endswith("->") for line in lines)  # what is made stands on the line of its arrow
+    assert not any(line.endswith("->") for line in lines)  # tops are on the line of the arrow
     assert lines[-2].startswith("      ")
     assert lines[-2].endswith("39000]  # beside")
     assert meaning(made) == meaning(text)

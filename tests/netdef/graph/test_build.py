@@ -13,7 +13,7 @@ INPUT = "layer data: Input { shape { dim: 2 dim: 4 dim: 8 dim: 8 } }\n"
 
 
 def errors(text, phase=None):
-    """(line, message, hint) of everything that is said about a net."""
+    """(line, message, hint) of every error of a net."""
     with pytest.raises(netdef.NetdefError) as caught:
         netdef.parse(text, "t.net", phase=phase)
     return [(d.position.line if d.position else None, d.message, d.hint) for d in caught.value.diagnostics]

@@ -1,4 +1,4 @@
-"""What is said about a blob that is not there."""
+"""Hints for a blob that no layer makes."""
 
 import time
 

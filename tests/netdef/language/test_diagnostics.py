@@ -1,4 +1,4 @@
-"""What is wrong is said where it is, once, with what to do about it; and all of a file at once."""
+"""Errors point at their line, once, with a hint; all errors of a file in one run."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Which file a name stands for."""
+"""Find the file of a name."""
 
 import pytest
 

@@ -16,7 +16,7 @@ def shape_of(layer, *shapes, phase=None):
 
 
 def complaint(layer, *shapes, phase=None):
-    """What is said about a layer that is wrong: message and hint on one line."""
+    """The error of a layer: message and hint on one line."""
     try:
         net_of(layer, *shapes, phase=phase)
     except netdef.NetdefError as error:

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of one image, counted by hand; those of layers with weights stand beside their shapes."""
+"""Multiply-accumulates of one image, counted by hand; those of layers with weights are tested with their shapes."""
 
 import pytest
 

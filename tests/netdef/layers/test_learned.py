@@ -1,4 +1,4 @@
-"""Layers with weights beside the convolutions: shapes, fillers, costs."""
+"""Layers with weights other than convolutions: shapes, fillers, costs."""
 
 import pytest
 

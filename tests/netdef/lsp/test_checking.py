@@ -1,4 +1,4 @@
-"""What becomes of a check or a formatting whose text has changed meanwhile. The worker here does its work when a test lets it."""
+"""A check or a formatting whose text has changed meanwhile is dropped. The worker here does its work when a test lets it."""
 
 import asyncio
 

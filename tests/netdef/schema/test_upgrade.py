@@ -120,7 +120,7 @@ def test_transformations_move(type_name):
 
 
 def test_in_older_formats_moved_settings_win():
-    """As in Caffe, whose present format ignores what stands there."""
+    """As in Caffe, whose present format ignores that field."""
     bound = net("layers { name: 'd' type: DATA data_param { scale: 2 } transform_param { scale: 3 mirror: true } }")
     assert (bound.message.layer[0].transform_param.scale, bound.message.layer[0].transform_param.mirror) == (2, True)
     assert bound.position(("layer", 0, "transform_param", "scale")).column == 44

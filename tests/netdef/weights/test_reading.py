@@ -1,4 +1,4 @@
-"""Weights from Caffe's files of every age, and what is said of files that hold none."""
+"""Weights from Caffe's files of every age, and the errors for files that hold none."""
 
 import gzip
 import os
