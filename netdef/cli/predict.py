@@ -1,4 +1,4 @@
-"""`netdef predict`: the classes that a net sees in images."""
+"""`netdef predict`: the most probable classes of images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runtime.machine.executable import Executable
 
 BEST = 5
-HERE = "."  # where a net's own images would be; never looked at, as the images are given
+HERE = "."  # the source of the ImageData layer, which is not read as the images are given
 BATCH = 16  # images at a time, at most
 
 
@@ -86,11 +86,11 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
 
 
 def check_finite(rows: np.ndarray, images: Sequence[str], scores: Blob, executable: Executable) -> None:
-    """That images have scores that are numbers.
+    """Check that the scores of all images are finite.
 
     Raises
     ------
-    NetdefError: one has not; with the layer that it began in.
+    NetdefError: one is not; it names the first output that is not finite.
     """
     import numpy as np
 
@@ -103,7 +103,7 @@ def check_finite(rows: np.ndarray, images: Sequence[str], scores: Blob, executab
 
 
 def check_images(images: Sequence[str]) -> None:
-    """That every image can be read; all that cannot are named."""
+    """Check that every image can be read; the error names all that cannot."""
     from runtime.data.files import read_image
     from runtime.data.source import UnreadableError
 

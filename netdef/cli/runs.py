@@ -37,7 +37,7 @@ def new_run(name: str) -> Path:
 
 
 def check_free(out: Path) -> None:
-    """That a directory given for a new run holds no other.
+    """Check that a directory given for a new run holds no other run.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def check_free(out: Path) -> None:
 
 
 def check_prefix_free(prefix: Path) -> None:
-    """That no other run's snapshots have the prefix of a new one.
+    """Check that no other run's snapshots have the prefix of a new one.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def check_prefix_free(prefix: Path) -> None:
 
 
 def check_writable(prefix: Path) -> None:
-    """That snapshots can be written: hours of training are a high price for a mistyped directory.
+    """Check that snapshots can be written, before hours of training are lost to a mistyped directory.
 
     Raises
     ------
@@ -132,12 +132,12 @@ def run_of(snapshot: Path, solver: Any) -> Path:
 
 
 def missing(path: Path) -> tuple[Path, ...]:
-    """Of a directory and those above it, the ones that are not there, inner first."""
+    """The directories on a path that do not exist, inner first."""
     return tuple(folder for folder in (path, *path.parents) if not folder.exists())
 
 
 def remove_if_empty(made: Sequence[Path]) -> None:
-    """Take back the directories of a run that never started, with those that it made inside."""
+    """Remove the empty directories of a run that never started."""
     inside = [Path(folder) for folder, _, _ in os.walk(made[0], topdown=False)] if made else []
     for folder in [*inside, *made[1:]]:
         with suppress(OSError):  # it is not empty

@@ -82,7 +82,7 @@ def selftest(options: Options, say: Say = print, sizes: Sizes | None = None) -> 
 
 
 def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agreements: list[Agreement], say: Say) -> Results:
-    """A card is held against the CPU, the CPU with all its threads against one of them, to the last bit.
+    """Compare a card with the CPU, or all threads of the CPU with one thread, bit by bit.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def differences(
 
 
 def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:
-    """What this is, for whoever reads the file elsewhere."""
+    """The machine and the versions, for readers of the file."""
     import numpy as np
 
     from runtime.machine.listing import processor

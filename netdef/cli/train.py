@@ -187,7 +187,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
 
 
 def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """A note for each thing that the snapshot's run had otherwise: this one does not end where that one would have."""
+    """A note for each setting that differs from the snapshot's run, so that this run ends elsewhere."""
     images = "the net's own images"
     notes = {
         "batch_size": f"note: the snapshot's run had batches of {before.get('batch_size')}, this one has {now['batch_size']}",
@@ -197,7 +197,7 @@ def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def check_end(solver: Solver) -> None:
-    """That a resumed run does not end before it starts.
+    """Check that a resumed run does not end before it starts.
 
     Raises
     ------
@@ -240,7 +240,7 @@ class CommandLine:
 
 
 def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
-    """Run the loop, and say how it ended."""
+    """Run the loop, and report how it ended."""
     from runtime.solver.diverged import DivergedError
 
     solver = loop.solver

@@ -22,7 +22,7 @@ ARROW = " -> "
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is written on: whether it has colours, and how many columns."""
+    """The output: whether it has colours, and how many columns."""
 
     colour: bool = False
     width: int = WIDTH

@@ -18,7 +18,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Box:
-    """What is to be placed: its size, and the column it must stay in, if any."""
+    """A box to lay out: its size, and the column it must stay in, if any."""
 
     width: float
     height: float

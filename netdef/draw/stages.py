@@ -1,4 +1,4 @@
-"""What is drawn of a net: its stages, and the wires between them."""
+"""The stages of a picture of a net, and the wires between them."""
 
 from __future__ import annotations
 

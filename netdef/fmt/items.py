@@ -1,4 +1,4 @@
-"""What is printed: the statements of a file, each with the comments that describe it."""
+"""The statements of a file, each with the comments that describe it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Item:
     key: tuple[str, int] | None = None
 
     def pieces(self) -> list[str]:
-        """It without its braces: what stands between the points where a line may end."""
+        """The statement without its braces, in pieces between which a line may end."""
         if self.head is not None:
             return self.head.pieces()
         if self.body is not None:
@@ -74,7 +74,7 @@ class Item:
         return [f"{self.name}: {self.text}" if self.name else self.text]
 
     def line(self) -> str:
-        """It without its braces, on one line."""
+        """The statement without its braces, on one line."""
         return " ".join(self.pieces())
 
     @property

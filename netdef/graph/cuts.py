@@ -47,7 +47,7 @@ class Region:
         return prod(self.shape(whole))
 
     def meet(self, other: Region) -> Region | None:
-        """What is in both; None if nothing is."""
+        """The intersection; None if it is empty."""
         images = overlap((self.images,), (other.images,))
         channels = overlap(self.channels, other.channels)
         return Region(images[0], channels) if images and (channels or not self.channels) else None
@@ -147,7 +147,7 @@ class Cuts:
 
 
 class Idle(Cuts):
-    """The rule of layers that only stand in the text."""
+    """The rule of layers that no device runs."""
 
     idle = True
 

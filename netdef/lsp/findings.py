@@ -88,7 +88,7 @@ def _related(text: str, at: Position, uri: Callable[[Position], str], units: Uni
 def _summary(
     document: Document, errors: list[Diagnostic], uri: Callable[[Position], str], units: Units, related: bool
 ) -> types.Diagnostic:
-    """That another file has errors, where this one brings it in."""
+    """The error at the statement that includes or names a file with errors."""
     first = errors[0].position
     assert first is not None
     lines = [f"{Path(first.file).name} has {plural(len(errors), 'error')}"]

@@ -21,7 +21,7 @@ Nets = Mapping[str, Net]  # by phase
 
 
 def hover(cursor: Cursor, around: Standing | None, nets: Nets, devices: Devices | None) -> str | None:
-    """What there is to say about the word at the cursor, as plain text laid out in columns; None if nothing.
+    """The description of the word at the cursor, as plain text in columns; None if there is none.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ def finite(weights: Weights, path: str | Path) -> Weights:
 
 
 def check_finite(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
-    """That a file's arrays hold no NaN and no infinite number.
+    """Check that a file's arrays hold no NaN and no infinite number.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ def test_layers_in_place_are_paired_with_their_input():
 
 
 def test_both_phases_are_aligned_alike():
-    """What is one layer in testing is one in training, however the layers of one phase only lie around it."""
+    """Layers are matched alike in testing and training, whichever layers are in one phase only."""
     for other in ("googlenet", "lenet", "nin", "vgg16"):
         found = compare("alexnet", other).compared
         partners = [

@@ -1,4 +1,4 @@
-"""What is drawn of a net: stages, towers, wires."""
+"""Stages, towers and wires of a picture."""
 
 import netdef
 from netdef.draw.stages import drawing_of

@@ -146,7 +146,7 @@ def test_hover_in_a_solver_and_in_plain_text(plain_editor):
 
 
 def proposals(editor, text, name="complete.net"):
-    """What is offered at | in a text."""
+    """The completions at | in a text."""
     before, after = text.split("|")
     editor.open(name, before + after)
     return editor.labels(name, text)
