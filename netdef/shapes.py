@@ -67,7 +67,7 @@ def _layer(layer: Layer, groups: dict[Blob, int], batch: int | None) -> dict[str
 
 
 def output_text(shape: Shape, groups: int, batch: int | None) -> str:
-    """The shape of one image's part of a blob, towers first: 2 x 48 x 55 x 55."""
+    """The shape of one image in a blob, towers first: 2 x 48 x 55 x 55."""
     if not shape:
         return "scalar"
     if shape[0] != batch:

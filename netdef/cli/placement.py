@@ -144,19 +144,19 @@ def traffic(program: Program) -> list[Traffic]:
     rows: dict[tuple[str, str], Traffic] = {}
     learned = {parameter.layer.name for parameter in program.learned}
     for name in LISTS:
-        for step in getattr(program, name):
-            if step.kernel != "send":
+        for instruction in getattr(program, name):
+            if instruction.kernel != "send":
                 continue
-            source = step.inputs[0]
+            source = instruction.inputs[0]
             held = source.name.removesuffix(".part")
-            if name == "update" or (source.root.role == "parameter_gradient" and step.layer in learned):
+            if name == "update" or (source.root.role == "parameter_gradient" and instruction.layer in learned):
                 what = "weights"
             elif name == "forward":
                 what = held.partition("@")[0]
             else:
-                what = next((blob for layer, blob in rows if layer == step.layer and held.startswith(blob)), held)
-            row = rows.setdefault((step.layer, what), Traffic(step.layer, what))
-            row.add(name, (hosts[step.device], hosts[step.outputs[0].device]), step.outputs[0].bytes)
+                what = next((blob for layer, blob in rows if layer == instruction.layer and held.startswith(blob)), held)
+            row = rows.setdefault((instruction.layer, what), Traffic(instruction.layer, what))
+            row.add(name, (hosts[instruction.device], hosts[instruction.outputs[0].device]), instruction.outputs[0].bytes)
     order = {layer.name: index for index, layer in enumerate(program.division.whole.layers)}
     return sorted(rows.values(), key=lambda row: order[row.layer])
 
@@ -249,15 +249,15 @@ def share_row(layer: Layer, division: Division, shares: Sequence[Sequence[int]],
 
 
 def region_text(region: Region, shape: tuple[int, ...], few: int = RUNS) -> str:
-    """A part of a blob in words: "channels 0-47", "images 16-31"; "all" for all of it."""
-    whole, parts = region_of(shape), []
+    """A region of a blob in words: "channels 0-47", "images 16-31"; "all" for all of it."""
+    whole, texts = region_of(shape), []
     if region.channels != whole.channels:
         runs = "channels " + ", ".join(run_text(*run) for run in region.channels)
         many = len(region.channels) > few
-        parts.append(f"{length(region.channels)} channels in {len(region.channels)} runs" if many else runs)
+        texts.append(f"{length(region.channels)} channels in {len(region.channels)} runs" if many else runs)
     if region.images != whole.images:
-        parts.append("images " + run_text(*region.images))
-    return ", ".join(parts) or "all"
+        texts.append("images " + run_text(*region.images))
+    return ", ".join(texts) or "all"
 
 
 def run_text(begin: int, end: int) -> str:
@@ -365,8 +365,8 @@ def folded(head: Sequence[str], rows: Sequence[Sequence[str]], first: int, few: 
         yield from table(top, body, range(first, len(top)) if right else ())
 
 
-def percent(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "-"
+def percent(count: int, whole: int) -> str:
+    return f"{count / whole:.1%}" if whole else "-"
 
 
 def binary_or_dash(size: int) -> str:

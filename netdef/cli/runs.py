@@ -127,8 +127,8 @@ def run_of(snapshot: Path, solver: Any) -> Path:
     under = directory_under(solver)
     if under.is_absolute() or under == Path():
         return folder
-    parts = under.parts
-    return Path(*folder.parts[: -len(parts)]) if folder.parts[-len(parts) :] == parts else folder
+    names = under.parts
+    return Path(*folder.parts[: -len(names)]) if folder.parts[-len(names) :] == names else folder
 
 
 def missing(path: Path) -> tuple[Path, ...]:

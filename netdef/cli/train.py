@@ -303,11 +303,11 @@ def finished(outcome: Outcome, solver: Solver, run: Run, command: CommandLine) -
 
 def reached(outcome: Outcome, result: TestResult) -> str:
     """The last test's numbers, and the best of all tests where that was another."""
-    parts = [f"test {name} {result.outputs[name]:.1%}" for name in result.accuracies]
+    texts = [f"test {name} {result.outputs[name]:.1%}" for name in result.accuracies]
     if result.loss is not None:
-        parts.append(f"test loss {result.loss:.4g}")
+        texts.append(f"test loss {result.loss:.4g}")
     best = outcome.best
     if best.value is not None and result.metric is not None and best.value != result.metric[0]:
         value = f"{best.value:.4g}" if best.name == "loss" else f"{best.value:.1%}"
-        parts.append(f"best {best.name} {value} at iteration {best.iteration}")
-    return ", ".join(parts)
+        texts.append(f"best {best.name} {value} at iteration {best.iteration}")
+    return ", ".join(texts)

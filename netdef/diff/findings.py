@@ -72,7 +72,7 @@ def label(match: Match) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """conv1, conv2 and conv3."""
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part) if names else ""
+    return " and ".join(text for text in (", ".join(names[:-1]), names[-1]) if text) if names else ""
 
 
 def findings(compared: Compared) -> list[Finding]:

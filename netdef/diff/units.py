@@ -1,4 +1,4 @@
-"""The units of an alignment: single layers, or a layer together with its twins where one net draws several towers and the other one."""
+"""The units of an alignment: a layer, or a layer and its twins where one net draws several towers and the other one."""
 
 from __future__ import annotations
 

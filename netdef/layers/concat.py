@@ -128,5 +128,5 @@ class Slice(Layer):
             if begin >= end:
                 text = f"slice_point must grow from above 0 to below {length}: {', '.join(map(str, self.p.slice_point))}"
                 raise self.error(text, "slice_point", min(index, given - 1))
-        parts = [end - begin for begin, end in pairwise(points)]
-        return [(*x[: self.axis], part, *x[self.axis + 1 :]) for part in parts]
+        lengths = [end - begin for begin, end in pairwise(points)]
+        return [(*x[: self.axis], length, *x[self.axis + 1 :]) for length in lengths]

@@ -265,7 +265,7 @@ def _is_finished(frame: Frame) -> bool:
 
 
 def _ends_before(since: list[Token], token: Token) -> bool:
-    """Whether a token can be no part of the statement before it."""
+    """Whether a token cannot belong to the statement before it."""
     head, last = _head(since), since[-1]
     if head[0].type == "LAYER" and len(head) > 1 and head[1].type != "COLON":
         if token.type in ("COLON", "ARROW", "COMMA"):

@@ -58,7 +58,7 @@ def test_json(file, capsys):
 
 
 def test_sarif(file, capsys):
-    """The parts of SARIF that code hosts ask for."""
+    """The fields of SARIF that code hosts require."""
     both = WARNING + "layer r: ReLU(data) -> fc\n"
     run(["check", file(WARNING), file(both, "y.net"), "--format", "sarif"])
     log = json.loads(capsys.readouterr().out)

@@ -29,10 +29,10 @@ class Transfer(Layer):
 
     is_transfer = True
 
-    def __init__(self, device, parts, moves):
+    def __init__(self, device, bottoms, moves):
         self.name, self.type, self.device, self.moves = "transfer", "Transfer", device, moves
         self.message = self.p = None
-        self.bottoms, self.tops, self.parameters, self.in_place = tuple(parts), (), (), (False,)
+        self.bottoms, self.tops, self.parameters, self.in_place = tuple(bottoms), (), (), (False,)
         self.param_fields, self._where = (), lambda _: None
 
 
