@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netdef.graph.layer import LAYERS
+from netdef.graph.net import counts_text
 from netdef.graph.shape import shape_text
 from netdef.graph.towers import towers
 from netdef.language.gc_pause import gc_paused
-from netdef.language.units import binary, decimal, thousands
+from netdef.language.units import binary, decimal, plural, thousands
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Layer
@@ -35,6 +36,7 @@ def describe(net: Net) -> dict[str, Any]:
         "layers": [_layer(layer, groups, batch) for layer in net.layers],
         "totals": {
             "parameters": totals.parameters,
+            "statistics": totals.statistics,
             "parameter_bytes": 4 * totals.parameters,
             "macs_per_image": totals.macs,
             "activation_bytes": totals.activation_bytes,
@@ -61,6 +63,7 @@ def _layer(layer: Layer, groups: dict[Blob, int], batch: int | None) -> dict[str
             {"shape": list(p.shape), "count": p.count, "shared_with": str(p.owner) if p.shared else None} for p in layer.parameters
         ],
         "parameters": layer.parameter_count,
+        "statistics": layer.statistic_count,
         "macs_per_image": layer.macs,
         "activation_bytes": layer.activation_bytes,
     }
@@ -101,16 +104,29 @@ def _csv(facts: dict[str, Any]) -> str:
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["layer", "type", "top", "shape", "groups", "in_place", "weights", "parameters", "macs_per_image", "top_bytes"])
+    header = (
+        "layer",
+        "type",
+        "top",
+        "shape",
+        "groups",
+        "in_place",
+        "weights",
+        "parameters",
+        "statistics",
+        "macs_per_image",
+        "top_bytes",
+    )
+    writer.writerow(header)
     for layer in facts["layers"]:
         weights = " ".join("x".join(map(str, w["shape"])) or "1" for w in layer["weights"])
-        cost = (weights, layer["parameters"], layer["macs_per_image"])
+        cost = (weights, layer["parameters"], layer["statistics"], layer["macs_per_image"])
         for top in layer["tops"] or [{"name": "", "shape": [], "groups": 1, "bytes": 0}]:
             shape = "x".join(map(str, top["shape"]))
             stored = 0 if layer["in_place"] else top["bytes"]
             place = str(layer["in_place"]).lower()
             writer.writerow([layer["name"], layer["type"], top["name"], shape, top["groups"], place, *cost, stored])
-            cost = ("", 0, 0)  # counted with the first top
+            cost = ("", 0, 0, 0)  # counted with the first top
     return out.getvalue().rstrip()
 
 
@@ -136,11 +152,25 @@ def _table(facts: dict[str, Any]) -> str:
     lines = [f"{facts['name'] or 'unnamed'} ({facts['file']}), {facts['phase']} phase{batch}", ""]
     lines += [_line(HEADER, widths), rule, *(_line(row, widths) for row in rows), rule, _line(total, widths), ""]
     lines += [
-        f"parameters:  {binary(totals['parameter_bytes'])} as float32",
+        *_sizes(facts),
         f"MACs:        multiply-accumulates forward, {decimal(gemm)} of them in convolutions and inner products",
         "activations: of the whole batch as float32; output: of one image",
     ]
     return "\n".join(lines)
+
+
+def _sizes(facts: dict[str, Any]) -> list[str]:
+    """The lines below the table on what a file of weights holds."""
+    totals = facts["totals"]
+    if not totals["statistics"]:
+        return [f"parameters:  {binary(totals['parameter_bytes'])} as float32"]
+    size = binary(totals["parameter_bytes"] + 4 * totals["statistics"])
+    divisors = sum(bool(layer["statistics"]) for layer in facts["layers"])
+    return [
+        f"parameters:  {counts_text(totals['parameters'], totals['statistics'])}, {size} as float32",
+        f"statistics:  running means and variances, which no solver changes; a file of weights holds {plural(divisors, 'number')} more:",
+        "             the divisor of both of each BatchNorm layer",
+    ]
 
 
 def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -149,7 +179,8 @@ def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:
     owners = {w["shared_with"].rpartition("/")[0] for w in layer["weights"] if w["shared_with"]}
     if owners:
         weights += f" (of {', '.join(sorted(owners))})"
-    parameters = thousands(layer["parameters"]) if layer["weights"] else ""
+    kept = f"+ {thousands(layer['statistics'])}" if layer["statistics"] else thousands(layer["parameters"])
+    parameters = kept if layer["weights"] else ""
     macs = decimal(layer["macs_per_image"]) if layer["macs_per_image"] else ""
     tops = [(top["name"], top["output"], "in place" if layer["in_place"] else binary(top["bytes"])) for top in layer["tops"]]
     _, output, stored = tops[0] if tops else ("", "", "")

@@ -169,7 +169,8 @@ def loads(program: Program) -> list[Load]:
     result = []
     for shares in program.shares:
         layers = [layer for layer in program.net.layers if layer.device in shares and not isinstance(layer, Transfer)]
-        parameters = sum(prod(buffer.shape) for buffer in program.parameters.values() if buffer.device in shares)
+        held = [buffer for parameter, buffer in program.parameters.items() if not parameter.layer.frozen_parameters]
+        parameters = sum(prod(buffer.shape) for buffer in held if buffer.device in shares)
         memory: Counter[str] = Counter()
         for share in shares:
             memory.update(program.plan.by_device[share])

@@ -14,13 +14,17 @@ from netdef.graph.towers import towers
 from netdef.language.units import binary, decimal, plural, thousands
 from netdef.shapes import output_text
 
-COSTS = {"parameters": thousands, "macs": decimal, "activations": binary}  # how each is written
+COSTS = {"parameters": thousands, "statistics": thousands, "macs": decimal, "activations": binary}  # how each is written
 COUNTS: dict[str, Callable[[Layer], int]] = {
     "parameters": lambda layer: layer.parameter_count,
+    "statistics": lambda layer: layer.statistic_count,
     "macs": lambda layer: layer.macs,
     "activations": lambda layer: layer.activation_bytes,
 }
-HEADS = {"output": "output", "weights": "weights", "parameters": "parameters", "macs": "MACs/image", "activations": "activations"}
+HEADS = {
+    "output": "output", "weights": "weights", "parameters": "parameters", "statistics": "statistics", "macs": "MACs/image",
+    "activations": "activations",
+}  # fmt: skip
 FACTS = tuple(HEADS)  # kinds of changes that follow from others, and what they are called
 
 

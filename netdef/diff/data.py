@@ -67,6 +67,7 @@ def _compared(compared: Compared) -> dict[str, Any]:
 def _totals(totals: Totals) -> dict[str, int]:
     return {
         "parameters": totals.parameters,
+        "statistics": totals.statistics,
         "macs_per_image": totals.macs,
         "activation_bytes": totals.activation_bytes,
     }

@@ -44,7 +44,7 @@ class Facts:
 
 @dataclass
 class Finding:
-    """One thing that changed. `costs`: how much more of parameters, macs and activations it takes in all."""
+    """One thing that changed. `costs`: how much more of COSTS it takes in all."""
 
     kind: str
     title: str

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from netdef.diff.align import Match
-from netdef.diff.compare import COSTS, HEADS, Compared
+from netdef.diff.compare import COSTS, FACTS, HEADS, Compared
 from netdef.diff.difference import Difference
 from netdef.diff.findings import Finding, summed
 from netdef.diff.side_by_side import rows
@@ -87,9 +87,12 @@ def _totals(difference: Difference) -> Iterator[str]:
     old, new = difference.totals
     for what, a, b, text in (
         ("parameters", old.parameters, new.parameters, thousands),
+        ("statistics", old.statistics, new.statistics, thousands),
         ("multiply-accumulates per image", old.macs, new.macs, decimal),
         (f"activations, {difference.totals_of}", old.activation_bytes, new.activation_bytes, binary),
     ):
+        if what == "statistics" and not (a or b):
+            continue
         most = max(a, b, 1)
         share = percent(a, b) if a and a != b else "the same" if a == b else f"+{text(b)}"
         sign = "more" if b > a else "less" if b < a else "same"
@@ -212,7 +215,7 @@ def _state(match: Match, compared: Compared) -> str:
     kinds = {change.kind for change in compared.changes.get(match, [])}
     if not kinds:
         return "same"
-    if kinds <= {"output", "weights", "parameters", "macs", "activations"}:
+    if kinds <= set(FACTS):
         return "follows"
     return "moved" if kinds <= {"wiring", "output", "macs", "activations", "name"} else "changed"
 

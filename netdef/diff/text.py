@@ -203,10 +203,11 @@ def _totals(difference: Difference, totals: tuple[Totals, Totals], sheet: Sheet)
         return ["", sheet.paint(f"{title}: the same", bold=True)]
     rows: tuple[tuple[str, int, int, Callable[[int], str]], ...] = (
         ("parameters", old.parameters, new.parameters, thousands),
+        ("statistics", old.statistics, new.statistics, thousands),
         ("MACs/image", old.macs, new.macs, decimal),
         ("activations", old.activation_bytes, new.activation_bytes, binary),
     )
-    texts = [(what, text(a), text(b), _change(a, b, text)) for what, a, b, text in rows]
+    texts = [(what, text(a), text(b), _change(a, b, text)) for what, a, b, text in rows if what != "statistics" or a or b]
     widths = [max(len(row[column]) for row in texts) for column in range(3)]
     lines = ["", sheet.paint(title, bold=True)]
     for what, a, b, more in texts:

@@ -18,7 +18,7 @@ def headline(net: Net) -> tuple[str, str]:
     totals = net.totals
     facts = (
         plural(len(net.layers), "layer"),
-        f"{thousands(totals.parameters)} parameters",
+        totals.counts,
         f"{decimal(totals.macs)} multiply-accumulates an image",
         f"{binary(totals.activation_bytes)} of activations a batch",
         f"{net.phase} phase",
@@ -97,7 +97,8 @@ def _facts(layer: Layer, entry: dict[str, Any]) -> dict[str, Any]:
         shared = f", shared with {weights['shared_with']}" if weights["shared_with"] else ""
         rows.append(("weights", f"{_shape(weights['shape'])}{shared}"))
     if entry["weights"]:
-        rows.append(("parameters", thousands(entry["parameters"])))
+        kind = "statistics" if entry["statistics"] else "parameters"
+        rows.append((kind, thousands(entry[kind])))
     if entry["macs_per_image"]:
         rows.append(("MACs an image", thousands(entry["macs_per_image"])))
     if layer.p is not None and layer.p.ByteSize():

@@ -140,7 +140,8 @@ class Layer:
     is_transfer: ClassVar[bool] = False  # one that placement puts between others, to copy between devices
     is_report: ClassVar[bool] = False  # its result is read outside the net: no layer has to read it
     is_accuracy: ClassVar[bool] = False  # its first top is the share of right answers
-    frozen_parameters: ClassVar[bool] = False  # statistics that the layer keeps itself; no solver touches them
+    frozen_parameters: ClassVar[bool] = False  # the layer keeps them itself; no solver touches them
+    statistics: ClassVar[tuple[int, ...]] = ()  # the indices of those that are running means or variances
     cuts: ClassVar[Cuts] = Cuts()
     channel_groups: int | None = 1  # None: no channel mixes with another; g: only within g equal groups; 1: all may
 
@@ -212,8 +213,13 @@ class Layer:
 
     @property
     def parameter_count(self) -> int:
-        """Elements of the parameters that this layer owns."""
-        return sum(p.count for p in self.parameters if not p.shared)
+        """Elements of the learned parameters that this layer owns."""
+        return 0 if self.frozen_parameters else sum(p.count for p in self.parameters if not p.shared)
+
+    @property
+    def statistic_count(self) -> int:
+        """Elements of the running means and variances that this layer owns."""
+        return sum(self.parameters[index].count for index in self.statistics)
 
     @property
     def position(self) -> Position | None:

@@ -23,13 +23,25 @@ class Totals:
     Attributes
     ----------
     parameters: elements of all learned arrays; a shared one counts once.
+    statistics: elements of the running means and variances of BatchNorm; the divisor of both is none.
     macs: multiply-accumulates of one image, forward.
     activation_bytes: of all tops, for the whole batch; a blob written in place counts once.
     """
 
     parameters: int
+    statistics: int
     macs: int
     activation_bytes: int
+
+    @property
+    def counts(self) -> str:
+        return counts_text(self.parameters, self.statistics)
+
+
+def counts_text(parameters: int, statistics: int) -> str:
+    """25,557,096 parameters + 53,120 statistics; the former alone where there are no statistics."""
+    learned = f"{thousands(parameters)} parameter{'' if parameters == 1 else 's'}"
+    return f"{learned} + {thousands(statistics)} statistics" if statistics else learned
 
 
 @dataclass(eq=False, repr=False)
@@ -85,16 +97,15 @@ class Net:
     @property
     def totals(self) -> Totals:
         return Totals(
-            parameters=sum(p.count for p in self.parameters if not p.shared),
+            parameters=sum(layer.parameter_count for layer in self.layers),
+            statistics=sum(layer.statistic_count for layer in self.layers),
             macs=sum(layer.macs for layer in self.layers),
             activation_bytes=sum(layer.activation_bytes for layer in self.layers),
         )
 
     def __repr__(self) -> str:
         batch = f"batch {self.batch}; " if self.batch is not None else ""
-        count = self.totals.parameters
-        parameters = f"{thousands(count)} parameter{'' if count == 1 else 's'}"
-        return f"<Net {self.name!r} {self.phase}: {batch}{plural(len(self.layers), 'layer')}, {parameters}>"
+        return f"<Net {self.name!r} {self.phase}: {batch}{plural(len(self.layers), 'layer')}, {self.totals.counts}>"
 
     def _repr_html_(self) -> str:
         """A row for each layer, for notebooks."""

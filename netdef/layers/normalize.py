@@ -19,6 +19,7 @@ class BatchNorm(Layer):
 
     channel_groups = None
     frozen_parameters = True
+    statistics = (0, 1)
     kind = "normalisation"
     noun = "batch normalisation"
     abbreviation = "BN"

@@ -16,7 +16,7 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.html_table import table
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
-from netdef.language.units import binary, thousands
+from netdef.language.units import binary
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
 from runtime.machine.memory import Memory
@@ -84,10 +84,7 @@ class Executable:
 
     def __repr__(self) -> str:
         net, memory = self.net, binary(sum(self._plan.arenas.values()))
-        parameters = thousands(net.totals.parameters)
-        return (
-            f"<Executable {net.name!r} {net.phase}: batch {net.batch} on {self._device_names}; {parameters} parameters, {memory}>"
-        )
+        return f"<Executable {net.name!r} {net.phase}: batch {net.batch} on {self._device_names}; {net.totals.counts}, {memory}>"
 
     def _repr_html_(self) -> str:
         """Its inputs, outputs and memory as tables, for notebooks."""

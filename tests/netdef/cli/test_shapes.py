@@ -48,6 +48,21 @@ def test_the_table():
     )
 
 
+def test_statistics_stand_apart_from_parameters():
+    net = netdef.parse("layer data: Input { shape { dim: [2, 4, 8, 8] } } layer bn: BatchNorm(data) layer scale: Scale(bn)")
+    table = render(net)
+    assert "bn     BatchNorm  4 x 8 x 8  4 + 4 + 1                + 8" in table
+    assert next(line for line in table.splitlines() if line.startswith("total")).split()[1] == "4"
+    assert "parameters:  4 parameters + 8 statistics, 48 B as float32\n" in table
+    assert "holds 1 number more:\n             the divisor of both of each BatchNorm layer\n" in table
+    assert "statistics" not in render(netdef.parse(SMALL))
+    facts = describe(net)
+    assert (facts["totals"]["parameters"], facts["totals"]["statistics"]) == (4, 8)
+    assert [layer["statistics"] for layer in facts["layers"]] == [0, 8, 0]
+    rows = list(csv.DictReader(io.StringIO(render(net, "csv"))))
+    assert [(row["parameters"], row["statistics"]) for row in rows] == [("0", "0"), ("0", "8"), ("4", "0")]
+
+
 def test_alexnet_with_its_two_towers(capsys):
     assert run(["shapes", "alexnet"]) == 0
     table = capsys.readouterr().out

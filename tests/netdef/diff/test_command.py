@@ -34,6 +34,22 @@ def test_exit_codes(capsys):
     assert "nonesuch" in capsys.readouterr().err
 
 
+def test_statistics_are_no_parameters(tmp_path, capsys):
+    text = "layer data: Input { shape { dim: [2, 4, 8, 8] } }"
+    (tmp_path / "a.net").write_text(text)
+    (tmp_path / "b.net").write_text(f"{text} layer bn: BatchNorm(data)")
+    nets = [str(tmp_path / name) for name in ("a.net", "b.net")]
+    assert run(["diff", *nets]) == 1
+    rows = [line.split() for line in capsys.readouterr().out.partition("Totals")[2].splitlines()]
+    assert ["parameters", "0", "->", "0", "the", "same"] in rows
+    assert ["statistics", "0", "->", "8", "+8"] in rows
+    assert run(["diff", *nets, "--format", "json"]) == 1
+    totals = json.loads(capsys.readouterr().out)["phases"]["test"]["totals"]
+    assert [totals[side]["statistics"] for side in ("before", "after")] == [0, 8]
+    assert run(["diff", *nets, "--format", "html"]) == 1
+    assert "<h3>statistics" in capsys.readouterr().out
+
+
 def test_json(capsys):
     assert run(["diff", "alexnet", "caffenet", "--format", "json"]) == 1
     reported = json.loads(capsys.readouterr().out)

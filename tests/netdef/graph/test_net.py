@@ -20,6 +20,13 @@ def test_repr_of_a_net_without_a_batch():
     assert repr(netdef.parse("layer a: Parameter { shape { } }")) == "<Net '' test: 1 layer, 1 parameter>"
 
 
+def test_running_statistics_are_counted_apart():
+    text = "layer data: Input { shape { dim: [2, 4, 8, 8] } }"
+    assert netdef.parse(f"{text} layer bn: BatchNorm(data)").totals.statistics == 2 * 4  # the divisor is no statistic
+    scaled = netdef.parse(f"{text} layer bn: BatchNorm(data) layer scale: Scale(bn) {{ bias_term: true }}")
+    assert repr(scaled) == "<Net '' test: batch 2; 3 layers, 8 parameters + 8 statistics>"
+
+
 def test_repr_of_layers_has_shapes():
     net = netdef.parse(TEXT)
     assert [repr(layer) for layer in net.layers] == [
