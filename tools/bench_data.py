@@ -15,12 +15,13 @@ from time import perf_counter, process_time
 
 import numpy as np
 
+from netdef.layers.data import PHOTOS
 from runtime.data.draws import Draws
 from runtime.data.files import FileSamples
 from runtime.data.listing import Listing
 from runtime.data.photos import PhotoSamples
 from runtime.data.prefetch import Prefetcher
-from runtime.data.settings import PHOTOS, Resize, Settings
+from runtime.data.settings import Resize, Settings
 from runtime.data.source import Samples
 from runtime.ops.images.cpu import GROUP, image_transform
 

@@ -10,7 +10,8 @@ from netdef.graph.layer import ANY, SIZE_FROM_OUTSIDE, SIZE_UNKNOWN, Layer, laye
 from netdef.graph.shape import Shape
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
-BUILTIN_SIZE = 256  # their images' sides, in pixels
+PHOTOS, DIGITS = "builtin:photos", "builtin:digits"
+BUILTIN_SIDES = {PHOTOS: 256, DIGITS: 28}  # of their images, in pixels
 
 
 class Samples(Layer):
@@ -90,7 +91,8 @@ class Samples(Layer):
 
 @layer("ImageData")
 class ImageData(Samples):
-    """Images from files that a list names, from a folder with one folder a class, or from `builtin:photos`.
+    """Images from files that a list names, from a folder with one folder a class, or from `builtin:photos` or
+    `builtin:digits`.
 
     With both new_height and new_width, every image is resized to that size.  With only one of them, which Caffe refuses, the
     shorter side is resized to that many pixels and the square in the centre is kept.
@@ -118,11 +120,11 @@ class ImageData(Samples):
         side = self.p.new_height or self.p.new_width
         if side:
             return side, side
-        return (BUILTIN_SIZE, BUILTIN_SIZE) if self.source.startswith(BUILTIN) else None
+        return (BUILTIN_SIDES[self.source],) * 2 if self.source in BUILTIN_SIDES else None
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if not self.source:
-            raise self.error("source is missing: a list of images and labels, or builtin:photos")
+            raise self.error("source is missing: a list of images and labels, builtin:photos or builtin:digits")
         return super().output_shapes(*bottoms)
 
 

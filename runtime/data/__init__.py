@@ -1,4 +1,4 @@
-"""Sources of images for a net: list files, folders, and the photographs of the package.
+"""Sources of images for a net: list files, folders, and the photographs and digits of the package.
 
 `open_source(layer, seed)` opens the source of an ImageData layer.  Every batch depends on the seed, the layer's name and the
 position in the stream, and on nothing else.
@@ -7,20 +7,22 @@ position in the stream, and on nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
+from netdef.layers.data import DIGITS, PHOTOS
 from runtime.data.classes import shown
+from runtime.data.digits import DigitSamples, digit_names
 from runtime.data.draws import Draws
 from runtime.data.files import FileSamples
 from runtime.data.labels import check_labels
 from runtime.data.listing import Listing, folder_names, read_list, scan_folder
 from runtime.data.photos import PhotoSamples, photo_names
 from runtime.data.prefetch import Prefetcher, warn_of_skip
-from runtime.data.settings import PHOTOS, SIDE, Resize, Settings, located, mean_image_size, settings_of
+from runtime.data.settings import SIDE, Resize, Settings, located, mean_image_size, settings_of
 from runtime.data.source import Batch, OnSkip, Samples, Source
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "Source", "class_names", "open_images", "open_source"]
 
 MOST_WORKERS = 8
+BUILTIN_SAMPLES: dict[str, Callable[[Settings, Draws], Samples]] = {PHOTOS: PhotoSamples, DIGITS: DigitSamples}
+BUILTIN_NAMES = {PHOTOS: photo_names, DIGITS: digit_names}  # of their classes
 
 
 def open_source(
@@ -41,13 +45,13 @@ def open_source(
 ) -> Source:
     """The images of an ImageData layer, in the layer's phase.
 
-    Its `source` is `builtin:photos`, a list file as Caffe has it, or a folder with one folder a class.
+    Its `source` is `builtin:photos`, `builtin:digits`, a list file as Caffe has it, or a folder with one folder a class.
 
     Parameters
     ----------
     workers: threads that decode, by default one a core.  The batches do not depend on their number.
     hold_out: every `hold_out`th image of each class is for the test phase only, and the test phase has only those; 0 gives all
-        images to both.  Sources that keep training and test images apart themselves (`builtin:photos`, a folder that holds
+        images to both.  Sources that keep training and test images apart themselves (those of the package, a folder that holds
         `train` and `test` or `val`) are not divided.
     on_skip: called once for each image that cannot be read.
     classes: the names of the labels that the weights were trained with.  Class folders get their labels by these names.
@@ -60,10 +64,10 @@ def open_source(
     settings = settings_of(layer)
     draws = Draws(seed, layer.name)
     samples: Samples
-    if settings.source == PHOTOS:
-        samples = PhotoSamples(settings, draws)
+    if settings.source in BUILTIN_SAMPLES:
+        samples = BUILTIN_SAMPLES[settings.source](settings, draws)
         if classes is not None and tuple(classes) != samples.classes:
-            raise NetdefError(f"{PHOTOS} has {shown(samples.classes or ())}; the weights were trained on {shown(classes)}")
+            raise NetdefError(f"{settings.source} has {shown(samples.classes or ())}; the weights were trained on {shown(classes)}")
     else:
         samples = FileSamples(_listing(settings, hold_out, classes), settings, draws)
     check_labels(layer, samples)
@@ -84,9 +88,9 @@ def open_images(layer: ImageData, paths: Sequence[str], workers: int | None = No
 
 
 def class_names(layer: ImageData) -> tuple[str, ...]:
-    """The names of the classes of an ImageData layer's source, where it is here and names them: folders and photographs do."""
-    if layer.source == PHOTOS:
-        return photo_names()
+    """The names of the classes of an ImageData layer's source, where it is here and names them: the package's and folders do."""
+    if layer.source in BUILTIN_NAMES:
+        return BUILTIN_NAMES[layer.source]()
     folder = located(layer, layer.source)
     return folder_names(str(folder)) if folder.is_dir() else ()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.language.spelling import did_you_mean
-from netdef.layers.data import BUILTIN
+from netdef.layers.data import BUILTIN, BUILTIN_SIDES
 from runtime.data.color import Color, components_of
 from runtime.data.mean import channel_means, read_mean
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from netdef.graph.layer import Layer
     from netdef.layers.data import ImageData
 
-PHOTOS = BUILTIN + "photos"
 SIDE = 256  # of the images of a folder, where the layer gives no size
 
 
@@ -38,7 +37,7 @@ class Settings:
     Attributes
     ----------
     name: the layer's. train: whether crops are random.
-    source: `builtin:photos`, a folder, or a list file. root_folder: put before the paths of a list.
+    source: one of BUILTIN_SIDES, a folder, or a list file. root_folder: put before the paths of a list.
     channels: 3 (blue, green, red) or 1.
     resize: None to take images as they are.
     crop: side of the square cut out, 0 for none. mirror: flip half of the images.
@@ -148,9 +147,12 @@ def _mean(layer: ImageData) -> NDArray[np.float32]:
 def _source(layer: ImageData) -> str:
     if not layer.source.startswith(BUILTIN):
         return find(layer, layer.source, "source")
-    if layer.source != PHOTOS:
-        raise layer.error(f"there is no {layer.source}", "source", hint=did_you_mean(layer.source, [PHOTOS]))
-    return PHOTOS
+    if layer.source not in BUILTIN_SIDES:
+        known = ", ".join(BUILTIN_SIDES)
+        raise layer.error(
+            f"there is no {layer.source}", "source", hint=did_you_mean(layer.source, BUILTIN_SIDES) or f"there are {known}"
+        )
+    return layer.source
 
 
 def find(layer: Layer, path: str, *field: str) -> str:
@@ -177,7 +179,7 @@ def _resize(layer: ImageData) -> Resize | None:
     size = layer.image_size()
     if size is not None:
         both = bool(layer.p.new_height and layer.p.new_width)
-        return Resize(*size, stretch=both or layer.source == PHOTOS)
+        return Resize(*size, stretch=both or layer.source in BUILTIN_SIDES)
     if layer.source and located(layer, layer.source).is_dir():
         side = max(SIDE, layer.crop_size)
         return Resize(side, side, stretch=False)

@@ -36,7 +36,7 @@ def test_input():
             "DummyData op: 2 data_fillers for 3 tops: give none, one for all, or one for each",
         ),
         ("DummyData { num: 1 channels: 3 height: 0 width: 2 }", "DummyData op: height must be at least 1"),
-        ("ImageData", "ImageData op: source is missing: a list of images and labels, or builtin:photos"),
+        ("ImageData", "ImageData op: source is missing: a list of images and labels, builtin:photos or builtin:digits"),
         (
             'ImageData { source: "list.txt" }',
             "ImageData op: the size of its images is not known here | "

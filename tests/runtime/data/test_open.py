@@ -137,6 +137,7 @@ def test_gray(image_layer, write_image, write_list):
     ("body", "message"),
     [
         ('source: "builtin:fotos" transform_param { crop_size: 9 }', r"builtin:photos"),
+        ('source: "builtin:x" transform_param { crop_size: 9 }', r"there are builtin:photos, builtin:digits"),
         ('source: "gone.txt" new_height: 9 new_width: 9', r"there is no gone\.txt"),
         ('source: "builtin:photos" transform_param { mean_value: 1 mean_file: "mean.npy" }', "exclude"),
         ('source: "builtin:photos" transform_param { mean_value: [1, 2] }', "2 values for 3 channels"),

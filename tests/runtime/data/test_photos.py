@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from netdef.language.find import models_folder
+from netdef.layers.data import PHOTOS
 from runtime.data.draws import Draws
 from runtime.data.photos import PhotoSamples
-from runtime.data.settings import PHOTOS, Resize, Settings
+from runtime.data.settings import Resize, Settings
 
 CLASSES = 10
 
