@@ -168,7 +168,8 @@ def _sizes(facts: dict[str, Any]) -> list[str]:
     divisors = sum(bool(layer["statistics"]) for layer in facts["layers"])
     return [
         f"parameters:  {counts_text(totals['parameters'], totals['statistics'])}, {size} as float32",
-        f"statistics:  running means and variances, which no solver changes; a file of weights holds {plural(divisors, 'number')} more:",
+        "statistics:  running means and variances, which no solver changes; a file of weights holds "
+        f"{plural(divisors, 'number')} more:",
         "             the divisor of both of each BatchNorm layer",
     ]
 

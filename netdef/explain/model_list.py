@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from netdef.graph.shape import shape_text
 from netdef.language.find import model_names, models_folder, shown
+from netdef.language.gc_pause import gc_paused
 from netdef.language.units import decimal, thousands
 from netdef.loading import load
 
@@ -31,8 +32,8 @@ class Model:
     ----------
     about: the first sentence of the comment at the top of its file.
     input: of one image, channels first.
-    layers: the number of those with weights.
-    parameters, macs: in testing; macs are multiply-accumulates of one image, forward.
+    layers: the number of those with weights: matrices, kernels or tables, not one number a channel.
+    parameters, statistics, macs: in testing; macs are multiply-accumulates of one image, forward.
     """
 
     name: str
@@ -40,10 +41,12 @@ class Model:
     input: tuple[int, ...]
     layers: int
     parameters: int
+    statistics: int
     macs: int
     file: str
 
 
+@gc_paused
 def models() -> list[Model]:
     """All models, by name."""
     return [_model(name) for name in model_names()]
@@ -61,7 +64,7 @@ def render(form: str = "text", width: int = WIDTH) -> str:
         lines = [_line(_HEADER, widths)]
         for row in rows:
             lines += [_line((*row[:-1], ""), widths), f"  {row[-1]}"]
-    note = "layers: those with weights.  MACs: multiply-accumulates, forward.  All in the test phase."
+    note = "layers: those with weights, not one number a channel.  MACs: multiply-accumulates, forward.  All in the test phase."
     return "\n".join([*lines, "", fill(note, width)])
 
 
@@ -74,13 +77,15 @@ def about(text: str) -> str:
 def _model(name: str) -> Model:
     path = models_folder() / f"{name}.net"
     net = load(path, phase="test")
+    totals = net.totals
     return Model(
         name=name,
         about=about(Path(path).read_text(encoding="utf-8")),
         input=_input(net),
-        layers=sum(bool(layer.parameters) for layer in net.layers),
-        parameters=net.totals.parameters,
-        macs=net.totals.macs,
+        layers=sum(any(len(parameter.shape) > 1 for parameter in layer.parameters) for layer in net.layers),
+        parameters=totals.parameters,
+        statistics=totals.statistics,
+        macs=totals.macs,
         file=str(shown(path)),
     )
 
