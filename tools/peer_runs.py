@@ -1,7 +1,8 @@
-"""One measurement of one program on AlexNet, in a process of its own; bench_peers.py runs these in turns.
+"""One measurement of one program on one net, in a process of its own; bench_peers.py runs these in turns.
 
-Prints one line of JSON: seconds of every timed iteration, peak resident memory, and for netdef the machine's GEMM rate.
-All of them compute the network of models/alexnet.net (two towers, LRN, 227x227) on random images.
+Prints one line of JSON: seconds of every timed iteration, peak resident memory, and for netdef the machine's GEMM rate and the
+multiply-accumulates. Every program computes the net of the same file on random images. The run `check` compares the programs'
+scores with netdef's instead.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from alexnet_text import alexnet_fed_by
+from peer_steps import fed_net, images_and_labels, losses, scores, seeded_weights
 
-LRN: dict[str, Any] = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
+from netdef.graph.net import Net
+from netdef.shapes import GEMM_KINDS
+
+CHECKED_IMAGES = 2
+CLOSE = 1e-3  # of the largest score: float32 in another order, through a hundred layers
+SOLVER = "base_lr: 0.01 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1000000 snapshot_after_train: false"
 
 
 def timed(run: Callable[[], object], iterations: int) -> list[float]:
@@ -28,11 +35,6 @@ def timed(run: Callable[[], object], iterations: int) -> list[float]:
         if iteration >= 2:
             seconds.append(time.perf_counter() - start)
     return seconds
-
-
-def images(batch: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((batch, 3, 227, 227), dtype=np.float32), rng.integers(0, 1000, batch)
 
 
 def gemm_rate(threads: int) -> float:
@@ -52,63 +54,49 @@ def gemm_rate(threads: int) -> float:
     return threads * 2 * size**3 / float(np.median(seconds))
 
 
-def netdef_train(batch: int, threads: int, iterations: int) -> list[float]:
+def macs(net: Net) -> dict[str, int]:
+    """Multiply-accumulates of matrix products: of an image forward, and in training, where a gradient costs as much again."""
+    products = [layer for layer in net.layers if layer.kind in GEMM_KINDS]
+    forward = sum(layer.macs for layer in products)
+    first = sum(layer.macs for layer in products if layer.bottoms[0].producer.is_source)  # an image needs no gradient
+    return {"forward": forward, "train": 3 * forward - first}
+
+
+def netdef_train(name: str, batch: int, threads: int, iterations: int) -> list[float]:
     from netdef.language import read_text
     from runtime import Solver
 
-    text = "base_lr: 0.01 lr_policy: 'fixed' momentum: 0.9 weight_decay: 0.0005 max_iter: 1000000 snapshot_after_train: false"
-    solver = Solver(read_text(text, "bench", "SolverParameter"), net=alexnet_fed_by("Input", batch), threads=threads)
-    data, label = images(batch)
+    net = fed_net(name, "train", batch)
+    solver = Solver(read_text(SOLVER, "bench", "SolverParameter"), net=net, threads=threads)
+    data, label = images_and_labels(net)
     return timed(lambda: solver.step(1, data=data, label=label), iterations)
 
 
-def netdef_forward(batch: int, threads: int, iterations: int) -> list[float]:
+def netdef_forward(name: str, batch: int, threads: int, iterations: int) -> list[float]:
     import runtime
 
-    executable = runtime.compile(alexnet_fed_by("Input", batch), threads=threads, backward=False)
-    data, label = images(batch)
+    net = fed_net(name, "test", batch)
+    executable = runtime.compile(net, threads=threads, backward=False)
+    data, label = images_and_labels(net)
     return timed(lambda: executable.forward(data=data, label=label), iterations)
 
 
-def torch_alexnet(threads: int):
-    """The same network in PyTorch; LRN over each tower by folding the towers into the batch."""
+def torch_train(name: str, batch: int, threads: int, iterations: int) -> list[float]:
     import torch
-    from torch import nn
-    from torch.nn.functional import local_response_norm
-
-    torch.set_num_threads(threads)
-
-    class TowerLRN(nn.Module):
-        def forward(self, x):
-            towers = x.reshape(-1, x.shape[1] // 2, *x.shape[2:])
-            return local_response_norm(towers, LRN["size"], LRN["alpha"], LRN["beta"], LRN["k"]).reshape(x.shape)
-
-    def conv(inputs: int, outputs: int, kernel: int, **options: Any) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, kernel, **options), nn.ReLU(inplace=True)]
-
-    def dense(inputs: int, outputs: int) -> list[nn.Module]:
-        return [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout()]
-
-    return nn.Sequential(
-        *conv(3, 96, 11, stride=4), TowerLRN(), nn.MaxPool2d(3, 2),
-        *conv(96, 256, 5, padding=2, groups=2), TowerLRN(), nn.MaxPool2d(3, 2),
-        *conv(256, 384, 3, padding=1), *conv(384, 384, 3, padding=1, groups=2),
-        *conv(384, 256, 3, padding=1, groups=2), nn.MaxPool2d(3, 2), nn.Flatten(),
-        *dense(9216, 4096), *dense(4096, 4096), nn.Linear(4096, 1000),
-    )  # fmt: skip
-
-
-def torch_train(batch: int, threads: int, iterations: int) -> list[float]:
-    import torch
+    from peer_torch import Peer
     from torch.nn.functional import cross_entropy
 
-    net = torch_alexnet(threads)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005)
-    data, label = (torch.from_numpy(array) for array in images(batch))
+    torch.set_num_threads(threads)
+    net = fed_net(name, "train", batch)
+    peer = Peer(net, scores(net), seeded_weights(net))
+    optimizer = torch.optim.SGD(peer.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005)
+    data, label = (torch.from_numpy(array) for array in images_and_labels(net))
+    factors = [layer.loss_weights[0] for layer in losses(net)]
 
     def step() -> float:
         optimizer.zero_grad()
-        loss = cross_entropy(net(data), label)
+        found = [cross_entropy(one.flatten(1), label) for one in peer(data)]
+        loss = torch.stack([one * factor for one, factor in zip(found, factors, strict=True)]).sum()
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -116,94 +104,86 @@ def torch_train(batch: int, threads: int, iterations: int) -> list[float]:
     return timed(step, iterations)
 
 
-def torch_forward(batch: int, threads: int, iterations: int) -> list[float]:
+def torch_forward(name: str, batch: int, threads: int, iterations: int) -> list[float]:
     import torch
+    from peer_torch import Peer
 
-    net = torch_alexnet(threads).eval()
-    data = torch.from_numpy(images(batch)[0])
+    torch.set_num_threads(threads)
+    net = fed_net(name, "test", batch)
+    peer = Peer(net, scores(net)[-1:], seeded_weights(net)).eval()
+    data = torch.from_numpy(images_and_labels(net)[0])
     with torch.inference_mode():
-        return timed(lambda: net(data).numpy(), iterations)
+        return timed(lambda: peer(data)[0].numpy(), iterations)
 
 
-def onnxruntime_forward(batch: int, threads: int, iterations: int) -> list[float]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(onnx_alexnet(batch), options, providers=["CPUExecutionProvider"])
-    data = images(batch)[0]
+def onnxruntime_forward(name: str, batch: int, threads: int, iterations: int) -> list[float]:
+    net = fed_net(name, "test", batch)
+    session = onnx_session(net, threads)
+    data = images_and_labels(net)[0]
     return timed(lambda: session.run(None, {"data": data}), iterations)
 
 
-def opencv_forward(batch: int, threads: int, iterations: int) -> list[float]:
+def onnx_session(net: Net, threads: int) -> Any:
+    """ONNX Runtime with the net."""
+    import onnxruntime
+    from peer_onnx import onnx_model
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(onnx_model(net, seeded_weights(net)), options, providers=["CPUExecutionProvider"])
+
+
+def opencv_forward(name: str, batch: int, threads: int, iterations: int) -> list[float]:
     """By its ONNX importer: OpenCV 5 has none for Caffe's files any more."""
     import cv2
+    from peer_onnx import onnx_model
 
     cv2.setNumThreads(threads)
-    net = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_alexnet(batch), np.uint8))
-    data = images(batch)[0]
+    net = fed_net(name, "test", batch)
+    reader = cv2.dnn.readNetFromONNX(np.frombuffer(onnx_model(net, seeded_weights(net)), np.uint8))
+    data = images_and_labels(net)[0]
 
     def run() -> np.ndarray:
-        net.setInput(data)
-        return net.forward()
+        reader.setInput(data)
+        return reader.forward()
 
     return timed(run, iterations)
 
 
-def onnx_alexnet(batch: int) -> bytes:
-    """The same network as an ONNX file."""
-    from onnx import TensorProto, helper, numpy_helper
+def check(name: str, threads: int) -> dict[str, float]:
+    """How far the scores of each program are from netdef's, on the same weights and images, as a share of the largest.
 
-    rng = np.random.default_rng(0)
-    nodes, constants = [], []
+    Raises
+    ------
+    SystemExit: they are further than CLOSE.
+    """
+    import runtime
 
-    def constant(name: str, array: np.ndarray) -> str:
-        constants.append(numpy_helper.from_array(array, name))
-        return name
+    net = fed_net(name, "test", CHECKED_IMAGES)
+    weights, (data, label) = seeded_weights(net), images_and_labels(net)
+    with runtime.compile(net, threads=threads, backward=False, keep="all") as executable:
+        for layer, arrays in weights.items():
+            for index, array in enumerate(arrays):
+                executable.set_param(layer, index, array)
+        executable.forward(data=data, label=label)
+        ours = executable.blob(str(scores(net)[-1])).copy()
+    if not np.isfinite(ours).all() or np.ptp(ours) == 0:
+        raise SystemExit(f"{name}: the seeded weights give scores that compare nothing")
+    found = {}
+    if find_spec("torch"):
+        import torch
+        from peer_torch import Peer
 
-    def weights(name: str, *shape: int) -> list[str]:
-        return [
-            constant(name + ".w", rng.standard_normal(shape, dtype=np.float32) * np.float32(0.01)),
-            constant(name + ".b", np.zeros(shape[0], np.float32)),
-        ]
-
-    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def conv(x: str, name: str, *shape: int, group: int = 1, stride: int = 1, pad: int = 0) -> str:
-        y = node(
-            "Conv", [x, *weights(name, *shape)], name, group=group, strides=[stride] * 2, pads=[pad] * 4
-        )  # fmt: skip
-        return node("Relu", [y], name + ".relu")
-
-    def tower_lrn(x: str, name: str, channels: int, size: int) -> str:
-        folded = constant(name + ".folded", np.array([2 * batch, channels // 2, size, size]))
-        whole = constant(name + ".whole", np.array([batch, channels, size, size]))
-        x = node("Reshape", [x, folded], name + ".in")
-        x = node("LRN", [x], name, size=LRN["size"], alpha=LRN["alpha"], beta=LRN["beta"], bias=LRN["k"])
-        return node("Reshape", [x, whole], name + ".out")
-
-    def pool(x: str, name: str) -> str:
-        return node("MaxPool", [x], name, kernel_shape=[3, 3], strides=[2, 2])
-
-    def dense(x: str, name: str, inputs: int, outputs: int) -> str:
-        return node("Gemm", [x, *weights(name, outputs, inputs)], name, transB=1)
-
-    x = pool(tower_lrn(conv("data", "conv1", 96, 3, 11, 11, stride=4), "norm1", 96, 55), "pool1")
-    x = pool(tower_lrn(conv(x, "conv2", 256, 48, 5, 5, group=2, pad=2), "norm2", 256, 27), "pool2")
-    x = conv(x, "conv3", 384, 256, 3, 3, pad=1)
-    x = conv(conv(x, "conv4", 384, 192, 3, 3, group=2, pad=1), "conv5", 256, 192, 3, 3, group=2, pad=1)
-    x = node("Flatten", [pool(x, "pool5")], "flat")
-    for name, inputs in (("fc6", 9216), ("fc7", 4096)):
-        x = node("Relu", [dense(x, name, inputs, 4096)], name + ".relu")
-    dense(x, "fc8", 4096, 1000)
-    data = helper.make_tensor_value_info("data", TensorProto.FLOAT, [batch, 3, 227, 227])
-    scores = helper.make_tensor_value_info("fc8", TensorProto.FLOAT, [batch, 1000])
-    graph = helper.make_graph(nodes, "alexnet", [data], [scores], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 9
-    return model.SerializeToString()
+        with torch.inference_mode():
+            theirs = Peer(net, scores(net)[-1:], weights).eval()(torch.from_numpy(data))[0].numpy()
+        found["torch"] = float(np.abs(theirs - ours).max() / np.abs(ours).max())
+    if find_spec("onnxruntime") and find_spec("onnx"):
+        (theirs,) = onnx_session(net, threads).run(None, {"data": data})
+        found["onnxruntime"] = float(np.abs(theirs - ours).max() / np.abs(ours).max())
+    for program, difference in found.items():
+        if not difference < CLOSE:
+            raise SystemExit(f"{name}: the scores of {program} differ from netdef's by {difference:.1e} of the largest")
+    return found
 
 
 RUNS = {
@@ -214,20 +194,26 @@ RUNS = {
     "onnxruntime forward": onnxruntime_forward,
     "opencv forward": opencv_forward,
 }
+NEEDS = {"netdef": (), "torch": ("torch",), "onnxruntime": ("onnx", "onnxruntime"), "opencv": ("onnx", "cv2")}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", choices=RUNS)
+    parser.add_argument("run", choices=[*RUNS, "check"])
+    parser.add_argument("--net", default="alexnet")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--iterations", type=int, default=5)
     arguments = parser.parse_args()
-    seconds = RUNS[arguments.run](arguments.batch, arguments.threads, arguments.iterations)
+    if arguments.run == "check":
+        print(json.dumps(check(arguments.net, arguments.threads)))
+        return
+    seconds = RUNS[arguments.run](arguments.net, arguments.batch, arguments.threads, arguments.iterations)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    report = {"seconds": seconds, "peak_bytes": peak}
+    report: dict[str, Any] = {"seconds": seconds, "peak_bytes": peak}
     if arguments.run.startswith("netdef"):
-        report["gemm"] = gemm_rate(arguments.threads)
+        phase = "train" if arguments.run.endswith("train") else "test"
+        report |= {"gemm": gemm_rate(arguments.threads), "macs": macs(fed_net(arguments.net, phase, 1))}
     print(json.dumps(report))
 
 
