@@ -9,13 +9,13 @@ from netdef.language.find import model_names
 
 # Layer types whose kernels are still to come, and the nets that wait for them.
 WAITING = {
-    "BatchNorm": (
-        "densenet121", "inception_v3", "mobilenet", "mobilenet_v2", "resnet101", "resnet152", "resnet18", "resnet50", "resnext50",
-    ),
-    "PReLU": ("mtcnn_onet", "mtcnn_pnet", "mtcnn_rnet"),
     "Embed, LSTM": ("lrcn",),
-}  # fmt: skip
+}
 NAMES = [name for name in model_names() if not any(name in nets for nets in WAITING.values())]
+
+# Longer than three seconds on two cores.
+TRAIN_LONG = {"densenet121", "googlenet", "inception_v3", "resnet101", "resnet152", "resnet50", "resnext50"}
+COMPILE_LONG = {"densenet121", "resnet152"}
 
 FEW = {"fc6.num_output": 32, "fc7.num_output": 32}
 CROP_32, CROP_64 = ({"data.transform_param.crop_size": side} for side in (32, 64))
@@ -55,6 +55,10 @@ CLASSES = {
 FULL = {"lrcn": {"data.shape.0.dim": [2, 3, 227, 227], "sentence.shape.0.dim": [20, 2]}}  # time is first, images second
 
 
+def cases(long):
+    return [pytest.param(name, marks=pytest.mark.slow) if name in long else name for name in NAMES]
+
+
 def small(name, phase):
     """A net at batch 2, with few neurons in the layers that hold most of its weights."""
     layers = {layer.name for layer in netdef.load(name).layers}
@@ -91,7 +95,7 @@ def guessing(net, name):
     return total
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", cases(TRAIN_LONG))
 def test_it_trains(name):
     exe = runtime.compile(small(name, "train"), losses_only=True, seed=3)
     losses = exe.forward(**inputs(exe.net, name))
@@ -109,7 +113,7 @@ def test_it_trains(name):
             assert parameter.index or gradient.any(), f"no gradient reaches {parameter}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", cases(COMPILE_LONG))
 def test_it_compiles_at_full_size_in_both_phases(name):
     for phase in ("train", "test"):
         net = netdef.load(name, phase=phase, overrides=FULL.get(name), batch_size=None if name in FULL else 2)
