@@ -181,7 +181,7 @@ def test_shares_of_a_device_are_counted_as_its_own(capsys):
     out = capsys.readouterr().out
     assert "on 2 devices in 3 shares, split by groups" in out
     assert re.search(r"conv2 +Convolution +channels 0-16 \+ channels 17-33 +channels 34-49\n", out)
-    assert re.search(r"mnist +Input +all +all\n", out)
+    assert re.search(r"mnist +ImageData +all +all\n", out)
 
 
 def test_a_program_for_shares(capsys):

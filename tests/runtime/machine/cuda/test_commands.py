@@ -291,7 +291,7 @@ def test_times_on_a_card_beside_the_floor(machine: Callable[..., Cards], execute
     captured = capsys.readouterr()
     assert captured.err.startswith("running on gpu:0 (Stand-in)")
     layers = [line.split()[0] for line in captured.out.splitlines()[2:-2]]
-    assert layers == ["conv1", "pool1", "conv2", "pool2", "ip1", "relu1", "ip2", "loss", "all"]
+    assert layers == ["mnist", "conv1", "pool1", "conv2", "pool2", "ip1", "relu1", "ip2", "loss", "all"]
     assert re.search(r"^an iteration takes [\d.,]+ ms: [\d,]+ images/s$", captured.out, re.M)
 
 
