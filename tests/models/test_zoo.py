@@ -205,6 +205,31 @@ STARTS = {  # of each layer with weights in turn: the standard deviation (None: 
 }
 
 
+# The types of weight fillers, where layers are too many to be listed. Those of He's and soeaver's models, which are published as
+# trained nets alone, are the papers' own.
+FILLERS = {
+    "densenet121": {"msra"},
+    "fcn32s": {"xavier", "constant", "bilinear"},  # the scores start at zero
+    "fcn8s": {"xavier", "constant", "bilinear"},
+    "inception_v3": {"xavier"},
+    "lrcn": {"gaussian", "uniform"},
+    "mnist_autoencoder": {"gaussian"},
+    "mnist_siamese": {"xavier"},
+    "mobilenet": {"msra"},
+    "mobilenet_v2": {"msra"},
+    "mtcnn_onet": {"xavier"},
+    "mtcnn_pnet": {"xavier"},
+    "mtcnn_rnet": {"xavier"},
+    "resnet101": {"msra"},
+    "resnet152": {"msra"},
+    "resnet18": {"msra"},
+    "resnet50": {"msra"},
+    "resnext50": {"msra"},
+    "squeezenet_v1.0": {"xavier", "gaussian"},  # conv10 of a deviation of 0.01
+    "squeezenet_v1.1": {"xavier", "gaussian"},
+}
+
+
 def gemm_macs(net):
     return sum(layer.macs for layer in net.layers if LAYERS[layer.type].kind in GEMM_KINDS)
 
@@ -287,6 +312,20 @@ def test_weights_start_as_published(name):
         [pytest.approx(bias) for bias in STARTS[name][1]],
     )
     assert {weights.type for weights, _ in fillers} == ({"xavier"} if name == "lenet" else {"gaussian"})
+
+
+@pytest.mark.parametrize("name", FILLERS)
+def test_fillers(name):
+    weights = [layer.parameters[0] for layer in netdef.load(name, phase="train").layers if layer.parameters]
+    learned = [parameter for parameter in weights if len(parameter.shape) > 1]
+    assert {parameter.filler.type for parameter in learned} == FILLERS[name]
+    spreads = {parameter.layer.name: parameter.filler.std for parameter in learned if parameter.filler.type == "gaussian"}
+    if name.startswith("squeezenet"):
+        assert spreads == {"conv10": pytest.approx(0.01)}
+    if name == "lrcn":
+        assert spreads == pytest.approx({**{f"conv{i}": 0.01 for i in (1, 2, 3, 4, 5)}, "fc6": 0.005, "fc7": 0.005, "fc8": 0.01})
+    if name == "mnist_autoencoder":
+        assert {(parameter.filler.std, parameter.filler.sparse) for parameter in learned} == {(1, 15)}
 
 
 def test_googlenets_weights_start_as_published():

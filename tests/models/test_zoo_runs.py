@@ -120,3 +120,20 @@ def test_it_compiles_at_full_size_in_both_phases(name):
         program = runtime.compile_program(net, backward=phase == "train")
         assert program.plan is not None
         assert {step.layer for step in program.forward} >= {layer.name for layer in net.layers if layer.parameters}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("net", "solver", "iterations", "most"),
+    [
+        ("lenet", "lenet_solver", 30, 1.6),
+        ("cifar10_relu", "cifar10_solver", 40, 2.25),
+        ("cifar10_tanh", "cifar10_solver", 40, 2.25),
+    ],
+)
+def test_it_learns_what_comes_with_netdef(net, solver, iterations, most, tmp_path):
+    """From ln 10 = 2.3, without a download."""
+    trained = runtime.Solver(solver, net, out=tmp_path, max_iter=iterations)
+    losses = [trained.step(1) for _ in range(iterations)]
+    trained.close()
+    assert np.mean(losses[-5:]) < most < losses[0]
