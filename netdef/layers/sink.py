@@ -26,6 +26,7 @@ class HDF5Output(Layer):
 
     bottoms_allowed = (2, 2)
     tops_allowed = (0, 0)
+    no_gradient_to = (0, 1)
     is_report = True
     kind = "result"
 

@@ -211,6 +211,14 @@ def class_cases() -> Iterator[Case]:
         yield Case("accuracy_per_class", (hits, label, out(min(C, 96))), close=1e-6)
 
 
+def largest_cases() -> Iterator[Case]:
+    """(outer, C, inner), as many as there are, ties and NaN among them."""
+    for shape, k in (((1, 5, 1), 1), ((1, 10, 128), 5), ((4, 3, 2), 3), ((2, 21, 130), 2), ((1, 600, 20), 7), ((3, 1, 8), 1)):
+        some = Spec(shape, lambda random, shape: np.where(random.random(shape) < 0.01, np.nan, ties(*shape).draw(random, shape)))
+        for values, draw in product((False, True), (normal(*shape), some)):
+            yield Case("largest", (draw, out(shape[0], k, shape[2])), {"values": values}, close=0)
+
+
 def loss_cases() -> Iterator[Case]:
     """Sums of terms and their gradients; more than one run of elements, and of labels."""
     outs, scale = {"close": 1e-5}, (value(0.7), value(3))
@@ -477,6 +485,6 @@ def all_cases() -> list[Case]:
     families = (
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
         lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases, reducing_cases,
-        normalizing_cases,
+        normalizing_cases, largest_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]
