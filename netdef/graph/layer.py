@@ -148,6 +148,8 @@ class Layer:
     # Backward, as Caffe computes it. Of its blobs, those whose values the backward pass cannot do without: "bottom", "top".
     # What Caffe copies before it overwrites it (PReLU, Scale), or reads only the sign of (ReLU), does not count.
     backward_reads: ClassVar[frozenset[str]] = frozenset()
+    label_bottom: ClassVar[int] = 1  # of a layer with `label_classes`
+    class_unit: ClassVar[str] = "scores"  # what it has one of for each class
     no_gradient_to: ClassVar[tuple[int, ...]] = ()  # bottoms that get no gradient; -1: the last
     allows_in_place: ClassVar[bool] = True  # Caffe runs it with a bottom as its top
     keeps_values: ClassVar[bool] = False  # its tops hold the values of its bottom, unchanged
@@ -243,8 +245,13 @@ class Layer:
 
     @property
     def label_classes(self) -> int | None:
-        """How many classes the labels in its second bottom count; None if it reads no labels."""
+        """How many classes the labels in its bottom `label_bottom` count; None if it reads no labels."""
         return None
+
+    @property
+    def classes_text(self) -> str:
+        """What has these classes, in an error about a label."""
+        return f"{self.bottoms[0]} has scores of {self.label_classes} classes"
 
     @property
     def gradient_bottoms(self) -> tuple[int, ...]:

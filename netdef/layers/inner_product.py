@@ -8,6 +8,7 @@ from typing import Any
 from netdef.graph.cuts import Cut, Cuts, Region, Regions, Same, Share, region_of
 from netdef.graph.layer import AlongAxis, Layer, ParameterShape, layer
 from netdef.graph.shape import Shape, images
+from netdef.language.units import plural
 
 
 class RowCuts(Cuts):
@@ -80,6 +81,8 @@ class Embed(Layer):
 
     cuts = Same(channels=False)
     backward_reads = frozenset({"bottom"})
+    label_bottom = 0
+    class_unit = "rows"
     no_gradient_to = (0,)
     kind = "connected"
 
@@ -90,6 +93,14 @@ class Embed(Layer):
     @property
     def input_dim(self) -> int:
         return self.p.input_dim
+
+    @property
+    def label_classes(self) -> int:
+        return self.input_dim
+
+    @property
+    def classes_text(self) -> str:
+        return f"the table has {plural(self.input_dim, 'row')}"
 
     @property
     def bias_term(self) -> bool:

@@ -18,14 +18,14 @@ def check_labels(layer: ImageData, samples: Samples) -> None:
     NetdefError: a label is negative, or as large as the number of classes, and is not the reader's ignore_label.
     """
     for reader in layer.tops[1].consumers if len(layer.tops) > 1 else ():
-        scores, classes = reader.bottoms[0], reader.label_classes
-        if classes is None or reader.bottoms[1] is not layer.tops[1]:
+        classes, bottom = reader.label_classes, reader.label_bottom
+        if classes is None or reader.bottoms[bottom] is not layer.tops[1]:
             continue
         wrong = [label for label in samples.labels if not 0 <= label < classes and label != reader.ignore_label]
         if wrong:
             raise reader.error(
-                f"{samples.name} has label {wrong[-1]}, {scores} has scores of {classes} classes: 0 to {classes - 1}",
+                f"{samples.name} has label {wrong[-1]}, {reader.classes_text}: 0 to {classes - 1}",
                 "bottom",
-                1,
-                hint="labels count from 0" if wrong[-1] < 0 else f"{wrong[-1] + 1} scores are needed, or other labels",
+                bottom,
+                hint="labels count from 0" if wrong[-1] < 0 else f"{wrong[-1] + 1} {reader.class_unit} are needed, or other labels",
             )

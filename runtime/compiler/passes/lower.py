@@ -97,7 +97,7 @@ def _seeds(net: Net, wanted: set[tuple[Layer, int]], losses_only: bool) -> list[
     """The blobs whose gradient comes from outside: losses, and unless `losses_only` every output."""
     seeds = []
     for layer in net.layers:
-        if not _has_backward(layer, wanted) or not layer.gradient_bottoms:
+        if not _has_backward(layer, wanted):
             continue
         for blob, weight in zip(layer.tops, layer.loss_weights, strict=True):
             if weight != 0 or (not losses_only and blob in net.outputs):

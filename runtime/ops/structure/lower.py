@@ -1,8 +1,9 @@
-"""How layers lower that only shape the graph: Input, Split and Silence make no instruction."""
+"""How layers lower that only shape the graph: Input, Split and Silence make no instruction, Parameter copies its array."""
 
 from __future__ import annotations
 
-from netdef.layers.input import Input
+from netdef.graph.shape import images
+from netdef.layers.input import Input, ParameterBlob
 from netdef.layers.select import Split
 from netdef.layers.sink import Silence
 from runtime.ir.builder import Builder
@@ -13,6 +14,17 @@ from runtime.ops.registry import lowers
 def lower_input(layer: Input, build: Builder) -> None:
     for index in range(len(layer.tops)):
         build.top(layer, index, role="input")
+
+
+@lowers(ParameterBlob)
+def lower_parameter(layer: ParameterBlob, build: Builder) -> None:
+    """The array in the order of a blob, which has the first axis last; a copy, so that layers may work in place on the top."""
+    batch = images(layer.tops[0].shape)
+    learned, blob = (layer.tops[0].count, 1), (layer.tops[0].count // batch, batch)
+    build.forward("rebatch", build.parameter(layer, 0).view(learned), out=build.top(layer, 0).view(blob))
+    if build.needs_parameter_gradient(layer, 0):
+        dw = build.parameter_gradient(layer, 0).view(learned)
+        build.backward("rebatch", build.top_gradient(layer, 0).view(blob), out=dw)
 
 
 @lowers(Split)

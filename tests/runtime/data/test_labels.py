@@ -56,3 +56,13 @@ def test_every_loss_over_classes_counts_them(loss, write_image, write_list):
     net = netdef.parse(text.replace("layer top1: Accuracy(fc, label)\n", ""), "a.net")
     with pytest.raises(NetdefError, match="has label 3, fc has scores of 3 classes: 0 to 2"):
         open_source(net.layer("data"), 1)
+
+
+def test_an_embed_counts_its_rows(write_image, write_list):
+    path = write_image("a.png", 8, 8)
+    text = NET.format(source=write_list(f"{path} 0", f"{path} 4"), more="").split("layer fc")[0]
+    net = netdef.parse(text + "layer e: Embed(label) { num_output: 2 input_dim: 4 }\n", "a.net")
+    with pytest.raises(NetdefError) as error:
+        open_source(net.layer("data"), 1)
+    assert "Embed e: " in str(error.value) and "has label 4, the table has 4 rows: 0 to 3" in str(error.value)
+    assert "a.net:2:16" in str(error.value) and "5 rows are needed, or other labels" in str(error.value)

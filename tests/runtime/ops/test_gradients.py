@@ -270,6 +270,18 @@ def test_other_losses(kind: str, fields: str, targets: str, shape) -> None:
     check(net, inputs, fixed, step=0.003)
 
 
+@pytest.mark.parametrize("shape", [(1,), (7,), (5, 3), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("fields", ["num_output: 6", "num_output: 17 bias_term: false"])
+def test_embed(shape, fields: str) -> None:
+    net = netdef.parse(f"layer x: Input {{ {dims(shape)} }} layer y: Embed(x) {{ input_dim: 5 {fields} }}", phase="train")
+    check(net, {}, {"x": np.random.default_rng(1).integers(0, 5, shape)})
+
+
+@pytest.mark.parametrize("shape", [(7,), (1, 5), (3, 4, 5), ()], ids=str)
+def test_parameter(shape) -> None:
+    check(netdef.parse(f"layer y: Parameter {{ {dims(shape)} }}", phase="train"), {}, {})
+
+
 @pytest.mark.parametrize("ending", ["npy", "binaryproto"])
 def test_infogain_reads_its_matrix_from_a_file(ending: str, tmp_path) -> None:
     matrix = np.random.default_rng(1).random((3, 3), np.float32)

@@ -219,6 +219,15 @@ def largest_cases() -> Iterator[Case]:
             yield Case("largest", (draw, out(shape[0], k, shape[2])), {"values": values}, close=0)
 
 
+def embed_cases() -> Iterator[Case]:
+    """A numbers of each of N images, a table of K rows of D numbers."""
+    for A, D, N, K in ((1, 5, 7, 3), (3, 8, 4, 11), (1, 1, 1, 1), (1, 8, 4, 1), (2, 40, 32, 200), (5, 33, 3, 65)):
+        x, w = whole(K, A, N), normal(K, D)
+        yield Case("embed", (x, w, normal(D), out(A, D, N)), {"has_bias": True}, close=1e-6)
+        yield Case("embed", (x, w, w, out(A, D, N)), {"has_bias": False}, close=0)
+        yield Case("embed_gradient", (x, normal(A, D, N), out(K, D)), close=1e-6)
+
+
 def loss_cases() -> Iterator[Case]:
     """Sums of terms and their gradients; more than one run of elements, and of labels."""
     outs, scale = {"close": 1e-5}, (value(0.7), value(3))
@@ -485,6 +494,6 @@ def all_cases() -> list[Case]:
     families = (
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
         lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases, reducing_cases,
-        normalizing_cases, largest_cases,
+        normalizing_cases, largest_cases, embed_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

@@ -121,6 +121,8 @@ def cases() -> Iterator[Case]:
     yield Case("softmax_backward", (scores, scores, out(1, 33, 1)))
     yield Case("accuracy_hits", (scores, labels, out(1)), given(top_k=1, ignore=-1.0))
     yield Case("largest", (scores, out(1, 3, 1)), given(values=False))
+    rows = Array((1, 1), most=33), Array((33, 40), axis=None), Array((40,), axis=None)
+    yield Case("embed", (*rows, out(1, 40, 1)), given(has_bias=True))
     yield Case("softmax_loss_backward", (scores, labels, number, number, out(1, 33, 1)), given(ignore=-1.0))
     yield Case("rebatch", (Array((33, 1)), out(33, 1)))
     yield Case("join_columns", (Array((3, 16)), out(3, 32)), lambda images: {"offset": 16 * images})

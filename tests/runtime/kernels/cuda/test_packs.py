@@ -40,6 +40,8 @@ ALSO_SINGLY |= {
     "add_images": (2, "numbers of images, and the gradients they name"),
     "contrastive_backward": (2, SCALE),
     "contrastive_terms": (1, SUM),
+    "embed": (2, "rows of the table by their numbers, and a column's bias"),
+    "embed_gradient": (2, "numbers of rows, and gradients, which have the table's columns apart"),
     "euclidean_backward": (2, SCALE),
     "euclidean_terms": (1, SUM),
     "hinge_backward": (2, SCALE),

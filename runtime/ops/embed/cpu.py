@@ -1,0 +1,74 @@
+"""Rows of a table, picked by number (Caffe's embed_layer.cpp).  x (A, N), the table w (K, D), y (A, D, N)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netdef.language.diagnostics import NetdefError
+from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.registry import kernel
+from runtime.kernels.operand import Operand
+
+COLUMNS = 16  # of the table in one item: a cache line
+
+
+def blocks(columns: int) -> int:
+    """How many items the table's columns make."""
+    return -(-columns // COLUMNS)
+
+
+@jit
+def row_of(number, rows):
+    """A number as a row of the table, checked so that nothing outside is read or written.
+
+    Raises
+    ------
+    NetdefError: there is no such row.
+    """
+    if not (number >= 0 and number < rows):
+        raise NetdefError("a label lies outside the table: it is negative, no number, or not below input_dim")
+    return np.int64(number)
+
+
+def _items(x: Any, w: Any, b: Any, y: Any, has_bias: bool) -> int:
+    return y.shape[0] * blocks(y.shape[1])
+
+
+def _moved(x: Operand, w: Operand, b: Operand, y: Operand, has_bias: bool) -> int:
+    """Of the table at most a row for each number."""
+    return x.bytes + y.bytes + min(w.bytes, y.bytes) + (b.bytes if has_bias else 0)
+
+
+@kernel(items=_items, flops=lambda x, w, b, y, has_bias: y.size if has_bias else 0, moved=_moved)
+@jit
+def embed(begin, end, x, w, b, y, has_bias):
+    """y[a, d, n] = w[x[a, n], d] + b[d].  Item: COLUMNS of the table's columns for one a."""
+    D, N = y.shape[1], y.shape[2]
+    per_a, bias = -(-D // COLUMNS), b.reshape(-1)
+    for item in range(begin, end):
+        a, first = item // per_a, item % per_a * COLUMNS
+        for n in range(N):
+            row = w[row_of(x[a, n], w.shape[0])]
+            for d in range(first, min(first + COLUMNS, D)):
+                y[a, d, n] = row[d]
+        if has_bias:
+            for d in range(first, min(first + COLUMNS, D)):
+                for n in range(N):
+                    y[a, d, n] += bias[d]
+
+
+@kernel(items=lambda x, dy, dw: blocks(dw.shape[1]), flops=lambda x, dy, dw: dy.size)
+@jit
+def embed_gradient(begin, end, x, dy, dw):
+    """dw[k, d] = the sum of dy[a, d, n] over the (a, n) with x[a, n] = k, in order.  Item: COLUMNS columns."""
+    A, D, N = dy.shape
+    for item in range(begin, end):
+        first, last = item * COLUMNS, min((item + 1) * COLUMNS, D)
+        dw[:, first:last] = 0
+        for a in range(A):
+            for n in range(N):
+                k = row_of(x[a, n], dw.shape[0])
+                for d in range(first, last):
+                    dw[k, d] += dy[a, d, n]
