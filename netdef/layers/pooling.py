@@ -105,9 +105,12 @@ class SPP(Layer):
     """
 
     channel_groups = 1
-    cuts = Same(channels=False)
     kind = "pooling"
     is_interchangeable = True
+
+    @property
+    def cuts(self) -> Cuts:  # type: ignore[override]
+        return Cuts() if self.method == "STOCHASTIC" else Same(channels=False)
 
     @property
     def method(self) -> str:
@@ -124,6 +127,12 @@ class SPP(Layer):
         kernel = -(-height // cells), -(-width // cells)
         pad = (kernel[0] * cells - height + 1) // 2, (kernel[1] * cells - width + 1) // 2
         return kernel, pad
+
+    def cells(self, index: int) -> tuple[int, int]:
+        """(rows, columns) of a level's grid."""
+        kernel, pad = self.level(index)
+        rows, columns = (pooled(s, k, k, p, clip=any(pad)) for s, k, p in zip(self.bottoms[0].shape[2:], kernel, pad, strict=True))
+        return rows, columns
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms
@@ -142,10 +151,9 @@ class SPP(Layer):
             if any(pad) and self.method == "STOCHASTIC":
                 cells_of = f"{2**index} x {2**index} cells"
                 raise self.error(f"STOCHASTIC pooling takes no pad, which {cells_of} of {sizes(x[2:])} need", "pool")
-            sides = [pooled(s, k, k, p, clip=any(pad)) for s, k, p in zip(x[2:], kernel, pad, strict=True)]
             if self.pyramid_height == 1:
-                return [(*x[:2], *sides)]
-            cells += prod(sides)
+                return [(*x[:2], *self.cells(index))]
+            cells += prod(self.cells(index))
         return [(x[0], x[1] * cells)]
 
     @property

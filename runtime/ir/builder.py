@@ -174,9 +174,9 @@ class Builder:
             self.scalars[name, device] = Buffer(name, (1,), "scalar", dtype, device=device)
         return self.scalars[name, device]
 
-    def seed(self, layer: Layer) -> tuple[int, int]:
-        """The Philox key of a layer: the run's seed and a hash of the layer's name, 32 bits each."""
-        return self._seed & 0xFFFFFFFF, crc32(layer.name.encode())
+    def seed(self, layer: Layer, part: str = "") -> tuple[int, int]:
+        """The Philox key of a layer, or of a part of it: the run's seed and a hash of the names, 32 bits each."""
+        return self._seed & 0xFFFFFFFF, crc32(f"{layer.name}{part}".encode())
 
     # Gradients
 

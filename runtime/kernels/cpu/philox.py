@@ -19,7 +19,7 @@ MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)  # added to the key from round to round
 ROUNDS = 10
 
-DROPOUT_STREAM = 1  # the fourth counter word keeps apart what one layer draws for different ends
+DROPOUT_STREAM, POOLING_STREAM = 1, 2  # the fourth counter word keeps apart what one layer draws for different ends
 
 
 def philox_arrays(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:

@@ -1,6 +1,6 @@
 // Philox4x32-10 (Salmon et al. 2011): four random words from a counter and a key, the same as runtime/kernels/cpu/philox.py's.
 
-constexpr unsigned DROPOUT_STREAM = 1;  // the fourth counter word keeps apart what one layer draws for different ends
+constexpr unsigned DROPOUT_STREAM = 1, POOLING_STREAM = 2;  // the fourth counter word keeps apart what one layer draws for different ends
 
 __device__ inline Pack<unsigned, 4> philox(unsigned c0, unsigned c1, unsigned c2, unsigned c3, unsigned k0, unsigned k1) {
 #pragma unroll

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
 from runtime.kernels.cuda.registry import Launch, plans
 from runtime.kernels.operand import Operand, Pointer
@@ -60,3 +62,17 @@ def pool_ave_forward(x: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pa
 @plans
 def pool_ave_backward(dy: Operand, dx: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
     return pool("pool_ave_backward", (dy, dx), dx, (kernel, stride, pad), *dx.shape[1:3], *dy.shape[1:3])
+
+
+@plans
+def pool_stochastic_forward(
+    x: Operand, iteration: Operand, y: Operand, chosen: Operand, key: Pair, kernel: Pair, stride: Pair, pad: Pair
+) -> Launch:
+    extents, arrays = (*x.shape[1:3], *y.shape[1:3]), (x, y, chosen)
+    made = pool("pool_stochastic_forward", arrays, y, (kernel, stride, pad), *extents, argmax=chosen)
+    return replace(made, pointers=(0, 1, 2, 3), scalars=(*made.scalars, np.uint32(key[0]), np.uint32(key[1])))
+
+
+@plans
+def pool_weighted_forward(x: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+    return pool("pool_weighted_forward", (x, y), y, (kernel, stride, pad), *x.shape[1:3], *y.shape[1:3])

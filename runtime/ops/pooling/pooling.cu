@@ -2,6 +2,7 @@
 // cut to the padded image.  The maximum remembers where in its window it was found (row * KW + column), of equals the first.
 // Backward gathers: every input element adds up what the windows over it give, in order.
 #include "common.cuh"
+#include "philox.cuh"
 
 constexpr float LOWEST = -3.402823466e38f;  // Caffe's maximum of nothing
 
@@ -29,6 +30,17 @@ struct Place {
 __device__ inline Place place_of(unsigned thread, int width, int packs) {
   const unsigned element = thread / packs;
   return {int(element / width), int(element % width), thread % packs};
+}
+
+// Calls f(row, column, number in the window) for each element of an output's window that lies in the image, in order.
+template <int KH, int KW, class F> __device__ inline void each_element(int top, int left, int H, int W, F f) {
+#pragma unroll unrolled(KH, KW)
+  for (int i = 0; i < KH; ++i) {
+#pragma unroll unrolled(KW, 1)
+    for (int j = 0; j < KW; ++j) {
+      if (top + i >= 0 && top + i < H && left + j >= 0 && left + j < W) f(top + i, left + j, i * KW + j);
+    }
+  }
 }
 
 // Calls f(row, column) for each window over an input element, in order.
@@ -156,5 +168,72 @@ __global__ void pool_ave_backward(
       for (int v = 0; v < V; ++v) sum.at[v] += factor * gradient.at[v];
     });
     store<V>(dx, Index(c) * inputs + thread, sum);
+  }
+}
+
+// The number in (0, 1] that a word stands for.
+__device__ inline float share_of(unsigned word) { return float((word >> 8) + 1) * 5.9604644775390625e-8f; }
+
+// Of each window the first element with which the sum reaches u times the whole sum; u is drawn for each output.
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
+__global__ void pool_stochastic_forward(
+    const float* __restrict__ x, const Index* __restrict__ iteration, float* __restrict__ y, Where* __restrict__ chosen, int C, int H,
+    int W, int OH, int OW, int packs, unsigned key0, unsigned key1) {
+  const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
+  if (thread >= outputs) return;
+  const Place out = place_of(thread, OW, packs);
+  const int top = out.row * SH - PH, left = out.column * SW - PW;
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    const Index image = Index(c) * H * W, first = (Index(c) * outputs + thread) * V;
+    Pack<float, V> total = all<V>(0.f);
+    each_element<KH, KW>(top, left, H, W, [&](int ih, int iw, int) {
+      const Pack<float, V> value = load<V>(x, (image + Index(ih) * W + iw) * packs + out.n);
+      for (int v = 0; v < V; ++v) total.at[v] += value.at[v];
+    });
+    const Index group = first / 4;
+    const Pack<unsigned, 4> words = philox(unsigned(group), unsigned(group >> 32), unsigned(iteration[0]), POOLING_STREAM, key0, key1);
+    Pack<float, V> limit, best = all<V>(0.f), sum = all<V>(0.f);
+    Pack<Where, V> where = all<V>(Where(0));
+    bool reached[V];
+    for (int v = 0; v < V; ++v) {
+      const int word = (first + v) % 4;
+      const unsigned low = word == 0 ? words.at[0] : words.at[1], high = word == 2 ? words.at[2] : words.at[3];
+      limit.at[v] = share_of(word < 2 ? low : high) * total.at[v];
+      reached[v] = false;
+    }
+    each_element<KH, KW>(top, left, H, W, [&](int ih, int iw, int here) {
+      const Pack<float, V> value = load<V>(x, (image + Index(ih) * W + iw) * packs + out.n);
+      for (int v = 0; v < V; ++v) {
+        sum.at[v] += value.at[v];
+        if (reached[v]) continue;
+        best.at[v] = value.at[v];
+        where.at[v] = Where(here);
+        reached[v] = sum.at[v] >= limit.at[v];
+      }
+    });
+    for (int v = 0; v < V; ++v) best.at[v] = total.at[v] == total.at[v] ? best.at[v] : total.at[v];  // a NaN is not hidden
+    store<V>(y, Index(c) * outputs + thread, best);
+    store<V>(chosen, Index(c) * outputs + thread, where);
+  }
+}
+
+// y = sum(x * x) / sum(x) over each window, what is drawn in training on average; 0 where the sum is not above 0.
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW>
+__global__ void pool_weighted_forward(
+    const float* __restrict__ x, float* __restrict__ y, int C, int H, int W, int OH, int OW, int packs) {
+  const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
+  if (thread >= outputs) return;
+  const Place out = place_of(thread, OW, packs);
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    Pack<float, V> total = all<V>(0.f), squares = all<V>(0.f);
+    each_element<KH, KW>(out.row * SH - PH, out.column * SW - PW, H, W, [&](int ih, int iw, int) {
+      const Pack<float, V> value = load<V>(x, ((Index(c) * H + ih) * W + iw) * packs + out.n);
+      for (int v = 0; v < V; ++v) {
+        total.at[v] += value.at[v];
+        squares.at[v] += value.at[v] * value.at[v];
+      }
+    });
+    for (int v = 0; v < V; ++v) squares.at[v] = total.at[v] <= 0.f ? 0.f : squares.at[v] / total.at[v];
+    store<V>(y, Index(c) * outputs + thread, squares);
   }
 }

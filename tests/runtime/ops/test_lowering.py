@@ -175,8 +175,3 @@ def test_convolutions_of_other_than_images_cannot_run_yet(shape: str, body: str,
     text = f"layer x: Input {{ shape {{ {shape} }} }}\nlayer op: Convolution(x) {{ num_output: 4 {body} }}\n"
     with pytest.raises(NetdefError, match=said):
         runtime.compile_program(netdef.parse(text))
-
-
-def test_stochastic_pooling_cannot_run_yet() -> None:
-    with pytest.raises(NetdefError, match="STOCHASTIC"):
-        runtime.compile(netdef.parse(inputs("layer y: Pooling(x) { pool: STOCHASTIC kernel_size: 2 }")))

@@ -294,6 +294,12 @@ def pooling_cases() -> Iterator[Case]:
             yield Case("pool_positions", (place, out(*y)), {**geometry, "width": W}, close=0)
             yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry)
             yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry)
+            some = Spec(x, lambda random, shape: np.maximum(0, random.standard_normal(shape)))
+            turn, key = value(5_000_000_007, "int64"), {"key": (1701, 0xDEADBEEF)}
+            for values in (some, ties(*x)):
+                arrays = (values, turn, out(*y), out(*y, dtype=kind))
+                yield Case("pool_stochastic_forward", arrays, {**key, **geometry}, close=0)
+            yield Case("pool_weighted_forward", (some, out(*y)), geometry)
 
 
 def lrn_cases() -> Iterator[Case]:

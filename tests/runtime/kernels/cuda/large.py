@@ -100,6 +100,10 @@ def cases() -> Iterator[Case]:
     yield Case("pool_max_backward", (Array((5, 5, 5, 1)), place, out(5, 4, 4, 1)), window)
     yield Case("pool_positions", (place, y), given(kernel=(2, 2), stride=(1, 1), pad=(1, 1), width=4))
     yield Case("pool_ave_forward", (x, y), window)
+    turn, drawn = Array((1,), "int64", axis=None), out(5, 5, 5, 1, dtype="uint8")
+    draw = given(key=(1, 2), kernel=(2, 2), stride=(1, 1), pad=(1, 1))
+    yield Case("pool_stochastic_forward", (x, turn, y, drawn), draw)
+    yield Case("pool_weighted_forward", (x, y), window)
     yield Case("pool_ave_backward", (Array((5, 5, 5, 1)), out(5, 4, 4, 1)), window)
     for size in (3, 11):
         norm = {"size": size, "alpha": 0.5, "beta": 0.75, "k": 1.0, "group": 2}

@@ -18,9 +18,10 @@ from tests.runtime.kernels.cuda.tracing import moved
 
 # Those that leave some of their arrays alone: labels that are ignored, images that no index takes, pixels that no window sees.
 PARTLY = {
-    "accuracy_hits", "embed", "image_transform", "image_transform_shifted", "infogain_backward", "infogain_terms", "likelihood_terms",
-    "pool_ave_backward", "pool_ave_forward", "pool_max_backward", "pool_max_forward", "sigmoid_cross_entropy_backward",
-    "sigmoid_cross_entropy_terms", "softmax_loss", "softmax_loss_backward", "take_images",
+    "accuracy_hits", "embed", "image_transform", "image_transform_shifted", "infogain_backward", "infogain_terms",
+    "likelihood_terms", "pool_ave_backward", "pool_ave_forward", "pool_max_backward", "pool_max_forward",
+    "pool_stochastic_forward", "pool_weighted_forward", "sigmoid_cross_entropy_backward", "sigmoid_cross_entropy_terms",
+    "softmax_loss", "softmax_loss_backward", "take_images",
 }  # fmt: skip
 
 

@@ -51,6 +51,7 @@ ALSO_SINGLY |= {
     "likelihood_backward": (2, SCALE),
     "likelihood_terms": (2, "of the chances the label's; " + SUM),
     "loss_of_terms": (2, "the loss and its divisor"),
+    "pool_stochastic_forward": (1, "the iteration"),
     "sigmoid_cross_entropy_backward": (2, SCALE),
     "sigmoid_cross_entropy_terms": (1, SUM),
     "take_images": (1, "images by their numbers"),
