@@ -14,6 +14,8 @@ class Recurrent(Layer):
 
     Bottoms: x (T, N, ...); cont (T, N), 0 where a sequence begins; optionally x_static (N, ...); with expose_hidden the
     states before the first time step. Tops: the output (T, N, num_output); with expose_hidden the states after the last.
+    Without it, the states after the last time step are those before the first one of the next run, 0 in the first run.
+    Gradients go through exposed states, where Caffe's are not defined; they end at the first time step of a run.
     """
 
     states = 1  # arrays that go from each time step to the next

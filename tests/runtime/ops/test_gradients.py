@@ -280,6 +280,32 @@ def test_embed(shape, fields: str) -> None:
     check(net, {}, {"x": np.random.default_rng(1).integers(0, 5, shape)})
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (4, 3, 5), (3, 7, 2, 3)], ids=str)  # time steps, streams, inputs
+@pytest.mark.parametrize("static", [False, True], ids=["", "static"])
+@pytest.mark.parametrize("exposed", [False, True], ids=["", "exposed"])
+@pytest.mark.parametrize("kind,states", [("RNN", 1), ("LSTM", 2)])
+def test_recurrent(kind: str, states: int, exposed: bool, static: bool, shape) -> None:
+    rng, T, N = np.random.default_rng(1), *shape[:2]
+    cont = rng.integers(0, 2, (T, N))
+    cont[0] = exposed  # what is not exposed would go on from run to run
+    inputs = {"x": smooth(rng, shape)} | ({"s": smooth(rng, (N, 6))} if static else {})
+    before = {f"h{index}": smooth(rng, (1, N, 4)) for index in range(states if exposed else 0)}
+    given = {"x": inputs["x"], "cont": cont, **inputs, **before}
+    made = " ".join(f"layer {name}: Input {{ {dims(array.shape)} }}" for name, array in given.items())
+    tops = ", ".join(["y", *(f"after{index}" for index in range(len(before)))])
+    fields = f"num_output: 4 expose_hidden: {str(exposed).lower()}"
+    net = netdef.parse(f"force_backward: true {made} layer y: {kind}({', '.join(given)}) -> {tops} {{ {fields} }}", phase="train")
+    check(net, inputs | before, {"cont": cont})
+
+
+@pytest.mark.parametrize("N,D", [(1, 1), (5, 3), (64, 7)])
+def test_lstm_unit(N: int, D: int) -> None:
+    rng = np.random.default_rng(1)
+    inputs, cont = {"c": smooth(rng, (1, N, D)), "g": smooth(rng, (1, N, 4 * D))}, rng.integers(0, 2, (1, N))
+    made = " ".join(f"layer {name}: Input {{ {dims(array.shape)} }}" for name, array in {**inputs, "s": cont}.items())
+    check(netdef.parse(f"force_backward: true {made} layer y: LSTMUnit(c, g, s) -> y, z"), inputs, {"s": cont})
+
+
 @pytest.mark.parametrize("shape", [(7,), (1, 5), (3, 4, 5), ()], ids=str)
 def test_parameter(shape) -> None:
     check(netdef.parse(f"layer y: Parameter {{ {dims(shape)} }}", phase="train"), {}, {})

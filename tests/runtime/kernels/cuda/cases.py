@@ -228,6 +228,16 @@ def embed_cases() -> Iterator[Case]:
         yield Case("embed_gradient", (x, normal(A, D, N), out(K, D)), close=1e-6)
 
 
+def recurrent_cases() -> Iterator[Case]:
+    """D states of N streams."""
+    for D, N in ((1, 1), (5, 3), (7, 32), (96, 4), (3, 1028)):
+        x, cont, gates = normal(D, N), whole(2, N), Spec((4 * D, N), lambda random, shape: 3 * random.standard_normal(shape))
+        yield Case("lstm_unit", (x, gates, cont, out(D, N), out(D, N)), close=2e-6)
+        for aliases in ((), ((6, 4),)):
+            arrays = (x, gates, cont, x, x, x, out(D, N), out(4 * D, N))
+            yield Case("lstm_unit_backward", arrays, aliases=aliases, close=2e-6)
+
+
 def loss_cases() -> Iterator[Case]:
     """Sums of terms and their gradients; more than one run of elements, and of labels."""
     outs, scale = {"close": 1e-5}, (value(0.7), value(3))
@@ -500,6 +510,6 @@ def all_cases() -> list[Case]:
     families = (
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
         lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases, reducing_cases,
-        normalizing_cases, largest_cases, embed_cases,
+        normalizing_cases, largest_cases, embed_cases, recurrent_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]
