@@ -22,7 +22,7 @@ class Silence(Layer):
 
 @layer("HDF5Output")
 class HDF5Output(Layer):
-    """Appends its two bottoms to the datasets "data" and "label" of a file."""
+    """Appends its two bottoms, in each run, to the datasets "data" and "label" of a file, which is there when the net is closed."""
 
     bottoms_allowed = (2, 2)
     tops_allowed = (0, 0)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from runtime.ir.program import Buffer, Instruction, SourceInput, internal_shape
+from runtime.ir.program import Buffer, Instruction, SinkOutput, SourceInput, internal_shape
 
 if TYPE_CHECKING:
     from netdef.graph.cuts import Region, Run
@@ -96,6 +96,7 @@ class Builder:
         self.seeds: dict[Blob, Buffer] = {}
         self.scalars: dict[tuple[str, int], Buffer] = {}
         self.sources: list[SourceInput] = []
+        self.sinks: list[SinkOutput] = []
         for blob in seeds:
             self.seeds[blob] = Buffer(f"{blob}.seed", internal_shape(blob.shape), "input", device=blob.producer.device)
             self.contributions[blob] = [self.seeds[blob]]
@@ -151,6 +152,15 @@ class Builder:
         blobs = {self.blobs[top]: top for top in layer.tops}  # what is no blob itself belongs to the first
         regions = {name: self.region(blobs.get(buffer, layer.tops[0])) for name, buffer in fields.items()}
         self.sources.append(SourceInput(layer, fields, {name: region[0].images for name, region in regions.items() if region}))
+
+    def sink(self, layer: Layer, **bottoms: int) -> None:
+        """Copy bottoms, by field names, to where the host reads them after each forward run."""
+        fields = {}
+        for name, index in bottoms.items():
+            x = self.bottom(layer, index)
+            fields[name] = Buffer(f"{layer.name}.{name}", x.shape, "output", device=layer.device)
+            self.forward("copy", x.flat(), out=fields[name].flat())
+        self.sinks.append(SinkOutput(layer, fields))
 
     def parameter(self, layer: Layer, index: int) -> Buffer:
         """The buffer of a layer's parameter (its owner's if it is shared)."""

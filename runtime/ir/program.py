@@ -30,9 +30,10 @@ class Buffer:
     name: printed with a % before it.
     shape: internal shape, e.g. (C, H, W, N).
     role: what it holds, and so for how long (see `plan_memory`).  For the whole program: `input`, written by the host before a run;
-        `scalar`, a number that it may set between runs (rate, iteration); `parameter`, weights; `parameter_gradient`; `state`, what
-        lasts over iterations and is no weight.  From the first write to the last read, or longer if it is to be read after a run:
-        `activation`, `gradient` (of a blob) and `saved`, what a layer keeps for its backward.
+        `output`, read by the host after a run; `scalar`, a number that it may set between runs (rate, iteration); `parameter`,
+        weights; `parameter_gradient`; `state`, what lasts over iterations and is no weight.  From the first write to the last read,
+        or longer if it is to be read after a run: `activation`, `gradient` (of a blob) and `saved`, what a layer keeps for its
+        backward.
     base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
     device: whose memory it lies in, by its index among the program's devices; a view lies where its base does.
     """
@@ -85,7 +86,7 @@ class Buffer:
     def user_shape(self) -> tuple[int, ...]:
         """The shape users see: batch first for a blob, even where a kernel takes another view of it."""
         whole = self if self.base is None or self.size != self.root.size else self.root
-        if whole.role not in ("activation", "gradient", "input") or not whole.shape:
+        if whole.role not in ("activation", "gradient", "input", "output") or not whole.shape:
             return whole.shape
         return (whole.shape[-1], *whole.shape[:-1])
 
@@ -201,6 +202,14 @@ class SourceInput:
     images: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class SinkOutput:
+    """What the host takes from a program after each forward run, for a layer that writes it elsewhere: buffers, by field names."""
+
+    layer: Any
+    fields: Mapping[str, Buffer]
+
+
 PARAMETERS, WORKING = "parameters", "working"  # the arenas of a device
 
 
@@ -254,6 +263,7 @@ class Program:
         they lie.  Such a parameter's gradients and solver states are those of its slices.
     scalars: numbers that the host sets between runs (rate, iteration), by name and device.
     sources: the buffers that data layers fill.
+    sinks: the buffers that layers which write files are given.
     remembered: blobs of which something stays from every run, and the rings where it does: (rounds, ...) float64, the blob's
         shape behind the number of rounds, or nothing for its sum.
     division: how the net was divided; None on one device.
@@ -274,6 +284,7 @@ class Program:
     states: Mapping[tuple[Parameter, str], Buffer] = field(default_factory=dict)
     scalars: Mapping[tuple[str, int], Buffer] = field(default_factory=dict)
     sources: tuple[SourceInput, ...] = ()
+    sinks: tuple[SinkOutput, ...] = ()
     remembered: Mapping[Blob, Buffer] = field(default_factory=dict)
     division: Division | None = None
     plan: MemoryPlan | None = None

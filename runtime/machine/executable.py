@@ -17,6 +17,7 @@ from netdef.language.html_table import table
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary
+from runtime.data.hdf5_output import open_outputs
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
 from runtime.machine.memory import Memory
@@ -65,6 +66,7 @@ class Executable:
         self.devices = tuple(devices)
         self.seed = seed
         self.sources: dict[str, Source] = {}
+        self._outputs = open_outputs([sink.layer for sink in program.sinks])
         self.inputs = [blob.name for blob in self.net.inputs]
         self.outputs = [blob.name for blob in self.net.outputs]
         self._share = share
@@ -316,8 +318,21 @@ class Executable:
         return without_statistics(self.net, self.param)
 
     def close(self) -> None:
-        """Stop the data sources and the worker threads."""
+        """Stop the data sources and the worker threads, and give the files of HDF5Output layers their names.
+
+        Raises
+        ------
+        NetdefError: such a file cannot be written.
+        """
         self.close_sources()
+        try:
+            for output in self._outputs.values():
+                output.close()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        """Stop the worker threads, if they are this executable's own."""
         if self._share is None and not self._closed:
             for device in different(self.devices):
                 device.close()
@@ -331,7 +346,9 @@ class Executable:
     def __enter__(self) -> Executable:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None:
+            self._discard_outputs()
         self.close()
 
     # Binding
@@ -376,7 +393,10 @@ class Executable:
         try:
             with self._naming_failures():
                 self._runners[key]()
+            if not {"forward", "iteration"}.isdisjoint(names):
+                self._store_outputs()
         except BaseException:
+            self._discard_outputs()
             self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)
             raise
 
@@ -516,6 +536,16 @@ class Executable:
                     values = getattr(batch, field)
                     self.memory.upload(buffer, values[slice(*taker.images[field])] if field in taker.images else values)
             self.sources[name].release(batch)
+
+    def _store_outputs(self) -> None:
+        """Append what layers that write files were given in this run."""
+        for sink in self.program.sinks:
+            self._outputs[sink.layer.name].append({name: self._read(buffer) for name, buffer in sink.fields.items()})
+
+    def _discard_outputs(self) -> None:
+        """Remove the unfinished files of layers that write files, so that no file holds a part of what was to be in it."""
+        for output in self._outputs.values():
+            output.discard()
 
     def _store(self, regions: list[BufferRegion], values: Any, shape: tuple[int, ...], name: str) -> None:
         """Write an array in user order (batch first) into its regions in internal order (batch last)."""

@@ -149,6 +149,7 @@ def _join(build: Builder, division: Division | None) -> Program:
         parameter_gradients={owner: addends[0] for owner, addends in build.parameter_contributions.items()},
         scalars=build.scalars,
         sources=tuple(build.sources),
+        sinks=tuple(build.sinks),
         division=division,
     )
 

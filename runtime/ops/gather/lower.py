@@ -8,11 +8,17 @@ from netdef.graph.layer import Layer
 from netdef.graph.shape import images as images_of
 from netdef.layers.concat import Concat, Slice
 from netdef.layers.reshape import Flatten, Reshape
-from netdef.layers.select import BatchReindex, Crop, Tile
+from netdef.layers.select import BatchReindex, Crop, Filter, Tile
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer, internal_shape
 from runtime.ops.gather.box import box, strides_of
-from runtime.ops.registry import lowers
+from runtime.ops.registry import lowers, refuses
+
+refuses(
+    Filter,
+    "it cannot run: how many images it lets through is known only when it runs, and a program's shapes are fixed",
+    hint="BatchReindex takes a fixed number of images; ignore_label, or a product with 0, leaves images out of a loss",
+)
 
 
 @lowers(Concat)

@@ -1,11 +1,11 @@
-"""How layers lower that only shape the graph: Input, Split and Silence make no instruction, Parameter copies its array."""
+"""How layers lower that only shape the graph: Input, Split and Silence make no instruction, Parameter and HDF5Output a copy."""
 
 from __future__ import annotations
 
 from netdef.graph.shape import images
 from netdef.layers.input import Input, ParameterBlob
 from netdef.layers.select import Split
-from netdef.layers.sink import Silence
+from netdef.layers.sink import HDF5Output, Silence
 from runtime.ir.builder import Builder
 from runtime.ops.registry import lowers
 
@@ -38,3 +38,8 @@ def lower_split(layer: Split, build: Builder) -> None:
 @lowers(Silence)
 def lower_silence(layer: Silence, build: Builder) -> None:
     pass
+
+
+@lowers(HDF5Output)
+def lower_hdf5_output(layer: HDF5Output, build: Builder) -> None:
+    build.sink(layer, data=0, label=1)

@@ -6,8 +6,12 @@ import pytest
 
 import netdef
 import runtime
+from netdef.layers.pooling import SPP
+from netdef.layers.select import Crop
 from runtime.compiler.pipeline import PASSES
 from runtime.ir.program import Program
+from runtime.kernels.rooms import load_rooms
+from runtime.ops.registry import _LOWERINGS
 
 DATA = "layer data: Input -> data, label { shape { dim: 2 dim: 3 dim: 8 dim: 8 } shape { dim: 2 } }\n"
 
@@ -78,13 +82,16 @@ def test_no_backward_at_all_for_inference() -> None:
     assert not compiled.gradients
 
 
-def test_a_type_without_kernels_says_where_and_what_can_run() -> None:
+def test_a_type_without_kernels_says_where_and_what_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_rooms("lower")
+    monkeypatch.delitem(_LOWERINGS, SPP)
+    monkeypatch.delitem(_LOWERINGS, Crop)
     with pytest.raises(netdef.NetdefError) as error:
         spp = "SPP(data) { pyramid_height: 2 }\n"
-        program(f"layer a: {spp}layer b: Filter(data, label)\nlayer c: {spp}")
+        program(f"layer a: {spp}layer b: Crop(data, data)\nlayer c: {spp}")
     text = str(error.value)
     assert "<text>:2:" in text
-    assert "no kernels for SPP (2 layers), Filter (1 layer) yet" in text
+    assert "no kernels for SPP (2 layers), Crop (1 layer) yet" in text
     assert "Convolution" in text
 
 
