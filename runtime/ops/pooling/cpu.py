@@ -136,18 +136,20 @@ def covering(position, kernel, stride, windows):
     return first, min(position // stride + 1, windows)
 
 
-@kernel(items=lambda argmax, positions, width, kernel, stride, pad: argmax.shape[0] * argmax.shape[1], flops=0)
+@kernel(items=lambda argmax, positions, size, kernel, stride, pad: argmax.shape[0] * argmax.shape[1], flops=0)
 @jit
-def pool_positions(begin, end, argmax, positions, width, kernel, stride, pad):
-    """positions (C, OH, OW, N) = row * width + column, in the whole channel, of each maximum."""
+def pool_positions(begin, end, argmax, positions, size, kernel, stride, pad):
+    """positions (C, OH, OW, N) = row * W + column, in the channel of `size` (H, W), of each maximum; -1 of no element at all."""
+    height, width = size
     _, OH, OW, N = argmax.shape
     for item in range(begin, end):
         c, oh = item // OH, item % OH
         for ow in range(OW):
-            start = (oh * stride[0] - pad[0]) * width + ow * stride[1] - pad[1]
+            top, left = oh * stride[0] - pad[0], ow * stride[1] - pad[1]
+            empty, start = top >= height or left >= width, top * width + left
             for n in range(N):
                 at = np.int64(argmax[c, oh, ow, n])
-                positions[c, oh, ow, n] = start + at // kernel[1] * width + at % kernel[1]
+                positions[c, oh, ow, n] = -1 if empty else start + at // kernel[1] * width + at % kernel[1]
 
 
 @kernel(

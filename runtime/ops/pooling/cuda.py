@@ -49,9 +49,9 @@ def pool_max_backward(dy: Operand, argmax: Operand, dx: Operand, kernel: Pair, s
 
 
 @plans
-def pool_positions(argmax: Operand, positions: Operand, width: int, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
+def pool_positions(argmax: Operand, positions: Operand, size: Pair, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
     made = pool("pool_positions", (argmax, positions), positions, (kernel, stride, pad), *argmax.shape[1:3], argmax=argmax)
-    return replace(made, scalars=(*made.scalars, *ints(width)))
+    return replace(made, scalars=(*made.scalars, *ints(*size)))
 
 
 @plans

@@ -81,7 +81,7 @@ def _maximum(windows: Windows) -> None:
     build.forward("pool_max_forward", windows.x, out=(windows.y, argmax), **windows.geometry)
     if len(layer.tops) == 2:
         positions = build.top(layer, 1)
-        build.forward("pool_positions", argmax, out=positions, width=windows.x.shape[2], **windows.geometry)
+        build.forward("pool_positions", argmax, out=positions, size=windows.x.shape[1:3], **windows.geometry)
     windows.backward("pool_max_backward", argmax)
 
 

@@ -113,18 +113,19 @@ __global__ void pool_max_backward(
   }
 }
 
-// positions = row * width + column, in the whole channel, of each maximum.
+// positions = row * width + column, in the whole channel, of each maximum; -1 of no element at all.
 template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
 __global__ void pool_positions(
-    const Where* __restrict__ argmax, float* __restrict__ positions, int C, int OH, int OW, int packs, int width) {
+    const Where* __restrict__ argmax, float* __restrict__ positions, int C, int OH, int OW, int packs, int height, int width) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
   const Place out = place_of(thread, OW, packs);
-  const int start = (out.row * SH - PH) * width + out.column * SW - PW;
+  const int top = out.row * SH - PH, left = out.column * SW - PW, start = top * width + left;
+  const bool empty = top >= height || left >= width;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Pack<Where, V> where = load<V>(argmax, Index(c) * outputs + thread);
     Pack<float, V> at;
-    for (int v = 0; v < V; ++v) at.at[v] = float(start + where.at[v] / KW * width + where.at[v] % KW);
+    for (int v = 0; v < V; ++v) at.at[v] = empty ? -1.f : float(start + where.at[v] / KW * width + where.at[v] % KW);
     store<V>(positions, Index(c) * outputs + thread, at);
   }
 }

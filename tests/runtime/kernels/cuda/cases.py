@@ -301,7 +301,7 @@ def pooling_cases() -> Iterator[Case]:
                 yield Case("pool_max_forward", (values(*x), out(*y), out(*y, dtype=kind)), geometry, close=0)
             place = whole(prod(kernel), *y, dtype=kind)
             yield Case("pool_max_backward", (normal(*y), place, out(*x)), geometry, close=1e-6)
-            yield Case("pool_positions", (place, out(*y)), {**geometry, "width": W}, close=0)
+            yield Case("pool_positions", (place, out(*y)), {**geometry, "size": (H, W)}, close=0)
             yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry)
             yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry)
             some = Spec(x, lambda random, shape: np.maximum(0, random.standard_normal(shape)))

@@ -98,7 +98,7 @@ def cases() -> Iterator[Case]:
     window = given(kernel=(2, 2), stride=(1, 1), pad=(1, 1))
     yield Case("pool_max_forward", (x, y, out(5, 5, 5, 1, dtype="uint8")), window)
     yield Case("pool_max_backward", (Array((5, 5, 5, 1)), place, out(5, 4, 4, 1)), window)
-    yield Case("pool_positions", (place, y), given(kernel=(2, 2), stride=(1, 1), pad=(1, 1), width=4))
+    yield Case("pool_positions", (place, y), given(kernel=(2, 2), stride=(1, 1), pad=(1, 1), size=(4, 4)))
     yield Case("pool_ave_forward", (x, y), window)
     turn, drawn = Array((1,), "int64", axis=None), out(5, 5, 5, 1, dtype="uint8")
     draw = given(key=(1, 2), kernel=(2, 2), stride=(1, 1), pad=(1, 1))

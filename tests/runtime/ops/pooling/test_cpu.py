@@ -51,7 +51,7 @@ def test_maximum_and_its_gradient(N, C, H, W, kernel, stride, pad, levels):
     out = out_shape(x, kernel, stride, pad)
     want, at = reference.pool_max(x, out, kernel, stride, pad)
     np.testing.assert_array_equal(outer(y), want)
-    (positions,) = run_kernel("pool_positions", [place], [y.shape], width=W, **geometry)
+    (positions,) = run_kernel("pool_positions", [place], [y.shape], size=(H, W), **geometry)
     np.testing.assert_array_equal(outer(positions), at)
 
     dy = normal(*want.shape, seed=1)
@@ -103,6 +103,9 @@ def test_a_window_wholly_outside_is_harmless():
     y, place = run_kernel("pool_max_forward", [inner(x)], [(1, 3, 3, 2), ((1, 3, 3, 2), "uint8")], **geometry)
     assert (y[:, 2] == np.finfo(np.float32).min).all() and (place[:, 2] == 0).all()
     np.testing.assert_array_equal(outer(y)[:, :, :2, :2], x[:, :, ::3, ::3])
+    (positions,) = run_kernel("pool_positions", [place], [y.shape], size=(5, 5), **geometry)
+    assert (positions[0, 2] == -1).all() and (positions[0, :, 2] == -1).all()
+    assert positions[0, :2, :2, 0].tolist() == [[0, 3], [15, 18]]
     (dx,) = run_kernel("pool_max_backward", [np.ones_like(y), place], [(1, 5, 5, 2)], **geometry)
     assert dx.sum() == 8
     (mean,) = run_kernel("pool_ave_forward", [inner(x)], [(1, 3, 3, 2)], **geometry)
