@@ -139,9 +139,9 @@ class Builder:
         """A new internal buffer that lives from its first write to its last read."""
         return Buffer(f"{layer.name}.{name}", shape, "saved", dtype, device=layer.device)
 
-    def lasting(self, layer: Layer, name: str, shape: tuple[int, ...]) -> Buffer:
+    def carried(self, layer: Layer, name: str, shape: tuple[int, ...]) -> Buffer:
         """A new internal buffer that keeps its values from run to run; zeros at first."""
-        return Buffer(f"{layer.name}.{name}", shape, "state", device=layer.device)
+        return Buffer(f"{layer.name}.{name}", shape, "carried", device=layer.device)
 
     def host_input(self, layer: Layer, name: str, shape: tuple[int, ...], dtype: str) -> Buffer:
         """A new buffer that the host writes before each forward run."""

@@ -31,9 +31,9 @@ class Buffer:
     shape: internal shape, e.g. (C, H, W, N).
     role: what it holds, and so for how long (see `plan_memory`).  For the whole program: `input`, written by the host before a run;
         `output`, read by the host after a run; `scalar`, a number that it may set between runs (rate, iteration); `parameter`,
-        weights; `parameter_gradient`; `state`, what lasts over iterations and is no weight.  From the first write to the last read,
-        or longer if it is to be read after a run: `activation`, `gradient` (of a blob) and `saved`, what a layer keeps for its
-        backward.
+        weights; `parameter_gradient`; `state`, what a solver keeps over iterations; `carried`, what a layer keeps over runs.  From
+        the first write to the last read, or longer if it is to be read after a run: `activation`, `gradient` (of a blob) and
+        `saved`, what a layer keeps for its backward.
     base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
     device: whose memory it lies in, by its index among the program's devices; a view lies where its base does.
     """

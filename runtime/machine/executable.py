@@ -274,6 +274,27 @@ class Executable:
             raise NetdefError(f"no state {name!r} of {parameter} is kept", hint="`has_state` says which the solver keeps")
         return regions
 
+    def carried(self) -> dict[str, np.ndarray]:
+        """Copies of what layers carry from run to run, such as the states of an LSTM, by name."""
+        return {name: self.memory.read(buffer) for name, buffer in self._carried.items()}
+
+    def set_carried(self, name: str, values: Any) -> None:
+        """Overwrite what `carried` has under a name.
+
+        Raises
+        ------
+        NetdefError: it has other than so many numbers.
+        """
+        buffer = self._carried[name]
+        if np.size(values) != buffer.size:
+            raise NetdefError(f"the state {name} of net '{self.net.name}' has {buffer.size} numbers, not {np.size(values)}")
+        self.memory.write(buffer, np.reshape(values, buffer.shape))
+
+    @property
+    def _carried(self) -> dict[str, Buffer]:
+        roots = (buffer.root for step in self.program.forward for buffer in step.buffers)
+        return {buffer.name: buffer for buffer in roots if buffer.role == "carried"}
+
     def set_scalar(self, name: str, value: float) -> None:
         """Set a number that kernels read, such as `rate`.  Programs that do not use it ignore it."""
         for (scalar, _), buffer in self.program.scalars.items():

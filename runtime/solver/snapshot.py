@@ -1,8 +1,8 @@
 """A run's snapshots: Caffe's two files of an iteration, and a side file for what Caffe's formats lack.
 
 PREFIX_iter_N.caffemodel    the weights
-PREFIX_iter_N.netdef.json   the side file: position of each data source, names of the classes, state of `plateau`, smoothed loss,
-                            seed ...
+PREFIX_iter_N.netdef.json   the side file: position of each data source, states that layers carry, names of the classes, state of
+                            `plateau`, smoothed loss, seed ...
 PREFIX_iter_N.solverstate   iteration, histories, stage of the rate; written last, so where it is there the others are whole
 """
 

@@ -11,11 +11,12 @@ from runtime.ir.program import PARAMETERS, WORKING, Buffer, Instruction, MemoryP
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 KEEP = ("all", "activations", "outputs")
-_PERSISTENT = ("input", "output", "parameter_gradient", "state", "scalar")
+_PERSISTENT = ("input", "output", "parameter_gradient", "state", "carried", "scalar")
 _HOLDS = {
     "parameter": "weights",
     "parameter_gradient": "weight gradients",
     "state": "solver state",
+    "carried": "carried states",
     "input": "inputs",
     "output": "outputs",
     "scalar": "inputs",

@@ -26,12 +26,12 @@ class States:
     ----------
     index: which of the layer's states it is.
     all: (T + 1, D, N).
-    kept: (D, N), what lasts from run to run; None if states are exposed, and come and go as blobs.
+    carried: (D, N), what goes from run to run; None if states are exposed, and come and go as blobs.
     """
 
     index: int
     all: Buffer
-    kept: Buffer | None
+    carried: Buffer | None
 
     def at(self, t: int) -> Buffer:
         """(D, N) before time step t."""
@@ -71,8 +71,8 @@ class Unrolled:
         return self.build.saved(self.layer, name, shape)
 
     def states(self, name: str, index: int) -> States:
-        kept = None if self.layer.expose_hidden else self.build.lasting(self.layer, f"{name}_before", (self.D, self.N))
-        return States(index, self.new(name, self.T + 1, self.D, self.N), kept)
+        carried = None if self.layer.expose_hidden else self.build.carried(self.layer, f"{name}_before", (self.D, self.N))
+        return States(index, self.new(name, self.T + 1, self.D, self.N), carried)
 
     def at(self, buffer: Buffer, t: int) -> Buffer:
         """An array's part of a time step, (rows, N)."""
@@ -98,10 +98,10 @@ class Unrolled:
         if self.static is not None:
             self.static.forward(self.static_x, self.static_gates)
         for state in states:
-            if state.kept is None:
+            if state.carried is None:
                 turn(build.forward, build.bottom(layer, self.bottom_of(state)), state.at(0), (self.N, self.D, 1))
             else:
-                build.forward("copy", state.kept.flat(), out=state.at(0).flat())
+                build.forward("copy", state.carried.flat(), out=state.at(0).flat())
 
     @cached_property
     def static_x(self) -> Buffer:
@@ -127,14 +127,14 @@ class Unrolled:
         return gates
 
     def end(self, *states: States) -> None:
-        """Give out the states after the last time step, or keep them for the next run."""
+        """Give out the states after the last time step, or carry them to the next run."""
         for state in states:
             last = state.at(self.T)
-            if state.kept is None:
+            if state.carried is None:
                 top = self.build.top(self.layer, 1 + state.index)
                 turn(self.build.forward, last, top, (1, self.D, self.N))
             else:
-                self.build.forward("copy", last.flat(), out=state.kept.flat())
+                self.build.forward("copy", last.flat(), out=state.carried.flat())
 
     def put_out(self, states: Buffer) -> None:
         """Let (T, D, N) be the layer's output."""
@@ -157,14 +157,14 @@ class Unrolled:
 
     def last_gradient(self, state: States, gradient: Buffer) -> bool:
         """Bring the gradient of an exposed state after the last time step in order; whether there is any."""
-        if state.kept is None:
+        if state.carried is None:
             given = self.build.top_gradient(self.layer, 1 + state.index)
             turn(self.build.backward, given, gradient, (self.N, self.D, 1))
-        return state.kept is None
+        return state.carried is None
 
     def needs_first(self, state: States) -> bool:
         """Whether the gradient of a state before the first time step is asked for."""
-        return state.kept is None and self.build.needs_gradient(self.layer, self.bottom_of(state))
+        return state.carried is None and self.build.needs_gradient(self.layer, self.bottom_of(state))
 
     def first_gradient(self, state: States, gradient: Buffer) -> None:
         """Let (D, N) be the gradient of an exposed state before the first time step."""

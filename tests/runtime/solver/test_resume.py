@@ -14,7 +14,7 @@ from runtime.ops.update.table import ROWS
 from runtime.solver.snapshot import side_path
 from runtime.solver.solverstate import read_solverstate
 from runtime.solver.update import row_of
-from tests.runtime.solver.nets import IMAGES, SOLVER
+from tests.runtime.solver.nets import IMAGES, SEQUENCES, SOLVER
 
 
 @pytest.fixture
@@ -81,6 +81,45 @@ def test_own_rates_resume_bit_for_bit(start, more):
     for solver in (whole, resumed):
         solver.step(4)
     assert bits(resumed) == bits(whole)
+
+
+def test_what_layers_carry_is_resumed(start):
+    """The states of an LSTM go on, in training and in the test net."""
+    whole, resumed = (start(net=SEQUENCES, more="test_iter: 2 test_interval: 100 test_initialization: false") for _ in range(2))
+    whole.step(3)
+    whole.test()
+    resumed.restore(whole.snapshot())
+    assert all(array.any() for array in whole.executable.carried().values())
+    results = [[solver.step(1) for _ in range(3)] + [test.loss for test in solver.test()] for solver in (whole, resumed)]
+    assert results[0] == results[1] and bits(resumed) == bits(whole)
+    for mine, theirs in zip(whole._executables(), resumed._executables(), strict=True):
+        states = mine.carried(), theirs.carried()
+        assert states[0].keys() == states[1].keys() == {"lstm.hidden_before", "lstm.cell_before"}
+        assert all(states[0][name].tobytes() == states[1][name].tobytes() for name in states[0])
+
+
+def test_a_test_that_is_stopped_leaves_what_layers_carry(start):
+    solver = start(net=SEQUENCES, more="test_iter: 5 test_interval: 100 test_initialization: false")
+    (test,) = solver.tests
+    solver.test()
+    before = test.executable.carried()
+    answers = iter([False, False, True])
+    assert solver.test(stop=lambda: next(answers)) is None
+    after = test.executable.carried()
+    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+
+
+@pytest.mark.parametrize("state", ["AAAA", "=", "AAAAAAAAAAA="])
+def test_a_damaged_state_is_told(start, state):
+    solver = start(net=SEQUENCES)
+    solver.step(1)
+    snapshot = solver.snapshot()
+    side = side_path(snapshot)
+    text = side.read_text()
+    kept = solver.side_state()["sources"]["train"]["lstm.cell_before"]["float32"]
+    side.write_text(text.replace(kept, state))
+    with pytest.raises(NetdefError, match=r"state lstm\.cell_before"):
+        solver.restore(snapshot)
 
 
 @pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])

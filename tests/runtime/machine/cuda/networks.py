@@ -108,6 +108,15 @@ layer relu: ReLU(conv) -> conv
 layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+SEQUENCES = """
+name: "sequences"
+layer data: Input -> data, label { shape { dim: 5 dim: 3 dim: 6 } shape { dim: 5 } }
+layer cont: DummyData -> cont { dummy_data_param { shape { dim: [5, 3] } data_filler { type: "constant" value: 1 } } }
+layer lstm: LSTM(data, cont) { num_output: 7 weight_filler { type: "xavier" } }
+layer rnn: RNN(lstm, cont) { num_output: 4 weight_filler { type: "xavier" } }
+layer fc: InnerProduct(rnn) { num_output: 4 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 SOLVER = """
 base_lr: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.005
 max_iter: 10 average_loss: 3 random_seed: 7 iter_size: %d clip_gradients: %g

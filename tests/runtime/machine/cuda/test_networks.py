@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,21 @@ from runtime.machine.cuda.transfers import DoubleBuffer, Transfers
 from runtime.solver.diverged import DivergedError
 from runtime.solver.solver import Solver
 from tests.runtime.machine.cuda.fake_cupy import Cards
-from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, IMAGES, LENET, MADE_UP, SOLVER, WIDE, inputs, parse, train
+from tests.runtime.machine.cuda.networks import (
+    ALEXNET,
+    BRANCHES,
+    IMAGES,
+    LENET,
+    MADE_UP,
+    SEQUENCES,
+    SOLVER,
+    WIDE,
+    inputs,
+    parse,
+    train,
+)
 
-NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES, "images": IMAGES, "wide": WIDE}
+NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES, "images": IMAGES, "wide": WIDE, "sequences": SEQUENCES}
 
 
 @cache
@@ -106,6 +119,22 @@ def test_made_up_data_come_from_the_host(machine: Callable[..., Cards], execute:
     cards = machine(execute=execute, seed=1)
     check(train(MADE_UP, "gpu:0")[0], train(MADE_UP, "cpu")[0])
     assert cards.replayed == 9  # all behind them
+
+
+def test_what_a_card_makes_is_written(machine: Callable[..., Cards], execute: Callable, tmp_path: Path, monkeypatch: Any) -> None:
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.chdir(tmp_path)
+    machine(execute=execute, seed=1)
+    fed = inputs(parse(LENET))
+    for where in ("cpu", "gpu:0"):
+        text = f'{LENET}\nlayer out: HDF5Output(ip1, label) {{ file_name: "{where[:3]}.h5" }}'
+        with runtime.compile(netdef.parse(text, phase="train"), where, losses_only=True, seed=1) as exe:
+            for _ in range(2):
+                exe.run_training(update=False, **fed)
+    with h5py.File("cpu.h5") as right, h5py.File("gpu.h5") as mine:
+        assert mine["data"].shape == (12, 100, 1, 1)
+        np.testing.assert_allclose(mine["data"], right["data"], rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(mine["label"], right["label"])
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
