@@ -65,6 +65,7 @@ class ArgMax(Layer):
 
     Output: with an axis, the input's shape with that axis top_k long, holding indices, or values if out_max_val.
     Without, (N, 1, top_k), or (N, 2, top_k) with out_max_val: indices, then values; four axes for four.
+    Of equals the later one comes first, as in Caffe; NaN counts as larger than all.
     """
 
     cuts = Same("axis", channels=False)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime.ir.program import Buffer, Instruction
 from runtime.machine.cuda.bound import runs_on_host
 from runtime.machine.executable import Executable
+
+if TYPE_CHECKING:
+    from netdef.graph.layer import Blob
 
 LISTS = ("forward", "backward", "update")
 
@@ -115,19 +118,27 @@ def noise(executable: Executable) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
     fed = {}
     for name in executable.inputs:
-        shape = executable.net.blobs[name].shape
-        fed[name] = rng.integers(0, 2, shape) if len(shape) == 1 else rng.standard_normal(shape, dtype=np.float32)
+        blob = executable.net.blobs[name]
+        fed[name] = noise_for(blob, blob.shape, rng)
     return fed
+
+
+def noise_for(blob: Blob, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Made-up numbers: 0 and 1 where they are labels, or may be."""
+    readers = (reader for reader in blob.consumers if reader.bottoms[reader.label_bottom :][:1] == (blob,))
+    classes = [count for reader in readers if (count := reader.label_classes)]
+    if len(shape) == 1 or classes:
+        return rng.integers(0, min(2, *classes) if classes else 2, shape)
+    return rng.standard_normal(shape, dtype=np.float32)
 
 
 def write_noise(executable: Executable) -> None:
     """Made-up numbers for everything that the host writes before a run, so that kernels can be timed without data."""
     rng = np.random.default_rng(2)
     memory, program = executable.memory, executable.program
-    buffers: dict[Buffer, None] = {program.blobs[blob]: None for blob in program.net.inputs if blob in program.blobs}
-    for buffer in buffers:
-        labels = len(buffer.shape) == 1
-        memory.write(buffer, rng.integers(0, 2, buffer.shape) if labels else rng.standard_normal(buffer.shape, dtype=np.float32))
+    for blob in program.net.inputs:
+        if blob in program.blobs:
+            memory.write(program.blobs[blob], noise_for(blob, program.blobs[blob].shape, rng))
     for source in program.sources:
         for field, buffer in source.fields.items():
             if field == "images":

@@ -68,6 +68,7 @@ CASES = {
     "Tile(a) { tiles: 2 }": BATCH,
     "Im2col(a) { kernel_size: 3 }": BATCH,
     "SPP(a) { pyramid_height: 2 }": BATCH,
+    "SPP(a) { pyramid_height: 1 pool: STOCHASTIC }": NONE,
     "MVN(a)": ALL,
     "MVN(a) { across_channels: true }": BATCH,
     "BatchNorm(a)": ALL,
