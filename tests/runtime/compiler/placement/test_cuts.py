@@ -5,6 +5,7 @@ import pytest
 import netdef
 from netdef.graph.cuts import Cuts, Region, even_cuts, joined, overlap
 from netdef.graph.layer import LAYERS, Layer
+from netdef.layers.function import FUNCTIONS
 from runtime.compiler.placement.choice import SPLITS
 from runtime.compiler.placement.divide import divide
 from runtime.compiler.placement.search import Gradients, Search
@@ -18,18 +19,7 @@ VECTORS = "layer x: Input { shape { dim: [4, 12] } }\nlayer a: InnerProduct(x) {
 # A layer of each type on `a`, which groups cut by channels and batch by images, and by which splits it is divided.
 ALL, BATCH, NONE = {"groups", "batch", "hybrid"}, {"batch", "hybrid"}, set()
 CASES = {
-    "AbsVal(a)": ALL,
-    "BNLL(a)": ALL,
-    "Clip(a) { min: -1 max: 1 }": ALL,
-    "ELU(a)": ALL,
-    "Exp(a)": ALL,
-    "Log(a)": ALL,
-    "Power(a) { power: 2 }": ALL,
-    "ReLU(a)": ALL,
-    "Sigmoid(a)": ALL,
-    "Swish(a)": ALL,
-    "TanH(a)": ALL,
-    "Threshold(a)": ALL,
+    **{f"{name}(a) {{ {function.cases[0]} }}": ALL for name, function in FUNCTIONS.items()},
     "PReLU(a)": ALL,
     "PReLU(a) { channel_shared: true }": ALL,
     "Dropout(a)": ALL,
