@@ -9,6 +9,7 @@ import pytest
 
 from netdef.cli.main import COMMANDS
 from tests.docs.samples import PAGES, samples, shell
+from tests.marks import slow_except
 from tests.paths import ROOT
 
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -27,7 +28,7 @@ def test_there_are_samples_on_the_pages():
     assert sum(map(len, SHOWN.values())) > 12
 
 
-@pytest.mark.parametrize("name", [name for name, shown in SHOWN.items() if shown])
+@pytest.mark.parametrize("name", slow_except("README.md", [name for name, shown in SHOWN.items() if shown]))
 def test_commands_print_what_the_page_shows(name, tmp_path):
     run = shell(tmp_path)
     for sample in SHOWN[name]:

@@ -6,6 +6,7 @@ import pytest
 import netdef
 import runtime
 from netdef.language.find import model_names
+from tests.marks import slow_except
 
 # Layer types whose kernels are still to come, and the nets that wait for them.
 WAITING = {
@@ -14,7 +15,6 @@ WAITING = {
 NAMES = [name for name in model_names() if not any(name in nets for nets in WAITING.values())]
 
 # Longer than three seconds on two cores.
-TRAIN_LONG = {"densenet121", "googlenet", "inception_v3", "resnet101", "resnet152", "resnet50", "resnext50"}
 COMPILE_LONG = {"densenet121", "resnet152"}
 
 FEW = {"fc6.num_output": 32, "fc7.num_output": 32}
@@ -95,7 +95,7 @@ def guessing(net, name):
     return total
 
 
-@pytest.mark.parametrize("name", cases(TRAIN_LONG))
+@pytest.mark.parametrize("name", slow_except("lenet", NAMES))
 def test_it_trains(name):
     exe = runtime.compile(small(name, "train"), losses_only=True, seed=3)
     losses = exe.forward(**inputs(exe.net, name))

@@ -37,6 +37,7 @@ def test_comments_go_along(tmp_path):
     assert "# 96 % of the parameters." in (tmp_path / "x.prototxt").read_text()
 
 
+@pytest.mark.slow
 def test_weights_that_are_too_many_for_a_text(tmp_path):
     trained = message(MODEL)
     large, text = tmp_path / "x.caffemodel", tmp_path / "x.prototxt"

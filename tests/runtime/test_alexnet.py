@@ -66,6 +66,7 @@ def close(mine: np.ndarray, caffes: np.ndarray, what: str) -> None:
     assert worst <= 1e-4, f"{what} is off by {worst:.2g}"
 
 
+@pytest.mark.slow
 def test_blobs(exe) -> None:
     golden = np.load(GOLDEN)
     names = [name.removeprefix("val_") for name in golden if name.startswith("val_")]
@@ -78,6 +79,7 @@ def test_blobs(exe) -> None:
         assert abs(norm / golden[f"norm_{name}"] - 1) < 1e-5, name
 
 
+@pytest.mark.slow
 def test_gradients(exe) -> None:
     golden = np.load(GOLDEN)
     for parameter in exe.net.parameters:

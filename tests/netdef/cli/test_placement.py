@@ -15,6 +15,7 @@ from netdef.cli.compile import report
 from netdef.cli.main import run
 from netdef.weights import read_weights
 from runtime.machine.open import different
+from tests.marks import slow_except
 from tests.paths import ROOT
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
@@ -53,6 +54,7 @@ def test_splits_of_equal_traffic(tmp_path, capsys):
     assert "recommended: --split groups; all three send 0 B a batch" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_many_devices_take_no_more_columns_than_few(capsys):
     assert run(["placement", "alexnet", "--devices", "16"]) == 0
     sent = capsys.readouterr().out.partition("sent in one iteration:")[2].partition("\n\n")[0]
@@ -82,6 +84,7 @@ def test_transfers_in_both_directions_are_listed_once(capsys):
     assert re.search(r"^conv2 +pool1 +0 <-> 1, 2 <-> 3 +8.54 MiB +8.54 MiB$", capsys.readouterr().out, re.M)
 
 
+@pytest.mark.slow
 def test_json_lists_all_runs_of_channels(capsys):
     words = ["placement", "googlenet", "--devices", "2"]
     assert run(words) == 0
@@ -91,7 +94,7 @@ def test_json_lists_all_runs_of_channels(capsys):
     assert layers["inception_3a/output"]["shares"][0] == "channels 0-31, 64-127, 192-207, 224-239"
 
 
-@pytest.mark.parametrize(("net", "phase"), [("googlenet", "train"), ("lenet", "test")])
+@pytest.mark.parametrize(("net", "phase"), slow_except("lenet", [("googlenet", "train"), ("lenet", "test")]))
 def test_as_json(net, phase, capsys):
     assert run(["placement", net, "--devices", "cpu:0,cpu:1,cpu:2", "--format", "json", "--phase", phase]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -261,6 +264,7 @@ def test_a_split_of_one_device_is_noted_as_without_effect(folder, capsys):
     assert "--split batch divides a net over several devices" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("which", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_moves_to_one_device(folder, which, code):
     """Ctrl-C ends the run on two devices with a snapshot, and the command that it prints goes on from there."""

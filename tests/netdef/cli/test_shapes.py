@@ -132,5 +132,6 @@ def test_units():
     assert [binary(n) for n in (4, 1024, 58_080_000, 2**31)] == ["4 B", "1.00 KiB", "55.4 MiB", "2.00 GiB"]
 
 
+@pytest.mark.slow
 def test_it_costs_little_more_than_its_libraries():
     assert times_of_libraries(["shapes", "alexnet"]) < 3.5

@@ -97,7 +97,7 @@ def test_a_solver_that_names_its_net_is_enough():
     assert Path("here/small_iter_10.caffemodel").exists()
 
 
-ITERATIONS = 2500
+ITERATIONS = 1000
 
 
 def start_and_send(which, out, after):
@@ -123,6 +123,7 @@ def ending(out):
     return arrays, [array.tobytes() for array in state.history], losses
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one():
     """After Ctrl-C, SIGTERM or a kill the resumed run's last weights, momentum and losses have the same bits."""
     Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 400")

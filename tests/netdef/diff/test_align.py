@@ -2,6 +2,8 @@
 
 from time import process_time
 
+import pytest
+
 import netdef
 from netdef.diff import align, compare
 from tests.netdef.diff.nets import ONE, TOWERS, changes, differ, net, pairs, parse, reported
@@ -128,6 +130,7 @@ def test_every_layer_is_matched_once():
             assert sorted(layers, key=whole.layers.index) == list(whole.layers)
 
 
+@pytest.mark.slow
 def test_deep_nets_are_aligned_in_time():
     """Beyond a few hundred layers the table of all pairs would grow with the square."""
     widths = [4] * 1500
@@ -176,6 +179,7 @@ def test_both_phases_are_aligned_alike():
         assert {name: partners[1].get(name) for name in both} == {name: partners[0][name] for name in both}
 
 
+@pytest.mark.slow
 def test_a_long_chain_without_weights():
     text = "".join(f"layer a{n}: AbsVal({f'a{n - 1}' if n else 'data'})\n" for n in range(3000))
     started = process_time()

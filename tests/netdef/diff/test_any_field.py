@@ -101,6 +101,7 @@ def settings_told(found):
     return result
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_one_change_is_reported_and_no_other(data):

@@ -1,5 +1,6 @@
 """Any two nets are compared: without an exception in any form, every cost reported once, and there and back alike."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def reported(found):
     return {kind: sum(finding.costs.get(kind, 0) for finding in section.findings) for kind in COSTS}
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(nets(), nets())
 def test_any_two_nets(a, b):

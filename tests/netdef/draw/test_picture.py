@@ -281,6 +281,7 @@ def test_titles_for_screen_readers():
         assert group[0].tag == f"{SVG}title"
 
 
+@pytest.mark.slow
 def test_a_large_net_is_drawn_in_time():
     lines = ["layer data: Input { shape { dim: [1, 8, 8, 8] } }"]
     for index in range(400):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 import netdef
 from netdef.cli.main import run
 from netdef.explain.model_list import about, models, render
@@ -44,6 +46,7 @@ def test_the_comment_of_a_file_is_its_description():
     assert all(5 < len(model.about) < 75 for model in models())
 
 
+@pytest.mark.slow
 def test_it_costs_little_more_than_its_libraries():
     layers = sum(len(netdef.load(name).layers) for name in model_names())
     assert times_of_libraries(["models"]) < 3.5 + layers / 1000

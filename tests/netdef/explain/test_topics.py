@@ -166,6 +166,7 @@ def test_the_command(capsys):
     assert run(["explain", "nothing"]) == 2
 
 
+@pytest.mark.slow
 def test_it_costs_little_more_than_its_libraries():
     assert times_of_libraries(["explain", "LRN"]) < 3
     assert times_of_libraries(["layers"]) < 3

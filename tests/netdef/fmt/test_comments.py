@@ -37,6 +37,7 @@ def gaps(text):
     return [0] + [found.end() for found in TOKEN.finditer(text) if found[0] not in ("->", "-", "+", ".")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TEXTS)
 @pytest.mark.parametrize("to", ["net", "prototxt"])
 @given(data=st.data())

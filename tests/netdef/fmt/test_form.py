@@ -131,6 +131,7 @@ def test_models_are_formatted(path):
     assert list(diff) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
 def test_long_and_short_again(path):
     """The same network, by its message and by its graph, all along; every comment kept."""
@@ -294,18 +295,21 @@ def count(text):
     return sorted(comment.text for comment in comments_of(text))
 
 
+@pytest.mark.slow
 @given(nets())
 @settings(deadline=None, max_examples=120)
 def test_any_net_in_the_short_form(text):
     assert count(keeps(text, "net")) == count(text)
 
 
+@pytest.mark.slow
 @given(nets())
 @settings(deadline=None, max_examples=120)
 def test_any_net_in_the_long_form(text):
     assert count(keeps(text, "prototxt")) == count(text)
 
 
+@pytest.mark.slow
 @given(nets(kinds=(long_layers,)))
 @settings(deadline=None, max_examples=120)
 def test_long_to_short_to_long(text):

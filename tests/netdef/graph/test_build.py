@@ -262,6 +262,7 @@ def test_another_batch_size_for_a_built_net():
     assert (larger.phase, larger.filename, larger.position("a").line) == ("train", "t.net", 2)
 
 
+@pytest.mark.slow
 def test_ten_thousand_layers_take_ten_times_a_thousand():
     def seconds(count):
         text = INPUT + "".join(

@@ -98,6 +98,7 @@ def test_blob_of_a_stage_of_the_other_phase():
     assert said(text)[0].endswith("is not in phase test")
 
 
+@pytest.mark.slow
 def test_thousands_of_missing_names_in_time():
     text = INPUT + "".join(f"layer l{i}: ReLU(m{i})\n" for i in range(5000))
     text += "".join(f"layer m{i}: ReLU(data)\n" for i in range(5000))

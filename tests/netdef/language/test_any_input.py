@@ -62,12 +62,14 @@ HEAD = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.sampled_from([*WORDS, "\n", "\n  "]), max_size=40), MESSAGES)
 def test_any_words(words, message):
     check(" ".join(words), message)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.one_of(FIELD, HEAD, st.just("}"), st.sampled_from(WORDS)), max_size=25), MESSAGES)
 def test_any_statements(statements, message):
@@ -85,6 +87,7 @@ def test_a_file_with_one_piece_gone(data):
     check(text[:start] + text[end:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -114,6 +117,7 @@ def test_in_time(text):
     assert time.perf_counter() - start < 10
 
 
+@pytest.mark.slow
 def test_ten_thousand_layers():
     """Linear: twice the text takes about twice the time, and a large network a few seconds."""
     layer = """layer { name: "c%d" type: "Convolution" bottom: "x%d" top: "x%d" param { lr_mult: 1 } param { lr_mult: 2 }

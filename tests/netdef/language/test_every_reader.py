@@ -27,6 +27,7 @@ def folder(tmp_path_factory):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1 << 32))
@@ -182,6 +183,7 @@ def test_includes_without_end(tmp_path):
     assert netdef.load(tmp_path / "level40.net").layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layer",
     [

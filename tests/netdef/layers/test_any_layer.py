@@ -1,5 +1,6 @@
 """Whatever a file says, it makes a net or a NetdefError: every type, over blobs of all sorts, with fields at random."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def nets(draw):
     return net
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(nets())
 def test_any_layer_makes_a_net_or_an_error(message):

@@ -35,6 +35,7 @@ def ask_all(document, offset):
         symbols.references(cursor, document, lambda path: None, True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(PIECES, max_size=30).map("".join), st.sampled_from(["x.net", "solver.prototxt"]))
 def test_any_pieces(text, name):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from click.testing import CliRunner
 from lsprotocol import types
 
@@ -88,6 +89,7 @@ def test_plain_text_is_ignored(editor):
     assert uri not in editor.published
 
 
+@pytest.mark.slow
 def test_it_answers_while_it_checks(editor):
     """A check of some thousand layers takes seconds; a question asked meanwhile is answered at once."""
     lines = [f"layer c{i}: Convolution(c{i - 1}) {{ num_output: 3 kernel_size: 3 pad: 1 }}\n" for i in range(1, LAYERS)]

@@ -51,6 +51,7 @@ def test_training_and_test_windows_never_share_a_pixel():
         assert trained.mean() > 0.5 and 0.2 < tested.mean() < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [True, False])
 def test_a_window_shows_nothing_of_the_other_phase(train):
     """Resizing looks at no pixel outside the window: the pixels of the other phase can be anything."""
@@ -124,6 +125,7 @@ def test_one_channel_where_the_net_asks_for_it():
     assert pixels(samples(True, channels=1).load(0)).shape == (256, 256)
 
 
+@pytest.mark.slow
 def test_crops_and_mirrors_are_drawn_in_training_and_crops_centred_in_testing():
     drawn = [samples(True, crop=227, mirror=True).load(p) for p in range(60)]
     assert len({s.offset for s in drawn}) > 50

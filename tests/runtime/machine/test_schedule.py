@@ -20,6 +20,7 @@ from runtime.compiler.placement.choice import SPLITS
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.schedule import EACH_ITS_OWN, Waits, find_waits, lane_of
 from runtime.solver.update import updates
+from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import devices, feeds, net_of
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -139,7 +140,7 @@ def test_what_others_wait_for_is_computed_and_sent_before_the_gradients_of_weigh
 
 @pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
 @pytest.mark.parametrize("count", [2, 4])
-@pytest.mark.parametrize("name", ["alexnet", "googlenet"])
+@pytest.mark.parametrize("name", slow_except("alexnet", ["alexnet", "googlenet"]))
 def test_no_race_is_left(split: str, count: int, name: str) -> None:
     """Every pair of instructions that touch the same bytes, one of them writing, is ordered by queues and events."""
     program = training(split, count, name)
@@ -214,6 +215,7 @@ def trained(net: Net, where: str, split: str, settings: dict[str, Any], in_one: 
         return {f"{number} {b}:{b.device}": exe.memory.read(b).tobytes() for number, b in enumerate(lasting)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "where", "split", "settings"),
     [

@@ -22,6 +22,7 @@ from netdef.graph.cuts import Regions, Share
 from netdef.layers.lrn import Neighbours
 from runtime.kernels.cpu.registry import CPU_KERNELS
 from runtime.solver.solver import Solver
+from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import SIDES, devices, text_of
 
 SOLVER = 'base_lr: 0.002 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 max_iter: 20 random_seed: 3'
@@ -65,11 +66,12 @@ class Apart:
     weights: float  # as a share of what rounding may come to
 
 
-@pytest.mark.parametrize(("name", "count", "split"), WAYS)
+@pytest.mark.parametrize(("name", "count", "split"), slow_except("lenet", WAYS))
 def test_every_iteration_is_the_same_to_rounding(name: str, count: int, split: str) -> None:
     check(name, count, split)
 
 
+@pytest.mark.slow
 def test_a_channel_lost_at_the_seam_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     on_one_device("caffenet")
     share = Neighbours.share
@@ -82,7 +84,7 @@ def test_a_channel_lost_at_the_seam_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
         check("caffenet", 2, "groups")
 
 
-@pytest.mark.parametrize("name", ["alexnet", "lenet"])
+@pytest.mark.parametrize("name", slow_except("lenet", ["alexnet", "lenet"]))
 def test_one_gradient_off_by_a_hundred_thousandth_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     on_one_device(name)
     kernel = CPU_KERNELS["inner_product_weight_gradient"]

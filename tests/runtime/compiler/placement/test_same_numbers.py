@@ -5,6 +5,7 @@ import pytest
 
 import netdef
 import runtime
+from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import SIDES, TEXTS, WAYS, devices, difference, everything, net_of, on_one_device
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -19,12 +20,13 @@ def test_what_nets_can_ask_for(name: str, split: str, count: int) -> None:
     check(name, split, count)
 
 
-@pytest.mark.parametrize("name", SIDES)
+@pytest.mark.parametrize("name", slow_except("lenet", SIDES))
 @pytest.mark.parametrize(("split", "count"), WAYS)
 def test_models(name: str, split: str, count: int) -> None:
     check(name, split, count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(48))
 def test_random_nets(seed: int) -> None:
     """Whatever follows whatever.  Where a gradient is all rounding (a difference of equals), there is nothing to compare."""

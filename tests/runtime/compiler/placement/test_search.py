@@ -87,6 +87,7 @@ def counted(net: Net, devices: int, split: str, choices: Choices) -> int:
     return state.bytes
 
 
+@pytest.mark.slow
 def test_random_nets_cost_about_what_exact_search_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     found_all = least_all = 0
     for seed in range(48):
@@ -109,6 +110,7 @@ def test_models_send_no_more_than_with_exact_search(name: str) -> None:
     assert {row: size for row, size in found.items() if size > rows[row]} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 60, 5))
 def test_exact_search_is_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small random nets: of all assignments none costs less than the one that the tests compare with."""

@@ -57,6 +57,7 @@ def on_four(name: str, split: str) -> dict[str, np.ndarray]:
     return trained(name, FOUR[4], split)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(("name", "split"), WAYS)
 def test_weights_after_20_iterations(name: str, split: str, count: int) -> None:
@@ -65,11 +66,13 @@ def test_weights_after_20_iterations(name: str, split: str, count: int) -> None:
     assert [what for what in expected if not np.array_equal(found[what], expected[what])] == []
 
 
+@pytest.mark.slow
 def test_another_number_of_shares_rounds_otherwise() -> None:
     found, expected = (trained("googlenet", where, "groups", iterations=2) for where in ("cpu:0,cpu:0,cpu:0", FOUR[1]))
     assert any(not np.array_equal(found[what], expected[what]) for what in expected if what.startswith("weights"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("more", OF_ALL)
 def test_norms_and_sub_batches(more: str, split: str) -> None:
@@ -98,6 +101,7 @@ def test_a_run_moves_between_devices(tmp_path: Path) -> None:
     assert len(contents(second)) >= 2
 
 
+@pytest.mark.slow
 def test_outputs_of_a_net_compiled_for_inference() -> None:
     found = []
     for where in FOUR.values():
@@ -121,6 +125,7 @@ def kernels(program: Program) -> list[str]:
     return [step.kernel for step in program.instructions]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_only_what_crosses_is_sent(split: str) -> None:
     """The kernels are the same; within a device a copy takes the place of a send."""

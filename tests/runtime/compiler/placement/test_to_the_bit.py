@@ -54,6 +54,7 @@ def run(net: Path, where: str, out: Path, extra: str, resume: Path | None = None
     return tests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "extra"),
     [({}, ""), (BY_HAND, "iter_size: 2 clip_gradients: 0.5 snapshot_format: HDF5"), (ONE_TOWER, 'regularization_type: "L1"')],

@@ -1,5 +1,6 @@
 """Training on several devices: the same weights after 20 iterations, the same snapshots, and runs that move."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import runtime
 from netdef.schema import message_class
 from runtime.solver.solver import Solver
 from runtime.solver.update import updates
+from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import WAYS, devices, difference, feeds, text_of, without_kinks
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -61,17 +63,17 @@ def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
     assert max(worst.values()) < SAME, sorted(worst.items(), key=lambda item: -item[1])[:4]
 
 
-@pytest.fixture(scope="module")
-def on_one() -> dict[str, dict[str, np.ndarray]]:
-    return {name: trained(name, "cpu") for name in NAMES}
+@cache
+def on_one(name: str) -> dict[str, np.ndarray]:
+    return trained(name, "cpu")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_except("lenet", NAMES))
 @pytest.mark.parametrize(("split", "count"), WAYS)
-def test_weights_after_20_iterations(on_one, name: str, split: str, count: int) -> None:
+def test_weights_after_20_iterations(name: str, split: str, count: int) -> None:
     found = trained(name, devices(count), split=split)
-    assert any((found[what] != on_one[name][what]).any() for what in found)
-    same(found, on_one[name])
+    assert any((found[what] != on_one(name)[what]).any() for what in found)
+    same(found, on_one(name))
 
 
 @pytest.mark.parametrize("seed", range(100, 118))
@@ -101,14 +103,15 @@ def updated(net: netdef.Net, where: str, split: str | None) -> tuple[dict[str, n
         return begun, {str(p): exe.param(p.layer.name, p.index) for p in net.parameters}
 
 
-def test_they_learn(on_one) -> None:
+def test_they_learn() -> None:
     """That what is compared is not the weights that it began with."""
     solver = solver_for("alexnet", "cpu")
     begun = weights(solver)
     solver.close()
-    assert all(difference(begun[what], on_one["alexnet"][what]) > 0.01 for what in begun)
+    assert all(difference(begun[what], on_one("alexnet")[what]) > 0.01 for what in begun)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
 @pytest.mark.parametrize(
     "extra", ["clip_gradients: 0.5", "iter_size: 3", "clip_gradients: 1 iter_size: 2", 'regularization_type: "L1"']
@@ -143,6 +146,7 @@ def contents(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes().replace(str(out).encode(), b"") for path in out.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -152,7 +156,7 @@ def contents(out: Path) -> dict[str, bytes]:
         ((devices(2), "batch"), (devices(2), "hybrid")),
     ],
 )
-def test_a_run_can_move(on_one, before: tuple[str, str], after: tuple[str, str], tmp_path: Path) -> None:
+def test_a_run_can_move(before: tuple[str, str], after: tuple[str, str], tmp_path: Path) -> None:
     solver = solver_for("alexnet", before[0], split=before[1], out=tmp_path)
     solver.step(9)
     state = solver.snapshot()
@@ -162,7 +166,7 @@ def test_a_run_can_move(on_one, before: tuple[str, str], after: tuple[str, str],
     solver.step(11)
     found = weights(solver) | {f"{name} of {p}": solver._history(p, name) for p, name in solver._histories()}
     solver.close()
-    same(found, on_one["alexnet"])
+    same(found, on_one("alexnet"))
 
 
 def test_a_run_goes_on_bit_for_bit_on_the_same_devices(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from netdef.schema import message_class
 from runtime.compiler.pipeline import compile_program
 from runtime.ir.program import Instruction, Program
 from runtime.solver.update import updates
+from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import difference, everything, net_of
 
 BATCH = 32
@@ -92,7 +93,7 @@ def test_what_is_gathered_is_made_in_its_place() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["alexnet", "googlenet"])
+@pytest.mark.parametrize("name", slow_except("alexnet", ["alexnet", "googlenet"]))
 @pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
 @pytest.mark.parametrize("devices", [2, 3, 4])
 def test_backward_sends_what_forward_sent_the_other_way(name: str, split: str, devices: int) -> None:

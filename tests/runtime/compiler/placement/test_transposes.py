@@ -44,6 +44,7 @@ def moving_net(seed: int, count: int) -> str:
     return "force_backward: true\n" + "\n".join(lines) + f"\nlayer all: Concat({rest})\nlayer y: Flatten(all)\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_backward_is_the_transpose(split: str, count: int) -> None:

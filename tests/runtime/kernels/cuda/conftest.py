@@ -42,9 +42,10 @@ def compiler(say: Say) -> None:
 
 @pytest.fixture(scope="session")
 def every_form(compiler: None, tested: dict[str, list[str]]) -> list[nvrtc.Compiled]:
-    """What the checks run, and what the zoo needs for single images, for one kind of card."""
-    single = zoo.functions(1, zoo.ONE)
-    return nvrtc.compile_files({file: sorted({*names, *single.get(file, [])}) for file, names in tested.items()}, 80)
+    """What the checks run, and what the zoo needs for its own batches and for single images, for one kind of card."""
+    own, single = zoo.functions(), zoo.functions(1, zoo.ONE)
+    functions = {file: sorted({*names, *own.get(file, []), *single.get(file, [])}) for file, names in tested.items()}
+    return nvrtc.compile_files(functions, 80)
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ from tests.runtime.kernels.cuda.on_cpu import Libraries, Module, compiler, is_cl
 
 SEED = 2  # of the order of blocks and threads
 FIBERS = "ASan doesn't fully support makecontext"  # said at their first use: no stack is left by an exception or jump here
-OPTIONS = {
-    "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0",
+OPTIONS = {  # long traces of each allocation would take most of the time
+    "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0:malloc_context_size=1:quarantine_size_mb=8",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
 }
 
@@ -60,7 +60,7 @@ def run_beside(module: str, libraries: Libraries, folder: Path) -> tuple[list[st
     listed = folder / "libraries.json"
     listed.write_text(json.dumps({file: [str(path), list(names)] for file, (path, names) in libraries.items()}))
     command = [sys.executable, "-m", module, str(listed)]
-    environment = {**os.environ, **OPTIONS, **({"LD_PRELOAD": str(preload)} if preload else {}), "PYTHONMALLOC": "malloc"}
+    environment = {**os.environ, **OPTIONS, **({"LD_PRELOAD": str(preload)} if preload else {})}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     words = "".join(line for line in done.stderr.splitlines(keepends=True) if FIBERS not in line)
     if done.returncode:

@@ -24,6 +24,7 @@ def test_every_plan_has_cases() -> None:
     assert sorted(CUDA_KERNELS) == KERNELS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_same_numbers(kernel: str, checks: list[Check], modules: dict[str, Module], compared: list[Check]) -> None:
     mine = [check for check in checks if check.case.kernel == kernel]
@@ -44,6 +45,7 @@ def test_every_kernel_of_the_cpu_is_launched_by_an_instruction_of_a_card() -> No
     assert set(CPU_KERNELS) - launched == {"random_fill"}  # NumPy's own generator: the device lets the host do it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", [-1, 3, np.nan, np.inf, 1e20])
 def test_a_label_that_is_no_class_makes_results_nan(label: float, modules: dict[str, Module]) -> None:
     """The CPU's kernels refuse it; a card's cannot, but read nothing there."""

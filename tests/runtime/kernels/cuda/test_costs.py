@@ -42,6 +42,7 @@ def instruction(case: Case) -> Instruction:
     return Instruction(case.kernel, arrays, (), case.constants)
 
 
+@pytest.mark.slow
 def test_bytes_are_those_that_kernels_move(aligned: list[Check], traced: dict[str, Module], say: Say) -> None:
     nearest: dict[str, float] = defaultdict(float)
     for check in aligned:

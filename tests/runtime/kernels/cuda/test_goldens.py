@@ -14,6 +14,7 @@ from tests.runtime.machine.cuda.fake_cupy import Cards, install
 from tests.runtime.ops.test_goldens import check, net_of, runnable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", runnable(), ids=lambda path: path.stem)
 def test_layer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Cards(execute=partial(launchers, seed=5), seed=1))

@@ -16,6 +16,7 @@ from tests.runtime.kernels.cuda.running import functions_of
 from tests.runtime.kernels.cuda.sanitizers import run_beside, runtime_library
 
 
+@pytest.mark.slow
 def test_no_index_overflows(tmp_path: Path, say: Say) -> None:
     kind = "sanitized" if runtime_library() else "plain"
     needed = functions_of(case.plan(many) for _, many in SIZES for case in cases())

@@ -15,7 +15,7 @@ from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.cubin import resources
 
-ARCHITECTURES = (70, 75, 80, 86, 90, 100, 120)
+ARCHITECTURES = (70, 75, 86, 90, 100, 120)  # and sm_80, which has every form
 OLDEST_TOOLKIT = {70: "CUDA 13 makes no code for sm_70"}  # architectures that a toolkit may have dropped
 REGISTERS = 65536  # of a multiprocessor, shared by the threads of its blocks
 THREADS = 512  # of the largest blocks, and what a multiprocessor should hold to be kept busy
@@ -41,6 +41,7 @@ def check_resources(function: nvrtc.Compiled) -> None:
     assert function.resources.registers * THREADS <= REGISTERS, function
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_machine_code(architecture: int, compiler: None, needed: dict[str, list[str]], say: Say) -> None:
     if architecture not in nvrtc.architectures() and architecture in OLDEST_TOOLKIT:
@@ -53,10 +54,14 @@ def test_machine_code(architecture: int, compiler: None, needed: dict[str, list[
     say(f"CUDA kernels compiled for sm_{architecture}: {len(made)}, no spills, at most {most} registers")
 
 
-def test_every_form(every_form: list[nvrtc.Compiled]) -> None:
-    """Windows and constants beyond the zoo's, and the zoo's for a batch that is no whole packs; for one kind of card."""
+@pytest.mark.slow
+def test_every_form(every_form: list[nvrtc.Compiled], needed: dict[str, list[str]], say: Say) -> None:
+    """Of sm_80 windows and constants beyond the zoo's too, and the zoo's for a batch that is no whole packs."""
+    assert {name for names in needed.values() for name in names} <= {form.function for form in every_form}
     for function in every_form:
         check_resources(function)
+    most = max(function.resources.registers for function in every_form)
+    say(f"CUDA kernels compiled for sm_80: {len(every_form)}, no spills, at most {most} registers")
 
 
 def test_a_spill_is_seen(compiler: None) -> None:
@@ -68,6 +73,7 @@ def test_a_spill_is_seen(compiler: None) -> None:
         check_resources(function)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("cupy") is None, reason="CuPy is not installed: its options for NVRTC are not compared")
 def test_cupy_compiles_with_the_same_options(compiler: None, needed: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """What a RawModule does, down to the machine code, which only a card could load."""

@@ -109,6 +109,7 @@ def test_every_kernel_takes_packs_or_says_why_not(kernels: dict[str, re.Match[st
     assert set(ALSO_SINGLY) <= set(kernels) - set(SINGLY)
 
 
+@pytest.mark.slow
 def test_whole_packs_are_moved_at_once(
     kernels: dict[str, re.Match[str]], every_form: list[nvrtc.Compiled], checks: list[Check]
 ) -> None:
@@ -131,6 +132,7 @@ def in_packs(function: str) -> bool:
     return is_whole(function) or nvrtc.bare(function) in SINGLY
 
 
+@pytest.mark.slow
 def test_the_zoos_batches_are_taken_in_packs() -> None:
     """Whole packs, in every launch of every net; a batch of three number by number, but for arrays that are flat."""
     whole, odd = ({name for names in zoo.functions(batch, zoo.ONE).values() for name in names} for batch in (4, 3))

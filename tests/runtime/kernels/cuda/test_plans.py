@@ -29,6 +29,7 @@ def test_grids(checks: list[Check]) -> None:
 OUTPUTS = {"conv2d": [3], "conv2d_weight_gradient": [1], "conv2d_input_gradient": [0, 2]}  # whose rows are taken in chunks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1 << 20, 64 << 20, 1 << 30])
 def test_workspace(limit: int) -> None:
     """Within the limit, unless one output row alone needs more."""

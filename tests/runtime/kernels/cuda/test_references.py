@@ -101,6 +101,7 @@ def of(kernel: str, checks: list[Check]) -> list[Check]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", FORWARD)
 def test_results(kernel: str, checks: list[Check], modules: dict[str, Module]) -> None:
     result, function = FORWARD[kernel]
@@ -111,6 +112,7 @@ def test_results(kernel: str, checks: list[Check], modules: dict[str, Module]) -
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=small, err_msg=str(check.case))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", BACKWARD)
 def test_gradients(kernel: str, checks: list[Check], modules: dict[str, Module]) -> None:
     """What the result says of a small step is what a small step does."""

@@ -22,6 +22,7 @@ def sanitized(say: Say) -> None:
         pytest.skip(reason)
 
 
+@pytest.mark.slow
 def test_all_kernels(
     sanitized: None, checks: list[Check], tested: dict[str, list[str]], modules: dict[str, Module], tmp_path: Path, say: Say
 ) -> None:
@@ -40,6 +41,7 @@ BROKEN = [  # file, what is taken out, what is put in its place, what must be sa
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file,right,wrong,words", BROKEN, ids=lambda text: text if text.endswith(".cu") else "")
 def test_a_broken_kernel_is_caught(
     sanitized: None, file: str, right: str, wrong: str, words: str, checks: list[Check], tmp_path: Path

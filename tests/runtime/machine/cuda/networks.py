@@ -1,4 +1,4 @@
-"""Small networks that have everything the large ones have, and ten iterations of training on any device."""
+"""Small networks that have everything the large ones have, and a few iterations of training on any device."""
 
 from __future__ import annotations
 
@@ -117,6 +117,7 @@ layer rnn: RNN(lstm, cont) { num_output: 4 weight_filler { type: "xavier" } }
 layer fc: InnerProduct(rnn) { num_output: 4 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+ITERATIONS = 6  # of which the first captures graphs, and the last two have another rate
 SOLVER = """
 base_lr: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.005
 max_iter: 10 average_loss: 3 random_seed: 7 iter_size: %d clip_gradients: %g
@@ -136,11 +137,11 @@ def inputs(net: Any) -> dict[str, np.ndarray]:
 def train(
     net: str, devices: str, cuda: CudaOptions | None = None, iter_size: int = 1, clip: float = -1, **options: Any
 ) -> tuple[list[np.ndarray], list[float]]:
-    """The weights after ten iterations, and the losses on the way."""
+    """The weights after ITERATIONS, and the losses on the way."""
     solver = Solver(SOLVER % (iter_size, clip), parse(net), devices, cuda=cuda, **options)
     try:
         fed = inputs(solver.nets.train)
-        losses = [solver.iterate(**fed) for _ in range(10)]
+        losses = [solver.iterate(**fed) for _ in range(ITERATIONS)]
         executable = solver.executable
         weights = [executable.param(p.layer.name, p.index) for p in executable.net.parameters]
         return weights, [step.loss for step in losses]

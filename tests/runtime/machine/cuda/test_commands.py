@@ -214,6 +214,7 @@ def test_devices_that_are_not_there(machine: Callable[..., Cards], capsys, devic
 # netdef train
 
 
+@pytest.mark.slow
 def test_training_goes_to_the_card_if_nobody_says_otherwise(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     cards = machine(execute=execute, seed=1)
     assert run(["train", "small.net", "solver.txt", "--out", "card"]) == 0
@@ -285,6 +286,7 @@ def test_a_card_that_fails_is_one_line(machine: Callable[..., Cards], execute: C
 # netdef time
 
 
+@pytest.mark.slow
 def test_times_on_a_card_beside_the_floor(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     machine(execute=execute, seed=0)
     assert run(["time", "lenet", "--batch", "4", "--iterations", "2"]) == 0
@@ -363,6 +365,7 @@ def results() -> dict[str, Any]:
     return json.loads(Path("netdef-selftest.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     machine(execute=execute, seed=0)
     assert run(["selftest", "--devices", "gpu:0"]) == 0
@@ -375,8 +378,10 @@ def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execut
     assert {"kernel", "layer", "seconds", "bytes", "flops", "products"} == set(told["speed"]["kernels"][0])
 
 
+@pytest.mark.slow
 def test_a_selftest_takes_a_cards_options(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
     """tf32 rounds factors, so that more difference is allowed.  What goes wrong in PyTorch is told and harms nothing."""
+    monkeypatch.setattr(nets, "CARD", LENET)
     trouble = {"version": "2.4", "error": "CUDA error: no kernel image"}
     monkeypatch.setattr(torch_alexnet, "measure", lambda *arguments: trouble)
     cards = machine(execute=execute, seed=0)
@@ -392,6 +397,7 @@ def test_a_selftest_takes_a_cards_options(machine: Callable[..., Cards], execute
     assert torch_text(rates) == "forward 9,000 images/s, training 3,000 images/s"
 
 
+@pytest.mark.slow
 def test_what_cupy_does_not_keep_is_compiled_anew(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
     machine(execute=execute, seed=1)
     for version, times in (("13.6.0", 2), ("14.1.1", 2), ("14.2.0", 1), ("15.0.0a1", 1)):
@@ -437,6 +443,7 @@ def test_a_card_that_fails_leaves_a_file_to_send(machine: Callable[..., Cards], 
     assert results()["agreement"] == {}
 
 
+@pytest.mark.slow
 def test_what_nobody_thought_of_leaves_a_file_to_send_too(machine: Callable[..., Cards], execute: Callable, monkeypatch) -> None:
     machine(execute=execute, seed=0)
 
@@ -451,6 +458,7 @@ def test_what_nobody_thought_of_leaves_a_file_to_send_too(machine: Callable[...,
     assert "TypeError: cupy takes no such thing" in results()["traceback"][-1]
 
 
+@pytest.mark.slow
 def test_training_that_diverges_on_a_card_is_a_difference(
     machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys
 ) -> None:
@@ -483,6 +491,7 @@ def test_the_network_that_pytorch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(torch_alexnet.images_per_second(torch, torch.device("cpu"), lambda: None, 1, 1)) == {"forward", "training"}
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_wrong_fails_and_is_named(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     def broken(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
         kernels = execute(code, names)
@@ -497,6 +506,7 @@ def test_a_kernel_that_is_wrong_fails_and_is_named(machine: Callable[..., Cards]
     assert not results()["passed"]
 
 
+@pytest.mark.slow
 def test_the_cpu_is_held_against_one_of_its_threads(capsys) -> None:
     assert run(["selftest", "--devices", "cpu", "--out", "here.json"]) == 0
     assert "computes what one thread does" in capsys.readouterr().out

@@ -137,6 +137,7 @@ def tested(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Solver]
     return lambda batch: Solver(text, path, "gpu:0", batch_size=batch)
 
 
+@pytest.mark.slow
 def test_a_test_net_is_held_beside_the_training_net(machine: Callable[..., Cards], execute: Callable, tested: Callable) -> None:
     """Both have room from the start: nothing is short at the first test, and nothing was asked for that is not taken."""
     machine(execute=execute, seed=1)
@@ -190,6 +191,7 @@ layer conv2: Convolution(conv1) { num_output: 64 kernel_size: 3 pad: 1 }
 """
 
 
+@pytest.mark.slow
 def test_a_workspace_is_kept_to(machine) -> None:
     cards = machine(memory=4 << 30, execute=lambda code, names: dict.fromkeys(names))
     least = -(-ROW // MB)
@@ -202,6 +204,7 @@ def test_a_workspace_is_kept_to(machine) -> None:
             assert taken == cuda_needs.workspace(exe.program, 0, exe.device.options)
 
 
+@pytest.mark.slow
 def test_a_workspace_that_is_too_small_is_refused_with_the_least_that_will_do(machine) -> None:
     machine(memory=4 << 30)
     with pytest.raises(NetdefError) as raised:

@@ -43,6 +43,7 @@ def downloads(cards: Cards, run: Callable[[], Any]) -> int:
     return cards.downloads - before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graphs", [True, False])
 @pytest.mark.parametrize(("net", "iter_size", "rings"), [(ALEXNET, 1, 1), (LOSSES, 3, 3), (MADE_UP, 2, 1)])
 def test_nothing_goes_to_the_host_between_displays(
@@ -101,6 +102,7 @@ def losses(run: Solver, count: int, **fed: Any) -> list[tuple[float, float]]:
     return [(step.loss, step.smoothed) for step in reversed(made)][::-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "iter_size", "places", "devices", "options"),
     [

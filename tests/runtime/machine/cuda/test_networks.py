@@ -19,11 +19,13 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.cuda.transfers import DoubleBuffer, Transfers
 from runtime.solver.diverged import DivergedError
 from runtime.solver.solver import Solver
+from tests.marks import slow_except
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.networks import (
     ALEXNET,
     BRANCHES,
     IMAGES,
+    ITERATIONS,
     LENET,
     MADE_UP,
     SEQUENCES,
@@ -47,15 +49,16 @@ def check(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_weights_after_ten_iterations(machine: Callable[..., Cards], execute: Callable, name: str) -> None:
+@pytest.mark.parametrize("name", slow_except("lenet", NETS))
+def test_trained_weights(machine: Callable[..., Cards], execute: Callable, name: str) -> None:
     cards = machine(execute=execute, seed=1)
     weights, losses = train(NETS[name], "gpu:0")
     check(weights, on_cpu(name)[0])
     np.testing.assert_allclose(losses, on_cpu(name)[1], rtol=1e-4)
-    assert cards.replayed == 9  # one graph an iteration, after the first
+    assert cards.replayed == ITERATIONS - 1  # one graph an iteration, after the first
 
 
+@pytest.mark.slow
 def test_options(machine: Callable[..., Cards], execute: Callable) -> None:
     cards = machine(execute=execute, seed=2)
     weights, _ = train(NETS["alexnet"], "gpu:0", CudaOptions(workspace=100 << 10, graphs=False))
@@ -63,6 +66,7 @@ def test_options(machine: Callable[..., Cards], execute: Callable) -> None:
     assert cards.replayed == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3, 5))
 def test_the_order_in_which_streams_run_changes_nothing(machine: Callable[..., Cards], execute: Callable, seed: int) -> None:
     """Data come by uploads, sums over two batches and clipped gradients make more lists of kernels."""
@@ -71,6 +75,7 @@ def test_the_order_in_which_streams_run_changes_nothing(machine: Callable[..., C
     check(weights, on_cpu("alexnet", iter_size=2, clip=0.5)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", ["uploaded", "consumed"])
 def test_a_wait_that_is_missing_gives_wrong_weights(
     machine: Callable[..., Cards], execute: Callable, monkeypatch, events: str
@@ -118,7 +123,7 @@ def test_a_net_that_shares_weights_has_room_for_larger_matrices(machine: Callabl
 def test_made_up_data_come_from_the_host(machine: Callable[..., Cards], execute: Callable) -> None:
     cards = machine(execute=execute, seed=1)
     check(train(MADE_UP, "gpu:0")[0], train(MADE_UP, "cpu")[0])
-    assert cards.replayed == 9  # all behind them
+    assert cards.replayed == ITERATIONS - 1  # all behind them
 
 
 def test_what_a_card_makes_is_written(machine: Callable[..., Cards], execute: Callable, tmp_path: Path, monkeypatch: Any) -> None:

@@ -28,6 +28,7 @@ def check(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "cards", "split", "peers"),
     [
@@ -40,9 +41,7 @@ def check(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
         ("branches", 4, "hybrid", False),
     ],
 )
-def test_weights_after_ten_iterations(
-    machine: Callable[..., Cards], execute: Callable, monkeypatch, on_cpu, name, cards, split, peers
-) -> None:
+def test_trained_weights(machine: Callable[..., Cards], execute: Callable, monkeypatch, on_cpu, name, cards, split, peers) -> None:
     monkeypatch.setattr(cuda_peers, "CHUNK", 1000)  # so that nearly every copy takes several
     for seed in (5,) if name == "alexnet" else range(2, 5):
         made = machine(count=cards, execute=execute, seed=seed, peers=peers)
@@ -51,6 +50,7 @@ def test_weights_after_ten_iterations(
         assert (made.sent > 0) == peers
 
 
+@pytest.mark.slow
 def test_a_wait_for_a_peer_that_is_missing_gives_wrong_weights(
     machine: Callable[..., Cards], execute: Callable, on_cpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:

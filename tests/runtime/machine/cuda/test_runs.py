@@ -104,6 +104,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("places", "fields"),
     [
@@ -153,6 +154,7 @@ def test_a_solver_that_goes_back_reads_nothing_old(machine: Machine, execute: Ca
 EXPLODES = {"lr_policy": '"multistep"', "gamma": 1e38, "stepvalue": 5, "weight_decay": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
 @pytest.mark.parametrize(
     "fields",

@@ -22,7 +22,7 @@ from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import difference, everything, feeds
 from tests.runtime.compiler.placement.random_nets import random_net
 from tests.runtime.machine.cuda.fake_cupy import Cards
-from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, LENET, SOLVER, inputs, parse, train
+from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, ITERATIONS, LENET, SOLVER, inputs, parse, train
 
 CPU: dict[str, list[np.ndarray]] = {}
 NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES}
@@ -36,6 +36,7 @@ def same(name: str, devices: str, split: str, **options) -> bool:
     return all(np.allclose(mine, theirs, rtol=1e-4, atol=1e-6) for mine, theirs in zip(weights, CPU[key], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "devices", "split", "seed"),
     [
@@ -48,13 +49,12 @@ def same(name: str, devices: str, split: str, **options) -> bool:
         ("branches", "gpu:0-2", "batch", 7),
     ],
 )
-def test_weights_after_ten_iterations(
-    machine: Callable[..., Cards], execute: Callable, name: str, devices: str, split: str, seed: int
-) -> None:
+def test_trained_weights(machine: Callable[..., Cards], execute: Callable, name: str, devices: str, split: str, seed: int) -> None:
     machine(execute=execute, seed=seed, count=4)
     assert same(name, devices, split)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "split"), [(2000, "groups"), (2003, "batch"), (2005, "groups"), (2006, "hybrid")])
 def test_random_nets(machine: Callable[..., Cards], execute: Callable, seed: int, split: str) -> None:
     """Every blob and gradient of whatever follows whatever; gradients that are all rounding aside."""
@@ -68,12 +68,14 @@ def test_random_nets(machine: Callable[..., Cards], execute: Callable, seed: int
     assert max(worst.values()) < 1e-4, sorted(worst.items(), key=lambda item: -item[1])[:5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["groups", "batch"])
 def test_sums_over_batches_and_clipped_gradients(machine: Callable[..., Cards], execute: Callable, split: str) -> None:
     machine(execute=execute, seed=8, count=2)
     assert same("alexnet", "gpu:0,gpu:1", split, iter_size=2, clip=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "split", "ways"),
     [
@@ -92,12 +94,13 @@ def test_a_card_with_several_shares_computes_what_several_cards_do(
         cards = machine(execute=execute, seed=seed, count=4)
         runs.append(train(NETS[name], devices, split=split, clip=0.5))
         if len(set(devices.split(","))) == 1 and "-" not in devices:
-            assert cards.replayed == 9
+            assert cards.replayed == ITERATIONS - 1
     for weights, losses in runs[1:]:
         assert losses == runs[0][1]
         assert all(np.array_equal(mine, theirs) for mine, theirs in zip(weights, runs[0][0], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", ["gpu:0", "gpu:0,gpu:1"])
 def test_nothing_follows_an_iteration_that_was_broken_off(
     machine: Callable[..., Cards], execute: Callable, devices: str, tmp_path: Path
@@ -134,6 +137,7 @@ def test_nothing_follows_an_iteration_that_was_broken_off(
     assert all(np.array_equal(a, b) for a, b in zip(*expected, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "split", "graphs"), [(3000, "groups", True), (3001, "batch", True), (3003, "hybrid", False)])
 def test_an_iteration_in_one_is_the_same_as_its_lists_one_by_one(
     machine: Callable[..., Cards], execute: Callable, seed: int, split: str, graphs: bool
@@ -168,6 +172,7 @@ def without_joins(schedule: Schedule) -> None:
     schedule._join = lambda: None  # type: ignore[method-assign]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [without_waits, without_joins])
 def test_a_wait_that_is_missing_gives_wrong_weights(
     machine: Callable[..., Cards], execute: Callable, monkeypatch, spoil: Callable[[Schedule], None]

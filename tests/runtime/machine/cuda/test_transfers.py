@@ -163,14 +163,17 @@ def without_slots_waited_for(device: CudaDevice) -> None:
     device.transfers._open_buffers = open_buffers
 
 
+@pytest.mark.slow
 def test_uploads_as_they_are_give_right_numbers(machine, monkeypatch) -> None:
     assert spoilt_uploads(machine, monkeypatch, lambda device: None) == 0
 
 
+@pytest.mark.slow
 def test_a_slot_used_again_too_early_gives_wrong_numbers(machine, monkeypatch) -> None:
     assert spoilt_uploads(machine, monkeypatch, without_slots_waited_for) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", ["compute", "upload"])
 def test_a_missing_wait_gives_wrong_numbers(machine, monkeypatch, stream: str) -> None:
     assert spoilt_uploads(machine, monkeypatch, without_wait(stream)) > 0
