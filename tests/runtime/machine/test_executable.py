@@ -141,7 +141,7 @@ def test_inference_says_what_it_does_not_keep() -> None:
         (lambda exe: exe.backward(fc=1), "'fc' is no output"),
     ],
 )
-def test_mistakes_are_explained(exe, call, message: str) -> None:
+def test_calls_that_cannot_be_are_refused(exe, call, message: str) -> None:
     exe.forward(data=DATA, label=LABEL)
     with pytest.raises(NetdefError, match=message):
         call(exe)

@@ -367,7 +367,7 @@ def test_a_failure_before_the_update_spoils_nothing(tmp_path) -> None:
     solver.close()
 
 
-def test_diverging_is_told_as_on_one_device(tmp_path) -> None:
+def test_diverging_is_the_error_that_one_device_raises(tmp_path) -> None:
     said = []
     for where in ("cpu", devices(2)):
         solver = solver_for("alexnet", where, (SOLVER % "BINARYPROTO").replace("0.002", "1e20"), out=tmp_path)

@@ -129,7 +129,7 @@ def test_probabilities_as_a_second_top() -> None:
     np.testing.assert_allclose(exe.blob_grad("x"), (reference.softmax(x) - np.eye(4)[:3]) / 3, rtol=1e-5, atol=1e-7)
 
 
-def test_a_label_beyond_the_classes_is_told() -> None:
+def test_a_label_beyond_the_classes_is_an_error() -> None:
     text = inputs("layer t: Input { shape { dim: 3 } } layer loss: SoftmaxWithLoss(x, t)", (3, 4))
     exe = runtime.compile(netdef.parse(text))
     with pytest.raises(NetdefError, match="label"):

@@ -58,7 +58,7 @@ def test_live_display():
     assert display.progress.tasks[0].fields["status"].endswith("test 87.5%")
 
 
-def test_only_a_live_display_is_told_between_the_lines():
+def test_only_a_live_display_is_updated_between_the_lines():
     assert not Reporter(PlainDisplay(io.StringIO())).live
     assert Reporter(PlainDisplay(io.StringIO()), LiveDisplay(Console(file=io.StringIO()))).live
 

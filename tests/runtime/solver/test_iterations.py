@@ -94,7 +94,7 @@ def test_iterations_of_more_batches_than_places(device, smoothed, monkeypatch):
     assert smoothed.value == 3.0
 
 
-def test_the_first_that_diverged_is_told(iterations, device, smoothed):
+def test_the_first_iteration_that_diverged_is_named(iterations, device, smoothed):
     made = put(iterations, device, 1.0, math.nan, 3.0, math.inf)
     with pytest.raises(DivergedError, match=r"loss is nan at iteration 1\n"):
         iterations.settle()
@@ -113,7 +113,7 @@ def test_what_came_of_it_stays_bad(iterations, device, smoothed):
     assert smoothed.value == 1.0
 
 
-def test_the_batch_that_diverged_is_the_one_that_is_told(device, smoothed):
+def test_the_loss_of_the_batch_that_diverged_is_named(device, smoothed):
     """Not the sum with what came after it, which would be no number."""
     iterations = make(device, smoothed, batches=3)
     (step,) = put(iterations, device, 1.0, math.inf, -math.inf)

@@ -13,7 +13,7 @@ from tests.netdef.cli import images
 
 
 class Records:
-    """A sink that keeps what it is told."""
+    """A sink that keeps what is reported to it."""
 
     def __init__(self, live=False):
         self.live = live

@@ -265,7 +265,7 @@ def test_the_rate_lowers_on_a_plateau(start, batch):
         ("base_lr: 0.1", "fed.net", "lr_policy"),
     ],
 )
-def test_mistakes(text, net, says, start):
+def test_solvers_that_cannot_train_are_refused(text, net, says, start):
     Path("no-loss.net").write_text(FED.replace("layer loss: SoftmaxWithLoss(fc, label)\n", ""))
     with pytest.raises(NetdefError, match=says):
         start(text, net)

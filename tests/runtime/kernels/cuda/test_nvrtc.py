@@ -98,7 +98,7 @@ def test_cupy_compiles_with_the_same_options(compiler: None, needed: dict[str, l
         given.append(options)
         return compile_program(self, options, log_stream)
 
-    architecture = ours._get_arch_for_options_for_nvrtc.__wrapped__  # which asks no card, if it is told one
+    architecture = ours._get_arch_for_options_for_nvrtc.__wrapped__  # which asks no card, if it is given one
     monkeypatch.setattr(ours, "_get_arch_for_options_for_nvrtc", architecture)
     monkeypatch.setattr(ours, "_compile_module_with_cache", compile_keeping)
     monkeypatch.setattr(ours, "function", SimpleNamespace(Module=Module))

@@ -90,7 +90,7 @@ def test_a_race_shows() -> None:
         ("if (threadIdx.x == 0) y[0] += blockIdx.x;", "of block 0, without a barrier|of block 1, without a barrier"),
     ],
 )
-def test_threads_that_meet_are_told(body: str, words: str) -> None:
+def test_threads_that_meet_are_reported(body: str, words: str) -> None:
     """Even where the result is right in any order that whole threads run in: sums that lose a part on a card."""
     text = f"__global__ void broken(float* y) {{ const int i = threadIdx.x; {body} }}"
     module = Module.load(compile_library(text, ["broken"], "traced"), ["broken"])

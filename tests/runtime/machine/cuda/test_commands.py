@@ -230,7 +230,9 @@ def test_training_goes_to_the_card_if_nobody_says_otherwise(machine: Callable[..
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-def test_a_card_without_graphs_is_told_in_one_line(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
+def test_a_card_without_graphs_is_reported_in_one_line(
+    machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys
+) -> None:
     machine(execute=execute, seed=1)
 
     def fail(stream: Any, mode: Any = None) -> None:
@@ -371,27 +373,27 @@ def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execut
     assert run(["selftest", "--devices", "gpu:0"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^passed: gpu:0 \(Stand-in\) computes what the CPU does, in all \d+ instructions and in training$", out, re.M)
-    told = results()
-    assert told["passed"]
-    assert {"kinds", "lenet", "solver types"} == set(told["agreement"])
-    assert told["machine"]["capability"] == "8.0"
-    assert {"kernel", "layer", "seconds", "bytes", "flops", "products"} == set(told["speed"]["kernels"][0])
+    report = results()
+    assert report["passed"]
+    assert {"kinds", "lenet", "solver types"} == set(report["agreement"])
+    assert report["machine"]["capability"] == "8.0"
+    assert {"kernel", "layer", "seconds", "bytes", "flops", "products"} == set(report["speed"]["kernels"][0])
 
 
 @pytest.mark.slow
 def test_a_selftest_takes_a_cards_options(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
-    """tf32 rounds factors, so that more difference is allowed.  What goes wrong in PyTorch is told and harms nothing."""
+    """tf32 rounds factors, so that more difference is allowed.  What goes wrong in PyTorch is reported and harms nothing."""
     monkeypatch.setattr(nets, "CARD", LENET)
     trouble = {"version": "2.4", "error": "CUDA error: no kernel image"}
     monkeypatch.setattr(torch_alexnet, "measure", lambda *arguments: trouble)
     cards = machine(execute=execute, seed=0)
     assert run(["selftest", "--devices", "gpu:0", "--math", "tf32", "--workspace", "1", "--no-graph", "--out", "tf32.json"]) == 0
-    told = json.loads(Path("tf32.json").read_text())
-    assert told["machine"]["math"] == "tf32"
-    assert told["training"]["allowed"] == 0.5
-    assert {d["allowed"] for differences in told["agreement"].values() for d in differences} == {2e-3, 1e-5}
+    report = json.loads(Path("tf32.json").read_text())
+    assert report["machine"]["math"] == "tf32"
+    assert report["training"]["allowed"] == 0.5
+    assert {d["allowed"] for differences in report["agreement"].values() for d in differences} == {2e-3, 1e-5}
     assert cards.replayed == 0
-    assert told["torch"] == trouble
+    assert report["torch"] == trouble
     assert "PyTorch 2.4: not measured (CUDA error: no kernel image)" in capsys.readouterr().out
     rates = {"version": "2.4", "forward": 9000.4, "training": 3000.2}
     assert torch_text(rates) == "forward 9,000 images/s, training 3,000 images/s"

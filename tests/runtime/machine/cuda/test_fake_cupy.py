@@ -53,7 +53,7 @@ def test_without_an_event_every_order_comes_up() -> None:
     assert first == {True, False}
 
 
-def test_what_waits_for_ever_is_told() -> None:
+def test_waiting_for_ever_is_an_error() -> None:
     scheduler = Scheduler(0)
     a, b = scheduler.queue("a", 0), scheduler.queue("b", 0)
     never = scheduler.put(a, lambda: None, "first", [])

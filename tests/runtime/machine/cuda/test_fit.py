@@ -32,17 +32,17 @@ def compiled(batch: int):
     return runtime.compile(netdef.parse(NET, batch_size=batch), "gpu:0", backward=False, keep="activations")
 
 
-def test_the_largest_batch_that_fits_is_told_and_fits(machine) -> None:
+def test_the_largest_batch_that_fits_is_named_and_fits(machine) -> None:
     machine(memory=24 * MIB)
     with pytest.raises(NetdefError) as raised:
         compiled(64)
-    told = re.fullmatch(
+    said = re.fullmatch(
         r"error: wide in batches of 64 needs [\d.]+ MiB on gpu:0, where [\d.]+ MiB of 24.0 MiB are free\n"
         r"    the largest batch that fits is (\d+) \(--batch, or batch_size in the net\)",
         str(raised.value).strip(),
     )
-    assert told, str(raised.value)
-    best = int(told[1])
+    assert said, str(raised.value)
+    best = int(said[1])
     assert 1 < best < 64
     compiled(best).close()
     with pytest.raises(NetdefError, match=f"largest batch that fits is {best}"):
@@ -57,7 +57,7 @@ def test_what_others_hold_of_a_card_is_not_there(machine) -> None:
         compiled(64)
 
 
-def test_every_card_that_is_too_small_is_told(machine) -> None:
+def test_every_card_that_is_too_small_is_named(machine) -> None:
     cards = machine(memory=64 * MIB, count=3)
     spread = {"devices": "gpu:0-2", "split": "batch", "backward": False, "keep": "activations"}
     net = netdef.parse(NET, batch_size=60)
@@ -65,8 +65,8 @@ def test_every_card_that_is_too_small_is_told(machine) -> None:
     cards.memories[0].others = cards.memories[2].others = 55 * MIB
     with pytest.raises(NetdefError) as raised:
         runtime.compile(net, **spread)
-    told = r"needs [\d.]+ MiB on gpu:0, where \S+ MiB of 64.0 MiB are free, and [\d.]+ MiB on gpu:2, where"
-    assert re.search(told, str(raised.value)), str(raised.value)
+    message = r"needs [\d.]+ MiB on gpu:0, where \S+ MiB of 64.0 MiB are free, and [\d.]+ MiB on gpu:2, where"
+    assert re.search(message, str(raised.value)), str(raised.value)
     best = int(re.search(r"the largest batch that fits is (\d+)", str(raised.value))[1])
     runtime.compile(netdef.parse(NET, batch_size=best), **spread).close()
 
@@ -114,7 +114,7 @@ def test_a_card_needs_room_for_all_its_shares(
         cards.memories[card].others = cards.memories[card].size - (opened + need - 1)
         with pytest.raises(NetdefError, match=rf"on gpu:{card}, where") as error:
             Solver(SOLVER % (1, -1), parse(IMAGES), devices)
-        assert str(error.value).count("are free") == 1  # a card is told of once, however many shares it has
+        assert str(error.value).count("are free") == 1  # a card is named once, however many shares it has
 
 
 TESTED = """
@@ -155,8 +155,10 @@ def test_a_test_net_is_held_beside_the_training_net(machine: Callable[..., Cards
     solver.close()
     del solver
     machine(execute=execute, seed=1, memory=opened + need - 1)
-    told = r"photos in batches of 16, tested in batches of 12, needs [\d.]+ MiB on gpu:0(?s:.*)the largest batch that fits is 15 "
-    with pytest.raises(NetdefError, match=told):
+    message = (
+        r"photos in batches of 16, tested in batches of 12, needs [\d.]+ MiB on gpu:0(?s:.*)the largest batch that fits is 15 "
+    )
+    with pytest.raises(NetdefError, match=message):
         tested(16)
     tested(15).close()
 

@@ -55,7 +55,7 @@ def test_tf32_is_asked_for(machine) -> None:
     assert list(device._library.math.values()) == [TF32]
 
 
-def test_a_refusal_is_told(machine) -> None:
+def test_a_refusal_of_cublas_is_an_error(machine) -> None:
     machine()
     device = CudaDevice(0)
     array = on_card(device, np.zeros((4, 4), np.float32))

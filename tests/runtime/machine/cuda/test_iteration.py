@@ -118,9 +118,9 @@ def test_a_card_that_takes_no_graphs_trains_all_the_same(
 
     monkeypatch.setattr(stream, f"{when}_capture", fail)
     fed = inputs(solver.nets.train)
-    with pytest.warns(UserWarning, match="by itself: cudaErrorStreamCaptureUnsupported: operation not permitted$") as told:
+    with pytest.warns(UserWarning, match="by itself: cudaErrorStreamCaptureUnsupported: operation not permitted$") as warned:
         losses = [solver.iterate(**fed) for _ in range(4)]
-    assert len(told) == 1
+    assert len(warned) == 1
     assert [step.loss for step in losses] == pytest.approx(train(LENET, "cpu")[1][:4], rel=1e-4)
     assert cards.replayed == 0
     solver.close()

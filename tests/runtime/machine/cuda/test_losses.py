@@ -134,7 +134,7 @@ def test_each_iteration_has_its_own(
 
 
 def test_a_ring_that_is_read_too_late_is_seen(machine: Machine, execute: Callable, rounds) -> None:
-    """Were one iteration more let wait than there are places, its loss would be told for the first one's."""
+    """Were one iteration more let wait than there are places, its loss would be reported as the first one's."""
     with solver_of(LOSSES, "cpu") as run:
         fed = inputs(run.nets.train)
         expected = losses(run, 10, **fed)

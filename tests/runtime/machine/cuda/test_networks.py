@@ -143,7 +143,7 @@ def test_what_a_card_makes_is_written(machine: Callable[..., Cards], execute: Ca
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
-def test_a_loss_that_is_no_number_is_told_when_it_is_read(machine: Callable[..., Cards], execute: Callable) -> None:
+def test_a_loss_that_is_no_number_is_an_error_when_it_is_read(machine: Callable[..., Cards], execute: Callable) -> None:
     machine(execute=execute, seed=1)
     solver = Solver(SOLVER.replace("base_lr: 0.01", "base_lr: 1e30") % (1, -1), parse(NETS["lenet"]), "gpu:0")
     fed = inputs(solver.nets.train)

@@ -1,4 +1,4 @@
-"""Whole runs on a card, whose losses are read when something is shown or kept: what is told, written and refused is the CPU's."""
+"""Whole runs on a card that read losses when something is shown or kept: what they report, write and refuse is the CPU's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Machine = Callable[..., Cards]
 
 
 class Records:
-    """A sink that keeps what it is told."""
+    """A sink that keeps what is reported to it."""
 
     live = False
 
@@ -118,7 +118,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (1024, {"snapshot": 3, "test_iter": 5, "test_interval": 5}),
     ],
 )
-def test_a_run_tells_what_the_cpus_tells(
+def test_a_run_reports_what_the_cpus_reports(
     machine: Machine, execute: Callable, folder: Path, rounds, places: int, fields: Any
 ) -> None:
     expected = go("cpu", **fields)
@@ -191,7 +191,7 @@ def test_the_log_says_where_it_ended(machine: Machine, execute: Callable, folder
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered")
 def test_what_diverged_is_never_written_or_tested(machine: Machine, execute: Callable, folder: Path) -> None:
-    """Not even where somebody who was told goes on, with weights that are finite all the same."""
+    """Not even where somebody who caught the error goes on, with weights that are finite all the same."""
     machine(execute=execute, seed=1)
     with start("gpu:0", test_iter=1, test_interval=1000) as run:
         run.step(2)

@@ -70,9 +70,9 @@ def find(module: Any, path: str) -> Any:
 
 def parameters(thing: Any) -> list[str]:
     """The names of a callable's parameters, without self: from its docstring's start if that tells them, else its signature."""
-    told = re.match(r"[\w.]+\((.*)\)", (thing.__doc__ or "").strip())
-    if told:
-        names = [part.split("=")[0].split()[-1] for part in told[1].split(",") if part.strip(" *")]
+    signature = re.match(r"[\w.]+\((.*)\)", (thing.__doc__ or "").strip())
+    if signature:
+        names = [part.split("=")[0].split()[-1] for part in signature[1].split(",") if part.strip(" *")]
     else:
         target = thing.__init__ if inspect.isclass(thing) and inspect.isfunction(thing.__init__) else thing
         names = list(inspect.signature(target).parameters)

@@ -108,7 +108,7 @@ def test_too_much_memory_is_one_line(machine) -> None:
         device.allocate(200 << 20)
 
 
-def test_too_little_page_locked_memory_is_told_as_such(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_page_locked_memory_is_an_error_of_its_own(machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not as the card's; CUDA's own error is the same."""
     machine()
     device = CudaDevice(0)

@@ -143,7 +143,7 @@ def _runtime(cards: Cards) -> SimpleNamespace:
         queue = stream_of(cards, stream)
         try:
             for address in (target, source):
-                cards.find(address, size)  # so that a wrong address is told where it is used, not later
+                cards.find(address, size)  # so that a wrong address is an error where it is used, not later
         except AddressError:
             if queue.capture is not None:
                 queue.capture.broken = True

@@ -1,6 +1,6 @@
 """Memory of cards and page-locked memory of the host, each in a world of its own.
 
-An address on a card is a number that means nothing to the host: whoever takes one for the other is told so.  Fresh memory holds NaN
+An address on a card is a number that means nothing to the host: taking one for the other is an error.  Fresh memory holds NaN
 in every float, and memory that was given back again.  Around every piece lie guards, whose bytes must stay what they are.
 """
 
