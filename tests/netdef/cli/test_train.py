@@ -293,8 +293,10 @@ def test_missing_files_of_a_solver_are_rejected(more, says, capsys):
 
 
 def test_missing_data_is_rejected(capsys):
+    data = 'layer data: ImageData -> data, label { source: "here" batch_size: 2 transform_param { crop_size: 12 } }'
+    Path("images.net").write_text(f"{data} layer fc: InnerProduct(data) {{ num_output: 3 }} layer loss: SoftmaxWithLoss(fc, label)")
     Path("solver.txt").write_text(SOLVER)
-    assert run(["train", "alexnet", "solver.txt", "--data", "nowhere"]) == 2
+    assert run(["train", "images.net", "solver.txt", "--data", "nowhere"]) == 2
     assert "--data:1:15: error: ImageData data: there is no nowhere" in capsys.readouterr().err
 
 
