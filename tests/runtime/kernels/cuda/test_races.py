@@ -62,8 +62,8 @@ def one_of_each(checks: Iterable[Check]) -> list[Check]:
 
 def work(check: Check) -> tuple[bool, int, int]:
     """What a block of the folded plan has to do: share a column, go on to other rows, compute many numbers."""
-    launches = [step for step in check.plan.steps if isinstance(step, Launch)]
-    return any(step.block[1] > 1 for step in launches), max(prod(step.grid[1:]) for step in launches), size(check.case)
+    kernels = [launch for launch in check.plan.launches if isinstance(launch, Launch)]
+    return any(kernel.block[1] > 1 for kernel in kernels), max(prod(kernel.grid[1:]) for kernel in kernels), size(check.case)
 
 
 def differs(check: Check, broken: dict[str, Module], modules: dict[str, Module], seed: int) -> bool:
