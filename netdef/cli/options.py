@@ -63,6 +63,9 @@ workspace_option = click.option(
     metavar="MB",
     help="The most that a convolution's matrices may take on a GPU; default: 256, or one output row.",
 )
+fold_option = click.option(
+    "--no-fold", is_flag=True, help="Run BatchNorm, Scale and Bias as layers of their own, not as part of the weights before them."
+)
 graph_option = click.option("--no-graph", is_flag=True, help="Launch the kernels on a GPU one by one, not as CUDA graphs.")
 
 

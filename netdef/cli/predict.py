@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import weights_files
-from netdef.cli.options import allow_missing_option, run_options, weights_option
+from netdef.cli.options import allow_missing_option, fold_option, run_options, weights_option
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -38,6 +38,7 @@ BATCH = 16  # images at a time, at most
 @click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net without a mean.")
 @run_options
+@fold_option
 def command(net: str, images: tuple[str, ...], **options: Any) -> None:
     """The five most probable classes of each IMAGE by NET, and their probabilities."""
     predict(net, images, Options(**options))

@@ -27,6 +27,7 @@ class RunOptions:
     math: str | None = None
     workspace: int | None = None
     no_graph: bool = False
+    no_fold: bool = False
     overrides: Mapping[str, Any] | None = None
 
     @property
@@ -83,4 +84,6 @@ class RunOptions:
         """
         from runtime.machine.compile import compile
 
-        return partial(compile, devices=self.choose(), split=self.split, threads=self.threads, cuda=self.cuda)
+        return partial(
+            compile, devices=self.choose(), split=self.split, threads=self.threads, cuda=self.cuda, fold=not self.no_fold
+        )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import weights_files
-from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, run_options, weights_option
+from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, fold_option, run_options, weights_option
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -35,6 +35,7 @@ BATCHES = 50  # for a net whose sources have no end, as `caffe test` has it
 @click.option("--iterations", type=COUNT, metavar="N", help="Batches to test; default: all the test data once.")
 @batch_option
 @run_options
+@fold_option
 def command(net: str, **options: Any) -> None:
     """Loss and accuracies of NET with given weights over its test data."""
     test(net, Options(**options))

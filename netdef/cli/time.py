@@ -13,6 +13,7 @@ from netdef.cli.options import (
     batch_option,
     card_options,
     device_option,
+    fold_option,
     phase_option,
     set_option,
     threads_option,
@@ -42,6 +43,7 @@ ROUNDS = 10  # iterations that are measured by default
 @click.option("--iterations", type=COUNT, metavar="N", help="How many are measured; 10.")
 @threads_option
 @card_options
+@fold_option
 def command(net: str, **options: Any) -> None:
     """Measure each layer of NET, and compute the least time that its memory traffic and its arithmetic need."""
     click.echo(time(net, Options(**options)))
@@ -112,13 +114,12 @@ def predict(net: Net, options: Options) -> str:
     from runtime.machine.costs import launches, total
     from runtime.machine.cuda import needs as cuda_needs
     from runtime.machine.limits import find_limits
-    from runtime.solver.update import plain_update
 
     limits = find_limits(options.predict or "")
     for note in unused_in_prediction(options, limits):
         click.echo(note, err=True)
     cuda = options.cuda if limits.tf32 else replace(options.cuda, math="fp32")
-    program = compile_program(net, backward=net.phase == "train", losses_only=True, keep="activations", update=plain_update(net))
+    program = compile_program(net, **how(net, options))
     cuda_needs.workspace(program, 0, cuda)  # which refuses one that is too small
     table = empty(net)
     for name, instruction in _instructions(program):
@@ -142,6 +143,17 @@ def unused_in_prediction(options: Options, limits: Limits) -> list[str]:
     return without_effect(measuring, "--predict measures nothing") + without_effect(tf32, f"{limits.name} has no TF32")
 
 
+def how(net: Net, options: Options) -> dict[str, Any]:
+    """How a net is compiled: to train it, or in phase test as for inference, where nothing reads the blobs between layers."""
+    from runtime.solver.update import plain_update
+
+    train = net.phase == "train"
+    for note in without_effect({"--no-fold": options.no_fold and train}, "only phase test folds"):
+        click.echo(note, err=True)
+    keep = "activations" if train else "outputs"
+    return {"backward": train, "keep": keep, "losses_only": True, "update": plain_update(net), "fold": not options.no_fold}
+
+
 def measure(net: Net, options: Options) -> str:
     """The measured time on a device of this machine, and its floor."""
     from runtime.machine.compile import compile
@@ -149,21 +161,16 @@ def measure(net: Net, options: Options) -> str:
     from runtime.machine.yardstick import measured_limits
     from runtime.selftest.agreement import write_noise
     from runtime.selftest.speed import iteration_timer
-    from runtime.solver.update import plain_update
 
     devices = options.choose()
     cuda = options.cuda
-    train = net.phase == "train"
-    update = plain_update(net)
-    with compile(
-        net, devices, threads=options.threads, backward=train, keep="activations", losses_only=True, update=update, cuda=cuda
-    ) as executable:
+    with compile(net, devices, threads=options.threads, cuda=cuda, **how(net, options)) as executable:
         device = executable.device
         before = measured_limits(device)
         write_noise(executable)
         table = empty(net)
         rounds = options.iterations or ROUNDS
-        lists = {name: executable.bound(name) for name in LISTS}
+        lists = {name: [pair for pair in executable.bound(name) if not pair[0].once] for name in LISTS}
         whole_iterations = iteration_timer(executable, LISTS)  # which compiles
         iteration = 0.0
         for _ in range(rounds):  # in turns, so that a machine whose speed drifts treats both alike
@@ -189,7 +196,7 @@ def measure(net: Net, options: Options) -> str:
 
 
 def _instructions(program: Program) -> Iterable[tuple[str, Instruction]]:
-    return ((name, instruction) for name in LISTS for instruction in getattr(program, name))
+    return ((name, instruction) for name in LISTS for instruction in getattr(program, name) if not instruction.once)
 
 
 def _put(table: Table, instruction: Instruction, name: str, row: Row) -> None:

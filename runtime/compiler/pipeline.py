@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
+from runtime.compiler.passes.fold import fold
 from runtime.compiler.passes.fuse import fuse
 from runtime.compiler.passes.lower import lower
 from runtime.compiler.passes.order import order
@@ -42,6 +43,7 @@ class Request:
     losses_only: bool
     update: Update | None
     seed: int
+    fold: bool
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ def _lower(program: Program, request: Request) -> Program:
     return lower(program.net, request.backward, request.losses_only, request.seed, program.division)
 
 
+def _fold(program: Program, request: Request) -> Program:
+    return fold(program, request.keep) if request.fold and not request.backward else program
+
+
 PIPELINE = (
     Pass("place", "divide the net over devices so that few bytes are sent", _place),
     Pass("lower", "let every layer write its instructions, and sum gradients where they meet", _lower),
@@ -72,6 +78,7 @@ PIPELINE = (
     Pass("update", "append what a solver needs", lambda p, request: request.update(p) if request.update else p),
     Pass("return_weights", "send updated weights to their other copies", lambda p, _: return_weights(p)),
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
+    Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),
     Pass("fuse", "let a product's kernel do the activation behind it", lambda p, request: fuse(p, request.keep)),
     Pass("elide", "make what is gathered where it will lie", lambda p, _: elide(p)),
     Pass("plan_memory", "give every buffer its offset in an arena", lambda p, request: plan_memory(p, request.keep)),
@@ -92,6 +99,7 @@ def compile_program(
     losses_only: bool = False,
     update: Update | None = None,
     seed: int = DEFAULT_SEED,
+    fold: bool = True,
     after: str = PASSES[-1],
 ) -> Program:
     """The program of a net after one of PASSES, without binding it to devices.
@@ -112,7 +120,7 @@ def compile_program(
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed)
+    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold)
     program = Program(net)
     for one in PIPELINE[: PASSES.index(after) + 1]:
         program = one.run(program, request)

@@ -32,8 +32,8 @@ class Buffer:
     role: what it holds, and so for how long (see `plan_memory`).  For the whole program: `input`, written by the host before a run;
         `output`, read by the host after a run; `scalar`, a number that it may set between runs (rate, iteration); `parameter`,
         weights; `parameter_gradient`; `state`, what a solver keeps over iterations; `carried`, what a layer keeps over runs.  From
-        the first write to the last read, or longer if it is to be read after a run: `activation`, `gradient` (of a blob) and
-        `saved`, what a layer keeps for its backward.
+        the first write to the last read, or longer if it is to be read after a run: `activation`, `gradient` (of a blob),
+        `saved`, what a layer keeps for its backward; and `folded`, weights with what followed them.
     base: the buffer whose memory this one shares, starting `offset` elements in; None if it has memory of its own.
     device: whose memory it lies in, by its index among the program's devices; a view lies where its base does.
     """
@@ -110,6 +110,7 @@ class Instruction:
     constants: bound at compile time, by the kernel's parameter names.
     inplace: the first output may take the memory of the first input, if no other instruction needs that.
     macs: multiply-accumulates per image, 0 if it has no matrix products.
+    once: it depends on parameters alone, and need not run again until one of them changes; what it makes lasts.
     """
 
     kernel: str
@@ -119,6 +120,7 @@ class Instruction:
     layer: str = ""
     inplace: bool = False
     macs: int = 0
+    once: bool = False
 
     @property
     def device(self) -> int:
@@ -146,7 +148,11 @@ class Instruction:
         targets = f"{self._targets} = " if self.outputs else ""
         left = f"{targets}{self.kernel} {' '.join(map(str, self.inputs))}"
         cost = f"{self.macs / 1e6:.1f} MMAC/image" if self.macs else ""
-        return "  ".join(text for text in (f"dev{self.device}", left, self._constants, self._flags, self._extent, cost) if text)
+        return "  ".join(
+            text
+            for text in (f"dev{self.device}", left, self._constants, self._flags, self._extent, cost, "once" * self.once)
+            if text
+        )
 
     def __repr__(self) -> str:
         return f"<Instruction {self}>"

@@ -32,6 +32,7 @@ def compile(
     share: Executable | None = None,
     split: str | None = None,
     cuda: CudaOptions | None = None,
+    fold: bool = True,
     tests: TestPrograms = no_tests,
 ) -> Executable:
     """Compile a net for one device or several and fill its parameters as its fillers say.
@@ -53,6 +54,7 @@ def compile(
     share: use the parameters and the devices of this executable.
     split: what is cut on several devices: "groups" (the default), "batch" or "hybrid", see `place`.
     cuda: how graphics cards compute.
+    fold: without backward, let BatchNorm, Scale and Bias be part of the weights before them.
     tests: the programs that will share this one's parameters and devices, for which there must be room too.
 
     Returns
@@ -82,6 +84,7 @@ def compile(
         "losses_only": losses_only,
         "update": update,
         "seed": seed,
+        "fold": fold,
     }
     try:
         program = compile_program(net, **options)

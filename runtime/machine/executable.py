@@ -78,11 +78,14 @@ class Executable:
             self._adopt(share)
         self._bound = {one: self.devices[one.device].bind(one, self.memory.array) for one in program.instructions}
         self._fed = {source.layer.name for source in program.sources}
-        self._runners: dict[tuple[tuple[str, ...], bool], Callable[[], None]] = {}  # by lists, and whether without data layers
+        self._runners: dict[tuple[tuple[str, ...], bool, bool], Callable[[], None]] = {}  # see `_run`
         self._feeds = _feedable(self.net, program)
         self.run_number = -1
         self.update_interrupted = False
         self._closed = False
+        self._changes = 0  # of parameters
+        self._makes_once = any(instruction.once for instruction in program.forward)
+        self._prepared: int | None = None  # after how many changes that was made
 
     def __repr__(self) -> str:
         net, memory = self.net, binary(sum(self._plan.arenas.values()))
@@ -247,6 +250,7 @@ class Executable:
         if values.shape != owner.shape:
             raise NetdefError(f"parameter {index} of layer '{layer}' has shape {owner.shape}, not {values.shape}")
         scattered(self.buffers.parameter(owner), values, self.memory.write)
+        self._owner._changes += 1
 
     def param_grad(self, layer: str, index: int) -> np.ndarray:
         """A copy of the gradient of parameter `index` of a layer, in Caffe's shape."""
@@ -406,20 +410,32 @@ class Executable:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
         if self.closed:
             raise NetdefError(f"{self!r} is closed", hint="compile the net again")
-        key = names, without_sources
+        changes = self._owner._changes
+        prepared = self._prepared == changes  # what is made once has been made
+        key = names, without_sources, prepared
         if key not in self._runners:
             pairs = [pair for name in names for pair in self.bound(name)]
             pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
-            self._runners[key] = self._runner(pairs)
+            self._runners[key] = self._runner([pair for pair in pairs if not (prepared and pair[0].once)])
+        self._prepared = None
         try:
             with self._naming_failures():
                 self._runners[key]()
             if not {"forward", "iteration"}.isdisjoint(names):
                 self._store_outputs()
+            if self._makes_once and (prepared or "forward" in names):
+                self._prepared = changes
+            if not {"update", "iteration"}.isdisjoint(names):
+                self._owner._changes += 1
         except BaseException:
             self._discard_outputs()
             self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)
             raise
+
+    @property
+    def _owner(self) -> Executable:
+        """The executable whose parameters these are."""
+        return self if self._share is None else self._share._owner
 
     def _runner(self, pairs: Sequence[tuple[Instruction, BoundInstruction]]) -> Callable[[], None]:
         """What puts these instructions on the devices."""

@@ -104,7 +104,9 @@ def iteration_seconds(executable: Executable, lists: tuple[str, ...], rounds: in
 
 def iteration_timer(executable: Executable, lists: tuple[str, ...]) -> Callable[[int], float]:
     """What runs so many iterations and returns their seconds."""
-    device, bound = executable.device, [one for name in lists for _, one in executable.bound(name)]
+    device, pairs = executable.device, [pair for name in lists for pair in executable.bound(name)]
+    bound = [one for instruction, one in pairs if not instruction.once]
+    executable.run_bound([one for instruction, one in pairs if instruction.once])
 
     def run(count: int) -> float:
         device.synchronize()

@@ -11,6 +11,14 @@ from runtime.ir.program import Buffer, Instruction, Program
 RELU = relu_forward.value.name  # the one activation that the kernels of products compute
 
 
+def uses_of(program: Program, keep: str) -> Counter[Buffer]:
+    """How often each buffer is written or read, by instructions or, where `keep` lets it be, after a run."""
+    uses = Counter(buffer.root for instruction in program.instructions for buffer in instruction.buffers)
+    readable = program.net.outputs if keep == "outputs" else program.net.blobs.values()
+    uses.update(program.blobs[blob].root for blob in readable if blob in program.blobs)
+    return uses
+
+
 def fuse(program: Program, keep: str = "outputs") -> Program:
     """Fold each ReLU into the instruction that makes its input, if that has a constant `relu` and no other one reads the input.
 
@@ -20,9 +28,7 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     ----------
     keep: what can be read after a run, as for `plan_memory`; a blob that can is made, even if only a ReLU reads it.
     """
-    uses = Counter(buffer.root for instruction in program.instructions for buffer in instruction.buffers)
-    readable = program.net.outputs if keep == "outputs" else program.net.blobs.values()
-    uses.update(program.blobs[blob].root for blob in readable if blob in program.blobs)
+    uses = uses_of(program, keep)
     makers: dict[Buffer, int] = {}
     forward: list[Instruction | None] = []
     fused_away: set[Buffer] = set()

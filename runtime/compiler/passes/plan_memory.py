@@ -17,6 +17,7 @@ _HOLDS = {
     "parameter_gradient": "weight gradients",
     "state": "solver state",
     "carried": "carried states",
+    "folded": "folded weights",
     "input": "inputs",
     "output": "outputs",
     "scalar": "inputs",
@@ -100,7 +101,8 @@ def _persistent(program: Program, used: dict[Buffer, int]) -> list[Buffer]:
         roots += _roots(table.values())
     for source in program.sources:
         roots += _roots(source.fields.values())
-    return [buffer for buffer in dict.fromkeys(roots) if buffer.role in _PERSISTENT]
+    made_once = _roots(buffer for instruction in program.forward if instruction.once for buffer in instruction.outputs)
+    return [buffer for buffer in dict.fromkeys(roots) if buffer.role in _PERSISTENT] + made_once
 
 
 def _readable(program: Program, keep: str) -> list[Buffer]:
