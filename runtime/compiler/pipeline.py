@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.fold import fold
 from runtime.compiler.passes.fuse import fuse
+from runtime.compiler.passes.fuse_scale import fuse_scale
 from runtime.compiler.passes.lower import lower
 from runtime.compiler.passes.order import order
 from runtime.compiler.passes.plan_memory import KEEP, plan_memory
@@ -79,6 +80,7 @@ PIPELINE = (
     Pass("return_weights", "send updated weights to their other copies", lambda p, _: return_weights(p)),
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),
+    Pass("fuse_scale", "in training, normalise and scale in one kernel", lambda p, request: fuse_scale(p, request.keep)),
     Pass("fuse", "let a product's kernel do the activation behind it", lambda p, request: fuse(p, request.keep)),
     Pass("elide", "make what is gathered where it will lie", lambda p, _: elide(p)),
     Pass("plan_memory", "give every buffer its offset in an arena", lambda p, request: plan_memory(p, request.keep)),

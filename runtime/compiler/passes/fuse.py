@@ -1,4 +1,4 @@
-"""Fusion: an activation that directly follows a convolution or an inner product is done by that kernel, while still in cache."""
+"""Fusion: an activation directly behind a product, or a BatchNorm with its Scale, is done by that kernel, while still in cache."""
 
 from __future__ import annotations
 

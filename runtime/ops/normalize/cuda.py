@@ -43,12 +43,14 @@ def running_statistics(
     return Launch(FILE, "running_statistics", (blocks(mean.size), 1, 1), (THREADS, 1, 1), tuple(range(9)), scalars)
 
 
-def channels(function: str, pointers: int, *arrays: Operand) -> Launch:
+def channels(
+    function: str, pointers: int, *arrays: Operand, constants: tuple[bool, ...] = (), slope: float | None = None
+) -> Launch:
     """A kernel over arrays (C, R)."""
     C, R = arrays[0].shape
     wide = width(*arrays, run=R)
-    scalars = np.int32(C), np.int64(R // wide)
-    return Launch(FILE, name(function, wide), *table(C, R // wide), tuple(range(pointers)), scalars)
+    scalars = np.int32(C), np.int64(R // wide), *(() if slope is None else (np.float32(slope),))
+    return Launch(FILE, name(function, wide, *constants), *table(C, R // wide), tuple(range(pointers)), scalars)
 
 
 @plans
@@ -59,6 +61,28 @@ def normalize_channels(x: Operand, mean: Operand, inverse: Operand, y: Operand) 
 @plans
 def normalize_channels_backward(dy: Operand, y: Operand, inverse: Operand, products: Operand, sums: Operand, dx: Operand) -> Launch:
     return channels("normalize_channels_backward", 6, dy, y, dx)
+
+
+@plans
+def normalize_scale(
+    x: Operand, mean: Operand, inverse: Operand, factor: Operand, bias: Operand, y: Operand, relu: bool, slope: float
+) -> Launch:
+    return channels("normalize_scale", 6, x, y, constants=(relu,), slope=slope)
+
+
+@plans
+def normalize_scale_terms(dy: Operand, x: Operand, mean: Operand, inverse: Operand, partials: Operand) -> Launch:
+    C, R = x.shape
+    function = name("normalize_scale_terms", width(dy, x, run=R), ELEMENTS)
+    scalars = np.int32(C), np.int64(R)
+    return Launch(FILE, function, (partials.shape[1], rows(C), 1), (THREADS, 1, 1), tuple(range(5)), scalars)
+
+
+@plans
+def normalize_scale_backward(
+    dy: Operand, x: Operand, mean: Operand, inverse: Operand, factor: Operand, products: Operand, sums: Operand, dx: Operand
+) -> Launch:
+    return channels("normalize_scale_backward", 8, dy, x, dx)
 
 
 def columns(function: str, arrays: tuple[Operand, ...], *scalars: np.generic) -> Launch:

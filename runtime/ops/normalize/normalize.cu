@@ -117,6 +117,55 @@ __global__ void normalize_channels_backward(
   });
 }
 
+// y = (x - mean) * inverse * factor + bias, then if RELU what is below zero times slope, which leaves a NaN one.
+template <int V, bool RELU>
+__global__ void normalize_scale(
+    const float* x, const float* mean, const float* inverse, const float* factor, const float* bias, float* y, int C, Index packs,
+    float slope) {
+  each_channel(C, packs, [=](int c, Index at) {
+    const float m = mean[c], i = inverse[c], f = factor[c], b = bias[c];
+    auto scaled = [=](float value) {
+      const float z = (value - m) * i * f + b;
+      return RELU && z < 0 ? slope * z : z;
+    };
+    apply<V>(at, y, scaled, load<V>(x, at));
+  });
+}
+
+// partials (C, runs, 2) = sums of dy * (x - mean) * inverse and of dy over each run of a channel.  A block to each run.
+template <int V, int RUN>
+__global__ void normalize_scale_terms(
+    const float* dy, const float* x, const float* mean, const float* inverse, double* partials, int C, Index R) {
+  constexpr int THREADS = 256;
+  const Index start = Index(blockIdx.x) * RUN, size = R - start < RUN ? R - start : RUN;
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    const float m = mean[c], i = inverse[c];
+    double products = 0, total = 0;
+    each<V, THREADS>(size, [&](float gradient, float value) {
+      products += gradient * (value - m);
+      total += gradient;
+    }, dy + c * R + start, x + c * R + start);
+    products = block_sum<THREADS>(products);
+    total = block_sum<THREADS>(total);
+    if (threadIdx.x != 0) continue;
+    double* sums = partials + 2 * (Index(c) * gridDim.x + blockIdx.x);
+    sums[0] = products * i;
+    sums[1] = total;
+  }
+}
+
+// dx = (dy - sums / R - (x - mean) * inverse * products / R) * inverse * factor, with what normalize_scale_terms come to.
+template <int V>
+__global__ void normalize_scale_backward(
+    const float* dy, const float* x, const float* mean, const float* inverse, const float* factor, const float* products,
+    const float* sums, float* dx, int C, Index packs) {
+  each_channel(C, packs, [=](int c, Index at) {
+    const float R = float(packs * V), m = mean[c], i = inverse[c], s = sums[c] / R, p = products[c] / R, f = i * factor[c];
+    auto gradient = [=](float dy, float x) { return (dy - s - (x - m) * i * p) * f; };
+    apply<V>(at, dx, gradient, load<V>(dy, at), load<V>(x, at));
+  });
+}
+
 // One lane's column through K, every SLICES-th element of which is this thread's.
 template <int V, int SLICES> struct Column {
   Index start, packs, count, K;

@@ -488,6 +488,15 @@ def normalizing_cases() -> Iterator[Case]:
         arrays = (normal(C, R), normal(C, R), channel, normal(C), normal(C), out(C, R))
         for aliases in ((), ((5, 0),)):
             yield Case("normalize_channels_backward", arrays, aliases=aliases, close=1e-6)
+        scales = channel, channel, normal(C), normal(C)
+        for relu in (False, True):
+            constants = {"relu": relu, "slope": 0.1 if C % 2 else 0.0}
+            yield Case("normalize_scale", (normal(C, R), *scales, out(C, R)), constants, close=2e-6)
+        terms = out(C, row_runs(1, R), 2, dtype="float64")
+        yield Case("normalize_scale_terms", (normal(C, R), normal(C, R), channel, channel, terms), close=1e-4)
+        arrays = normal(C, R), normal(C, R), channel, *scales[1:], normal(C), out(C, R)
+        for aliases in ((), ((7, 0),)):
+            yield Case("normalize_scale_backward", arrays, aliases=aliases, close=2e-6)
     for C in (1, 3, 48, 1024):
         sums, one = positive(C), positive(1)
         for divisor in (value(0), one):
