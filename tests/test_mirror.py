@@ -14,7 +14,7 @@ WHOLE = {
     "models": "zoo zoo_runs",
     "netdef": "learning_rate rate_range wrong_arguments",
     "netdef/check": "findings",
-    "netdef/cli": "classes images set unused_options weights",
+    "netdef/cli": "classes fold images set unused_options weights",
     "netdef/diff": "any_field any_nets unsized",
     "netdef/fmt": "command",
     "netdef/language": "any_input compact every_reader include positions replacing text_format",
@@ -33,7 +33,7 @@ WHOLE = {
     "runtime/ops": "gradients lowering",
     "runtime/ops/elementwise": "functions",
     "runtime/ops/loss": "infogain nan",
-    "runtime/solver": "resume updates",
+    "runtime/solver": "residual resume updates",
 }
 
 
