@@ -19,12 +19,14 @@ from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary
 from runtime.data.hdf5_output import open_outputs
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
+from runtime.machine.bad_input import not_finite_because, wrong_label
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered, summed
 from runtime.machine.schedule import Schedule
 from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
+from runtime.ops.loss.labels import LabelError
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
@@ -161,7 +163,8 @@ class Executable:
 
         Returns
         -------
-        Its device, kernel and layer, "cpu:0, inner_product of layer fc"; None if all are finite.
+        Its device, kernel and layer, "cpu:0, inner_product of layer fc", and behind a colon the cause where that is in what the
+        layer reads, such as a label that is no class; None if all are finite.
 
         Raises
         ------
@@ -171,7 +174,9 @@ class Executable:
             self.run_bound([bound], instruction.device)
             self.devices[instruction.device].synchronize()
             if not all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32"):
-                return location(self.devices[instruction.device].name, instruction)
+                where = location(self.devices[instruction.device].name, instruction)
+                because = not_finite_because(self.net.layer(instruction.layer), self._present)
+                return f"{where}: {because}" if because else where
         return None
 
     # Reading and writing
@@ -404,7 +409,7 @@ class Executable:
             yield
         except LaunchError as error:
             instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
-            raise error.named(instruction) from error.__cause__
+            raise self._label_error(instruction, error) or error.named(instruction) from error.__cause__
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
@@ -436,6 +441,12 @@ class Executable:
     def _owner(self) -> Executable:
         """The executable whose parameters these are."""
         return self if self._share is None else self._share._owner
+
+    def _label_error(self, instruction: Instruction | None, error: LaunchError) -> NetdefError | None:
+        """The error that says which label is no class, where that is what broke an instruction."""
+        if instruction is None or not isinstance(error.__cause__, LabelError):
+            return None
+        return wrong_label(self.net.layer(instruction.layer), self._present)
 
     def _runner(self, pairs: Sequence[tuple[Instruction, BoundInstruction]]) -> Callable[[], None]:
         """What puts these instructions on the devices."""
@@ -474,6 +485,10 @@ class Executable:
             on = {held.buffer.device: held.buffer for held in existing}
             for held in regions:
                 self.memory.adopt(held.buffer, other.memory, on[held.buffer.device])
+
+    def _present(self, blob: Blob) -> np.ndarray:
+        """What the memory of a blob holds now, the blob or not; (N, C, H, W)."""
+        return gathered(self.buffers.blob(blob), blob.shape, self._read)
 
     def _read(self, buffer: Buffer) -> np.ndarray:
         return _outer(self.memory.read(buffer))

@@ -218,7 +218,7 @@ def test_a_users_mistake_found_by_a_kernel_keeps_its_words(exe: Executable) -> N
     values["label"][1] = 7
     error = watched(lambda: exe.run_forward(**values))
     assert isinstance(error, NetdefError)
-    assert "cpu:0, softmax_loss of layer loss: a label lies outside the classes" in str(error)
+    assert "SoftmaxWithLoss loss: image 1 of the batch has label 7 (label[1])" in str(error)
 
 
 def test_an_interrupt_stops_all_devices(exe: Executable) -> None:

@@ -1,0 +1,58 @@
+"""What a layer cannot compute with, found in what it read once it has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from netdef.graph.layer import Blob, Layer
+from netdef.language.diagnostics import NetdefError
+
+Reader = Callable[[Blob], np.ndarray]  # a blob's values, in Caffe's shape
+
+
+def wrong_label(layer: Layer, read: Reader) -> NetdefError | None:
+    """The error of the first label that is no class of a layer that reads labels; None if all are."""
+    found = _wrong_label(layer, read)
+    return layer.error(found[0], "bottom", 1, hint=found[1]) if found else None
+
+
+def _wrong_label(layer: Layer, read: Reader) -> tuple[str, str] | None:
+    """Which label is wrong, and which ones would be right."""
+    classes, ignored = layer.label_classes, layer.ignore_label
+    if classes is None or len(layer.bottoms) < 2:
+        return None
+    scores, blob = layer.bottoms[:2]
+    labels = read(blob)
+    wrong = ~((labels >= 0) & (labels < classes))
+    if ignored is not None:
+        wrong &= labels != ignored
+    if not wrong.any():
+        return None
+    place, element = _first(wrong, blob)
+    text = f"image {place[0]} of the batch has label {labels[place]:g} ({element}), {scores} has scores of {classes} classes"
+    return text, f"labels are from 0 to {classes - 1}" + ("" if ignored is None else f", or {ignored}, which is ignored")
+
+
+def _first(wrong: np.ndarray, blob: Blob) -> tuple[tuple[int, ...], str]:
+    """The first element of a blob that is wrong, as an index and as text: label[3]."""
+    place = tuple(int(index) for index in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    return place, f"{blob}[{', '.join(map(str, place))}]"
+
+
+def not_finite_because(layer: Layer, read: Reader) -> str:
+    """What in a layer's bottoms makes its output not finite; "" if it is nothing that is known."""
+    label = _wrong_label(layer, read)
+    if label is not None:
+        return ": ".join(label)
+    if layer.type == "Log":
+        settings: Any = layer.p
+        blob = layer.bottoms[0]
+        argument = settings.scale * read(blob) + settings.shift
+        wrong = argument <= 0
+        if wrong.any():
+            place, element = _first(wrong, blob)
+            return f"it takes the logarithm of {float(argument[place]):g} ({element})"
+    return ""
