@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import netdef.layers  # noqa: F401 - fills LAYERS, the registry of types
@@ -130,9 +130,26 @@ def with_batch_size(net: Net, batch_size: int) -> Net:
     """The same net with another number of images in a batch, in all its sources."""
     from netdef.graph.overrides import set_batch_size
 
+    return rebuilt(net, lambda message: set_batch_size(message, batch_size))
+
+
+def with_input_shapes(net: Net, shapes: Mapping[str, Sequence[int]]) -> Net:
+    """The same net with other shapes of its Input layers' tops, by name."""
+    from netdef.graph.overrides import set_input_shapes
+
+    return rebuilt(net, lambda message: set_input_shapes(message, shapes))
+
+
+def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None) -> Net:
+    """The same net built anew, its message changed.
+
+    Raises
+    ------
+    NetdefError: with all errors of the graph.
+    """
     message = type(net.message)()
     message.CopyFrom(net.message)
-    set_batch_size(message, batch_size)
+    change(message)
 
     def where(path: Path) -> Position | None:
         """The layers of the message are those of the net, in its order."""

@@ -6,7 +6,7 @@ reads its value, and diagnostics quote the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -255,6 +255,17 @@ def set_batch_size(message: Any, batch_size: int) -> None:
     for shape in shapes:
         if len(shape.dim):
             shape.dim[0] = batch_size
+
+
+def set_input_shapes(message: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Set the shapes of tops of Input layers in a NetParameter, by their names."""
+    for layer in message.layer:
+        if layer.type == "Input" and not shapes.keys().isdisjoint(layer.top):
+            own = layer.input_param.shape
+            while len(own) < len(layer.top):  # one shape is for all tops
+                own.add().CopyFrom(own[0])
+            for top, shape in zip(layer.top, own, strict=True):
+                shape.dim[:] = shapes.get(top, shape.dim)
 
 
 def _targets(message: Any, layers: dict[str, list[int]], setting: Setting) -> Iterator[tuple[list[str | int], Any, int]]:

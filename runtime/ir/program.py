@@ -216,7 +216,7 @@ class SinkOutput:
     fields: Mapping[str, Buffer]
 
 
-PARAMETERS, WORKING = "parameters", "working"  # the arenas of a device
+PARAMETERS, STATES, WORKING = "parameters", "states", "working"  # the arenas of a device
 
 
 def arena_of(kind: str, device: int) -> str:
@@ -231,7 +231,7 @@ class MemoryPlan:
     Parameters
     ----------
     offsets: the arena of each root buffer, by its name, and its byte offset there.
-    arenas: bytes of each arena, two for each device.
+    arenas: bytes of each arena, three for each device: what training changes lies apart from what each run makes anew.
     totals: bytes by what they hold: weights, activations, gradients, ..., as `netdef compile` prints them.
     by_device: the same for each device.
     recycled: buffers whose memory other buffers take over, so that they cannot be read afterwards.

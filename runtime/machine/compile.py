@@ -92,8 +92,12 @@ def compile(
         def smaller(size: int) -> Program:
             return compile_program(with_batch_size(net, size), **options)
 
+        def recompile(reshaped: Net) -> Program:
+            lying = parameter_cuts(program.division) if program.division is not None else None
+            return compile_program(reshaped, **{**options, "fixed": lying})
+
         check_fit(program, opened, share is None, net.batch or 1, smaller, tests)
-        return Executable(program, opened, seed, share, differentiable=backward)
+        return Executable(program, opened, seed, share, differentiable=backward, recompile=recompile)
     except BaseException:
         for device in different(opened) if share is None else ():
             device.close()

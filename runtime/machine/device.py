@@ -121,6 +121,9 @@ class Device(Protocol):
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
         """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
 
+    def forget(self, bound: Collection[BoundInstruction]) -> None:
+        """Drop what is kept for bound instructions, of this device or another, that will not run again; the queues are empty."""
+
     def run(self, bound: Sequence[BoundInstruction]) -> None:
         """Put bound instructions on the queue, in order.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from netdef.language.html_table import table
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary
+from netdef.loading import with_input_shapes
 from runtime.data.hdf5_output import open_outputs
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.bad_input import not_finite_because, wrong_label
@@ -59,35 +61,45 @@ class Executable:
         seed: int,
         share: Executable | None = None,
         differentiable: bool = True,
+        recompile: Callable[[Net], Program] | None = None,
     ):
-        assert program.plan is not None
-        self._plan = program.plan
-        self.buffers = BufferMap(program)
-        self.net: Net = self.buffers.net
-        self.program = program
+        """`recompile`: gives the program of the same net with other shapes; None: it keeps those it has."""
         self.devices = tuple(devices)
         self.seed = seed
         self.sources: dict[str, Source] = {}
         self._outputs = open_outputs([sink.layer for sink in program.sinks])
-        self.inputs = [blob.name for blob in self.net.inputs]
-        self.outputs = [blob.name for blob in self.net.outputs]
         self._share = share
         self._differentiable = differentiable
+        self._recompile = recompile
+        self._use(program)
         self.memory = Memory(program, self.devices, own_parameters=share is None)
         if share is None:
             self._initialise()
         else:
             self._adopt(share)
-        self._bound = {one: self.devices[one.device].bind(one, self.memory.array) for one in program.instructions}
-        self._fed = {source.layer.name for source in program.sources}
-        self._runners: dict[tuple[tuple[str, ...], bool, bool], Callable[[], None]] = {}  # see `_run`
-        self._feeds = _feedable(self.net, program)
+        self._bind()
         self.run_number = -1
         self.update_interrupted = False
         self._closed = False
         self._changes = 0  # of parameters
-        self._makes_once = any(instruction.once for instruction in program.forward)
-        self._prepared: int | None = None  # after how many changes that was made
+
+    def _use(self, program: Program) -> None:
+        """Take a program, of which memory is not made yet."""
+        assert program.plan is not None
+        self._plan = program.plan
+        self.buffers = BufferMap(program)
+        self.net: Net = self.buffers.net
+        self.program = program
+        self.inputs = [blob.name for blob in self.net.inputs]
+        self.outputs = [blob.name for blob in self.net.outputs]
+        self._fed = {source.layer.name for source in program.sources}
+        self._feeds = _feedable(self.net, program)
+
+    def _bind(self) -> None:
+        self._bound = {one: self.devices[one.device].bind(one, self.memory.array) for one in self.program.instructions}
+        self._runners: dict[tuple[tuple[str, ...], bool, bool], Callable[[], None]] = {}  # see `_run`
+        self._makes_once = any(instruction.once for instruction in self.program.forward)
+        self._prepared: int | None = None  # after how many changes of parameters that was made
 
     def __repr__(self) -> str:
         net, memory = self.net, binary(sum(self._plan.arenas.values()))
@@ -178,6 +190,58 @@ class Executable:
                 because = not_finite_because(self.net.layer(instruction.layer), self._present)
                 return f"{where}: {because}" if because else where
         return None
+
+    # Shapes
+
+    def reshape(self, **shapes: Sequence[int]) -> None:
+        """Give inputs other shapes, and every blob behind them.
+
+        Parameters, solver states and compiled kernels stay; memory for blobs grows where it has to, and never shrinks.  Inputs
+        that are not given keep their shapes and values.
+
+        Parameters
+        ----------
+        shapes: by the names of inputs, (N, C, H, W) for images.
+
+        Raises
+        ------
+        NetdefError: there is no such input; the net, or one of its parameters, does not fit the shapes.  Nothing is changed then.
+        """
+        for name in shapes:
+            if name not in self.inputs:
+                hint = did_you_mean(name, self.inputs) or "its inputs: " + (", ".join(self.inputs) or "none")
+                raise NetdefError(f"'{name}' is not an input of net '{self.net.name}'", hint=hint)
+        given = {name: _shape(shape, name) for name, shape in shapes.items()}
+        if any(self.net.blobs[name].shape != shape for name, shape in given.items()):
+            self._rebuild(with_input_shapes(self.net, given))
+
+    def _rebuild(self, net: Net) -> None:
+        """Go on with the same net in other shapes."""
+        if self.closed or self._recompile is None:
+            raise NetdefError(f"{self!r} cannot change its shapes", hint="compile the net again")
+        for mine, other in zip(self.net.parameters, net.parameters, strict=True):
+            if mine.shape != other.shape:
+                text = f"parameter {mine} is {shape_text(mine.shape)}, and would be {shape_text(other.shape)} for these inputs"
+                raise NetdefError(text, position=mine.layer.position, hint="weights stay as they are, and so must their shapes")
+        program = self._recompile(net)
+        for device in different(self.devices):
+            device.synchronize()
+        memory = Memory(program, self.devices, own_parameters=False, before=self.memory)
+        kept = {(buffer.name, buffer.device, buffer.shape): self.memory.read(buffer) for buffer in self._from_host(self.program)}
+        for device in different(self.devices):
+            device.forget(self._bound.values())
+        self.memory.leave()
+        self._use(program)
+        self.memory = memory
+        for buffer in self._from_host(program):
+            if (buffer.name, buffer.device, buffer.shape) in kept:
+                memory.write(buffer, kept[buffer.name, buffer.device, buffer.shape])
+        self._bind()
+
+    @staticmethod
+    def _from_host(program: Program) -> list[Buffer]:
+        """What the host has written, and may not write again before the next run."""
+        return [buffer for buffer in program.plan.offsets if buffer.role in ("input", "scalar")] if program.plan else []
 
     # Reading and writing
 
@@ -603,9 +667,10 @@ class Executable:
         """Write an array in user order (batch first) into its regions in internal order (batch last)."""
         values = _array(values, f"'{name}'")
         if values.shape != shape:
-            hint = ""
+            hints = [f"reshape({name}={values.shape}) gives the net this shape"] * (name in self.inputs)
             if values.ndim and shape and values.shape[1:] == shape[1:]:
-                hint = f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}"
+                hints.append(f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}")
+            hint = "; or ".join(reversed(hints))
             raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
         scattered(regions, values, lambda buffer, own: self.memory.write(buffer, np.moveaxis(own, 0, -1) if own.ndim else own))
 
@@ -619,6 +684,15 @@ def _array(values: Any, what: str) -> np.ndarray:
     except ValueError:  # rows of different lengths
         pass
     raise NetdefError(f"{what} takes an array of numbers, not {excerpt(repr(values))}")
+
+
+def _shape(values: Any, name: str) -> tuple[int, ...]:
+    """A shape that a user gives. Raises NetdefError: it is none."""
+    try:
+        return tuple(map(index, values))
+    except TypeError:
+        text = f"the shape of '{name}' is {excerpt(repr(values))}"
+        raise NetdefError(text, hint="it is a tuple of numbers, such as (1, 3, 224, 224)") from None
 
 
 def _outer(array: np.ndarray) -> np.ndarray:

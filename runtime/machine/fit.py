@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
-from runtime.ir.program import PARAMETERS, WORKING, Program, arena_of
+from runtime.ir.program import PARAMETERS, STATES, WORKING, Program, arena_of
 from runtime.machine.device import Device
 from runtime.machine.open import different
 
@@ -20,7 +20,9 @@ def no_tests(program: Program) -> Sequence[Program]:
 
 def needed(programs: Sequence[Program], device: Device, shares: Collection[int], own_parameters: bool) -> int:
     """Bytes that programs on the same parameters, the first one's, take together on a device that has these shares of them."""
-    arenas = [(program, WORKING) for program in programs] + ([(programs[0], PARAMETERS)] if own_parameters else [])
+    arenas = [(program, kind) for program in programs for kind in (WORKING, STATES)] + (
+        [(programs[0], PARAMETERS)] if own_parameters else []
+    )
     plans = [(program.plan, arena) for program, arena in arenas if program.plan is not None]
     held = sum(plan.arenas[arena_of(arena, share)] for plan, arena in plans for share in shares)
     return held + device.workspace_bytes(programs, shares)

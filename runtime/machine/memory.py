@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from runtime.ir.program import PARAMETERS, WORKING, Buffer, Program, arena_of
+from runtime.compiler.passes.plan_memory import LEARNING
+from runtime.ir.program import PARAMETERS, STATES, WORKING, Buffer, Program, arena_of
 from runtime.machine.device import Device
+
+LASTING = ("parameter", *LEARNING)  # roles of what stays as it is when shapes change
+
+
+def _known_by(buffer: Buffer) -> tuple[Any, ...]:
+    """By what a buffer is known again in another program of the same net."""
+    return buffer.name, buffer.device, buffer.shape, buffer.dtype
 
 
 class Memory:
@@ -17,22 +25,57 @@ class Memory:
     Parameters
     ----------
     own_parameters: whether it has parameters of its own; else they are adopted from another memory, one by one.
+    before: the memory of the same net with other shapes, which this one takes the place of: parameters and states stay where they
+        are, and working memory is taken over where it suffices.
     """
 
-    def __init__(self, program: Program, devices: Sequence[Device], own_parameters: bool):
+    def __init__(self, program: Program, devices: Sequence[Device], own_parameters: bool, before: Memory | None = None):
         assert program.plan is not None
         self._plan, self._devices = program.plan, devices
-        sizes = self._plan.arenas
-        self._arenas: dict[str, Any] = {}
-        for index, device in enumerate(devices):
-            parameters, working = arena_of(PARAMETERS, index), arena_of(WORKING, index)
-            self._arenas[working] = device.allocate(sizes[working])
-            if own_parameters:
-                self._arenas[parameters] = device.allocate(sizes[parameters])
         self._arrays: dict[Buffer, Any] = {}
         self._adopted: dict[Buffer, tuple[Memory, Buffer]] = {}
         self._set: dict[Buffer, float] = {}  # what the host has set, as long as it stays
         self._written = {output.root for instruction in program.instructions for output in instruction.outputs}
+        self._sizes: dict[str, int] = {}
+        self._arenas: dict[str, Any] = {}
+        kinds = [WORKING]
+        if before is not None:
+            self._adopt_lasting(before)
+        if before is None or any(arena.startswith(STATES) for buffer, arena in self._own()):
+            kinds.append(STATES)
+        if own_parameters and before is None:
+            kinds.append(PARAMETERS)
+        for index, device in enumerate(devices):
+            for arena in (arena_of(kind, index) for kind in kinds):
+                self._take(arena, self._plan.arenas[arena], device, before)
+
+    def _take(self, arena: str, size: int, device: Device, before: Memory | None) -> None:
+        """Memory of at least this size: the one before where it suffices, else a new one."""
+        if before is not None and before._sizes.get(arena, -1) >= size and not arena.startswith(STATES):
+            self._arenas[arena], self._sizes[arena] = before._arenas[arena], before._sizes[arena]
+        else:
+            self._arenas[arena], self._sizes[arena] = device.allocate(size), size
+
+    def _own(self) -> Iterator[tuple[Buffer, str]]:
+        """The buffers that are not another memory's, each with its arena."""
+        return ((buffer, arena) for buffer, (arena, _) in self._plan.offsets.items() if buffer not in self._adopted)
+
+    def _adopt_lasting(self, before: Memory) -> None:
+        """Let parameters and states be those of before, by name; states whose shape is another begin anew."""
+        theirs = {_known_by(buffer): buffer for buffer in before._plan.offsets if buffer.role in LASTING}
+        for buffer in self._plan.offsets:
+            if buffer.role in LASTING and _known_by(buffer) in theirs:
+                self._adopted[buffer] = before._home(theirs[_known_by(buffer)])
+
+    def _home(self, buffer: Buffer) -> tuple[Memory, Buffer]:
+        """The memory that holds a root buffer, and what it is called there."""
+        return self._adopted.get(buffer, (self, buffer))
+
+    def leave(self) -> None:
+        """Let go of working memory, when another memory has taken its place."""
+        for index in range(len(self._devices)):
+            self._arenas.pop(arena_of(WORKING, index))
+        self._arrays = {buffer: array for buffer, array in self._arrays.items() if buffer.root.role in LASTING}
 
     def array(self, buffer: Buffer) -> Any:
         """The device's array of a buffer."""
@@ -43,8 +86,8 @@ class Memory:
 
     def _locate(self, buffer: Buffer) -> tuple[Any, int]:
         """The arena that a buffer lies in, and its first byte there."""
-        if buffer.root in self._adopted:
-            other, theirs = self._adopted[buffer.root]
+        other, theirs = self._home(buffer.root)
+        if other is not self:
             arena, begin = other._locate(theirs)
             return arena, begin + buffer.byte_offset
         name, begin, _ = self._plan.span(buffer)

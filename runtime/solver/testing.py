@@ -59,7 +59,6 @@ class _Sums:
 
     def __init__(self, executable: Executable, batches: int):
         self.executable, self.batches = executable, batches
-        self.shown = shown_of(executable.net)
         self.outputs: defaultdict[str, float] = defaultdict(float)
         self.loss: float | None = None
 
@@ -67,7 +66,7 @@ class _Sums:
         """Add the results of runs, by their numbers; raises as `run_test`."""
         for run, values in zip(runs, self.executable.remembered(runs), strict=True):
             loss = total_loss(self.executable.net, values)
-            outputs = numbers({blob.name: values[blob] for blob in self.shown})
+            outputs = numbers({blob.name: values[blob] for blob in shown_of(self.executable.net)})
             check_finite(loss, outputs, self.executable, run % self.batches, run == runs[-1])
             if loss is not None:
                 self.loss = (self.loss or 0.0) + loss

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from runtime.ir.program import PARAMETERS, WORKING, Buffer, Instruction, MemoryPlan, Program, arena_of
+from runtime.ir.program import PARAMETERS, STATES, WORKING, Buffer, Instruction, MemoryPlan, Program, arena_of
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 KEEP = ("all", "activations", "outputs")
+LEARNING = ("parameter_gradient", "state", "carried")  # roles of what lasts over iterations, whatever the shapes of other blobs
 _PERSISTENT = ("input", "output", "parameter_gradient", "state", "carried", "scalar")
 _HOLDS = {
     "parameter": "weights",
@@ -61,15 +62,19 @@ def plan_memory(program: Program, keep: str = "all") -> Program:
     by_device: list[Mapping[str, int]] = []
     for device in range(program.division.devices if program.division else 1):
         here = [span for span in spans if span.buffers[0].device == device]
-        working, weights = arena_of(WORKING, device), arena_of(PARAMETERS, device)
+        working, weights, states = (arena_of(kind, device) for kind in (WORKING, PARAMETERS, STATES))
         arenas[weights] = 0
         for buffer in program.parameters.values():
             if buffer.device == device:
                 offsets[buffer] = (weights, arenas[weights])
                 arenas[weights] += _aligned(buffer.bytes)
-        arenas[working] = _assign(here)
-        offsets |= {buffer: (working, span.offset) for span in here for buffer in span.buffers}
-        by_device.append(_totals(here, arenas[weights]))
+        totals = Counter({"weights": arenas[weights]})
+        for arena, is_state in ((working, False), (states, True)):
+            inside = [span for span in here if (span.buffers[0].role in LEARNING) == is_state]
+            arenas[arena] = _assign(inside)
+            offsets |= {buffer: (arena, span.offset) for span in inside for buffer in span.buffers}
+            totals.update(_totals(inside))
+        by_device.append(dict(totals))
     plan = MemoryPlan(
         offsets=offsets,
         arenas=arenas,
@@ -173,9 +178,9 @@ def _aligned(size: int) -> int:
     return -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def _totals(spans: list[_Span], weights: int) -> dict[str, int]:
-    """Bytes of memory by what it holds; memory that several take in turn counts for the first."""
-    totals = Counter({"weights": weights})
+def _totals(spans: list[_Span]) -> dict[str, int]:
+    """Bytes of an arena by what it holds; memory that several take in turn counts for the first."""
+    totals: Counter[str] = Counter()
     covered = 0
     for span in sorted(spans, key=lambda s: (s.offset, -s.bytes)):
         new = max(0, span.offset + span.bytes - max(covered, span.offset))

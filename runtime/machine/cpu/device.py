@@ -194,6 +194,9 @@ class CpuDevice:
 
         return run
 
+    def forget(self, bound: Collection[BoundInstruction]) -> None:
+        """Nothing is kept."""
+
     def _launcher(self, launch: Launch, given: Sequence[np.ndarray]) -> BoundInstruction:
         function, items, run = launch.kernel.function, launch.items, self.workers.run
         self._bound.add(launch.kernel.name)

@@ -193,6 +193,14 @@ class CudaDevice:
         self._unresolved.append(bound)
         return bound
 
+    def forget(self, bound: Collection[BoundInstruction]) -> None:
+        """Drop the graphs that bound instructions are part of, and with them their arrays; and what uploads went through."""
+        gone = set(map(id, bound))
+        self._unresolved = [one for one in self._unresolved if id(one) not in gone]
+        for queue in (self.queue, self.copies):
+            queue.graphs.forget(gone)
+        self.transfers.release()
+
     @property
     def kernels_known(self) -> bool:
         """Whether the kernels of what was bound were compiled on this machine before."""
@@ -303,8 +311,8 @@ class CudaDevice:
         with suppress(NetdefError), self.here():
             self.cublas.close()
         for queue in (self.queue, self.copies):
-            queue.graphs.forget()
-        self.transfers.close()
+            queue.graphs.clear()
+        self.transfers.release()
         self.peers.detours.clear()
         self._unresolved.clear()
         self._workspaces.clear()

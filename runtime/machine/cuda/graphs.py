@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -61,9 +61,14 @@ class Graphs:
             known.launches = self._capture(known.bound)
         run_in_order(self._device, known.launches)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop all graphs."""
         self._known.clear()
+
+    def forget(self, gone: Collection[int]) -> None:
+        """Drop the graphs of lists that have any of the bound instructions with these ids."""
+        for key in [key for key in self._known if not set(key).isdisjoint(gone)]:
+            del self._known[key]
 
     def _capture(self, bound: tuple[BoundInstruction, ...]) -> list[BoundInstruction]:
         """A graph for each run of instructions that can be in one; the others stay as they are."""

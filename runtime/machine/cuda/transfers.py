@@ -139,8 +139,8 @@ class Transfers:
             flat[first : first + size] = slot.bytes[:size]
         return values
 
-    def close(self) -> None:
-        """Give back all memory."""
+    def release(self) -> None:
+        """Give back the memory of uploads, none of which may be under way."""
         self._buffers.clear()
 
     def _copy(self, target: int, source: int, size: int, kind: str) -> None:
