@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import netdef.layers  # noqa: F401 - fills LAYERS, the registry of types
 from netdef.graph.build import build
 from netdef.graph.phases import is_selected, state_of
+from netdef.graph.user_code import user_code_allowed
 from netdef.language import NetdefError, read_file, read_text
 from netdef.language.find import find_net
+from netdef.layers.python import user_code_of
 
 if TYPE_CHECKING:
     from netdef.graph.build import Where
@@ -141,7 +143,7 @@ def with_input_shapes(net: Net, shapes: Mapping[str, Sequence[int]]) -> Net:
 
 
 def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None) -> Net:
-    """The same net built anew, its message changed.
+    """The same net built anew, its message changed; its Python layers keep their objects.
 
     Raises
     ------
@@ -155,7 +157,8 @@ def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None) -> N
         """The layers of the message are those of the net, in its order."""
         return net.layers[path[1]].within(path[2:]) if path[:1] == ("layer",) else None  # type: ignore[index]
 
-    return build(message, where, net.filename, net.phase)
+    with user_code_allowed(user_code_of(net)):
+        return build(message, where, net.filename, net.phase)
 
 
 def _further(partial: Bound | None, filename: str, phase: str | None) -> tuple[Diagnostic, ...]:

@@ -10,6 +10,7 @@ _HOMES = {
     "Solver": "runtime.solver.solver",
     "compile": "runtime.machine.compile",
     "compile_program": "runtime.compiler.pipeline",
+    "python_allowed": "runtime.ops.python.layer",
 }
 __all__ = sorted(_HOMES)
 

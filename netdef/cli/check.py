@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from netdef.cli.options import Overrides, set_option
+from netdef.cli.options import Overrides, allow_python_option, set_option
 from netdef.cli.shell import TROUBLE, Command, coloured
 
 
@@ -15,6 +15,7 @@ from netdef.cli.shell import TROUBLE, Command, coloured
 @click.option("--strict", is_flag=True, help="Warnings fail as well.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
 @set_option
+@allow_python_option
 def command(files: tuple[str, ...], strict: bool, form: str, overrides: Overrides) -> int:
     """Find errors and suspicious settings in nets and solvers. `netdef explain CODE` explains a finding.
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option, without_effect, workspace_option
+from netdef.cli.options import (
+    SPLIT,
+    Overrides,
+    allow_python_option,
+    batch_option,
+    phase_option,
+    set_option,
+    without_effect,
+    workspace_option,
+)
 from netdef.cli.placement import hosts_in, names_in
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -26,6 +35,7 @@ ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", 
 @phase_option
 @batch_option
 @set_option
+@allow_python_option
 @click.option("--print", "instructions", is_flag=True, help="Print every instruction, and what its device launches.")
 @click.option("--after", metavar="PASS", help="Stop after this pass: place, lower, fuse ...; a wrong name lists them all.")
 @click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")

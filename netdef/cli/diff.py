@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from netdef.cli.options import Overrides, batch_option, phase_option, set_option
+from netdef.cli.options import Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command, coloured, columns
 
 
@@ -16,6 +16,7 @@ from netdef.cli.shell import Command, coloured, columns
 @phase_option
 @batch_option
 @set_option
+@allow_python_option
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
 @click.option("-o", "--out", metavar="FILE", help="Write to a file.")
 def command(a: str, b: str, phase: str | None, batch: int | None, overrides: Overrides, form: str, out: str | None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option
+from netdef.cli.options import SPLIT, Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 
@@ -23,6 +23,7 @@ MOST = 16  # columns in a picture
 @phase_option
 @batch_option
 @set_option
+@allow_python_option
 @click.option("--style", type=click.Choice(["auto", "volumes", "cards"]), default="auto", help="Solids, or boxes of text.")
 @click.option("--devices", metavar="DEVICES", help="Spread it over devices, a column each: 2, or cpu:0,cpu:1.")
 @click.option("--split", type=SPLIT, help="How to spread it.")

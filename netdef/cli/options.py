@@ -21,6 +21,21 @@ def read_settings(_: click.Context, __: click.Parameter, texts: tuple[str, ...])
     return settings_of(texts)
 
 
+def allow_python(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """--allow-python: lets nets run the classes of their Python layers until the command ends."""
+    if wanted:
+        from runtime.ops.python.layer import python_allowed
+
+        ctx.with_resource(python_allowed())
+
+
+allow_python_option = click.option(
+    "--allow-python",
+    is_flag=True,
+    expose_value=False,
+    callback=allow_python,
+    help="Import the modules that the net's Python layers name, and run their code.",
+)
 set_option = click.option(
     "--set",
     "overrides",
@@ -76,7 +91,7 @@ def card_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Declare the options of all commands that run a net on one device or several; RunOptions (running.py) has their values."""
-    return devices_option(split_option(threads_option(card_options(set_option(command)))))
+    return devices_option(split_option(threads_option(card_options(set_option(allow_python_option(command))))))
 
 
 def without_effect(options: Mapping[str, Any], why: str) -> list[str]:

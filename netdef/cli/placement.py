@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.options import SPLIT, Overrides, batch_option, phase_option, set_option
+from netdef.cli.options import SPLIT, Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command
 from netdef.graph.cuts import Region, length, region_of
 from netdef.language.diagnostics import NetdefError
@@ -41,6 +41,7 @@ RUNS, MANY = 2, 1 << 30  # of channels that are listed one by one: for people, f
 @phase_option
 @batch_option
 @set_option
+@allow_python_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 def command(net: str, devices: str, split: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
     """What each of several devices computes of NET, what they send each other, and which split is best."""

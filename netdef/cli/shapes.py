@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from netdef.cli.options import Overrides, batch_option, phase_option, set_option
+from netdef.cli.options import Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 
@@ -17,6 +17,7 @@ from netdef.language.diagnostics import NetdefError
 @phase_option
 @batch_option
 @set_option
+@allow_python_option
 @click.option("--format", "form", type=click.Choice(["text", "json", "yaml", "csv"]), default="text", show_default=True)
 def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
     """Shapes, weights, costs and memory of NET, layer by layer.

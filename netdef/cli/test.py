@@ -66,7 +66,7 @@ def test(net_path: str, options: Options) -> None:
     from runtime.solver.testing import run_test
 
     net = load_net(net_path, "test", options.overrides, options.batch, options.data)
-    if net.inputs or not any(layer.is_source for layer in net.layers):
+    if net.inputs or all(layer.bottoms for layer in net.layers):
         raise NetdefError(
             f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",
             hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",

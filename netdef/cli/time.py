@@ -10,6 +10,7 @@ import click
 
 from netdef.cli.options import (
     COUNT,
+    allow_python_option,
     batch_option,
     card_options,
     device_option,
@@ -40,6 +41,7 @@ ROUNDS = 10  # iterations that are measured by default
 @phase_option
 @batch_option
 @set_option
+@allow_python_option
 @click.option("--iterations", type=COUNT, metavar="N", help="How many are measured; 10.")
 @threads_option
 @card_options

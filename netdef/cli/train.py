@@ -15,6 +15,7 @@ from netdef.cli.arguments import net_and_solver, weights_files
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
+from netdef.graph.user_code import allowed_user_code
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.solver_file import without_effect
@@ -227,7 +228,7 @@ class CommandLine:
                 words += self.settings()
             elif value is not None and value is not False and field.name not in ("weights", "resume"):
                 words += [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name}", str(value)]
-        return shlex.join([*words, "--resume", str(snapshot)])
+        return shlex.join([*words, *self.python(), "--resume", str(snapshot)])
 
     def settings(self) -> list[str]:
         """What --set said."""
@@ -236,7 +237,13 @@ class CommandLine:
     def test(self, trained: str, weights: Path) -> str:
         """Testing the weights on the net as it was given here, else as the solver found it."""
         data = ["--data", self.options.data] if self.options.data else []
-        return shlex.join(["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings()])
+        words = ["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings(), *self.python()]
+        return shlex.join(words)
+
+    @staticmethod
+    def python() -> list[str]:
+        """Leave to run the net's Python code, if this command has it."""
+        return ["--allow-python"] if allowed_user_code() else []
 
 
 def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:

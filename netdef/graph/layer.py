@@ -130,6 +130,7 @@ class Layer:
     propagate_down: one for each bottom; None: it gets a gradient if a layer before it needs one.
     in_place: one for each top; whether it has the name of the bottom of the same index.
     device: the program's device that runs it.
+    whole: the layer of which this one is a device's share; itself for a layer that is not divided.
     """
 
     bottoms_allowed: ClassVar[tuple[int, int | None]] = (1, 1)
@@ -143,6 +144,7 @@ class Layer:
     frozen_parameters: ClassVar[bool] = False  # the layer keeps them itself; no solver touches them
     statistics: ClassVar[tuple[int, ...]] = ()  # the indices of those that are running means or variances
     cuts: ClassVar[Cuts] = Cuts()
+    copies_agree: ClassVar[bool] = True  # what several devices each compute of it is the same: each may run it
     channel_groups: int | None = 1  # None: no channel mixes with another; g: only within g equal groups; 1: all may
 
     # Backward, as Caffe computes it. Of its blobs, those whose values the backward pass cannot do without: "bottom", "top".
@@ -190,6 +192,7 @@ class Layer:
         self.propagate_down = ()
         self.in_place = ()
         self.device = 0
+        self.whole: Layer = self
         self.assumed: Shape = ()  # shape of images whose size the file does not give
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

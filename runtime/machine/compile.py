@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.executable import Executable
 from runtime.machine.fit import TestPrograms, check_fit, no_tests
 from runtime.machine.open import different, hosts_of, open_devices
+from runtime.ops.python.layer import python_allowed
 
 
 def compile(
@@ -34,6 +36,7 @@ def compile(
     cuda: CudaOptions | None = None,
     fold: bool = True,
     tests: TestPrograms = no_tests,
+    allow_python: bool = False,
 ) -> Executable:
     """Compile a net for one device or several and fill its parameters as its fillers say.
 
@@ -56,6 +59,7 @@ def compile(
     cuda: how graphics cards compute.
     fold: without backward, let BatchNorm, Scale and Bias be part of the weights before them.
     tests: the programs that will share this one's parameters and devices, for which there must be room too.
+    allow_python: import and run the classes that the Python layers of a file name, see docs/python-layers.md.
 
     Returns
     -------
@@ -68,7 +72,8 @@ def compile(
     """
     check_arguments(net, seed, threads)
     if isinstance(net, str | Path):
-        net = load(net, batch_size=batch_size)
+        with python_allowed() if allow_python else nullcontext():
+            net = load(net, batch_size=batch_size)
     elif batch_size is not None:
         net = with_batch_size(net, batch_size)
     seed = DEFAULT_SEED if seed is None else seed

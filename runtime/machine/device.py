@@ -33,6 +33,8 @@ class LaunchError(Exception):
         """The error for users: where it was, in which kernel and layer, and what was raised."""
         where = self.device if instruction is None else location(self.device, instruction)
         cause = self.__cause__
+        if isinstance(cause, NetdefError) and cause.diagnostics[0].position is not None:  # it says where it was
+            return NetdefError(cause.diagnostics)
         if isinstance(cause, NetdefError):
             return NetdefError(f"{where}: {cause.diagnostics[0].message}", hint=cause.diagnostics[0].hint)
         if isinstance(cause, MemoryError):

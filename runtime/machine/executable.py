@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from numbers import Integral
 from operator import index
@@ -18,7 +18,7 @@ from netdef.language.html_table import table
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary
-from netdef.loading import with_input_shapes
+from netdef.loading import rebuilt, with_input_shapes
 from runtime.data.hdf5_output import open_outputs
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.bad_input import not_finite_because, wrong_label
@@ -29,6 +29,7 @@ from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered
 from runtime.machine.schedule import Schedule
 from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
 from runtime.ops.loss.labels import LabelError
+from runtime.ops.python.layer import ShapesChangedError, python_layers
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Executable:
         self.outputs = [blob.name for blob in self.net.outputs]
         self._fed = {source.layer.name for source in program.sources}
         self._feeds = _feedable(self.net, program)
+        self._python = python_layers(self.net)
 
     def _bind(self) -> None:
         self._bound = {one: self.devices[one.device].bind(one, self.memory.array) for one in self.program.instructions}
@@ -182,13 +184,16 @@ class Executable:
         ------
         NetdefError: a kernel failed.
         """
-        for instruction, bound in self.bound("forward"):
-            self.run_bound([bound], instruction.device)
-            self.devices[instruction.device].synchronize()
-            if not all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32"):
-                where = location(self.devices[instruction.device].name, instruction)
-                because = not_finite_because(self.net.layer(instruction.layer), self._present)
-                return f"{where}: {because}" if because else where
+        with ExitStack() as stack:
+            for one in self._python:
+                stack.enter_context(one.repeated())
+            for instruction, bound in self.bound("forward"):
+                self.run_bound([bound], instruction.device)
+                self.devices[instruction.device].synchronize()
+                if not all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32"):
+                    where = location(self.devices[instruction.device].name, instruction)
+                    because = not_finite_because(self.net.layer(instruction.layer), self._present)
+                    return f"{where}: {because}" if because else where
         return None
 
     # Shapes
@@ -248,7 +253,7 @@ class Executable:
     @property
     def runs_ahead(self) -> bool:
         """Whether devices may still be running when a call returns, so that reading has to wait for them."""
-        return self.threads == 0
+        return self.threads == 0 and not self._python  # the host waits for what Python layers read
 
     @property
     def device(self) -> Device:
@@ -472,6 +477,8 @@ class Executable:
         try:
             yield
         except LaunchError as error:
+            if isinstance(error.__cause__, ShapesChangedError):
+                raise error.__cause__ from None
             instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
             raise self._label_error(instruction, error) or error.named(instruction) from error.__cause__
 
@@ -479,6 +486,35 @@ class Executable:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
         if self.closed:
             raise NetdefError(f"{self!r} is closed", hint="compile the net again")
+        for one in self._python:
+            one.ran = False
+        with ExitStack() as stack:
+            while True:
+                try:
+                    return self._run_lists(names, without_sources)
+                except ShapesChangedError as changed:
+                    self._follow(changed, stack)
+
+    def _follow(self, changed: ShapesChangedError, stack: ExitStack) -> None:
+        """Give the net the shapes that a Python layer has made of its tops.  The list runs again, but not the layers that ran.
+
+        Raises
+        ------
+        NetdefError: a layer that keeps sums of runs would add this one twice; the net does not fit the shapes.
+        """
+        for instruction in self.program.forward:
+            if instruction.layer == changed.layer.layer.name:
+                break
+            kept = [buffer for buffer in instruction.outputs if buffer.root.role in ("state", "carried")]
+            if kept and instruction.kernel != "remember":
+                what = f"{changed.diagnostics[0].message}: layer {instruction.layer} before it keeps sums, and would run twice"
+                raise NetdefError(what, changed.diagnostics[0].position, "only sources can change shapes before such a layer")
+        for one in self._python:
+            if one.ran:
+                stack.enter_context(one.repeated())
+        self._rebuild(rebuilt(self.net))
+
+    def _run_lists(self, names: tuple[str, ...], without_sources: bool) -> None:
         changes = self._owner._changes
         prepared = self._prepared == changes  # what is made once has been made
         key = names, without_sources, prepared
@@ -496,6 +532,8 @@ class Executable:
                 self._prepared = changes
             if not {"update", "iteration"}.isdisjoint(names):
                 self._owner._changes += 1
+        except ShapesChangedError:
+            raise
         except BaseException:
             self._discard_outputs()
             self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)

@@ -10,7 +10,7 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.kernels.cuda.registry import AnyLaunch, Gemm, plan
 from runtime.kernels.operand import operands_of
 from runtime.machine.cpu.needs import planned
-from runtime.machine.cuda.bound import runs_on_host
+from runtime.machine.cuda.bound import is_data, runs_on_host
 from runtime.machine.cuda.graphs import SHORTEST
 from runtime.machine.schedule import find_waits
 
@@ -60,7 +60,7 @@ def _launches(instruction: Instruction, cards: CudaOptions | None) -> Iterator[s
     if cards is None:
         yield from (f"    {launch}" for launch in planned(instruction).launches)
     elif runs_on_host(instruction):
-        yield "    on the host, and uploaded"
+        yield f"    on the host{', and uploaded' if is_data(instruction) else ', with copies from the card and back'}"
     else:
         made = plan(instruction.kernel, operands_of(instruction), instruction.constants, cards.workspace_limit)
         yield from (f"    {_text(one)}" for one in made.launches)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -24,6 +25,7 @@ from runtime.data.source import OnSkip
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
 from runtime.machine.weights import Loaded, MissingWeightsError, Paths, listed, remark
+from runtime.ops.python.layer import python_allowed
 from runtime.ops.update.table import ROWS, Row
 from runtime.solver.devices import choose_devices
 from runtime.solver.diverged import DivergedError
@@ -80,6 +82,7 @@ class Solver:
     cuda: how graphics cards compute.
     split: what is cut on several devices, see `compile`.
     overrides: fields of the nets to change, see `netdef.load`.
+    allow_python: import and run the classes that the nets' Python layers name, see docs/python-layers.md.
 
     Attributes
     ----------
@@ -109,9 +112,11 @@ class Solver:
         cuda: CudaOptions | None = None,
         split: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        allow_python: bool = False,
     ) -> None:
         self.parameters, self.filename = read_solver(solver, max_iter)
-        self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
+        with python_allowed() if allow_python else nullcontext():
+            self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
         self.devices = choose_devices(devices, self.parameters).devices
         self.threads, self.cuda, self.split = threads, cuda, split
         self._say = say

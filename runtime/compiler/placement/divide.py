@@ -105,6 +105,7 @@ class _Divider:
         message = type(layer.message)()
         message.CopyFrom(layer.message)
         twin = type(layer)(layer.name, message, layer.phase, layer.within)
+        twin.whole = layer
         for name, value in share.fields.items():
             twin.p.ClearField(name)
             if isinstance(value, list):

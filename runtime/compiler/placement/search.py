@@ -134,7 +134,8 @@ class Search:
         if layer.is_source or layer.cuts.idle:
             yield Choice(anywhere=True) if layer.is_source else Choice((), (None,) * self.devices)
             return
-        once = any(layer.loss_weights) or not all(top.consumers for top in layer.tops)  # each copy would add to the gradients
+        ends = any(layer.loss_weights) or not all(top.consumers for top in layer.tops)  # each copy would add to the gradients
+        once = ends or not layer.copies_agree
         spreads = [] if (follows := followed(layer, bottoms, self.devices)) is None else [follows]
         if layer.tops and len({top.shape[:2] for top in layer.tops}) == 1:
             shape = layer.tops[0].shape

@@ -155,7 +155,7 @@ def work_of(name: str, operands: Sequence[Operand], constants: Mapping[str, Any]
             return rule(*operands, **constants)
         return rule(*operands, *(constants[parameter] for parameter in CPU_KERNELS[name].parameters[len(operands) :]))
 
-    largest = max(operand.size for operand in operands)
+    largest = max((operand.size for operand in operands), default=0)
     flops = found.flops * largest if isinstance(found.flops, int) else count(found.flops)
     return count(found.moved) if found.moved else sum(operand.bytes for operand in operands), flops
 

@@ -97,7 +97,7 @@ class Plan:
 
 
 CUDA_KERNELS: dict[str, Callable[..., Plan]] = {}
-HOST_KERNELS: set[str] = set()  # instructions that the host carries out by its own kernels; what they make is uploaded
+HOST_KERNELS: set[str] = set()  # instructions that the host carries out by the CPU's plans, on copies of the card's arrays
 
 
 def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan]:

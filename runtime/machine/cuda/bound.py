@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -50,38 +50,44 @@ class CudaInstruction:
 
 
 class HostInstruction:
-    """An instruction that the host carries out, from numbers that it has set itself; what it makes is uploaded.
+    """An instruction that the host carries out by the CPU's plan, on copies of its arrays.
 
     Parameters
     ----------
-    number: gives what the host last wrote to an array of one number.
-    upload: copies values to an array.
+    device: whose arrays they are.
     """
 
     capturable = False
 
-    def __init__(
-        self,
-        instruction: Instruction,
-        arrays: list[Any],
-        number: Callable[[Any], np.ndarray],
-        upload: Callable[[Any, np.ndarray], None],
-    ):
-        from runtime.kernels.cpu.registry import CPU_KERNELS
+    def __init__(self, instruction: Instruction, arrays: list[Any], device: HostAccess):
+        from runtime.machine.cpu.needs import planned
 
-        assert all(buffer.role == "scalar" for buffer in instruction.inputs)
-        load_rooms("cpu")
-        self._kernel, self._number, self._upload = CPU_KERNELS[instruction.kernel], number, upload
+        self._launches, self._device = planned(instruction).launches, device
         self._inputs, self._outputs = arrays[: len(instruction.inputs)], arrays[len(instruction.inputs) :]
-        self._constants = [instruction.constants[name] for name in self._kernel.parameters[len(arrays) :]]
+        self._read = [device.number if buffer.role == "scalar" else device.read for buffer in instruction.inputs]
+        self._write = device.upload if is_data(instruction) else device.write
 
     def __call__(self) -> None:
-        inputs = [self._number(array) for array in self._inputs]
+        inputs = [read(array) for read, array in zip(self._read, self._inputs, strict=True)]
         outputs = [np.empty(array.shape, np.dtype(array.dtype)) for array in self._outputs]
-        arguments = [*inputs, *outputs, *self._constants]
-        self._kernel.function(0, self._kernel.items(*arguments), *arguments)
+        for launch in self._launches:
+            launch.kernel.function(0, launch.items, *inputs, *outputs, *launch.constants.values())
         for array, values in zip(self._outputs, outputs, strict=True):
-            self._upload(array, values)
+            self._write(array, values)
+
+
+class HostAccess(Protocol):
+    """How the host reaches a card's arrays."""
+
+    def number(self, array: Any) -> np.ndarray: ...
+    def read(self, array: Any) -> np.ndarray: ...
+    def write(self, array: Any, values: np.ndarray) -> None: ...
+    def upload(self, array: Any, values: np.ndarray) -> None: ...
+
+
+def is_data(instruction: Instruction) -> bool:
+    """Whether the host makes an instruction's outputs from numbers that it has set itself."""
+    return bool(instruction.inputs) and all(buffer.role == "scalar" for buffer in instruction.inputs)
 
 
 def runs_on_host(instruction: Instruction) -> bool:

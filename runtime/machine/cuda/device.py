@@ -178,7 +178,7 @@ class CudaDevice:
         if instruction.is_send:
             return self.peers.send(*given)
         if runs_on_host(instruction):
-            return HostInstruction(instruction, given, self.number, self.upload)
+            return HostInstruction(instruction, given, self)
         if instruction.kernel not in CUDA_KERNELS:
             missing = f"there is no CUDA kernel {instruction.kernel} yet"
             raise NetdefError(f"layer '{instruction.layer}' cannot run on {self.name}: {missing}")

@@ -8,7 +8,7 @@ from runtime.kernels.cuda.options import MB, CudaOptions
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, plan
 from runtime.kernels.operand import operands_of
 from runtime.kernels.rooms import load_rooms
-from runtime.machine.cuda.bound import named, runs_on_host
+from runtime.machine.cuda.bound import is_data, named, runs_on_host
 from runtime.machine.cuda.transfers import ROUNDS, SMALL
 
 RESERVE = 64 << 20  # bytes that CUDA takes as it goes on: the code of kernels, cuBLAS's too, and graphs
@@ -37,7 +37,8 @@ def landing_bytes(program: Program, index: int) -> int:
     """Bytes of the buffers that data are uploaded to while the card computes."""
     load_rooms("cuda")
     data = [buffer for source in program.sources for buffer in source.fields.values()]
-    made = [buffer for instruction in program.instructions if runs_on_host(instruction) for buffer in instruction.outputs]
+    from_host = (instruction for instruction in program.instructions if runs_on_host(instruction) and is_data(instruction))
+    made = [buffer for instruction in from_host for buffer in instruction.outputs]
     return sum(ROUNDS * buffer.bytes for buffer in (*data, *made) if buffer.device == index and buffer.bytes > SMALL)
 
 

@@ -6,6 +6,7 @@ nothing else: not on the other layers, the devices, or the order in which parame
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
@@ -20,13 +21,20 @@ CHUNK = 1 << 16  # floats drawn and scaled while they are in cache
 FAN_IN, FAN_OUT, AVERAGE = 0, 1, 2
 
 
+@dataclass(frozen=True, eq=False)
+class FirstValues:
+    """A filler that gives an array these values."""
+
+    values: np.ndarray
+
+
 def fill(array: np.ndarray, filler: Any, seed: int, name: str, position: Position | None = None) -> None:
     """Write a parameter's first values.
 
     Parameters
     ----------
     array: float32, C-contiguous, in Caffe's shape; overwritten.
-    filler: a FillerParameter message, or None for zeros.
+    filler: a FillerParameter message, FirstValues, or None for zeros.
     seed: the run's seed.
     name: the parameter's name, "layer/index".
     position: where the filler stands in its file, for messages.
@@ -37,6 +45,9 @@ def fill(array: np.ndarray, filler: Any, seed: int, name: str, position: Positio
     """
     if filler is None:
         array.fill(0)
+        return
+    if isinstance(filler, FirstValues):
+        array[...] = filler.values
         return
     if filler.type not in FILLERS:
         near = nearest(filler.type, FILLERS)

@@ -131,7 +131,7 @@ def test_with_a_given_size_all_is_compared(nets, capsys):
     [
         (NET.replace("kernel_size: 5", "kernel_size: 999"), "the size of its images is not known here"),
         (NET.replace("Convolution(data)", "Convolution(dta)"), "reads blob dta"),
-        (COMPUTED, "and the compiler does not run it"),
+        (COMPUTED, "and Python code is not run unless it is allowed"),
     ],
 )
 def test_a_net_that_fits_no_size_is_an_error(nets, text, said, capsys):

@@ -161,4 +161,4 @@ def test_functions_of_one_element():
 
 def test_python_layers_are_not_run():
     said = complaint('layer op: Python(x0) { module: "m" layer: "L" }', X)
-    assert said.startswith("Python op: only m.L gives the shapes of its tops, and the compiler does not run it")
+    assert said.startswith("Python op: only m.L gives the shapes of its tops, and Python code is not run unless it is allowed")
