@@ -8,11 +8,7 @@ import runtime
 from netdef.language.find import model_names
 from tests.marks import slow_except
 
-# Layer types whose kernels are still to come, and the nets that wait for them.
-WAITING = {
-    "Embed, LSTM": ("lrcn",),
-}
-NAMES = [name for name in model_names() if not any(name in nets for nets in WAITING.values())]
+NAMES = model_names()
 
 # Longer than three seconds on two cores.
 COMPILE_LONG = {"densenet121", "resnet152"}
