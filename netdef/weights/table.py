@@ -55,5 +55,5 @@ def _table(rows: list[tuple[str, str, int]], parameters: int, file: str) -> str:
     lines = [f"{name:{widths[0]}}  {shapes:{widths[1]}}  {count:>{widths[2]}}".rstrip() for name, shapes, count in cells]
     rule = "-" * (sum(widths) + 4)
     head = f"{file}: weights of {plural(len(rows), 'layer')}, without their net"
-    size = f"parameters: {binary(4 * parameters)} as float32"
+    size = f"parameters: {binary(4 * parameters)} as float32; without the net, running statistics are counted as well"
     return "\n".join([head, "", lines[0], rule, *lines[1:-1], rule, lines[-1], "", size])

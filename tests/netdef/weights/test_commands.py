@@ -104,6 +104,7 @@ def test_shapes(googlenet, capsys):
     assert out.startswith("g.caffemodel.h5: weights of 3 layers, without their net\n")
     assert "conv1/7x7_s2      4 x 3 x 3 x 3 + 4         112\n" in out
     assert "total                                       487\n" in out
+    assert out.endswith("as float32; without the net, running statistics are counted as well\n")
     assert run(["shapes", "g.caffemodel.h5", "--format", "json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["totals"] == {"parameters": 487}
