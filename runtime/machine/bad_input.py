@@ -16,15 +16,15 @@ Reader = Callable[[Blob], np.ndarray]  # a blob's values, in Caffe's shape
 def wrong_label(layer: Layer, read: Reader) -> NetdefError | None:
     """The error of the first label that is no class of a layer that reads labels; None if all are."""
     found = _wrong_label(layer, read)
-    return layer.error(found[0], "bottom", 1, hint=found[1]) if found else None
+    return layer.error(found[0], "bottom", layer.label_bottom, hint=found[1]) if found else None
 
 
 def _wrong_label(layer: Layer, read: Reader) -> tuple[str, str] | None:
     """Which label is wrong, and which ones would be right."""
     classes, ignored = layer.label_classes, layer.ignore_label
-    if classes is None or len(layer.bottoms) < 2:
+    if classes is None or len(layer.bottoms) <= layer.label_bottom:
         return None
-    scores, blob = layer.bottoms[:2]
+    blob = layer.bottoms[layer.label_bottom]
     labels = read(blob)
     wrong = ~((labels >= 0) & (labels < classes))
     if ignored is not None:
@@ -32,7 +32,7 @@ def _wrong_label(layer: Layer, read: Reader) -> tuple[str, str] | None:
     if not wrong.any():
         return None
     place, element = _first(wrong, blob)
-    text = f"image {place[0]} of the batch has label {labels[place]:g} ({element}), {scores} has scores of {classes} classes"
+    text = f"image {place[0]} of the batch has label {labels[place]:g} ({element}), {layer.classes_text}"
     return text, f"labels are from 0 to {classes - 1}" + ("" if ignored is None else f", or {ignored}, which is ignored")
 
 

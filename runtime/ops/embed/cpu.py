@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.operand import Operand
+from runtime.ops.loss.labels import LabelError
 
 COLUMNS = 16  # of the table in one item: a cache line
 
@@ -25,10 +25,10 @@ def row_of(number, rows):
 
     Raises
     ------
-    NetdefError: there is no such row.
+    LabelError: there is no such row.
     """
     if not (number >= 0 and number < rows):
-        raise NetdefError("a label lies outside the table: it is negative, no number, or not below input_dim")
+        raise LabelError("a label lies outside the table: it is negative, no number, or not below input_dim")
     return np.int64(number)
 
 

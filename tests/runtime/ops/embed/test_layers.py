@@ -42,7 +42,7 @@ def test_values_and_gradients(shape: tuple[int, ...], bias: bool, devices: str) 
 def test_a_number_that_is_no_row(number: float) -> None:
     with (
         runtime.compile(net((3,)), threads=1) as exe,
-        pytest.raises(NetdefError, match=r"embed of layer y: a label lies outside the table: .*input_dim"),
+        pytest.raises(NetdefError, match=r"Embed y: image 1 of the batch has label .* \(x\[1\]\), the table has 9 rows"),
     ):
         exe.forward(x=[0, number, 1])
 
