@@ -321,6 +321,7 @@ def lrn_cases() -> Iterator[Case]:
         (9, 1.0, 0.6, 2.0),
         (9, 2.0, 0.75, 1.0),
         (7, 2.0, 0.75, 1.0),
+        (7, 1.0, 0.6, 2.0),
         (13, 2.0, 0.75, 1.0),
     )
     for seed, (size, alpha, beta, k) in enumerate(settings):
