@@ -17,7 +17,7 @@ __global__ void im2col(
 #pragma unroll 1
     for (int i = 0; i < KH; ++i) {
       const int ih = top + i * DH;
-#pragma unroll
+#pragma unroll (KW < 16 ? KW : 4)  // each copy takes registers
       for (int j = 0; j < KW; ++j, at += columns) {
         const int iw = left + j * DW;
         const bool inside = ih >= 0 && ih < H && iw >= 0 && iw < W;

@@ -168,8 +168,8 @@ def test_the_command(capsys):
 
 @pytest.mark.slow
 def test_it_costs_little_more_than_its_libraries():
-    assert times_of_libraries(["explain", "LRN"]) < 3
-    assert times_of_libraries(["layers"]) < 3
+    assert times_of_libraries(["explain", "LRN"]) < 4
+    assert times_of_libraries(["layers"]) < 4
 
 
 def test_it_imports_no_arrays():

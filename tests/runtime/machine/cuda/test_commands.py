@@ -503,7 +503,7 @@ def test_a_kernel_that_is_wrong_fails_and_is_named(machine: Callable[..., Cards]
     machine(execute=broken, seed=0)
     assert run(["selftest", "--devices", "gpu:0"]) == 1
     out = capsys.readouterr().out
-    assert re.search(r"^FAILED: 2 of \d+ instructions differ", out, re.M)
+    assert re.search(r"^FAILED: 4 of \d+ instructions differ", out, re.M)
     assert len(re.findall(r"^    DIFFERS: layer pool[23]: .*pool_ave_forward", out, re.M)) == 2
     assert not results()["passed"]
 
