@@ -37,7 +37,7 @@ COMMANDS = [
     ["draw", "a.net", "-o", "a.dot"],
     ["compile", "a.net"],
     ["placement", "a.net"],
-    ["time", "a.net", "--iterations", "1", "--devices", "cpu"],
+    pytest.param(["time", "a.net", "--iterations", "1", "--devices", "cpu"], marks=pytest.mark.slow, id="time"),
     ["train", "a.net", "solver.txt", "--devices", "cpu"],
 ]
 
@@ -79,6 +79,7 @@ def test_a_run_resumes_with_the_same_numbers(capsys):
     assert "loss" in said(capsys, "test", "a.net", "--weights", "one/snap_iter_6.caffemodel", "--devices", "cpu").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["train", "solver.txt"], ["time", "a.net"]], ids=["train", "time"])
 def test_a_failure_in_a_run_is_one_message(command, capsys):
     write(Path(), "distance.py", LOSS.replace("for i, sign in", "1 / 0\n        for i, sign in"))

@@ -47,6 +47,7 @@ def test_numbers_are_the_same(capsys):
     assert lines(capsys, *options) == lines(capsys, *options, "--no-fold")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [("--predict", "h100"), ("--devices", "cpu", "--iterations", "1")])
 def test_layers_that_are_folded_take_no_time(capsys, where):
     def layers(*options: str) -> set[str]:

@@ -23,6 +23,7 @@ def unused(text):
     return [line for line in text.splitlines() if "no effect" in line]
 
 
+@pytest.mark.slow
 def test_options_about_cards_on_the_cpu(capsys):
     here = [*ABOUT_CARDS, "--devices", "cpu", "--threads", "1"]
     assert run(["train", "small.net", "solver.txt", "--out", "one", "--split", "batch", *here]) == 0
@@ -34,6 +35,7 @@ def test_options_about_cards_on_the_cpu(capsys):
     assert unused(capsys.readouterr().err) == NOTES
 
 
+@pytest.mark.slow
 def test_no_note_without_such_an_option(capsys):
     assert run(["time", "small.net", "--iterations", "1", "--devices", "cpu", "--threads", "1"]) == 0
     assert unused(capsys.readouterr().err) == []

@@ -188,6 +188,7 @@ def test_a_failing_kernel_is_named_where_instructions_run_one_by_one() -> None:
             assert "cpu:0, conv2d of layer conv1 failed: ValueError: what went wrong" in str(error)
 
 
+@pytest.mark.slow
 def test_time_names_a_failing_kernel(monkeypatch, capsys) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("gone")

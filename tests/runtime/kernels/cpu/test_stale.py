@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import runtime.ops
 from runtime.kernels.cpu.stale import ROOT, drop_stale, sources
 
@@ -27,6 +29,7 @@ def run_kernel(folder: Path) -> str:
     return ran.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_kernel_follows_a_function_of_another_file(tmp_path: Path) -> None:
     """Numba alone would go on with the old code: it compares only the kernel's own file."""
     sources = tmp_path / "sources"

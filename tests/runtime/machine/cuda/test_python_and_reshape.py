@@ -67,6 +67,7 @@ def trained(folder: Path, devices: str) -> tuple[list, list[float]]:
         return [solver.executable.param(p.layer.name, p.index) for p in net.parameters], [one.loss for one in losses]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", ["gpu:0", "gpu:0,gpu:1"])
 def test_training_has_the_cpus_numbers(
     machine: Callable[..., Cards],
