@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import netdef.layers  # noqa: F401 - fills LAYERS, the registry of types
 from netdef.graph.build import build
+from netdef.graph.found_in_run import images_found
 from netdef.graph.phases import is_selected, state_of
 from netdef.graph.user_code import user_code_allowed
 from netdef.language import NetdefError, read_file, read_text
@@ -142,8 +144,12 @@ def with_input_shapes(net: Net, shapes: Mapping[str, Sequence[int]]) -> Net:
     return rebuilt(net, lambda message: set_input_shapes(message, shapes))
 
 
-def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None) -> Net:
+def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None, found: Mapping[str, int] = MappingProxyType({})) -> Net:
     """The same net built anew, its message changed; its Python layers keep their objects.
+
+    Parameters
+    ----------
+    found: how many images a run has let through layers that keep some, by name.
 
     Raises
     ------
@@ -157,7 +163,7 @@ def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None) -> N
         """The layers of the message are those of the net, in its order."""
         return net.layers[path[1]].within(path[2:]) if path[:1] == ("layer",) else None  # type: ignore[index]
 
-    with user_code_allowed(user_code_of(net)):
+    with user_code_allowed(user_code_of(net)), images_found(found):
         return build(message, where, net.filename, net.phase)
 
 

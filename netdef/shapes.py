@@ -155,6 +155,7 @@ def _table(facts: dict[str, Any]) -> str:
         *_sizes(facts),
         f"MACs:        multiply-accumulates forward, {decimal(gemm)} of them in convolutions and inner products",
         "activations: of the whole batch as float32; output: of one image",
+        *_kept(facts),
     ]
     return "\n".join(lines)
 
@@ -172,6 +173,12 @@ def _sizes(facts: dict[str, Any]) -> list[str]:
         f"{plural(divisors, 'number')} more:",
         "             the divisor of both of each BatchNorm layer",
     ]
+
+
+def _kept(facts: dict[str, Any]) -> list[str]:
+    """The line on layers whose tops have fewer images in a run."""
+    names = [layer["name"] for layer in facts["layers"] if LAYERS[layer["type"]].keeps_some_images]
+    return [f"images:      as many as go into {' and '.join(names)}; a run has those that come out"] if names else []
 
 
 def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -60,7 +60,7 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     Raises
     ------
     NetdefError: an image cannot be read, the weights do not fit or lack layers, the net has nothing that looks like classes, or its
-        scores are not finite.
+        scores are not finite or of other images.
     """
     from netdef.cli.labels import classes_of
     from runtime.data import open_images
@@ -79,11 +79,27 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
         batch = image_layer(net).tops[0].shape[0]
         for first in range(0, len(images), batch):
             executable.forward()
-            rows = executable.blob(scores.name)[: len(images) - first].astype("float64")
+            rows = executable.blob(scores.name).astype("float64")
+            check_count(rows, batch, scores)
+            rows = rows[: len(images) - first]
             rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
             check_finite(rows, images[first:], scores, executable)
             for path, row in zip(images[first:], rows if is_probability else softmax(rows), strict=False):
                 print("\n".join([path, *best(row, classes)]))
+
+
+def check_count(rows: np.ndarray, batch: int, scores: Blob) -> None:
+    """Check that there are as many rows of scores as images, so that no image is given another's.
+
+    Raises
+    ------
+    NetdefError: there are more or fewer.
+    """
+    if len(rows) != batch:
+        hint = "a layer before it, such as Filter, changes the number of images: take it out to predict"
+        raise NetdefError(
+            f"{scores.name} has {len(rows)} rows of scores for {batch} images: whose they are is not known", hint=hint
+        )
 
 
 def check_finite(rows: np.ndarray, images: Sequence[str], scores: Blob, executable: Executable) -> None:

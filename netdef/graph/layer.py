@@ -155,6 +155,7 @@ class Layer:
     no_gradient_to: ClassVar[tuple[int, ...]] = ()  # bottoms that get no gradient; -1: the last
     allows_in_place: ClassVar[bool] = True  # Caffe runs it with a bottom as its top
     keeps_values: ClassVar[bool] = False  # its tops hold the values of its bottom, unchanged
+    keeps_some_images: ClassVar[bool] = False  # each run finds how many images its tops have; shapes are those for all
 
     # What it is to a reader of the net.
     kind: ClassVar[str] = "other"  # one of KINDS; pictures colour by it

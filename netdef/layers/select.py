@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netdef.graph.cuts import Same
+from netdef.graph.found_in_run import images_kept
 from netdef.graph.layer import ANY, AlongAxis, Layer, layer
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.units import plural
@@ -94,9 +95,10 @@ class BatchReindex(Layer):
 
 @layer("Filter")
 class Filter(Layer):
-    """Of each bottom but the last, the images whose entry in the last is not 0.
+    """Of each bottom but the last, the images whose number in the last, the selector, is not 0; in their order.
 
-    Their number is known only when it runs; the shapes are those for all images.
+    How many those are shows only in a run: shapes, costs and memory are those for all images.  A run in which no image is left
+    ends in an error; Caffe divides by their number in its backward pass.
     """
 
     bottoms_allowed = (2, ANY)
@@ -104,6 +106,7 @@ class Filter(Layer):
     channel_groups = None
     no_gradient_to = (-1,)
     kind = "joining"
+    keeps_some_images = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         *data, selector = bottoms
@@ -117,4 +120,5 @@ class Filter(Layer):
             if shape[0] != selector[0]:
                 text = f"{self.bottoms[index]} has {shape[0]} images, the selector {self.bottoms[-1]} {selector[0]}"
                 raise self.error(text, "bottom", index)
-        return data
+        kept = images_kept(self, selector[0])
+        return [(kept, *shape[1:]) for shape in data]

@@ -29,7 +29,8 @@ from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered
 from runtime.machine.schedule import Schedule
 from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
 from runtime.ops.loss.labels import LabelError
-from runtime.ops.python.layer import ShapesChangedError, python_layers
+from runtime.ops.changed_shapes import ShapesChangedError
+from runtime.ops.python.layer import python_layers
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Executable:
         self._differentiable = differentiable
         self._recompile = recompile
         self._use(program)
+        self._images_kept: dict[str, int] = {}  # by the last run, of layers that keep some
         self.memory = Memory(program, self.devices, own_parameters=share is None)
         if share is None:
             self._initialise()
@@ -253,7 +255,8 @@ class Executable:
     @property
     def runs_ahead(self) -> bool:
         """Whether devices may still be running when a call returns, so that reading has to wait for them."""
-        return self.threads == 0 and not self._python  # the host waits for what Python layers read
+        waits = self._python or any(layer.keeps_some_images for layer in self.net.layers)  # the host, for what such layers read
+        return self.threads == 0 and not waits
 
     @property
     def device(self) -> Device:
@@ -496,23 +499,25 @@ class Executable:
                     self._follow(changed, stack)
 
     def _follow(self, changed: ShapesChangedError, stack: ExitStack) -> None:
-        """Give the net the shapes that a Python layer has made of its tops.  The list runs again, but not the layers that ran.
+        """Give the net the shapes that a run has found.  The list runs again, but not the Python layers that ran.
 
         Raises
         ------
         NetdefError: a layer that keeps sums of runs would add this one twice; the net does not fit the shapes.
         """
         for instruction in self.program.forward:
-            if instruction.layer == changed.layer.layer.name:
+            if instruction.layer == changed.layer.name:
                 break
             kept = [buffer for buffer in instruction.outputs if buffer.root.role in ("state", "carried")]
             if kept and instruction.kernel != "remember":
                 what = f"{changed.diagnostics[0].message}: layer {instruction.layer} before it keeps sums, and would run twice"
-                raise NetdefError(what, changed.diagnostics[0].position, "only sources can change shapes before such a layer")
+                raise NetdefError(what, changed.diagnostics[0].position, "let what changes shapes come before it")
         for one in self._python:
             if one.ran:
                 stack.enter_context(one.repeated())
-        self._rebuild(rebuilt(self.net))
+        found = self._images_kept if changed.images is None else {**self._images_kept, changed.layer.name: changed.images}
+        self._rebuild(rebuilt(self.net, found=found))
+        self._images_kept = found
 
     def _run_lists(self, names: tuple[str, ...], without_sources: bool) -> None:
         changes = self._owner._changes

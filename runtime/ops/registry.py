@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 Lowering = Callable[[Any, "Builder"], None]  # each takes its own family
 
 _LOWERINGS: dict[type, Lowering] = {}
-_REFUSED: dict[type, tuple[str, str]] = {}
 
 
 def lowers(family: type) -> Callable[[Lowering], Lowering]:
@@ -28,11 +27,6 @@ def lowers(family: type) -> Callable[[Lowering], Lowering]:
         return lower
 
     return register
-
-
-def refuses(family: type, why: str, hint: str) -> None:
-    """Register why a layer class cannot run on any device, and what to do instead."""
-    _REFUSED[family] = why, hint
 
 
 def runnable_types() -> list[str]:
@@ -55,13 +49,9 @@ def check_runnable(layers: Iterable[Layer]) -> None:
 
     Raises
     ------
-    NetdefError: one cannot run at all; or some have none, and all of them are named, at the first one's position.
+    NetdefError: some have none; all of them are named, at the first one's position.
     """
     load_rooms("lower")
-    for layer in layers:
-        if type(layer) in _REFUSED:
-            why, hint = _REFUSED[type(layer)]
-            raise layer.error(why, hint=hint)
     lacking = [layer for layer in layers if type(layer) not in _LOWERINGS]
     if lacking:
         counts = Counter(layer.type for layer in lacking)

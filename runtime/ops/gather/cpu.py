@@ -7,6 +7,7 @@ import numpy as np
 from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
+from runtime.ops.changed_shapes import ShapesChangedError
 
 
 @kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * x.bytes)
@@ -92,6 +93,25 @@ def image_of(number, images):
     if not (number >= 0 and number < images):
         raise NetdefError("a number of an image lies outside the batch: it is negative, no number, or as large as the batch")
     return np.int64(number)
+
+
+@kernel(items=lambda selector, order, layer: 1, flops=0)
+def select_images(begin, end, selector, order, layer):
+    """order (M,) = the n with selector (N,)[n] other than 0, in order.
+
+    Raises
+    ------
+    ShapesChangedError: there are not M of them.
+    NetdefError: there are none.
+    """
+    chosen = np.flatnonzero(selector)
+    if not chosen.size:
+        hint = "Caffe's backward pass divides by their number; keep a batch from being left without images, or make it larger"
+        raise layer.error(f"{layer.bottoms[-1]} drops all {selector.size} images of a batch", "bottom", len(layer.tops), hint=hint)
+    if chosen.size != order.size:
+        text = f"{layer.bottoms[-1]} keeps {chosen.size} of {selector.size} images, and kept {order.size} before"
+        raise ShapesChangedError(layer, 0, text, chosen.size)
+    order[...] = chosen
 
 
 @kernel(items=lambda x, order, y: y.shape[0], flops=0, moved=lambda x, order, y: order.bytes + 2 * y.bytes)

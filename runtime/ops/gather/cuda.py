@@ -7,9 +7,11 @@ from math import prod
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, WIDEST, blocks, name, table, width
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.registry import HOST_KERNELS, Launch, plans
 from runtime.kernels.operand import Operand
 from runtime.ops.gather.box import Box
+
+HOST_KERNELS.add("select_images")  # the host has to know how many there are
 
 
 def columns(function: str, arrays: tuple[Operand, Operand], part: Operand, whole: Operand, offset: int) -> Launch:

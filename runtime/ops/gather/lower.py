@@ -12,13 +12,7 @@ from netdef.layers.select import BatchReindex, Crop, Filter, Tile
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer, internal_shape
 from runtime.ops.gather.box import box, strides_of
-from runtime.ops.registry import lowers, refuses
-
-refuses(
-    Filter,
-    "it cannot run: how many images it lets through is known only when it runs, and a program's shapes are fixed",
-    hint="BatchReindex takes a fixed number of images; ignore_label, or a product with 0, leaves images out of a loss",
-)
+from runtime.ops.registry import lowers
 
 
 @lowers(Concat)
@@ -108,6 +102,18 @@ def lower_batch_reindex(layer: BatchReindex, build: Builder) -> None:
     if build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0).columns(picked), build.bottom_gradient(layer, 0).columns(images)
         build.backward("add_images", dy, order, out=dx)
+
+
+@lowers(Filter)
+def lower_filter(layer: Filter, build: Builder) -> None:
+    images, kept = layer.bottoms[-1].shape[0], layer.tops[0].shape[0]
+    order = build.saved(layer, "order", (kept,))
+    build.forward("select_images", build.bottom(layer, len(layer.tops)).flat(), out=order, layer=layer.whole)
+    for index in range(len(layer.tops)):
+        build.forward("take_images", build.bottom(layer, index).columns(images), order, out=build.top(layer, index).columns(kept))
+        if build.needs_gradient(layer, index):
+            dy, dx = build.top_gradient(layer, index).columns(kept), build.bottom_gradient(layer, index).columns(images)
+            build.backward("add_images", dy, order, out=dx)
 
 
 @lowers(Flatten)

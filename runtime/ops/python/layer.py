@@ -17,8 +17,8 @@ from netdef.graph.layer import ParameterShape
 from netdef.graph.net import Net
 from netdef.graph.shape import Shape, shape_text
 from netdef.graph.user_code import user_code_allowed
-from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.layers.python import Python
+from runtime.ops.changed_shapes import ShapesChangedError
 from runtime.ops.python.blob import UserBlob, UserBlobs
 from runtime.ops.python.failure import failure
 from runtime.ops.python.method import python_layer
@@ -27,14 +27,6 @@ from runtime.ops.random_fill.fillers import FirstValues
 
 REQUIRED = ("setup", "reshape", "forward")
 Array = np.ndarray
-
-
-class ShapesChangedError(NetdefError):
-    """A top has another shape than the net was compiled for.  layer: whose; it has run, and has its new tops."""
-
-    def __init__(self, layer: PythonLayer, diagnostics: Sequence[Diagnostic]):
-        super().__init__(diagnostics)
-        self.layer = layer
 
 
 class PythonLayer:
@@ -151,7 +143,7 @@ class PythonLayer:
             before = _outer(array).shape
             if blob.shape != before:
                 text = f"{self} made top {self.layer.message.top[index]} {shape_text(blob.shape)}, it was {shape_text(before)}"
-                raise ShapesChangedError(self, self.layer.error(text, "top", index).diagnostics)
+                raise ShapesChangedError(self.layer, index, text)
 
     def backward(self, inputs: Sequence[Array], outputs: Sequence[Array], down: Sequence[bool], learned: Sequence[int]) -> None:
         """Compute gradients from those of the tops, after a `forward`.

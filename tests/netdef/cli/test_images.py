@@ -116,6 +116,21 @@ def test_a_net_with_an_input_layer(folder, capsys):
     assert "Input layers" in capsys.readouterr().err
 
 
+def test_scores_of_some_images_are_given_to_none(folder, capsys):
+    """The blue channel's first pixel is the selector: the second image drops out."""
+    chosen = """layer one: DummyData { shape { dim: [1, 1, 1, 1] } }
+layer first: Crop(data, one) { axis: 1 }
+layer some: Filter(data, first)
+layer conv: Convolution(some)"""
+    Path("some.prototxt").write_text(DEPLOY.replace("layer conv: Convolution(data)", chosen))
+    for name, shade in (("grey", 130), ("mean", 128)):
+        Image.new("RGB", (16, 16), (shade,) * 3).save(f"{name}.png")
+    assert run(["predict", "some.prototxt", "grey.png", "mean.png", *WEIGHTS, "--mean", "128"]) == 2
+    captured = capsys.readouterr()
+    assert not captured.out
+    assert "prob has 1 rows of scores for 2 images: whose they are is not known" in captured.err
+
+
 def test_predictions_are_those_of_the_net(folder, capsys):
     """The probabilities printed are those of the executable on the same pixels."""
     import runtime

@@ -99,6 +99,13 @@ def test_shapes_without_the_batch_are_shown_whole():
     assert describe(netdef.parse(text))["layers"][1]["tops"][0]["output"] == "6 in all"
 
 
+def test_layers_that_keep_some_images_are_named():
+    text = SMALL.replace("layer fc:", "layer chosen: Filter(conv, label) -> conv2\nlayer fc:")
+    last = "images:      as many as go into chosen; a run has those that come out"
+    assert render(netdef.parse(text)).splitlines()[-1] == last
+    assert "images: " not in render(netdef.parse(SMALL))
+
+
 @pytest.mark.parametrize("form", ["json", "yaml"])
 def test_data_formats(form, capsys):
     assert run(["shapes", "alexnet", "--format", form, "--batch", "7", "--phase", "train"]) == 0

@@ -306,6 +306,16 @@ def test_lstm_unit(N: int, D: int) -> None:
     check(netdef.parse(f"force_backward: true {made} layer y: LSTMUnit(c, g, s) -> y, z"), inputs, {"s": cont})
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_filter(shape) -> None:
+    rng = np.random.default_rng(1)
+    selector = rng.integers(0, 2, shape[0])
+    selector[-1] = 1
+    inputs = {"x": smooth(rng, shape), "t": smooth(rng, (shape[0],))}
+    made = " ".join(f"layer {name}: Input {{ {dims(array.shape)} }}" for name, array in {**inputs, "s": selector}.items())
+    check(netdef.parse(f"force_backward: true {made} layer y: Filter(x, t, s) -> y, z"), inputs, {"s": selector})
+
+
 @pytest.mark.parametrize("shape", [(7,), (1, 5), (3, 4, 5), ()], ids=str)
 def test_parameter(shape) -> None:
     check(netdef.parse(f"layer y: Parameter {{ {dims(shape)} }}", phase="train"), {}, {})

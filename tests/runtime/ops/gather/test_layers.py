@@ -91,9 +91,3 @@ def test_axes_without_a_gap_are_one() -> None:
     assert merged.extents == (1, 1, 1, 1, 24)
     with pytest.raises(netdef.NetdefError, match=f"{AXES} axes, not along 6"):
         box((2,) * 6, strides_of((4,) * 6), strides_of((2,) * 6))
-
-
-def test_filter_says_why_it_cannot_run() -> None:
-    text = "layer x: Input -> x, s { shape { dim: 2 dim: 4 } shape { dim: 2 } }\nlayer f: Filter(x, s)\n"
-    with pytest.raises(netdef.NetdefError, match=r":2:7: error: Filter f: it cannot run: how many images(?s:.*)BatchReindex"):
-        runtime.compile(netdef.parse(text, "a.net"))
