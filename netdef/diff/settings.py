@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from netdef.graph.shape import shape_text
 from netdef.language.printer import print_float
 from netdef.layers.lrn import LRN
 from netdef.schema import is_repeated
+from netdef.schema.filler_types import FIRST_VALUES, first_value
 
 # Names and wiring are compared by what they mean; rules of phases have been resolved; weights are not the graph's.
 UNCOMPARED = {"name", "type", "bottom", "top", "phase", "blobs", "include", "exclude", "loss_weight"}
@@ -74,8 +75,12 @@ def _flat(field: Any, value: Any, path: str) -> Iterator[tuple[str, tuple[Any, A
     single = hasattr(value, "DESCRIPTOR")
     for index, item in enumerate([value] if single else value):
         prefix = path if single else f"{path}[{index}]"
+        first = FIRST_VALUES.get(f"{field.containing_type.name}.{field.name}") if getattr(item, "type", "") == "constant" else None
+        if first is not None and item.value != first:
+            yield f"{prefix}.value", (item.value, item.DESCRIPTOR.fields_by_name["value"])
         for inner, leaf in item.ListFields():
-            yield from _flat(inner, leaf, f"{prefix}.{inner.name}" if prefix else inner.name)
+            if first is None or inner.name != "value":
+                yield from _flat(inner, leaf, f"{prefix}.{inner.name}" if prefix else inner.name)
 
 
 def _says_by_being_there(field: Any) -> bool:
@@ -96,11 +101,21 @@ def compared(a: Layer, b: Layer) -> Iterator[Change]:
         if before is None or after is None or before[0] != after[0]:
             if path in WINDOW and (before is None or after is None):
                 continue  # of a layer that has no window: its type or axis differs
+            if _is_unread_zero(path, x, y):
+                continue
             field = (before or after)[1]  # type: ignore[index]
             # A layer of another type does not have the default of a field that it lacks.
             fields = [field if a.type == b.type or _has(layer, path, field) else None for layer in (a, b)]
-            pair = list(zip((before, after), fields, strict=True))
+            defaults = [_default(layer, path, one) for layer, one in zip((a, b), fields, strict=True)]
+            pair = list(zip((before, after), fields, defaults, strict=True))
             yield changed(path, (_shown(*one) for one in pair), _kind(path, b), (_value(*one) for one in pair))
+
+
+def _is_unread_zero(path: str, x: Mapping[str, tuple[Any, Any]], y: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Whether it is the value 0 of a filler that is a constant in one of the layers only."""
+    head, _, rest = path.partition(".")
+    kinds = (side.get(f"{head}.type", (None,))[0] for side in (x, y))
+    return rest == "value" and len(set(kinds)) == 2 and [side[path][0] for side in (x, y) if path in side] == [0]
 
 
 def _has(layer: Layer, path: str, field: Any) -> bool:
@@ -128,26 +143,30 @@ def _kind(path: str, layer: Layer) -> str:
     return "constant" if isinstance(layer, LRN) else "setting"
 
 
-def _shown(item: tuple[Any, Any] | None, field: Any) -> str:
+def _default(layer: Layer, path: str, field: Any) -> Any:
+    """The value of a setting that a layer leaves out; None where there is none."""
+    if field is None or is_repeated(field) or not field.has_default_value:
+        return None
+    head, _, rest = path.partition(".")
+    if rest == "value" and layer.p is not None and head in layer.p.DESCRIPTOR.fields_by_name:
+        return first_value(layer.p.DESCRIPTOR.name, head)
+    return field.default_value
+
+
+def _shown(item: tuple[Any, Any] | None, field: Any, default: Any) -> str:
     if item is not None:
         return text_of(item[0], field)
-    if field is None:
-        return "none"
-    if is_repeated(field) or not field.has_default_value:
-        return "none"
-    return f"{text_of(field.default_value, field)} (default)"
+    return "none" if default is None else f"{text_of(default, field)} (default)"
 
 
-def _value(item: tuple[Any, Any] | None, field: Any) -> Any:
+def _value(item: tuple[Any, Any] | None, field: Any, default: Any) -> Any:
     """A value as plain data, for JSON: an enum by its name."""
     if item is not None:
         value = item[0]
-    elif field is None:
-        value = None
-    elif is_repeated(field):
+    elif field is not None and is_repeated(field):
         value = []
     else:
-        value = field.default_value if field.has_default_value else None
+        value = default
     if isinstance(value, (tuple, list)):
         return [_plain(one, field) for one in value]
     return _plain(value, field)

@@ -6,12 +6,13 @@ import inspect
 import re
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from netdef.language.printer import print_value
+from netdef.language.printer import print_float, print_value
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, descriptor_of, documentation, is_repeated
+from netdef.schema.filler_types import FIRST_VALUES
 
 Devices = Mapping[str, Collection[str]]  # the devices that run each layer type
 WIDTH = 110  # columns where no terminal says otherwise
@@ -93,6 +94,15 @@ def running(name: str, devices: Devices) -> list[str]:
 def fields(message: str) -> list[Field]:
     """The fields of a message, in the order of the schema. Raises KeyError if there is no such message."""
     return [_field(found) for found in sorted(descriptor_of(message).fields, key=lambda found: found.index)]
+
+
+def held_fields(holder: Field) -> list[Field]:
+    """The fields of the message that a field holds, with the defaults that they have there."""
+    found = fields(holder.fields_of)
+    first = FIRST_VALUES.get(f"{holder.message}.{holder.name}")
+    if first is None:
+        return found
+    return [replace(one, default=print_float(first)) if one.name == "value" else one for one in found]
 
 
 def own_fields(name: str) -> list[Field]:

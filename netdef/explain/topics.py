@@ -15,6 +15,7 @@ from netdef.explain.reference import (
     LayerType,
     common_fields,
     fields,
+    held_fields,
     layer_type,
     own_fields,
     running,
@@ -67,7 +68,7 @@ def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> s
             return _value(here, found, rest)
         if not found.fields_of:
             raise NetdefError(f"{here} is not a message: it has no field {rest[0]}")
-        known = fields(found.fields_of)
+        known = held_fields(found)
     raise AssertionError
 
 
@@ -151,7 +152,7 @@ def _field(path: str, found: Field, formulas: list[str], width: int) -> str:
         paragraphs.append("\n".join(f"  {value.ljust(longest)}  {about}" for value, about in found.values))
     paragraphs += [_paragraph(text, width) for text in formulas]
     if found.fields_of:
-        paragraphs += [fill(f"{found.fields_of}: {documentation(found.fields_of)}", width), _table(fields(found.fields_of), width)]
+        paragraphs += [fill(f"{found.fields_of}: {documentation(found.fields_of)}", width), _table(held_fields(found), width)]
     return "\n\n".join(paragraphs)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from netdef.graph.cuts import Cut, Cuts, PerChannel, Regions, Share, region_of
 from netdef.graph.layer import Layer, ParameterShape, layer
 from netdef.graph.shape import Shape, per_image, shape_text
-from netdef.schema import message_class
+from netdef.schema.filler_types import filler_of
 
 
 class SpreadCuts(Cuts):
@@ -87,8 +87,7 @@ class Scale(Spread):
         return self.p.bias_term
 
     def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
-        one = message_class("FillerParameter")(type="constant", value=1)
-        factor = [(self.operand_shape, self.p.filler if self.p.HasField("filler") else one)]
+        factor = [(self.operand_shape, filler_of(self.p, "filler"))]
         bias = [(self.operand_shape, self.p.bias_filler)] if self.bias_term else []
         return (factor if len(bottoms) == 1 else []) + bias
 
@@ -123,6 +122,4 @@ class PReLU(Layer):
 
     def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
         shape = () if self.channel_shared else (bottoms[0][1],)
-        if self.p.HasField("filler"):
-            return [(shape, self.p.filler)]
-        return [(shape, message_class("FillerParameter")(type="constant", value=0.25))]
+        return [(shape, filler_of(self.p, "filler"))]

@@ -23,7 +23,7 @@ layer rows: Input -> x, y, z { shape { dim: [5, 4] } shape { dim: [5, 4] } shape
 layer conv: Convolution(d) { num_output: 8 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } param { lr_mult: 2 } }
 layer up: Deconvolution(conv) { num_output: 4 kernel_size: 4 stride: 2 pad: 1 }
 layer normal: BatchNorm(conv) { eps: 1e-4 }
-layer scale: Scale(normal) { bias_term: true }
+layer scale: Scale(normal) { bias_term: true filler { } }
 layer bias: Bias(scale) { filler { value: 1 } }
 layer elu: ELU(scale) { alpha: 0.5 }
 layer sum: Eltwise(elu, bias) { operation: SUM coeff: [1, -1] }
@@ -33,7 +33,7 @@ layer lrn: LRN(s1) { norm_region: WITHIN_CHANNEL local_size: 3 }
 layer pool: Pooling(s2) { pool: AVE kernel_size: 3 stride: 2 }
 layer pyramid: SPP(pool) { pyramid_height: 2 }
 layer mvn: MVN(pool)
-layer prelu: PReLU(mvn)
+layer prelu: PReLU(mvn) { filler { } }
 layer power: Power(prelu) { power: 2 scale: 0.5 shift: 1 }
 layer tile: Tile(power) { tiles: 2 }
 layer fc: InnerProduct(power) { num_output: 10 }

@@ -31,6 +31,47 @@ def test_a_field_whose_absence_means_something_else():
     assert changes(*map(parse, texts)) == {"b": [("use_global_stats", "none", "false")]}
 
 
+SCALE, PRELU = "Scale(data) { %s }", "PReLU(data) { %s }"
+
+
+@pytest.mark.parametrize(
+    ("layer", "one", "other"),
+    [
+        (SCALE, "", "filler { value: 1 }"),
+        (SCALE, "", 'filler { type: "constant" value: 1 }'),
+        (SCALE, "bias_term: true", "bias_term: true bias_filler { value: 0 }"),
+        (SCALE, "filler { }", "filler { value: 0 }"),
+        (PRELU, "", "filler { value: 0.25 }"),
+        ("Bias(data) { %s }", "", "filler { value: 0 }"),
+    ],
+)
+def test_what_arrays_start_with_without_a_filler(layer, one, other):
+    assert not compare_nets(parse(f"layer b: {layer % one}"), parse(f"layer b: {layer % other}"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "one", "other", "found"),
+    [
+        (SCALE, "filler { value: 2 }", "", [("filler.value", "2", "1 (default)")]),
+        (SCALE, "", "filler { }", [("filler.value", "1 (default)", "0")]),
+        (SCALE, "filler { value: 1 }", "filler { value: 0 }", [("filler.value", "1 (default)", "0")]),
+        (SCALE, "bias_term: true bias_filler { value: 1 }", "bias_term: true", [("bias_filler.value", "1", "0 (default)")]),
+        (PRELU, "", "filler { value: 1 }", [("filler.value", "0.25 (default)", "1")]),
+        (
+            PRELU,
+            "",
+            'filler { type: "gaussian" std: 2 }',
+            [("filler.type", '"constant" (default)', '"gaussian"'), ("filler.std", "1 (default)", "2")],
+        ),
+        (SCALE, "filler { }", 'filler { type: "msra" }', [("filler.type", '"constant" (default)', '"msra"')]),
+        ("Bias(data) { %s }", "filler { value: 1 }", "", [("filler.value", "1", "0 (default)")]),
+    ],
+)
+def test_other_values_to_start_with(layer, one, other, found):
+    difference = changes(parse(f"layer b: {layer % one}"), parse(f"layer b: {layer % other}"))
+    assert difference == {"b": found}
+
+
 def test_fields_shapes_and_costs():
     assert changes(net(), net(CONV + " stride: 2 group: 2 param { lr_mult: 2 } weight_filler { type: 'xavier' }")) == {
         "conv": [
