@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.fold import fold
 from runtime.compiler.passes.fuse import fuse
@@ -23,9 +24,6 @@ from runtime.compiler.placement.overlap import send_first
 from runtime.compiler.placement.place import Fixed, parameter_cuts, place, split_of
 from runtime.compiler.placement.together import together
 from runtime.ir.program import Program
-
-if TYPE_CHECKING:
-    from netdef.graph.net import Net
 
 DEFAULT_SEED = 1701
 Update = Callable[[Program], Program]
@@ -115,8 +113,12 @@ def compile_program(
 
     Raises
     ------
-    NetdefError: there is no such pass, split or `keep`; a layer's type cannot run.
+    NetdefError: there is no such pass, split or `keep`; a layer's type cannot run; `net` or `update` is something else.
     """
+    if not isinstance(net, Net):
+        raise NetdefError(f"expected a net, not {type(net).__name__}", hint="give what netdef.load returns")
+    if update is not None and not callable(update):
+        raise NetdefError(f"update is a function from a program to another, not {update!r}")
     if after not in PASSES:
         raise NetdefError(f"there is no pass '{after}'", hint="the passes are " + ", ".join(PASSES))
     keep = keep or ("all" if backward else "outputs")

@@ -70,7 +70,7 @@ def compile(
     NetdefError: an argument is of a wrong kind.
     NetdefError: the net has a mistake, a layer's type cannot run yet, a device is not there, or memory does not suffice.
     """
-    check_arguments(net, seed, threads)
+    check_arguments(net, seed, threads, share)
     if isinstance(net, str | Path):
         with python_allowed() if allow_python else nullcontext():
             net = load(net, batch_size=batch_size)
@@ -109,7 +109,7 @@ def compile(
         raise
 
 
-def check_arguments(net: Any, seed: Any, threads: Any) -> None:
+def check_arguments(net: Any, seed: Any, threads: Any, share: Any) -> None:
     """Check the kinds of arguments whose mistakes would show late or not at all.
 
     Raises
@@ -124,3 +124,5 @@ def check_arguments(net: Any, seed: Any, threads: Any) -> None:
         raise NetdefError(f"seed {seed!r} is no whole number")
     if threads is not None and (not isinstance(threads, Integral) or threads < 1):
         raise NetdefError(f"threads must be a whole number of at least 1, not {threads!r}")
+    if share is not None and not isinstance(share, Executable):
+        raise NetdefError(f"share is what `compile` returns for another net, not {share!r}")

@@ -15,6 +15,7 @@ import numpy as np
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.html_table import table
+from netdef.language.paths import path_of
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary
@@ -28,8 +29,8 @@ from runtime.machine.open import different
 from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered, summed
 from runtime.machine.schedule import Schedule
 from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
-from runtime.ops.loss.labels import LabelError
 from runtime.ops.changed_shapes import ShapesChangedError
+from runtime.ops.loss.labels import LabelError
 from runtime.ops.python.layer import python_layers
 from runtime.ops.random_fill.fillers import fill
 
@@ -73,8 +74,8 @@ class Executable:
         self._share = share
         self._differentiable = differentiable
         self._recompile = recompile
-        self._use(program)
         self._images_kept: dict[str, int] = {}  # by the last run, of layers that keep some
+        self._use(program)
         self.memory = Memory(program, self.devices, own_parameters=share is None)
         if share is None:
             self._initialise()
@@ -292,7 +293,8 @@ class Executable:
 
         Raises
         ------
-        NetdefError: if there is no such blob, or its memory has been used for others since.
+        NetdefError: if there is no such blob, or its memory has been used for others since; after `close`, as for all that is
+            read or set.
         """
         blob = self._blob(name)
         return gathered(self._kept(self.buffers.blob(blob), f"blob '{name}'"), blob.shape, self._read)
@@ -350,6 +352,7 @@ class Executable:
         scattered(self._state(parameter, name), values.reshape(parameter.owner.shape), self.memory.write)
 
     def _state(self, parameter: Parameter, name: str) -> list[BufferRegion]:
+        self._check_open()
         regions = self.buffers.state(parameter.owner, name)
         if not regions:
             raise NetdefError(f"no state {name!r} of {parameter} is kept", hint="`has_state` says which the solver keeps")
@@ -357,6 +360,7 @@ class Executable:
 
     def carried(self) -> dict[str, np.ndarray]:
         """Copies of what layers carry from run to run, such as the states of an LSTM, by name."""
+        self._check_open()
         return {name: self.memory.read(buffer) for name, buffer in self._carried.items()}
 
     def set_carried(self, name: str, values: Any) -> None:
@@ -366,6 +370,7 @@ class Executable:
         ------
         NetdefError: it has other than so many numbers.
         """
+        self._check_open()
         buffer = self._carried[name]
         if np.size(values) != buffer.size:
             raise NetdefError(f"the state {name} of net '{self.net.name}' has {buffer.size} numbers, not {np.size(values)}")
@@ -378,6 +383,7 @@ class Executable:
 
     def set_scalar(self, name: str, value: float) -> None:
         """Set a number that kernels read, such as `rate`.  Programs that do not use it ignore it."""
+        self._check_open()
         for (scalar, _), buffer in self.program.scalars.items():
             if scalar == name:
                 self.memory.set(buffer, value)
@@ -389,6 +395,7 @@ class Executable:
         ------
         NetdefError: the program reads no number of that name.
         """
+        self._check_open()
         names = [scalar for scalar, _ in self.program.scalars]
         if name not in names:
             known = ", ".join(dict.fromkeys(names)) or "none"
@@ -398,7 +405,8 @@ class Executable:
 
     def save_weights(self, path: str | Path) -> None:
         """Write all parameters as a .caffemodel (or .h5 by its ending): to a temporary file, which is renamed."""
-        write_weights(path, self.net, self.param)
+        self._check_open()
+        write_weights(path_of(path, "a file of weights"), self.net, self.param)
 
     def load_weights(self, paths: Paths, allow_missing: bool = False, say: Callable[[str], None] = remark) -> Loaded:
         """Copy parameters from .caffemodel or .caffemodel.h5 files by layer name; see `runtime.machine.weights.load_weights`.
@@ -445,6 +453,11 @@ class Executable:
         """Whether `close` has ended it, or the executable whose parameters and devices it uses."""
         return self._closed or (self._share is not None and self._share.closed)
 
+    def _check_open(self) -> None:
+        """Raises NetdefError: it is closed."""
+        if self.closed:
+            raise NetdefError(f"{self!r} is closed", hint="compile the net again")
+
     def __enter__(self) -> Executable:
         return self
 
@@ -487,8 +500,7 @@ class Executable:
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
-        if self.closed:
-            raise NetdefError(f"{self!r} is closed", hint="compile the net again")
+        self._check_open()
         for one in self._python:
             one.ran = False
         with ExitStack() as stack:
@@ -610,6 +622,7 @@ class Executable:
         return regions
 
     def _blob(self, name: str) -> Blob:
+        self._check_open()
         blob = self.net.blobs.get(name)
         if blob is None:
             raise NetdefError(
@@ -619,6 +632,7 @@ class Executable:
         return blob
 
     def _parameter(self, layer: str, index: int) -> Parameter:
+        self._check_open()
         parameters = self.net.layer(layer).parameters
         if not isinstance(index, Integral) or not 0 <= index < len(parameters):
             raise NetdefError(f"layer '{layer}' has {len(parameters)} parameters, there is no parameter {index!r}")

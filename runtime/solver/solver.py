@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.paths import path_of
 from netdef.language.units import plural
 from netdef.solver_file.learning_rate import LearningRate
 from netdef.solver_file.testing import is_test_due
@@ -114,6 +115,7 @@ class Solver:
         overrides: Mapping[str, Any] | None = None,
         allow_python: bool = False,
     ) -> None:
+        out = path_of(out, "a directory for snapshots")
         self.parameters, self.filename = read_solver(solver, max_iter)
         with python_allowed() if allow_python else nullcontext():
             self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
@@ -394,6 +396,7 @@ class Solver:
         ------
         NetdefError: files are missing, damaged, of another net, or of another type of solver.
         """
+        path = path_of(path, "a .solverstate")
         state, side = read_solverstate(path), read_side(path)
         check_type(side.get("type"), self.parameters.type, path)
         check_history(state, self._owners(), row_of(self.parameters), path)

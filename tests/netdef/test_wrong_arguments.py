@@ -44,6 +44,10 @@ def made():
         (lambda made: runtime.compile(made.net, seed="a"), "seed 'a' is no whole number"),
         (lambda made: runtime.compile(made.net, threads=0), "threads must be a whole number of at least 1, not 0"),
         (lambda made: runtime.compile(made.net, threads="2"), "threads must be a whole number of at least 1, not '2'"),
+        (lambda made: runtime.compile(made.net, update=3), "update is a function from a program to another, not 3"),
+        (lambda made: runtime.compile(made.net, share=3), "share is what `compile` returns for another net, not 3"),
+        (lambda made: runtime.compile_program("lenet"), "expected a net, not str"),
+        (lambda made: runtime.compile_program(None), "expected a net, not NoneType"),
         (lambda made: made.executable.forward(data=[[1], [1, 2]]), "'data' takes an array of numbers"),
         (lambda made: made.executable.forward(data="x"), "'data' takes an array of numbers, not 'x'"),
         (lambda made: made.executable.forward(data=np.zeros((4, 6), complex)), "'data' takes an array of numbers"),
@@ -57,7 +61,10 @@ def made():
         (lambda made: made.executable.load_weights([]), "no file of weights is given"),
         (lambda made: made.executable.load_weights(None), "expected files of weights, not NoneType"),
         (lambda made: made.executable.load_weights([None]), "expected files of weights, not NoneType"),
+        (lambda made: made.executable.save_weights(None), "expected the path of a file of weights, not NoneType"),
         (lambda made: made.solver.load_weights(()), "no file of weights is given"),
+        (lambda made: made.solver.restore(None), "expected the path of a .solverstate, not NoneType"),
+        (lambda made: runtime.Solver(SOLVER, made.net, out=3), "expected the path of a directory for snapshots, not int"),
         (lambda made: runtime.Solver(SOLVER, 3), "expected the path of a net, not int"),
         (lambda made: runtime.Solver(SOLVER, "lenet", max_iter="3"), "max_iter '3' is no number of iterations"),
         (lambda made: runtime.Solver(SOLVER, "lenet", max_iter=-1), "max_iter must be at least 0, not -1"),
@@ -68,6 +75,32 @@ def made():
 def test_the_error_says_what_is_wrong(made, call, message):
     with pytest.raises(NetdefError, match=message):
         call(made)
+
+
+CLOSED = {
+    "forward": lambda exe, net: exe.forward(data=np.zeros((4, 6)), label=np.zeros(4)),
+    "backward": lambda exe, net: exe.backward(),
+    "update": lambda exe, net: exe.update(),
+    "blob": lambda exe, net: exe.blob("fc"),
+    "blob_grad": lambda exe, net: exe.blob_grad("fc"),
+    "param": lambda exe, net: exe.param("fc", 0),
+    "set_param": lambda exe, net: exe.set_param("fc", 0, np.zeros((3, 6))),
+    "param_grad": lambda exe, net: exe.param_grad("fc", 0),
+    "state": lambda exe, net: exe.state(net.parameters[0], "history"),
+    "carried": lambda exe, net: exe.carried(),
+    "scalar": lambda exe, net: exe.scalar("rate"),
+    "set_scalar": lambda exe, net: exe.set_scalar("rate", 0.1),
+    "save_weights": lambda exe, net: exe.save_weights("never.caffemodel"),
+}
+
+
+@pytest.mark.parametrize("call", CLOSED.values(), ids=CLOSED)
+def test_a_closed_executable_says_so(call):
+    net = netdef.parse(TEXT, phase="train")
+    executable = runtime.compile(net, threads=1)
+    executable.close()
+    with pytest.raises(NetdefError, match=r"<Executable 'small' train: .*> is closed"):
+        call(executable, net)
 
 
 def test_numbers_of_numpy_are_taken(made):
