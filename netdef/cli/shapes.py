@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 import click
 
 from netdef.cli.options import Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
+
+START = 1024  # bytes that tell a text from other files
 
 
 @click.command(cls=Command)
@@ -22,30 +24,49 @@ from netdef.language.diagnostics import NetdefError
 def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
     """Shapes, weights, costs and memory of NET, layer by layer.
 
-    Of a .caffemodel.h5, which has no net, only the weights.
+    Of a .caffemodel.h5, which has no net, only the weights; so of a .caffemodel whose net does not say how large its images are.
     """
     from netdef.language.foreign import holds_hdf5
 
+    options = {"--phase": phase, "--batch": batch, "--set": overrides}
+    given = [name for name, value in options.items() if value]
     if holds_hdf5(net):
-        click.echo(weights_table(net, {"--phase": phase, "--batch": batch, "--set": overrides}, form))
+        if given:
+            raise NetdefError(f"{', '.join(given)}: of no use where a file has weights and no net", hint="leave it out")
+        click.echo(weights_table(net, form))
         return
-    from netdef.loading import load
+    from netdef.graph.layer import SIZE_UNKNOWN
+    from netdef.loading import open_net
     from netdef.shapes import render
 
-    click.echo(render(load(net, phase, overrides, batch), form))
+    opened = open_net(net, overrides, batch, phase)
+    opened.bound.announce()
+    try:
+        click.echo(render(opened.net(phase), form))
+    except NetdefError as error:
+        types = {layer.name: layer.type for layer in opened.message.layer}
+        typed = any(types.values())
+        sizes_lack = all(one.code == SIZE_UNKNOWN for one in error.diagnostics)
+        if given or (typed and not sizes_lack) or not holds_binary(opened.filename):
+            raise
+        if typed:
+            click.echo(f"note: {error.diagnostics[0].message}, so that the shapes of blobs are left out", err=True)
+        click.echo(weights_table(opened.filename, form, types if typed else None))
 
 
-def weights_table(file: str, options: Mapping[str, Any], form: str) -> str:
-    """The weights in a file without a net.
+def holds_binary(file: str) -> bool:
+    """Whether it is a file that holds no text, as a .caffemodel does."""
+    from netdef.language.foreign import is_binary
 
-    Raises
-    ------
-    NetdefError: an option about a net is given, or the file is damaged.
-    """
+    if not Path(file).is_file():
+        return False
+    with open(file, "rb") as start:
+        return is_binary(start.read(START))
+
+
+def weights_table(file: str, form: str, types: Mapping[str, str] | None = None) -> str:
+    """The weights in a file; raises as `read_weights`.  types: of its layers, where they are known."""
     from netdef.weights import read_weights
     from netdef.weights.table import render
 
-    given = [name for name, value in options.items() if value]
-    if given:
-        raise NetdefError(f"{', '.join(given)}: of no use where a file has weights and no net", hint="leave it out")
-    return render(read_weights(file), file, form)
+    return render(read_weights(file), file, form, types)

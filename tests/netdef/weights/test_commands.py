@@ -121,6 +121,60 @@ def test_shapes(googlenet, capsys):
     assert "--batch: of no use" in capsys.readouterr().err
 
 
+def write_normalised(path, source):
+    """Weights with their net, a BatchNorm layer in it, whose images come from an Input or a Data layer."""
+    message = message_class("NetParameter")(name="n")
+    data = message.layer.add(name="data", type=source, top=["data"])
+    if source == "Input":
+        data.input_param.shape.add(dim=[2, 4, 5, 5])
+    else:
+        data.data_param.source = "gone"
+        data.data_param.batch_size = 2
+    norm = message.layer.add(name="norm", type="BatchNorm", bottom=["data"], top=["norm"])
+    fc = message.layer.add(name="fc", type="InnerProduct", bottom=["norm"], top=["fc"])
+    fc.inner_product_param.num_output = 3
+    fc.inner_product_param.bias_term = False
+    for layer, shapes in ((norm, [(4,), (4,), (1,)]), (fc, [(3, 100)])):
+        for shape in shapes:
+            layer.blobs.add(data=np.ones(np.prod(shape))).shape.dim.extend(shape)
+    Path(path).write_bytes(message.SerializeToString())
+
+
+def test_shapes_of_weights_whose_net_has_no_sizes(googlenet, capsys):
+    """Running statistics are counted apart, as in the net with sizes."""
+    write_normalised("sized.caffemodel", "Input")
+    assert run(["shapes", "sized.caffemodel"]) == 0
+    line = "300 parameters + 8 statistics, 1.20 KiB as float32"
+    assert line in capsys.readouterr().out
+    write_normalised("data.caffemodel", "Data")
+    assert run(["shapes", "data.caffemodel"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "note: Data data: the size of its images is not known here, so that the shapes of blobs are left out\n"
+    assert captured.out.startswith("data.caffemodel: weights of 2 layers, without the shapes of blobs\n")
+    assert "norm   4 + 4 + 1                + 8\nfc     3 x 100                  300\n" in captured.out
+    assert captured.out.endswith(f"parameters: {line}\n")
+    assert run(["shapes", "data.caffemodel", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["totals"] == {"parameters": 300, "statistics": 8}
+    assert run(["shapes", "data.caffemodel", "--format", "csv"]) == 0
+    assert capsys.readouterr().out == "layer,weights,parameters,statistics\nnorm,4 + 4 + 1,0,8\nfc,3 x 100,300,0\n"
+
+
+def test_shapes_of_a_net_without_sizes_is_an_error(googlenet, capsys):
+    write_normalised("data.caffemodel", "Data")
+    assert run(["shapes", "data.caffemodel", "--batch", "3"]) == 2  # that would have no effect
+    Path("text.net").write_text("layer data: Data { source: 'gone' batch_size: 2 }")
+    assert run(["shapes", "text.net"]) == 2
+    assert capsys.readouterr().err.count("the size of its images is not known here") == 2
+
+
+def test_shapes_of_weights_whose_layers_have_no_types(googlenet, capsys):
+    assert run(["convert", "g.caffemodel.h5", "plain.caffemodel"]) == 0
+    assert run(["shapes", "g.caffemodel.h5"]) == 0
+    table = capsys.readouterr().out.partition("\n")[2].partition("\n")[2]
+    assert run(["shapes", "plain.caffemodel"]) == 0
+    assert capsys.readouterr().out == f"plain.caffemodel: weights of 3 layers, without their net\n{table}"
+
+
 @pytest.mark.parametrize("command", ["shapes", "diff", "check"])
 def test_pointers_of_git_lfs(googlenet, command, capsys):
     Path("x.caffemodel").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n")
