@@ -105,6 +105,15 @@ def held_fields(holder: Field) -> list[Field]:
     return [replace(one, default=print_float(first)) if one.name == "value" else one for one in found]
 
 
+def fields_in(topic: str, message: str) -> list[Field]:
+    """The fields of a message, with the defaults that they have where it stands: Scale.filler, layer.scale_param.filler."""
+    *_, parent, name = ("", *topic.split("."))
+    held = {one.name: one.fields_of for one in fields(COMMON)}.get(parent)
+    holders = own_fields(parent) if parent in LAYERS else fields(held) if held else []
+    found = next((one for one in holders if one.name == name and one.fields_of == message), None)
+    return held_fields(found) if found else fields(message)
+
+
 def own_fields(name: str) -> list[Field]:
     """The settings of a layer type, in the braces of a layer in one line."""
     return [field for message in layer_type(name).messages for field in fields(message)]

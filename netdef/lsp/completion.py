@@ -122,7 +122,7 @@ def _known(cursor: Cursor) -> list[reference.Field]:
         return [*own, *(one for one in reference.common_fields() if one.name not in (*HEAD, *_UNWRITTEN))]
     if not frame.message:
         return []
-    found = reference.fields(frame.message)
+    found = reference.fields_in(frame.topic, frame.message)
     if frame.message != "LayerParameter":
         return found
     settings = {name for names in LAYER_TYPES.values() for name in names}

@@ -213,6 +213,21 @@ def test_values(editor, text, labels):
     assert proposals(editor, text) == labels
 
 
+@pytest.mark.parametrize(
+    ("text", "default"),
+    [
+        ("layer x: Scale(a) { filler { | } }", "1"),
+        ("layer x: Scale(a) { bias_filler { | } }", "0"),
+        ('layer { type: "PReLU" prelu_param { filler { | } } }', "0.25"),
+        ("layer x: Convolution(a) { weight_filler { | } }", "0"),
+    ],
+)
+def test_what_a_filler_starts_with_by_default(net, text, default):
+    net.open("fillers.net", text.replace("|", ""))
+    items = {item.label: item.detail for item in net.complete("fillers.net", text).items}
+    assert items["value"] == f"number, {default} by default"
+
+
 def test_filler_types_are_proposed(editor):
     from runtime.ops.random_fill.fillers import FILLERS
 
