@@ -98,16 +98,24 @@ def time(net_path: str, options: Options) -> str:
 
     Raises
     ------
-    NetdefError: the net cannot run, a device is not here, there is no such card.
+    NetdefError: the net cannot run, a device is not here, there is no such card; shapes change from run to run.
     """
     from runtime.machine.open import device_names
+    from runtime.ops.changed_shapes import ShapesChangedError
     from runtime.solver.nets import load_net
 
     if options.devices and len(device_names(options.devices)) > 1:
         message = "netdef time measures a net that is whole on one device"
         raise NetdefError(message, hint="netdef placement shows how a net is shared out")
     net = load_net(net_path, options.phase or "train", options.overrides, options.batch)
-    return predict(net, options) if options.predict else measure(net, options)
+    if options.predict:
+        return predict(net, options)
+    try:
+        return measure(net, options)
+    except ShapesChangedError as changed:
+        message = f"{changed.diagnostics[0].message}: netdef time measures shapes that stay"
+        hint = "--predict computes the floor for the shapes that `netdef shapes` shows"
+        raise NetdefError(message, changed.diagnostics[0].position, hint) from None
 
 
 def predict(net: Net, options: Options) -> str:
