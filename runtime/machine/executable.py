@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import takewhile
 from numbers import Integral
 from operator import index
 from pathlib import Path
@@ -35,7 +36,7 @@ from runtime.ops.python.layer import python_layers
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Blob, Parameter
+    from netdef.graph.layer import Blob, Layer, Parameter
     from netdef.graph.net import Net
     from runtime.data.source import Opener, Source
 
@@ -517,9 +518,7 @@ class Executable:
         ------
         NetdefError: a layer that keeps sums of runs would add this one twice; the net does not fit the shapes.
         """
-        for instruction in self.program.forward:
-            if instruction.layer == changed.layer.name:
-                break
+        for instruction in self._ran_before(changed.layer):
             kept = [buffer for buffer in instruction.outputs if buffer.root.role in ("state", "carried")]
             if kept and instruction.kernel != "remember":
                 what = f"{changed.diagnostics[0].message}: layer {instruction.layer} before it keeps sums, and would run twice"
@@ -530,6 +529,16 @@ class Executable:
         found = self._images_kept if changed.images is None else {**self._images_kept, changed.layer.name: changed.images}
         self._rebuild(rebuilt(self.net, found=found))
         self._images_kept = found
+
+    def _ran_before(self, layer: Layer) -> Iterator[Instruction]:
+        """The forward instructions that may have run before a layer's: on several devices all that do not wait for it."""
+        if len(different(self.devices)) == 1:
+            return takewhile(lambda instruction: instruction.layer != layer.name, self.program.forward)
+        behind = {layer.name}
+        for one in self.net.layers:
+            if any(blob.producer.name in behind for blob in one.bottoms):
+                behind.add(one.name)
+        return (instruction for instruction in self.program.forward if instruction.layer not in behind)
 
     def _run_lists(self, names: tuple[str, ...], without_sources: bool) -> None:
         changes = self._owner._changes

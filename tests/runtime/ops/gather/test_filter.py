@@ -125,6 +125,20 @@ def test_blobs_that_are_not_filtered_alike_are_an_error() -> None:
         exe.forward(**fed)
 
 
+def test_running_statistics_beside_it_may_have_run_on_another_device() -> None:
+    """On one device they come after it, and take each batch in once."""
+    fed, _ = list(batches())[1]
+    text = INPUTS + "layer f: Filter(x, s)\nlayer behind: BatchNorm(f)\nlayer norm: BatchNorm(x)\n"
+    net = netdef.parse(text, "a.net", phase="train")
+    with runtime.compile(net) as exe:
+        exe.forward(x=fed["x"], s=fed["s"])
+        exe.update()
+        assert exe.param("norm", 0) == pytest.approx(fed["x"].mean(axis=(0, 2, 3)), abs=1e-6)
+        assert exe.param("behind", 0) == pytest.approx(fed["x"][1:3].mean(axis=(0, 2, 3)), abs=1e-6)
+    with runtime.compile(net, "cpu:0,cpu:1") as exe, pytest.raises(NetdefError, match="layer norm before it keeps sums"):
+        exe.forward(x=fed["x"], s=fed["s"])
+
+
 def test_running_statistics_before_it_are_an_error() -> None:
     """What runs again would add the batch to them twice."""
     fed, _ = list(batches())[1]
