@@ -5,7 +5,7 @@
     dx = col2im(w^T . dy)    each chunk adds to the rows that earlier chunks reached
 
 A chunk is as many output rows as the workspace holds, at least one.  A window of one element (1 x 1, stride 1, no padding) needs no
-copy: the blob is its own matrix.
+copy: the blob is its own matrix.  Groups of one input channel and few outputs have kernels of their own, in depthwise.cu.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
 from runtime.kernels.cuda.registry import AnyLaunch, Gemm, Launch, Matrix, Plan, plans
 from runtime.kernels.operand import Operand, Pointer, Workspace
-from runtime.ops.convolution.geometry import Geometry, Pair
+from runtime.ops.convolution import depthwise_cuda
+from runtime.ops.convolution.geometry import Geometry, Pair, is_depthwise_on_cards
 
 FILE = "convolution.cu"
 WARP, MOST_THREADS = 32, 512  # in a block that sums up
@@ -124,9 +125,20 @@ class Windows:
 
 @plans
 def conv2d(
-    x: Operand, w: Operand, b: Operand, y: Operand, has_bias: bool, relu: bool, slope: float, workspace: int, **geometry: Pair | int
-) -> Plan:
-    windows = Windows(x, y, Geometry(**geometry), workspace)  # type: ignore[arg-type]
+    x: Operand,
+    w: Operand,
+    b: Operand,
+    y: Operand,
+    has_bias: bool,
+    relu: bool,
+    slope: float,
+    workspace: int,
+    **constants: Pair | int,
+) -> Launch | Plan:
+    geometry = Geometry(**constants)  # type: ignore[arg-type]
+    if is_depthwise_on_cards(geometry, w):
+        return depthwise_cuda.forward(x, w, b, y, geometry, has_bias, relu, slope)
+    windows = Windows(x, y, geometry, workspace)
     rows = Operand((1, windows.O, windows.OH * windows.columns), address=y.address)
     return Plan((*products(windows, x, 0, 1, 3), *bias_relu(rows, 2, 3, has_bias, relu, slope)), windows.workspace)
 
@@ -155,6 +167,8 @@ def bias_relu(y: Operand, bias: int, array: int, has_bias: bool, relu: bool, slo
 @plans
 def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, workspace: int, **constants: Pair | int) -> Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
+    if is_depthwise_on_cards(geometry, dw):
+        return depthwise_cuda.weight_gradient(x, dy, dw, geometry)
     windows, group = Windows(x, dy, geometry, workspace), geometry.group
     launches: list[AnyLaunch] = []
     for chunk in windows.chunks:
@@ -180,8 +194,10 @@ def one_by_one(gemm: Gemm) -> Iterator[Gemm]:
 
 
 @plans
-def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, workspace: int, **constants: Pair | int) -> Plan:
+def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, workspace: int, **constants: Pair | int) -> Launch | Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
+    if is_depthwise_on_cards(geometry, w):
+        return depthwise_cuda.input_gradient(dy, w, dx, geometry)
     group, per_group = geometry.group, w.shape[1]
     # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
     windows = Windows(dx, dy, geometry, workspace)

@@ -12,6 +12,7 @@ STEP = 0.01
 SMOOTH = [  # bottoms, layer
     (1, "Convolution", "num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2"),
     (1, "Convolution", "num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2"),
+    (1, "Convolution", "num_output: 8 kernel_size: 3 stride: 2 pad: 1 group: 4"),
     (1, "Deconvolution", "num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2"),
     (1, "Deconvolution", "num_output: 3 kernel_h: 2 kernel_w: 3 dilation: 2"),
     (1, "Deconvolution", "num_output: 2 kernel_size: 4 stride: 2 bias_term: false"),

@@ -351,6 +351,12 @@ def convolution_cases() -> Iterator[Case]:
         ((3, 2), (2, 3), (1, 2), (3, 2), 1, (3, 13, 11, 32), 4),
         ((2, 2), (3, 4), (1, 1), one, 1, (2, 6, 7, 3), 5),  # rows of x that no window sees
         ((3, 3), one, (4, 4), one, 4, (4, 5, 5, 8), 4),  # more padding than kernel
+        ((3, 3), (2, 2), (1, 1), one, 5, (5, 9, 8, 4), 10),  # depthwise
+        ((5, 3), (2, 1), (2, 0), (1, 2), 3, (3, 9, 8, 3), 3),
+        ((3, 3), one, (1, 1), one, 2, (2, 17, 33, 32), 2),
+        ((2, 2), (3, 4), (2, 1), (2, 1), 4, (4, 6, 7, 8), 4),  # weights that meet nothing, pixels that no window sees
+        ((1, 3), (1, 2), (0, 2), one, 3, (3, 1, 7, 1), 9),
+        ((2, 11), one, (0, 5), one, 2, (2, 4, 9, 4), 2),  # as wide as cards take them without products
     )
     for kernel, stride, pad, dilation, group, x, O in geometries:
         C, H, W, N = x

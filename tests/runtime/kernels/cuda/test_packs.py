@@ -56,6 +56,11 @@ ALSO_SINGLY |= {
     "sigmoid_cross_entropy_terms": (1, SUM),
     "take_images": (1, "images by their numbers"),
 }
+ALSO_SINGLY |= {
+    "depthwise_forward": (2, "a channel's weights and bias"),
+    "depthwise_input_gradient": (1, "a channel's weights"),
+    "depthwise_weight_terms": (1, "the sums of a block"),
+}
 FACTOR = "a row's factor, bias or slope"
 ALSO_SINGLY |= {
     "add_rows": (1, FACTOR),
@@ -75,6 +80,7 @@ ALSO_SINGLY |= {
 }
 # Kernels without packs.
 SINGLY = {
+    "depthwise_weight_sums": "sums of weights, a thread for each",
     "flip_weights": "weights, which are no batch: those of a window are read backwards",
     "global_statistics": "a number or two of each channel",
     "running_statistics": "a number or two of each channel",
