@@ -99,7 +99,7 @@ def test_an_interrupt_exits_130(monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("netdef.loading.load", interrupt)
+    monkeypatch.setattr("netdef.loading.open_net", interrupt)
     assert run(["shapes", "alexnet"]) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
 

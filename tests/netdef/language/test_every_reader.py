@@ -45,7 +45,7 @@ def test_the_fuzz_run_finds_tracebacks(folder, monkeypatch):
     def broken(*_):
         raise KeyError("lost")
 
-    monkeypatch.setattr("netdef.loading.load", broken)
+    monkeypatch.setattr("netdef.loading.open_net", broken)
     assert outcome(["shapes", "lenet"], 5)[0] == "KeyError"
     monkeypatch.setattr("netdef.loading.load", lambda *_: time.sleep(5))
     assert outcome(["shapes", "lenet"], 0.1)[0] == "TooSlowError"
