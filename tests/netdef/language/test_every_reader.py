@@ -47,7 +47,7 @@ def test_the_fuzz_run_finds_tracebacks(folder, monkeypatch):
 
     monkeypatch.setattr("netdef.loading.open_net", broken)
     assert outcome(["shapes", "lenet"], 5)[0] == "KeyError"
-    monkeypatch.setattr("netdef.loading.load", lambda *_: time.sleep(5))
+    monkeypatch.setattr("netdef.loading.open_net", lambda *_: time.sleep(5))
     assert outcome(["shapes", "lenet"], 0.1)[0] == "TooSlowError"
 
 
