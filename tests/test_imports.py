@@ -6,6 +6,8 @@ All import statements count, those inside functions and under TYPE_CHECKING too.
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -118,6 +120,12 @@ def test_lowering_and_compiler_know_no_machine():
     neutral = [one for one in imports() if one.source.endswith(".lower") or room_of(one.source) in rooms]
     assert neutral
     assert [f"{one.at}: {one.source} imports {one.target}" for one in neutral if one.target.startswith(MACHINES)] == []
+
+
+def test_compile_loads_numba_only_for_kernels():
+    code = "import sys, runtime\nruntime.compile\nprint('numba' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
 
 
 def test_no_circles():

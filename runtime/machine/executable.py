@@ -21,7 +21,6 @@ from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary
 from netdef.loading import rebuilt, with_input_shapes
-from runtime.data.hdf5_output import open_outputs
 from runtime.ir.program import Buffer, Instruction, Program, SourceInput
 from runtime.machine.bad_input import not_finite_because, wrong_label
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
@@ -31,13 +30,14 @@ from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered
 from runtime.machine.schedule import Schedule
 from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
 from runtime.ops.changed_shapes import ShapesChangedError
-from runtime.ops.loss.labels import LabelError
+from runtime.ops.loss.label_error import LabelError
 from runtime.ops.python.layer import python_layers
 from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Layer, Parameter
     from netdef.graph.net import Net
+    from runtime.data.hdf5_output import Hdf5Output
     from runtime.data.source import Opener, Source
 
 
@@ -71,7 +71,7 @@ class Executable:
         self.devices = tuple(devices)
         self.seed = seed
         self.sources: dict[str, Source] = {}
-        self._outputs = open_outputs([sink.layer for sink in program.sinks])
+        self._outputs = _open_outputs(program)
         self._share = share
         self._differentiable = differentiable
         self._recompile = recompile
@@ -759,6 +759,15 @@ def _shape(values: Any, name: str) -> tuple[int, ...]:
     except TypeError:
         text = f"the shape of '{name}' is {excerpt(repr(values))}"
         raise NetdefError(text, hint="it is a tuple of numbers, such as (1, 3, 224, 224)") from None
+
+
+def _open_outputs(program: Program) -> dict[str, Hdf5Output]:
+    """The files that a program's layers write, by layer."""
+    if not program.sinks:
+        return {}
+    from runtime.data.hdf5_output import open_outputs  # as runtime.data imports numba
+
+    return open_outputs([sink.layer for sink in program.sinks])
 
 
 def _outer(array: np.ndarray) -> np.ndarray:

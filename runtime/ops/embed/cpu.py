@@ -9,7 +9,7 @@ import numpy as np
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.operand import Operand
-from runtime.ops.loss.labels import LabelError
+from runtime.ops.loss.label_error import LabelError
 
 COLUMNS = 16  # of the table in one item: a cache line
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import jit
-
-
-class LabelError(NetdefError):
-    """A label is no class; which one it is, is not said here."""
+from runtime.ops.loss.label_error import LabelError
 
 
 @jit
