@@ -13,7 +13,8 @@ import numpy as np
 from runtime.kernels.cuda.registry import Launch, Plan, plan
 from runtime.kernels.operand import Operand
 from tests.runtime.harness import run_plan as run_plan_on_cpu
-from tests.runtime.kernels.cuda.cases import Case, all_cases
+from tests.runtime.kernels.cuda.cases import all_cases
+from tests.runtime.kernels.cuda.cases.case import Case
 from tests.runtime.kernels.cuda.on_cpu import Module
 from tests.runtime.kernels.cuda.running import Arrays, Memory, arrays_of, run_plan
 

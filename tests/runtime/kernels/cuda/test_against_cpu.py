@@ -12,7 +12,9 @@ from runtime.kernels.cpu.registry import plan as plan_on_cpu
 from runtime.kernels.cuda.registry import CUDA_KERNELS
 from runtime.kernels.operand import Operand
 from runtime.kernels.rooms import load_rooms
-from tests.runtime.kernels.cuda.cases import NO_LABEL, Case, Spec, all_cases, out, positive, value
+from runtime.ops.loss.normalization import NO_LABEL
+from tests.runtime.kernels.cuda.cases import all_cases
+from tests.runtime.kernels.cuda.cases.case import Case, Spec, out, positive, value
 from tests.runtime.kernels.cuda.checks import Check, compare, folded, on_cpu, on_cuda, planned
 from tests.runtime.kernels.cuda.on_cpu import Module
 

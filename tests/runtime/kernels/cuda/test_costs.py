@@ -9,7 +9,7 @@ import pytest
 from runtime.ir.program import Buffer, Instruction
 from runtime.kernels.cuda.registry import CUDA_KERNELS
 from runtime.machine.costs import launches
-from tests.runtime.kernels.cuda.cases import Case
+from tests.runtime.kernels.cuda.cases.case import Case
 from tests.runtime.kernels.cuda.checks import Check
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.on_cpu import Module, compiler, load_all

@@ -1,4 +1,4 @@
-"""devices, time, selftest and train on machines with stand-in cards, with broken ones, and without any."""
+"""devices, time and train on machines with stand-in cards, with broken ones, and without any."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import pwd
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -19,35 +17,17 @@ import numpy as np
 import pytest
 
 import netdef
-from netdef.cli import selftest
 from netdef.cli.main import run
 from netdef.cli.running import RunOptions
-from runtime.machine import yardstick
 from runtime.machine.cuda import cards as cuda_cards
 from runtime.machine.cuda import gemm as cuda_gemm
 from runtime.machine.cuda.device import CudaDevice
 from runtime.machine.open import describe, open_device, open_devices
-from runtime.selftest import nets, torch_alexnet, training
-from runtime.selftest.nets import KINDS, Sizes
-from runtime.selftest.report import torch_text
 from tests.runtime.machine.cuda.fake_cupy import Cards, CUDARuntimeError
-from tests.runtime.solver.nets import IMAGES, SOLVER
+from tests.runtime.solver.nets import SOLVER
 
 REAL_LOADER = cuda_gemm.load_library
-TINY = Sizes(((KINDS, 6), ("lenet", 5)), "lenet", 4, 3, "lenet", 6, 2)
-LENET = replace(TINY, nets=(("lenet", 5),))
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("small.net").write_text(IMAGES)
-    Path("solver.txt").write_text(SOLVER + "display: 4 test_iter: 2 test_interval: 4 snapshot: 4")
-    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path))
-    for name, size in (("COPY", 1 << 16), ("CARD_COPY", 1 << 16), ("PRODUCT", 64), ("CARD_PRODUCT", 64)):
-        monkeypatch.setattr(yardstick, name, size)
-    monkeypatch.setattr(nets, "CARD", TINY)
-    monkeypatch.setattr(nets, "CPU", TINY)
+pytestmark = pytest.mark.usefixtures("small_run")
 
 
 def without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +243,34 @@ def test_a_run_begun_on_a_card_goes_on_on_the_cpu(machine: Callable[..., Cards],
     compare("moved", "cpu", 10)
 
 
+@pytest.mark.slow
+def test_what_cupy_does_not_keep_is_compiled_anew(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
+    machine(execute=execute, seed=1)
+    for version, times in (("13.6.0", 2), ("14.1.1", 2), ("14.2.0", 1), ("15.0.0a1", 1)):
+        monkeypatch.setattr(sys.modules["cupy"], "__version__", version)
+        for number in range(2):
+            assert run(["train", "small.net", "solver.txt", "--out", f"{version}-{number}", "--iterations", "1"]) == 0
+        said = capsys.readouterr().out.count("compiling kernels")
+        assert said == times, version
+
+
+def test_a_user_without_a_home_may_use_a_card(machine: Callable[..., Cards], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is run under a number that nobody has."""
+
+    def unknown(number: int) -> Any:
+        raise KeyError(number)
+
+    machine()
+    for name in ("HOME", "CUPY_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(RuntimeError):
+        Path.home()
+    device = CudaDevice(0)
+    device.kernels.want("elementwise.cu", "relu_forward<4>")
+    assert not device.kernels_known
+
+
 def test_the_solver_may_choose(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     machine(count=2, execute=execute)
     for mode, where in (("CPU", "cpu:0"), ("GPU device_id: 1", "gpu:1"), ("GPU device_id: 7", "cpu:0")):
@@ -358,158 +366,3 @@ def test_the_table_adds_up(capsys) -> None:
     assert float(rows[-1][-1]) == pytest.approx(sum(float(row[-1]) for row in rows[:-1]), abs=0.005)
     assert run(["time", "lenet", "--predict", "t4", "--phase", "test"]) == 0
     assert "total" not in capsys.readouterr().out
-
-
-# netdef selftest
-
-
-def results() -> dict[str, Any]:
-    return json.loads(Path("netdef-selftest.json").read_text())
-
-
-@pytest.mark.slow
-def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
-    machine(execute=execute, seed=0)
-    assert run(["selftest", "--devices", "gpu:0"]) == 0
-    out = capsys.readouterr().out
-    assert re.search(r"^passed: gpu:0 \(Stand-in\) computes what the CPU does, in all \d+ instructions and in training$", out, re.M)
-    report = results()
-    assert report["passed"]
-    assert {"kinds", "lenet", "solver types"} == set(report["agreement"])
-    assert report["machine"]["capability"] == "8.0"
-    assert {"kernel", "layer", "seconds", "bytes", "flops", "products"} == set(report["speed"]["kernels"][0])
-
-
-@pytest.mark.slow
-def test_a_selftest_takes_a_cards_options(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
-    """tf32 rounds factors, so that more difference is allowed.  What goes wrong in PyTorch is reported and harms nothing."""
-    monkeypatch.setattr(nets, "CARD", LENET)
-    trouble = {"version": "2.4", "error": "CUDA error: no kernel image"}
-    monkeypatch.setattr(torch_alexnet, "measure", lambda *arguments: trouble)
-    cards = machine(execute=execute, seed=0)
-    assert run(["selftest", "--devices", "gpu:0", "--math", "tf32", "--workspace", "1", "--no-graph", "--out", "tf32.json"]) == 0
-    report = json.loads(Path("tf32.json").read_text())
-    assert report["machine"]["math"] == "tf32"
-    assert report["training"]["allowed"] == 0.5
-    assert {d["allowed"] for differences in report["agreement"].values() for d in differences} == {2e-3, 1e-5}
-    assert cards.replayed == 0
-    assert report["torch"] == trouble
-    assert "PyTorch 2.4: not measured (CUDA error: no kernel image)" in capsys.readouterr().out
-    rates = {"version": "2.4", "forward": 9000.4, "training": 3000.2}
-    assert torch_text(rates) == "forward 9,000 images/s, training 3,000 images/s"
-
-
-@pytest.mark.slow
-def test_what_cupy_does_not_keep_is_compiled_anew(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
-    machine(execute=execute, seed=1)
-    for version, times in (("13.6.0", 2), ("14.1.1", 2), ("14.2.0", 1), ("15.0.0a1", 1)):
-        monkeypatch.setattr(sys.modules["cupy"], "__version__", version)
-        for number in range(2):
-            assert run(["train", "small.net", "solver.txt", "--out", f"{version}-{number}", "--iterations", "1"]) == 0
-        said = capsys.readouterr().out.count("compiling kernels")
-        assert said == times, version
-
-
-def test_a_user_without_a_home_may_use_a_card(machine: Callable[..., Cards], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that is run under a number that nobody has."""
-
-    def unknown(number: int) -> Any:
-        raise KeyError(number)
-
-    machine()
-    for name in ("HOME", "CUPY_CACHE_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    with pytest.raises(RuntimeError):
-        Path.home()
-    device = CudaDevice(0)
-    device.kernels.want("elementwise.cu", "relu_forward<4>")
-    assert not device.kernels_known
-
-
-def test_a_card_that_fails_leaves_a_file_to_send(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
-    def crashing(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
-        def crash(grid: Any, block: Any, arguments: Any) -> None:
-            raise CUDARuntimeError(700, "cudaErrorIllegalAddress: an illegal memory access was encountered")
-
-        return {name: crash if name.startswith("pool_ave") else kernel for name, kernel in execute(code, names).items()}
-
-    machine(execute=crashing, seed=0)
-    assert run(["selftest", "--devices", "gpu:0"]) == 2
-    captured = capsys.readouterr()
-    assert "error: gpu:0 (Stand-in) failed: cudaErrorIllegalAddress" in captured.err
-    assert captured.out.endswith("what is known is in netdef-selftest.json\n")
-    assert not results()["passed"]
-    assert "cudaErrorIllegalAddress" in results()["error"]
-    assert results()["machine"]["capability"] == "8.0"
-    assert results()["agreement"] == {}
-
-
-@pytest.mark.slow
-def test_what_nobody_thought_of_leaves_a_file_to_send_too(machine: Callable[..., Cards], execute: Callable, monkeypatch) -> None:
-    machine(execute=execute, seed=0)
-
-    def surprise(*arguments: Any, **options: Any) -> Any:
-        raise TypeError("cupy takes no such thing")
-
-    monkeypatch.setattr(training, "train", surprise)
-    with pytest.raises(TypeError):
-        selftest.selftest(selftest.Options(devices="gpu:0"), sizes=LENET)
-    assert not results()["passed"]
-    assert set(results()["agreement"]) == {"lenet", "solver types"}
-    assert "TypeError: cupy takes no such thing" in results()["traceback"][-1]
-
-
-@pytest.mark.slow
-def test_training_that_diverges_on_a_card_is_a_difference(
-    machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys
-) -> None:
-    """A kernel that makes rubbish is named, although training with it ends early."""
-
-    def broken(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
-        kernels = execute(code, names)
-
-        def softmax(right: Callable, grid: Any, block: Any, arguments: Any) -> None:
-            right(grid, block, arguments)
-            ctypes.memset(arguments[1], 0xFF, 4)
-
-        return kernels | {name: partial(softmax, kernels[name]) for name in names if name.startswith("softmax_forward")}
-
-    monkeypatch.setattr(nets, "CARD", LENET)
-    machine(execute=broken, seed=0)
-    assert run(["selftest", "--devices", "gpu:0"]) == 1
-    out = capsys.readouterr().out
-    assert re.search(r"^    DIFFERS: layer loss: .*softmax_forward", out, re.M)
-    assert re.search(r"^FAILED: \d+ of \d+ instructions differ and training comes to other weights", out, re.M)
-    assert results()["training"]["weights"] is None
-
-
-def test_the_network_that_pytorch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch")
-    monkeypatch.setattr(torch_alexnet, "WARM_UP", 0)
-    net = torch_alexnet.alexnet(torch)
-    counts = [parameter.count for parameter in netdef.load("alexnet").parameters]
-    assert sum(parameter.numel() for parameter in net.parameters()) == sum(counts)
-    assert set(torch_alexnet.images_per_second(torch, torch.device("cpu"), lambda: None, 1, 1)) == {"forward", "training"}
-
-
-@pytest.mark.slow
-def test_a_kernel_that_is_wrong_fails_and_is_named(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
-    def broken(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
-        kernels = execute(code, names)
-        wrong = {name: kernel for name, kernel in kernels.items() if name.startswith("pool_ave_forward")}
-        return {**kernels, **{name: lambda grid, block, arguments: None for name in wrong}}
-
-    machine(execute=broken, seed=0)
-    assert run(["selftest", "--devices", "gpu:0"]) == 1
-    out = capsys.readouterr().out
-    assert re.search(r"^FAILED: 4 of \d+ instructions differ", out, re.M)
-    assert len(re.findall(r"^    DIFFERS: layer pool[23]: .*pool_ave_forward", out, re.M)) == 2
-    assert not results()["passed"]
-
-
-@pytest.mark.slow
-def test_the_cpu_is_held_against_one_of_its_threads(capsys) -> None:
-    assert run(["selftest", "--devices", "cpu", "--out", "here.json"]) == 0
-    assert "computes what one thread does" in capsys.readouterr().out
-    assert Path("here.json").exists()

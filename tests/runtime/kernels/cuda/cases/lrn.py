@@ -1,0 +1,33 @@
+"""Local response normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.runtime.kernels.cuda.cases.case import Case, normal, out, positive
+from tests.runtime.kernels.cuda.cases.shapes import some_shapes
+
+
+def lrn_cases() -> Iterator[Case]:
+    settings = (
+        (5, 5e-4, 0.75, 2.0),
+        (3, 0.9, 0.5, 1.0),
+        (5, 1.5, 0.75, 1.0),
+        (1, 1.0, 0.75, 1.0),
+        (9, 1.0, 0.6, 2.0),
+        (9, 2.0, 0.75, 1.0),
+        (7, 2.0, 0.75, 1.0),
+        (7, 1.0, 0.6, 2.0),
+        (13, 2.0, 0.75, 1.0),
+    )
+    for seed, (size, alpha, beta, k) in enumerate(settings):
+        for C, H, W, N in some_shapes(seed, 4):
+            for group in (1, 3) if C % 3 == 0 else (1,):
+                constants = {"size": size, "alpha": alpha, "beta": beta, "k": k, "group": group}
+                rows = (C, H * W * N)
+                yield Case("lrn_forward", (normal(*rows), out(*rows)), constants)
+                yield Case("lrn_backward", (normal(*rows), normal(*rows), out(*rows)), constants)
+    for size, shape in ((3, (3, 7, 5, 32)), (5, (48, 5, 3, 3)), (7, (1, 2, 9, 1)), (1, (3, 3, 3, 128))):
+        constants, x = {"size": size, "alpha": 0.9, "beta": 0.75}, normal(*shape)
+        yield Case("lrn_within_forward", (x, out(*shape), out(*shape)), constants)
+        yield Case("lrn_within_backward", (x, x, positive(*shape), x, out(*shape)), constants)

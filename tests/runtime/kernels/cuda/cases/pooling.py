@@ -1,0 +1,48 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+import numpy as np
+
+from tests.runtime.kernels.cuda.cases.case import Case, Spec, normal, out, ties, value, whole
+from tests.runtime.kernels.cuda.cases.shapes import some_shapes
+
+
+def windows_along(size: int, kernel: int, stride: int, pad: int) -> int:
+    """Caffe's rule: rounded up; with padding no window starts beyond the image."""
+    count = -(-(size + 2 * pad - kernel) // stride) + 1
+    return count - 1 if pad and (count - 1) * stride >= size + pad else count
+
+
+def pooling_cases() -> Iterator[Case]:
+    windows = (
+        ((3, 3), (2, 2), (0, 0)),
+        ((3, 3), (2, 2), (1, 1)),
+        ((2, 3), (2, 1), (0, 0)),
+        ((7, 6), (1, 1), (0, 0)),
+        ((17, 17), (2, 2), (3, 3)),  # more places than a byte can tell
+        ((5, 4), (3, 3), (4, 2)),
+        ((1, 1), (3, 3), (0, 0)),  # windows wholly outside
+    )
+    for seed, (kernel, stride, pad) in enumerate(windows):
+        geometry = {"kernel": kernel, "stride": stride, "pad": pad}
+        kind = "uint8" if prod(kernel) <= 256 else "uint16"
+        for C, H, W, N in some_shapes(seed, 5, kernel):
+            OH, OW = map(windows_along, (H, W), kernel, stride, pad)
+            x, y = (C, H, W, N), (C, OH, OW, N)
+            for values in (normal, ties):
+                yield Case("pool_max_forward", (values(*x), out(*y), out(*y, dtype=kind)), geometry, close=0)
+            place = whole(prod(kernel), *y, dtype=kind)
+            yield Case("pool_max_backward", (normal(*y), place, out(*x)), geometry, close=1e-6)
+            yield Case("pool_positions", (place, out(*y)), {**geometry, "size": (H, W)}, close=0)
+            yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry)
+            yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry)
+            some = Spec(x, lambda random, shape: np.maximum(0, random.standard_normal(shape)))
+            turn, key = value(5_000_000_007, "int64"), {"key": (1701, 0xDEADBEEF)}
+            for values in (some, ties(*x)):
+                arrays = (values, turn, out(*y), out(*y, dtype=kind))
+                yield Case("pool_stochastic_forward", arrays, {**key, **geometry}, close=0)
+            yield Case("pool_weighted_forward", (some, out(*y)), geometry)
