@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,15 @@ import click
 
 from netdef.cli.arguments import net_and_solver, weights_files
 from netdef.cli.options import COUNT, data_option, run_options
-from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
-from netdef.graph.user_code import allowed_user_code
+from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.solver_file import without_effect
 from netdef.solver_file.testing import rare_tests
 
 if TYPE_CHECKING:
+    from runtime.solver.epochs import Epoch
     from runtime.solver.loop import Outcome, TrainingLoop
     from runtime.solver.results import TestResult
     from runtime.solver.solver import Solver
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 @click.option("--resume", metavar="FILE", help="Go on from a .solverstate; `latest` is the last one that was written.")
 @data_option
 @click.option("--iterations", type=click.IntRange(min=0), metavar="N", help="How many in all, instead of max_iter.")
+@click.option("--epochs", type=click.FloatRange(min=0, min_open=True), metavar="N", help="The same in passes over the data.")
+@click.option("--test-every", metavar="N", help="Iterations between tests, or '1 epoch', instead of test_interval.")
+@click.option("--snapshot-every", metavar="N", help="Iterations between snapshots, or '1 epoch', instead of snapshot.")
+@click.option("--keep", metavar="best,last=N", help="Which snapshots stay: of the best test, the last N. Default: all.")
+@click.option("--patience", type=COUNT, metavar="N", help="End after N tests without a better one.")
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
 @click.option("--batch", type=COUNT, metavar="N", help="Images in a training batch, instead of the net's.")
 @run_options
@@ -43,18 +48,6 @@ def command(net: str, solver: str | None, **options: Any) -> int:
     Ctrl-C ends the run after the iteration, with a snapshot to go on from.
     """
     return train(net, solver, Options(**options))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(RunOptions):
-    """What --NAME gives; None for what was not given."""
-
-    weights: str | None = None
-    resume: str | None = None
-    data: str | None = None
-    iterations: int | None = None
-    out: str | None = None
-    batch: int | None = None
 
 
 def train(first: str, second: str | None, options: Options) -> int:
@@ -68,8 +61,9 @@ def train(first: str, second: str | None, options: Options) -> int:
     from runtime.solver.devices import choose_devices
     from runtime.solver.display import Reporter, open_display
     from runtime.solver.diverged import DivergedError
+    from runtime.solver.keep import read_keep
     from runtime.solver.log import NAME as LOG
-    from runtime.solver.log import JsonLog
+    from runtime.solver.log import JsonLog, read_log
     from runtime.solver.loop import TrainingLoop
     from runtime.solver.nets import read_solver
     from runtime.solver.stop import StopRequest
@@ -77,9 +71,19 @@ def train(first: str, second: str | None, options: Options) -> int:
     net, solver_path = net_and_solver(first, second)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
+    if options.iterations is not None and options.epochs is not None:
+        raise NetdefError("--iterations and --epochs exclude each other", hint="each says how long the whole run is")
+    counts, keep = Counts.of(options), None if options.keep is None else read_keep(options.keep)
     parameters, _ = read_solver(solver_path, options.iterations)
-    if not parameters.HasField("max_iter"):
-        raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint="add max_iter: 1000, or give --iterations")
+    if not parameters.HasField("max_iter") and options.epochs is None:
+        hint = "add max_iter: 1000, or give --iterations or --epochs"
+        raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint=hint)
+    if not len(parameters.test_iter):
+        for name in ("test_every", "patience"):
+            if getattr(options, name) is not None:
+                raise NetdefError(
+                    f"--{name.replace('_', '-')} needs tests: {solver_path} has no test_iter", hint="add test_iter: 10, say"
+                )
     run = open_run(net, solver_path, parameters, options)
     with ExitStack() as stack:
         stack.callback(runs.remove_if_empty, run.made)
@@ -88,16 +92,20 @@ def train(first: str, second: str | None, options: Options) -> int:
         reporter = Reporter(display)
         choice = choose_devices(options.devices, parameters)
         idle = [f"{name} has no effect: {why}" for name, why in without_effect(parameters).items()]
-        rare = [] if options.iterations is not None else [rare_tests(parameters)[1]]
+        counted = (options.iterations, options.epochs, options.test_every)
+        rare = [rare_tests(parameters)[1]] if counted == (None, None, None) else []
         for note in filter(None, [*options.notes(choice), *idle, *rare]):
             reporter.note(note)
-        solver = prepare(run, net, solver_path, replace(options, devices=choice.devices), reporter.note)
+        solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note)
         stack.callback(solver.close)
         log = JsonLog(run.out / LOG)
         stack.callback(log.close)
         reporter.join(log)
-        loop = TrainingLoop(solver, reporter, stack.enter_context(StopRequest()))
-        loop.saved_at = solver.iteration if run.snapshot else None
+        stop = stack.enter_context(StopRequest())
+        loop = TrainingLoop(solver, reporter, stop, keep=keep, patience=options.patience, epoch=epoch)
+        if run.snapshot:
+            loop.saved_at = solver.iteration
+            loop.outcome.best.take_log(read_log(run.out), solver.iteration)
         try:
             return drive(loop, run, CommandLine(net, solver_path, options))
         except NetdefError as error:
@@ -135,9 +143,12 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
     return Run(out, made=runs.missing(out))
 
 
-def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: Callable[[str], None]) -> Solver:
-    """The compiled solver, its weights those of the snapshot or the file that was asked for."""
+def prepare(
+    run: Run, net: str | None, solver_path: str, options: Options, counts: Counts, say: Callable[[str], None]
+) -> tuple[Solver, Epoch | None]:
+    """The compiled solver, its weights those of the snapshot or the file that was asked for; an epoch, if it counts them."""
     from netdef.cli import runs
+    from runtime.solver.epochs import set_counts
     from runtime.solver.snapshot import read_side
     from runtime.solver.solver import Solver
 
@@ -167,6 +178,10 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
         cuda=options.cuda,
     )
     try:
+        epoch = set_counts(solver, counts.epochs, counts.test_every, counts.snapshot_every)
+        if epoch is not None:
+            end = f"to iteration {solver.parameters.max_iter:,}"
+            say(f"an epoch is {epoch.images:,} images, {epoch.iterations:,.2f} iterations; {end}")
         if run.snapshot:
             solver.restore(run.snapshot)
             check_end(solver)
@@ -184,7 +199,7 @@ def prepare(run: Run, net: str | None, solver_path: str, options: Options, say: 
     except BaseException:
         solver.close()
         raise
-    return solver
+    return solver, epoch
 
 
 def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -209,41 +224,6 @@ def check_end(solver: Solver) -> None:
             f"the snapshot is of iteration {solver.iteration}, the run is to end at {solver.parameters.max_iter}",
             hint="--iterations counts all iterations, those before the snapshot too",
         )
-
-
-@dataclass(frozen=True)
-class CommandLine:
-    """The command line that was given, to make the next one from."""
-
-    net: str | None
-    solver: str
-    options: Options
-
-    def resume(self, snapshot: Path) -> str:
-        """The same command going on from a snapshot."""
-        words = ["netdef", "train", *([self.net] if self.net else []), self.solver]
-        for field in fields(Options):
-            value = getattr(self.options, field.name)
-            if field.name == "overrides":
-                words += self.settings()
-            elif value is not None and value is not False and field.name not in ("weights", "resume"):
-                words += [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name}", str(value)]
-        return shlex.join([*words, *self.python(), "--resume", str(snapshot)])
-
-    def settings(self) -> list[str]:
-        """What --set said."""
-        return [word for setting in (self.options.overrides or {}).values() for word in ("--set", setting.text)]
-
-    def test(self, trained: str, weights: Path) -> str:
-        """Testing the weights on the net as it was given here, else as the solver found it."""
-        data = ["--data", self.options.data] if self.options.data else []
-        words = ["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings(), *self.python()]
-        return shlex.join(words)
-
-    @staticmethod
-    def python() -> list[str]:
-        """Leave to run the net's Python code, if this command has it."""
-        return ["--allow-python"] if allowed_user_code() else []
 
 
 def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
@@ -296,6 +276,8 @@ def finished(outcome: Outcome, solver: Solver, run: Run, command: CommandLine) -
         seconds = duration(clock.training + clock.testing)
         count = f"{clock.iterations} iteration{'' if clock.iterations == 1 else 's'}"
         lines[0] += f", {count} in {seconds}, {speed:.1f} images/s while training"
+    if outcome.out_of_patience:
+        lines.append(f"ended:     {outcome.best.since} tests without a better one (--patience)")
     if outcome.last:
         lines.append(f"reached:   {reached(outcome, outcome.last[0])}")
     files = solver.snapshot_files

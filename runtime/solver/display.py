@@ -138,7 +138,7 @@ class LiveDisplay:
             self.console.print(text(record))
 
     def status(self, record: Record) -> str:
-        parts = [f"loss {record['loss']:.4g}", f"rate {record['rate']:.3g}"]
+        parts = [*epoch_text(record), f"loss {record['loss']:.4g}", f"rate {record['rate']:.3g}"]
         if "images_per_second" in record:
             parts.append(f"{record['images_per_second']:.1f} images/s")
         if "eta_seconds" in record:
@@ -167,6 +167,7 @@ def start_text(record: Record) -> str:
 def train_text(record: Record) -> str:
     parts = [
         f"iteration {record['iteration']:>6}",
+        *epoch_text(record),
         f"loss {record['loss']:<8.4g}",
         f"rate {record['rate']:<8.4g}",
     ]
@@ -175,6 +176,11 @@ def train_text(record: Record) -> str:
     if "eta_seconds" in record:
         parts.append(f"eta {duration(record['eta_seconds'])}")
     return "  ".join(parts).rstrip()
+
+
+def epoch_text(record: Record) -> list[str]:
+    """The epoch, where the run counts them."""
+    return [f"epoch {record['epoch']:<6.2f}"] if "epoch" in record else []
 
 
 def test_text(record: Record) -> str:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runtime.solver.best import Best
 from runtime.solver.display import Reporter
 from runtime.solver.diverged import DivergedError
+from runtime.solver.epochs import Epoch
 from runtime.solver.iterations import Iteration
+from runtime.solver.keep import Keep, remove_old
 from runtime.solver.results import TestResult
 from runtime.solver.solver import Solver
 from runtime.solver.stop import StopRequest
@@ -50,29 +53,13 @@ class Clock:
 
 
 @dataclass
-class Best:
-    """The best test so far, by the metric that `plateau` watches too."""
-
-    name: str = ""
-    value: float | None = None
-    iteration: int = 0
-
-    def take(self, result: TestResult) -> None:
-        if result.metric is None:
-            return
-        value, higher = result.metric
-        if self.value is None or (value > self.value if higher else value < self.value):
-            self.name = result.accuracies[0] if higher else "loss"
-            self.value, self.iteration = value, result.iteration
-
-
-@dataclass
 class Outcome:
     """The results of a run.
 
     Attributes
     ----------
     last: the results of the last test. snapshot: the last one written, or None. interrupted: ended by a signal.
+    out_of_patience: ended by tests that did not get better.
     """
 
     clock: Clock = field(default_factory=Clock)
@@ -80,6 +67,7 @@ class Outcome:
     last: list[TestResult] = field(default_factory=list)
     snapshot: Path | None = None
     interrupted: bool = False
+    out_of_patience: bool = False
 
 
 class TrainingLoop:
@@ -89,10 +77,23 @@ class TrainingLoop:
     ----------
     reporter: receives every record.
     stop: asked after each iteration and before each batch of a test.
+    keep: which snapshots stay; None keeps all.
+    patience: tests without a better one that end the run; None goes on to max_iter.
+    epoch: what to count epochs by, if they are to be shown.
     """
 
-    def __init__(self, solver: Solver, reporter: Reporter, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        solver: Solver,
+        reporter: Reporter,
+        stop: StopRequest,
+        *,
+        keep: Keep | None = None,
+        patience: int | None = None,
+        epoch: Epoch | None = None,
+    ) -> None:
         self.solver, self.report, self.stop = solver, reporter.report, stop
+        self.keep, self.patience, self.epoch = keep, patience, epoch
         self.live_interval = LIVE_INTERVAL if reporter.live else float("inf")
         self.max_iter: int = solver.parameters.max_iter
         self.display = display_interval(solver.parameters)
@@ -112,7 +113,7 @@ class TrainingLoop:
         """
         solver = self.solver
         while solver.iteration < self.max_iter and not self.stop:
-            if solver.test_due and not self._test():
+            if solver.test_due and (not self._test() or self.outcome.out_of_patience):
                 break
             self._iterate()
             if solver.snapshot_due:
@@ -148,7 +149,8 @@ class TrainingLoop:
             timing["eta_seconds"] = round(remaining, 1)
         rate = float(f"{made.rate:.7g}")  # the solver's float32, as it was written
         values = {"loss": made.smoothed, "batch_loss": made.loss, "rate": rate, "outputs": made.outputs}
-        self.report("train", iteration=made.iteration, due=due, **values, **timing)
+        epochs = {} if self.epoch is None else {"epoch": round(self.epoch.at(made.iteration), 3)}
+        self.report("train", iteration=made.iteration, due=due, **epochs, **values, **timing)
         if due:
             self._since = Clock()
 
@@ -165,8 +167,10 @@ class TrainingLoop:
         ------
         DivergedError: a result is not finite; a snapshot keeps what was trained.
         """
-        solver, begun = self.solver, time.perf_counter()
-        stage = solver.rate.stage
+        solver = self.solver
+        if self.keep is not None and self.keep.best and solver.iteration and self.saved_at != solver.iteration:
+            self._snapshot()  # before the test: a run that resumes from it tests again, from the same images
+        begun, stage = time.perf_counter(), solver.rate.stage
         try:
             results = solver.test(stop=lambda: bool(self.stop), on_batch=self._testing)
         except DivergedError:
@@ -178,12 +182,15 @@ class TrainingLoop:
         seconds = time.perf_counter() - begun
         self.outcome.clock.test(seconds)
         self.outcome.last, self.tested_at = results, solver.iteration
-        self.outcome.best.take(results[0])
+        better = self.outcome.best.take(results[0])
+        self.outcome.out_of_patience = self.patience is not None and self.outcome.best.since >= self.patience
         for result in results:
             values = {"loss": result.loss, "outputs": result.outputs, "accuracies": result.accuracies}
             self.report("test", iteration=result.iteration, net=result.net, **values, seconds=round(seconds, 3))
         if solver.rate.stage != stage:
             self.report("rate", iteration=solver.iteration, rate=solver.rate.at(solver.iteration))
+        if better and self.keep is not None and self.keep.best:
+            remove_old(self.solver.prefix, self.keep, self.outcome.best.iteration)
         return True
 
     def _testing(self, batch: int) -> None:
@@ -197,6 +204,8 @@ class TrainingLoop:
         path = self.solver.snapshot()
         self.outcome.snapshot, self.saved_at = path, self.solver.iteration
         self.report("snapshot", iteration=self.solver.iteration, path=str(path))
+        if self.keep is not None:
+            remove_old(self.solver.prefix, self.keep, self.outcome.best.iteration)
 
 
 def display_interval(solver: Any) -> int:

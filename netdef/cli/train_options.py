@@ -1,0 +1,93 @@
+"""What the options of `netdef train` say, and the command lines made of them again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netdef.cli.running import RunOptions
+from netdef.graph.user_code import allowed_user_code
+from netdef.language.diagnostics import NetdefError
+
+if TYPE_CHECKING:
+    from runtime.solver.epochs import Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(RunOptions):
+    """What --NAME gives; None for what was not given."""
+
+    weights: str | None = None
+    resume: str | None = None
+    data: str | None = None
+    iterations: int | None = None
+    epochs: float | None = None
+    test_every: str | None = None
+    snapshot_every: str | None = None
+    keep: str | None = None
+    patience: int | None = None
+    out: str | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What --epochs, --test-every and --snapshot-every say."""
+
+    epochs: float | None
+    test_every: Count | None
+    snapshot_every: Count | None
+
+    @classmethod
+    def of(cls, options: Options) -> Counts:
+        """Raises NetdefError for a text that is no count."""
+        from runtime.solver.epochs import read_count
+
+        read: dict[str, Count | None] = {}
+        for name in ("test_every", "snapshot_every"):
+            text = getattr(options, name)
+            try:
+                read[name] = None if text is None else read_count(text)
+            except ValueError:
+                hint = "expected a number of iterations, or a text such as '1 epoch'"
+                raise NetdefError(f"--{name.replace('_', '-')} {text} is no count", hint=hint) from None
+        return cls(options.epochs, **read)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The command line that was given, to make the next one from."""
+
+    net: str | None
+    solver: str
+    options: Options
+
+    def resume(self, snapshot: Path) -> str:
+        """The same command going on from a snapshot."""
+        words = ["netdef", "train", *([self.net] if self.net else []), self.solver]
+        for field in fields(Options):
+            value = getattr(self.options, field.name)
+            if field.name == "overrides":
+                words += self.settings()
+            elif value is not None and value is not False and field.name not in ("weights", "resume"):
+                words += (
+                    [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name.replace('_', '-')}", str(value)]
+                )
+        return shlex.join([*words, *self.python(), "--resume", str(snapshot)])
+
+    def settings(self) -> list[str]:
+        """What --set said."""
+        return [word for setting in (self.options.overrides or {}).values() for word in ("--set", setting.text)]
+
+    def test(self, trained: str, weights: Path) -> str:
+        """Testing the weights on the net as it was given here, else as the solver found it."""
+        data = ["--data", self.options.data] if self.options.data else []
+        words = ["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings(), *self.python()]
+        return shlex.join(words)
+
+    @staticmethod
+    def python() -> list[str]:
+        """Leave to run the net's Python code, if this command has it."""
+        return ["--allow-python"] if allowed_user_code() else []
