@@ -1,14 +1,10 @@
-"""A compiled network bound to its devices: run it, read and write its blobs and parameters."""
+"""A compiled network bound to its devices, to run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import takewhile
-from numbers import Integral
-from operator import index
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,32 +12,30 @@ import numpy as np
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.html_table import table
-from netdef.language.paths import path_of
-from netdef.language.source import excerpt
-from netdef.language.spelling import did_you_mean
 from netdef.language.units import binary
 from netdef.loading import rebuilt, with_input_shapes
-from runtime.ir.program import Buffer, Instruction, Program, SourceInput
+from runtime.ir.program import Instruction, Program
 from runtime.machine.bad_input import not_finite_because, wrong_label
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
+from runtime.machine.feeding import OpenSources, feed, seed_backward
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
-from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered, summed
+from runtime.machine.parameters import adopt_parameters, fill_parameters
+from runtime.machine.regions import BufferMap
+from runtime.machine.reshape import check_parameters_fit, check_runs_again, follow_memory, given_shapes
 from runtime.machine.schedule import Schedule
-from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
+from runtime.machine.sinks import Sinks
+from runtime.machine.values import Values
 from runtime.ops.changed_shapes import ShapesChangedError
 from runtime.ops.loss.label_error import LabelError
 from runtime.ops.python.layer import python_layers
-from runtime.ops.random_fill.fillers import fill
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Blob, Layer, Parameter
     from netdef.graph.net import Net
-    from runtime.data.hdf5_output import Hdf5Output
-    from runtime.data.source import Opener, Source
+    from runtime.data.source import Opener
 
 
-class Executable:
+class Executable(Values):
     """A net on its devices, ready to run: what `runtime.compile` returns.  docs/python.md shows its use.
 
     Arrays go in and come out in Caffe's shapes, batch first: (N, C, H, W) for images.  An executable owns threads and memory of
@@ -70,8 +64,8 @@ class Executable:
         """`recompile`: gives the program of the same net with other shapes; None: it keeps those it has."""
         self.devices = tuple(devices)
         self.seed = seed
-        self.sources: dict[str, Source] = {}
-        self._outputs = _open_outputs(program)
+        self._sinks = Sinks(program)
+        self.sources = OpenSources()
         self._share = share
         self._differentiable = differentiable
         self._recompile = recompile
@@ -79,26 +73,25 @@ class Executable:
         self._use(program)
         self.memory = Memory(program, self.devices, own_parameters=share is None)
         if share is None:
-            self._initialise()
+            fill_parameters(self, seed)
         else:
-            self._adopt(share)
+            adopt_parameters(self, share)
         self._bind()
         self.run_number = -1
         self.update_interrupted = False
         self._closed = False
-        self._changes = 0  # of parameters
+        self._changes = 0
 
     def _use(self, program: Program) -> None:
-        """Take a program, of which memory is not made yet."""
+        """Take a program."""
         assert program.plan is not None
         self._plan = program.plan
         self.buffers = BufferMap(program)
-        self.net: Net = self.buffers.net
+        self.net = self.buffers.net
         self.program = program
         self.inputs = [blob.name for blob in self.net.inputs]
         self.outputs = [blob.name for blob in self.net.outputs]
         self._fed = {source.layer.name for source in program.sources}
-        self._feeds = _feedable(self.net, program)
         self._python = python_layers(self.net)
 
     def _bind(self) -> None:
@@ -152,7 +145,7 @@ class Executable:
     def run_training(self, number: int | None = None, /, *, update: bool, **inputs: Any) -> None:
         """Forward, backward and, with `update`, the update, as one list: a card takes it as one graph, with nothing in between."""
         fed = self._feed(number, inputs)
-        self._seed_backward({})
+        seed_backward(self, {})
         self._run(*(["iteration"] if update else ["forward", "backward"]), without_sources=fed)
 
     def backward(self, **top_gradients: Any) -> None:
@@ -169,7 +162,7 @@ class Executable:
         for name in top_gradients:
             if name not in by_name and name not in self.outputs:
                 raise NetdefError(f"'{name}' is no output", hint="the outputs are " + ", ".join(self.outputs))
-        self._seed_backward(top_gradients)
+        seed_backward(self, top_gradients)
         self._run("backward")
 
     def update(self) -> None:
@@ -216,11 +209,7 @@ class Executable:
         ------
         NetdefError: there is no such input; the net, or one of its parameters, does not fit the shapes.  Nothing is changed then.
         """
-        for name in shapes:
-            if name not in self.inputs:
-                hint = did_you_mean(name, self.inputs) or "its inputs: " + (", ".join(self.inputs) or "none")
-                raise NetdefError(f"'{name}' is not an input of net '{self.net.name}'", hint=hint)
-        given = {name: _shape(shape, name) for name, shape in shapes.items()}
+        given = given_shapes(self.net, shapes)
         if any(self.net.blobs[name].shape != shape for name, shape in given.items()):
             self._rebuild(with_input_shapes(self.net, given))
 
@@ -228,31 +217,28 @@ class Executable:
         """Go on with the same net in other shapes."""
         if self.closed or self._recompile is None:
             raise NetdefError(f"{self!r} cannot change its shapes", hint="compile the net again")
-        for mine, other in zip(self.net.parameters, net.parameters, strict=True):
-            if mine.shape != other.shape:
-                text = f"parameter {mine} is {shape_text(mine.shape)}, and would be {shape_text(other.shape)} for these inputs"
-                raise NetdefError(text, position=mine.layer.position, hint="weights stay as they are, and so must their shapes")
+        check_parameters_fit(self.net, net)
         program = self._recompile(net)
-        for device in different(self.devices):
-            device.synchronize()
-        memory = Memory(program, self.devices, own_parameters=False, before=self.memory)
-        kept = {(buffer.name, buffer.device, buffer.shape): self.memory.read(buffer) for buffer in self._from_host(self.program)}
-        for device in different(self.devices):
-            device.forget(self._bound.values())
-        self.memory.leave()
+        self.memory = follow_memory(self.memory, self.program, program, self.devices, self._bound.values())
         self._use(program)
-        self.memory = memory
-        for buffer in self._from_host(program):
-            if (buffer.name, buffer.device, buffer.shape) in kept:
-                memory.write(buffer, kept[buffer.name, buffer.device, buffer.shape])
         self._bind()
 
-    @staticmethod
-    def _from_host(program: Program) -> list[Buffer]:
-        """What the host has written, and may not write again before the next run."""
-        return [buffer for buffer in program.plan.offsets if buffer.role in ("input", "scalar")] if program.plan else []
+    def _follow(self, changed: ShapesChangedError, stack: ExitStack) -> None:
+        """Give the net the shapes that a run has found.  The list runs again, but not the Python layers that ran.
 
-    # Reading and writing
+        Raises
+        ------
+        NetdefError: a layer that keeps sums of runs would add this one twice; the net does not fit the shapes.
+        """
+        check_runs_again(changed, self.program, self.net, self.devices)
+        for one in self._python:
+            if one.ran:
+                stack.enter_context(one.repeated())
+        found = self._images_kept if changed.images is None else {**self._images_kept, changed.layer.name: changed.images}
+        self._rebuild(rebuilt(self.net, found=found))
+        self._images_kept = found
+
+    # Devices
 
     @property
     def runs_ahead(self) -> bool:
@@ -270,164 +256,6 @@ class Executable:
         """Host threads that compute; 0 where the hardware has its own."""
         return sum(device.threads for device in different(self.devices))
 
-    def remembered(self, runs: Iterable[int]) -> list[dict[Blob, np.ndarray]]:
-        """What the program remembers of each of these runs, by blob: (N, C, H, W), or () where only the sum is.
-
-        It is there until the program has run as often again as it remembers.
-
-        Parameters
-        ----------
-        runs: what `iteration` was.
-        """
-        regions = self.buffers.remembered
-        rings = {held.buffer: self.memory.read(held.buffer) for found in regions.values() for held in found}
-
-        def of(run: int, blob: Blob, found: list[BufferRegion]) -> np.ndarray:
-            rows = {held.buffer: _outer(rings[held.buffer][run % held.buffer.shape[0]]) for held in found}
-            sums = not found[0].buffer.shape[1:]
-            return np.sum(list(rows.values())) if sums else gathered(found, blob.shape, rows.__getitem__)
-
-        return [{blob: of(run, blob, found) for blob, found in regions.items()} for run in runs]
-
-    def blob(self, name: str) -> np.ndarray:
-        """A copy of a blob, (N, C, H, W) float32.
-
-        Raises
-        ------
-        NetdefError: if there is no such blob, or its memory has been used for others since; after `close`, as for all that is
-            read or set.
-        """
-        blob = self._blob(name)
-        return gathered(self._kept(self.buffers.blob(blob), f"blob '{name}'"), blob.shape, self._read)
-
-    def blob_grad(self, name: str) -> np.ndarray:
-        """A copy of the gradient of a blob, (N, C, H, W) float32; zeros, as in Caffe, if nothing in the net needs it.
-
-        Where layers work in place it is that of the blob's first version.  `force_backward: true` asks for those of inputs.
-        """
-        shape = self._blob(name).shape  # raises for an unknown name
-        versions = [blob for blob in self.buffers.with_gradient if blob.name == name]
-        if not versions:
-            return np.zeros(shape, np.float32)
-        first = min(versions, key=lambda blob: blob.version)
-        regions = self._kept(self.buffers.gradient(first), f"the gradient of blob '{name}'")
-        return summed(regions, first.shape, self._read)
-
-    def param(self, layer: str, index: int) -> np.ndarray:
-        """A copy of parameter `index` of a layer, in Caffe's shape."""
-        owner = self._parameter(layer, index).owner
-        return gathered(self.buffers.parameter(owner), owner.shape, self.memory.read)
-
-    def set_param(self, layer: str, index: int, array: Any) -> None:
-        """Overwrite parameter `index` of a layer.
-
-        Raises
-        ------
-        NetdefError: if the shapes differ.
-        """
-        owner = self._parameter(layer, index).owner
-        values = _array(array, f"parameter {index} of layer '{layer}'").astype(np.float32)
-        if values.shape != owner.shape:
-            raise NetdefError(f"parameter {index} of layer '{layer}' has shape {owner.shape}, not {values.shape}")
-        scattered(self.buffers.parameter(owner), values, self.memory.write)
-        self._owner._changes += 1
-
-    def param_grad(self, layer: str, index: int) -> np.ndarray:
-        """A copy of the gradient of parameter `index` of a layer, in Caffe's shape."""
-        owner = self._parameter(layer, index).owner
-        regions = self.buffers.parameter_gradient(owner)
-        if not regions:
-            raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed")
-        return gathered(regions, owner.shape, self.memory.read)
-
-    def has_state(self, parameter: Parameter, name: str) -> bool:
-        """Whether the solver keeps such a state for a parameter."""
-        return bool(self.buffers.state(parameter.owner, name))
-
-    def state(self, parameter: Parameter, name: str) -> np.ndarray:
-        """A copy of a solver's state, such as a parameter's momentum, in the parameter's shape."""
-        return gathered(self._state(parameter, name), parameter.owner.shape, self.memory.read)
-
-    def set_state(self, parameter: Parameter, name: str, values: np.ndarray) -> None:
-        """Overwrite a solver's state."""
-        scattered(self._state(parameter, name), values.reshape(parameter.owner.shape), self.memory.write)
-
-    def _state(self, parameter: Parameter, name: str) -> list[BufferRegion]:
-        self._check_open()
-        regions = self.buffers.state(parameter.owner, name)
-        if not regions:
-            raise NetdefError(f"no state {name!r} of {parameter} is kept", hint="`has_state` says which the solver keeps")
-        return regions
-
-    def carried(self) -> dict[str, np.ndarray]:
-        """Copies of what layers carry from run to run, such as the states of an LSTM, by name."""
-        self._check_open()
-        return {name: self.memory.read(buffer) for name, buffer in self._carried.items()}
-
-    def set_carried(self, name: str, values: Any) -> None:
-        """Overwrite what `carried` has under a name.
-
-        Raises
-        ------
-        NetdefError: it has other than so many numbers.
-        """
-        self._check_open()
-        buffer = self._carried[name]
-        if np.size(values) != buffer.size:
-            raise NetdefError(f"the state {name} of net '{self.net.name}' has {buffer.size} numbers, not {np.size(values)}")
-        self.memory.write(buffer, np.reshape(values, buffer.shape))
-
-    @property
-    def _carried(self) -> dict[str, Buffer]:
-        roots = (buffer.root for step in self.program.forward for buffer in step.buffers)
-        return {buffer.name: buffer for buffer in roots if buffer.role == "carried"}
-
-    def set_scalar(self, name: str, value: float) -> None:
-        """Set a number that kernels read, such as `rate`.  Programs that do not use it ignore it."""
-        self._check_open()
-        for (scalar, _), buffer in self.program.scalars.items():
-            if scalar == name:
-                self.memory.set(buffer, value)
-
-    def scalar(self, name: str) -> float:
-        """The present value of such a number.
-
-        Raises
-        ------
-        NetdefError: the program reads no number of that name.
-        """
-        self._check_open()
-        names = [scalar for scalar, _ in self.program.scalars]
-        if name not in names:
-            known = ", ".join(dict.fromkeys(names)) or "none"
-            raise NetdefError(f"net '{self.net.name}' reads no number {name!r}", hint=f"those that it reads: {known}")
-        buffer = next(buffer for (scalar, _), buffer in self.program.scalars.items() if scalar == name)
-        return float(self.memory.read(buffer)[0])
-
-    def save_weights(self, path: str | Path) -> None:
-        """Write all parameters as a .caffemodel (or .h5 by its ending): to a temporary file, which is renamed."""
-        self._check_open()
-        write_weights(path_of(path, "a file of weights"), self.net, self.param)
-
-    def load_weights(self, paths: Paths, allow_missing: bool = False, say: Callable[[str], None] = remark) -> Loaded:
-        """Copy parameters from .caffemodel or .caffemodel.h5 files by layer name; see `runtime.machine.weights.load_weights`.
-
-        Raises
-        ------
-        NetdefError: a file holds no weights or numbers that are not finite, shapes differ, or layers of the net are in no file and
-            `allow_missing` is false.
-        """
-        loaded = load_weights(paths, self.net, self.set_param, allow_missing, say)
-        if empty := self.without_statistics:
-            files = paths if isinstance(paths, str | Path) else " and ".join(map(str, paths))
-            say(f"{files}: no running statistics for {listed(empty)}; as in Caffe, they divide by sqrt(eps)")
-        return loaded
-
-    @property
-    def without_statistics(self) -> list[str]:
-        """The layers that normalise by running statistics, and have those of no batch."""
-        return without_statistics(self.net, self.param)
-
     def close(self) -> None:
         """Stop the data sources and the worker threads, and give the files of HDF5Output layers their names.
 
@@ -437,8 +265,7 @@ class Executable:
         """
         self.close_sources()
         try:
-            for output in self._outputs.values():
-                output.close()
+            self._sinks.close()
         finally:
             self._release()
 
@@ -449,22 +276,12 @@ class Executable:
                 device.close()
         self._closed = True
 
-    @property
-    def closed(self) -> bool:
-        """Whether `close` has ended it, or the executable whose parameters and devices it uses."""
-        return self._closed or (self._share is not None and self._share.closed)
-
-    def _check_open(self) -> None:
-        """Raises NetdefError: it is closed."""
-        if self.closed:
-            raise NetdefError(f"{self!r} is closed", hint="compile the net again")
-
     def __enter__(self) -> Executable:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is not None:
-            self._discard_outputs()
+            self._sinks.discard()
         self.close()
 
     # Binding
@@ -511,35 +328,6 @@ class Executable:
                 except ShapesChangedError as changed:
                     self._follow(changed, stack)
 
-    def _follow(self, changed: ShapesChangedError, stack: ExitStack) -> None:
-        """Give the net the shapes that a run has found.  The list runs again, but not the Python layers that ran.
-
-        Raises
-        ------
-        NetdefError: a layer that keeps sums of runs would add this one twice; the net does not fit the shapes.
-        """
-        for instruction in self._ran_before(changed.layer):
-            kept = [buffer for buffer in instruction.outputs if buffer.root.role in ("state", "carried")]
-            if kept and instruction.kernel != "remember":
-                what = f"{changed.diagnostics[0].message}: layer {instruction.layer} before it keeps sums, and would run twice"
-                raise NetdefError(what, changed.diagnostics[0].position, "let what changes shapes come before it")
-        for one in self._python:
-            if one.ran:
-                stack.enter_context(one.repeated())
-        found = self._images_kept if changed.images is None else {**self._images_kept, changed.layer.name: changed.images}
-        self._rebuild(rebuilt(self.net, found=found))
-        self._images_kept = found
-
-    def _ran_before(self, layer: Layer) -> Iterator[Instruction]:
-        """The forward instructions that may have run before a layer's: on several devices all that do not wait for it."""
-        if len(different(self.devices)) == 1:
-            return takewhile(lambda instruction: instruction.layer != layer.name, self.program.forward)
-        behind = {layer.name}
-        for one in self.net.layers:
-            if any(blob.producer.name in behind for blob in one.bottoms):
-                behind.add(one.name)
-        return (instruction for instruction in self.program.forward if instruction.layer not in behind)
-
     def _run_lists(self, names: tuple[str, ...], without_sources: bool) -> None:
         changes = self._owner._changes
         prepared = self._prepared == changes  # what is made once has been made
@@ -553,7 +341,7 @@ class Executable:
             with self._naming_failures():
                 self._runners[key]()
             if not {"forward", "iteration"}.isdisjoint(names):
-                self._store_outputs()
+                self._sinks.append(self.program, self._read)
             if self._makes_once and (prepared or "forward" in names):
                 self._prepared = changes
             if not {"update", "iteration"}.isdisjoint(names):
@@ -561,14 +349,9 @@ class Executable:
         except ShapesChangedError:
             raise
         except BaseException:
-            self._discard_outputs()
+            self._sinks.discard()
             self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)
             raise
-
-    @property
-    def _owner(self) -> Executable:
-        """The executable whose parameters these are."""
-        return self if self._share is None else self._share._owner
 
     def _label_error(self, instruction: Instruction | None, error: LaunchError) -> NetdefError | None:
         """The error that says which label is no class, where that is what broke an instruction."""
@@ -584,101 +367,18 @@ class Executable:
         instructions, bound = [instruction for instruction, _ in pairs], [bound for _, bound in pairs]
         return Schedule(self.devices, instructions, bound, self.program.plan.span).run
 
-    def _initialise(self) -> None:
-        """Fill every parameter as a whole, so that its numbers are the same however it is cut."""
-        for owner, regions in self.buffers.parameters().items():
-            array = self.memory.array(regions[0].buffer)
-            here = len(regions) == 1 and regions[0].is_whole and isinstance(array, np.ndarray)
-            values = array if here else np.empty(owner.shape, np.float32)
-            fill(values, owner.filler, self.seed, str(owner), owner.layer.position)
-            if not here:
-                scattered(regions, values, self.memory.write)
-
-    def _adopt(self, other: Executable) -> None:
-        """Use the parameters of another executable, by layer name."""
-        theirs = {str(owner): (owner, regions) for owner, regions in other.buffers.parameters().items()}
-        mine = self.buffers.parameters()
-        lacking = [owner for owner in mine if str(owner) not in theirs]
-        if lacking:
-            names = ", ".join(sorted({owner.layer.name for owner in lacking}))
-            raise NetdefError(f"layers of the test net that the training net has no weights for: {names}")
-        for owner, regions in mine.items():
-            shared, existing = theirs[str(owner)]
-            if shared.shape != owner.shape:
-                raise NetdefError(
-                    f"parameter {owner} has shape {owner.shape} in phase {self.net.phase} "
-                    f"and {shared.shape} in phase {other.net.phase}",
-                    position=owner.layer.position,
-                )
-            on = {held.buffer.device: held.buffer for held in existing}
-            for held in regions:
-                self.memory.adopt(held.buffer, other.memory, on[held.buffer.device])
-
-    def _present(self, blob: Blob) -> np.ndarray:
-        """What the memory of a blob holds now, the blob or not; (N, C, H, W)."""
-        return gathered(self.buffers.blob(blob), blob.shape, self._read)
-
-    def _read(self, buffer: Buffer) -> np.ndarray:
-        return _outer(self.memory.read(buffer))
-
-    def _kept(self, regions: list[BufferRegion], what: str) -> list[BufferRegion]:
-        """The regions, which must not have been used for others since."""
-        if not regions or any(self.memory.recycles(held.buffer) for held in regions):
-            raise NetdefError(
-                f"{what} was not kept: its memory is reused by others in this program",
-                hint='compile with keep="all" to read it',
-            )
-        return regions
-
-    def _blob(self, name: str) -> Blob:
-        self._check_open()
-        blob = self.net.blobs.get(name)
-        if blob is None:
-            raise NetdefError(
-                f"net '{self.net.name}' has no blob '{name}' in phase {self.net.phase}",
-                hint=did_you_mean(str(name), self.net.blobs),
-            )
-        return blob
-
-    def _parameter(self, layer: str, index: int) -> Parameter:
-        self._check_open()
-        parameters = self.net.layer(layer).parameters
-        if not isinstance(index, Integral) or not 0 <= index < len(parameters):
-            raise NetdefError(f"layer '{layer}' has {len(parameters)} parameters, there is no parameter {index!r}")
-        return parameters[index]
-
     # Feeding
 
     def _feed(self, number: int | None, inputs: Mapping[str, Any]) -> bool:
         """Everything that a forward run takes from the host; whether the caller gave what a data layer gives otherwise."""
-        fed = self._feed_inputs(inputs)
+        fed = feed(self, inputs)
         self.run_number = self.run_number + 1 if number is None else number
         self.set_scalar("iteration", self.run_number)
         if not fed:
-            self._load_sources()
+            if self.program.sources and not self.sources:
+                self.open_sources()
+            self.sources.load(self)
         return fed
-
-    def _seed_backward(self, top_gradients: Mapping[str, Any]) -> None:
-        """The gradients that backward starts from: those given, else the losses' weights."""
-        for blob in self.buffers.seeded:
-            regions = self.buffers.seed(blob)
-            if blob.name in top_gradients:
-                self._store(regions, top_gradients[blob.name], blob.shape, blob.name)
-            else:
-                for held in regions:
-                    self.memory.set(held.buffer, blob.producer.loss_weights[blob.index])
-
-    def _feed_inputs(self, inputs: Mapping[str, Any]) -> bool:
-        """Store the given arrays; whether any of them replaces a data source."""
-        replaced = False
-        for name, values in inputs.items():
-            if name not in self._feeds:
-                hint = did_you_mean(name, self._feeds) or "those that are: " + (", ".join(self._feeds) or "none")
-                raise NetdefError(f"'{name}' is not an input of net '{self.net.name}'", hint=hint)
-            blob, from_source = self._feeds[name]
-            self._store(self.buffers.blob(blob), values, blob.shape, name)
-            replaced |= from_source
-        return replaced
 
     def open_sources(self, opener: Opener | None = None, classes: Sequence[str] | None = None) -> None:
         """Open the sources of all data layers that have none yet, at their start.  The first run opens those that are still closed.
@@ -689,95 +389,8 @@ class Executable:
         classes: the names of the labels that the weights were trained with, for a net with one source; several may have different
             classes.
         """
-        from runtime.data import open_source
-
-        names = list(dict.fromkeys(source.layer.name for source in self.program.sources))
-        for name in names:
-            if name not in self.sources:
-                layer: Any = self.net.layer(name)  # whole, where the program's are regions of it
-                known = classes if len(names) == 1 else None
-                self.sources[name] = (opener or open_source)(layer, self.seed, classes=known)
+        self.sources.open(self, self.seed, opener, classes)
 
     def close_sources(self) -> None:
         """Close all sources, so that `open_sources` opens them again."""
-        for source in self.sources.values():
-            source.close()
-        self.sources.clear()
-
-    def _load_sources(self) -> None:
-        """Copy the next batch of every data source into its buffers, on each device that takes any of it."""
-        inputs: dict[str, list[SourceInput]] = {}
-        for source in self.program.sources:
-            inputs.setdefault(source.layer.name, []).append(source)
-        if inputs and not self.sources:
-            self.open_sources()
-        for name, takers in inputs.items():
-            batch = self.sources[name].next()
-            for taker in takers:
-                for field, buffer in taker.fields.items():
-                    values = getattr(batch, field)
-                    self.memory.upload(buffer, values[slice(*taker.images[field])] if field in taker.images else values)
-            self.sources[name].release(batch)
-
-    def _store_outputs(self) -> None:
-        """Append what layers that write files were given in this run."""
-        for sink in self.program.sinks:
-            self._outputs[sink.layer.name].append({name: self._read(buffer) for name, buffer in sink.fields.items()})
-
-    def _discard_outputs(self) -> None:
-        """Remove the unfinished files of layers that write files, so that no file holds a part of what was to be in it."""
-        for output in self._outputs.values():
-            output.discard()
-
-    def _store(self, regions: list[BufferRegion], values: Any, shape: tuple[int, ...], name: str) -> None:
-        """Write an array in user order (batch first) into its regions in internal order (batch last)."""
-        values = _array(values, f"'{name}'")
-        if values.shape != shape:
-            hints = [f"reshape({name}={values.shape}) gives the net this shape"] * (name in self.inputs)
-            if values.ndim and shape and values.shape[1:] == shape[1:]:
-                hints.append(f"the program was compiled for a batch of {shape[0]}; compile with batch_size={values.shape[0]}")
-            hint = "; or ".join(reversed(hints))
-            raise NetdefError(f"'{name}' has shape {shape}, not {values.shape}", hint=hint)
-        scattered(regions, values, lambda buffer, own: self.memory.write(buffer, np.moveaxis(own, 0, -1) if own.ndim else own))
-
-
-def _array(values: Any, what: str) -> np.ndarray:
-    """Values of a caller as an array; raises NetdefError if they are no array of real numbers."""
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind in "biuf":
-            return array
-    except ValueError:  # rows of different lengths
-        pass
-    raise NetdefError(f"{what} takes an array of numbers, not {excerpt(repr(values))}")
-
-
-def _shape(values: Any, name: str) -> tuple[int, ...]:
-    """A shape that a user gives. Raises NetdefError: it is none."""
-    try:
-        return tuple(map(index, values))
-    except TypeError:
-        text = f"the shape of '{name}' is {excerpt(repr(values))}"
-        raise NetdefError(text, hint="it is a tuple of numbers, such as (1, 3, 224, 224)") from None
-
-
-def _open_outputs(program: Program) -> dict[str, Hdf5Output]:
-    """The files that a program's layers write, by layer."""
-    if not program.sinks:
-        return {}
-    from runtime.data.hdf5_output import open_outputs  # as runtime.data imports numba
-
-    return open_outputs([sink.layer for sink in program.sinks])
-
-
-def _outer(array: np.ndarray) -> np.ndarray:
-    """From internal order (batch last) to the users' (batch first)."""
-    return np.ascontiguousarray(np.moveaxis(array, -1, 0)) if array.ndim else array
-
-
-def _feedable(net: Net, program: Program) -> dict[str, tuple[Blob, bool]]:
-    """The blobs that can be given to forward, and whether that replaces a data source."""
-    feeds = {blob.name: (blob, False) for blob in net.inputs}
-    for source in program.sources:
-        feeds |= {blob.name: (blob, True) for blob in net.layer(source.layer.name).tops}
-    return feeds
+        self.sources.close()
