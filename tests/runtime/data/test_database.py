@@ -1,0 +1,123 @@
+"""Databases opened for reading: what is read, what is never written, and what is wrong with one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from netdef import NetdefError
+from runtime.data.database import key_text, kind_of, open_database
+from tests.runtime.data.databases import WRITERS, numbered, write_lmdb
+
+RECORDS = numbered([b"value %d" % n * 50 for n in range(300)])
+
+
+@pytest.fixture(params=sorted(WRITERS))
+def database(request, tmp_path):
+    """The kind of a database and its path."""
+    return request.param, WRITERS[request.param](tmp_path / "db", RECORDS)
+
+
+def snapshot(path):
+    """The names, sizes and times of a folder's files."""
+    return {file.name: (file.stat().st_size, file.stat().st_mtime_ns) for file in Path(path).iterdir()}
+
+
+def test_records_come_in_the_order_of_their_keys(database):
+    kind, path = database
+    assert kind_of(path) == kind
+    opened = open_database(path, kind)
+    assert opened.size == 300
+    for index in (7, 0, 299, 150):
+        key = opened.key(index)
+        assert key == list(RECORDS)[index] and bytes(opened.value(key)) == RECORDS[key]
+    opened.close()
+
+
+def test_an_open_database_is_not_written(database):
+    kind, path = database
+    (Path(path) / "lock.mdb").unlink(missing_ok=True)
+    before = snapshot(path)
+    first, second = open_database(path, kind), open_database(path)  # two at a time
+    assert bytes(first.value(first.key(5))) == bytes(second.value(second.key(5)))
+    first.close()
+    second.close()
+    assert snapshot(path) == before
+
+
+def test_two_processes_read_one(tmp_path):
+    path = write_lmdb(tmp_path / "db", RECORDS)
+    code = f"from runtime.data.database import open_database as o; d = o({path!r}); print(bytes(d.value(d.key(3)))[:7].decode())"
+    opened = open_database(path)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "value 3\n" and bytes(opened.value(opened.key(3))).startswith(b"value 3")
+    opened.close()
+
+
+def test_a_folder_without_permission_to_write(database):
+    kind, path = database
+    Path(path).chmod(0o555)
+    try:
+        opened = open_database(path, kind)
+        assert opened.size == 300
+        opened.close()
+    finally:
+        Path(path).chmod(0o755)
+
+
+def test_the_file_of_an_lmdb(tmp_path):
+    opened = open_database(write_lmdb(tmp_path / "db", RECORDS) + "/data.mdb")
+    assert opened.size == 300 and opened.key(2) == b"00000002_image"
+    opened.close()
+
+
+def test_a_truncated_lmdb(tmp_path):
+    path = write_lmdb(tmp_path / "db", RECORDS)
+    file = Path(path) / "data.mdb"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(NetdefError, match=rf"{path} is damaged: .*has [\d,]+ of its {len(whole):,} bytes"):
+        open_database(path)
+    for size in (0, 100):
+        file.write_bytes(whole[:size])
+        with pytest.raises(NetdefError, match=f"cannot open the database {path}"):
+            open_database(path)
+    file.write_bytes(b"no database" * 1000)
+    with pytest.raises(NetdefError, match="not an LMDB"):
+        open_database(path)
+
+
+def test_a_damaged_leveldb(tmp_path):
+    path = WRITERS["LEVELDB"](tmp_path / "db", RECORDS)
+    next(Path(path).glob("MANIFEST*")).write_bytes(b"nothing")
+    with pytest.raises(NetdefError, match=f"cannot open the database {path}: "):
+        open_database(path)
+
+
+def test_what_is_no_database(database, tmp_path):
+    kind, path = database
+    other = next(name for name in WRITERS if name != kind)
+    with pytest.raises(NetdefError, match=f"not an? {other}".lower().replace("leveldb", "LevelDB").replace("lmdb", "LMDB")):
+        open_database(path, other)
+    with pytest.raises(NetdefError, match="is not a database"):
+        open_database(str(tmp_path))
+    lmdb.open(str(tmp_path / "none")).close()
+    with pytest.raises(NetdefError, match="is empty"):
+        open_database(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(("kind", "package"), [("LMDB", "lmdb"), ("LEVELDB", "plyvel")])
+def test_a_package_that_is_missing(kind, package, tmp_path, monkeypatch):
+    path = WRITERS[kind](tmp_path / "db", RECORDS)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(NetdefError, match=rf"needs {package}, which is not installed") as caught:
+        open_database(path)
+    assert str(caught.value.diagnostics[0].hint) == f"pip install '.[{kind.lower()}]'"
+
+
+def test_keys_in_messages():
+    assert key_text(b"00000012_cat.jpg") == "00000012_cat.jpg" and key_text(b"\x00\x01") == r"'\x00\x01'"
