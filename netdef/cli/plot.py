@@ -8,10 +8,10 @@ from netdef.cli.shell import Command
 
 
 @click.command(cls=Command)
-@click.argument("run", metavar="DIR")
-@click.option("--out", metavar="FILE", help="The picture; default: DIR/plot.png.")
-def command(run: str, out: str | None) -> None:
-    """Draw loss, accuracy and rate of the run in DIR to a PNG."""
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--out", metavar="FILE", help="The picture; default: plot.png beside the first log.")
+def command(runs: tuple[str, ...], out: str | None) -> None:
+    """Draw loss, accuracy and rate of each RUN to one PNG: a run's directory, or what `caffe train` printed."""
     from runtime.solver.plot import plot
 
-    click.echo(plot(run, out))
+    click.echo(plot(*runs, out=out))

@@ -4,13 +4,16 @@ import fcntl
 import json
 import math
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from runtime.solver.caffe_log import caffe_records, is_caffe_log
 
 NAME = "log.jsonl"
 Record = dict[str, Any]
+CAFFE_LINES = 1000  # the first lines, one of which is glog's in a log of Caffe's
 
 
 class JsonLog:
@@ -81,7 +84,8 @@ def finite(value: Any) -> Any:
 
 
 def read_log(path: str | Path) -> list[Record]:
-    """The records of a run, or of a run's directory; those that a resumed run did again are there once, as done last.
+    """The records of a run, of a run's directory, or of what `caffe train` printed; those that a resumed run did again are there
+    once, as done last.
 
     Raises
     ------
@@ -100,6 +104,11 @@ def read_log(path: str | Path) -> list[Record]:
 
 def records_in(path: Path) -> Iterator[Record]:
     with open(path, encoding="utf-8", errors="replace") as file:
+        first = next((line for line in islice(file, CAFFE_LINES) if is_caffe_log(line)), None)
+        file.seek(0)
+        if first is not None:
+            yield from caffe_records(file)
+            return
         for line in file:
             try:
                 record = json.loads(line)

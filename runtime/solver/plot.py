@@ -14,48 +14,92 @@ BLUE, LIGHT, ORANGE, GREEN, GRAY = "#1f5fa8", "#a9c6e8", "#d9661f", "#2a7d46", "
 MARKED = 60  # tests up to which each gets a dot
 
 
-def plot(run: str | Path, out: str | Path | None = None) -> Path:
-    """Draw a run's log.jsonl to a PNG; returns the picture's path, by default plot.png in the log's folder.
+def plot(run: str | Path, *others: str | Path, out: str | Path | None = None) -> Path:
+    """Draw the log of a run, or of several in one picture, to a PNG.
+
+    Returns its path, by default plot.png in the folder of the first one's log.
+
+    Parameters
+    ----------
+    run, others: directories of runs, their log.jsonl, or logs of `caffe train`.
 
     Raises
     ------
     NetdefError: there is no log, nothing in it to draw, or matplotlib is not installed.
     """
     run = Path(run)
-    records = read_log(run)
-    trained = [record for record in records if record["event"] == "train"]
-    tested = [record for record in records if record["event"] == "test" and not record.get("net")]
-    if not trained and not tested:
-        raise NetdefError(f"the log of {run} has no iterations yet", hint="wait for its first line, then plot again")
+    logs = {str(path): read_log(path) for path in (run, *others)}
+    for path, records in logs.items():
+        if not any(record["event"] in ("train", "test") for record in records):
+            raise NetdefError(f"the log of {path} has no iterations yet", hint="wait for its first line, then plot again")
     target = Path(out) if out is not None else (run if run.is_dir() else run.parent) / "plot.png"
-    figure = draw(title_of(records), trained, tested)
+    figure = draw_together(logs) if others else draw(title_of(records), *trained_and_tested(records))
     with replacing(target, make_folders=True) as temporary:
         figure.savefig(temporary, dpi=140, format="png")
     return target
 
 
+def trained_and_tested(records: list[Record]) -> tuple[list[Record], list[Record]]:
+    """A log's iterations, and the tests of its first test net."""
+    trained = [record for record in records if record["event"] == "train"]
+    return trained, [record for record in records if record["event"] == "test" and not record.get("net")]
+
+
 def draw(title: str, trained: list[Record], tested: list[Record]) -> Any:
     """The figure, a panel for each quantity that there is anything of."""
-    pyplot = matplotlib_figure()
-    accuracies = accuracy_names(tested)
-    panels = [("loss", 3.0)] + [("accuracy", 2.4)] * bool(accuracies) + [("rate", 1.2)] * bool(trained)
-    figure = pyplot(figsize=(9, 1.4 + sum(height for _, height in panels)), layout="constrained")
-    axes = figure.subplots(len(panels), 1, sharex=True, height_ratios=[height for _, height in panels], squeeze=False)
-    by_name = {name: ax for (name, _), ax in zip(panels, axes[:, 0], strict=True)}
-    draw_loss(by_name["loss"], trained, tested)
+    accuracies, rated = accuracy_names(tested), with_rate(trained)
+    figure, panels = empty_figure(bool(accuracies), bool(rated))
+    draw_loss(panels["loss"], trained, tested)
     if accuracies:
-        draw_accuracy(by_name["accuracy"], tested, accuracies)
-    if trained:
-        draw_rate(by_name["rate"], trained)
-    for ax in by_name.values():
+        draw_accuracy(panels["accuracy"], tested, accuracies)
+    if rated:
+        draw_rate(panels["rate"], rated)
+    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.02, ha="left")
+    return figure
+
+
+def draw_together(logs: dict[str, list[Record]]) -> Any:
+    """The figure of several runs, a colour each: the loss, the first accuracy and the rate of each."""
+    runs = {path: trained_and_tested(records) for path, records in logs.items()}
+    accuracies = {path: accuracy_names(tested)[:1] for path, (_, tested) in runs.items()}
+    rated = {path: with_rate(trained) for path, (trained, _) in runs.items()}
+    figure, panels = empty_figure(any(accuracies.values()), any(rated.values()))
+    for index, (path, (trained, tested)) in enumerate(runs.items()):
+        color = f"C{index}"
+        at, losses = [record["iteration"] for record in trained], column(trained, "loss")
+        panels["loss"].plot(at, losses, color=color, linewidth=1.4, label=path)
+        tests = [record for record in tested if record.get("loss") is not None]
+        at, losses = [record["iteration"] for record in tests], column(tests, "loss")
+        panels["loss"].plot(at, losses, color=color, linewidth=1.4, linestyle="dashed", **dots(tests))
+        for name in accuracies[path]:
+            at, values = [record["iteration"] for record in tested], percentages(tested, name)
+            label = f"{path}, {name}: {values[-1]:.1f}% at the end"
+            panels["accuracy"].plot(at, values, color=color, linewidth=1.4, **dots(tested), label=label)
+        if rated[path]:
+            at, rates = [record["iteration"] for record in rated[path]], column(rated[path], "rate")
+            panels["rate"].plot(at, rates, color=color, linewidth=1.4, drawstyle="steps-post")
+    for name, label in (("loss", "loss; tests dashed"), ("accuracy", "test accuracy, %"), ("rate", "learning rate")):
+        if name in panels:
+            panels[name].set_ylabel(label)
+            panels[name].set_ylim(bottom=0)
+    for name in panels.keys() & {"loss", "accuracy"}:
+        panels[name].legend(frameon=False)
+    return figure
+
+
+def empty_figure(accuracy: bool, rate: bool) -> tuple[Any, dict[str, Any]]:
+    """A figure with a panel for the loss, and for accuracies and rates where there are any."""
+    heights = {"loss": 3.0} | ({"accuracy": 2.4} if accuracy else {}) | ({"rate": 1.2} if rate else {})
+    figure = matplotlib_figure()(figsize=(9, 1.4 + sum(heights.values())), layout="constrained")
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=list(heights.values()), squeeze=False)[:, 0]
+    for ax in axes:
         ax.grid(True, color="#e4e4e4", linewidth=0.8)
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
         ax.margins(x=0.02)
-    axes[-1, 0].set_xlabel("iteration")
+    axes[-1].set_xlabel("iteration")
     figure.align_ylabels()
-    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.02, ha="left")
-    return figure
+    return figure, dict(zip(heights, axes, strict=True))
 
 
 def matplotlib_figure() -> Any:
@@ -86,7 +130,7 @@ def draw_loss(ax: Any, trained: list[Record], tested: list[Record]) -> None:
 def draw_accuracy(ax: Any, tested: list[Record], names: list[str]) -> None:
     x = [record["iteration"] for record in tested]
     for name, color in zip(names, [GREEN, ORANGE, BLUE, GRAY] * len(names), strict=False):
-        y = [100 * record["outputs"].get(name, float("nan")) for record in tested]
+        y = percentages(tested, name)
         best = max(range(len(y)), key=lambda index: y[index])
         label = f"{name}: {y[-1]:.1f}% at the end"
         if best != len(y) - 1 and y[best] > y[-1]:
@@ -114,6 +158,16 @@ def column(records: list[Record], key: str) -> list[float]:
     return [float("nan") if record.get(key) is None else record[key] for record in records]
 
 
+def percentages(tested: list[Record], name: str) -> list[float]:
+    """An accuracy of each test, in per cent."""
+    return [100 * record["outputs"].get(name, float("nan")) for record in tested]
+
+
+def with_rate(trained: list[Record]) -> list[Record]:
+    """The iterations whose rate is known."""
+    return [record for record in trained if record.get("rate") is not None]
+
+
 def dots(records: list[Record]) -> dict[str, Any]:
     return {"marker": "o", "markersize": 3.5} if len(records) <= MARKED else {}
 
@@ -129,4 +183,6 @@ def title_of(records: list[Record]) -> str:
         return "training"
     last = starts[-1]
     done = max(record["iteration"] + (record["event"] == "train") for record in records if "iteration" in record)
-    return f"{last['name']}: {done:,} of {last['max_iter']:,} iterations in batches of {last['batch_size']}"
+    end = f" of {last['max_iter']:,}" if last["max_iter"] else ""
+    batches = f" in batches of {last['batch_size']}" if last["batch_size"] else ""
+    return f"{last['name']}: {done:,}{end} iterations{batches}"
