@@ -6,6 +6,7 @@ Both are fed the records that go to log.jsonl, so nothing is shown that is not t
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ def open_display(stream: TextIO | None = None) -> Sink:
 
 
 class PlainDisplay:
-    """One line a record, no control characters."""
+    """One line a record, no control characters.  Where nobody reads any more (`| head`), the run goes on; the log has every line."""
 
     live = False
 
@@ -90,7 +91,10 @@ class PlainDisplay:
     def show(self, record: Record) -> None:
         line = "" if record["event"] == "train" and not record["due"] else text(record)
         if line:
-            print(line, file=self.stream, flush=True)
+            try:
+                print(line, file=self.stream, flush=True)
+            except BrokenPipeError:  # what is buffered, and what follows, goes nowhere
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
     def close(self) -> None:
         pass

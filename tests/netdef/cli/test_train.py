@@ -85,6 +85,17 @@ def test_tests_come_when_check_says(settings, tested, note, capsys):
     assert [line for line in (said.out + said.err).splitlines() if "test_interval" in line] == found
 
 
+def test_a_reader_that_leaves_ends_no_run(monkeypatch):
+    """As `netdef train ... | head -0` does: the log and the weights are those of a run that is read."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", closed)
+        assert run(["train", "small.net", "solver.txt"]) == 0
+    assert Path("runs/small-1/small_iter_10.solverstate").exists()
+    assert read_log("runs/small-1")[-1]["reason"] == "finished"
+
+
 def test_each_run_has_its_own_directory():
     run(["train", "small.net", "solver.txt", "--iterations", "2"])
     run(["train", "small.net", "solver.txt", "--iterations", "2"])
