@@ -39,7 +39,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "runtime.data": ("runtime.kernels", "netdef.weights"),
     "runtime.ops": ("runtime.data",),
     "runtime.compiler": ("runtime.ops",),
-    "runtime.machine": ("runtime.compiler",),
+    "runtime.machine": ("runtime.compiler", "netdef.diff"),
     "runtime.solver": ("runtime.machine",),
     "runtime.selftest": ("runtime.solver",),
     "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "runtime.selftest"),

@@ -9,12 +9,14 @@ from typing import Any
 from netdef.graph.layer import Layer
 from netdef.graph.shape import shape_text
 from netdef.language.printer import print_float
+from netdef.layers.data import Samples
 from netdef.layers.lrn import LRN
 from netdef.schema import is_repeated
-from netdef.schema.filler_types import FIRST_VALUES, first_value
+from netdef.schema.filler_types import FIRST_VALUES, first_value, reads
 
 # Names and wiring are compared by what they mean; rules of phases have been resolved; weights are not the graph's.
 UNCOMPARED = {"name", "type", "bottom", "top", "phase", "blobs", "include", "exclude", "loss_weight"}
+WITHOUT_EFFECT = {"engine", "force_nd_im2col"}  # which code of Caffe's computes a layer
 WINDOW = ("kernel", "stride", "pad", "dilation")
 WINDOW_FIELDS = {f"{what}{ending}" for what in WINDOW for ending in ("", "_h", "_w", "_size")}
 
@@ -42,7 +44,7 @@ def changed(what: str, texts: Iterable[str], kind: str = "setting", values: Iter
 
 
 def settings(layer: Layer) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ from the schema's defaults: path -> (value, its field's descriptor).
+    """The settings that have an effect and differ from the schema's defaults: path -> (value, its field's descriptor).
 
     Those of the type's own message stand under their bare names. A window's sizes stand under kernel, stride, pad and
     dilation, with None for a descriptor.
@@ -50,11 +52,11 @@ def settings(layer: Layer) -> dict[str, tuple[Any, Any]]:
     found: dict[str, tuple[Any, Any]] = {}
     windowed = layer.p is not None and hasattr(layer, "kernel")
     for field, value in layer.message.ListFields():
-        if field.name in UNCOMPARED:
-            continue
         own = field.name in layer.param_fields
+        if field.name in UNCOMPARED or not (own or _is_read(layer, field)):
+            continue
         for path, item in _flat(field, value, "" if own else field.name):
-            if not (own and windowed and path in WINDOW_FIELDS):
+            if not (own and ((windowed and path in WINDOW_FIELDS) or path in WITHOUT_EFFECT)):
                 found[path] = item
     if windowed:
         for what in WINDOW:
@@ -62,6 +64,13 @@ def settings(layer: Layer) -> dict[str, tuple[Any, Any]]:
             if sizes:
                 found[what] = (sizes[0] if len(set(sizes)) == 1 else tuple(sizes)), None
     return found
+
+
+def _is_read(layer: Layer, field: Any) -> bool:
+    """Whether a layer reads a field that is not in a message of its type's own: no settings of other types."""
+    if field.name == "transform_param":
+        return isinstance(layer, Samples)
+    return field.message_type is None or not field.name.endswith("_param")
 
 
 def _flat(field: Any, value: Any, path: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
@@ -79,8 +88,12 @@ def _flat(field: Any, value: Any, path: str) -> Iterator[tuple[str, tuple[Any, A
         if first is not None and item.value != first:
             yield f"{prefix}.value", (item.value, item.DESCRIPTOR.fields_by_name["value"])
         for inner, leaf in item.ListFields():
-            if first is None or inner.name != "value":
+            if (first is None or inner.name != "value") and not (_is_filler(item) and not reads(item, inner.name)):
                 yield from _flat(inner, leaf, f"{prefix}.{inner.name}" if prefix else inner.name)
+
+
+def _is_filler(message: Any) -> bool:
+    return bool(message.DESCRIPTOR.name == "FillerParameter")
 
 
 def _says_by_being_there(field: Any) -> bool:

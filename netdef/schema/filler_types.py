@@ -7,9 +7,19 @@ from typing import Any
 from netdef.schema import message_class
 
 FILLERS = ("constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear")
+# The fields that each of them reads, apart from `type`.
+READS = {
+    "constant": {"value"}, "uniform": {"min", "max"}, "gaussian": {"mean", "std", "sparse"}, "xavier": {"variance_norm"},
+    "msra": {"variance_norm"}, "positive_unitball": set[str](), "bilinear": set[str](),
+}  # fmt: skip
 SPARSE = ("gaussian",)  # those that can leave out most of the weights
 # The constants of the fields that are not 0 where the filler is left out (Caffe's scale_layer.cpp and prelu_layer.cpp).
 FIRST_VALUES = {"ScaleParameter.filler": 1.0, "PReLUParameter.filler": 0.25}
+
+
+def reads(filler: Any, field: str) -> bool:
+    """Whether a FillerParameter of its type takes a field into account; one of an unknown type takes all."""
+    return field == "type" or field in READS.get(filler.type, {field})
 
 
 def first_value(message: str, field: str) -> float:

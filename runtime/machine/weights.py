@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netdef.diff.trained import other_settings
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.units import plural, shortened
 from netdef.language.writing import replacing
 from netdef.layers.normalize import DIVISOR, BatchNorm
 from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
+from netdef.weights.trained_net import trained_net
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
@@ -71,7 +73,8 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
     paths: a .caffemodel or .caffemodel.h5, or several; where two have a layer, the later file's weights stay.
     write: overwrites a parameter.
     allow_missing: whether layers may keep the weights they have, so that a net is tuned from another's.
-    say: called with a line about layers that are missing, and one about each file's extra layers.
+    say: called with a line about layers that are missing, one about each file's extra layers, and one for each setting that is
+        another than in the net of a .caffemodel.
 
     Raises
     ------
@@ -89,6 +92,8 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
     if missing:
         say(f"{where}: no weights for {listed(missing)}; what their fillers gave stays")
     for path, fit in zip(files, fits, strict=True):
+        for difference in other_settings(net, trained_net(path)):
+            say(f"{path}: {difference}")
         if fit.extra:
             say(f"{path}: {listed(fit.extra, ' that the net does not have')}")
     filled = {name for fit in fits for name in fit.values}

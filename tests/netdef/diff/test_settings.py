@@ -127,3 +127,23 @@ def test_another_batch_is_a_difference_of_the_source_only():
 def test_a_list_of_values():
     shapes = [f"layer r: Reshape(data) {{ shape {{ dim: {dim} }} }}" for dim in ("[2, 1024]", "[2, 4, 256]")]
     assert changes(*map(parse, shapes))["r"][0] == ("shape.dim", "2, 1024", "2, 4, 256")
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        CONV + " weight_filler { std: 2 }",
+        CONV + " weight_filler { mean: 1 sparse: 3 }",
+        CONV + " engine: CAFFE",
+        CONV + " pooling_param { kernel_size: 7 }",
+        CONV + " transform_param { scale: 2 }",
+    ],
+)
+def test_fields_without_effect_are_no_difference(conv):
+    assert not compare_nets(net(), net(conv))
+
+
+def test_fields_of_a_filler_that_it_reads():
+    kinds = [CONV + f' weight_filler {{ type: "{kind}" std: 0.5 value: 3 }}' for kind in ("xavier", "gaussian")]
+    found = dict((what, pair) for what, *pair in changes(*map(net, kinds))["conv"])
+    assert "weight_filler.value" not in found and "weight_filler.std" in found
