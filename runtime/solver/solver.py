@@ -27,9 +27,9 @@ from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
 from runtime.machine.weights import Loaded, MissingWeightsError, Paths, listed, remark
 from runtime.ops.python.layer import python_allowed
-from runtime.ops.update.table import ROWS, Row
 from runtime.solver.devices import choose_devices
 from runtime.solver.diverged import DivergedError
+from runtime.solver.histories import check_histories, check_type, owners, read_histories, set_histories
 from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.prefix import snapshot_prefix
@@ -43,12 +43,10 @@ from runtime.solver.testing import run_test
 from runtime.solver.update import row_of, scalars_at, updates
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Parameter
     from netdef.graph.net import Net
     from runtime.machine.executable import Executable
 
 
-TYPES_BY_HISTORIES = {n: [row.type for row in ROWS.values() if len(row.states) == n] for n in (1, 2)}
 HOLD_OUT = 5  # of the images given as `data`, each class's 1st, 6th ... are for testing only
 
 
@@ -360,7 +358,7 @@ class Solver:
             self._check_weights()
             self.executable.save_weights(files.weights)
             write_side(files.side, self.side_state())
-            history = [self._history(parameter, name) for parameter, name in self._histories()]
+            history = read_histories(self.executable, row_of(self.parameters))
             write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.stage, history))
         except MemoryError:
             message = f"out of memory: {files.state} cannot be written"
@@ -397,9 +395,9 @@ class Solver:
         NetdefError: files are missing, damaged, of another net, or of another type of solver.
         """
         path = path_of(path, "a .solverstate")
-        state, side = read_solverstate(path), read_side(path)
+        state, side, row = read_solverstate(path), read_side(path), row_of(self.parameters)
         check_type(side.get("type"), self.parameters.type, path)
-        check_history(state, self._owners(), row_of(self.parameters), path)
+        check_histories(state.history, self.executable.net, row, path)
         if self.seed != side.get("seed", self.seed):
             self.seed = side["seed"]
             self.close()
@@ -410,9 +408,7 @@ class Solver:
             self.executable.load_weights(weights_beside(path, state.learned_net))
         except MissingWeightsError as error:
             raise NetdefError(f"{path} is of another net: it has no weights of {', '.join(error.layers)}") from None
-        for (parameter, name), array in zip(self._histories(), state.history, strict=True):
-            if self.executable.has_state(parameter, name):
-                self.executable.set_state(parameter, name, array)
+        set_histories(self.executable, row, state.history)
         if side.get("classes") not in (None, classes_of(self.executable)):
             for executable in self._executables():
                 executable.close_sources()
@@ -427,19 +423,6 @@ class Solver:
         for test, position in zip(self.tests, sources.get("test", []), strict=False):
             seek(test.executable, position)
 
-    def _owners(self) -> list[Parameter]:
-        """The parameters in the order of Caffe's learnable_params: a shared one once, at its owner's position."""
-        return [parameter for parameter in self.executable.net.parameters if parameter.owner is parameter]
-
-    def _histories(self) -> list[tuple[Parameter, str]]:
-        """What a state keeps, in Caffe's order: the first history of all parameters, then the second of all, if there is one."""
-        return [(parameter, name) for name in row_of(self.parameters).states for parameter in self._owners()]
-
-    def _history(self, parameter: Parameter, name: str) -> np.ndarray:
-        if self.executable.has_state(parameter, name):
-            return self.executable.state(parameter, name)
-        return np.zeros(parameter.shape, np.float32)  # frozen: Caffe keeps one all the same
-
     def _check_update_complete(self) -> None:
         if self.executable.update_interrupted:
             raise NetdefError(
@@ -448,7 +431,7 @@ class Solver:
             )
 
     def _check_weights(self) -> None:
-        for parameter in self._owners():
+        for parameter in owners(self.executable.net):
             if not np.isfinite(self.executable.param(parameter.layer.name, parameter.index)).all():
                 what = f"weights of {parameter} are not finite after iteration {self.iteration}"
                 raise DivergedError(what, self.rate.unchecked(self.iteration), self.iteration, self.executable)
@@ -470,32 +453,3 @@ class Solver:
             test.executable.close()
         if "executable" in vars(self):  # not where compiling it failed
             self.executable.close()
-
-
-def check_type(written: str | None, kind: str, path: str | Path) -> None:
-    """That a state is of this type of solver, where it is known of which it is: Caffe's files do not say."""
-    if written not in (None, kind):
-        raise NetdefError(
-            f"{path} is the state of solver type {written}, this solver is of type {kind}",
-            hint=f"resume with type: {written!r}, or start from its weights: --weights",
-        )
-
-
-def check_history(state: SolverState, owners: list[Parameter], row: Row, path: str | Path) -> None:
-    """That a state's histories are of these parameters, and as many as the type of solver keeps."""
-    kept = len(row.states)
-    for other, types in TYPES_BY_HISTORIES.items():
-        if other != kept and len(state.history) == other * len(owners):
-            raise NetdefError(
-                f"{path} keeps {plural(other, 'array')} for each parameter, as {' and '.join(types)} do; "
-                f"solver type {row.type} keeps {kept}",
-                hint="resume with the type of solver that wrote it, or start from its weights: --weights",
-            )
-    if len(state.history) != kept * len(owners):
-        raise NetdefError(
-            f"{path} has the history of {len(state.history) / kept:g} parameters, the net has {len(owners)}",
-            hint="a run resumes with the net and the type of solver that it was started with",
-        )
-    for parameter, array in zip(owners * kept, state.history, strict=True):
-        if array.size != parameter.count:
-            raise NetdefError(f"{path}: the history of {parameter} has shape {array.shape}, the net's parameter {parameter.shape}")

@@ -9,8 +9,9 @@ import pytest
 import netdef
 import runtime
 from netdef.schema import message_class
+from runtime.solver.histories import histories, read_histories
 from runtime.solver.solver import Solver
-from runtime.solver.update import updates
+from runtime.solver.update import row_of, updates
 from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import WAYS, devices, difference, feeds, text_of, without_kinks
 from tests.runtime.compiler.placement.random_nets import random_net
@@ -49,10 +50,15 @@ def weights(solver: Solver) -> dict[str, np.ndarray]:
     return {str(p): solver.executable.param(p.layer.name, p.index) for p in solver.executable.net.parameters}
 
 
+def states(solver: Solver) -> dict[str, np.ndarray]:
+    kept, row = solver.executable, row_of(solver.parameters)
+    return {f"{name} of {p}": array for (p, name), array in zip(histories(kept.net, row), read_histories(kept, row), strict=True)}
+
+
 def trained(name: str, where: str, iterations: int = 20, text: str = SOLVER % "BINARYPROTO", **options) -> dict[str, np.ndarray]:
     solver = solver_for(name, where, text, **options)
     solver.step(iterations)
-    found = weights(solver) | {f"{name} of {p}": solver._history(p, name) for p, name in solver._histories()}
+    found = weights(solver) | states(solver)
     solver.close()
     return found
 
@@ -164,7 +170,7 @@ def test_a_run_can_move(before: tuple[str, str], after: tuple[str, str], tmp_pat
     solver = solver_for("alexnet", after[0], split=after[1], out=tmp_path)
     solver.restore(state)
     solver.step(11)
-    found = weights(solver) | {f"{name} of {p}": solver._history(p, name) for p, name in solver._histories()}
+    found = weights(solver) | states(solver)
     solver.close()
     same(found, on_one("alexnet"))
 
