@@ -8,7 +8,7 @@ import pytest
 
 import netdef
 import runtime.compiler.pipeline
-from netdef.cli.placement import bytes_sent, program_of
+from netdef.cli.placement_facts import bytes_sent, program_of
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
 from netdef.schema import message_class
