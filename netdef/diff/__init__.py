@@ -9,7 +9,8 @@ from netdef.diff.align import Match, align
 from netdef.diff.command import compare, diff
 from netdef.diff.compare import Compared, compare_nets
 from netdef.diff.difference import Difference, difference
-from netdef.diff.findings import Finding, findings
+from netdef.diff.finding import Finding
+from netdef.diff.findings import findings
 from netdef.diff.text import WIDTH, Sheet, render
 
 __all__ = [

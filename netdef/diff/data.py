@@ -7,7 +7,7 @@ from typing import Any
 
 from netdef.diff.compare import Compared
 from netdef.diff.difference import Difference
-from netdef.diff.findings import Finding
+from netdef.diff.finding import Finding
 from netdef.graph.net import Totals
 
 

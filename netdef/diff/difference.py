@@ -8,7 +8,8 @@ from typing import Any
 
 from netdef.diff.align import Match
 from netdef.diff.compare import Compared, compare_nets
-from netdef.diff.findings import Finding, findings
+from netdef.diff.finding import Finding
+from netdef.diff.findings import findings
 from netdef.diff.settings import Change
 from netdef.graph.net import Net, Totals
 

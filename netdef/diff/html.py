@@ -9,7 +9,7 @@ from pathlib import Path
 from netdef.diff.align import Match
 from netdef.diff.compare import COSTS, FACTS, HEADS, Compared
 from netdef.diff.difference import Difference
-from netdef.diff.findings import Finding, summed
+from netdef.diff.finding import Finding, summed
 from netdef.diff.side_by_side import rows
 from netdef.diff.solvers import SolverDifference
 from netdef.diff.text import percent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from netdef.diff.findings import Finding, Row
+from netdef.diff.finding import Finding, Row
 from netdef.diff.settings import text_of
 from netdef.language import Bound
 from netdef.language.printer import print_message

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netdef.diff.compare import COSTS, HEADS
 from netdef.diff.difference import Difference
-from netdef.diff.findings import Facts, Finding, Row, summed
+from netdef.diff.finding import Facts, Finding, Row, summed
 from netdef.diff.solvers import SolverDifference
 from netdef.diff.weights import WeightsDifference
 from netdef.graph.net import Totals

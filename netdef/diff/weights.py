@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from netdef.diff.findings import Facts, Finding, Row
+from netdef.diff.finding import Facts, Finding, Row
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
