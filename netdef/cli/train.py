@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import click
 from netdef.cli.arguments import net_and_solver, weights_files
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.shell import Command
+from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
@@ -22,8 +22,7 @@ from netdef.solver_file.testing import rare_tests
 
 if TYPE_CHECKING:
     from runtime.solver.epochs import Epoch
-    from runtime.solver.loop import Outcome, TrainingLoop
-    from runtime.solver.results import TestResult
+    from runtime.solver.loop import TrainingLoop
     from runtime.solver.solver import Solver
 
 
@@ -252,51 +251,5 @@ def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
     if outcome.interrupted:
         loop.report("end", reason="interrupted", iteration=solver.iteration, lines=stopped(outcome, solver, command))
         return loop.stop.exit_code
-    loop.report("end", reason="finished", iteration=solver.iteration, lines=finished(outcome, solver, run, command))
+    loop.report("end", reason="finished", iteration=solver.iteration, lines=finished(outcome, solver, run.out, command))
     return 0
-
-
-def stopped(outcome: Outcome, solver: Solver, command: CommandLine) -> list[str]:
-    assert outcome.snapshot is not None
-    return [
-        f"stopped after {solver.iteration} iterations; everything is in {outcome.snapshot}",
-        f"to go on:  {command.resume(outcome.snapshot)}",
-    ]
-
-
-def finished(outcome: Outcome, solver: Solver, run: Run, command: CommandLine) -> list[str]:
-    """What the run reached, how long it took, where its files are, and what to try next."""
-    from runtime.solver.display import duration
-    from runtime.solver.log import NAME as LOG
-
-    clock = outcome.clock
-    lines = [f"done:      iteration {solver.iteration}"]
-    if clock.iterations:
-        speed = solver.batch_size * clock.iterations / clock.training
-        seconds = duration(clock.training + clock.testing)
-        count = f"{clock.iterations} iteration{'' if clock.iterations == 1 else 's'}"
-        lines[0] += f", {count} in {seconds}, {speed:.1f} images/s while training"
-    if outcome.out_of_patience:
-        lines.append(f"ended:     {outcome.best.since} tests without a better one (--patience)")
-    if outcome.last:
-        lines.append(f"reached:   {reached(outcome, outcome.last[0])}")
-    files = solver.snapshot_files
-    if files.weights.exists():
-        lines.append(f"weights:   {files.weights}")
-    lines.append(f"log:       {run.out / LOG}")
-    lines.append(f"next:      {shlex.join(['netdef', 'plot', str(run.out)])}")
-    if files.weights.exists() and solver.tests:
-        lines.append(f"           {command.test(solver.nets.train.filename, files.weights)}")
-    return lines
-
-
-def reached(outcome: Outcome, result: TestResult) -> str:
-    """The last test's numbers, and the best of all tests where that was another."""
-    texts = [f"test {name} {result.outputs[name]:.1%}" for name in result.accuracies]
-    if result.loss is not None:
-        texts.append(f"test loss {result.loss:.4g}")
-    best = outcome.best
-    if best.value is not None and result.metric is not None and best.value != result.metric[0]:
-        value = f"{best.value:.4g}" if best.name == "loss" else f"{best.value:.1%}"
-        texts.append(f"best {best.name} {value} at iteration {best.iteration}")
-    return ", ".join(texts)

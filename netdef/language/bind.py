@@ -10,12 +10,11 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from google.protobuf.message import Message
-
 from netdef import schema
 from netdef.language import hints
 from netdef.language.bound import Bound, Unknown
 from netdef.language.contents import MOST_TEXT, text_of_file
+from netdef.language.defaults import merge_under
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
 from netdef.language.find import shown
 from netdef.language.inherit import Inheritance, assemble, locate
@@ -442,24 +441,3 @@ class _Binder:
         self.defaults[kind] = (message, origins)
         if len(self.chain) == 1:
             self.idle[kind] = origins.at
-
-
-def merge_under(message: Message, origins: Origins, below: Message, below_origins: Origins) -> None:
-    """Give a message the fields that another has and it lacks; messages within are merged field by field."""
-    for info, value in below.ListFields():
-        name = info.name
-        entry = below_origins.fields.get(name)
-        if name not in origins.fields:
-            target: Any = getattr(message, name)
-            if isinstance(entry, list):
-                target.MergeFrom(value)
-            elif isinstance(entry, Origins):
-                target.CopyFrom(value)
-            else:
-                setattr(message, name, value)
-            if entry is not None:
-                origins.fields[name] = entry if not isinstance(entry, Origins) else entry.copy()
-        elif isinstance(entry, Origins):
-            inner = origins.fields[name]
-            if isinstance(inner, Origins):  # otherwise it was given, and wrong
-                merge_under(getattr(message, name), inner, value, entry)
