@@ -81,7 +81,7 @@ def open_display(stream: TextIO | None = None) -> Sink:
 
 
 class PlainDisplay:
-    """One line a record, no control characters.  Where nobody reads any more (`| head`), the run goes on; the log has every line."""
+    """A line a record, no control characters.  Where nobody reads any more (`| head`), the run goes on; the log has every line."""
 
     live = False
 

@@ -145,5 +145,5 @@ def test_fields_without_effect_are_no_difference(conv):
 
 def test_fields_of_a_filler_that_it_reads():
     kinds = [CONV + f' weight_filler {{ type: "{kind}" std: 0.5 value: 3 }}' for kind in ("xavier", "gaussian")]
-    found = dict((what, pair) for what, *pair in changes(*map(net, kinds))["conv"])
+    found = {what: pair for what, *pair in changes(*map(net, kinds))["conv"]}
     assert "weight_filler.value" not in found and "weight_filler.std" in found
