@@ -83,7 +83,7 @@ def tests(subject: Subject) -> Findings:
     if not len(solver.test_iter) and not solver.test_interval and measures:
         text = f"no tests are run, though the net measures {' and '.join(measures[:2])}"
         field = next((field for field in NETS if solver.HasField(field)), "net")
-        yield warning("ND303", text, subject.at(field), "add test_iter: 10 test_interval: 500, say")
+        yield warning("ND303", text, subject.at(field), "add test_interval: 500, say: each test is of all the test data")
     field, text = rare_tests(solver)
     if text:
         at = subject.at(field if solver.HasField(field) else "test_iter")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -23,8 +22,6 @@ from netdef.language.diagnostics import NetdefError
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
     from runtime.solver.results import TestResult
-
-BATCHES = 50  # for a net whose sources have no end, as `caffe test` has it
 
 
 @click.command(cls=Command)
@@ -63,7 +60,7 @@ def test(net_path: str, options: Options) -> None:
     from runtime.solver.nets import load_net
     from runtime.solver.remember import remember_results
     from runtime.solver.snapshot import read_side
-    from runtime.solver.testing import run_test
+    from runtime.solver.testing import batches_of_pass, run_test
 
     net = load_net(net_path, "test", options.overrides, options.batch, options.data)
     if net.inputs or all(layer.bottoms for layer in net.layers):
@@ -77,13 +74,11 @@ def test(net_path: str, options: Options) -> None:
         exe.load_weights(weights, options.allow_missing)
         opener = partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip)
         exe.open_sources(opener, side.get("classes"))
-        sizes = [source.size for source in exe.sources.values()]
-        batch, begun = net.batch or 1, time.perf_counter()
-        batches = options.iterations or (max(math.ceil(size / batch) for size in sizes) if sizes else BATCHES)
-        with progress(batches) as on_batch:
-            result = run_test(exe, batches, on_batch=on_batch)
+        begun = time.perf_counter()
+        with progress(options.iterations or batches_of_pass(exe)) as on_batch:
+            result = run_test(exe, options.iterations, on_batch=on_batch)
         assert result is not None
-        print("\n".join(report(result, exe, batches * batch, min(sizes, default=0), time.perf_counter() - begun)))
+        print("\n".join(report(result, exe, time.perf_counter() - begun)))
 
 
 def say_skip(path: str, reason: str) -> None:
@@ -96,7 +91,7 @@ def held_out(side: dict[str, Any], data: str | None) -> int:
     return side.get("hold_out", 0) if same else 0
 
 
-def report(result: TestResult, executable: Executable, images: int, size: int, seconds: float) -> list[str]:
+def report(result: TestResult, executable: Executable, seconds: float) -> list[str]:
     """A line for each number, and how many images they are means of."""
     from runtime.solver.display import duration
 
@@ -105,10 +100,14 @@ def report(result: TestResult, executable: Executable, images: int, size: int, s
         numbers[name] = f"{value:.2%}" if name in result.accuracies else f"{value:.5g}"
     width = max(map(len, numbers), default=0)
     lines = [f"{name:{width}}  {text}" for name, text in numbers.items()]
-    again = images - size if 0 < size < images else 0
-    note = f", {again:,} of them a second time" if 0 < again <= size else f" of {size:,} in all" if size else ""
+    images, skipped = result.images, sum(len(source.skipped) for source in executable.sources.values())
+    size = min((source.size for source in executable.sources.values()), default=0)
+    again = images - (size - skipped) if size else 0
+    if again > size:
+        note = f", {images / size:.3g} times the {size:,} that there are"
+    else:
+        note = f", {again:,} of them a second time" if again > 0 else f" of {size:,} in all" if size else ""
     lines.append(f"over {images:,} images{note}, {duration(seconds)} ({images / seconds:.1f} images/s)")
-    skipped = sum(len(source.skipped) for source in executable.sources.values())
     return [*lines, f"{skipped} images could not be read and were skipped"] if skipped else lines
 
 

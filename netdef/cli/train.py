@@ -18,6 +18,7 @@ from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.solver_file import without_effect
+from netdef.solver_file.nets import test_count
 from netdef.solver_file.testing import rare_tests
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ def train(first: str, second: str | None, options: Options) -> int:
     if not parameters.HasField("max_iter") and options.epochs is None:
         hint = "add max_iter: 1000, or give --iterations or --epochs"
         raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint=hint)
-    if not len(parameters.test_iter):
+    if not test_count(parameters):
         for name in ("test_every", "patience"):
             if getattr(options, name) is not None:
                 raise NetdefError(
-                    f"--{name.replace('_', '-')} needs tests: {solver_path} has no test_iter", hint="add test_iter: 10, say"
+                    f"--{name.replace('_', '-')} needs tests: {solver_path} asks for none", hint="add test_interval: 500, say"
                 )
     run = open_run(net, solver_path, parameters, options)
     with ExitStack() as stack:

@@ -22,7 +22,7 @@ from netdef.solver_file.fields import (
     is_given,
 )
 from netdef.solver_file.learning_rate import USABLE
-from netdef.solver_file.nets import test_count
+from netdef.solver_file.nets import test_count, tests_all_data
 from netdef.solver_file.rate_range import field_of_rate, first_unusable
 
 
@@ -116,12 +116,10 @@ def _check_tests(solver: Any, wrong: Any) -> None:
     tests = test_count(solver)
     if len(solver.test_iter) and not tests:
         wrong("test_iter is given, but no net to test", "test_iter", "add test_net, or name the net to train as net")
-    elif len(solver.test_iter) != tests:
+    elif len(solver.test_iter) != tests and not tests_all_data(solver):
         wrong(f"{plural(tests, 'net')} tested, test_iter given {times(len(solver.test_iter))}", "test_iter")
     if len(solver.test_state) not in (0, max(tests, 1)):
         wrong(f"{plural(tests, 'net')} tested, test_state given {times(len(solver.test_state))}", "test_state")
-    if solver.test_interval > 0 and not len(solver.test_iter):
-        wrong("test_interval is given without test_iter, the number of batches of a test", "test_interval", "add test_iter")
     if len(solver.test_iter) and min(solver.test_iter) < 1:
         wrong("test_iter must be at least 1", "test_iter")
 

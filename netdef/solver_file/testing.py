@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from netdef.solver_file.nets import test_count
+
 
 def is_test_due(solver: Any, iteration: int) -> bool:
-    """Whether the nets of a SolverParameter's test_iter are tested before an iteration, counted from 0."""
-    if not len(solver.test_iter) or solver.test_interval <= 0 or iteration % solver.test_interval:
+    """Whether the test nets of a SolverParameter are tested before an iteration, counted from 0."""
+    if not test_count(solver) or solver.test_interval <= 0 or iteration % solver.test_interval:
         return False
     return iteration > 0 or solver.test_initialization
 
@@ -17,10 +19,11 @@ def rare_tests(solver: Any) -> tuple[str, str]:
 
     `netdef train` tests once more at the end, whichever the interval.
     """
-    if not len(solver.test_iter):
+    if not test_count(solver):
         return "", ""
     if solver.test_interval <= 0:
-        return "test_interval", "test_iter is given without test_interval: the only test is at the end of training"
+        given = "test_iter" if len(solver.test_iter) else "test_net"
+        return "test_interval", f"{given} is given without test_interval: the only test is at the end of training"
     if not 0 < solver.max_iter < solver.test_interval:
         return "", ""
     when = "tests are only before training and at its end" if is_test_due(solver, 0) else "the only test is at the end of training"

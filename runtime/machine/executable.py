@@ -13,7 +13,7 @@ from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.html_table import table
 from netdef.language.units import binary
-from netdef.loading import rebuilt, with_input_shapes
+from netdef.loading import rebuilt, with_batch_size, with_input_shapes
 from runtime.ir.program import Instruction, Program
 from runtime.machine.bad_input import not_finite_because, wrong_label
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
@@ -212,6 +212,16 @@ class Executable(Values):
         given = given_shapes(self.net, shapes)
         if any(self.net.blobs[name].shape != shape for name, shape in given.items()):
             self._rebuild(with_input_shapes(self.net, given))
+
+    def set_batch_size(self, images: int) -> None:
+        """Give all data layers and inputs so many images, and every blob behind them; as `reshape`, which see.
+
+        Raises
+        ------
+        NetdefError: the net does not fit such a batch.  Nothing is changed then.
+        """
+        if self.net.batch != images:
+            self._rebuild(with_batch_size(self.net, images))
 
     def _rebuild(self, net: Net) -> None:
         """Go on with the same net in other shapes."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
@@ -12,7 +13,9 @@ from runtime.machine.values import Values, store
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob
-    from runtime.data.source import Opener, Source
+    from runtime.data.source import Batch, Opener, Source
+
+START = {"sample": 0}  # the position of a source that begins
 
 
 def feed(values: Values, inputs: Mapping[str, Any]) -> bool:
@@ -50,6 +53,11 @@ def seed_backward(values: Values, top_gradients: Mapping[str, Any]) -> None:
 class OpenSources(dict[str, "Source"]):
     """The open data sources, by data layer."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._taken: dict[str, Batch] = {}  # by `one_pass`, for the run that comes
+        self._images: int | None = None  # how many of their images it takes
+
     def open(self, values: Values, seed: int, opener: Opener | None = None, classes: Sequence[str] | None = None) -> None:
         """Open those of all data layers that have none yet; see `Executable.open_sources`."""
         from runtime.data import open_source
@@ -73,9 +81,54 @@ class OpenSources(dict[str, "Source"]):
         for source in values.program.sources:
             takers.setdefault(source.layer.name, []).append(source)
         for name, inputs in takers.items():
-            batch = self[name].next()
+            batch = self._taken.pop(name, None) or self[name].next()
             for one in inputs:
                 for field, buffer in one.fields.items():
-                    array = getattr(batch, field)
+                    array = getattr(batch, field)[: self._images]
                     values.memory.upload(buffer, array[slice(*one.images[field])] if field in one.images else array)
             self[name].release(batch)
+
+    @property
+    def pass_batches(self) -> int:
+        """How many batches a pass over the data has, if all images can be read; 0 without sources."""
+        return max((math.ceil(source.size / source.batch_size) for source in self.values()), default=0)
+
+    @property
+    def batches_agree(self) -> bool:
+        """Whether there are sources, and the batches of all have as many images."""
+        return len({source.batch_size for source in self.values()}) == 1
+
+    def one_pass(self) -> Generator[int]:
+        """Go through the images of all sources once, from their start.
+
+        Yields how many images the next run takes, before it runs: those of a batch, or in the last one as many as are left, for
+        which the net must have that shape by then.  Several sources end with the one that ends first.  Afterwards they are at
+        their start again.
+        """
+        self._restart()
+        ends = False
+        try:
+            while not ends and (images := self._take()):
+                ends = any(batch.positions[-1] >= self[name].size - 1 for name, batch in self._taken.items())
+                yield images
+        finally:
+            for name, batch in self._taken.items():
+                self[name].release(batch)
+            self._taken, self._images = {}, None
+            self._restart()
+
+    def take_whole(self) -> None:
+        """Let the next run take all images of the last batch, those that a pass begins with again too."""
+        self._images = None
+
+    def _take(self) -> int:
+        """Take the next batch of each source; how many images of the pass are in it."""
+        self._taken = {name: source.next() for name, source in self.items()}
+        counts = [int((batch.positions < self[name].size).sum()) for name, batch in self._taken.items()]
+        self._images = min(counts, default=0)
+        return self._images
+
+    def _restart(self) -> None:
+        for source in self.values():
+            if source.position() != START:
+                source.seek(START)

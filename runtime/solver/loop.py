@@ -16,6 +16,7 @@ from runtime.solver.keep import Keep, remove_old
 from runtime.solver.results import TestResult
 from runtime.solver.solver import Solver
 from runtime.solver.stop import StopRequest
+from runtime.solver.testing import batches_of_pass
 
 LIVE_INTERVAL = 0.5  # seconds between updates of a progress bar
 DISPLAYS = 100  # lines in a run whose solver does not say how often to show one, at most one in DISPLAYS iterations
@@ -197,7 +198,7 @@ class TrainingLoop:
         now = time.perf_counter()
         if now - self._shown_at >= self.live_interval:
             self._shown_at = now
-            batches = max(test.batches for test in self.solver.tests)
+            batches = max(test.batches or batches_of_pass(test.executable) for test in self.solver.tests)
             self.report("testing", iteration=self.solver.iteration, batch=batch, batches=batches)
 
     def _snapshot(self) -> None:

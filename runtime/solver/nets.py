@@ -17,7 +17,7 @@ from netdef.layers.data import ImageData
 from netdef.loading import load, parse
 from netdef.solver_file import check_solver, state_overrides
 from netdef.solver_file import read_solver as read_solver_file
-from netdef.solver_file.nets import FieldPath, test_fields, train_field, value_at
+from netdef.solver_file.nets import FieldPath, test_count, test_fields, train_field, value_at
 
 MESSAGE = "<message>"
 
@@ -71,7 +71,7 @@ class SolverNets:
 
     Attributes
     ----------
-    train: Net.  tests: one Net for each of the solver's test_iter.
+    train: Net.  tests: one Net for each of the solver's test_iter, or those that it tests on all data.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class SolverNets:
         self.solver, self.filename, self.data, self.overrides = solver, filename, data, overrides or {}
         field = train_field(solver)
         if net is not None:
-            train, sources = net, [net] * len(solver.test_iter)
+            train, sources = net, [net] * test_count(solver)
         elif field is not None:
             train, sources = self._source(field), [self._source(test) for test in test_fields(solver)]
         else:

@@ -23,7 +23,7 @@ class NotFiniteError(NetdefError):
 
 @dataclass(frozen=True)
 class TestResult:
-    """Means over the batches of one test.
+    """Means over one test.
 
     Attributes
     ----------
@@ -32,6 +32,7 @@ class TestResult:
     loss: None for a net without any.
     outputs: by name, accuracies in [0, 1].
     accuracies: the names among them that are shares of right answers, in the net's order.
+    images: how many the test ran on.
     """
 
     iteration: int
@@ -39,6 +40,7 @@ class TestResult:
     loss: float | None
     outputs: dict[str, float]
     accuracies: tuple[str, ...]
+    images: int = 0
 
     @property
     def metric(self) -> tuple[float, bool] | None:

@@ -52,10 +52,10 @@ HOLD_OUT = 5  # of the images given as `data`, each class's 1st, 6th ... are for
 
 @dataclass
 class TestNet:
-    """A net that tests the weights in training, over `batches` batches each time."""
+    """A net that tests the weights in training, over `batches` batches each time; None: over all its data."""
 
     executable: Executable
-    batches: int
+    batches: int | None
 
 
 class Solver:
@@ -167,7 +167,7 @@ class Solver:
         self.iterations = Iterations(self.executable, self.parameters.iter_size, self.smoothed)
         self.tests = [
             TestNet(self._compile_test(net), batches)
-            for net, batches in zip(self.nets.tests, self.parameters.test_iter, strict=True)
+            for net, batches in zip(self.nets.tests, list(self.parameters.test_iter) or [None] * len(self.nets.tests), strict=True)
         ]
         self._open_sources(None)
 

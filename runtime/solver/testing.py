@@ -1,35 +1,45 @@
-"""Testing: a net's outputs averaged over a number of batches."""
+"""Testing: a net's outputs averaged over all test images, or over a number of batches."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, nullcontext
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+from netdef.language.diagnostics import NetdefError
 from runtime.solver.remember import ROUNDS
 from runtime.solver.results import NotFiniteError, TestResult, accuracy_names, numbers, shown_of, total_loss
 
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
 
+WITHOUT_END = 50  # batches of sources that have no end, as `caffe test` has it
+
 
 def run_test(
     executable: Executable,
-    batches: int,
+    batches: int | None,
     iteration: int = 0,
     index: int = 0,
     stop: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int], None] = lambda done: None,
     **inputs: Any,
 ) -> TestResult | None:
-    """Run a net forward over `batches` batches.
+    """Run a net forward over `batches` batches, or once over all images of its data sources.
+
+    Over all images, results are means over the images: the last batch has those that are left.  Where the net does not fit such a
+    batch, it has others a second time, and `images` of the result is more than there are.  Over a number of batches, results are
+    means over batches, as Caffe has them.
 
     Where devices run ahead of the host, results are read at the end, and when ROUNDS batches are unread.
 
     Parameters
     ----------
     executable: one that remembers results, see runtime/solver/remember.py.
+    batches: None for all images; WITHOUT_END batches where no source says how many there are.
     iteration, index: go into the result; the iteration also numbers the batches for kernels that draw numbers.
     stop: called before each batch; if it returns true, there is no result.
     on_batch: called with how many batches are done.
@@ -39,45 +49,82 @@ def run_test(
     ------
     NotFiniteError: a loss is not finite, or an output is no number.
     """
-    sums = _Sums(executable, batches)
-    unread: list[int] = []  # the numbers of runs
-    for batch in range(batches):
-        if stop():
-            return None
-        unread.append(iteration * batches + batch)
-        executable.run_forward(unread[-1], **inputs)
-        if len(unread) == ROUNDS or not executable.runs_ahead:
-            sums.read(unread)
-            unread = []
-        on_batch(batch + 1)
-    sums.read(unread)
+    whole = executable.net.batch or 1
+    over_images = batches is None and executable.sources.batches_agree
+    count = batches or batches_of_pass(executable)
+    sums = _Sums(executable, iteration * count)
+    with closing(_sized(executable, sums)) if over_images else nullcontext(repeat(whole, count)) as sizes:
+        for done, images in enumerate(sizes):
+            if stop():
+                return None
+            sums.unread[iteration * count + done] = images
+            executable.run_forward(iteration * count + done, **inputs)
+            if len(sums.unread) == ROUNDS or not executable.runs_ahead:
+                sums.read()
+            on_batch(done + 1)
+        sums.read()
     return sums.result(iteration, index)
 
 
-class _Sums:
-    """What the batches of a test add up to, as far as they were read."""
+def batches_of_pass(executable: Executable) -> int:
+    """How many batches a test of all the data has; WITHOUT_END where there are no sources."""
+    return executable.sources.pass_batches or WITHOUT_END
 
-    def __init__(self, executable: Executable, batches: int):
-        self.executable, self.batches = executable, batches
+
+def _sized(executable: Executable, sums: _Sums) -> Generator[int]:
+    """How many images are in each batch of a pass over the data, the net being of that size when it is to run."""
+    whole = executable.net.batch or 1
+    with closing(executable.sources.one_pass()) as sizes:
+        try:
+            for images in sizes:
+                if images != executable.net.batch:
+                    sums.read()  # the memory of what is remembered changes
+                try:
+                    executable.set_batch_size(images)
+                except NetdefError:  # such as a Reshape to a fixed number of images, or fewer images than devices
+                    executable.sources.take_whole()
+                yield executable.net.batch or 1
+        finally:
+            executable.set_batch_size(whole)
+
+
+class _Sums:
+    """What the batches of a test add up to, as far as they were read, each by its number of images.
+
+    Parameters
+    ----------
+    first: the number of the first run.
+
+    Attributes
+    ----------
+    unread: the images of the runs that are not read yet, by the runs' numbers.
+    """
+
+    def __init__(self, executable: Executable, first: int):
+        self.executable, self.first, self.images = executable, first, 0
+        self.unread: dict[int, int] = {}
         self.outputs: defaultdict[str, float] = defaultdict(float)
         self.loss: float | None = None
 
-    def read(self, runs: Sequence[int]) -> None:
-        """Add the results of runs, by their numbers; raises as `run_test`."""
+    def read(self) -> None:
+        """Add the results of the unread runs; raises as `run_test`."""
+        runs = list(self.unread)
         for run, values in zip(runs, self.executable.remembered(runs), strict=True):
+            images = self.unread.pop(run)
             loss = total_loss(self.executable.net, values)
             outputs = numbers({blob.name: values[blob] for blob in shown_of(self.executable.net)})
-            check_finite(loss, outputs, self.executable, run % self.batches, run == runs[-1])
+            check_finite(loss, outputs, self.executable, run - self.first, run == runs[-1])
+            self.images += images
             if loss is not None:
-                self.loss = (self.loss or 0.0) + loss
+                self.loss = (self.loss or 0.0) + loss * images
             for name, value in outputs.items():
-                self.outputs[name] += value
+                self.outputs[name] += value * images
 
     def result(self, iteration: int, index: int) -> TestResult:
-        """Means over all batches."""
-        means = {name: value / self.batches for name, value in self.outputs.items()}
-        loss = None if self.loss is None else self.loss / self.batches
-        return TestResult(iteration, index, loss, means, accuracy_names(self.executable.net, means))
+        """Means over all images."""
+        means = {name: value / self.images for name, value in self.outputs.items()}
+        loss = None if self.loss is None else self.loss / self.images
+        return TestResult(iteration, index, loss, means, accuracy_names(self.executable.net, means), self.images)
 
 
 def check_finite(loss: float | None, outputs: Mapping[str, float], executable: Executable, batch: int, is_last: bool) -> None:

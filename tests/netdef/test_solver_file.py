@@ -12,6 +12,8 @@ from netdef.language import read_text
 from netdef.language.diagnostics import Remark
 from netdef.language.find import find_beside
 from netdef.solver_file import POLICIES, check_solver, load_solver, state_overrides, without_effect
+from netdef.solver_file.nets import test_fields as fields_of_tests
+from netdef.solver_file.nets import tests_all_data as is_of_all_data
 from tests.paths import TESTS
 
 GOLDENS = sorted((TESTS / "goldens" / "solvers").glob("*.npz"))
@@ -79,10 +81,6 @@ def test_policies_name_missing_fields(tmp_path):
         (
             GOOD + 'net: "a" train_net: "b"',
             [("net and train_net both name the net to train", "keep one of them")],
-        ),
-        (
-            GOOD + "test_interval: 5",
-            [("test_interval is given without test_iter, the number of batches of a test", "add test_iter")],
         ),
         (
             GOOD + 'train_net: "a" test_net: "b" test_net: "c" test_iter: 1',
@@ -180,3 +178,20 @@ def test_level_and_stages_of_the_solver_reach_the_net(tmp_path):
     text = "layer d: Input { shape { dim: 1 } }\nlayer r: ReLU(d) { include { stage: 'a' min_level: 2 } }"
     assert len(netdef.parse(text, phase="train", overrides=state_overrides(solver, "train")).layers) == 2
     assert len(netdef.parse(text, phase="test", overrides=state_overrides(solver, "test")).layers) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "tests"),
+    [
+        ('net: "a"', []),
+        ('net: "a" test_interval: 5', [("net",)]),
+        ('net: "a" test_interval: 5 test_iter: 2', [("net",)]),
+        ('train_net: "a" test_net: "b" test_net: "c"', [("test_net", 0), ("test_net", 1)]),
+        ('net: "a" test_net: "b" test_interval: 5', [("test_net", 0)]),
+    ],
+)
+def test_without_test_iter_all_test_data_are_tested(text, tests):
+    solver = read_text(GOOD + text, "solver.txt", "SolverParameter")
+    check_solver(solver)
+    assert fields_of_tests(solver.message) == tests
+    assert is_of_all_data(solver.message) == (bool(tests) and "test_iter" not in text)

@@ -83,7 +83,11 @@ def test_an_image_list_and_a_test_of_it(folder, capsys):
     assert run(["test", "shades.net", "--data", "list", "--batch", "3", *WEIGHTS]) == 0
     assert "accuracy  66.67%" in capsys.readouterr().out
     assert run(["test", "shades.net", "--data", "list", "--batch", "2", *WEIGHTS]) == 0
+    assert "accuracy  66.67%\nover 3 images of 3 in all" in capsys.readouterr().out
+    assert run(["test", "shades.net", "--data", "list", "--batch", "2", "--iterations", "2", *WEIGHTS]) == 0
     assert "over 4 images, 1 of them a second time" in capsys.readouterr().out
+    assert run(["test", "shades.net", "--data", "list", "--batch", "2", "--iterations", "6", *WEIGHTS]) == 0
+    assert "over 12 images, 4 times the 3 that there are" in capsys.readouterr().out
 
 
 def test_data_option_is_divided_into_training_and_testing(folder, capsys):

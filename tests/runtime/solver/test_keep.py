@@ -135,7 +135,7 @@ def test_wrong_counts_leave_no_run(arguments, says, capsys):
 def test_what_needs_tests_says_so(capsys):
     Path("solver.txt").write_text(images.SOLVER.replace("test_iter: 5 test_interval: 10", ""))
     assert train("--patience", "2") == 2
-    assert "--patience needs tests: solver.txt has no test_iter" in capsys.readouterr().err
+    assert "--patience needs tests: solver.txt asks for none" in capsys.readouterr().err
 
 
 def test_data_without_an_end_have_no_epochs(capsys):

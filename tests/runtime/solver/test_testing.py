@@ -1,11 +1,16 @@
-"""Tests of more batches than a device remembers."""
+"""Tests of all images, and of more batches than a device remembers."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
 
 import netdef
 import runtime
 from runtime.machine.executable import Executable
 from runtime.solver import remember, results, testing
+from runtime.solver.solver import Solver
 
 NET = """
 layer x: DummyData -> x, label { shape { dim: [4, 6] } shape { dim: 4 } data_filler { type: "gaussian" } data_filler { value: 1 } }
@@ -29,3 +34,112 @@ def test_no_batch_is_lost(batches: int, monkeypatch: pytest.MonkeyPatch) -> None
     assert result(batches) == expected
     assert expected is not None
     assert set(expected.outputs) == {"loss", "right"}
+
+
+IMAGES = """
+layer data: ImageData -> data, label { source: "images" batch_size: 3 new_height: 4 new_width: 4 transform_param { scale: 0.01 } }
+layer fc: InnerProduct(data) { num_output: 2 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+test layer right: Accuracy(fc, label)
+"""
+FIXED = IMAGES.replace(
+    "layer fc: InnerProduct(data)", "layer flat: Reshape(data) { shape { dim: [3, 48] } }\nlayer fc: InnerProduct(flat)"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven images of two classes, and a file that is none."""
+    path = tmp_path_factory.mktemp("all")
+    random = np.random.default_rng(3)
+    for number in range(7):
+        name = path / "images" / "ab"[number % 2] / f"{number}.png"
+        name.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (4, 4, 3), dtype=np.uint8)).save(name)
+    return path
+
+
+@pytest.fixture
+def images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder / "images"
+
+
+def over_all(text: str = IMAGES, batch: int | None = None, times: int = 1) -> results.TestResult | None:
+    with runtime.compile(
+        netdef.parse(text, batch_size=batch), "cpu", seed=1, backward=False, update=remember.remember_results
+    ) as exe:
+        exe.open_sources()
+        for _ in range(times):
+            found = testing.run_test(exe, None)
+        assert exe.net.batch == (batch or 3)
+        return found
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 7, 16])
+def test_results_do_not_depend_on_the_batch(images: Path, batch: int) -> None:
+    """Each image counts once, however many are in a batch; a second test begins with the first image again."""
+    one, found = over_all(batch=1), over_all(batch=batch, times=2)
+    assert one is not None and found is not None
+    assert found.images == one.images == 7
+    assert found.loss == pytest.approx(one.loss, rel=1e-6)
+    assert found.outputs == pytest.approx(one.outputs, rel=1e-6)
+    assert found.outputs["right"] * 7 == pytest.approx(round(found.outputs["right"] * 7))
+
+
+def test_images_that_cannot_be_read_do_not_count(images: Path) -> None:
+    whole = over_all()
+    bad = images / "b" / "8.png"
+    bad.write_text("no image")
+    with pytest.warns(Warning, match=r"8.png"):
+        found = over_all(batch=4)
+    bad.unlink()
+    assert whole is not None and found is not None
+    assert (whole.images, found.images) == (7, 7)
+
+
+def test_a_net_that_takes_only_whole_batches(images: Path) -> None:
+    """Its last batch has two of the images a second time, and the result says so."""
+    found = over_all(FIXED)
+    assert found is not None
+    assert found.images == 9
+
+
+def test_a_device_that_runs_ahead(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = over_all(batch=2)
+    for module in (remember, testing):
+        monkeypatch.setattr(module, "ROUNDS", 3)
+    monkeypatch.setattr(Executable, "runs_ahead", True)
+    assert over_all(batch=2) == expected
+
+
+def test_a_test_that_is_stopped_begins_anew(images: Path) -> None:
+    with runtime.compile(netdef.parse(IMAGES), seed=1, backward=False, update=remember.remember_results) as exe:
+        exe.open_sources()
+        answers = iter([False, True])
+        assert testing.run_test(exe, None, stop=lambda: next(answers)) is None
+        assert testing.run_test(exe, None) == over_all()
+
+
+def test_two_sources_of_one_batch(images: Path) -> None:
+    """As a siamese net has them; of other batches, whole batches are tested."""
+    pair = IMAGES.replace(
+        "layer fc", IMAGES.split("\n")[1].replace("layer data: ", "layer other: ").replace("data, label", "d2, l2") + "\nlayer fc"
+    )
+    pair += "layer far: EuclideanLoss(data, d2)"
+    found = over_all(pair, batch=4)
+    assert found is not None
+    assert (found.images, found.outputs["far"]) == (7, 0)
+
+
+def test_a_solver_without_test_iter_tests_all(images: Path) -> None:
+    (images.parent / "all.net").write_text(IMAGES)
+    text = 'base_lr: 0 lr_policy: "fixed"\nmax_iter: 2 test_interval: 1 random_seed: 1'
+    with Solver(text, "all.net") as solver:
+        found = [result for _ in range(2) for result in solver.test() or ()]
+        assert found[0] == found[1]
+        assert found[0].images == 7
+        solver.step(1)
+    expected = over_all()
+    assert expected is not None
+    assert found[0].loss == pytest.approx(expected.loss)
