@@ -11,6 +11,7 @@ both runs of memory without gaps; it is bound by the device of its input and put
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
@@ -22,12 +23,24 @@ from runtime.ir.program import Buffer, Instruction, Program
 BoundInstruction = Callable[[], None]  # an instruction bound to its kernels and arrays; calling it launches them
 
 
-class LaunchError(Exception):
-    """An instruction failed on a device; its cause is what was raised there."""
+BLOCKING = "CUDA_LAUNCH_BLOCKING"  # CUDA's own switch: launches wait for their kernels
+NAMED_EXACTLY = f"{BLOCKING}=1 in the environment names it"
 
-    def __init__(self, device: str, bound: BoundInstruction):
+
+def waits_for_each() -> bool:
+    """Whether cards are waited for after each instruction, so that one that fails is known."""
+    return os.environ.get(BLOCKING) == "1"
+
+
+class LaunchError(Exception):
+    """An instruction failed on a device; its cause is what was raised there.
+
+    late: whether it may have been an earlier one, as cards report some errors late.
+    """
+
+    def __init__(self, device: str, bound: BoundInstruction, late: bool = False):
         super().__init__(f"an instruction failed on {device}")
-        self.device, self.bound = device, bound
+        self.device, self.bound, self.late = device, bound, late
 
     def named(self, instruction: Instruction | None) -> NetdefError:
         """The error for users: where it was, in which kernel and layer, and what was raised."""
@@ -39,17 +52,22 @@ class LaunchError(Exception):
             return NetdefError(f"{where}: {cause.diagnostics[0].message}", hint=cause.diagnostics[0].hint)
         if isinstance(cause, MemoryError):
             return NetdefError(f"{where}: out of memory", hint="a smaller batch_size needs less")
-        late = "a card reports some errors late: it may have been an instruction before this one"
-        return NetdefError(f"{where} failed: {type(cause).__name__}: {cause}", hint=late if self.device.startswith("gpu") else "")
+        late = f"a card reports some errors late: it may have been an instruction before this one; {NAMED_EXACTLY}"
+        return NetdefError(f"{where} failed: {type(cause).__name__}: {cause}", hint=late if self.late else "")
 
 
 def location(device: str, instruction: Instruction) -> str:
     """Where something happened, as messages name it: "cpu:0, conv2d of layer conv1"."""
-    return f"{device}, {instruction.kernel} of layer {instruction.layer}"
+    return f"{device}, {described(instruction)}"
 
 
-def run_in_order(device: str, bound: Sequence[BoundInstruction]) -> None:
-    """Call bound instructions in order.
+def described(instruction: Instruction) -> str:
+    """An instruction as messages name it: "conv2d of layer conv1"."""
+    return f"{instruction.kernel} of layer {instruction.layer}"
+
+
+def run_in_order(device: str, bound: Sequence[BoundInstruction], after_each: Callable[[], None] | None = None) -> None:
+    """Call bound instructions in order.  after_each: called behind each of them, and what it raises counts as that one's failure.
 
     Raises
     ------
@@ -58,8 +76,11 @@ def run_in_order(device: str, bound: Sequence[BoundInstruction]) -> None:
     for instruction in bound:
         try:
             instruction()
+            if after_each is not None:
+                after_each()
         except Exception as error:
-            raise LaunchError(device, instruction) from error
+            late = device.startswith("gpu") and after_each is None
+            raise LaunchError(device, instruction, late) from error
 
 
 class Queue(Protocol):

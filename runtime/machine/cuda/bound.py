@@ -14,6 +14,7 @@ from runtime.kernels.operand import Pointer, Workspace
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.cuda.gemm import Cublas
 from runtime.machine.cuda.kernels import Kernels
+from runtime.machine.device import described
 
 
 class CudaInstruction:
@@ -21,7 +22,8 @@ class CudaInstruction:
 
     capturable = True
 
-    def __init__(self, plan: Plan, arrays: list[Any], constants: dict[str, Any]):
+    def __init__(self, instruction: Instruction, plan: Plan, arrays: list[Any], constants: dict[str, Any]):
+        self.description = described(instruction)
         self.plan, self.arrays, self.constants = plan, arrays, constants
         self.calls: list[Callable[[], None]] = []
 
@@ -62,6 +64,7 @@ class HostInstruction:
     def __init__(self, instruction: Instruction, arrays: list[Any], device: HostAccess):
         from runtime.machine.cpu.needs import planned
 
+        self.description = described(instruction)
         self._launches, self._device = planned(instruction).launches, device
         self._inputs, self._outputs = arrays[: len(instruction.inputs)], arrays[len(instruction.inputs) :]
         self._read = [device.number if buffer.role == "scalar" else device.read for buffer in instruction.inputs]

@@ -27,8 +27,9 @@ from runtime.machine.cuda.gemm import Cublas, load_library, workspace_of
 from runtime.machine.cuda.graphs import Graphs
 from runtime.machine.cuda.kernels import Kernels, check_compiler
 from runtime.machine.cuda.peers import CardPeers
+from runtime.machine.cuda.progress import Progress
 from runtime.machine.cuda.transfers import OUT_OF_MEMORY, Transfers
-from runtime.machine.device import BoundInstruction, run_in_order
+from runtime.machine.device import BoundInstruction, run_in_order, waits_for_each
 
 
 class CudaQueue:
@@ -48,7 +49,11 @@ class CudaQueue:
         with self._device.here(), self.stream:
             self._device.resolve()
             self._device.after_writes(self.stream)
-            self.graphs.run(bound)
+            self._device.progress.put(bound)
+            if waits_for_each():
+                run_in_order(self._device.name, bound, self.stream.synchronize)
+            else:
+                self.graphs.run(bound)
 
     def record(self) -> Any:
         """An event that happens when all that was put on this stream so far is done."""
@@ -85,6 +90,7 @@ class CudaDevice:
     ----------
     card: what it is.
     queue: for kernels.  copies: for what is sent to other cards.
+    progress: what was put on the queues since the card was last waited for.
 
     Raises
     ------
@@ -113,6 +119,7 @@ class CudaDevice:
         self._streams = (compute, upload, copies)
         self.peers = CardPeers(self.cupy, self.card, self.here, copies)
         self._numbers: dict[int, np.ndarray] = {}  # single numbers as the host last wrote them, by address
+        self.progress = Progress()
         self._wrote: Any = None  # behind the host's last write, until what is sent to others waits for it
         self._unresolved: list[CudaInstruction] = []
         self._workspaces: list[Any] = []  # the last one serves new instructions; those bound before, and graphs, keep theirs
@@ -189,7 +196,7 @@ class CudaDevice:
         for one in planned.launches:
             if isinstance(one, Launch):
                 self.kernels.want(one.file, one.function)
-        bound = CudaInstruction(planned, given, constants)
+        bound = CudaInstruction(instruction, planned, given, constants)
         self._unresolved.append(bound)
         return bound
 
@@ -242,6 +249,7 @@ class CudaDevice:
         with self.here():
             for stream in self._streams:
                 stream.synchronize()
+        self.progress.done()
 
     def settle(self) -> None:
         """Nothing: the card works by itself."""
@@ -302,7 +310,10 @@ class CudaDevice:
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host.  After all that was run before."""
         with self.here():
-            return self.transfers.read(array)
+            values = self.transfers.read(array)
+        if array.nbytes:
+            self.progress.done()
+        return values
 
     def close(self) -> None:
         """Wait for the card and give back what is held there.  What went wrong on it was raised before."""
@@ -326,4 +337,5 @@ class CudaDevice:
             with self._current:
                 yield
         except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
-            raise NetdefError(f"{self.name} ({self.card.name}) failed: {first_line(error)}") from error
+            hint = self.progress.suspects if self.progress.first else ""
+            raise NetdefError(f"{self.name} ({self.card.name}) failed: {first_line(error)}", hint=hint) from error

@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -19,10 +20,10 @@ MOST = 256  # lists that are remembered
 
 @dataclass
 class Captured:
-    """A list of bound instructions.  `launches`: what runs it, once it is captured."""
+    """A list of bound instructions.  `launches`: what runs it, once it is captured; each raises LaunchError."""
 
     bound: tuple[BoundInstruction, ...]
-    launches: list[BoundInstruction] = field(default_factory=list)
+    launches: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Graphs:
@@ -59,7 +60,8 @@ class Graphs:
             return run_in_order(self._device, bound)
         if not known.launches:
             known.launches = self._capture(known.bound)
-        run_in_order(self._device, known.launches)
+        for launch in known.launches:
+            launch()
 
     def clear(self) -> None:
         """Drop all graphs."""
@@ -70,17 +72,30 @@ class Graphs:
         for key in [key for key in self._known if not set(key).isdisjoint(gone)]:
             del self._known[key]
 
-    def _capture(self, bound: tuple[BoundInstruction, ...]) -> list[BoundInstruction]:
+    def _capture(self, bound: tuple[BoundInstruction, ...]) -> list[Callable[[], None]]:
         """A graph for each run of instructions that can be in one; the others stay as they are."""
-        launches: list[BoundInstruction] = []
+        launches: list[Callable[[], None]] = []
         for capturable, group in groupby(bound, self._can_capture):
             members = list(group)
-            if not (capturable and len(members) >= SHORTEST and self.enabled):
-                launches += members
-                continue
-            graph = self._record(members)
-            launches += members if graph is None else [lambda graph=graph: graph.launch(self._stream)]  # type: ignore[misc]
+            worth_it = capturable and len(members) >= SHORTEST and self.enabled
+            graph = self._record(members) if worth_it else None
+            one_by_one = partial(run_in_order, self._device, members)
+            launches.append(one_by_one if graph is None else partial(self._launch, graph, members))
         return launches
+
+    def _launch(self, graph: Any, members: Sequence[BoundInstruction]) -> None:
+        """Put a graph on the stream; where the card refuses it, its instructions one by one, so that the one that fails is known.
+
+        Raises
+        ------
+        LaunchError: an instruction failed.
+        """
+        try:
+            graph.launch(self._stream)
+        except Exception as error:
+            self._stream.synchronize()  # raises what failed before this graph
+            run_in_order(self._device, members, self._stream.synchronize)
+            self._stop_capturing(error)
 
     def _record(self, bound: list[BoundInstruction]) -> Any:
         """The graph of some instructions; None, and no more graphs, if this card, driver or CuPy does not allow it."""
@@ -93,9 +108,12 @@ class Graphs:
                 graph = self._stream.end_capture()
             return graph
         except Exception as error:
-            self.enabled = False
             cause: BaseException = error
             while cause.__context__ is not None:  # what broke the capture, rather than that it is broken
                 cause = cause.__context__
-            warnings.warn(f"no CUDA graphs, every kernel is launched by itself: {first_line(cause)}", Remark, stacklevel=2)
+            self._stop_capturing(cause)
             return None
+
+    def _stop_capturing(self, because: BaseException) -> None:
+        self.enabled = False
+        warnings.warn(f"no CUDA graphs, every kernel is launched by itself: {first_line(because)}", Remark, stacklevel=2)

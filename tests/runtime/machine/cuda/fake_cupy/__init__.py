@@ -96,7 +96,8 @@ class Cards:
         return PinnedMemory.find(address, size)
 
     def check(self) -> None:
-        """That nobody wrote beside any memory that is still held."""
+        """That nobody wrote beside any memory that is still held, and that all failures have shown."""
+        assert not self.scheduler.failures
         for memory in self.memories:
             memory.check()
 

@@ -19,10 +19,10 @@ class DeadlockError(Exception):
 
 
 class Operation:
-    """Work on a stream.  after: operations of other streams that come first."""
+    """Work on a stream of a card.  after: operations of other streams that come first."""
 
-    def __init__(self, run: Callable[[], None], after: Iterable[Operation], what: str):
-        self.run, self.after, self.what = run, tuple(after), what
+    def __init__(self, run: Callable[[], None], after: Iterable[Operation], what: str, device: int):
+        self.run, self.after, self.what, self.device = run, tuple(after), what, device
         self.done = False
 
 
@@ -63,7 +63,7 @@ class Scheduler:
         self.queues: list[Queue] = []
         self.lock = RLock()
         self.ran = 0
-        self.failure: BaseException | None = None
+        self.failures: dict[int, BaseException] = {}  # by card, which does nothing more until somebody waits for it
         self.asleep = False  # nothing runs before somebody waits
 
     def queue(self, name: str, device: int) -> Queue:
@@ -75,7 +75,7 @@ class Scheduler:
     def put(self, queue: Queue, run: Callable[[], None], what: str, after: Iterable[Operation] = ()) -> Operation:
         """Append an operation; some of what waits may run, or nothing."""
         with self.lock:
-            operation = Operation(run, after, what)
+            operation = Operation(run, after, what, queue.device)
             if queue.capture is not None:
                 queue.capture.operations.append(operation)
                 return operation
@@ -93,7 +93,7 @@ class Scheduler:
         Raises
         ------
         DeadlockError: it can never be.
-        BaseException: what an operation raised, at the first time that anybody waits.
+        BaseException: what an operation raised, at the first time that anybody waits for its card.
         """
         with self.lock:
             while operation is not None and not operation.done:
@@ -105,9 +105,8 @@ class Scheduler:
                     self._step(self._favourite)
                 else:
                     self._step(self._random.choice([queue for queue in ready if queue is not self._last] or ready))
-            if self.failure is not None:
-                failure, self.failure = self.failure, None
-                raise failure
+            if operation is not None and operation.device in self.failures:
+                raise self.failures.pop(operation.device)
 
     def drain(self, device: int) -> None:
         """Run everything that waits on a card's streams."""
@@ -133,8 +132,8 @@ class Scheduler:
         operation = queue.waiting.popleft()
         self.ran += 1
         operation.done = True
-        if self.failure is None:
+        if queue.device not in self.failures:
             try:
                 operation.run()
             except BaseException as error:  # as on a card, it shows when somebody waits
-                self.failure = error
+                self.failures[queue.device] = error
