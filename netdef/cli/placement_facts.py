@@ -96,7 +96,7 @@ def loads(program: Program) -> list[Load]:
     result = []
     for shares in program.shares:
         layers = [layer for layer in program.net.layers if layer.device in shares and not isinstance(layer, Transfer)]
-        held = [buffer for parameter, buffer in program.parameters.items() if not parameter.layer.frozen_parameters]
+        held = [buffer for parameter, buffer in program.parameters.items() if not parameter.layer.is_frozen(parameter.index)]
         parameters = sum(prod(buffer.shape) for buffer in held if buffer.device in shares)
         memory: Counter[str] = Counter()
         for share in shares:

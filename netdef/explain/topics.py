@@ -123,6 +123,8 @@ def _type(found: LayerType, devices: Devices | None, width: int) -> str:
         runs_on = running(found.name, devices)
         counts += f"   runs on: {', '.join(runs_on) or 'nothing yet; its shapes and costs are known'}"
     paragraphs.append(counts)
+    if origin := LAYERS[found.name].origin:
+        paragraphs.append(f"Of {origin}; Caffe 1.0 has no such type.")
     if settings:
         paragraphs.append(_table(settings, width))
     source = LAYERS[found.name].is_source

@@ -265,8 +265,8 @@ class _Builder:
         for index, (shape, filler) in enumerate(found):
             check_size(layer, f"parameter {index}", shape)
             spec = specs[index] if index < len(specs) else None
-            frozen = layer.frozen_parameters
-            if frozen and spec is not None and spec.lr_mult:
+            frozen = layer.is_frozen(index)
+            if frozen and not layer.corrects_rates and spec is not None and spec.lr_mult:
                 text = f"{layer.type} {layer.name}: statistics {index} has lr_mult {spec.lr_mult:g}, but no solver changes them"
                 at = layer.where("param", index, "lr_mult")
                 self.error(text, at, "set lr_mult: 0, or leave param out", code="ND105")
@@ -281,7 +281,7 @@ class _Builder:
     def share(self, parameter: Parameter, spec: Any) -> None:
         """Find the owner of a parameter's name; report shapes and multipliers that differ from its own."""
         given = [getattr(spec, field) if spec.HasField(field) else None for field in ("lr_mult", "decay_mult")]
-        if parameter.layer.frozen_parameters:
+        if parameter.layer.is_frozen(parameter.index):
             given = [0.0, 0.0]
         owner = self.shared.setdefault(parameter.name, parameter)
         if owner is parameter:

@@ -141,7 +141,8 @@ class Layer:
     is_transfer: ClassVar[bool] = False  # one that placement puts between others, to copy between devices
     is_report: ClassVar[bool] = False  # its result is read outside the net: no layer has to read it
     is_accuracy: ClassVar[bool] = False  # its first top is the share of right answers
-    frozen_parameters: ClassVar[bool] = False  # the layer keeps them itself; no solver touches them
+    frozen_parameters: ClassVar[tuple[int, ...]] = ()  # the indices of those that no solver changes
+    corrects_rates: ClassVar[bool] = False  # rates of those that no solver changes count as 0; else they are an error
     statistics: ClassVar[tuple[int, ...]] = ()  # the indices of those that are running means or variances
     cuts: ClassVar[Cuts] = Cuts()
     copies_agree: ClassVar[bool] = True  # what several devices each compute of it is the same: each may run it
@@ -159,6 +160,7 @@ class Layer:
 
     # What it is to a reader of the net.
     kind: ClassVar[str] = "other"  # one of KINDS; pictures colour by it
+    origin: ClassVar[str] = ""  # the fork that it is of; "" for Caffe 1.0 itself and for netdef
     noun: ClassVar[str] = ""  # what sentences call it; its type where empty
     abbreviation: ClassVar[str] = ""  # what a narrow box of a picture calls it; its type where empty
     is_interchangeable: ClassVar[bool] = False  # does much what others of its kind do: `diff` may pair it with one of them
@@ -220,12 +222,12 @@ class Layer:
     @property
     def parameter_count(self) -> int:
         """Elements of the learned parameters that this layer owns."""
-        return 0 if self.frozen_parameters else sum(p.count for p in self.parameters if not p.shared)
+        return sum(p.count for p in self.parameters if not p.shared and p.index not in self.frozen_parameters)
 
     @property
     def statistic_count(self) -> int:
         """Elements of the running means and variances that this layer owns."""
-        return sum(self.parameters[index].count for index in self.statistics)
+        return sum(p.count for p in self.parameters if p.index in self.statistics)
 
     @property
     def position(self) -> Position | None:
@@ -242,10 +244,19 @@ class Layer:
                 return self._where((name, *path))
         return self._where(path)
 
+    def is_frozen(self, index: int) -> bool:
+        """Whether no solver changes a parameter, whatever its rates."""
+        return index in self.frozen_parameters
+
     @property
     def uses_batch_statistics(self) -> bool:
         """Whether it normalises an image by the others of its batch."""
         return False
+
+    @property
+    def unread_fields(self) -> tuple[str, ...]:
+        """Fields of forks that are given here, change what the layer does, and that no kernel reads yet."""
+        return ()
 
     @property
     def label_classes(self) -> int | None:

@@ -150,7 +150,7 @@ class Filters(Window):
         if any(shape != shapes[0] for shape in shapes):
             listed = ", ".join(f"{b} {shape_text(b.shape)}" for b in self.bottoms)
             raise self.error(f"all bottoms must have one shape; these are {listed}", "bottom")
-        if not self.p.HasField("num_output") or self.num_output < 1:
+        if self.num_output < 1:
             raise self.error("num_output, the number of filters, is missing", "num_output", hint="add num_output: 64, say")
         if self.group < 1:
             raise self.error("group must be at least 1", "group")
@@ -186,6 +186,30 @@ class Convolution(Filters):
     def macs(self) -> int:
         window = self.channels // self.group * prod(self.kernel)
         return sum(prod(top.shape[1:]) for top in self.tops) * window
+
+
+@layer("ConvolutionDepthwise")
+@layer("DepthwiseConvolution")
+class DepthwiseConvolution(Convolution):
+    """A Convolution of each channel by itself: its group is the number of channels, whatever `group` says.
+
+    Parameters: weights (channels, 1, kernel_h, kernel_w), biases (channels,). num_output, where it is given, is the number of channels.
+    """
+
+    origin = "forks for MobileNet"
+
+    @cached_property
+    def group(self) -> int:
+        return self.channels
+
+    @property
+    def num_output(self) -> int:
+        return self.p.num_output or self.channels
+
+    def check(self, shapes: tuple[Shape, ...]) -> None:
+        if self.p.group not in (1, self.channels):
+            raise self.error(f"group {self.p.group} is not the {self.channels} channels of {self.bottoms[0]}", "group")
+        super().check(shapes)
 
 
 @layer("Deconvolution")

@@ -25,6 +25,12 @@ class Samples(Layer):
     is_source = True
     kind = "source"
     is_interchangeable = True
+    unread_transforms = ("crop_h", "crop_w", "resize_param", "noise_param", "distort_param", "expand_param", "emit_constraint")
+
+    @property
+    def unread_fields(self) -> tuple[str, ...]:
+        transform = self.message.transform_param
+        return tuple(f"transform_param.{field}" for field in self.unread_transforms if transform.HasField(field))
 
     @property
     def batch_size(self) -> int:
@@ -57,7 +63,7 @@ class Samples(Layer):
         if self.batch_size < 1:
             raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
         self._check_colors()
-        size, crop = self.image_size(), self.crop_size
+        size, crop = self.image_size(), self.crop_size or min(self.message.transform_param.crop_h, self.message.transform_param.crop_w)
         if size is None and not crop and self.assumed:
             return [(self.batch_size, *self.assumed), (self.batch_size,)][: len(self.message.top)]
         if size is None and not crop:
@@ -67,7 +73,9 @@ class Samples(Layer):
             transform = self.message.transform_param.HasField("crop_size")
             path = ("transform_param", "crop_size") if transform else ("crop_size",)
             raise self.error(f"crop_size {crop} is larger than the images, {size[0]} x {size[1]}", *path)
-        sides = (crop, crop) if crop or size is None else size
+        transform = self.message.transform_param
+        crop_sides = (transform.crop_h, transform.crop_w) if transform.crop_h and transform.crop_w else (crop, crop)
+        sides = crop_sides if crop_sides != (0, 0) or size is None else size
         return [(self.batch_size, self.channels, *sides), (self.batch_size,)][: len(self.message.top)]
 
     def _check_colors(self) -> None:
@@ -131,6 +139,40 @@ class ImageData(Samples):
 @layer("Data")
 class Data(Samples):
     """Images from an LMDB or LevelDB database."""
+
+
+@layer("AnnotatedData")
+class AnnotatedData(Data):
+    """Images with boxes around their objects from a database (Liu et al. 2016); settings of the database are those of Data.
+
+    The second top holds the boxes (1, 1, boxes, 8): image, label, instance, left, top, right, bottom, difficult. How many there are
+    shows only in a run; the shape is that for one.
+    """
+
+    origin = "SSD"
+
+    def image_size(self) -> tuple[int, int] | None:
+        resize = self.message.transform_param.resize_param
+        warps = resize.resize_mode != resize.FIT_SMALL_SIZE and resize.prob == 1
+        return (resize.height, resize.width) if warps and resize.height and resize.width else None
+
+    @property
+    def how_to_size(self) -> str:
+        return "set transform_param { resize_param { height width } }"
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        return [*super().output_shapes(*bottoms)[:1], (1, 1, 1, 8)][: len(self.message.top)]
+
+
+@layer("VideoData")
+class VideoData(Data):
+    """Images from a camera or a film."""
+
+    origin = "SSD"
+
+    def image_size(self) -> tuple[int, int] | None:
+        resize = self.message.transform_param.resize_param
+        return (resize.height, resize.width) if resize.height and resize.width else None
 
 
 @layer("WindowData")

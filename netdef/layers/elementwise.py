@@ -173,6 +173,17 @@ def relu_backward_from_input(dy, x, slope):
     return dy if x > 0 else slope * dy
 
 
+@elementwise("ReLU6", origin="MobileNet")
+def relu6_forward(x):
+    """y = min(max(x, 0), 6) (Krizhevsky 2010)."""
+    return 0 if x < 0 else 6 if x > 6 else x
+
+
+@relu6_forward.gradient
+def relu6_backward(dy, y):
+    return dy if 0 < y < 6 else 0
+
+
 @elementwise("Sigmoid")
 def sigmoid_forward(x):
     """y = 1 / (1 + exp(-x))."""

@@ -53,3 +53,31 @@ class Eltwise(Layer):
     @property
     def macs(self) -> int:
         return (len(self.bottoms) - 1) * per_image(self.bottoms[0].shape)
+
+
+@layer("Axpy")
+class Axpy(Layer):
+    """a * x + y, one a for each channel of each image (Hu et al. 2018).
+
+    Bottoms: a (N x C, or N x C x 1 x 1), x (N x C x H x W), y of the shape of x.
+    """
+
+    bottoms_allowed = (3, 3)
+    channel_groups = None
+    backward_reads = frozenset({"bottom"})
+    allows_in_place = False
+    kind = "joining"
+    origin = "SENet"
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        a, x, y = bottoms
+        self.expect_axes(2, 2)
+        if a[:2] != x[:2] or any(size != 1 for size in a[2:]):
+            raise shapes_disagree(self, 0, 1, "one number for each channel of each image")
+        if x != y:
+            raise shapes_disagree(self, 1, 2, "the same shape")
+        return [x]
+
+    @property
+    def macs(self) -> int:
+        return per_image(self.bottoms[1].shape)

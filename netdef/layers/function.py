@@ -144,6 +144,7 @@ def elementwise(
     cases: Iterable[str] = ("",),
     allows_in_place: bool = True,
     caffe_copies: str = "",
+    origin: str = "",
     **constants: Constant,
 ) -> Callable[[Callable[..., float]], Function]:
     """Declare a layer type by the function it applies.
@@ -153,6 +154,7 @@ def elementwise(
     check: raises NetdefError for settings that make no function.
     cases, caffe_copies: see Function.
     allows_in_place: whether Caffe does.
+    origin: the fork of Caffe that has it; empty for Caffe itself.
     constants: the function's arguments other than x: each a field's name, or a function of the layer.
     """
 
@@ -164,6 +166,7 @@ def elementwise(
             "function": function,
             "check": check,
             "allows_in_place": allows_in_place,
+            "origin": origin,
         }
         function.layer = layer(type_name)(type(type_name, (Elementwise,), members))
         FUNCTIONS[type_name] = function

@@ -52,6 +52,7 @@ class Normalized(Loss):
     """A loss that can ignore a label, and whose divisor is set by `loss_param`."""
 
     default_normalization = "VALID"
+    takes_fixed_divisor = False
 
     @property
     def ignore_label(self) -> int | None:
@@ -60,10 +61,14 @@ class Normalized(Loss):
 
     @property
     def normalization(self) -> str:
-        """The divisor of the sum: FULL (all labels), VALID (labels not ignored), BATCH_SIZE (images) or NONE."""
+        """The divisor of the sum: FULL (all labels), VALID (labels not ignored), BATCH_SIZE (images), NONE or PRE_FIXED."""
         loss = self.message.loss_param
         if loss.HasField("normalization"):
-            return enum_name(loss, "normalization")
+            found = enum_name(loss, "normalization")
+            if found == "PRE_FIXED" and not self.takes_fixed_divisor:
+                text = "normalization: PRE_FIXED is for the losses of R-FCN, SoftmaxWithLossOHEM and SmoothL1LossOHEM"
+                raise self.error(text, "loss_param", "normalization")
+            return found
         if loss.HasField("normalize"):
             return "VALID" if loss.normalize else "BATCH_SIZE"
         return self.default_normalization

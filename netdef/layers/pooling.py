@@ -16,7 +16,8 @@ class Pooling(Layer):
     """The largest, the mean or (STOCHASTIC) a random element of each window, channel by channel.
 
     Output: ceil((size + 2 pad - kernel) / stride) + 1 along each side, so that the last window may extend beyond the edge;
-    with padding, a last window that would start beyond the image is dropped. `round_mode: FLOOR` drops partial windows.
+    with padding, a last window that would start beyond the image is dropped. `round_mode: FLOOR`, or
+    `ceil_mode: false`, drops partial windows.
     A second top of MAX pooling holds the index of each maximum in its channel.
     """
 
@@ -59,12 +60,16 @@ class Pooling(Layer):
     def pad(self) -> tuple[int, ...]:
         return spatial(self, "pad", 2, 0)
 
+    @property
+    def floor(self) -> bool:
+        """Whether windows that stick out are dropped: round_mode, which forks call ceil_mode."""
+        return enum_name(self.p, "round_mode") == "FLOOR" or not self.p.ceil_mode
+
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         (x,) = bottoms
         self.check(x)
-        floor = enum_name(self.p, "round_mode") == "FLOOR"
         windows = zip(x[2:], self.kernel, self.stride, self.pad, strict=True)
-        sides = tuple(pooled(*window, floor=floor, clip=any(self.pad)) for window in windows)
+        sides = tuple(pooled(*window, floor=self.floor, clip=any(self.pad)) for window in windows)
         if min(sides) < 1:
             raise self.error(
                 f"window {sizes(self.kernel)} is larger than its input {self.bottoms[0]}, {sizes(x[2:])}",
@@ -83,6 +88,8 @@ class Pooling(Layer):
                     raise self.error(f"global_pooling takes the whole image and excludes {field}", field)
             if any(self.pad) or self.stride != (1, 1):
                 raise self.error("global_pooling has one window: no pad, and stride 1", "global_pooling")
+        if self.p.HasField("round_mode") and self.p.HasField("ceil_mode"):
+            raise self.error("round_mode and ceil_mode say the same: give one of them", "ceil_mode")
         check_positive(self, "kernel", self.kernel)
         check_positive(self, "stride", self.stride)
         if any(p >= k for p, k in zip(self.pad, self.kernel, strict=True)):

@@ -13,8 +13,14 @@ READS = {
     "msra": {"variance_norm"}, "positive_unitball": set[str](), "bilinear": set[str](),
 }  # fmt: skip
 SPARSE = ("gaussian",)  # those that can leave out most of the weights
-# The constants of the fields that are not 0 where the filler is left out (Caffe's scale_layer.cpp and prelu_layer.cpp).
-FIRST_VALUES = {"ScaleParameter.filler": 1.0, "PReLUParameter.filler": 0.25}
+# The constants of the fields that are not 0 where the filler is left out (Caffe's scale_layer.cpp and prelu_layer.cpp, SSD's
+# normalize_layer.cpp, NVIDIA's batch_norm_layer.cpp).
+FIRST_VALUES = {
+    "BatchNormParameter.scale_filler": 1.0,
+    "NormalizeParameter.scale_filler": 1.0,
+    "PReLUParameter.filler": 0.25,
+    "ScaleParameter.filler": 1.0,
+}
 
 
 def reads(filler: Any, field: str) -> bool:

@@ -33,7 +33,8 @@ def describe(weights: Weights, file: str, types: Types | None = None) -> dict[st
         held = [{"shape": list(array.shape), "count": array.size} if array is not None else {"shape": None} for array in arrays]
         sizes = [array.size if array is not None else 0 for array in arrays]
         family = LAYERS.get(types.get(name, "")) if types else None
-        counts = {"parameters": 0 if family and family.frozen_parameters else sum(sizes)}
+        learned = [size for index, size in enumerate(sizes) if not family or index not in family.frozen_parameters]
+        counts = {"parameters": sum(learned)}
         if types is not None:
             counts["statistics"] = sum(sizes[index] for index in family.statistics if index < len(sizes)) if family else 0
         layers.append({"name": name, "weights": held, **counts})

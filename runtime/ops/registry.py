@@ -49,9 +49,10 @@ def check_runnable(layers: Iterable[Layer]) -> None:
 
     Raises
     ------
-    NetdefError: some have none; all of them are named, at the first one's position.
+    NetdefError: some have none, or do not read a setting; all of them are named, at the first one's position.
     """
     load_rooms("lower")
+    layers = tuple(layers)
     lacking = [layer for layer in layers if type(layer) not in _LOWERINGS]
     if lacking:
         counts = Counter(layer.type for layer in lacking)
@@ -61,6 +62,10 @@ def check_runnable(layers: Iterable[Layer]) -> None:
             position=lacking[0].position,
             hint="types that can run: " + ", ".join(runnable_types()),
         )
+    if unread := [layer for layer in layers if layer.unread_fields]:
+        named = ", ".join(f"{field} of layer {layer.name}" for layer in unread for field in layer.unread_fields)
+        first = unread[0].within(tuple(unread[0].unread_fields[0].split(".")))
+        raise NetdefError(f"this net cannot run: nothing here does what these settings say yet: {named}", position=first)
 
 
 def lowering_of(layer: Layer) -> Lowering:
