@@ -188,7 +188,7 @@ class MultiBoxLoss(Predicted, Normalized):
 class DetectionEvaluate(Layer):
     """Which detections are right: those that overlap a true box of their label that no better one does.
 
-    Bottoms: detections, true boxes. Output: (1, 1, labels + detections, 5): image, label, score, right, wrong; before the detections
+    Bottoms: detections, true boxes. Output: (1, 1, labels + detections, 5): image, label, score, right, wrong; before them
     one row a label, with the number of true boxes as its score.
     """
 
@@ -214,8 +214,8 @@ class DetectionEvaluate(Layer):
 class Proposal(Layer):
     """The regions that a region proposal network finds, without those that overlap a better one (Ren et al. 2015).
 
-    Bottoms: probabilities (N, 2 x anchors, H, W), background first; changes to the anchors (N, 4 x anchors, H, W); height, width and
-    scale of the images (N, 3 or more). Tops: regions (R, 5): image, left, top, right, bottom; optionally their scores (R, 1).
+    Bottoms: probabilities (N, 2 x anchors, H, W), background first; changes to the anchors (N, 4 x anchors, H, W); height,
+    width and scale of the images (N, 3 or more). Tops: regions (R, 5): image, left, top, right, bottom; optionally their scores (R, 1).
     R shows only in a run: the shape is that for post_nms_topn an image.
     """
 
@@ -252,5 +252,6 @@ class Proposal(Layer):
                 raise self.error(text, "bottom", index)
         if bottoms[0][2:] != bottoms[1][2:] or bottoms[0][0] != bottoms[1][0]:
             raise self.error(f"{self.bottoms[0]} and {self.bottoms[1]} differ in images, height or width", "bottom", 1)
-        regions = bottoms[0][0] * self.p.post_nms_topn
-        return [(regions, 5), (regions, 1)][: len(self.message.top)]
+        regions: int = bottoms[0][0] * self.p.post_nms_topn
+        tops: list[Shape] = [(regions, 5), (regions, 1)]
+        return tops[: len(self.message.top)]

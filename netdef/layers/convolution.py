@@ -193,7 +193,7 @@ class Convolution(Filters):
 class DepthwiseConvolution(Convolution):
     """A Convolution of each channel by itself: its group is the number of channels, whatever `group` says.
 
-    Parameters: weights (channels, 1, kernel_h, kernel_w), biases (channels,). num_output, where it is given, is the number of channels.
+    Parameters: weights (channels, 1, kernel_h, kernel_w), biases (channels,). num_output, where given, is that number.
     """
 
     origin = "forks for MobileNet"

@@ -63,7 +63,10 @@ class Samples(Layer):
         if self.batch_size < 1:
             raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
         self._check_colors()
-        size, crop = self.image_size(), self.crop_size or min(self.message.transform_param.crop_h, self.message.transform_param.crop_w)
+        size, crop = (
+            self.image_size(),
+            self.crop_size or min(self.message.transform_param.crop_h, self.message.transform_param.crop_w),
+        )
         if size is None and not crop and self.assumed:
             return [(self.batch_size, *self.assumed), (self.batch_size,)][: len(self.message.top)]
         if size is None and not crop:

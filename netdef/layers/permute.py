@@ -58,7 +58,7 @@ class ShuffleChannel(Layer):
 
 @layer("Reorg")
 class Reorg(Layer):
-    """Each square of stride x stride pixels becomes stride ** 2 times as many channels (Redmon & Farhadi 2017); `reverse` goes back.
+    """Each square of stride x stride pixels becomes stride ** 2 times as many channels (Redmon & Farhadi 2017); `reverse`: back.
 
     Output: (N, C * stride ** 2, H / stride, W / stride), the numbers in the order of the forks' layer, which is darknet's.
     """

@@ -14,7 +14,7 @@ class Regional(Layer):
     """Bottoms: images (N x C x H x W), and regions (R x 5): image, left, top, right, bottom, in pixels of the net's input."""
 
     bottoms_allowed = (2, 2)
-    channel_groups = None
+    channel_groups: int | None = None
     no_gradient_to = (1,)
     allows_in_place = False
     kind = "pooling"

@@ -52,8 +52,8 @@ class Upsample(Layer):
 class Interp(Layer):
     """Another size by bilinear interpolation, corners on corners (Chen et al. 2015).
 
-    Output: with one factor, (H - 1) / shrink_factor + 1 or (H - 1) * zoom_factor + 1 rows; else height x width; else both factors, one
-    after the other. Negative pad_beg and pad_end remove rows and columns first.
+    Output: with one factor, (H - 1) / shrink_factor + 1 or (H - 1) * zoom_factor + 1 rows; else height x width; else both
+    factors, one after the other. Negative pad_beg and pad_end remove rows and columns first.
     """
 
     channel_groups = None

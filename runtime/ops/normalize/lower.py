@@ -19,7 +19,8 @@ def channels(layer: BatchNorm, buffer: Buffer) -> Buffer:
 @lowers(BatchNorm)
 def lower_batch_norm(layer: BatchNorm, build: Builder) -> None:
     if layer.scale_bias:
-        raise layer.error("there are no kernels for scale_bias yet", "scale_bias", hint="a Scale layer with bias_term does the same")
+        hint = "a Scale layer with bias_term does the same"
+        raise layer.error("there are no kernels for scale_bias yet", "scale_bias", hint=hint)
     C = layer.channels
     mean, inverse = build.saved(layer, "mean", (C,)), build.saved(layer, "inverse", (C,))
     x, y = channels(layer, build.bottom(layer, 0)), channels(layer, build.top(layer, 0))
