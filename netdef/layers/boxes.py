@@ -215,8 +215,8 @@ class Proposal(Layer):
     """The regions that a region proposal network finds, without those that overlap a better one (Ren et al. 2015).
 
     Bottoms: probabilities (N, 2 x anchors, H, W), background first; changes to the anchors (N, 4 x anchors, H, W); height,
-    width and scale of the images (N, 3 or more). Tops: regions (R, 5): image, left, top, right, bottom; optionally their scores (R, 1).
-    R shows only in a run: the shape is that for post_nms_topn an image.
+    width and scale of the images (N, 3 or more). Tops: regions (R, 5): image, left, top, right, bottom; optionally their scores
+    (R, 1). R shows only in a run: the shape is that for post_nms_topn an image.
     """
 
     bottoms_allowed = (3, 3)
