@@ -35,23 +35,37 @@ class Command(click.Command):
 
 
 class Commands(click.Group):
-    """The commands in netdef/cli: NAME is `command` in NAME.py, which is imported only when that command is asked for."""
+    """The commands in a folder: NAME is `command` in NAME.py, which is imported only when that command is asked for."""
 
-    def __init__(self, *arguments: Any, summaries: Mapping[str, str], **options: Any):
-        """`summaries`: for each command the first sentence of its help, so that a list of all imports none."""
+    def __init__(
+        self,
+        *arguments: Any,
+        summaries: Mapping[str, str],
+        room: str = "netdef.cli",
+        aliases: Mapping[str, str] | None = None,
+        **options: Any,
+    ):
+        """Declare the commands.
+
+        Parameters
+        ----------
+        summaries: for each command the first sentence of its help, so that a list of all imports none.
+        room: the package that has their modules.  aliases: other names of commands.
+        """
         super().__init__(*arguments, **options)
-        self.summaries = summaries
+        self.summaries, self.room, self.aliases = summaries, room, aliases or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.summaries)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        return import_module(f"netdef.cli.{name}").command if name in self.summaries else None
+        name = self.aliases.get(name, name)
+        return import_module(f"{self.room}.{name}").command if name in self.summaries else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.summaries and not args[0].startswith("-"):
+        if args and args[0] not in {*self.summaries, *self.aliases} and not args[0].startswith("-"):
             hint = did_you_mean(args[0], self.summaries) or f"commands: {', '.join(self.summaries)}"
-            raise NetdefError(f"netdef has no command {args[0]}", hint=hint)
+            raise NetdefError(f"{ctx.command_path} has no command {args[0]}", hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ import click
 
 from netdef.cli.arguments import weights_files
 from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, fold_option, run_options, weights_option
+from netdef.cli.progress import progress
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -75,7 +74,7 @@ def test(net_path: str, options: Options) -> None:
         opener = partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip)
         exe.open_sources(opener, side.get("classes"))
         begun = time.perf_counter()
-        with progress(options.iterations or batches_of_pass(exe)) as on_batch:
+        with progress("testing", options.iterations or batches_of_pass(exe)) as on_batch:
             result = run_test(exe, options.iterations, on_batch=on_batch)
         assert result is not None
         print("\n".join(report(result, exe, time.perf_counter() - begun)))
@@ -109,16 +108,3 @@ def report(result: TestResult, executable: Executable, seconds: float) -> list[s
         note = f", {again:,} of them a second time" if again > 0 else f" of {size:,} in all" if size else ""
     lines.append(f"over {images:,} images{note}, {duration(seconds)} ({images / seconds:.1f} images/s)")
     return [*lines, f"{skipped} images could not be read and were skipped"] if skipped else lines
-
-
-@contextmanager
-def progress(batches: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal, nothing elsewhere; gives what to call after each batch."""
-    bar: Any = nullcontext()
-    if sys.stdout.isatty():
-        from rich.progress import Progress
-
-        bar = Progress(transient=True)
-    with bar as shown:
-        task = shown.add_task("testing", total=batches) if shown is not None else None
-        yield lambda done: None if shown is None else shown.update(task, completed=done)

@@ -1,0 +1,37 @@
+"""Write records to a database, and say what was written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netdef.cli.data.options import Skipped, skipped_text, workers
+from netdef.cli.progress import progress
+from netdef.language.units import plural
+
+if TYPE_CHECKING:
+    from runtime.data.records import Records
+
+NAMES = {"LMDB": "LMDB", "LEVELDB": "LevelDB", "HDF5": "HDF5", "FOLDER": "folder of images"}
+
+
+def write(records: Records, out: str, kind: str, threads: int | None, seed: int | None = None, one_size: bool = False) -> str:
+    """Write all records to a new database; returns a line about it.
+
+    Parameters
+    ----------
+    seed: of the order; None keeps theirs.  one_size: whether all must be as large as the first.
+
+    Raises
+    ------
+    NetdefError: too many records cannot be read, or the database is there or cannot be written.
+    """
+    from runtime.data.copying import copy, shuffled
+    from runtime.data.database_writer import Staged
+
+    staged = Staged(out, kind, f"{records.fingerprint} {kind} {seed}", records.classes)
+    order = None if seed is None else shuffled(records.size, seed)
+    with progress("writing", records.size) as on_done:
+        copied = copy(records, staged, workers(threads), order, one_size, Skipped(), on_done)
+    before = f", {copied.before:,} of them before it was interrupted" if copied.before else ""
+    classes = f" of {plural(len(records.classes), 'class', 'classes')}" if records.classes else ""
+    return f"{out}: {copied.written:,} records{classes}{before}, {NAMES[kind]}{skipped_text(copied.skipped)}"

@@ -1,0 +1,141 @@
+"""Copy records to a database, with several threads, in order, and from where an interrupted copy was."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netdef.graph.shape import shape_text
+from netdef.language.diagnostics import NetdefError
+from netdef.language.units import plural
+from runtime.data.database_writer import Item, Staged
+from runtime.data.datum import Datum
+from runtime.data.draws import Draws
+from runtime.data.records import Records, record_name
+from runtime.data.source import OnSkip, UnreadableError
+
+BATCH = 1000  # records written at once, as in Caffe's tools
+BATCH_BYTES = 1 << 26  # or this much
+AHEAD = 8  # records loaded ahead, for each thread
+FEW = 100  # records that may be unreadable, however few there are
+SHARE = 0.1  # of those looked at that may be unreadable, where that is more
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Copied:
+    """How many records were written, how many were there from an interrupted copy, and which could not be read."""
+
+    written: int
+    before: int
+    skipped: tuple[str, ...]
+
+
+def copy(
+    records: Records,
+    staged: Staged,
+    workers: int,
+    order: NDArray[np.int64] | None = None,
+    one_size: bool = False,
+    on_skip: OnSkip = lambda name, reason: None,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> Copied:
+    """Write all records.  Those that cannot be read are left out, and `on_skip` is called.
+
+    Parameters
+    ----------
+    workers: threads that decode.  order: of the records; None is their own.
+    one_size: whether all must have the number of bytes of the first, as Caffe's check_size has it.
+    on_done: called with how many are done.
+
+    Raises
+    ------
+    NetdefError: too many records cannot be read, one has another size, or the database cannot be written.
+    """
+    skipped, before = list(staged.skipped), staged.done
+    names: list[str] = [record_name(records, index) for index in skipped]
+    first_size: int | None = None
+    with staged.writing() as writer:
+        batch: list[Item] = []
+        size, written = 0, before - len(skipped)
+        positions = range(before, records.size)
+        for position, loaded in zip(positions, loaded_in_order(records, positions, workers, order), strict=True):
+            index = position if order is None else int(order[position])
+            if isinstance(loaded, UnreadableError):
+                skipped.append(index)
+                names.append(loaded.path)
+                on_skip(loaded.path, loaded.reason)
+                check_skipped(len(skipped), position + 1, records.name, loaded)
+            else:
+                first_size = len(loaded.data) if first_size is None else first_size
+                if one_size and len(loaded.data) != first_size:
+                    check_size(loaded, first_size, record_name(records, index))
+                batch.append((records.key(position, index), loaded))
+                size += len(loaded.data)
+            if len(batch) >= BATCH or size >= BATCH_BYTES or position + 1 == records.size:
+                if batch:
+                    writer.write(written, batch)
+                written += len(batch)
+                batch, size = [], 0
+                staged.note(position + 1, skipped)
+            on_done(position + 1)
+        if not written:
+            raise NetdefError(f"none of the {plural(records.size, 'record')} of {records.name} can be read")
+    return Copied(written, before, tuple(names))
+
+
+def check_skipped(skipped: int, looked_at: int, name: str, last: UnreadableError) -> None:
+    """Raises NetdefError where so many records cannot be read that the rest is of no use."""
+    if skipped > max(FEW, SHARE * looked_at):
+        text = f"{skipped:,} of the first {looked_at:,} records of {name} cannot be read"
+        raise NetdefError(text, hint=f"the last one tried: {last.path}: {last.reason}")
+
+
+def check_size(datum: Datum, first: int, name: str) -> None:
+    """Raises NetdefError for a record that is not as large as the first."""
+    shape = shape_text((datum.channels, datum.height, datum.width))
+    raise NetdefError(
+        f"{name} has {len(datum.data):,} bytes ({shape}), the first one {first:,}", hint="give a size to bring them to"
+    )
+
+
+def loaded_in_order(
+    records: Records, positions: Sequence[int], workers: int, order: NDArray[np.int64] | None = None
+) -> Iterator[Datum | UnreadableError]:
+    """The records at these positions, loaded by several threads."""
+
+    def load(position: int) -> Datum | UnreadableError:
+        try:
+            return records.datum(position if order is None else int(order[position]))
+        except UnreadableError as error:
+            return error
+
+    return in_order(load, positions, workers)
+
+
+def in_order(work: Callable[[int], Result], positions: Sequence[int], workers: int) -> Iterator[Result]:
+    """work(position) for each position, by several threads, in order; at most AHEAD for each are ahead of what is taken."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="records") as pool:
+        try:
+            for position in positions:
+                waiting.append(pool.submit(work, position))
+                if len(waiting) >= AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+
+def shuffled(size: int, seed: int) -> NDArray[np.int64]:
+    """An order of so many records, drawn from a seed."""
+    return Draws(seed, "convert").permutation(0, size)

@@ -1,0 +1,245 @@
+"""Write records to a new LMDB, LevelDB, HDF5 file or folder of images.
+
+All is written to a folder beside, `.NAME.partial`, and has its name once it is whole.  A conversion that was interrupted goes on
+where it was when it is started again with the same data and options.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from netdef.graph.shape import shape_text
+from netdef.language.diagnostics import NetdefError
+from netdef.language.writing import replacing, sync
+from netdef.weights.hdf5 import h5py_module
+from runtime.data.database import LEVELDB, LMDB, package_for
+from runtime.data.datum import Datum, encode_datum
+from runtime.data.records import image_in, pixels_of
+
+HDF5, FOLDER = "HDF5", "FOLDER"
+KINDS = (LMDB, LEVELDB, HDF5, FOLDER)
+STATE, CONTENT, CLASSES = "progress.json", "content", "classes.txt"
+FIRST_MAP = 1 << 28  # bytes of an LMDB at first; doubled when it is full
+
+Item = tuple[bytes, Datum]
+
+
+class Writer(ABC):
+    """Where records go.  Batches are written whole or not at all, or can be written again."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @abstractmethod
+    def write(self, first: int, items: Sequence[Item]) -> None:
+        """Write records.
+
+        Parameters
+        ----------
+        first: how many have been written before these.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is not written yet."""
+
+
+class LmdbWriter(Writer):
+    """An LMDB, as Caffe's `lmdb` backend makes it."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._lmdb = package_for(LMDB, str(path))
+        self._env = self._lmdb.open(str(path), map_size=FIRST_MAP, subdir=True, sync=False, metasync=False)
+        used = path / "data.mdb"
+        if used.stat().st_size > FIRST_MAP:
+            self._env.set_mapsize(2 * used.stat().st_size)
+
+    def write(self, first: int, items: Sequence[Item]) -> None:
+        records = [(key, encode_datum(datum)) for key, datum in items]
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    for key, record in records:
+                        transaction.put(key, record)
+                break
+            except self._lmdb.MapFullError:
+                self._env.set_mapsize(2 * self._env.info()["map_size"])
+        self._env.sync(True)
+
+    def close(self) -> None:
+        self._env.close()
+        (self.path / "lock.mdb").unlink(missing_ok=True)
+
+
+class LeveldbWriter(Writer):
+    """A LevelDB, as Caffe's `leveldb` backend makes it."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        plyvel = package_for(LEVELDB, str(path))
+        self._open = plyvel.DB(str(path), create_if_missing=True, write_buffer_size=1 << 28, max_open_files=100)
+
+    def write(self, first: int, items: Sequence[Item]) -> None:
+        with self._open.write_batch(sync=True) as batch:
+            for key, datum in items:
+                batch.put(key, encode_datum(datum))
+
+    def close(self) -> None:
+        self._open.close()
+
+
+class Hdf5Writer(Writer):
+    """A file with the datasets `data`, float32 (N, C, H, W), and `label`, float32 (N,), for an HDF5Data layer."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._file = h5py_module(path).File(path, "a")
+
+    def write(self, first: int, items: Sequence[Item]) -> None:
+        for name, rows in (("data", self._pixels(items)), ("label", np.array([datum.label for _, datum in items], np.float32))):
+            if name not in self._file:
+                chunks = (1 if name == "data" else 1024, *rows.shape[1:])
+                self._file.create_dataset(name, (0, *rows.shape[1:]), np.float32, maxshape=(None, *rows.shape[1:]), chunks=chunks)
+            dataset = self._file[name]
+            dataset.resize(first + len(rows), axis=0)
+            dataset[first:] = rows
+        self._file.flush()
+
+    def _pixels(self, items: Sequence[Item]) -> np.ndarray:
+        arrays = [pixels_of(datum, key.decode("utf-8", "replace")) for key, datum in items]
+        expected = self._file["data"].shape[1:] if "data" in self._file else arrays[0].shape
+        for (key, _), array in zip(items, arrays, strict=True):
+            if array.shape != expected:
+                text = f"{key.decode('utf-8', 'replace')} is {shape_text(array.shape)}, others are {shape_text(expected)}"
+                raise NetdefError(f"{text}: a dataset takes one shape", hint="give a size to bring them to")
+        return np.stack(arrays).astype(np.float32)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class FolderWriter(Writer):
+    """A folder with one folder of PNG files for each class, which `ImageData` and `--data` read."""
+
+    def __init__(self, path: Path, classes: Sequence[str] | None):
+        super().__init__(path)
+        self._classes = classes
+        path.mkdir(exist_ok=True)
+
+    def write(self, first: int, items: Sequence[Item]) -> None:
+        for index, (key, datum) in enumerate(items, first):
+            named = self._classes is not None and 0 <= datum.label < len(self._classes)
+            folder = self.path / (self._classes[datum.label] if named and self._classes else str(datum.label))
+            folder.mkdir(exist_ok=True)
+            image_in(datum, key.decode("utf-8", "replace")).save(folder / f"{index:08}.png")
+
+    def close(self) -> None:
+        pass  # each image has a file of its own
+
+
+def writer_of(kind: str, path: Path, classes: Sequence[str] | None) -> Writer:
+    """The writer of a kind, at a path that may hold what it wrote before."""
+    if kind == FOLDER:
+        return FolderWriter(path, classes)
+    if kind == LMDB:
+        return LmdbWriter(path)
+    return LeveldbWriter(path) if kind == LEVELDB else Hdf5Writer(path)
+
+
+class Staged:
+    """A folder beside the database to be, which holds what was written and how far it is.
+
+    Parameters
+    ----------
+    path: of the database to be.  fingerprint: of the data and options.
+
+    Raises
+    ------
+    NetdefError: the path is taken, cannot be written to, or another process writes to it.
+    """
+
+    def __init__(self, path: str | Path, kind: str, fingerprint: str, classes: Sequence[str] | None = None):
+        self.path, self.kind, self.fingerprint, self.classes = Path(path), kind, fingerprint, classes
+        self.folder = self.path.parent / f".{self.path.name}.partial"
+        if self.path.exists() or self.path.is_symlink():
+            raise NetdefError(f"{path} exists already", hint="remove it, or give another name")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock()
+        except OSError as error:
+            raise NetdefError(f"cannot write {path}: {error.strerror}") from None
+        self.done, self.skipped = self._state()
+
+    def _lock(self) -> None:
+        self._locked = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._locked)
+            raise NetdefError(f"another process is writing {self.path}") from None
+        except OSError:
+            pass  # a file system without locks
+
+    def _state(self) -> tuple[int, list[int]]:
+        """How many of the data's records are written, and which of them were left out; what other data left is removed."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            state = json.loads((self.folder / STATE).read_text())
+            if state["fingerprint"] == self.fingerprint and (self.folder / CONTENT).exists():
+                return int(state["done"]), [int(index) for index in state["skipped"]]
+        for left in self.folder.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        return 0, []
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The writer.  When the block ends well the database has its name; else what was written stays for the next time.
+
+        Raises
+        ------
+        NetdefError: it cannot be written.
+        """
+        try:
+            writer = writer_of(self.kind, self.folder / CONTENT, self.classes)
+            try:
+                yield writer
+            finally:
+                writer.close()
+            self._finish()
+        except OSError as error:
+            raise NetdefError(f"cannot write {self.path}: {error.strerror or error}") from None
+        finally:
+            os.close(self._locked)
+
+    def note(self, done: int, skipped: list[int]) -> None:
+        """What is written now."""
+        self.done, self.skipped = done, skipped
+        with replacing(self.folder / STATE) as partial:
+            partial.write_text(json.dumps({"fingerprint": self.fingerprint, "done": done, "skipped": skipped}))
+
+    def _finish(self) -> None:
+        content = self.folder / CONTENT
+        if self.kind in (LMDB, LEVELDB) and self.classes is not None:
+            (content / CLASSES).write_text("".join(f"{name}\n" for name in self.classes), encoding="utf-8")
+        for file in [content, *content.rglob("*")] if content.is_dir() and self.kind != FOLDER else [content]:
+            sync(file)
+        os.rename(content, self.path)
+        sync(self.path.parent)
+        shutil.rmtree(self.folder)
+
+
+def classes_in(path: str) -> tuple[str, ...] | None:
+    """The names of the classes that a database of ours comes with."""
+    try:
+        return tuple((Path(path) / CLASSES).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,227 @@
+"""Labelled images by number, as databases have them: what tools that copy data, or look at all of it, go through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from netdef.language.diagnostics import NetdefError
+from netdef.weights.wire import MalformedError
+from runtime.data.database import Database, key_text, kind_of, open_database
+from runtime.data.datum import Datum, decode_datum
+from runtime.data.files import MODES, read_image
+from runtime.data.listing import Listing, read_list, scan_folder
+from runtime.data.settings import Resize
+from runtime.data.source import UnreadableError
+from runtime.data.texts import printable
+from runtime.data.transform import resized
+
+FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG"}  # that images are encoded in, by the endings of their files
+QUALITY = 95  # of JPEG, OpenCV's default
+MOST_KEY = 500  # bytes; LMDB takes 511
+
+
+class Records(Protocol):
+    """Labelled images by number.
+
+    Attributes
+    ----------
+    name: of the list, folder or database.  size: how many.  classes: a name for each label, or None.
+    fingerprint: of what they are and how they are read.
+    """
+
+    name: str
+    size: int
+    classes: tuple[str, ...] | None
+    fingerprint: str
+
+    def key(self, position: int, index: int) -> bytes:
+        """The key of a record that is written at a position of a database."""
+
+    def datum(self, index: int) -> Datum:
+        """A record; called from several threads at once.
+
+        Raises
+        ------
+        UnreadableError: it is missing or damaged.
+        """
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How images are stored.
+
+    Attributes
+    ----------
+    resize: None keeps them as they are.  gray: one channel instead of three.
+    encoded: the format of image files, as their ending; "" stores pixels.
+    """
+
+    resize: Resize | None = None
+    gray: bool = False
+    encoded: str = ""
+
+
+class FileRecords:
+    """The images of a listing."""
+
+    def __init__(self, listing: Listing, stored: Stored = Stored()):
+        self.name, self.size, self.classes = listing.name, len(listing.paths), listing.classes
+        self._listing, self._stored = listing, stored
+        digest = sha256(repr((listing.root, stored, listing.labels)).encode())
+        for path in listing.paths:
+            digest.update(path.encode("utf-8", "surrogateescape") + b"\n")
+        self.fingerprint = digest.hexdigest()
+
+    def key(self, position: int, index: int) -> bytes:
+        """Caffe's: the position, and the path as the list has it."""
+        path = self._listing.paths[index].encode("utf-8", "surrogateescape")
+        return b"%08d_%s" % (position, path[-MOST_KEY:])
+
+    def datum(self, index: int) -> Datum:
+        path, label, stored = self._listing.path(index), self._listing.labels[index], self._stored
+        image = read_image(path, MODES[1 if stored.gray else 3])
+        if stored.encoded and stored.resize is None and not stored.gray and FORMATS.get(ending(path)) == FORMATS[stored.encoded]:
+            return Datum(data=Path(path).read_bytes(), label=label, encoded=True)  # as it is: its bits stay
+        if stored.resize is not None:
+            image = resized(image, stored.resize)
+        return datum_of(image, label, stored.encoded)
+
+
+class DatabaseRecords:
+    """The records of a database, as they are."""
+
+    classes: tuple[str, ...] | None = None
+
+    def __init__(self, database: Database):
+        self.name, self.size, self._database = database.path, database.size, database
+        self.fingerprint = sha256(repr((str(Path(database.path).resolve()), database.size)).encode()).hexdigest()
+
+    def key(self, position: int, index: int) -> bytes:
+        """Its own, if the order stays."""
+        own = self._database.key(index)
+        return own if position == index else b"%08d_%s" % (position, own[-MOST_KEY:])
+
+    def datum(self, index: int) -> Datum:
+        key = self._database.key(index)
+        try:
+            return decode_datum(self._database.value(key))
+        except MalformedError as error:
+            raise UnreadableError(f"record {key_text(key)}", f"not a Datum: {error}") from None
+
+
+class ArrayRecords:
+    """Images in memory.
+
+    Parameters
+    ----------
+    images: uint8 (N, C, H, W), blue first.  labels: of each.  digits: in a key, as Caffe's tools for these data have it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.integer],
+        classes: tuple[str, ...] | None = None,
+        digits: int = 8,
+    ):
+        self.name, self.size, self.classes = name, len(images), classes
+        self._images, self._labels, self._digits = images, labels, digits
+        self.fingerprint = sha256(images.tobytes() + labels.tobytes()).hexdigest()
+
+    def key(self, position: int, index: int) -> bytes:
+        return b"%0*d" % (self._digits, position)
+
+    def datum(self, index: int) -> Datum:
+        image = self._images[index]
+        channels, height, width = image.shape
+        return Datum(channels, height, width, data=image.tobytes(), label=int(self._labels[index]))
+
+
+def open_records(source: str, root: str = "", stored: Stored = Stored(), train: bool = True) -> Records:
+    """The records of a list of images, of a folder with one folder a class, or of a database.
+
+    Parameters
+    ----------
+    root: put before each path of a list.  train: of a folder that holds `train` and `test` or `val`, which.
+
+    Raises
+    ------
+    NetdefError: it is missing, damaged or empty; or is a database, whose records are as they are, and `stored` asks for others.
+    """
+    if kind_of(source) is not None:
+        if stored != Stored() or root:
+            raise NetdefError(f"{source} is a database: its records are copied as they are", hint="leave out how to read images")
+        return DatabaseRecords(open_database(source))
+    listing = scan_folder(source, train) if Path(source).is_dir() else read_list(source, root)
+    return FileRecords(listing, stored)
+
+
+def datum_of(image: Image.Image, label: int, encoded: str = "") -> Datum:
+    """A decoded image, RGB or L, as pixels, or as a file of the given ending."""
+    if encoded:
+        file = BytesIO()
+        image.save(file, FORMATS[encoded], quality=QUALITY)
+        channels = len(image.getbands())
+        return Datum(channels, image.height, image.width, data=file.getvalue(), label=label, encoded=True)
+    pixels = np.atleast_3d(np.asarray(image))[:, :, ::-1].transpose(2, 0, 1)
+    channels, height, width = pixels.shape
+    return Datum(channels, height, width, data=pixels.tobytes(), label=label)
+
+
+def pixels_of(datum: Datum, name: str) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """The pixels of a record, (C, H, W), blue first.
+
+    Parameters
+    ----------
+    name: of the record, for messages.
+
+    Raises
+    ------
+    UnreadableError: it is damaged.
+    """
+    if datum.encoded:
+        image = image_in(datum, name)
+        return np.atleast_3d(np.asarray(image))[:, :, ::-1].transpose(2, 0, 1)
+    try:
+        return datum.pixels.transpose(2, 0, 1)
+    except MalformedError as error:
+        raise UnreadableError(name, str(error)) from None
+
+
+def image_in(datum: Datum, name: str) -> Image.Image:
+    """The image of a record, RGB or L.
+
+    Raises
+    ------
+    UnreadableError: it is damaged, or has numbers that are no pixels.
+    """
+    if datum.encoded:
+        try:
+            with Image.open(BytesIO(datum.data)) as image:
+                return image.convert("L" if image.mode == "L" else "RGB")
+        except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged files
+            raise UnreadableError(name, f"not a readable image ({str(error) or type(error).__name__})") from None
+    pixels = pixels_of(datum, name)
+    if pixels.dtype != np.uint8 or pixels.shape[0] not in (1, 3):
+        raise UnreadableError(name, f"no image: {pixels.shape[0]} channels of {pixels.dtype}")
+    upright = np.ascontiguousarray(pixels[::-1].transpose(1, 2, 0))
+    return Image.fromarray(upright[:, :, 0] if upright.shape[2] == 1 else upright)
+
+
+def ending(path: str) -> str:
+    """The ending of a file's name, in small letters."""
+    return Path(path).suffix.lower().lstrip(".")
+
+
+def record_name(records: Records, index: int) -> str:
+    """A record as messages name it."""
+    return f"record {printable(records.key(index, index).decode('utf-8', 'surrogateescape'))} of {records.name}"

@@ -1,0 +1,193 @@
+"""Databases written from lists, folders and databases; what was interrupted goes on."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from netdef.cli.main import run
+from netdef.language.diagnostics import NetdefError
+from runtime.data import copying
+from runtime.data.copying import copy
+from runtime.data.database import open_database
+from runtime.data.database_writer import Staged, classes_in
+from runtime.data.datum import decode_datum
+from runtime.data.records import open_records
+
+
+@pytest.fixture(autouse=True)
+def images(tmp_path, monkeypatch):
+    """Two classes of noise, three images each, the first gray; and a list of them."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    lines = []
+    for label, name in enumerate(("ant", "bee")):
+        Path("images", name).mkdir(parents=True)
+        for index in range(3):
+            shape = (6, 8) if (label, index) == (0, 0) else (6, 8, 3)
+            Image.fromarray(random.integers(0, 256, shape, np.uint8)).save(f"images/{name}/{index}.png")
+            lines.append(f"{name}/{index}.png {label}\n")
+    Path("list.txt").write_text("".join(lines))
+    return tmp_path
+
+
+def records(path):
+    database = open_database(path)
+    keys = [database.key(index) for index in range(database.size)]
+    found = [(key.decode(), decode_datum(bytes(database.value(key)))) for key in keys]
+    database.close()
+    return found
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1].transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("backend", ["lmdb", "leveldb"])
+def test_a_list_as_convert_imageset_writes_it(backend, capsys):
+    assert run(["data", "convert_imageset", "images/", "list.txt", "out", "--backend", backend]) == 0
+    assert "out: 6 records" in capsys.readouterr().out
+    found = records("out")
+    assert [key for key, _ in found] == [f"0000000{n}_{('ant', 'bee')[n // 3]}/{n % 3}.png" for n in range(6)]
+    for number, (_, datum) in enumerate(found):
+        path = f"images/{('ant', 'bee')[number // 3]}/{number % 3}.png"
+        assert (datum.channels, datum.height, datum.width, datum.label, datum.encoded) == (3, 6, 8, number // 3, False)
+        assert bytes(datum.data) == pixels(path).tobytes()
+
+
+def test_a_folder_with_its_classes():
+    assert run(["data", "convert", "images", "out"]) == 0
+    assert classes_in("out") == ("ant", "bee")
+    assert [datum.label for _, datum in records("out")] == [0, 0, 0, 1, 1, 1]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["classes.txt", "data.mdb"]
+
+
+def test_gray_and_stretched():
+    assert run(["data", "convert", "images", "out", "--gray", "--resize_height", "3", "--resize-width", "4"]) == 0
+    datum = records("out")[0][1]
+    assert (datum.channels, datum.height, datum.width, len(datum.data)) == (1, 3, 4, 12)
+    assert run(["data", "convert", "images", "square", "--size", "4"]) == 0
+    datum = records("square")[0][1]
+    assert (datum.channels, datum.height, datum.width) == (3, 4, 4)
+
+
+def test_encoded_files_stay_as_they_are():
+    assert run(["data", "convert", "images", "out", "--encoded", "--encode-type", "png"]) == 0
+    datum = records("out")[4][1]
+    assert datum.encoded and bytes(datum.data) == Path("images/bee/1.png").read_bytes()
+    assert run(["data", "convert", "images", "jpegs", "--encoded"]) == 0
+    assert bytes(records("jpegs")[4][1].data[:2]) == b"\xff\xd8"
+
+
+def test_a_shuffled_order_is_the_seeds():
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert run(["data", "convert", "images", name, "--shuffle", "--seed", seed]) == 0
+    orders = {name: [key for key, _ in records(name)] for name in "abc"}
+    assert orders["a"] == orders["b"] != orders["c"]
+    assert [key[:8] for key in orders["a"]] == [f"0000000{n}" for n in range(6)]
+    assert sorted(key[9:] for key in orders["a"]) == sorted(key[9:] for key in orders["c"])
+
+
+def test_hdf5_has_the_datasets_of_an_hdf5data_layer():
+    assert run(["data", "convert", "images", "out.h5"]) == 0
+    with h5py.File("out.h5") as file:
+        np.testing.assert_array_equal(file["data"][4], pixels("images/bee/1.png").astype(np.float32))
+        assert file["label"][()].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_database_copied_to_another_kind_and_to_files():
+    assert run(["data", "convert", "images", "a"]) == 0
+    assert run(["data", "convert", "a", "b", "--backend", "leveldb"]) == 0
+    assert [(key, bytes(datum.data)) for key, datum in records("a")] == [(key, bytes(datum.data)) for key, datum in records("b")]
+    assert run(["data", "convert", "b", "files", "--backend", "folder"]) == 0
+    np.testing.assert_array_equal(pixels("files/1/00000004.png"), pixels("images/bee/1.png"))
+
+
+@pytest.mark.parametrize("kind", ["LMDB", "LEVELDB", "HDF5"])
+def test_what_is_interrupted_goes_on(kind, monkeypatch):
+    monkeypatch.setattr(copying, "BATCH", 2)
+    source = open_records("images")
+
+    class InterruptError(Exception):
+        pass
+
+    def stop(done):
+        if done == 5:
+            raise InterruptError
+
+    with pytest.raises(InterruptError):
+        copy(source, Staged("out", kind, source.fingerprint), 2, on_done=stop)
+    assert not Path("out").exists()
+    assert json.loads(Path(".out.partial/progress.json").read_text())["done"] == 4
+    looked_at = []
+    copied = copy(source, Staged("out", kind, source.fingerprint), 2, on_done=looked_at.append)
+    assert (copied.written, copied.before, looked_at) == (6, 4, [5, 6])
+    assert not Path(".out.partial").exists()
+    if kind != "HDF5":
+        assert [datum.label for _, datum in records("out")] == [0, 0, 0, 1, 1, 1]
+
+
+def test_other_data_start_anew(monkeypatch):
+    source = open_records("images")
+    staged = Staged("out", "LMDB", "other")
+    with pytest.raises(ZeroDivisionError), staged.writing():
+        staged.note(3, [])
+        raise ZeroDivisionError
+    assert copy(source, Staged("out", "LMDB", source.fingerprint), 1).before == 0
+    assert len(records("out")) == 6
+
+
+def test_two_processes_do_not_write_one_database():
+    staged = Staged("out", "LMDB", "x")
+    with pytest.raises(NetdefError, match="another process is writing out"):
+        Staged("out", "LMDB", "x")
+    with pytest.raises(ZeroDivisionError), staged.writing():
+        raise ZeroDivisionError
+
+
+def test_unreadable_images_are_left_out(capsys):
+    Path("images/ant/1.png").write_bytes(b"no image")
+    Path("images/bee/0.png").unlink()
+    assert run(["data", "convert", "images/", "list.txt", "out"]) == 0
+    captured = capsys.readouterr()
+    assert "out: 4 records, LMDB; 2 records could not be read" in captured.out
+    assert "skipping images/ant/1.png: not a readable image" in captured.err
+    assert "skipping images/bee/0.png: there is no such file" in captured.err
+    assert [key[:8] for key, _ in records("out")] == ["00000000", "00000002", "00000004", "00000005"]
+
+
+def test_an_lmdb_grows(monkeypatch):
+    monkeypatch.setattr("runtime.data.database_writer.FIRST_MAP", 1 << 16)
+    Path("many.txt").write_text("images/bee/1.png 7\n" * 900)
+    assert run(["data", "convert", "many.txt", "out"]) == 0
+    assert len(records("out")) == 900
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list.txt"], "takes SOURCE and OUT"),
+        (["none.txt", "out"], "cannot read a list of images none.txt"),
+        (["images", "images"], "images exists already"),
+        (["images", "out", "--size", "3", "--resize-width", "4"], "--size excludes"),
+        (["images", "out", "--resize-width", "4"], "go together"),
+        (["images", "out.h5", "--encoded"], "--encoded is for lmdb and leveldb"),
+        (["list.txt", "out"], "none of the 6 records of list.txt can be read"),
+    ],
+)
+def test_mistakes(arguments, said, capsys):
+    assert run(["data", "convert", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_sizes_that_differ_are_an_error_where_they_must_not(capsys):
+    Image.new("RGB", (9, 9)).save("images/ant/2.png")
+    assert run(["data", "convert", "images", "out", "--check-size"]) == 2
+    assert "2.png of images has 243 bytes (3 x 9 x 9), the first one 144" in capsys.readouterr().err
+    assert run(["data", "convert", "images", "out.h5"]) == 2
+    assert "a dataset takes one shape" in capsys.readouterr().err
+    assert not Path("out.h5").exists()
