@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import click
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.find import find_net
 from netdef.language.kinds import NET, SOLVER, kind_of
 
 
@@ -20,7 +24,9 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
         if kinds[0] == NET:
             raise NetdefError(
                 f"{first} is a net; training it takes a solver too",
-                hint=f"netdef train {first} solver.txt uses the solver of the package",
+                hint=f"netdef train {first}/solver.txt trains it again"
+                if os.path.isdir(first)
+                else f"netdef train {first} solver.txt uses the solver of the package",
             )
         return None, first
     if kinds == [SOLVER, NET]:
@@ -34,13 +40,46 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
 
 
 def weights_files(text: str) -> list[str]:
-    """The files of a `--weights`: one, or several with commas between them, as `caffe train` has it.
+    """The files of a `--weights`: one, or several with commas between them, as `caffe train` has it; of a run, its last ones.
 
     Raises
     ------
-    NetdefError: a name is empty.
+    NetdefError: a name is empty, or a run has no weights.
     """
     files = [text] if os.path.exists(text) else text.split(",")
     if "" in files:
         raise NetdefError(f"--weights {text}: a name is empty", hint="--weights a.caffemodel,b.caffemodel names two files")
-    return files
+    return [weights_of_run(file) if os.path.isdir(file) else file for file in files]
+
+
+def weights_for(net: str, given: str | None) -> list[str]:
+    """The files of `--weights`, or where it is left out those of the run whose directory is given as the net.
+
+    Raises
+    ------
+    NetdefError: there are none.
+    """
+    if given is not None:
+        return weights_files(given)
+    if find_net(net).parent != Path(net):
+        hint = "--weights FILE names a .caffemodel; the directory of a run, given as NET, has its own"
+        raise NetdefError(f"no weights are given for {net}", hint=hint)
+    return [weights_of_run(net)]
+
+
+def weights_of_run(directory: str) -> str:
+    """The weights of a run's last snapshot, named on stderr.
+
+    Raises
+    ------
+    NetdefError: it has none.
+    """
+    from runtime.solver.snapshot import latest_snapshot, weights_beside
+
+    try:
+        found = str(weights_beside(latest_snapshot(directory), ""))
+    except NetdefError as error:
+        message = error.diagnostics[0].message.removesuffix(" to resume from")
+        raise NetdefError(message, hint="--weights names a file of weights") from None
+    click.echo(f"weights of {found}", err=True)
+    return found

@@ -50,7 +50,9 @@ data_option = click.option(
     "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, or builtin:photos."
 )
 weights_option = click.option(
-    "--weights", metavar="FILE", required=True, help="A .caffemodel or .caffemodel.h5, or several with commas between them."
+    "--weights",
+    metavar="FILE",
+    help="A .caffemodel or .caffemodel.h5, or several with commas between them; default: the last of the run that NET is.",
 )
 allow_missing_option = click.option(
     "--allow-missing", is_flag=True, help="Run layers that the weights lack with what their fillers give, instead of failing."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.arguments import weights_files
+from netdef.cli.arguments import weights_for
 from netdef.cli.options import allow_missing_option, fold_option, run_options, weights_option
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
@@ -48,7 +48,7 @@ def command(net: str, images: tuple[str, ...], **options: Any) -> None:
 class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
-    weights: str
+    weights: str | None = None
     allow_missing: bool = False
     labels: str | None = None
     mean: str | None = None
@@ -67,7 +67,7 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     from runtime.solver.nets import load_net
 
     check_images(images)
-    weights = weights_files(options.weights)
+    weights = weights_for(net_path, options.weights)
     own = load_net(net_path, "test", options.overrides, min(BATCH, len(images)))
     net = with_images(own, options.mean)
     scores, is_probability = scores_of(net)

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.arguments import weights_files
+from netdef.cli.arguments import weights_for
 from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, fold_option, run_options, weights_option
 from netdef.cli.progress import progress
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
+from netdef.layers.data import ImageData
 
 if TYPE_CHECKING:
+    from netdef.graph.net import Net
     from runtime.machine.executable import Executable
     from runtime.solver.results import TestResult
 
@@ -41,7 +43,7 @@ def command(net: str, **options: Any) -> None:
 class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
-    weights: str
+    weights: str | None = None
     allow_missing: bool = False
     data: str | None = None
     iterations: int | None = None
@@ -67,11 +69,11 @@ def test(net_path: str, options: Options) -> None:
             f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",
             hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
         )
-    weights = weights_files(options.weights)
+    weights = weights_for(net_path, options.weights)
     side = read_side(weights[-1])
     with options.compiler()(net, seed=side.get("seed"), backward=False, update=remember_results) as exe:
         exe.load_weights(weights, options.allow_missing)
-        opener = partial(open_source, hold_out=held_out(side, options.data), on_skip=say_skip)
+        opener = partial(open_source, hold_out=held_out(side, net), on_skip=say_skip)
         exe.open_sources(opener, side.get("classes"))
         begun = time.perf_counter()
         with progress("testing", options.iterations or batches_of_pass(exe)) as on_batch:
@@ -84,9 +86,10 @@ def say_skip(path: str, reason: str) -> None:
     print(f"skipping {path}: {reason}", file=sys.stderr)
 
 
-def held_out(side: dict[str, Any], data: str | None) -> int:
-    """How the run that made the weights divided this data: what it trained on is no test."""
-    same = data is not None and side.get("data") and os.path.realpath(side["data"]) == os.path.realpath(data)
+def held_out(side: dict[str, Any], net: Net) -> int:
+    """How the run that made the weights divided the data that the net reads: what it trained on is no test."""
+    sources = [layer.source for layer in net.layers if isinstance(layer, ImageData)]
+    same = side.get("data") and os.path.realpath(side["data"]) in map(os.path.realpath, sources)
     return side.get("hold_out", 0) if same else 0
 
 

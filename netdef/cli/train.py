@@ -58,6 +58,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     NetdefError: anything a user can cause, a loss that is not finite among them.
     """
     from netdef.cli import runs
+    from netdef.cli.run_files import RunFiles
     from runtime.solver.devices import choose_devices
     from runtime.solver.display import Reporter, open_display
     from runtime.solver.diverged import DivergedError
@@ -106,11 +107,15 @@ def train(first: str, second: str | None, options: Options) -> int:
         if run.snapshot:
             loop.saved_at = solver.iteration
             loop.outcome.best.take_log(read_log(run.out), solver.iteration)
+        command, files = CommandLine(net, solver_path, options), RunFiles(run.out)
         try:
-            return drive(loop, run, CommandLine(net, solver_path, options))
+            if note := files.write(solver, command, run.snapshot):
+                reporter.note(note)
+            return drive(loop, run, command)
         except NetdefError as error:
             if not (run.snapshot or solver.iteration or isinstance(error, DivergedError)):
                 log.discard()  # so that the same command can be given again
+                files.discard()
             raise
 
 

@@ -64,8 +64,17 @@ class CommandLine:
     solver: str
     options: Options
 
+    def text(self) -> str:
+        """The command."""
+        given = {name: value for name in ("weights", "resume") if (value := getattr(self.options, name)) is not None}
+        return shlex.join([*self.words(), *(word for name, value in given.items() for word in (f"--{name}", value))])
+
     def resume(self, snapshot: Path) -> str:
         """The same command going on from a snapshot."""
+        return shlex.join([*self.words(), "--resume", str(snapshot)])
+
+    def words(self) -> list[str]:
+        """The command without what it starts from."""
         words = ["netdef", "train", *([self.net] if self.net else []), self.solver]
         for field in fields(Options):
             value = getattr(self.options, field.name)
@@ -75,7 +84,7 @@ class CommandLine:
                 words += (
                     [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name.replace('_', '-')}", str(value)]
                 )
-        return shlex.join([*words, *self.python(), "--resume", str(snapshot)])
+        return [*words, *self.python()]
 
     def settings(self) -> list[str]:
         """What --set said."""

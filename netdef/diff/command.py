@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netdef.diff import solvers, text, weights
@@ -13,6 +15,7 @@ from netdef.graph.layer import SIZE_UNKNOWN
 from netdef.graph.net import Net
 from netdef.graph.shape import Shape
 from netdef.language.diagnostics import NetdefError
+from netdef.language.find import RUN_SOLVER
 from netdef.language.gc_pause import gc_paused
 from netdef.language.kinds import NET, SOLVER, WEIGHTS, kind_of
 
@@ -59,7 +62,19 @@ def diff(
         found = _weights(a, b, kinds, phase, overrides)
     else:
         found = compare(a, b, phase, batch_size, overrides)
-    return _rendered(found, form, sheet or text.Sheet()), bool(found)
+    other = _solvers_of_runs(a, b) if isinstance(found, Difference) else []
+    if isinstance(found, Difference):
+        found.notes += other
+    return _rendered(found, form, sheet or text.Sheet()), bool(found or other)
+
+
+def _solvers_of_runs(a: str, b: str) -> list[str]:
+    """In which settings the solvers of two runs differ, where both are given by their directories."""
+    files = [Path(name) / RUN_SOLVER for name in (a, b)]
+    if not all(map(os.path.isfile, files)):
+        return []
+    rows = [row for finding in _solvers(*map(str, files)).findings for row in finding.rows]
+    return [f"solver: {row.what} {row.before} -> {row.after}" for row in rows]
 
 
 def _rendered(found: Difference | solvers.SolverDifference | weights.WeightsDifference, form: str, sheet: text.Sheet) -> str:

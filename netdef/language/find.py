@@ -9,6 +9,7 @@ from pathlib import Path
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import nearest
 
+RUN_NET, RUN_SOLVER = "net.net", "solver.txt"  # what `netdef train` writes into a run's directory
 NET_ENDINGS = (".net", ".prototxt", ".pbtxt", ".caffemodel", ".binaryproto")
 
 
@@ -25,17 +26,19 @@ def model_names() -> list[str]:
 
 
 def find_net(name: str | os.PathLike[str]) -> Path:
-    """The file of a network, given its path or the name of a model.
+    """The file of a network, given its path, the name of a model, or the directory of a run.
 
     Raises
     ------
     NetdefError: there is no such file or model; the message lists the models and the nearest name.
     """
     path = Path(name)
-    if os.path.exists(path):
+    if os.path.isdir(path) and not _is_model(path, name):
+        return _net_of_run(path)
+    if os.path.isfile(path) or (os.path.exists(path) and not os.path.isdir(path)):
         return path
     model = models_folder() / f"{name}.net"
-    if path.name == str(name) and os.path.isfile(model):
+    if _is_model(path, name):
         return shown(model)
     if path.suffix in NET_ENDINGS:
         raise NetdefError(f"there is no file {name}", hint=_suggestion(path, NET_ENDINGS))
@@ -44,6 +47,20 @@ def find_net(name: str | os.PathLike[str]) -> Path:
     guess = nearest(str(name), names)
     hint = f"did you mean {guess}? {listed}" if guess else listed
     raise NetdefError(f"there is no file and no model called {name}", hint=hint)
+
+
+def _is_model(path: Path, name: str | os.PathLike[str]) -> bool:
+    return path.name == str(name) and os.path.isfile(models_folder() / f"{name}.net")
+
+
+def _net_of_run(folder: Path) -> Path:
+    """The net in the directory of a run. Raises NetdefError: there is none."""
+    net = folder / RUN_NET
+    if not os.path.isfile(net):
+        raise NetdefError(
+            f"{folder} is a directory without a {RUN_NET}", hint="netdef train writes one into the directory of a run"
+        )
+    return net
 
 
 def find_beside(name: str, folder: Path) -> Path:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from netdef.language.contents import MOST_TEXT
-from netdef.language.find import model_names, models_folder
+from netdef.language.find import RUN_NET, model_names, models_folder
 from netdef.language.foreign import holds_hdf5
 from netdef.schema import message_class
 
@@ -22,6 +22,8 @@ def kind_of(name: str) -> str | None:
     path = Path(name)
     if str(path).endswith(WEIGHT_ENDINGS) or holds_hdf5(path):
         return WEIGHTS
+    if os.path.isfile(path / RUN_NET):
+        return NET
     if not os.path.isfile(name):
         if path.name == name and os.path.isfile(models_folder() / f"{name.removesuffix('.txt')}.txt"):
             return SOLVER

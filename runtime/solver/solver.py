@@ -134,7 +134,7 @@ class Solver:
         try:
             self._compile()
             if self.parameters.weights:
-                self.load_weights(list(self._weights_named()), say)
+                self.load_weights(list(self.weights_named()), say)
         except BaseException:
             self.close()
             raise
@@ -217,7 +217,7 @@ class Solver:
         """
         return self.executable.load_weights(paths, allow_missing=True, say=say)
 
-    def _weights_named(self) -> Iterator[Path]:
+    def weights_named(self) -> Iterator[Path]:
         """The files in the solver's `weights`, several with commas between them: in its file's folder, else in the current one."""
         for path in (Path(path) for paths in self.parameters.weights for path in paths.split(",")):
             in_folder = Path(self.filename).parent / path

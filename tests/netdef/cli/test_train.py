@@ -19,6 +19,8 @@ from runtime.solver.solverstate import read_solverstate
 from tests.paths import ROOT
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
+OF_RUN = ("log.jsonl", "net.net", "run.json", "solver.txt")
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -43,7 +45,7 @@ def test_a_run_prints_and_writes_its_results(capsys):
     assert "netdef test small.net --weights runs/small-1/small_iter_10.caffemodel" in out
     kinds = ("caffemodel", "netdef.json", "solverstate")
     snapshots = [f"runs/small-1/small_iter_{n}.{kind}" for n in (10, 4, 8) for kind in kinds]
-    assert files("runs") == sorted([*snapshots, "runs/small-1/log.jsonl"])
+    assert files("runs") == sorted([*snapshots, *(f"runs/small-1/{name}" for name in OF_RUN)])
 
 
 def test_every_number_shown_is_in_the_log(capsys):
@@ -185,7 +187,7 @@ def test_changed_settings_of_a_resumed_run_are_noted(capsys):
 
 def test_a_finished_run_resumes_to_its_end(capsys):
     run(["train", "small.net", "solver.txt", "--out", "a"])
-    before = {path: Path(path).read_bytes() for path in files("a") if not path.endswith("log.jsonl")}
+    before = {path: Path(path).read_bytes() for path in files("a") if not path.endswith(("log.jsonl", "run.json"))}
     capsys.readouterr()
     assert run(["train", "small.net", "solver.txt", "--out", "a", "--resume", "latest"]) == 0
     out = capsys.readouterr().out
@@ -233,8 +235,8 @@ def test_the_directory_of_another_run_is_refused(capsys):
 def test_an_absolute_prefix_is_the_runs_directory_too(tmp_path, capsys):
     Path("solver.txt").write_text(SOLVER + f'snapshot_prefix: "{tmp_path}/there/small"')
     assert run(["train", "small.net", "solver.txt", "--iterations", "3"]) == 0
-    names = ["log.jsonl", "small_iter_3.caffemodel", "small_iter_3.netdef.json", "small_iter_3.solverstate"]
-    assert sorted(os.listdir("there")) == names
+    names = [f"small_iter_3.{kind}" for kind in ("caffemodel", "netdef.json", "solverstate")]
+    assert sorted(os.listdir("there")) == sorted([*names, *OF_RUN])
     assert run(["train", "small.net", "solver.txt"]) == 2
     assert run(["train", "small.net", "solver.txt", "--out", "elsewhere"]) == 2
     assert "is another run's" in capsys.readouterr().err

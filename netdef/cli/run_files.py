@@ -1,0 +1,180 @@
+"""What a run was made of, written into its directory: the net of both phases, the solver, the command with its versions.
+
+net.net      every layer that the run trains or tests, with all changes of the command line, in one file
+solver.txt   the solver with the seed that was drawn; `netdef train DIR/solver.txt` trains the same again
+run.json     the command of each start, and what it ran on
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from difflib import SequenceMatcher
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netdef.fmt import formatted
+from netdef.language.diagnostics import NetdefError
+from netdef.language.find import RUN_NET, RUN_SOLVER
+from netdef.language.printer import print_message
+from netdef.language.writing import write_over
+from netdef.layers.data import BUILTIN
+from netdef.schema import TEST, TRAIN
+from runtime.data.settings import located
+from runtime.solver.log import finite
+
+if TYPE_CHECKING:
+    from netdef.cli.train_options import CommandLine
+    from netdef.graph.layer import Layer
+    from netdef.graph.net import Net
+    from runtime.solver.solver import Solver
+
+RECORD = "run.json"
+FILES_OF = ("transform_param", "mean_file"), ("", "source"), ("", "root_folder")  # fields that name files
+NAMES_NETS = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param", "train_state", "test_state")
+PACKAGES = ("netdef-compiler", "numpy", "numba", "pillow", "protobuf", "cupy-cuda12x")
+
+
+class RunFiles:
+    """The files in a run's directory; those that were there before and are no run's stay as they are."""
+
+    def __init__(self, out: Path):
+        self.out = out
+        self.written: list[Path] = []
+
+    def write(self, solver: Solver, command: CommandLine, resumed: Path | None) -> str:
+        """Write the files. Returns a note where they cannot be there, else "".
+
+        Raises
+        ------
+        NetdefError: one cannot be written.
+        """
+        others = [name for name in (RUN_NET, RUN_SOLVER) if (self.out / name).exists()]
+        if others and not (self.out / RECORD).exists():
+            return f"{self.out} has a {' and a '.join(others)} already: those of this run are not written"
+        texts = {**nets_of(solver), RUN_SOLVER: solver_text(solver), RECORD: record(self.out / RECORD, solver, command, resumed)}
+        for name, text in texts.items():
+            if not (self.out / name).exists():
+                self.written.append(self.out / name)
+            write_over(self.out / name, text)
+        return ""
+
+    def discard(self) -> None:
+        """Remove the files that `write` made."""
+        for path in self.written:
+            path.unlink(missing_ok=True)
+
+
+def nets_of(solver: Solver) -> dict[str, str]:
+    """The texts of the run's nets by file: the training net and the first test net in one, further test nets each in its own."""
+    nets = solver.nets
+    texts = {RUN_NET: net_text(nets.train, *nets.tests[:1])}
+    return texts | {name: net_text(net) for name, net in zip(further_names(solver), nets.tests[1:], strict=True)}
+
+
+def further_names(solver: Solver) -> list[str]:
+    return [f"test{number}.net" for number in range(1, len(solver.nets.tests))]
+
+
+def net_text(*nets: Net) -> str:
+    """Nets of different phases as one file: what they have in common once, the rest for its phase."""
+    whole = type(nets[0].message)(name=nets[0].name)
+    if nets[0].force_backward:
+        whole.force_backward = True
+    whole.layer.extend(_merged([[_layer(one) for one in net.layers] for net in nets]))
+    text = print_message(whole)
+    with suppress(NetdefError):  # what has no short form stays in the long one
+        return formatted(text, RUN_NET, "net")
+    return text
+
+
+def _merged(phases: list[list[Any]]) -> Iterator[Any]:
+    """The layers of a training net, and where it is given those of a test net among them."""
+    if len(phases) == 1:
+        yield from phases[0]
+        return
+    train, test = phases
+    mine, theirs = ([layer.SerializeToString(deterministic=True) for layer in layers] for layers in phases)
+    for tag, i, j, k, m in SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes():
+        if tag == "equal":
+            yield from train[i:j]
+            continue
+        for phase, layers in ((TRAIN, train[i:j]), (TEST, test[k:m])):
+            for layer in layers:
+                layer.include.add(phase=phase)
+                yield layer
+
+
+def _layer(layer: Layer) -> Any:
+    """A layer's message under its name in the net, without rules of phases, its files by their whole paths."""
+    message = type(layer.message)()
+    message.CopyFrom(layer.message)
+    for field in ("include", "exclude", "blobs"):
+        message.ClearField(field)
+    message.name = message.name or layer.name
+    for holder, field in FILES_OF if layer.is_source else ():
+        own = layer.param_fields[0] if layer.param_fields else ""
+        if not message.HasField(holder or own):
+            continue
+        inner = getattr(message, holder or own)
+        path = getattr(inner, field, "")
+        if isinstance(path, str) and path and not path.startswith(BUILTIN) and (found := located(layer, path)).exists():
+            setattr(inner, field, os.path.abspath(found) + ("/" if path.endswith("/") else ""))
+    return message
+
+
+def solver_text(solver: Solver) -> str:
+    """The solver of the nets that `nets_of` gives, with its seed."""
+    message = type(solver.parameters)()
+    message.CopyFrom(solver.parameters)
+    for field in (*NAMES_NETS, "weights"):
+        message.ClearField(field)
+    further = further_names(solver)
+    if further:
+        message.train_net = RUN_NET
+        message.test_net.extend([RUN_NET, *further])
+    else:
+        message.net = RUN_NET
+    message.random_seed = solver.seed
+    message.snapshot_prefix = message.snapshot_prefix or solver.prefix.name
+    message.weights.extend(os.path.abspath(path) for path in solver.weights_named())
+    return print_message(message)
+
+
+def record(path: Path, solver: Solver, command: CommandLine, resumed: Path | None) -> str:
+    """run.json with one more start in it."""
+    from datetime import UTC, datetime
+
+    start = {
+        "command": command.text(),
+        "directory": os.getcwd(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "net": solver.nets.train.filename,
+        "solver": solver.filename,
+        "overrides": {name: setting.text for name, setting in (command.options.overrides or {}).items()},
+        "data": solver.data,
+        "weights": command.options.weights,
+        "resumed": None if resumed is None else str(resumed),
+        "seed": solver.seed,
+        "devices": solver.devices,
+        "threads": solver.executable.threads,
+        "versions": versions(),
+    }
+    starts = []
+    with suppress(OSError, ValueError, TypeError, KeyError):  # the first start, or a damaged record of earlier ones
+        starts = list(json.loads(path.read_text(encoding="utf-8"))["starts"])
+    return json.dumps(finite({"format": 1, "starts": [*starts, start]}), indent=1) + "\n"
+
+
+def versions() -> dict[str, str]:
+    """Of Python, the machine and the packages that compute."""
+    found = {"python": platform.python_version(), "machine": f"{sys.platform} {platform.machine()}"}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -1,0 +1,125 @@
+"""A run's directory says what the run was made of, and is an argument of the other commands."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netdef
+from netdef.cli.main import run
+from netdef.cli.run_files import net_text
+from netdef.weights import read_weights
+from tests.netdef.cli import images
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two runs that are alike but for the command line, the second of them from within another folder."""
+    folder = tmp_path_factory.mktemp("described")
+    images.make(folder)
+    (folder / "inner").mkdir()
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    # The net is in another folder than the run and the command: its paths start at its own folder.
+    assert run(["train", "shades.net", "solver.txt", "--out", "a", "--iterations", "6"]) == 0
+    patch.chdir(folder / "inner")
+    more = ["--set", "drop.dropout_ratio=0.5", "--batch", "3", "--iterations", "4", "--weights", "../a"]
+    assert run(["train", "../shades.net", "../solver.txt", "--out", "../b", *more]) == 0
+    patch.undo()
+    return folder
+
+
+@pytest.fixture
+def folder(trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    return trained
+
+
+@pytest.mark.parametrize("phase", ["train", "test"])
+def test_the_net_is_that_of_the_run_in_both_phases(folder, phase, monkeypatch):
+    """With what the command line changed, and with files that are found from anywhere."""
+    net, own = netdef.load("b/net.net", phase), netdef.load("shades.net", phase)
+    assert [layer.type for layer in net.layers] == [layer.type for layer in own.layers]
+    assert net.layer("drop").p.dropout_ratio == 0.5
+    assert net.batch == (3 if phase == "train" else 4)
+    assert net.layers[0].source == str(folder / "images")
+    monkeypatch.chdir("/")
+    assert netdef.load(folder / "b", phase).name == "shades"
+
+
+def test_the_solver_trains_the_same_again(folder):
+    assert run(["train", "a/solver.txt", "--out", "again"]) == 0
+    one, two = (read_weights(f"{name}/shades_iter_6.caffemodel") for name in ("a", "again"))
+    assert [*one] == [*two]
+    for name, arrays in one.items():
+        np.testing.assert_array_equal(arrays[0], two[name][0])
+
+
+def test_the_command_its_weights_and_the_versions(folder):
+    (start,) = json.loads(Path("b/run.json").read_text())["starts"]
+    assert start["command"] == (
+        "netdef train ../shades.net ../solver.txt --set drop.dropout_ratio=0.5 --iterations 4 --out ../b --batch 3 --weights ../a"
+    )
+    assert start["directory"] == str(folder / "inner")
+    assert start["seed"] == 3
+    assert {"python", "numpy", "numba"} <= start["versions"].keys()
+
+
+def test_a_resumed_run_adds_its_start(folder):
+    assert run(["train", "shades.net", "solver.txt", "--out", "a", "--iterations", "7", "--resume", "latest"]) == 0
+    first, second = json.loads(Path("a/run.json").read_text())["starts"]
+    assert first["resumed"] is None
+    assert second["resumed"] == "a/shades_iter_6.solverstate"
+
+
+def test_a_run_is_an_argument_of_every_command(folder, capsys):
+    assert run(["test", "b"]) == 0
+    out, err = capsys.readouterr()
+    assert "over 20 images of 20 in all" in out
+    assert "weights of b/shades_iter_4.caffemodel" in err
+    assert run(["predict", "b", "images/dark/10.png"]) == 0
+    assert capsys.readouterr().out.startswith("images/dark/10.png\n")
+    for command in (["shapes", "b"], ["draw", "b", "-o", "b.svg"], ["compile", "b"], ["check", "b/net.net"]):
+        assert run(command) == 0, command
+    assert run(["diff", "again" if os.path.exists("again") else "a", "a"]) in (0, 1)
+    capsys.readouterr()
+    assert run(["diff", "a", "b"]) == 1
+    out = capsys.readouterr().out
+    assert "solver: max_iter" in out and "dropout_ratio  0.2 -> 0.5" in out
+    assert run(["diff", "b", "b"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["test", "images"], "images is a directory without a net.net"),
+        (["test", "shades.net"], "no weights are given for shades.net"),
+        (["test", "empty"], "there is no snapshot under empty"),
+        (["test", "shades.net", "--weights", "images"], "there is no snapshot under images"),
+        (["train", "a"], "a is a net; training it takes a solver too"),
+    ],
+)
+def test_directories_of_no_run(folder, arguments, said, capsys):
+    Path("empty").mkdir(exist_ok=True)
+    Path("empty/net.net").write_text(images.NET)
+    assert run(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_files_of_the_user_stay(folder, capsys):
+    Path("mine").mkdir()
+    Path("mine/solver.txt").write_text(images.SOLVER)
+    assert run(["train", "shades.net", "mine/solver.txt", "--out", "mine", "--iterations", "1"]) == 0
+    assert "mine has a solver.txt already: those of this run are not written" in capsys.readouterr().out
+    assert Path("mine/solver.txt").read_text() == images.SOLVER
+    assert not Path("mine/net.net").exists()
+
+
+def test_layers_without_names_keep_those_of_their_weights():
+    text = 'layer { type: "Input" top: "x" input_param { shape { dim: [2, 3] } } }'
+    text += 'layer { type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }'
+    net = netdef.parse(text)
+    again = netdef.parse(net_text(net))
+    assert [layer.name for layer in again.layers] == [layer.name for layer in net.layers]
