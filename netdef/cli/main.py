@@ -27,6 +27,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "test": "Loss and accuracies of NET with given weights over its test data.",
     "predict": "The five most probable classes of each IMAGE by NET, and their probabilities.",
     "data": "Tools for data: make, copy and look at databases, lists and means, as Caffe's tools do.",
+    "extract": "Write the values that blobs of NET have for each image of its test data (Caffe's extract_features).",
     "time": "Measure each layer of NET, and compute the least time that its memory traffic and its arithmetic need.",
     "selftest": "Compare a device's kernels with the CPU's, train on both, and measure it.",
     "devices": "The devices of this machine: the cores, the graphics cards, and why a card cannot be used.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -58,17 +59,11 @@ def test(net_path: str, options: Options) -> None:
     NetdefError: the net has no data layers, the weights do not fit or lack layers, the data cannot be read, a result is not finite.
     """
     from runtime.data import open_source
-    from runtime.solver.nets import load_net
     from runtime.solver.remember import remember_results
     from runtime.solver.snapshot import read_side
     from runtime.solver.testing import batches_of_pass, run_test
 
-    net = load_net(net_path, "test", options.overrides, options.batch, options.data)
-    if net.inputs or all(layer.bottoms for layer in net.layers):
-        raise NetdefError(
-            f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",
-            hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
-        )
+    net = tested_net(net_path, options.overrides, options.batch, options.data)
     weights = weights_for(net_path, options.weights)
     side = read_side(weights[-1])
     with options.compiler()(net, seed=side.get("seed"), backward=False, update=remember_results) as exe:
@@ -80,6 +75,24 @@ def test(net_path: str, options: Options) -> None:
             result = run_test(exe, options.iterations, on_batch=on_batch)
         assert result is not None
         print("\n".join(report(result, exe, time.perf_counter() - begun)))
+
+
+def tested_net(path: str, overrides: Mapping[str, Any] | None, batch: int | None, data: str | None) -> Net:
+    """A net in phase test, which brings its own data.
+
+    Raises
+    ------
+    NetdefError: it takes data from outside.
+    """
+    from runtime.solver.nets import load_net
+
+    net = load_net(path, "test", overrides, batch, data)
+    if net.inputs or all(layer.bottoms for layer in net.layers):
+        raise NetdefError(
+            f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",
+            hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
+        )
+    return net
 
 
 def say_skip(path: str, reason: str) -> None:

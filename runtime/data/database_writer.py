@@ -161,14 +161,14 @@ class Staged:
 
     Parameters
     ----------
-    path: of the database to be.  fingerprint: of the data and options.
+    path: of the database to be.  fingerprint: of the data and options; None if nothing goes on after an interruption.
 
     Raises
     ------
     NetdefError: the path is taken, cannot be written to, or another process writes to it.
     """
 
-    def __init__(self, path: str | Path, kind: str, fingerprint: str, classes: Sequence[str] | None = None):
+    def __init__(self, path: str | Path, kind: str, fingerprint: str | None, classes: Sequence[str] | None = None):
         self.path, self.kind, self.fingerprint, self.classes = Path(path), kind, fingerprint, classes
         self.folder = self.path.parent / f".{self.path.name}.partial"
         if self.path.exists() or self.path.is_symlink():
@@ -202,7 +202,7 @@ class Staged:
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """The writer.  When the block ends well the database has its name; else what was written stays for the next time.
+        """The writer.  When the block ends well the database has its name; else what was written stays, if it can be gone on with.
 
         Raises
         ------
@@ -218,6 +218,8 @@ class Staged:
         except OSError as error:
             raise NetdefError(f"cannot write {self.path}: {error.strerror or error}") from None
         finally:
+            if self.fingerprint is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
             os.close(self._locked)
 
     def note(self, done: int, skipped: list[int]) -> None:

@@ -71,21 +71,35 @@ def batches_of_pass(executable: Executable) -> int:
     return executable.sources.pass_batches or WITHOUT_END
 
 
-def _sized(executable: Executable, sums: _Sums) -> Generator[int]:
-    """How many images are in each batch of a pass over the data, the net being of that size when it is to run."""
+def sizes_of_pass(executable: Executable, before_change: Callable[[], None] = lambda: None) -> Generator[tuple[int, int]]:
+    """A pass over the data: for each run, how many images of the pass it has, and how many in all, once the net is of that size.
+
+    Those are the same, unless the net does not fit what is left for the last batch: it then has others a second time, behind.
+
+    Parameters
+    ----------
+    before_change: called before the net changes its size, and with it the memory of what is remembered.
+    """
     whole = executable.net.batch or 1
     with closing(executable.sources.one_pass()) as sizes:
         try:
             for images in sizes:
                 if images != executable.net.batch:
-                    sums.read()  # the memory of what is remembered changes
+                    before_change()
                 try:
                     executable.set_batch_size(images)
                 except NetdefError:  # such as a Reshape to a fixed number of images, or fewer images than devices
                     executable.sources.take_whole()
-                yield executable.net.batch or 1
+                yield images, executable.net.batch or 1
         finally:
             executable.set_batch_size(whole)
+
+
+def _sized(executable: Executable, sums: _Sums) -> Generator[int]:
+    """How many images are in each run of a pass."""
+    with closing(sizes_of_pass(executable, sums.read)) as sizes:
+        for _, images in sizes:
+            yield images
 
 
 class _Sums:

@@ -35,7 +35,12 @@ def test_every_command_that_takes_a_net_applies_set(name, capsys, tmp_path):
     assert "overrides" in {parameter.name for parameter in command.params}
     arguments = {"diff": ["alexnet", "alexnet"], "predict": ["alexnet", "models/photos/cat.jpg"], "train": ["alexnet", "solver"]}
     arguments["convert"] = ["alexnet", str(tmp_path / "out.net")]
-    options = {"test": ["--weights", "x"], "predict": ["--weights", "x"], "train": ["--out", str(tmp_path / "run")]}
+    options = {
+        "test": ["--weights", "x"],
+        "extract": ["--weights", "x", "--blobs", "fc8", "-o", "x.h5"],
+        "predict": ["--weights", "x"],
+        "train": ["--out", str(tmp_path / "run")],
+    }
     words = [name, *arguments.get(name, ["alexnet"]), *options.get(name, []), "--set", "conv2.num_outptu=3"]
     if name == "predict":
         words[2] = str(next(path for path in models_folder().glob("photos/*") if path.suffix in (".jpg", ".png")))
