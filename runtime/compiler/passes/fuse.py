@@ -1,4 +1,4 @@
-"""Fusion: an activation directly behind a product, or a BatchNorm with its Scale, is done by that kernel, while still in cache."""
+"""Fusion: an activation directly behind a product, a sum, or a BatchNorm with its Scale, is done by that kernel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import replace
 from netdef.layers.elementwise import relu_forward
 from runtime.ir.program import Buffer, Instruction, Program
 
-RELU = relu_forward.value.name  # the one activation that the kernels of products compute
+RELU = relu_forward.value.name  # the one activation that other kernels compute
+SUMS = {"add": "add_relu", "scaled_add": "scaled_add_relu"}  # kernels that are other ones with a ReLU
 
 
 def uses_of(program: Program, keep: str) -> Counter[Buffer]:
@@ -20,7 +21,7 @@ def uses_of(program: Program, keep: str) -> Counter[Buffer]:
 
 
 def fuse(program: Program, keep: str = "outputs") -> Program:
-    """Fold each ReLU into the instruction that makes its input, if that has a constant `relu` and no other one reads the input.
+    """Fold each ReLU into the instruction that makes its input, if that can compute one and no other one reads the input.
 
     Backward stays as it is: relu_backward masks by the sign of the output, which both forms keep.
 
@@ -38,14 +39,20 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
         if instruction.kernel == RELU and source in makers and uses[source] == 2 and whole:
             maker = forward[makers[source]]
             assert maker is not None and source is not None
-            constants = {**maker.constants, "relu": True, "slope": instruction.constants["slope"]}
             target = instruction.outputs[0].root.view(maker.outputs[0].shape)
-            merged = replace(maker, outputs=(target, *maker.outputs[1:]), constants=constants)
-            forward[makers[source]] = merged
+            merged = with_relu(maker, instruction.constants["slope"])
+            forward[makers[source]] = replace(merged, outputs=(target, *maker.outputs[1:]))
             fused_away.add(source)
             continue
-        if "relu" in instruction.constants:
+        if "relu" in instruction.constants or instruction.kernel in SUMS:
             makers[instruction.outputs[0].root] = len(forward)
         forward.append(instruction)
     blobs = {blob: buffer for blob, buffer in program.blobs.items() if buffer.root not in fused_away}
     return replace(program, forward=tuple(instruction for instruction in forward if instruction is not None), blobs=blobs)
+
+
+def with_relu(maker: Instruction, slope: float) -> Instruction:
+    """An instruction that applies a ReLU to what it makes."""
+    if maker.kernel in SUMS:
+        return replace(maker, kernel=SUMS[maker.kernel], constants={**maker.constants, "slope": slope})
+    return replace(maker, constants={**maker.constants, "relu": True, "slope": slope})

@@ -38,6 +38,19 @@ def scaled_add(a, b, factor_a, factor_b):
     return factor_a * a + factor_b * b
 
 
+@arithmetic("slope")
+def add_relu(a, b, slope):
+    """The sum, then ReLU: bit for bit what `add` and `relu_forward` give."""
+    y = a + b
+    return (slope * y if slope != 0 else 0) if y < 0 else y
+
+
+@arithmetic("factor_a", "factor_b", "slope")
+def scaled_add_relu(a, b, factor_a, factor_b, slope):
+    y = factor_a * a + factor_b * b
+    return (slope * y if slope != 0 else 0) if y < 0 else y
+
+
 @arithmetic()
 def multiply(a, b):
     return a * b

@@ -70,10 +70,17 @@ def test_exponential_is_exact_to_two_units() -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_sums_and_products(size: int) -> None:
     a, b = values(size), values(size, 1)
+    sums = 0.5 * a - 2 * b
     for name, want, constants in [
         ("add", a + b, {}),
         ("multiply", a * b, {}),
-        ("scaled_add", 0.5 * a - 2 * b, {"factor_a": 0.5, "factor_b": -2.0}),
+        ("scaled_add", sums, {"factor_a": 0.5, "factor_b": -2.0}),
+        ("add_relu", np.maximum(a + b, 0), {"slope": 0.0}),
+        (
+            "scaled_add_relu",
+            np.maximum(sums, 0.1 * sums),
+            {"factor_a": 0.5, "factor_b": -2.0, "slope": 0.1},
+        ),
     ]:
         (y,) = run_kernel(name, [a, b], [(size,)], **constants)
         np.testing.assert_allclose(y, want, rtol=1e-6, atol=1e-6)

@@ -22,6 +22,8 @@ def elementwise_cases() -> Iterator[Case]:
             yield Case("add", (x, x, y), aliases=aliases, close=0)
             yield Case("multiply", (x, x, y), aliases=aliases, close=0)
             yield Case("scaled_add", (x, x, y), {"factor_a": 0.3, "factor_b": -2.0}, aliases=aliases)
+            yield Case("add_relu", (x, x, y), {"slope": 0.1 if n % 2 else 0.0}, aliases=aliases, close=0)
+            yield Case("scaled_add_relu", (x, x, y), {"factor_a": 0.3, "factor_b": -2.0, "slope": 0.1}, aliases=aliases)
         yield Case("maximum_pair", (ties(n), ties(n), y, out(n, dtype="uint8")), close=0)
         for aliases in ((), ((3, 0), (4, 2))):
             arrays = (ties(n), ties(n), whole(2, n, dtype="uint8"), y, out(n, dtype="uint8"))
