@@ -15,6 +15,7 @@ import click
 
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import times
 
 TROUBLE = 2  # exit code for anything that a user can cause
 INTERRUPTED = 130  # Ctrl-C, as shells number it
@@ -23,9 +24,14 @@ OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Command(click.Command):
-    """A command that refuses empty values: `--resume "$SNAPSHOT"` of an unset variable is a mistake."""
+    """A command that refuses empty values: `--resume "$SNAPSHOT"` of an unset variable is a mistake; and options given twice."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        for option in given:
+            takes_one = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
+            if takes_one and given.count(option) > 1:
+                raise click.BadParameter(f"it is given {times(given.count(option))}", ctx, option)
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
             value = ctx.params.get(parameter.name or "")

@@ -129,7 +129,7 @@ def scan_folder(path: str, train: bool, classes: Sequence[str] | None = None) ->
     label_of = {name: label for label, name in enumerate(names if classes is None else classes)}
     paths, labels = [], []
     for name in sorted(names, key=label_of.__getitem__):
-        images = _images(roots[train] / name)
+        images = images_below(roots[train] / name)
         paths += images
         labels += [label_of[name]] * len(images)
     if not paths:
@@ -166,7 +166,7 @@ def _is_class(entry: Path) -> bool:
     return entry.is_dir() and not entry.name.startswith(".")
 
 
-def _images(folder: Path) -> list[str]:
+def images_below(folder: str | Path) -> list[str]:
     """All images below a folder, sorted."""
     found = (os.path.join(base, name) for base, _, names in os.walk(folder) for name in names)
     return sorted(path for path in found if os.path.splitext(path)[1].lower() in SUFFIXES)

@@ -13,6 +13,7 @@ from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import replacing
+from runtime.solver.pixels import FORM as PIXELS
 
 FORMAT = 1  # of the side file
 HDF5 = ".h5"
@@ -85,6 +86,8 @@ def read_side(path: str | Path) -> dict[str, Any]:
     for name in FORM.keys() & content.keys():
         if not has_form(content[name], FORM[name]):
             raise damaged(path, f"{name} is {json.dumps(content[name])[:60]}")
+    if content.get("pixels") is not None and not is_whole(content["pixels"], PIXELS):
+        raise damaged(path, "pixels are not what a run writes")
     if content.get("classes") is not None and not has_form(content["classes"], [str]):
         raise damaged(path, "classes are no list of names")
     return content
@@ -92,6 +95,11 @@ def read_side(path: str | Path) -> dict[str, Any]:
 
 def damaged(path: Path, what: str) -> NetdefError:
     return NetdefError(f"{path} is damaged: {what}", hint="without this file the run resumes with its data from the start")
+
+
+def is_whole(value: Any, form: dict[str, Any]) -> bool:
+    """Whether a value from JSON has all entries of a form."""
+    return has_form(value, form) and value.keys() >= form.keys()
 
 
 def has_form(value: Any, form: Any) -> bool:

@@ -32,6 +32,7 @@ from runtime.solver.diverged import DivergedError
 from runtime.solver.histories import check_histories, check_type, owners, read_histories, set_histories
 from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.nets import SolverNets, read_solver
+from runtime.solver.pixels import pixels_of
 from runtime.solver.prefix import snapshot_prefix
 from runtime.solver.remember import remember_results
 from runtime.solver.results import NotFiniteError, TestResult, losses_of
@@ -383,6 +384,7 @@ class Solver:
             "data": self.data,
             "hold_out": self.hold_out,
             "classes": classes_of(self.executable),
+            "pixels": pixels_of((self.nets.tests or [self.nets.train])[0]),
         }
 
     def restore(self, path: str | Path) -> None:

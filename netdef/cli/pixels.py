@@ -1,0 +1,158 @@
+"""From images to the input of a net: by its own layer of images, else as the run that trained it did, else as options say."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netdef.language.diagnostics import NetdefError, Remark
+from netdef.language.printer import print_float, print_message
+from netdef.layers.data import ImageData
+from netdef.loading import parse
+
+if TYPE_CHECKING:
+    from netdef.graph.layer import Blob
+    from netdef.graph.net import Net
+
+HERE = "."  # the source of the ImageData layer, which is not read as the images are given
+SIZES = ("new_height", "new_width", "crop_size")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What --mean and --scale say, and what the run said that the weights are of, with the name of that file."""
+
+    mean: str | None = None
+    scale: float | None = None
+    trained: Mapping[str, Any] | None = None
+    origin: str = ""
+
+
+def image_layer(net: Net) -> ImageData:
+    return next(layer for layer in net.layers if isinstance(layer, ImageData))
+
+
+def with_images(net: Net, given: Given) -> Net:
+    """The net with one ImageData layer, which replaces an Input layer; a remark says what becomes of the pixels there.
+
+    Raises
+    ------
+    NetdefError: it has none, and no single Input for images; or several, or one and --mean or --scale; a mean cannot be read.
+    """
+    readers = [layer for layer in net.layers if isinstance(layer, ImageData)]
+    if len(readers) > 1:
+        names = " and ".join(layer.name for layer in readers)
+        raise NetdefError(f"{names} of {net.filename} both read images", hint="predict takes a net with one ImageData layer")
+    if readers:
+        for option, value, does in (("--mean", given.mean, "subtracts a mean"), ("--scale", given.scale, "scales pixels")):
+            if value is not None:
+                raise NetdefError(f"{net.filename} {does} of its own", hint=f"leave {option} out")
+        return net
+    inputs = [blob for blob in net.inputs if len(blob.shape) == 4 and blob.shape[1] in (1, 3)]
+    if len(inputs) != 1:
+        raise NetdefError(
+            f"{net.filename} has {len(inputs) or 'no'} inputs for images",
+            hint="predict takes a net with an ImageData layer, or with one Input of shape N, 3, H, W",
+        )
+    message = type(net.message)()
+    message.CopyFrom(net.message)
+    layer = replace_input(message, inputs[0])
+    warnings.warn(bring(layer, inputs[0], given), Remark, stacklevel=2)
+    return parse(print_message(message), net.filename, "test")
+
+
+def replace_input(message: Any, blob: Blob) -> Any:
+    """Turn the Input layer of a blob into an ImageData layer that gives images of its size; returns its message."""
+    layer = next(layer for layer in message.layer if blob.name in layer.top)
+    count, channels, height, width = blob.shape
+    others = [top for top in layer.top if top != blob.name]
+    layer.ClearField("top")
+    layer.ClearField("input_param")
+    layer.type = "ImageData"
+    layer.top.extend([blob.name, others[0] if others else f"{blob.name} label"])
+    data = layer.image_data_param
+    data.source, data.batch_size = HERE, count
+    layer.transform_param.force_gray = channels == 1
+    data.new_height = height
+    if width != height:  # one of the two keeps the centre, both together stretch
+        data.new_width = width
+    return layer
+
+
+def bring(layer: Any, blob: Blob, given: Given) -> str:
+    """Set the mean, the scale and the sizes of an ImageData layer's message; returns what becomes of pixels, in words."""
+    _, channels, height, width = blob.shape
+    trained, transform = given.trained, layer.transform_param
+    if trained is not None and trained.get("channels", channels) != channels:
+        trained = None  # gray and coloured images have other means
+    fits = trained is not None and _size(trained) == (height, width)
+    if trained is not None and fits:
+        for name in SIZES:
+            setattr(transform if name == "crop_size" else layer.image_data_param, name, trained[name])
+    mean = _mean(given.mean, trained, channels, fits)
+    if isinstance(mean, str):
+        transform.mean_file = mean
+    else:
+        transform.mean_value.extend(mean)
+    scale = given.scale if given.scale is not None else trained["scale"] if trained is not None else 1.0
+    transform.scale = scale
+    texts = [f"mean {mean}" if isinstance(mean, str) else f"mean {', '.join(map(print_float, mean))}" if mean else "no mean"]
+    texts.append("no scale" if scale == 1 else f"scale {print_float(scale)}")
+    if trained is None:
+        if given.mean is None and given.scale is None:
+            how = f"{blob.name} takes pixels as they are, 0 to 255"
+            return f"{how}{', blue first' * (channels == 3)}: no run says how it was trained; --mean and --scale change them"
+        return f"{blob.name} takes pixels with {' and '.join(texts)}"
+    if not fits:
+        sides = " x ".join(map(str, _size(trained) or ("images of any size",)))
+        texts.append(f"resized to {height} x {width}, where training took {sides}")
+    elif trained["crop_size"]:
+        texts.append(f"the {height} x {width} pixels in the centre")
+    return f"{blob.name} takes pixels as in training, by {given.origin}: {', '.join(texts)}"
+
+
+def _size(trained: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Height and width of what the training net took; None if its images decide."""
+    if trained["crop_size"]:
+        return trained["crop_size"], trained["crop_size"]
+    height, width = trained["new_height"], trained["new_width"]
+    return (height or width, width or height) if height or width else None
+
+
+def _mean(option: str | None, trained: Mapping[str, Any] | None, channels: int, fits: bool) -> list[float] | str:
+    """The means of the channels, or the file with an image of them that fits the images."""
+    if option is not None:
+        return means_of(option, channels)
+    if trained is None or not trained["mean_file"]:
+        return list(trained["mean_value"]) if trained is not None else []
+    if not Path(trained["mean_file"]).exists():
+        raise NetdefError(f"the mean of training, {trained['mean_file']}, is not there", hint="--mean FILE or B,G,R replaces it")
+    return str(trained["mean_file"]) if fits else means_of(trained["mean_file"], channels)
+
+
+def means_of(option: str, channels: int) -> list[float]:
+    """The values of --mean to subtract from each channel: numbers, or the means of a file's channels.
+
+    Raises
+    ------
+    NetdefError: it is neither, or of another number of channels.
+    """
+    from runtime.data.mean import channel_means, read_mean
+
+    try:
+        values = numbers_in(option)
+        mean = channel_means(values, channels) if values is not None else read_mean(option, channels)
+    except ValueError as error:
+        raise NetdefError(f"--mean {option}: {error}", hint="expected B,G,R, one number, or a .binaryproto or .npy file") from None
+    return [float(value) for value in mean.mean(axis=(1, 2))]
+
+
+def numbers_in(text: str) -> list[float] | None:
+    """Numbers with commas between them; None for a file's name."""
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        return None

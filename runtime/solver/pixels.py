@@ -1,0 +1,41 @@
+"""How a run brings images to its net, for the side file: a deploy net, fed by an Input layer, does not say it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from netdef.layers.data import Samples
+from runtime.data.settings import located
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Net
+
+FORM = {  # of its entry in the side file
+    "mean_value": [(int, float)],
+    "mean_file": str,
+    "scale": (int, float),
+    "crop_size": int,
+    "new_height": int,
+    "new_width": int,
+    "channels": int,
+}
+
+
+def pixels_of(net: Net) -> dict[str, Any] | None:
+    """The size, mean and scale of the images of a net's only source of images, by the names of Caffe's fields; else None."""
+    sources = [layer for layer in net.layers if isinstance(layer, Samples)]
+    if len(sources) != 1:
+        return None
+    (layer,) = sources
+    transform = layer.message.transform_param
+    mean = transform.mean_file and str(located(layer, transform.mean_file))
+    return {
+        "mean_value": list(transform.mean_value),
+        "mean_file": mean and os.path.abspath(mean),
+        "scale": transform.scale,
+        "crop_size": layer.crop_size,
+        "new_height": getattr(layer.p, "new_height", 0),
+        "new_width": getattr(layer.p, "new_width", 0),
+        "channels": layer.channels,
+    }
