@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import weights_for
+from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, fold_option, run_options, weights_option
 from netdef.cli.progress import progress
 from netdef.cli.running import RunOptions
-from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 from netdef.layers.data import ImageData
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdef.cli.caffe import Command
 from netdef.cli.options import (
     COUNT,
     allow_python_option,
@@ -21,7 +22,6 @@ from netdef.cli.options import (
     without_effect,
 )
 from netdef.cli.running import RunOptions
-from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import net_and_solver, weights_files
+from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
-from netdef.cli.shell import Command
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
