@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from runtime.ir.program import PARAMETERS, STATES, WORKING, Buffer, Instruction, MemoryPlan, Program, arena_of
 
@@ -149,22 +150,19 @@ def _reads_again(instruction: Instruction, source: Buffer) -> bool:
 
 def _assign(spans: list[_Span]) -> int:
     """Largest first, each at the lowest offset free during its whole life.  Returns the arena's bytes."""
-    placed: list[_Span] = []
-    total = 0
-    for span in sorted(spans, key=lambda s: (-s.bytes, s.first)):
-        cursor = 0
-        for other in placed:  # kept sorted by offset
-            if other.last < span.first or span.last < other.first:
-                continue
-            if other.offset - cursor >= span.bytes:
-                break
-            beyond = other.offset + other.bytes
-            if beyond > cursor:  # max() would take a third of the whole pass
-                cursor = beyond
-        span.offset = cursor
-        total = max(total, cursor + span.bytes)
-        insort(placed, span, key=lambda s: s.offset)
-    return total
+    first, last, offset, end = np.zeros((4, len(spans)), np.int64)  # of the spans that have an offset, sorted by it
+    for count, span in enumerate(sorted(spans, key=lambda s: (-s.bytes, s.first))):
+        beside = np.flatnonzero((first[:count] <= span.last) & (last[:count] >= span.first))
+        covered = np.maximum.accumulate(np.concatenate(([0], end[beside])))  # below each of them, and by all
+        gaps = np.flatnonzero(offset[beside] - covered[:-1] >= span.bytes)
+        span.offset = int(covered[gaps[0] if gaps.size else -1])
+        at = int(np.searchsorted(offset[:count], span.offset, "right"))
+        for column, value in zip(
+            (first, last, offset, end), (span.first, span.last, span.offset, span.offset + span.bytes), strict=True
+        ):
+            column[at + 1 : count + 1] = column[at:count]
+            column[at] = value
+    return int(end.max(initial=0))
 
 
 def _sum(by_device: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -11,9 +11,9 @@ The tests compare the result with that of an exact search (tests/runtime/compile
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 
 from netdef.graph.cuts import Cut, Region
 from netdef.graph.layer import Blob, Layer, Parameter
@@ -101,11 +101,12 @@ class Search:
         states = [State()]
         for layer in self.net.layers:
             best: dict[tuple[object, ...], State] = {}
+            proposals = cache(partial(self.proposals, layer))  # many states have the bottoms alike
             for state in states:
-                for choice in self.proposals(layer, tuple(state.spreads[blob] for blob in layer.bottoms)):
+                for choice in proposals(tuple(state.spreads[blob] for blob in layer.bottoms)):
                     new = self.taken(state, layer, choice)
-                    if new is not None and (new.key not in best or new.cost < best[new.key].cost):
-                        best[new.key] = new
+                    if new is not None and ((key := new.key) not in best or new.cost < best[key].cost):
+                        best[key] = new
             states = sorted(best.values(), key=lambda state: state.cost)[:BEAM]
             if not states:
                 return self._again(layer)
@@ -126,14 +127,12 @@ class Search:
         self.together = dict.fromkeys(group, given[0] if given else min(lie, default=0)) | self.together
         return self.run()
 
-    def proposals(self, layer: Layer, bottoms: tuple[Spread | None, ...]) -> Iterator[Choice]:
+    def proposals(self, layer: Layer, bottoms: tuple[Spread | None, ...]) -> list[Choice]:
         """The ways to cut a layer whose bottoms lie so; whole on one device only where there is no other."""
         if layer in self.together:
-            yield self._whole(layer, self.together[layer])
-            return
+            return [self._whole(layer, self.together[layer])]
         if layer.is_source or layer.cuts.idle:
-            yield Choice(anywhere=True) if layer.is_source else Choice((), (None,) * self.devices)
-            return
+            return [Choice(anywhere=True) if layer.is_source else Choice((), (None,) * self.devices)]
         ends = any(layer.loss_weights) or not all(top.consumers for top in layer.tops)  # each copy would add to the gradients
         once = ends or not layer.copies_agree
         spreads = [] if (follows := followed(layer, bottoms, self.devices)) is None else [follows]
@@ -144,9 +143,10 @@ class Search:
             spreads += [(one,) * len(layer.tops) for one in evenly]
         found = [cut(layer, tops, self.devices) for tops in dict.fromkeys(spreads) if not (once and any(map(is_copied, tops)))]
         choices = [choice for choice in found if choice is not None]
-        yield from choices or (whole(layer, range(device, device + 1), self.devices) for device in range(self.devices))
+        choices = choices or [whole(layer, range(device, device + 1), self.devices) for device in range(self.devices)]
         if not layer.parameters and not once:
-            yield whole(layer, range(self.devices), self.devices)
+            choices.append(whole(layer, range(self.devices), self.devices))
+        return choices
 
     def _whole(self, layer: Layer, device: int) -> Choice:
         if not 0 <= device < self.devices:

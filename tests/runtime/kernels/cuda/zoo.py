@@ -36,7 +36,7 @@ def programs(batch: int | None, cards: tuple[tuple[int, str | None], ...]) -> It
         size = None if path.stem in TIME_FIRST else batch
         train, test = (netdef.load(path, phase=phase, batch_size=size) for phase in ("train", "test"))
         for devices, split in cards[:1] if path.stem in DEEPER else cards:
-            options = {"devices": devices, "split": split}
+            options = {"devices": devices, "split": split, "after": "elide"}  # arrays lie in their buffers as they will in memory
             yield compile_program(train, losses_only=True, update=updates(solver), **options)
             yield compile_program(test, backward=False, update=remember_results, **options)
 
