@@ -152,6 +152,7 @@ class Layer:
     # What Caffe copies before it overwrites it (PReLU, Scale), or reads only the sign of (ReLU), does not count.
     backward_reads: ClassVar[frozenset[str]] = frozenset()
     label_bottom: ClassVar[int] = 1  # of a layer with `label_classes`
+    index_bottom: ClassVar[int | None] = None  # whose numbers pick images of the first bottom
     class_unit: ClassVar[str] = "scores"  # what it has one of for each class
     no_gradient_to: ClassVar[tuple[int, ...]] = ()  # bottoms that get no gradient; -1: the last
     allows_in_place: ClassVar[bool] = True  # Caffe runs it with a bottom as its top

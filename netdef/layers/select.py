@@ -82,6 +82,7 @@ class BatchReindex(Layer):
 
     bottoms_allowed = (2, 2)
     channel_groups = None
+    index_bottom = 1
     no_gradient_to = (1,)
     kind = "joining"
 

@@ -9,14 +9,18 @@ import numpy as np
 
 from netdef.graph.layer import Blob, Layer
 from netdef.language.diagnostics import NetdefError
+from netdef.language.units import plural
 
 Reader = Callable[[Blob], np.ndarray]  # a blob's values, in Caffe's shape
 
 
-def wrong_label(layer: Layer, read: Reader) -> NetdefError | None:
-    """The error of the first label that is no class of a layer that reads labels; None if all are."""
-    found = _wrong_label(layer, read)
-    return layer.error(found[0], "bottom", layer.label_bottom, hint=found[1]) if found else None
+def wrong_number(layer: Layer, read: Reader) -> NetdefError | None:
+    """The error of the first label that is no class, or number that is no image, of what a layer reads; None if all are."""
+    if found := _wrong_label(layer, read):
+        return layer.error(found[0], "bottom", layer.label_bottom, hint=found[1])
+    if found := _wrong_index(layer, read):
+        return layer.error(found[0], "bottom", layer.index_bottom, hint=found[1])
+    return None
 
 
 def _wrong_label(layer: Layer, read: Reader) -> tuple[str, str] | None:
@@ -36,6 +40,20 @@ def _wrong_label(layer: Layer, read: Reader) -> tuple[str, str] | None:
     return text, f"labels are from 0 to {classes - 1}" + ("" if ignored is None else f", or {ignored}, which is ignored")
 
 
+def _wrong_index(layer: Layer, read: Reader) -> tuple[str, str] | None:
+    """Which number picks no image, and which ones would."""
+    if layer.index_bottom is None:
+        return None
+    blob, images = layer.bottoms[layer.index_bottom], layer.bottoms[0].shape[0]
+    numbers = read(blob)
+    wrong = ~((numbers >= 0) & (numbers < images))
+    if not wrong.any():
+        return None
+    place, element = _first(wrong, blob)
+    text = f"{element} is {numbers[place]:g}, and {layer.bottoms[0]} has {plural(images, 'image')}"
+    return text, f"numbers of images are from 0 to {images - 1}"
+
+
 def _first(wrong: np.ndarray, blob: Blob) -> tuple[tuple[int, ...], str]:
     """The first element of a blob that is wrong, as an index and as text: label[3]."""
     place = tuple(int(index) for index in np.unravel_index(int(wrong.argmax()), wrong.shape))
@@ -44,9 +62,9 @@ def _first(wrong: np.ndarray, blob: Blob) -> tuple[tuple[int, ...], str]:
 
 def not_finite_because(layer: Layer, read: Reader) -> str:
     """What in a layer's bottoms makes its output not finite; "" if it is nothing that is known."""
-    label = _wrong_label(layer, read)
-    if label is not None:
-        return ": ".join(label)
+    number = _wrong_label(layer, read) or _wrong_index(layer, read)
+    if number is not None:
+        return ": ".join(number)
     if layer.type == "Log":
         settings: Any = layer.p
         blob = layer.bottoms[0]

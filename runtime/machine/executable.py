@@ -15,7 +15,7 @@ from netdef.language.html_table import table
 from netdef.language.units import binary
 from netdef.loading import rebuilt, with_batch_size, with_input_shapes
 from runtime.ir.program import Instruction, Program
-from runtime.machine.bad_input import not_finite_because, wrong_label
+from runtime.machine.bad_input import not_finite_because, wrong_number
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
 from runtime.machine.feeding import OpenSources, feed, seed_backward
 from runtime.machine.memory import Memory
@@ -27,6 +27,7 @@ from runtime.machine.schedule import Schedule
 from runtime.machine.sinks import Sinks
 from runtime.machine.values import Values
 from runtime.ops.changed_shapes import ShapesChangedError
+from runtime.ops.gather.image_number import ImageNumberError
 from runtime.ops.loss.label_error import LabelError
 from runtime.ops.python.layer import python_layers
 
@@ -324,7 +325,7 @@ class Executable(Values):
             if isinstance(error.__cause__, ShapesChangedError):
                 raise error.__cause__ from None
             instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
-            raise self._label_error(instruction, error) or error.named(instruction) from error.__cause__
+            raise self._number_error(instruction, error) or error.named(instruction) from error.__cause__
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
         """Run lists as one; without the instructions of data layers if the caller gave their blobs."""
@@ -363,11 +364,11 @@ class Executable(Values):
             self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)
             raise
 
-    def _label_error(self, instruction: Instruction | None, error: LaunchError) -> NetdefError | None:
-        """The error that says which label is no class, where that is what broke an instruction."""
-        if instruction is None or not isinstance(error.__cause__, LabelError):
+    def _number_error(self, instruction: Instruction | None, error: LaunchError) -> NetdefError | None:
+        """The error that says which label is no class, or number no image, where that is what broke an instruction."""
+        if instruction is None or not isinstance(error.__cause__, (LabelError, ImageNumberError)):
             return None
-        return wrong_label(self.net.layer(instruction.layer), self._present)
+        return wrong_number(self.net.layer(instruction.layer), self._present)
 
     def _runner(self, pairs: Sequence[tuple[Instruction, BoundInstruction]]) -> Callable[[], None]:
         """What puts these instructions on the devices."""

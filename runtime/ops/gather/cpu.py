@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.changed_shapes import ShapesChangedError
+from runtime.ops.gather.image_number import ImageNumberError
 
 
 @kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * x.bytes)
@@ -88,10 +88,10 @@ def image_of(number, images):
 
     Raises
     ------
-    NetdefError: there is no such image.
+    ImageNumberError: there is no such image.
     """
     if not (number >= 0 and number < images):
-        raise NetdefError("a number of an image lies outside the batch: it is negative, no number, or as large as the batch")
+        raise ImageNumberError("a number of an image lies outside the batch: it is negative, no number, or as large as the batch")
     return np.int64(number)
 
 

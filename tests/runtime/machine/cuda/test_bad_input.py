@@ -22,3 +22,12 @@ def test_a_label_that_is_no_class(machine: Callable[..., Cards], execute: Callab
         assert np.isnan(exe.forward(x=np.ones((4, 3)), label=[0, 1, 7, 2])["loss"])
         said = "loss: image 2 of the batch has label 7 (label[2]), x has scores of 3 classes: labels are from 0 to 2"
         assert exe.first_non_finite().endswith(f" of layer {said}")
+
+
+def test_a_number_that_is_no_image(machine: Callable[..., Cards], execute: Callable) -> None:
+    machine(execute=execute, seed=1)
+    text = "layer data: Input -> x, order { shape { dim: [3, 2] } shape { dim: 4 } }\nlayer picked: BatchReindex(x, order)"
+    with runtime.compile(netdef.parse(text), "gpu:0") as exe:
+        assert np.isnan(exe.forward(x=np.ones((3, 2)), order=[0, 2, 1, 3])["picked"][3]).all()
+        said = " of layer picked: order[3] is 3, and x has 3 images: numbers of images are from 0 to 2"
+        assert exe.first_non_finite().endswith(said)

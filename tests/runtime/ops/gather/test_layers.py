@@ -81,9 +81,13 @@ def test_a_top_of_slice_is_a_view_and_in_place_layers_leave_the_bottom_whole() -
 def test_a_number_that_is_no_image(number: float) -> None:
     with (
         runtime.compile(net(CASES["reindex"][0]), threads=1) as exe,
-        pytest.raises(netdef.NetdefError, match="outside the batch"),
+        pytest.raises(netdef.NetdefError) as caught,
     ):
         exe.forward(x=np.zeros(SHAPE), order=[0, 1, number, 2, 0])
+    (found,) = caught.value.diagnostics
+    assert found.message.endswith(f"order[2] is {number:g}, and x has 3 images")
+    assert found.hint == "numbers of images are from 0 to 2"
+    assert found.position is not None
 
 
 def test_axes_without_a_gap_are_one() -> None:
