@@ -1,10 +1,13 @@
 """The file beside a snapshot: what is wrong with it is said."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from netdef import NetdefError
+from runtime.solver.nets import read_solver
+from runtime.solver.prefix import snapshot_prefix
 from runtime.solver.snapshot import latest_snapshot, read_side, side_path, write_side
 
 
@@ -49,3 +52,9 @@ def test_the_latest_is_of_the_highest_iteration(tmp_path):
     assert latest_snapshot(tmp_path) == tmp_path / "deep/a_iter_100.solverstate.h5"
     with pytest.raises(NetdefError, match="no snapshot under"):
         latest_snapshot(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("solver", ["solver", "imagenet_solver"])
+def test_snapshots_by_solvers_of_the_package_are_named_after_the_net(solver: str) -> None:
+    parameters, _ = read_solver(solver, None)
+    assert snapshot_prefix(parameters, "models/resnet18.net", "out") == Path("out/resnet18")
