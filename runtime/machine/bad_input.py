@@ -18,9 +18,8 @@ def wrong_number(layer: Layer, read: Reader) -> NetdefError | None:
     """The error of the first label that is no class, or number that is no image, of what a layer reads; None if all are."""
     if found := _wrong_label(layer, read):
         return layer.error(found[0], "bottom", layer.label_bottom, hint=found[1])
-    if found := _wrong_index(layer, read):
-        return layer.error(found[0], "bottom", layer.index_bottom, hint=found[1])
-    return None
+    found = _wrong_index(layer, read)
+    return layer.error(found[0], "bottom", layer.index_bottom or 0, hint=found[1]) if found else None
 
 
 def _wrong_label(layer: Layer, read: Reader) -> tuple[str, str] | None:
