@@ -11,7 +11,7 @@ from netdef.diff.compare import COSTS, COUNTS, weights_text
 from netdef.graph.layer import Layer
 from netdef.graph.shape import shape_text
 
-MANY = 20  # layers that are named one by one
+MANY, MANY_FOLLOW = 20, 10  # layers that are named one by one, and those of which only consequences are shown
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Row:
 class Facts:
     """What follows for one layer: kind of fact -> (before, after), either None where the layer is not there.
 
-    `type`: of a layer that only one net has.
+    `type`: of the layer, where many are summed by it.
     """
 
     who: str
@@ -71,9 +71,10 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(text for text in (", ".join(names[:-1]), names[-1]) if text) if names else ""
 
 
-def summed(facts: list[Facts]) -> list[Facts]:
-    """For many layers that only one net has, the costs type by type; else the facts as they are."""
-    if len(facts) <= MANY or not all(one.type for one in facts):
+def summed(finding: Finding) -> list[Facts]:
+    """The facts of a finding; of many layers that only one net has, or that are set as they were, the costs type by type."""
+    facts = finding.facts
+    if len(facts) <= (MANY_FOLLOW if finding.kind == "follows" else MANY) or not all(one.type for one in facts):
         return facts
     found = []
     for kind in dict.fromkeys(one.type for one in facts):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from netdef.diff.align import Match
 from netdef.diff.compare import FACTS, Compared
 from netdef.diff.finding import MANY, Facts, Finding, Row, label, listed, lone_facts, written
 from netdef.diff.order import Reordered, reordered
+from netdef.diff.renames import renamed
 from netdef.diff.settings import Change
+from netdef.diff.stages import more_blocks, where
 from netdef.graph.layer import LAYERS, Layer
 from netdef.language.units import plural
 
@@ -152,8 +155,11 @@ class _Story:
             matches = sorted((m for m in self.lone if m.first in index_of), key=lambda match: index_of[match.first])
             if matches:
                 layers = [match.first for match in matches]
+                other = self.compared.before if side else self.compared.after
+                lines, left = more_blocks(other, net, layers, bool(side)) if len(layers) > MANY else ([], layers)
+                lines += where(net, left)
                 facts = [self.lone_facts(layer, side) for layer in layers if layer.parameters or not all(layer.in_place)]
-                self.add(kind, f"{title}: {listed(_grouped(layers))}", matches, facts=facts)
+                self.add(kind, f"{title}: {listed(_grouped(layers))}", matches, facts=facts, lines=lines)
 
     def settings(self) -> None:
         """Settings that changed, those that changed alike together."""
@@ -189,7 +195,7 @@ class _Story:
             in_place = match.after and all(layer.in_place and all(layer.in_place) for layer in match.after)
             found = self.facts(match)
             if found and not (in_place and not any(layer.parameters for layer in match.after)):
-                facts += found
+                facts += [replace(one, type=match.first.type) for one in found]
                 matches.append(match)
         if facts:
             self.add("follows", "What follows from this", matches, facts=facts)
@@ -197,8 +203,8 @@ class _Story:
     def renamed(self) -> None:
         matches = [match for match, changes in self.left.items() if any(change.kind == "name" for change in changes)]
         if matches:
-            names = [f"{match.before[0].name} -> {match.after[0].name}" for match in matches]
-            self.add("renamed", f"Renamed: {plural(len(names), 'layer')}", matches, lines=[", ".join(names)])
+            names = [(match.before[0].name, match.after[0].name) for match in matches]
+            self.add("renamed", f"Renamed: {plural(len(names), 'layer')}", matches, lines=renamed(names))
 
 
 def _reads_as_many(match: Match) -> bool:

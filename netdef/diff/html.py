@@ -150,7 +150,7 @@ def _chained(line: str) -> str:
 
 
 def _facts(finding: Finding) -> Iterator[str]:
-    facts = summed(finding.facts)
+    facts = summed(finding)
     kinds = [kind for kind in HEADS if any(kind in one.cells for one in facts)]
     if not kinds:
         return

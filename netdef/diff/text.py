@@ -101,7 +101,7 @@ def _rows(rows: Sequence[Row], sheet: Sheet) -> list[str]:
 
 def _facts(finding: Finding, sheet: Sheet) -> list[str]:
     """A row for each layer, a column for each kind of fact; the sums below."""
-    facts = summed(finding.facts)
+    facts = summed(finding)
     kinds = [kind for kind in HEADS if any(kind in one.cells for one in facts)]
     if not kinds:
         return [f"  {one.who}" for one in facts]

@@ -50,6 +50,7 @@ def test_settings_and_layers_are_compared_without_shapes(nets, capsys):
 {NOTE}
 
 Inserted: relu1 (ReLU) and drop1 (Dropout)
+  after ip1: relu1, drop1
   relu1: ReLU(ip1)
   drop1: Dropout(r)
 
