@@ -62,7 +62,7 @@ def extract(net_path: str, options: Options) -> str:
     NetdefError: there is no such blob, the weights do not fit, the data cannot be read, a value is not finite, or the file cannot
         be written.
     """
-    from netdef.cli.test import held_out, say_skip, tested_net
+    from netdef.cli.tested import held_out, say_skip, tested_net
     from runtime.data import open_source
     from runtime.data.features import writing_features
     from runtime.solver.snapshot import read_side

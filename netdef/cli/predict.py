@@ -73,6 +73,7 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     from runtime.data import open_images
     from runtime.solver.nets import load_net
     from runtime.solver.snapshot import read_side, side_path
+    from runtime.solver.votes import softmax
 
     images = images_of(images)
     check_images(images)

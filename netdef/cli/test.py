@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,39 +12,36 @@ from netdef.cli.arguments import weights_for
 from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, fold_option, run_options, weights_option
 from netdef.cli.progress import progress
-from netdef.cli.running import RunOptions
-from netdef.language.diagnostics import NetdefError
-from netdef.layers.data import ImageData
+from netdef.cli.tested import Options, held_out, say_skip, tested_net
 
 if TYPE_CHECKING:
-    from netdef.graph.net import Net
     from runtime.machine.executable import Executable
     from runtime.solver.results import TestResult
 
 
 @click.command(cls=Command)
 @click.argument("net")
+@click.argument("others", nargs=-1, metavar="[NET:WEIGHTS...]")
 @weights_option
 @allow_missing_option
 @data_option
 @click.option("--iterations", type=COUNT, metavar="N", help="Batches to test; default: all the test data once.")
+@click.option("--crops", type=click.Choice(["1", "10", "144"]), default="1", help="Average over so many crops of each image.")
 @batch_option
 @run_options
 @fold_option
-def command(net: str, **options: Any) -> None:
-    """Loss and accuracies of NET with given weights over its test data."""
+def command(net: str, others: tuple[str, ...], crops: str, **options: Any) -> None:
+    """Loss and accuracies of NET with given weights over its test data.
+
+    With --crops, or of several NETs, each given as NET:WEIGHTS: the top-1 and top-5 errors of the mean of their probabilities, as
+    Krizhevsky et al. (2012) have them: 10 crops are the corners and the centre, mirrored too; 144 are those of GoogLeNet.
+    """
+    if others or crops != "1":
+        from netdef.cli.voting import test_votes
+
+        click.echo("\n".join(test_votes([net, *others], int(crops), Options(**options))))
+        return
     test(net, Options(**options))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(RunOptions):
-    """What --NAME gives; None for what was not given."""
-
-    weights: str | None = None
-    allow_missing: bool = False
-    data: str | None = None
-    iterations: int | None = None
-    batch: int | None = None
 
 
 def test(net_path: str, options: Options) -> None:
@@ -75,35 +68,6 @@ def test(net_path: str, options: Options) -> None:
             result = run_test(exe, options.iterations, on_batch=on_batch)
         assert result is not None
         print("\n".join(report(result, exe, time.perf_counter() - begun)))
-
-
-def tested_net(path: str, overrides: Mapping[str, Any] | None, batch: int | None, data: str | None) -> Net:
-    """A net in phase test, which brings its own data.
-
-    Raises
-    ------
-    NetdefError: it takes data from outside.
-    """
-    from runtime.solver.nets import load_net
-
-    net = load_net(path, "test", overrides, batch, data)
-    if net.inputs or all(layer.bottoms for layer in net.layers):
-        raise NetdefError(
-            f"{net.filename} takes its data from outside (Input layers) in phase test: there is nothing to test it on",
-            hint="a layer such as `test layer data: ImageData -> data, label { ... }` gives it data; netdef predict takes images",
-        )
-    return net
-
-
-def say_skip(path: str, reason: str) -> None:
-    print(f"skipping {path}: {reason}", file=sys.stderr)
-
-
-def held_out(side: dict[str, Any], net: Net) -> int:
-    """How the run that made the weights divided the data that the net reads: what it trained on is no test."""
-    sources = [layer.source for layer in net.layers if isinstance(layer, ImageData)]
-    same = side.get("data") and os.path.realpath(side["data"]) in map(os.path.realpath, sources)
-    return side.get("hold_out", 0) if same else 0
 
 
 def report(result: TestResult, executable: Executable, seconds: float) -> list[str]:

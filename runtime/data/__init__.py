@@ -24,6 +24,7 @@ from runtime.data.photos import PhotoSamples, photo_names
 from runtime.data.prefetch import Prefetcher, warn_of_skip
 from runtime.data.settings import SIDE, Resize, Settings, located, mean_image_size, settings_of
 from runtime.data.source import Batch, OnSkip, Samples, Source
+from runtime.data.views import views_of
 
 if TYPE_CHECKING:
     from netdef.layers.data import ImageData
@@ -42,6 +43,7 @@ def open_source(
     hold_out: int = 0,
     on_skip: OnSkip = warn_of_skip,
     classes: Sequence[str] | None = None,
+    views: int = 1,
 ) -> Source:
     """The images of an ImageData layer, in the layer's phase.
 
@@ -55,6 +57,7 @@ def open_source(
         `train` and `test` or `val`) are not divided.
     on_skip: called once for each image that cannot be read.
     classes: the names of the labels that the weights were trained with.  Class folders get their labels by these names.
+    views: how many of each image come, one after the other: 1, 10 or 144, see runtime/data/views.py.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def open_source(
     else:
         samples = FileSamples(_listing(settings, hold_out, classes), settings, draws)
     check_labels(layer, samples)
-    return _prefetcher(samples, settings, workers, on_skip)
+    return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
 
 
 def open_images(layer: ImageData, paths: Sequence[str], workers: int | None = None, on_skip: OnSkip = warn_of_skip) -> Source:

@@ -57,6 +57,11 @@ class FileSamples:
         image, label = self._decode(index, path), self._listing.labels[index]
         return to_sample(image, label, self._settings, self._draws, position, printable(path))
 
+    def picture(self, position: int) -> tuple[Image.Image, float]:
+        """The decoded image at a position as its file has it, and its label; raises as `load`."""
+        index = self.entry(position)
+        return self._decode(index, self._listing.path(index)), self._listing.labels[index]
+
     def entry(self, position: int) -> int:
         """The index in the listing of the image at a position."""
         epoch, index = divmod(position + self._skip, self.size)

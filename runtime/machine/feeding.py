@@ -117,6 +117,10 @@ class OpenSources(dict[str, "Source"]):
             self._taken, self._images = {}, None
             self._restart()
 
+    def taken(self, name: str) -> Batch:
+        """The batch of a source that the next run takes, in a pass."""
+        return self._taken[name]
+
     def take_whole(self) -> None:
         """Let the next run take all images of the last batch, those that a pass begins with again too."""
         self._images = None

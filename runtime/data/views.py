@@ -1,0 +1,172 @@
+"""Several views of each test image: the ten crops of Krizhevsky et al. (2012), and the 144 of Szegedy et al. (2015, GoogLeNet).
+
+Ten: the four corners and the centre of the resized image, each mirrored too.  144: the image's shorter side brought to 256, 288,
+320 and 352 pixels; of each the squares at both ends and in the middle; of each square the four corners, the centre, and the whole
+square scaled down to the crop; each mirrored too.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from threading import Lock
+from typing import Protocol, TypeVar
+
+from PIL import Image
+
+from netdef.language.diagnostics import NetdefError
+from runtime.data.settings import Settings
+from runtime.data.source import Sample, Samples
+
+TEN, GOOGLENET = 10, 144
+COUNTS = (TEN, GOOGLENET)
+SCALES = (256, 288, 320, 352)  # pixels of the shorter side
+SQUARES = 3  # of each scale
+REGIONS = 6  # of each square
+KEPT = 64  # samples whose views may still be asked for
+
+Box = tuple[int, int]  # top, left
+Loaded = TypeVar("Loaded")
+
+
+class Pictures(Protocol):
+    """Samples that can give an image as it is in its file."""
+
+    def picture(self, position: int) -> tuple[Image.Image, float]:
+        """The decoded image at a position, and its label."""
+
+
+class Views:
+    """Samples whose positions are those of other samples, each `count` times: its views, one after the other."""
+
+    def __init__(self, samples: Samples, settings: Settings, count: int):
+        self.name, self.labels, self.classes = samples.name, samples.labels, samples.classes
+        self.image_shape, self.size, self.count = samples.image_shape, samples.size * count, count
+        self._settings = settings
+
+    def load(self, position: int) -> Sample:
+        """The view at a position."""
+        raise NotImplementedError
+
+
+class TenCrops(Views):
+    """The ten crops of each image.
+
+    Raises
+    ------
+    NetdefError: the images are not larger than the crop.
+    """
+
+    def __init__(self, samples: Samples, settings: Settings):
+        super().__init__(samples, settings, TEN)
+        if not settings.crop or settings.crop >= min(settings.image_size):
+            height, width = settings.image_size
+            text = f"{settings.name} has nothing to crop: images of {height} x {width}, crop_size {settings.crop}"
+            raise NetdefError(text, hint="set new_height: 256 and transform_param { crop_size: 227 }, say")
+        self._offsets = [*corners(settings.image_size, settings.crop), centre(settings.image_size, settings.crop)]
+        self._load = _once(samples.load)
+
+    def load(self, position: int) -> Sample:
+        index, view = divmod(position, self.count)
+        mirror, place = divmod(view, len(self._offsets))
+        return replace(self._load(index), offset=self._offsets[place], mirror=bool(mirror))
+
+
+class GoogLeNetCrops(Views):
+    """The 144 crops of each image.
+
+    Raises
+    ------
+    NetdefError: the samples are not of image files, there is no crop, or the mean is an image.
+    """
+
+    def __init__(self, samples: Samples, settings: Settings, mean_is_image: bool):
+        super().__init__(samples, settings, GOOGLENET)
+        if not hasattr(samples, "picture"):
+            raise NetdefError(f"{samples.name} has no image files: 144 crops are cut from whole ones", hint="--crops 10 takes any")
+        if not settings.crop or settings.crop > SCALES[0]:
+            raise NetdefError(f"{settings.name} has crop_size {settings.crop}: 144 crops need one of {SCALES[0]} at most")
+        if mean_is_image:
+            raise NetdefError(f"{settings.name} subtracts a mean image: crops of other sizes have none", hint="use mean_value")
+        self._picture = _once(samples.picture)
+        self._square = lru_cache(SQUARES * len(SCALES) * 4)(self._cut)
+
+    def load(self, position: int) -> Sample:
+        index, view = divmod(position, self.count)
+        view, mirror = divmod(view, 2)
+        square, region = divmod(view, REGIONS)
+        scale, place = divmod(square, SQUARES)
+        crop = self._settings.crop
+        image = self._square(index, scale, place)
+        if region == REGIONS - 1:
+            image = image.resize((crop, crop), Image.Resampling.BILINEAR)
+        else:
+            side = SCALES[scale]
+            top, left = [*corners((side, side), crop), centre((side, side), crop)][region]
+            image = image.crop((left, top, left + crop, top + crop))
+        return Sample(self._on_canvas(image), self._picture(index)[1], (0, 0), bool(mirror))
+
+    def _cut(self, index: int, scale: int, place: int) -> Image.Image:
+        """A square at one end (0, 2) or in the middle of the image at a scale."""
+        image, side = self._picture(index)[0], SCALES[scale]
+        ratio = side / min(image.size)
+        width, height = (max(side, round(extent * ratio)) for extent in image.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+        left, top = ((extent - side) * place // 2 for extent in (width, height))
+        return image.crop((left, top, left + side, top + side))
+
+    def _on_canvas(self, image: Image.Image) -> Image.Image:
+        """A crop in the top left corner of an image of the source's size."""
+        height, width = self._settings.image_size
+        if image.size == (width, height):
+            return image
+        canvas = Image.new(image.mode, (width, height))
+        canvas.paste(image)
+        return canvas
+
+
+def views_of(samples: Samples, settings: Settings, count: int, mean_is_image: bool) -> Samples:
+    """So many views of each sample; 1 is the samples.
+
+    Raises
+    ------
+    NetdefError: there are none of that number, or these samples have none.
+    """
+    if count == 1:
+        return samples
+    if count == TEN:
+        return TenCrops(samples, settings)
+    if count == GOOGLENET:
+        return GoogLeNetCrops(samples, settings, mean_is_image)
+    raise NetdefError(f"there are no {count} crops", hint=f"crops: 1, {', '.join(map(str, COUNTS))}")
+
+
+def corners(size: Sequence[int], crop: int) -> list[Box]:
+    """Top left, top right, bottom left, bottom right."""
+    bottom, right = (extent - crop for extent in size)
+    return [(0, 0), (0, right), (bottom, 0), (bottom, right)]
+
+
+def centre(size: Sequence[int], crop: int) -> Box:
+    top, left = ((extent - crop) // 2 for extent in size)
+    return top, left
+
+
+def _once(load: Callable[[int], Loaded]) -> Callable[[int], Loaded]:
+    """Calls a function once for each of the last arguments, whichever threads ask: the others wait for the first."""
+    kept: OrderedDict[int, tuple[Lock, list[Loaded]]] = OrderedDict()
+    lock = Lock()
+
+    def call(index: int) -> Loaded:
+        with lock:
+            own, found = kept.setdefault(index, (Lock(), []))
+            if len(kept) > KEPT:
+                kept.popitem(last=False)
+        with own:
+            if not found:
+                found.append(load(index))
+            return found[0]
+
+    return call
