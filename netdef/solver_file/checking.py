@@ -9,18 +9,8 @@ from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, times
 from netdef.schema import is_repeated
-from netdef.solver_file.fields import (
-    AT_LEAST,
-    BELOW_ONE,
-    LARC_POLICIES,
-    NETS,
-    POLICIES,
-    REGULARIZATIONS,
-    TYPES,
-    TYPES_WITHOUT_MOMENTUM,
-    WARM_UPS,
-    is_given,
-)
+from netdef.solver_file import fields
+from netdef.solver_file.fields import is_given
 from netdef.solver_file.learning_rate import USABLE
 from netdef.solver_file.nets import test_count, tests_all_data
 from netdef.solver_file.rate_range import field_of_rate, first_unusable
@@ -38,7 +28,7 @@ def check_solver(bound: Any) -> None:
     def wrong(text: str, field: str = "", hint: str = "", *inside: int) -> None:
         errors.append(Diagnostic(text, bound.position((field, *inside)) if field else None, hint, code="ND301"))
 
-    given = [field for field in NETS if solver.HasField(field)]
+    given = [field for field in fields.NETS if solver.HasField(field)]
     if len(given) > 1:
         wrong(f"{given[0]} and {given[1]} both name the net to train", given[1], "keep one of them")
     if not solver.HasField("base_lr") and solver.lr_policy != "multifixed":
@@ -48,14 +38,14 @@ def check_solver(bound: Any) -> None:
     _check_policy(solver, wrong)
     _check_warm_up(solver, wrong)
     _check_type(solver, wrong)
-    if solver.regularization_type not in REGULARIZATIONS:
+    if solver.regularization_type not in fields.REGULARIZATIONS:
         text = f"unknown regularization_type {solver.regularization_type!r}"
-        wrong(text, "regularization_type", _listed("types", REGULARIZATIONS))
+        wrong(text, "regularization_type", _listed("types", fields.REGULARIZATIONS))
     for field, value in solver.ListFields():
         for number in (value if is_repeated(field) else [value]) if field.cpp_type == field.CPPTYPE_FLOAT else ():
             if not math.isfinite(number):
                 wrong(f"{field.name} must be a number, not {number:g}", field.name)
-    for field, least in AT_LEAST.items():
+    for field, least in fields.AT_LEAST.items():
         if solver.HasField(field) and getattr(solver, field) < least:
             wrong(f"{field} must be at least {least}, not {getattr(solver, field):g}", field)
     _check_tests(solver, wrong)
@@ -69,11 +59,11 @@ def check_solver(bound: Any) -> None:
 def _check_policy(solver: Any, wrong: Any) -> None:
     policy = solver.lr_policy
     if not policy:
-        wrong("lr_policy, the schedule of the learning rate, is missing", hint=_listed("policies", POLICIES))
-    elif policy not in POLICIES:
-        hint = did_you_mean(policy, POLICIES) or _listed("policies", POLICIES)
+        wrong("lr_policy, the schedule of the learning rate, is missing", hint=_listed("policies", fields.POLICIES))
+    elif policy not in fields.POLICIES:
+        hint = did_you_mean(policy, fields.POLICIES) or _listed("policies", fields.POLICIES)
         wrong(f"unknown lr_policy {policy!r}", "lr_policy", hint)
-    for field in POLICIES.get(policy, ()):
+    for field in fields.POLICIES.get(policy, ()):
         if not is_given(solver, field):
             wrong(f"lr_policy {policy} needs {field}", "lr_policy", f"add {field}")
     for field in ("stepvalue", "stageiter"):
@@ -89,7 +79,7 @@ def _check_policy(solver: Any, wrong: Any) -> None:
 
 
 def _check_warm_up(solver: Any, wrong: Any) -> None:
-    given = [field for field in WARM_UPS if getattr(solver, field)]
+    given = [field for field in fields.WARM_UPS if getattr(solver, field)]
     if len(given) > 1:
         wrong(f"{given[0]} and {given[1]} both ask for a warm-up", given[1], "keep one of them")
     if given and not solver.HasField("base_lr"):
@@ -98,15 +88,15 @@ def _check_warm_up(solver: Any, wrong: Any) -> None:
 
 def _check_type(solver: Any, wrong: Any) -> None:
     kind = solver.type
-    if kind not in TYPES:
-        wrong(f"unknown solver type {kind!r}", "type", did_you_mean(kind, TYPES) or _listed("types", TYPES))
-    if kind in TYPES_WITHOUT_MOMENTUM and solver.momentum:
+    if kind not in fields.TYPES:
+        wrong(f"unknown solver type {kind!r}", "type", did_you_mean(kind, fields.TYPES) or _listed("types", fields.TYPES))
+    if kind in fields.TYPES_WITHOUT_MOMENTUM and solver.momentum:
         wrong(f"solver type {kind} has no momentum", "momentum", "drop momentum, or take type: SGD")
-    for field in BELOW_ONE.get(kind, ()):
+    for field in fields.BELOW_ONE.get(kind, ()):
         if getattr(solver, field) >= 1:
             wrong(f"{field} must be below 1 with solver type {kind}, not {getattr(solver, field):g}", field)
-    if solver.larc_policy not in LARC_POLICIES:
-        wrong(f"unknown larc_policy {solver.larc_policy!r}", "larc_policy", _listed("policies", LARC_POLICIES))
+    if solver.larc_policy not in fields.LARC_POLICIES:
+        wrong(f"unknown larc_policy {solver.larc_policy!r}", "larc_policy", _listed("policies", fields.LARC_POLICIES))
     if solver.larc and solver.local_lr_auto:
         wrong("larc and local_lr_auto both scale the rate of each weight array", "local_lr_auto", "keep one of them")
 

@@ -15,6 +15,7 @@ from netdef.language.html_table import table
 from netdef.language.units import binary
 from netdef.loading import rebuilt, with_batch_size, with_input_shapes
 from runtime.ir.program import Instruction, Program
+from runtime.kernels.wrong_number import WrongNumberError
 from runtime.machine.bad_input import not_finite_because, wrong_number
 from runtime.machine.device import BoundInstruction, Device, LaunchError, location
 from runtime.machine.feeding import OpenSources, feed, seed_backward
@@ -27,8 +28,6 @@ from runtime.machine.schedule import Schedule
 from runtime.machine.sinks import Sinks
 from runtime.machine.values import Values
 from runtime.ops.changed_shapes import ShapesChangedError
-from runtime.ops.gather.image_number import ImageNumberError
-from runtime.ops.loss.label_error import LabelError
 from runtime.ops.python.layer import python_layers
 
 if TYPE_CHECKING:
@@ -366,7 +365,7 @@ class Executable(Values):
 
     def _number_error(self, instruction: Instruction | None, error: LaunchError) -> NetdefError | None:
         """The error that says which label is no class, or number no image, where that is what broke an instruction."""
-        if instruction is None or not isinstance(error.__cause__, (LabelError, ImageNumberError)):
+        if instruction is None or not isinstance(error.__cause__, WrongNumberError):
             return None
         return wrong_number(self.net.layer(instruction.layer), self._present)
 

@@ -18,16 +18,20 @@ TAYLOR = tuple(np.float32(1 / math.factorial(n)) for n in range(2, 8))
 
 
 @partial(jit, fast_math={"nsz", "contract"})  # reassociating would join the two parts of ln 2 again
-def exponential(x):
-    """e^x of a float32, within 2 units in the last place; NaN for NaN.
-
-    x = octave * ln 2 + r with |r| <= ln(2) / 2; e^r by its Taylor polynomial of degree 7, 2^octave by writing the exponent's bits.
-    """
-    x = LARGEST if x > LARGEST else x
-    x = SMALLEST if x < SMALLEST else x
+def in_octave(x):
+    """(e^r, octave) of a float32 x = octave * ln 2 + r with |r| <= ln(2) / 2; e^r by its Taylor polynomial of degree 7."""
     octave = np.floor(x * PER_OCTAVE + np.float32(0.5))
     r = x - octave * LN2_HIGH - octave * LN2_LOW
     c2, c3, c4, c5, c6, c7 = TAYLOR
     power = ONE + r * (ONE + r * (c2 + r * (c3 + r * (c4 + r * (c5 + r * (c6 + r * c7))))))
-    bits = np.int32((np.int32(octave) + np.int32(127)) << np.int32(23))
+    return power, np.int32(octave)
+
+
+@partial(jit, fast_math={"nsz", "contract"})
+def exponential(x):
+    """e^x of a float32, within 2 units in the last place; NaN for NaN.  2^octave is made by writing the exponent's bits."""
+    x = LARGEST if x > LARGEST else x
+    x = SMALLEST if x < SMALLEST else x
+    power, octave = in_octave(x)
+    bits = np.int32((octave + np.int32(127)) << np.int32(23))
     return power * bits.view(np.float32)

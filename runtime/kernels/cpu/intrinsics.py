@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from runtime.kernels.cpu.exponential import LN2_HIGH, LN2_LOW, ONE, PER_OCTAVE, TAYLOR, exponential
+from runtime.kernels.cpu.exponential import ONE, exponential, in_octave
 from runtime.kernels.cpu.jit import jit
 
 TWO = np.float32(2)
@@ -16,16 +16,12 @@ SMALL = np.float32(0.25)  # below, 1 - 2 / (e^2x + 1) would lose digits, and fou
 SERIES = np.float32(-1 / 3), np.float32(2 / 15), np.float32(-17 / 315), np.float32(62 / 2835)
 
 
-@partial(jit, fast_math={"nsz", "contract"})  # reassociating would join the two parts of ln 2 again
+@partial(jit, fast_math={"nsz", "contract"})
 def exp(x):
     """e^x within 2 units in the last place: `exponential`, but infinite above 88.7, and going on below -87 down to 0."""
     x = HIGHEST if x > HIGHEST else x
     x = LOWEST if x < LOWEST else x
-    octave = np.floor(x * PER_OCTAVE + np.float32(0.5))
-    r = x - octave * LN2_HIGH - octave * LN2_LOW
-    c2, c3, c4, c5, c6, c7 = TAYLOR
-    power = ONE + r * (ONE + r * (c2 + r * (c3 + r * (c4 + r * (c5 + r * (c6 + r * c7))))))
-    whole = np.int32(octave)
+    power, whole = in_octave(x)
     half = np.int32(whole >> np.int32(1))  # 2^octave in two factors, as one of them may be no float32
     low = np.int32((half + np.int32(127)) << np.int32(23))
     high = np.int32((whole - half + np.int32(127)) << np.int32(23))

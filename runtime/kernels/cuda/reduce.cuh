@@ -20,3 +20,16 @@ template <int THREADS> __device__ inline double block_sum(double value) {
   __syncthreads();  // nobody writes the next sum's parts before these are added up
   return part[thread];
 }
+
+// The sums of the first and of the second numbers of pairs [begin, end), V doubles to a load, known to thread 0 of a block.
+template <int V, int THREADS>
+__device__ inline void sum_pairs(const double* pairs, Index begin, Index end, double& first, double& second) {
+  first = second = 0;
+  for (Index i = begin + threadIdx.x; i < end; i += THREADS) {
+    const Pack<double, V> pair = load<V>(pairs, 2 * i / V);
+    first += pair.at[0];
+    second += V == 2 ? pair.at[V - 1] : pairs[2 * i + 1];
+  }
+  first = block_sum<THREADS>(first);
+  second = block_sum<THREADS>(second);
+}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
-from runtime.ops.loss.labels import class_of
 from runtime.ops.softmax.cpu import RUN, runs
 
 IGNORED = np.float32(-1)
@@ -30,7 +30,7 @@ def accuracy_hits(begin, end, scores, labels, hits, scratch, top_k, ignore):
         own, rank = scratch[:n], scratch[RUN : RUN + n]
         for i in range(n):
             label = labels[outer * inner + start + i]
-            own[i] = 0 if label == ignore else scores[outer, class_of(label, C), start + i]
+            own[i] = 0 if label == ignore else scores[outer, index_of(label, C), start + i]
             rank[i] = -1  # its own score is among those that reach it
         for c in range(C):
             row = scores[outer, c, start : start + n]

@@ -102,14 +102,8 @@ __global__ void product_terms(const float* dy, const float* x, double* partials,
 // products (D,), sums (D,) = what the runs of each row come to.  A block to each row.
 template <int V> __global__ void sums_of_terms(const double* partials, float* products, float* sums, int runs) {
   const Index row = blockIdx.x;
-  double product = 0, total = 0;
-  for (Index run = row * runs + threadIdx.x; run < (row + 1) * runs; run += FEW) {
-    const Pack<double, V> first = load<V>(partials, 2 * run / V);
-    product += first.at[0];
-    total += V == 2 ? first.at[V - 1] : partials[2 * run + 1];
-  }
-  product = block_sum<FEW>(product);
-  total = block_sum<FEW>(total);
+  double product, total;
+  sum_pairs<V, FEW>(partials, row * runs, (row + 1) * runs, product, total);
   if (threadIdx.x != 0) return;
   products[row] = float(product);
   sums[row] = float(total);

@@ -22,15 +22,20 @@ def row_items(x: Any, *_: Any) -> int:
     return x.shape[0] * x.shape[1] * blocks(x.shape[2])
 
 
+@jit
+def row_block(item, x):
+    """(a, d, first element): the BLOCK of a row that an item of `row_items` is."""
+    per_row = -(-x.shape[2] // BLOCK)
+    row = item // per_row
+    return row // x.shape[1], row % x.shape[1], item % per_row * BLOCK
+
+
 @kernel(items=row_items, flops=1)
 @jit
 def scale_rows(begin, end, x, factor, y):
     """y = x * factor by rows."""
-    _, D, R = x.shape
-    per_row = -(-R // BLOCK)
     for item in range(begin, end):
-        row, start = item // per_row, item % per_row * BLOCK
-        a, d = row // D, row % D
+        a, d, start = row_block(item, x)
         source, out, f = x[a, d, start : start + BLOCK], y[a, d, start : start + BLOCK], factor[d]
         for i in range(out.size):
             out[i] = source[i] * f
@@ -40,11 +45,8 @@ def scale_rows(begin, end, x, factor, y):
 @jit
 def add_rows(begin, end, x, bias, y):
     """y = x + bias by rows."""
-    _, D, R = x.shape
-    per_row = -(-R // BLOCK)
     for item in range(begin, end):
-        row, start = item // per_row, item % per_row * BLOCK
-        a, d = row // D, row % D
+        a, d, start = row_block(item, x)
         source, out, b = x[a, d, start : start + BLOCK], y[a, d, start : start + BLOCK], bias[d]
         for i in range(out.size):
             out[i] = source[i] + b
@@ -54,11 +56,8 @@ def add_rows(begin, end, x, bias, y):
 @jit
 def scale_add_rows(begin, end, x, factor, bias, y):
     """y = x * factor + bias by rows."""
-    _, D, R = x.shape
-    per_row = -(-R // BLOCK)
     for item in range(begin, end):
-        row, start = item // per_row, item % per_row * BLOCK
-        a, d = row // D, row % D
+        a, d, start = row_block(item, x)
         source, out, f, b = x[a, d, start : start + BLOCK], y[a, d, start : start + BLOCK], factor[d], bias[d]
         for i in range(out.size):
             out[i] = source[i] * f + b

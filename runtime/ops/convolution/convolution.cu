@@ -74,18 +74,6 @@ __global__ void bias_relu(const float* __restrict__ bias, float* __restrict__ y,
   }
 }
 
-// y (rows, packs) = x + bias (rows,).  y may be x.
-template <int V> __global__ void add_bias(const float* x, const float* bias, float* y, Index rows, Index packs) {
-  const Index pack = flat_thread();
-  if (pack >= packs) return;
-  for (Index row = Index(blockIdx.y) * blockDim.y + threadIdx.y; row < rows; row += Index(gridDim.y) * blockDim.y) {
-    const float b = bias[row];
-    Pack<float, V> values = load<V>(x, row * packs + pack);
-    for (int v = 0; v < V; ++v) values.at[v] += b;
-    store<V>(y, row * packs + pack, values);
-  }
-}
-
 // db (O,) = the sum of dy (A, O, packs) over the rest.  A block to each.
 template <int V, int THREADS>
 __global__ void bias_gradient(const float* __restrict__ dy, float* __restrict__ db, int A, int O, Index packs) {

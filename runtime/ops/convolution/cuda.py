@@ -242,14 +242,6 @@ def bias_gradient(dy: Operand, db: Operand) -> Launch:
 
 
 @plans
-def add_bias(x: Operand, b: Operand, y: Operand) -> Launch:
-    O, columns = y.shape
-    wide = width(x, y, run=columns)
-    grid, block = table(O, columns // wide)
-    return Launch(FILE, name("add_bias", wide), grid, block, (0, 1, 2), (np.int64(O), np.int64(columns // wide)))
-
-
-@plans
 def im2col(x: Operand, y: Operand, **window: Pair) -> Plan:
     windows = columns_of(x, y, 1, window)
     return Plan(tuple(windows.im2col(x, 0, (0, windows.OH))))

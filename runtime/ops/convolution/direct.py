@@ -222,16 +222,6 @@ def flip_weights(begin, end, w, flipped, group):
                     flipped[c, o, i, j] = w[g * M + o, c - g * per_group, kh - 1 - i, kw - 1 - j]
 
 
-@kernel(items=lambda x, b, y: y.shape[0], flops=1)
-@jit
-def add_bias(begin, end, x, b, y):
-    """y (O, columns) = x + b (O,)."""
-    for o in range(begin, end):
-        source, out, bias = x[o], y[o], b[o]
-        for i in range(out.size):
-            out[i] = source[i] + bias
-
-
 @kernel(items=lambda x, y, *_: y.shape[0])
 @jit
 def im2col_rows(begin, end, x, y, kernel, stride, pad, dilation):

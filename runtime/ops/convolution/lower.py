@@ -84,8 +84,8 @@ def _lower_transposed_pair(layer: Deconvolution, build: Builder, index: int) -> 
     x, y, (geometry, w, b, macs) = build.bottom(layer, index), build.top(layer, index), _filters(layer, build)
     build.forward("conv2d_input_gradient", x, w, out=y, **geometry, macs=macs)
     if layer.bias_term:
-        rows = y.view((y.shape[0], y.size // y.shape[0]))
-        build.forward("add_bias", rows, b, out=rows)
+        rows = y.view((1, y.shape[0], y.size // y.shape[0]))
+        build.forward("add_rows", rows, b, out=rows)
     _bias_gradient(layer, build, index)
     if build.needs_parameter_gradient(layer, 0):
         dy, dw = build.top_gradient(layer, index), build.parameter_gradient(layer, 0)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.operand import Operand
-from runtime.ops.loss.label_error import LabelError
 
 COLUMNS = 16  # of the table in one item: a cache line
 
@@ -17,19 +15,6 @@ COLUMNS = 16  # of the table in one item: a cache line
 def blocks(columns: int) -> int:
     """How many items the table's columns make."""
     return -(-columns // COLUMNS)
-
-
-@jit
-def row_of(number, rows):
-    """A number as a row of the table, checked so that nothing outside is read or written.
-
-    Raises
-    ------
-    LabelError: there is no such row.
-    """
-    if not (number >= 0 and number < rows):
-        raise LabelError("a label lies outside the table: it is negative, no number, or not below input_dim")
-    return np.int64(number)
 
 
 def _items(x: Any, w: Any, b: Any, y: Any, has_bias: bool) -> int:
@@ -50,7 +35,7 @@ def embed(begin, end, x, w, b, y, has_bias):
     for item in range(begin, end):
         a, first = item // per_a, item % per_a * COLUMNS
         for n in range(N):
-            row = w[row_of(x[a, n], w.shape[0])]
+            row = w[index_of(x[a, n], w.shape[0])]
             for d in range(first, min(first + COLUMNS, D)):
                 y[a, d, n] = row[d]
         if has_bias:
@@ -69,6 +54,6 @@ def embed_gradient(begin, end, x, dy, dw):
         dw[:, first:last] = 0
         for a in range(A):
             for n in range(N):
-                k = row_of(x[a, n], dw.shape[0])
+                k = index_of(x[a, n], dw.shape[0])
                 for d in range(first, last):
                     dw[k, d] += dy[a, d, n]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.changed_shapes import ShapesChangedError
-from runtime.ops.gather.image_number import ImageNumberError
 
 
 @kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * x.bytes)
@@ -82,19 +82,6 @@ def sum_tiles(begin, end, dy, dx):
                 out[i] += source[i]
 
 
-@jit
-def image_of(number, images):
-    """A number of BatchReindex as an index, checked so that nothing outside is read or written.
-
-    Raises
-    ------
-    ImageNumberError: there is no such image.
-    """
-    if not (number >= 0 and number < images):
-        raise ImageNumberError("a number of an image lies outside the batch: it is negative, no number, or as large as the batch")
-    return np.int64(number)
-
-
 @kernel(items=lambda selector, order, layer: 1, flops=0)
 def select_images(begin, end, selector, order, layer):
     """order (M,) = the n with selector (N,)[n] other than 0, in order.
@@ -120,7 +107,7 @@ def take_images(begin, end, x, order, y):
     """y (rows, M)[:, n] = x (rows, N)[:, order[n]]."""
     for row in range(begin, end):
         for n in range(order.size):
-            y[row, n] = x[row, image_of(order[n], x.shape[1])]
+            y[row, n] = x[row, index_of(order[n], x.shape[1])]
 
 
 @kernel(items=lambda dy, order, dx: dx.shape[0], flops=1)
@@ -131,4 +118,4 @@ def add_images(begin, end, dy, order, dx):
         for m in range(dx.shape[1]):
             dx[row, m] = 0
         for n in range(order.size):
-            dx[row, image_of(order[n], dx.shape[1])] += dy[row, n]
+            dx[row, index_of(order[n], dx.shape[1])] += dy[row, n]

@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
+from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.loss import terms as _terms  # noqa: F401 - registers the losses that are sums of terms
-from runtime.ops.loss.labels import class_of
 from runtime.ops.softmax.cpu import RUN, runs
 
 TINY = np.finfo(np.float32).tiny
@@ -36,7 +36,7 @@ def softmax_loss(begin, end, probability, labels, loss, normalizer, divisor, ign
             for i in range(inner):
                 label = labels[o * inner + i]
                 if label != ignore:
-                    p = np.float64(probability[o, class_of(label, C), i])
+                    p = np.float64(probability[o, index_of(label, C), i])
                     total -= math.log(TINY if p < TINY else p)
                     count += 1
         normalizer[0] = max(1.0, divisor if divisor > 0 else np.float64(count))
@@ -60,7 +60,7 @@ def softmax_loss_backward(begin, end, probability, labels, normalizer, dloss, dx
         for i in range(start, start + n):
             label = labels[outer * inner + i]
             if label != ignore:
-                dx[outer, class_of(label, C), i] -= factor
+                dx[outer, index_of(label, C), i] -= factor
             else:
                 for c in range(C):
                     dx[outer, c, i] = 0

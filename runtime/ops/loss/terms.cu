@@ -19,14 +19,8 @@ __device__ inline void finish(double total, double count, double* partials) {
 // loss = factor * the sum of all runs / normalizer; normalizer = divisor, or if that is 0 the elements that count, at least 1.
 template <int V>
 __global__ void loss_of_terms(const double* partials, float* loss, float* normalizer, Index runs, double divisor, double factor) {
-  double total = 0, count = 0;
-  for (Index run = threadIdx.x; run < runs; run += THREADS) {
-    const Pack<double, V> first = load<V>(partials, 2 * run / V);
-    total += first.at[0];
-    count += V == 2 ? first.at[V - 1] : partials[2 * run + 1];
-  }
-  total = block_sum<THREADS>(total);
-  count = block_sum<THREADS>(count);
+  double total, count;
+  sum_pairs<V, THREADS>(partials, 0, runs, total, count);
   if (threadIdx.x != 0) return;
   const double by = divisor > 0 ? divisor : count;
   normalizer[0] = float(by > 1 ? by : 1);

@@ -13,9 +13,9 @@ import numpy as np
 
 from runtime.ir.runs import ELEMENTS, LABELS, element_runs
 from runtime.kernels.cpu.exponential import exponential
+from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
-from runtime.ops.loss.labels import class_of
 
 LEAST = np.float32(1e-20)  # a probability counts as no less; Caffe's kLOG_THRESHOLD
 APART = np.float32(1e-4)  # added to a distance that divides, as Caffe does
@@ -107,7 +107,7 @@ def hinge_terms(begin, end, scores, labels, partials, square):
     for item in range(begin, end):
         total = 0.0
         for i in range(item * ELEMENTS, min((item + 1) * ELEMENTS, flat.size)):
-            own = i // N == class_of(labels[i % N], C)
+            own = i // N == index_of(labels[i % N], C)
             term = np.float64(at_least(ZERO, ONE + (-flat[i] if own else flat[i])))
             total += term * term if square else term
         partials[item, 0], partials[item, 1] = total, N
@@ -121,7 +121,7 @@ def hinge_backward(begin, end, scores, labels, dloss, normalizer, dx, square):
     flat, out, factor = scores.reshape(-1), dx.reshape(-1), dloss[0] / normalizer[0]
     for item in range(begin, end):
         for i in range(item * BLOCK, min((item + 1) * BLOCK, flat.size)):
-            own = i // N == class_of(labels[i % N], C)
+            own = i // N == index_of(labels[i % N], C)
             term = at_least(ZERO, ONE + (-flat[i] if own else flat[i]))
             slope = term + term if square else (ONE if term > 0 else term)  # 0, or NaN
             out[i] = factor * (-slope if own else slope)
@@ -138,7 +138,7 @@ def likelihood_terms(begin, end, probabilities, labels, partials):
     for item in range(begin, end):
         total, last = 0.0, min((item + 1) * LABELS, labels.size)
         for n in range(item * LABELS, last):
-            total -= math.log(np.float64(at_least(LEAST, probabilities[class_of(labels[n], probabilities.shape[0]), n])))
+            total -= math.log(np.float64(at_least(LEAST, probabilities[index_of(labels[n], probabilities.shape[0]), n])))
         partials[item, 0], partials[item, 1] = total, last - item * LABELS
 
 
@@ -149,7 +149,7 @@ def likelihood_backward(begin, end, probabilities, labels, dloss, normalizer, dx
     factor = -dloss[0] / normalizer[0]
     for c in range(begin, end):
         for n in range(labels.size):
-            own = c == class_of(labels[n], probabilities.shape[0])
+            own = c == index_of(labels[n], probabilities.shape[0])
             dx[c, n] = factor / at_least(LEAST, probabilities[c, n]) if own else ZERO
 
 
@@ -162,7 +162,7 @@ def infogain_terms(begin, end, probabilities, labels, matrix, partials, ignore):
         total, count = 0.0, 0
         for n in range(item * LABELS, min((item + 1) * LABELS, labels.size)):
             if labels[n] != ignore:
-                label = class_of(labels[n], C)
+                label = index_of(labels[n], C)
                 for k in range(C):
                     total -= matrix[label, k] * math.log(np.float64(at_least(LEAST, probabilities[n // inner, k, n % inner])))
                 count += 1
@@ -187,7 +187,7 @@ def infogain_backward(begin, end, probabilities, labels, matrix, dloss, normaliz
         for i in range(inner):
             label = labels[outer * inner + i]
             if label != ignore:
-                row = class_of(label, C)
+                row = index_of(label, C)
                 dx[outer, c, i] = factor * (probabilities[outer, c, i] * sums[row] - matrix[row, c])
             else:
                 dx[outer, c, i] = 0

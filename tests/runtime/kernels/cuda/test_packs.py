@@ -36,7 +36,6 @@ ALSO_SINGLY = {
 ALSO_SINGLY |= {row.kernel: (len(row.numbers), "numbers of the iteration") for row in ROWS.values()}
 SUM, SCALE = "the one sum and count of a block", "the loss's gradient and its divisor"
 ALSO_SINGLY |= {
-    "add_bias": (1, "a row's bias"),
     "add_images": (2, "numbers of images, and the gradients they name"),
     "contrastive_backward": (2, SCALE),
     "contrastive_terms": (1, SUM),

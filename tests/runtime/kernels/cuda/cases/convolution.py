@@ -49,8 +49,6 @@ def convolution_cases() -> Iterator[Case]:
             arrays = (normal(*y), normal(*w), out(*x))
             yield Case("conv2d_input_gradient", arrays, geometry, close=1e-4, workspace=limit)
         yield Case("bias_gradient", (normal(1, *y[:2], OW * N), out(O)), close=1e-4)
-        for aliases in ((), ((2, 0),)):
-            yield Case("add_bias", (normal(O, OH * OW * N), normal(O), out(O, OH * OW * N)), aliases=aliases, close=0)
         window = {name: value for name, value in geometry.items() if name != "group"}
         if (kernel, stride) != (one, one):
             columns = (C * prod(kernel), OH, OW, N)
