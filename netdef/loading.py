@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import netdef.layers  # noqa: F401 - fills LAYERS, the registry of types
 from netdef.graph.build import build
+from netdef.graph.data_shapes import Look, data_looked_at, shapes_kept
 from netdef.graph.found_in_run import images_found
 from netdef.graph.phases import is_selected, state_of
 from netdef.graph.user_code import user_code_allowed
 from netdef.language import NetdefError, read_file, read_text
 from netdef.language.find import find_net
+from netdef.layers.data import shapes_of_data
 from netdef.layers.python import user_code_of
 
 if TYPE_CHECKING:
@@ -144,8 +146,16 @@ def with_input_shapes(net: Net, shapes: Mapping[str, Sequence[int]]) -> Net:
     return rebuilt(net, lambda message: set_input_shapes(message, shapes))
 
 
+def with_data_shapes(net: Net, look: Look) -> Net:
+    """The same net, with what its sources' data say; itself if its file leaves nothing to them, or they were looked at."""
+    if not any(getattr(layer, "asks_data", False) and layer.found is None for layer in net.layers):  # type: ignore[attr-defined]
+        return net
+    with data_looked_at(look):
+        return rebuilt(net)
+
+
 def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None, found: Mapping[str, int] = MappingProxyType({})) -> Net:
-    """The same net built anew, its message changed; its Python layers keep their objects.
+    """The same net built anew, its message changed; its Python layers keep their objects, its sources what was found in their data.
 
     Parameters
     ----------
@@ -163,7 +173,7 @@ def rebuilt(net: Net, change: Callable[[Any], None] = lambda message: None, foun
         """The layers of the message are those of the net, in its order."""
         return net.layers[path[1]].within(path[2:]) if path[:1] == ("layer",) else None  # type: ignore[index]
 
-    with user_code_allowed(user_code_of(net)), images_found(found):
+    with user_code_allowed(user_code_of(net)), images_found(found), data_looked_at(shapes_kept(shapes_of_data(net))):
         return build(message, where, net.filename, net.phase)
 
 

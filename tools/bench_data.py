@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
+from PIL import Image
 
 from netdef.layers.data import PHOTOS
 from runtime.data.draws import Draws
@@ -39,7 +40,9 @@ def jpegs(folder: Path, size: tuple[int, int]) -> Samples:
     source = PhotoSamples(replace(SETTINGS, image_size=(size[1], size[0])), Draws(1, "data"))
     paths = [str(folder / f"{size[0]}-{position}.jpg") for position in range(200)]
     for position, path in enumerate(paths):
-        source.load(position).image.save(path, quality=90)
+        image = source.load(position).image
+        assert isinstance(image, Image.Image)
+        image.save(path, quality=90)
     return FileSamples(Listing("files", paths, [0] * len(paths)), SETTINGS, Draws(1, "data"))
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from netdef.cli import shell
+from netdef.graph.data_shapes import data_looked_at
+
+if TYPE_CHECKING:
+    from netdef.graph.data_shapes import SampleShapes
+    from netdef.graph.layer import Layer
 
 COMMANDS = {  # in the order of `netdef --help`: the first sentence of each command's help
     "shapes": "Shapes, weights, costs and memory of NET, layer by layer.",
@@ -63,4 +68,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run a command. Returns the exit code."""
-    return shell.run(commands, arguments)
+    with data_looked_at(look_at_data):
+        return shell.run(commands, arguments)
+
+
+def look_at_data(layer: Layer) -> SampleShapes | None:
+    """What a source's data say; see `runtime.machine.look`."""
+    from runtime.machine.look import look_at_data
+
+    return look_at_data(layer)

@@ -151,7 +151,7 @@ def images_of(paths: Sequence[str]) -> list[str]:
 
 def check_images(images: Sequence[str]) -> None:
     """Check that every image can be read; the error names all that cannot."""
-    from runtime.data.files import read_image
+    from runtime.data.decoding import read_image
     from runtime.data.source import UnreadableError
 
     bad = []

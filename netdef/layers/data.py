@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from math import isfinite
+from pathlib import Path
 from typing import ClassVar
 
 from netdef.graph.cuts import Source
+from netdef.graph.data_shapes import SampleShapes, sample_shapes
 from netdef.graph.layer import ANY, SIZE_FROM_OUTSIDE, SIZE_UNKNOWN, Layer, layer
+from netdef.graph.net import Net
 from netdef.graph.shape import Shape
+from netdef.language.diagnostics import NetdefError
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
 PHOTOS, DIGITS = "builtin:photos", "builtin:digits"
@@ -25,12 +29,18 @@ class Samples(Layer):
     is_source = True
     kind = "source"
     is_interchangeable = True
+    cuts = Source()
+    found: SampleShapes | None = None  # what its data say, where they are here and are asked
     unread_transforms = ("crop_h", "crop_w", "resize_param", "noise_param", "distort_param", "expand_param", "emit_constraint")
 
     @property
     def unread_fields(self) -> tuple[str, ...]:
         transform = self.message.transform_param
         return tuple(f"transform_param.{field}" for field in self.unread_transforms if transform.HasField(field))
+
+    @property
+    def source(self) -> str:
+        return getattr(self.p, "source", "")
 
     @property
     def batch_size(self) -> int:
@@ -43,7 +53,15 @@ class Samples(Layer):
 
     @property
     def channels(self) -> int:
-        return 1 if self.message.transform_param.force_gray else 3
+        return self.found.shapes[0][0] if self.found is not None else self.forced_channels or 3
+
+    @property
+    def forced_channels(self) -> int | None:
+        """What the file has image files brought to when they are decoded; None: those that they have."""
+        transform = self.message.transform_param
+        if transform.force_color or getattr(self.p, "force_encoded_color", False):
+            return 3
+        return 1 if transform.force_gray else None
 
     @property
     def shifts_colors(self) -> bool:
@@ -52,7 +70,12 @@ class Samples(Layer):
 
     def image_size(self) -> tuple[int, int] | None:
         """(height, width) before cropping; None if only the images have it."""
-        return None
+        return self.found.shapes[0][1:] if self.found is not None else None  # type: ignore[return-value]
+
+    @property
+    def asks_data(self) -> bool:
+        """Whether its file leaves to the data what they are like."""
+        return False
 
     @property
     def how_to_size(self) -> str:
@@ -62,16 +85,15 @@ class Samples(Layer):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if self.batch_size < 1:
             raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
+        crop, why = self.crop_size, self._look() if self.asks_data else ""
         self._check_colors()
-        size, crop = (
-            self.image_size(),
-            self.crop_size or min(self.message.transform_param.crop_h, self.message.transform_param.crop_w),
-        )
+        transform = self.message.transform_param
+        crop, size = crop or min(transform.crop_h, transform.crop_w), self.image_size()
         if size is None and not crop and self.assumed:
             return [(self.batch_size, *self.assumed), (self.batch_size,)][: len(self.message.top)]
         if size is None and not crop:
             hint = f"{self.how_to_size}; {SIZE_FROM_OUTSIDE}"
-            raise self.error("the size of its images is not known here", hint=hint, code=SIZE_UNKNOWN)
+            raise self.error(f"the size of its images is not known here{why}", hint=hint, code=SIZE_UNKNOWN)
         if size is not None and crop > min(size):
             transform = self.message.transform_param.HasField("crop_size")
             path = ("transform_param", "crop_size") if transform else ("crop_size",)
@@ -80,6 +102,14 @@ class Samples(Layer):
         crop_sides = (transform.crop_h, transform.crop_w) if transform.crop_h and transform.crop_w else (crop, crop)
         sides = crop_sides if crop_sides != (0, 0) or size is None else size
         return [(self.batch_size, self.channels, *sides), (self.batch_size,)][: len(self.message.top)]
+
+    def _look(self) -> str:
+        """Ask the data; why they do not answer, to go behind what is then not known."""
+        try:
+            self.found = sample_shapes(self)
+        except NetdefError as error:
+            return f": {error.diagnostics[0].message}"
+        return ""
 
     def _check_colors(self) -> None:
         """Raises NetdefError for settings of colours that exclude each other, are out of range or incomplete."""
@@ -109,14 +139,12 @@ class ImageData(Samples):
     shorter side is resized to that many pixels and the square in the centre is kept.
     """
 
-    cuts = Source()
-
-    @property
-    def source(self) -> str:
-        return self.p.source
-
     @property
     def channels(self) -> int:
+        return self.forced_channels
+
+    @property
+    def forced_channels(self) -> int:
         if self.message.transform_param.force_color:
             return 3
         return 1 if self.message.transform_param.force_gray or not self.p.is_color else 3
@@ -125,13 +153,22 @@ class ImageData(Samples):
     def how_to_size(self) -> str:
         return "set new_height and new_width, or transform_param { crop_size }"
 
-    def image_size(self) -> tuple[int, int] | None:
+    @property
+    def asks_data(self) -> bool:
+        return self.resized_to is None and not self.crop_size
+
+    @property
+    def resized_to(self) -> tuple[int, int] | None:
+        """(height, width) that every image is brought to; None if the file names none."""
         if self.p.new_height and self.p.new_width:
             return self.p.new_height, self.p.new_width
         side = self.p.new_height or self.p.new_width
         if side:
             return side, side
         return (BUILTIN_SIDES[self.source],) * 2 if self.source in BUILTIN_SIDES else None
+
+    def image_size(self) -> tuple[int, int] | None:
+        return self.resized_to or super().image_size()
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if not self.source:
@@ -141,7 +178,12 @@ class ImageData(Samples):
 
 @layer("Data")
 class Data(Samples):
-    """Images from an LMDB or LevelDB database."""
+    """Images from an LMDB or LevelDB database: bytes, float32 numbers, or whole image files, with one label each.
+
+    Their channels and size are those of the database's first record.
+    """
+
+    asks_data = True
 
 
 @layer("AnnotatedData")
@@ -153,6 +195,7 @@ class AnnotatedData(Data):
     """
 
     origin = "SSD"
+    asks_data = False
 
     def image_size(self) -> tuple[int, int] | None:
         resize = self.message.transform_param.resize_param
@@ -172,6 +215,7 @@ class VideoData(Data):
     """Images from a camera or a film."""
 
     origin = "SSD"
+    asks_data = False
 
     def image_size(self) -> tuple[int, int] | None:
         resize = self.message.transform_param.resize_param
@@ -219,17 +263,48 @@ class MemoryData(Samples):
 
 @layer("HDF5Data")
 class HDF5Data(Layer):
-    """Datasets of an HDF5 file; each top is the dataset of its name."""
+    """Datasets of HDF5 files, which a text file lists.  Each top is the dataset of its name, the samples along its first axis."""
 
     bottoms_allowed = (0, 0)
     tops_allowed = (1, ANY)
     is_source = True
     kind = "source"
     is_interchangeable = True
+    cuts = Source()
+    asks_data = True
+    found: SampleShapes | None = None
+
+    @property
+    def source(self) -> str:
+        return self.p.source
+
+    @property
+    def batch_size(self) -> int:
+        return self.p.batch_size
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        why = ""
+        try:
+            self.found = sample_shapes(self)
+        except NetdefError as error:
+            why = f": {error.diagnostics[0].message}"
+        if self.found is not None:
+            if self.batch_size < 1:
+                raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
+            return [(self.batch_size, *shape) for shape in self.found.shapes]
         if self.assumed:  # data, then one label or target for each image
-            batch = max(1, self.p.batch_size)
+            batch = max(1, self.batch_size)
             return [(batch, *self.assumed), *[(batch,)] * (len(self.message.top) - 1)]
-        text = "only its HDF5 files give the shapes of its tops"
+        text = f"only its HDF5 files give the shapes of its tops{why}"
         raise self.error(text, hint=f"use Input with those shapes; {SIZE_FROM_OUTSIDE}", code=SIZE_UNKNOWN)
+
+
+def shapes_of_data(net: Net) -> dict[str, SampleShapes]:
+    """What was found in the data of a net's sources, by the names of the layers."""
+    return {one.name: one.found for one in net.layers if isinstance(one, Samples | HDF5Data) and one.found is not None}
+
+
+def located(layer: Layer, path: str) -> Path:
+    """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
+    from_net = Path(layer.position.file).parent / path if layer.position else Path(path)
+    return from_net if from_net.exists() and not Path(path).exists() else Path(path)

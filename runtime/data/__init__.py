@@ -1,7 +1,7 @@
-"""Sources of images for a net: list files, folders, and the photographs and digits of the package.
+"""Sources of samples for a net: list files, folders, databases, and the photographs and digits of the package.
 
-`open_source(layer, seed)` opens the source of an ImageData layer.  Every batch depends on the seed, the layer's name and the
-position in the stream, and on nothing else.
+`open_source(layer, seed)` opens the source of a data layer.  Every batch depends on the seed, the layer's name and the position in
+the stream, and on nothing else.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
-from netdef.layers.data import DIGITS, PHOTOS
+from netdef.layers.data import DIGITS, PHOTOS, Data, ImageData, located
 from runtime.data.classes import shown
+from runtime.data.database import DB_KINDS, kind_of, open_database
+from runtime.data.database_samples import DatabaseSamples, records_of
 from runtime.data.digits import DigitSamples, digit_names
 from runtime.data.draws import Draws
 from runtime.data.files import FileSamples
-from runtime.data.labels import check_labels
+from runtime.data.labels import check_labels, label_check
 from runtime.data.listing import Listing, folder_names, read_list, scan_folder
 from runtime.data.photos import PhotoSamples, photo_names
-from runtime.data.prefetch import Prefetcher, warn_of_skip
-from runtime.data.settings import SIDE, Resize, Settings, located, mean_image_size, settings_of
+from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
+from runtime.data.settings import SIDE, Resize, Settings, mean_image_size, settings_of
 from runtime.data.source import Batch, OnSkip, Samples, Source
 from runtime.data.views import views_of
 
 if TYPE_CHECKING:
-    from netdef.layers.data import ImageData
+    from netdef.graph.layer import Layer
 
 __all__ = ["Batch", "Source", "class_names", "open_images", "open_source"]
 
@@ -37,7 +39,7 @@ BUILTIN_NAMES = {PHOTOS: photo_names, DIGITS: digit_names}  # of their classes
 
 
 def open_source(
-    layer: ImageData,
+    layer: Layer,
     seed: int,
     workers: int | None = None,
     hold_out: int = 0,
@@ -45,9 +47,10 @@ def open_source(
     classes: Sequence[str] | None = None,
     views: int = 1,
 ) -> Source:
-    """The images of an ImageData layer, in the layer's phase.
+    """The samples of a data layer, in the layer's phase.
 
-    Its `source` is `builtin:photos`, `builtin:digits`, a list file as Caffe has it, or a folder with one folder a class.
+    An ImageData's `source` is `builtin:photos`, `builtin:digits`, a list file as Caffe has it, a folder with one folder a class,
+    or a database.
 
     Parameters
     ----------
@@ -64,16 +67,22 @@ def open_source(
     NetdefError: the source is missing or holds no images, a line of the list is wrong, fields contradict each other, a
         label is no class of the net, a class is none of `classes`.
     """
+    assert isinstance(layer, Data | ImageData)
     settings = settings_of(layer)
     draws = Draws(seed, layer.name)
     samples: Samples
+    kind = kind_of(settings.source)
     if settings.source in BUILTIN_SAMPLES:
         samples = BUILTIN_SAMPLES[settings.source](settings, draws)
         if classes is not None and tuple(classes) != samples.classes:
             raise NetdefError(f"{settings.source} has {shown(samples.classes or ())}; the weights were trained on {shown(classes)}")
+    elif isinstance(layer, Data) or kind is not None:
+        database = open_database(settings.source, DB_KINDS[layer.p.backend] if isinstance(layer, Data) else kind)
+        only = records_of(database.size, settings.train, hold_out)
+        samples = DatabaseSamples(database, settings, draws, label_check(layer), only)
     else:
         samples = FileSamples(_listing(settings, hold_out, classes), settings, draws)
-    check_labels(layer, samples)
+    check_labels(layer, samples.labels, samples.name)
     return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
 
 
@@ -109,4 +118,4 @@ def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -
 
 def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip) -> Prefetcher:
     cores = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-    return Prefetcher(samples, settings.batch_size, workers or cores, on_skip=on_skip)
+    return Prefetcher(samples, settings.batch_size, workers or cores, on_skip=on_skip, settings=RingSettings(settings.dtype))

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from netdef.language.diagnostics import NetdefError
 
 LMDB, LEVELDB = "LMDB", "LEVELDB"  # as DataParameter.DB has them
+DB_KINDS = {0: LEVELDB, 1: LMDB}  # by its numbers
 NAMES = {LMDB: "an LMDB", LEVELDB: "a LevelDB"}
 EXTRAS = {LMDB: ("lmdb", "lmdb"), LEVELDB: ("plyvel", "leveldb")}  # the package that reads it, and netdef's extra
 LMDB_FILE, LEVELDB_FILE = "data.mdb", "CURRENT"
@@ -56,6 +57,10 @@ class Database(ABC):
                 self._keys += found
                 self._ends.append(len(self._keys))
             return bytes(self._keys[self._ends[index - 1] if index else 0 : self._ends[index]])
+
+    @abstractmethod
+    def last_key(self) -> bytes:
+        """The key of the last record; those before it need not be looked at."""
 
     @abstractmethod
     def value(self, key: bytes) -> bytes | memoryview:
@@ -162,6 +167,14 @@ class LmdbDatabase(Database):
             self._damaged(f"record {key_text(key)} is not there any more")
         return memoryview(found)
 
+    def last_key(self) -> bytes:
+        try:
+            with self._env.begin() as transaction, transaction.cursor() as cursor:
+                cursor.last()
+                return bytes(cursor.key())
+        except self._lmdb.Error as error:
+            self._damaged(error)
+
     def _reading(self) -> Any:
         """This thread's transaction, which lasts: so do the views that it gives."""
         if not hasattr(self._threads, "transaction"):
@@ -216,6 +229,9 @@ class LeveldbDatabase(Database):
             self.close()
             raise
         self.size = len(self._ends)
+
+    def last_key(self) -> bytes:
+        return self.key(self.size - 1)
 
     def value(self, key: bytes) -> bytes:
         try:

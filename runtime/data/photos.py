@@ -28,8 +28,9 @@ from PIL import Image
 from netdef.language.find import models_folder
 from netdef.layers.data import PHOTOS
 from runtime.data.classes import read_labels
+from runtime.data.decoding import MODES
 from runtime.data.draws import WINDOW, Draws, below, between
-from runtime.data.files import EPOCHS_KEPT, MODES
+from runtime.data.order import EPOCHS_KEPT
 from runtime.data.settings import Settings
 from runtime.data.source import Sample
 from runtime.data.transform import to_sample

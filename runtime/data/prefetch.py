@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
+from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import Any
@@ -19,6 +20,7 @@ from netdef.language.diagnostics import NetdefError
 from runtime.data.source import Batch, OnSkip, Sample, Samples, UnreadableError
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
+DEPTH = 3  # batches in a ring
 JOIN_SECONDS = 2.0  # for all workers; one that is stuck in a dead file system is left behind
 
 
@@ -27,13 +29,24 @@ def warn_of_skip(path: str, reason: str) -> None:
     warnings.warn(f"skipping {path}: {reason}", stacklevel=3)
 
 
+@dataclass(frozen=True)
+class RingSettings:
+    """What batches hold.  dtype: of images, uint8 or float32.  label_shape: of one image's labels."""
+
+    dtype: str = "uint8"
+    label_shape: tuple[int, ...] = ()
+
+
+BYTES = RingSettings()
+
+
 class _Slot(Batch):
     """A batch of the ring, and how far it is filled."""
 
-    def __init__(self, batch_size: int, image_shape: tuple[int, int, int]):
+    def __init__(self, batch_size: int, image_shape: tuple[int, int, int], settings: RingSettings):
         super().__init__(
-            images=np.empty((batch_size, *image_shape), np.uint8),
-            labels=np.empty(batch_size, np.float32),
+            images=np.empty((batch_size, *image_shape), settings.dtype),
+            labels=np.empty((batch_size, *settings.label_shape), np.float32),
             offsets=np.empty((batch_size, 2), np.int32),
             mirrors=np.empty(batch_size, np.uint8),
             shifts=np.empty((batch_size, 3), np.float32),
@@ -51,8 +64,12 @@ class _Slot(Batch):
 
     def put(self, row: int, sample: Sample) -> None:
         """Copy a sample into its row."""
-        pixels = sample.image.tobytes("raw", RAW_MODES[sample.image.mode])
-        self.images[row].reshape(-1)[:] = np.frombuffer(pixels, np.uint8)
+        if isinstance(sample.image, np.ndarray):
+            for channel in range(sample.image.shape[2]):  # one at a time: records have them one after the other
+                self.images[row, :, :, channel] = sample.image[:, :, channel]
+        else:
+            pixels = sample.image.tobytes("raw", RAW_MODES[sample.image.mode])
+            self.images[row].reshape(-1)[:] = np.frombuffer(pixels, np.uint8)
         self.labels[row] = sample.label
         self.offsets[row] = sample.offset
         self.mirrors[row] = sample.mirror
@@ -67,9 +84,18 @@ class Prefetcher:
     workers: threads that load.
     depth: batches in the ring, those handed out included.
     on_skip: called once for each image that cannot be read, in the thread that calls `next`.
+    settings: of what batches hold.
     """
 
-    def __init__(self, samples: Samples, batch_size: int, workers: int, depth: int = 3, on_skip: OnSkip = warn_of_skip):
+    def __init__(
+        self,
+        samples: Samples,
+        batch_size: int,
+        workers: int,
+        depth: int = DEPTH,
+        on_skip: OnSkip = warn_of_skip,
+        settings: RingSettings = BYTES,
+    ):
         self.batch_size, self.image_shape = batch_size, samples.image_shape
         self.classes, self.size = samples.classes, samples.size
         self.skipped: dict[str, str] = {}
@@ -78,7 +104,7 @@ class Prefetcher:
         self._lock = Lock()
         self._changed = Condition(self._lock)  # workers wait here for room, `seek` for quiet
         self._filled = Condition(self._lock)  # `next` waits here
-        self._free = deque(_Slot(batch_size, samples.image_shape) for _ in range(depth))
+        self._free = deque(_Slot(batch_size, samples.image_shape, settings) for _ in range(depth))
         self._filling: deque[_Slot] = deque()  # in the stream's order; the last may still have rows to give out
         self._handed_out: list[_Slot] = []
         self._busy = 0  # workers that load a claimed position
@@ -160,6 +186,8 @@ class Prefetcher:
         deadline = monotonic() + JOIN_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
+            getattr(self._samples, "close", lambda: None)()
         self._threads.clear()
 
     def __enter__(self) -> Prefetcher:

@@ -16,7 +16,7 @@ from netdef.language.diagnostics import NetdefError
 from netdef.weights.wire import MalformedError
 from runtime.data.database import Database, key_text, kind_of, open_database
 from runtime.data.datum import Datum, decode_datum
-from runtime.data.files import MODES, read_image
+from runtime.data.decoding import MODES, as_image, decode, read_image
 from runtime.data.listing import Listing, read_list, scan_folder
 from runtime.data.settings import Resize
 from runtime.data.source import UnreadableError
@@ -92,7 +92,7 @@ class FileRecords:
             return Datum(data=Path(path).read_bytes(), label=label, encoded=True)  # as it is: its bits stay
         if stored.resize is not None:
             image = resized(image, stored.resize)
-        return datum_of(image, label, stored.encoded)
+        return datum_of(as_image(image), label, stored.encoded)
 
 
 class DatabaseRecords:
@@ -205,11 +205,7 @@ def image_in(datum: Datum, name: str) -> Image.Image:
     UnreadableError: it is damaged, or has numbers that are no pixels.
     """
     if datum.encoded:
-        try:
-            with Image.open(BytesIO(datum.data)) as image:
-                return image.convert("L" if image.mode == "L" else "RGB")
-        except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged files
-            raise UnreadableError(name, f"not a readable image ({str(error) or type(error).__name__})") from None
+        return as_image(decode(datum.data, None, name))
     pixels = pixels_of(datum, name)
     if pixels.dtype != np.uint8 or pixels.shape[0] not in (1, 3):
         raise UnreadableError(name, f"no image: {pixels.shape[0]} channels of {pixels.dtype}")

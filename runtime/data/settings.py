@@ -1,22 +1,22 @@
-"""The settings of an ImageData layer, checked."""
+"""The settings of a layer that reads images, checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netdef.graph.shape import shape_text
 from netdef.language.spelling import did_you_mean
-from netdef.layers.data import BUILTIN, BUILTIN_SIDES
+from netdef.layers.data import BUILTIN, BUILTIN_SIDES, ImageData, located
 from runtime.data.color import Color, components_of
 from runtime.data.mean import channel_means, read_mean
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
-    from netdef.layers.data import ImageData
+    from netdef.layers.data import Samples
 
 SIDE = 256  # of the images of a folder, where the layer gives no size
 
@@ -32,17 +32,20 @@ class Resize:
 
 @dataclass(frozen=True)
 class Settings:
-    """An ImageData layer's settings.
+    """A layer's settings.
 
     Attributes
     ----------
     name: the layer's. train: whether crops are random.
-    source: one of BUILTIN_SIDES, a folder, or a list file. root_folder: put before the paths of a list.
+    source: one of BUILTIN_SIDES, a folder, a list file or a database. root_folder: put before the paths of a list.
     channels: 3 (blue, green, red) or 1.
     resize: None to take images as they are.
     crop: side of the square cut out, 0 for none. mirror: flip half of the images.
     colors: the principal components along which colours are shifted, each as long as a standard deviation; none in testing.
     image_size: height and width of the images a source yields: resized, but cropped only where images may differ in size.
+    size_given_by: what images that are not resized have their size of, in words.
+    dtype: uint8, or float32 where a database has numbers.
+    converts: whether images are brought to `channels`, or are an error where they have others.
     """
 
     name: str
@@ -58,6 +61,9 @@ class Settings:
     crop: int = 0
     mirror: bool = False
     colors: tuple[Color, ...] = ()
+    size_given_by: str = "the mean image"
+    dtype: str = "uint8"
+    converts: bool = True
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -65,8 +71,8 @@ class Settings:
         return (*self.image_size, self.channels)
 
 
-def settings_of(layer: ImageData, source: str | None = None) -> Settings:
-    """Read and check an ImageData layer.
+def settings_of(layer: Samples, source: str | None = None) -> Settings:
+    """Read and check an ImageData or Data layer.
 
     Parameters
     ----------
@@ -87,7 +93,7 @@ def settings_of(layer: ImageData, source: str | None = None) -> Settings:
         source=_source(layer) if source is None else source,
         image_size=size,
         batch_size=layer.batch_size,
-        root_folder=layer.p.root_folder,
+        root_folder=getattr(layer.p, "root_folder", ""),
         shuffle=layer.p.shuffle,
         rand_skip=layer.p.rand_skip,
         channels=layer.channels,
@@ -95,10 +101,13 @@ def settings_of(layer: ImageData, source: str | None = None) -> Settings:
         crop=layer.crop_size,
         mirror=transform.mirror,
         colors=components_of(transform) if layer.shifts_colors else (),
+        size_given_by="the mean image" if mean_image_size(layer) else "the first image",
+        dtype=dtype_of(layer),
+        converts=layer.forced_channels is not None,
     )
 
 
-def image_size(layer: ImageData) -> tuple[int, int]:
+def image_size(layer: Samples) -> tuple[int, int]:
     """Height and width of the images that the layer's source yields, whether the source is there or not.
 
     Images that are not resized must have the mean image's size; if there is none, they may be of any size and are cropped one
@@ -107,16 +116,25 @@ def image_size(layer: ImageData) -> tuple[int, int]:
     resize = _resize(layer)
     if resize:
         return resize.height, resize.width
-    return mean_image_size(layer) or (layer.crop_size, layer.crop_size)
+    mean = mean_image_size(layer)
+    if mean and layer.found is not None and layer.found.shapes[0][1:] != mean:
+        text = f"the mean image is {shape_text(mean)}, the images are {shape_text(layer.found.shapes[0][1:])}"
+        raise layer.error(text, "transform_param", "mean_file")
+    return mean or ((layer.crop_size,) * 2 if layer.crop_size else layer.image_size()) or (0, 0)
 
 
-def mean_image_size(layer: ImageData) -> tuple[int, int] | None:
+def dtype_of(layer: Samples) -> str:
+    """What the images of a layer's source are: uint8, or float32."""
+    return "float32" if layer.found is not None and layer.found.floats else "uint8"
+
+
+def mean_image_size(layer: Samples) -> tuple[int, int] | None:
     """Height and width of the layer's mean image; None if it has none."""
     _, height, width = _mean(layer).shape
     return None if (height, width) == (1, 1) else (height, width)
 
 
-def mean_of(layer: ImageData) -> NDArray[np.float32]:
+def mean_of(layer: Samples) -> NDArray[np.float32]:
     """What the layer subtracts from the pixels: (C, H, W), for the images before cropping.
 
     Raises
@@ -130,7 +148,7 @@ def mean_of(layer: ImageData) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.broadcast_to(mean, (layer.channels, *size)))
 
 
-def _mean(layer: ImageData) -> NDArray[np.float32]:
+def _mean(layer: Samples) -> NDArray[np.float32]:
     """The mean as (C, 1, 1), or as (C, H, W) where it is an image."""
     transform = layer.message.transform_param
     field = "mean_file" if transform.mean_file else "mean_value"
@@ -144,7 +162,7 @@ def _mean(layer: ImageData) -> NDArray[np.float32]:
         raise layer.error(str(error), "transform_param", field) from None
 
 
-def _source(layer: ImageData) -> str:
+def _source(layer: Samples) -> str:
     if not layer.source.startswith(BUILTIN):
         return find(layer, layer.source, "source")
     if layer.source not in BUILTIN_SIDES:
@@ -169,14 +187,10 @@ def find(layer: Layer, path: str, *field: str) -> str:
     return str(found)
 
 
-def located(layer: Layer, path: str) -> Path:
-    """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
-    from_net = Path(layer.position.file).parent / path if layer.position else Path(path)
-    return from_net if from_net.exists() and not Path(path).exists() else Path(path)
-
-
-def _resize(layer: ImageData) -> Resize | None:
-    size = layer.image_size()
+def _resize(layer: Samples) -> Resize | None:
+    if not isinstance(layer, ImageData):
+        return None
+    size = layer.resized_to
     if size is not None:
         both = bool(layer.p.new_height and layer.p.new_width)
         return Resize(*size, stretch=both or layer.source in BUILTIN_SIDES)

@@ -12,6 +12,7 @@ from PIL.Image import Image
 
 from runtime.data.color import NONE, Color
 
+Picture = Image | NDArray[np.uint8] | NDArray[np.float32]  # RGB or L; or an array (H, W, C), of three channels with blue first
 OnSkip = Callable[[str, str], None]  # called with the path of an image that cannot be read, and why
 
 
@@ -21,15 +22,15 @@ class Batch:
 
     Attributes
     ----------
-    images: uint8 (N, H, W, C); C is blue, green, red, or one gray channel.
-    labels: float32 (N,).
+    images: uint8, or float32 where a source has numbers, (N, H, W, C); C is blue, green, red, or one gray channel.
+    labels: float32 (N,), or (N, K) where each image has K of them.
     offsets: int32 (N, 2), top and left of the crop in each image, in pixels.
     mirrors: uint8 (N,), 1 where the image is flipped left to right.
     shifts: float32 (N, 3), what all pixels of the image gain in blue, green and red; for gray images nothing.
     positions: int64 (N,), of each sample in the source's stream.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.float32]
     offsets: NDArray[np.int32]
     mirrors: NDArray[np.uint8]
@@ -82,7 +83,7 @@ class Opener(Protocol):
 
 
 class UnreadableError(Exception):
-    """An image file is missing or damaged; the stream continues without it."""
+    """An image is missing or damaged; the stream continues without it."""
 
     def __init__(self, path: str, reason: str):
         super().__init__(path, reason)
@@ -91,10 +92,10 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One decoded image, RGB or L, of its source's size.  `offset`: top and left of the crop; `shift`: of its colours."""
+    """One decoded image of its source's size.  `offset`: top and left of the crop; `shift`: of its colours."""
 
-    image: Image
-    label: float
+    image: Picture
+    label: float | Sequence[float]
     offset: tuple[int, int]
     mirror: bool
     shift: Color = NONE

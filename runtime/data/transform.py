@@ -1,6 +1,6 @@
 """From a decoded picture to what a net sees: the one way for training, testing and predicting.
 
-    read_image       a file, upright, in RGB or gray                                        (files.py)
+    read_image       a file, upright, in colour or gray                                     (decoding.py)
     to_sample        resized; where to crop it, whether to mirror it, how to shift its colours
     image_transform  (pixel - mean + shift) * scale of the crop, blue first, on the device  (runtime/ops/images, mean_of)
 
@@ -9,18 +9,21 @@ Caffe's data_transformer.cpp defines crops, mirrors, mean and scale.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from PIL import Image
 
 from netdef.language.diagnostics import NetdefError
 from runtime.data.color import color_shift
 from runtime.data.draws import AUGMENT, Draws, below
 from runtime.data.settings import Resize, Settings
-from runtime.data.source import Sample
+from runtime.data.source import Picture, Sample
 
 SET_SIZE = "set new_height and new_width"
 
 
-def to_sample(image: Image.Image, label: float, settings: Settings, draws: Draws, position: int, name: str) -> Sample:
+def to_sample(image: Picture, label: float | Sequence[float], settings: Settings, draws: Draws, position: int, name: str) -> Sample:
     """A decoded image as the sample at a position of its source's stream.
 
     Parameters
@@ -33,48 +36,54 @@ def to_sample(image: Image.Image, label: float, settings: Settings, draws: Draws
     """
     if settings.resize:
         image = resized(image, settings.resize)
-    offset, mirror = augment(settings, draws, position, image.size)
-    if (image.height, image.width) != settings.image_size:
+    size = size_of(image)
+    offset, mirror = augment(settings, draws, position, size)
+    if size != settings.image_size:
         image, offset = cropped(image, settings, offset, name), (0, 0)
     return Sample(image, label, offset, mirror, color_shift(settings.colors, draws, position))
 
 
+def size_of(image: Picture) -> tuple[int, int]:
+    """Height and width."""
+    return image.shape[:2] if isinstance(image, np.ndarray) else (image.height, image.width)
+
+
 def augment(settings: Settings, draws: Draws, position: int, size: tuple[int, int]) -> tuple[tuple[int, int], bool]:
-    """Where the sample at a position is cropped (top, left) and whether it is mirrored, given its width and height.
+    """Where the sample at a position is cropped (top, left) and whether it is mirrored, given its height and width.
 
     In training the crop is anywhere, in testing in the centre; a layer with `mirror: true` mirrors in both, as in Caffe.
     """
     words = draws.words(AUGMENT, position)
-    width, height = size
-    spare = [max(0, side - settings.crop) if settings.crop else 0 for side in (height, width)]
+    spare = [max(0, side - settings.crop) if settings.crop else 0 for side in size]
     top, left = (below(w, s + 1) if settings.train else s // 2 for w, s in zip(words, spare, strict=False))
     return (top, left), settings.mirror and bool(words[2] & 1)
 
 
-def cropped(image: Image.Image, settings: Settings, offset: tuple[int, int], name: str) -> Image.Image:
+def cropped(image: Picture, settings: Settings, offset: tuple[int, int], name: str) -> Picture:
     """The crop of an image in a source whose images may differ in size.
 
     Raises
     ------
-    NetdefError: the image is smaller than the crop, or a mean image demands one size.
+    NetdefError: the image is smaller than the crop, or a mean image or the net demands one size.
     """
-    crop, size = settings.crop, settings.image_size
+    crop, size, (height, width) = settings.crop, settings.image_size, size_of(image)
     if size != (crop, crop):
-        wanted = f"{size[0]} x {size[1]} as the mean image is"
-        raise NetdefError(f"{name} is {image.height} x {image.width}, not {wanted}", hint=SET_SIZE)
-    if min(image.size) < crop:
-        raise NetdefError(f"{name} is {image.height} x {image.width}, smaller than crop_size {crop}", hint=SET_SIZE)
+        raise NetdefError(f"{name} is {height} x {width}, not {size[0]} x {size[1]} as {settings.size_given_by} is", hint=SET_SIZE)
+    if min(height, width) < crop:
+        raise NetdefError(f"{name} is {height} x {width}, smaller than crop_size {crop}", hint=SET_SIZE)
     top, left = offset
+    if isinstance(image, np.ndarray):
+        return image[top : top + crop, left : left + crop]
     return image.crop((left, top, left + crop, top + crop))
 
 
-def resized(image: Image.Image, resize: Resize) -> Image.Image:
-    """An image brought to a size.
+def resized(image: Picture, resize: Resize) -> Picture:
+    """An image of bytes brought to a size.
 
     Bilinear over the area that a pixel of the result covers, so that making an image smaller does not alias; Caffe, which
     takes OpenCV's bilinear, samples four pixels whatever the ratio.
     """
-    width, height = image.size
+    height, width = size_of(image)
     if (height, width) == (resize.height, resize.width):
         return image
     box = (0.0, 0.0, float(width), float(height))
@@ -82,4 +91,12 @@ def resized(image: Image.Image, resize: Resize) -> Image.Image:
         ratio = min(width / resize.width, height / resize.height)
         left, top = (width - ratio * resize.width) / 2, (height - ratio * resize.height) / 2
         box = (left, top, left + ratio * resize.width, top + ratio * resize.height)
-    return image.resize((resize.width, resize.height), Image.Resampling.BILINEAR, box=box)
+    return resampled(image, (resize.height, resize.width), box)
+
+
+def resampled(image: Picture, size: tuple[int, int], box: tuple[float, float, float, float]) -> Picture:
+    """The box (left, top, right, bottom) of an image of bytes, brought to (height, width)."""
+    if not isinstance(image, np.ndarray):
+        return image.resize(size[::-1], Image.Resampling.BILINEAR, box=box)
+    planes = Image.fromarray(np.ascontiguousarray(image) if image.shape[2] > 1 else image[:, :, 0])
+    return np.asarray(resampled(planes, size, box)).reshape(*size, -1)

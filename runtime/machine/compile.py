@@ -7,15 +7,17 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from netdef.graph.data_shapes import data_looked_at
 from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
-from netdef.loading import load, with_batch_size
+from netdef.loading import load, with_batch_size, with_data_shapes
 from runtime.compiler.pipeline import DEFAULT_SEED, Update, compile_program
 from runtime.compiler.placement.place import parameter_cuts
 from runtime.ir.program import Program
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.executable import Executable
 from runtime.machine.fit import TestPrograms, check_fit, no_tests
+from runtime.machine.look import look_at_data
 from runtime.machine.open import different, hosts_of, open_devices
 from runtime.ops.python.layer import python_allowed
 
@@ -72,10 +74,11 @@ def compile(
     """
     check_arguments(net, seed, threads, share)
     if isinstance(net, str | Path):
-        with python_allowed() if allow_python else nullcontext():
+        with python_allowed() if allow_python else nullcontext(), data_looked_at(look_at_data):
             net = load(net, batch_size=batch_size)
     elif batch_size is not None:
         net = with_batch_size(net, batch_size)
+    net = with_data_shapes(net, look_at_data)
     seed = DEFAULT_SEED if seed is None else seed
     opened = share.devices if share is not None else open_devices(devices, threads, cuda)
     division = share.program.division if share is not None else None

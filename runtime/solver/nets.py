@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from netdef.graph.data_shapes import data_looked_at
 from netdef.graph.net import Net
 from netdef.graph.overrides import Setting
 from netdef.language import Bound, read_message, read_text
@@ -18,6 +19,7 @@ from netdef.loading import load, parse
 from netdef.solver_file import check_solver, state_overrides
 from netdef.solver_file import read_solver as read_solver_file
 from netdef.solver_file.nets import FieldPath, test_count, test_fields, train_field, value_at
+from runtime.machine.look import look_at_data
 
 MESSAGE = "<message>"
 
@@ -139,6 +141,10 @@ def load_net(
 
     def read(more: Mapping[str, Any]) -> Net:
         both = {**(overrides or {}), **more}
+        with data_looked_at(look_at_data):
+            return made(both)
+
+    def made(both: Mapping[str, Any]) -> Net:
         if hasattr(source, "DESCRIPTOR"):
             from netdef.language.printer import print_message
 

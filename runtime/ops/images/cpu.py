@@ -1,4 +1,4 @@
-"""Images as a data source yields them -> a net's input: crop, mirror, (pixel - mean) * scale, NHWC bytes -> CHWN floats."""
+"""A source's images -> a net's input: crop, mirror, (pixel - mean) * scale, NHWC bytes or floats -> CHWN floats."""
 
 from math import prod
 from typing import Any
@@ -14,7 +14,8 @@ GROUP = 32  # images turned at a time: their rows stay in the first-level cache 
 
 def crops(images: Operand, *others: Operand) -> int:
     """Bytes of the images' crops, of the mean of a whole image, and of the other arrays, the last of which is the top."""
-    return others[-1].size + 4 * prod(images.shape[1:]) + sum(operand.bytes for operand in others)
+    pixel = images.bytes // images.size
+    return others[-1].size * pixel + 4 * prod(images.shape[1:]) + sum(operand.bytes for operand in others)
 
 
 @kernel(
@@ -27,7 +28,7 @@ def crops(images: Operand, *others: Operand) -> int:
 def image_transform(
     begin: int, end: int, images: Any, offsets: Any, mirrors: Any, top: Any, scratch: Any, mean: Any, scale: np.float32
 ) -> None:
-    """top (C, H, W, N) from images uint8 (N, h, w, C); a row of the top is an item.
+    """top (C, H, W, N) from images uint8 or float32 (N, h, w, C); a row of the top is an item.
 
     Parameters
     ----------

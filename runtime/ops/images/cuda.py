@@ -18,7 +18,8 @@ def transform(function: str, images: Operand, pointers: tuple[Pointer, ...], top
     (_, height, across, _), (C, H, W, N) = images.shape, top.shape
     grid = (blocks(N, TILE) * blocks(W, TILE), rows(H), 1)
     scalars = *ints(H, W, N, height, across), np.float32(scale)
-    return Launch("image_transform.cu", name(function, width(top, run=N), C), grid, (TILE, ROWS, 1), pointers, scalars)
+    pixel = "unsigned char" if images.dtype == "uint8" else "float"
+    return Launch("image_transform.cu", name(function, width(top, run=N), C, pixel), grid, (TILE, ROWS, 1), pointers, scalars)
 
 
 @plans

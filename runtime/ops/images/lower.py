@@ -1,15 +1,16 @@
-"""How images from files lower: the source's uint8 batch is the program's input, one kernel turns it into the net's."""
+"""How images lower: the source's batch of uint8 or float32 is the program's input, one kernel turns it into the net's."""
 
 from __future__ import annotations
 
-from netdef.layers.data import ImageData
+from netdef.layers.data import Data, ImageData, Samples
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
 
 
 @lowers(ImageData)
-def lower(layer: ImageData, build: Builder) -> None:
+@lowers(Data)
+def lower(layer: Samples, build: Builder) -> None:
     fields: dict[str, Buffer] = {}
     for index, top in enumerate(layer.tops):  # of a share on one of several devices one may be missing
         if top.name == layer.message.top[0]:
@@ -19,17 +20,17 @@ def lower(layer: ImageData, build: Builder) -> None:
     build.source(layer, **fields)
 
 
-def _images(layer: ImageData, build: Builder, index: int) -> dict[str, Buffer]:
+def _images(layer: Samples, build: Builder, index: int) -> dict[str, Buffer]:
     """The kernel that makes the net's images, and the buffers that it takes."""
     import numpy as np
 
-    from runtime.data.settings import image_size, mean_of  # loads Pillow: not for nets without images
+    from runtime.data.settings import dtype_of, image_size, mean_of  # loads Pillow: not for nets without images
 
     top = build.top(layer, index)
     channels, batch = top.shape[0], top.shape[-1]
     size = image_size(layer)
     fields = {
-        "images": build.host_input(layer, "images", (batch, *size, channels), "uint8"),
+        "images": build.host_input(layer, "images", (batch, *size, channels), dtype_of(layer)),
         "offsets": build.host_input(layer, "offsets", (batch, 2), "int32"),
         "mirrors": build.host_input(layer, "mirrors", (batch,), "uint8"),
     }

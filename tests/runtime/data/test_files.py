@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from netdef import NetdefError
+from runtime.data.decoding import read_image
 from runtime.data.draws import Draws
-from runtime.data.files import FileSamples, read_image
+from runtime.data.files import FileSamples
 from runtime.data.listing import Listing
 from runtime.data.settings import Resize, Settings
 from runtime.data.source import UnreadableError

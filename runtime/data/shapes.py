@@ -1,0 +1,54 @@
+"""What the data of a source say of its samples: what a net is built with where its file leaves that to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netdef.graph.data_shapes import SampleShapes
+from netdef.layers.data import Data, ImageData, located
+from runtime.data.database import DB_KINDS, open_database
+from runtime.data.database_samples import first_record, kind_of_image
+from runtime.data.decoding import MODES, read_image
+from runtime.data.listing import read_list
+from runtime.data.source import UnreadableError
+from runtime.data.transform import size_of
+
+if TYPE_CHECKING:
+    from netdef.graph.layer import Layer
+
+
+def shapes_in_data(layer: Layer) -> SampleShapes | None:
+    """The shapes of the first sample; None where the data are not here.
+
+    Raises
+    ------
+    NetdefError: they are here and cannot be read.
+    """
+    if type(layer) in (Data, ImageData) and layer.source and located(layer, layer.source).exists():
+        return _of_list(layer) if isinstance(layer, ImageData) else _of_database(layer)
+    return None
+
+
+def _of_database(layer: Any) -> SampleShapes:
+    database = open_database(str(located(layer, layer.source)), DB_KINDS[layer.p.backend])
+    try:
+        image = first_record(database, layer.forced_channels)
+        channels, dtype = kind_of_image(image)
+        return SampleShapes(((channels, *size_of(image)), ()), floats=dtype == "float32")
+    finally:
+        database.close()
+
+
+def _of_list(layer: ImageData) -> SampleShapes | None:
+    """Of a list whose images are all as large as the first that can be read, which Caffe asks for."""
+    path = located(layer, layer.source)
+    if path.is_dir():
+        return None
+    listing = read_list(str(path), layer.p.root_folder)
+    for index in range(len(listing.paths)):
+        try:
+            image = read_image(listing.path(index), MODES[layer.channels])
+        except UnreadableError:
+            continue
+        return SampleShapes(((layer.channels, *size_of(image)), ()))
+    return None
