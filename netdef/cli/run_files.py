@@ -23,9 +23,8 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.find import RUN_NET, RUN_SOLVER
 from netdef.language.printer import print_message
 from netdef.language.writing import write_over
-from netdef.layers.data import BUILTIN
+from netdef.layers.data import BUILTIN, located
 from netdef.schema import TEST, TRAIN
-from runtime.data.settings import located
 from runtime.solver.log import finite
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from netdef.layers.data import Samples
-from runtime.data.settings import located
+from netdef.layers.data import Samples, located
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net

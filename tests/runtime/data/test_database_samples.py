@@ -14,8 +14,8 @@ import runtime
 from netdef import NetdefError
 from netdef.graph.data_shapes import data_looked_at
 from runtime.data import open_source
-from runtime.data.datum import Datum, encode_datum
 from runtime.data.database_samples import DataRemark
+from runtime.data.datum import Datum, encode_datum
 from runtime.machine.look import look_at_data
 from tests.runtime.data.databases import WRITERS, numbered, raw, write_lmdb
 
