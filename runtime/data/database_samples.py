@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+from PIL import Image
 
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.weights.wire import MalformedError
 from runtime.data.database import Database, key_text
 from runtime.data.datum import Datum, decode_datum
-from runtime.data.decoding import MODES, decode
+from runtime.data.decoding import MODES, as_image, decode
 from runtime.data.draws import Draws
 from runtime.data.order import Order
 from runtime.data.settings import Settings
@@ -67,6 +68,18 @@ class DatabaseSamples:
         UnreadableError: its image is damaged, or it is no Datum.
         NetdefError: it has another number of channels than the first one, another size, or a label that is no class.
         """
+        image, label, name = self._read(position)
+        return to_sample(image, label, self._settings, self._draws, position, name)
+
+    def picture(self, position: int) -> tuple[Image.Image, float]:
+        """The image at a position as its record has it, and its label; raises as `load`, and NetdefError: it is no image."""
+        image, label, name = self._read(position)
+        if kind_of_image(image) not in ((1, "uint8"), (3, "uint8")):
+            raise NetdefError(f"{name} has no image of bytes with 1 or 3 channels")
+        return as_image(image), label
+
+    def _read(self, position: int) -> tuple[Picture, float, str]:
+        """The image at a position, its label and its name."""
         index = self._only[self._order.entry(position)]
         self._skipped.check(index)
         key = self._database.key(index)
@@ -79,7 +92,7 @@ class DatabaseSamples:
             raise
         self._check_label(datum.label, name)
         self._check_kind(image, name)
-        return to_sample(image, datum.label, self._settings, self._draws, position, name)
+        return image, datum.label, name
 
     def close(self) -> None:
         """Close the database."""

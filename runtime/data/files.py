@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from runtime.data.decoding import MODES, read_image
+from runtime.data.decoding import MODES, as_image, read_image
 from runtime.data.draws import Draws
 from runtime.data.listing import Listing
 from runtime.data.order import Order
 from runtime.data.settings import Settings
 from runtime.data.skipping import Skipped
-from runtime.data.source import Sample, UnreadableError
+from runtime.data.source import Picture, Sample, UnreadableError
 from runtime.data.texts import printable
 from runtime.data.transform import to_sample
 
@@ -41,20 +41,25 @@ class FileSamples:
         UnreadableError: it is missing or damaged.
         NetdefError: too many images of the listing cannot be read, or this one does not have the size that the net needs.
         """
+        image, label, name = self._read(position)
+        return to_sample(image, label, self._settings, self._draws, position, name)
+
+    def picture(self, position: int) -> tuple[Image.Image, float]:
+        """The decoded image at a position as its file has it, and its label; raises as `load`."""
+        image, label, _ = self._read(position)
+        return as_image(image), label
+
+    def _read(self, position: int) -> tuple[Picture, float, str]:
+        """The decoded image at a position, its label and its name."""
         index = self.entry(position)
         self._skipped.check(index)
-        path, label = self._listing.path(index), self._listing.labels[index]
+        path = self._listing.path(index)
         try:
             image = read_image(path, MODES[self._settings.channels])
         except UnreadableError as unreadable:
             self._skipped.add(index, unreadable)
             raise
-        return to_sample(image, label, self._settings, self._draws, position, printable(path))
-
-    def picture(self, position: int) -> tuple[Image.Image, float]:
-        """The decoded image at a position as its file has it, and its label; raises as `load`."""
-        index = self.entry(position)
-        return self._decode(index, self._listing.path(index)), self._listing.labels[index]
+        return image, self._listing.labels[index], printable(path)
 
     def entry(self, position: int) -> int:
         """The index in the listing of the image at a position."""

@@ -45,6 +45,7 @@ class Views:
         self.name, self.labels, self.classes = samples.name, samples.labels, samples.classes
         self.image_shape, self.size, self.count = samples.image_shape, samples.size * count, count
         self._settings = settings
+        self.close = getattr(samples, "close", lambda: None)  # of a database
 
     def load(self, position: int) -> Sample:
         """The view at a position."""
