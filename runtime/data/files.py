@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from PIL import Image
+
 from runtime.data.decoding import MODES, as_image, read_image
 from runtime.data.draws import Draws
 from runtime.data.listing import Listing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from netdef.graph.data_shapes import SampleShapes
 from netdef.layers.data import Data, ImageData, located
@@ -13,20 +14,17 @@ from runtime.data.listing import read_list
 from runtime.data.source import UnreadableError
 from runtime.data.transform import size_of
 
-if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
 
-
-def shapes_in_data(layer: Layer) -> SampleShapes | None:
+def shapes_in_data(layer: Any) -> SampleShapes | None:
     """The shapes of the first sample; None where the data are not here.
 
     Raises
     ------
     NetdefError: they are here and cannot be read.
     """
-    if type(layer) in (Data, ImageData) and layer.source and located(layer, layer.source).exists():
-        return _of_list(layer) if isinstance(layer, ImageData) else _of_database(layer)
-    return None
+    if type(layer) not in SOURCES or not located(layer, layer.source).exists():
+        return None
+    return SOURCES[type(layer)](layer)
 
 
 def _of_database(layer: Any) -> SampleShapes:
@@ -52,3 +50,6 @@ def _of_list(layer: ImageData) -> SampleShapes | None:
             continue
         return SampleShapes(((layer.channels, *size_of(image)), ()))
     return None
+
+
+SOURCES: dict[type, Callable[[Any], SampleShapes | None]] = {Data: _of_database, ImageData: _of_list}
