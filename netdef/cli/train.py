@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 @click.option("--patience", type=COUNT, metavar="N", help="End after N tests without a better one.")
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
 @click.option("--batch", type=COUNT, metavar="N", help="Images in a training batch, instead of the net's.")
+@click.option("--data-mean", is_flag=True, help="Subtract the mean image of the training data, instead of the net's mean.")
+@click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
 def command(net: str, solver: str | None, **options: Any) -> int:
     """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
@@ -58,6 +60,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     NetdefError: anything a user can cause, a loss that is not finite among them.
     """
     from netdef.cli import runs
+    from netdef.cli.data_mean import discard_alone
     from netdef.cli.run_files import RunFiles
     from runtime.solver.devices import choose_devices
     from runtime.solver.display import Reporter, open_display
@@ -88,6 +91,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     run = open_run(net, solver_path, parameters, options)
     with ExitStack() as stack:
         stack.callback(runs.remove_if_empty, run.made)
+        stack.callback(discard_alone, run.out)
         display = open_display()
         stack.callback(display.close)
         reporter = Reporter(display)
@@ -99,6 +103,12 @@ def train(first: str, second: str | None, options: Options) -> int:
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note)
         stack.callback(solver.close)
+        if options.dry_run:
+            from netdef.cli.dry_run import dry_run
+
+            findings = dry_run(solver, run.out, keep)
+            click.echo("\n".join(findings.lines))
+            return 1 if findings.problems else 0
         log = JsonLog(run.out / LOG)
         stack.callback(log.close)
         reporter.join(log)
@@ -166,6 +176,11 @@ def prepare(
             skipped.add(path)
             say(f"skipping {path}: {reason}")
 
+    overrides = options.overrides
+    if options.data_mean:
+        from netdef.cli.data_mean import with_data_mean
+
+        overrides = with_data_mean(run.out, net, solver_path, options, run.snapshot is not None, say)
     solver = Solver(
         solver_path,
         net,
@@ -175,7 +190,7 @@ def prepare(
         seed=seed,
         batch_size=options.batch,
         data=options.data,
-        overrides=options.overrides,
+        overrides=overrides,
         max_iter=options.iterations,
         out=run.out,
         on_skip=skip,

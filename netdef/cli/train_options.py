@@ -29,6 +29,8 @@ class Options(RunOptions):
     keep: str | None = None
     patience: int | None = None
     out: str | None = None
+    data_mean: bool = False
+    dry_run: bool = False
     batch: int | None = None
 
 

@@ -1,0 +1,120 @@
+"""The mean image of a net's training data, computed once and kept for the next run on the same data.
+
+It is kept in the user's cache, $XDG_CACHE_HOME/netdef/means, under a key made of what the data are: their path, how many there are,
+when their files or folders were last changed, and how images are brought to their size.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netdef.language.diagnostics import NetdefError
+from runtime.data.settings import settings_of
+from runtime.data.statistics import write_mean
+
+if TYPE_CHECKING:
+    from netdef.layers.data import ImageData
+    from runtime.data.source import Source
+
+Sum = NDArray[np.int64] | NDArray[np.float64]
+START = {"sample": 0}  # the position of a source that begins
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass over a source's images found.
+
+    Attributes
+    ----------
+    images: how many could be read.  labels: how many of each label, where an image has one.
+    total: (h, w, C), the sum of the images.
+    """
+
+    images: int
+    labels: dict[int, int]
+    total: Sum
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """float32 (C, h, w)."""
+        return np.ascontiguousarray((self.total / self.images).transpose(2, 0, 1), np.float32)
+
+
+def look_through(source: Source, on_done: Callable[[int], None] = lambda done: None) -> Pass:
+    """Read every image of a source once; it is at its start afterwards."""
+    source.seek(START)
+    total: Sum = np.zeros(source.image_shape, np.int64)
+    labels: dict[int, int] = {}
+    images = 0
+    while True:
+        batch = source.next()
+        mine = batch.positions < source.size
+        pixels = batch.images[mine]
+        total = total + pixels.sum(axis=0, dtype=np.int64 if pixels.dtype == np.uint8 else np.float64)
+        for label, count in zip(
+            *np.unique(batch.labels[mine][: None if batch.labels.ndim == 1 else 0], return_counts=True), strict=True
+        ):
+            labels[int(label)] = labels.get(int(label), 0) + int(count)
+        images += int(mine.sum())
+        last = int(batch.positions[-1])
+        source.release(batch)
+        on_done(min(last + 1, source.size))
+        if last >= source.size - 1:
+            break
+    source.seek(START)
+    return Pass(images, dict(sorted(labels.items())), total)
+
+
+def training_mean(
+    layer: ImageData, open_it: Callable[[], Source], hold_out: int, on_done: Callable[[int], None] = lambda done: None
+) -> NDArray[np.float32]:
+    """The mean image of a layer's training data, float32 (C, h, w), from the cache if it is there.
+
+    Parameters
+    ----------
+    open_it: opens the layer's source.  hold_out: of its images, see `open_source`; those kept for testing are not in the mean.
+
+    Raises
+    ------
+    NetdefError: images have no size in common, or none can be read.
+    """
+    settings = settings_of(layer)
+    if settings.resize is None and layer.image_size() is None and (settings.crop, settings.crop) == settings.image_size:
+        raise layer.error("images of any size have no mean image", hint="set new_height: 256, say")
+    source = open_it()
+    try:
+        made = (settings.resize, settings.image_shape, hold_out, source.size)
+        kept = cache_folder() / f"{key_of(settings.source, settings.root_folder, repr(made))}.npy"
+        try:
+            return np.asarray(np.load(kept, allow_pickle=False), np.float32)
+        except (OSError, ValueError):
+            mean = look_through(source, on_done).mean
+    finally:
+        source.close()
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_mean(str(kept), mean)
+    except (OSError, NetdefError):
+        pass  # a home that cannot be written to: the mean is computed again next time
+    return mean
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netdef" / "means"
+
+
+def key_of(source: str, root: str, made: str) -> str:
+    """The key of data: it changes when files are added, removed, or written again as a whole."""
+    path = Path(source).resolve()
+    folders = sorted(one for one in path.rglob("*") if one.is_dir() or one.suffix == ".mdb") if path.is_dir() else []
+    times = [(str(one), one.stat().st_mtime_ns) for one in [path, *folders] if one.exists()]
+    return sha256(json.dumps([str(path), str(Path(root).resolve()), made, times]).encode()).hexdigest()

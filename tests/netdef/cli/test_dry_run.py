@@ -1,0 +1,96 @@
+"""`netdef train --dry-run` and `--data-mean`."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netdef.cli.main import run
+from runtime.data import training_mean
+from runtime.data.mean import read_mean
+from tests.netdef.cli import images
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    images.make(tmp_path)
+
+
+def train(*arguments):
+    return run(["train", "shades.net", "solver.txt", *arguments])
+
+
+def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(capsys):
+    before = sorted(os.walk("."))
+    assert train("--dry-run", "--snapshot-every", "10", "--data-mean") == 0
+    out = capsys.readouterr().out
+    assert "training:  20 images of 2 classes in images, 10 of each\n" in out
+    assert "testing:   20 images of 2 classes in images, 10 of each\n" in out
+    assert re.search(r"^memory: +[\d.]+ [KM]iB on cpu:0", out, re.M)
+    assert re.search(r"^disk: +3 snapshots of 4\.\d+ KiB in runs/shades-1: 1\d\.\d+ KiB of", out, re.M)
+    assert re.search(r"^time: +about .*: 30 iterations of .* images/s\), 4 tests of", out, re.M)
+    shutil.rmtree("cache")  # where the mean stays for the next time
+    assert sorted(os.walk(".")) == before
+
+
+def test_problems_are_found(capsys, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    Path("images/dark/13.png").write_bytes(b"no image")
+    Path("shades.net").write_text(images.NET.replace("num_output: 2", "num_output: 3"))
+    assert train("--dry-run") == 1
+    out = capsys.readouterr().out
+    assert "training:  PROBLEM: 1 image cannot be read, such as images/dark/13.png" in out
+    assert "training:  PROBLEM: the net has 3 classes, the data have images of 2" in out
+    assert "disk:      PROBLEM: 1 snapshot of" in out
+
+
+def test_the_mean_of_the_training_data(capsys):
+    """Of the training images only, brought to the net's size; and the run's own net subtracts it."""
+    assert train("--data-mean", "--data", "images", "--iterations", "2", "--out", "a") == 0
+    mean = read_mean("a/mean.binaryproto", 3)
+    pixels = []
+    for name, files in (("bright", range(10)), ("dark", range(10))):
+        for index in files:
+            if index % 5 == 0:
+                continue  # kept for testing
+            path = f"images/{name}/{int(name == 'dark')}{index}.png"
+            with Image.open(path) as image:
+                width, height = image.size
+                side = min(width, height)
+                left, top = (width - side) / 2, (height - side) / 2
+                small = image.resize((20, 20), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+                pixels.append(np.asarray(small)[:, :, ::-1].transpose(2, 0, 1))
+    np.testing.assert_allclose(mean, np.mean(pixels, axis=0), atol=1e-4)
+    assert "mean.binaryproto" in Path("a/net.net").read_text() and "mean_value" not in Path("a/net.net").read_text()
+    assert run(["test", "a"]) == 0
+
+
+def test_a_mean_is_computed_once(monkeypatch):
+    calls = []
+    look = training_mean.look_through
+    monkeypatch.setattr(training_mean, "look_through", lambda *arguments: calls.append(1) or look(*arguments))
+    assert train("--data-mean", "--iterations", "1", "--out", "a") == 0
+    assert train("--data-mean", "--iterations", "1", "--out", "b") == 0
+    assert len(calls) == 1
+    assert Path("a/mean.binaryproto").read_bytes() == Path("b/mean.binaryproto").read_bytes()
+    Image.new("RGB", (30, 30)).save("images/dark/new.png")
+    assert train("--data-mean", "--iterations", "1", "--out", "c") == 0
+    assert len(calls) == 2
+    assert train("--data-mean", "--iterations", "2", "--out", "c", "--resume", "latest") == 0
+    assert len(calls) == 2
+
+
+def test_a_net_without_images_has_no_mean(capsys):
+    Path("dummy.net").write_text(
+        "layer data: DummyData -> data { shape { dim: 2 dim: 3 } }\nlayer fc: InnerProduct(data) { num_output: 2 }\n"
+        "layer loss: EuclideanLoss(fc, fc)\n"
+    )
+    assert run(["train", "dummy.net", "solver.txt", "--data-mean"]) == 2
+    assert "dummy.net has 0 layers that read images" in capsys.readouterr().err
+    assert not list(Path().glob("runs/*"))
