@@ -9,6 +9,8 @@ import netdef
 import runtime
 from runtime.ops.registry import runnable_types
 from tests.paths import TESTS
+from tests.runtime.ops import test_gradients
+from tests.runtime.ops.gather import test_layers as gather
 
 GOLDENS = TESTS / "goldens"
 OP = "op"  # every golden net is Input layers and this one
@@ -50,10 +52,31 @@ def assert_hinge_left_its_terms(golden: np.lib.npyio.NpzFile) -> None:
 def learns_unasked(net: netdef.Net) -> bool:
     """Whether a net learns from gradients of outputs that are no losses without force_backward.
 
-    Caffe computes no gradient then and leaves zeros; test_gradients.py has what netdef computes.
+    Caffe computes no gradient then and leaves zeros; BESIDE_DIFFERENCES says what proves what netdef computes.
     """
     losses = any(weight for layer in net.layers for weight in layer.loss_weights)
     return bool(net.parameters) and not losses and not net.force_backward
+
+
+# Types whose goldens have zeros for gradients, as Caffe ran no backward pass there: what proves their gradients instead.
+BESIDE_DIFFERENCES = {
+    "Embed": test_gradients.test_embed,
+    "LSTM": test_gradients.test_recurrent,
+    "RNN": test_gradients.test_recurrent,
+    "SoftmaxWithLoss": test_gradients.test_softmax_loss,
+    **{kind: test_gradients.test_other_losses for kind, *_ in test_gradients.OTHER_LOSSES},
+    "BatchReindex": gather.test_values_and_gradients,  # beside NumPy
+}
+
+
+def test_gradients_that_caffe_did_not_compute_are_proved_elsewhere() -> None:
+    without = set()
+    for path in runnable():
+        golden = np.load(path)
+        gradients = [golden[name] for name in golden if name.startswith(("din_", "dparam_"))]
+        if gradients and not any(gradient.any() for gradient in gradients):
+            without.add(net_of(golden).layer(OP).type)
+    assert {"Embed", "LSTM", "RNN"} <= without <= set(BESIDE_DIFFERENCES)
 
 
 def net_of(golden: np.lib.npyio.NpzFile) -> netdef.Net:
