@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from math import ceil
 
 from netdef.draw import svg
-from netdef.draw.layout import Box, Layout, Link, arrange
+from netdef.draw.columns import arrange_columns, in_columns
+from netdef.draw.fold import Unit
+from netdef.draw.layout import Box, Layout, Link
 from netdef.draw.stages import Drawing, Stage
 from netdef.draw.theme import shortened, text_width
 from netdef.draw.words import costs, doing, followers, output
@@ -20,18 +22,22 @@ _PANEL, _PANEL_FOOT, _PANEL_HEAD = 10.0, 7.0, 27.0  # from boxes to the edge of 
 _FEWEST = 3  # stages in a panel
 
 
-def layer_cards(drawing: Drawing, titles: Sequence[str]) -> tuple[list[str], float, float]:
+def layer_cards(drawing: Drawing, titles: Sequence[str], units: Sequence[Unit] = ()) -> tuple[list[str], float, float]:
     """The elements of the picture, its width and its height.
 
     Parameters
     ----------
     titles: what each stage shows under the mouse.
+    units: stages that belong together; a long drawing is cut between them into columns.
     """
     number = {stage: index for index, stage in enumerate(drawing.stages)}
     links = [Link(number[wire.source], number[wire.target]) for wire in drawing.wires]
     width = _width(drawing.stages)
-    layout = arrange([Box(width, HEIGHT) for _ in drawing.stages], links, True, _RANK_GAP, _GAP)
-    panels = _panels(drawing.stages, layout, width)
+    boxes = [Box(width, HEIGHT) for _ in drawing.stages]
+    numbered = [[number[stage] for stage in unit.stages] for unit in units]
+    columns = in_columns(numbered, boxes, links, _RANK_GAP) if units else [list(range(len(boxes)))]
+    layout = arrange_columns(columns, boxes, links, _RANK_GAP, _GAP)
+    panels = _panels(drawing.stages, layout, width, units)
     drawn = [_panel(name, *area, width) for name, area in panels.items()]
     drawn += [
         svg.group([svg.wire(route)], "link", data_from=link.source, data_to=link.target)
@@ -90,12 +96,20 @@ def _fitted(text: str, width: float) -> str:
     return shortened(tight, 11, width)
 
 
-def _panels(stages: Sequence[Stage], layout: Layout, width: float) -> dict[str, tuple[float, float, float, float]]:
-    """Left, top, width and height of a panel behind each family of stages, where it would hold no other stage."""
+def _panels(
+    stages: Sequence[Stage], layout: Layout, width: float, units: Sequence[Unit] = ()
+) -> dict[str, tuple[float, float, float, float]]:
+    """Left, top, width and height of a panel behind each family of stages, where it would hold no other stage.
+
+    Stages without a family have that of the unit they are in.
+    """
+    unit_of = {stage: unit for unit in units for stage in unit.stages}
     members: dict[str, list[int]] = {}
     for index, stage in enumerate(stages):
-        if stage.family:
-            members.setdefault(stage.family, []).append(index)
+        unit = unit_of.get(stage)
+        family = unit.title if unit is not None and (unit.count > 1 or not stage.family) else stage.family
+        if family:
+            members.setdefault(family, []).append(index)
     panels = {}
     for family, indices in members.items():
         if len(indices) < _FEWEST:

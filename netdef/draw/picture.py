@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from netdef.draw import svg
 from netdef.draw.device_columns import device_columns
 from netdef.draw.dot import dot
+from netdef.draw.fold import Unit, units_of
 from netdef.draw.layer_cards import layer_cards
 from netdef.draw.stages import Drawing, drawing_of
 from netdef.draw.theme import KINDS, text_width
@@ -28,8 +29,10 @@ _MARGIN = 36.0
 _HEAD = 104.0  # name, totals, legend
 _ON_VOLUMES = "height and depth grow with rows and columns (to the power of 0.6), thickness with the root of the channels"
 _ON_CARDS = "at the right of a box: parameters  ·  multiply-accumulates an image"
+_ON_REPEATED = "; what repeats is drawn once, with the numbers of one"
 _ON_LANES = f"{_ON_CARDS}; on a wire from device to device: the bytes it carries a batch, forward"
 MOST_SOLIDS = 40  # stages; more from left to right would be a strip that no screen holds
+MOST_CARDS = 28  # stages of a net with branches that are all drawn, in one column
 
 
 def draw(
@@ -39,7 +42,8 @@ def draw(
 
     Parameters
     ----------
-    style: one of STYLES; "auto" takes volumes for a net that goes straight on and has no more than MOST_SOLIDS stages.
+    style: one of STYLES; "auto" takes volumes for a net that goes straight on and has no more than MOST_SOLIDS stages.  Of a
+        long net it draws cards in columns, and what repeats once; "cards" draws every layer in one column.
     devices: for a net that was placed on several, their names; each gets a column, and what crosses shows its bytes.
     whole: the net before it was placed, whose name and totals are shown.
 
@@ -58,12 +62,15 @@ def draw(
 @gc_paused
 def render(net: Net, form: str, style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()) -> bytes:
     """The picture of a net as the bytes of a file of one of FORMATS; parameters as in `draw`."""
-    drawing = drawing_of(net, whole)
+    drawing, units = drawing_of(net, whole), list[Unit]()
+    most = MOST_SOLIDS if drawing.straight else MOST_CARDS
+    if style == "auto" and not devices and form != "dot" and len(drawing.stages) > most:
+        drawing, units = units_of(drawing)
     if form == "dot" and style != "auto":
         raise NetdefError(f"--style {style}: a .dot file has no style", hint="the program that reads it lays it out")
     if form == "dot":
         return dot(drawing, devices).encode()
-    picture = _picture(drawing, style, devices)
+    picture = _picture(drawing, style, devices, units)
     if form == "svg":
         return picture.encode()
     if form == "png":
@@ -75,20 +82,21 @@ def render(net: Net, form: str, style: str = "auto", whole: Net | None = None, d
     return page(drawing, picture).encode()
 
 
-def _picture(drawing: Drawing, style: str, devices: Sequence[str]) -> str:
+def _picture(drawing: Drawing, style: str, devices: Sequence[str], units: Sequence[Unit]) -> str:
     titles = [plain(sections) for sections in facts(drawing.net, drawing.stages)]
     if style == "volumes" and devices:
         raise NetdefError("volumes are for a net on one device", hint="several devices are drawn as columns of cards")
     if style == "volumes" and not drawing.straight:
         raise NetdefError(f"{drawing.whole.filename} branches; volumes are for nets that go straight on", hint="draw it as cards")
     few = len(drawing.stages) <= MOST_SOLIDS
-    as_volumes = not devices and drawing.straight and (style == "volumes" or (style == "auto" and few))
+    as_volumes = not (devices or units) and drawing.straight and (style == "volumes" or (style == "auto" and few))
     if devices:
         content, width, height = device_columns(drawing, titles, devices)
     else:
-        content, width, height = (volumes if as_volumes else layer_cards)(drawing, titles)
+        content, width, height = volumes(drawing, titles) if as_volumes else layer_cards(drawing, titles, units)
     name, totals = headline(drawing.whole)
-    remark = _ON_VOLUMES if as_volumes else _ON_LANES if devices else _ON_CARDS
+    repeated = _ON_REPEATED if any(unit.count > 1 for unit in units) else ""
+    remark = _ON_VOLUMES if as_volumes else _ON_LANES if devices else _ON_CARDS + repeated
     legend, legend_width = _legend(drawing, remark)
     head = svg.text(0, 20, name, "title") + svg.text(0, 42, totals, "note") + legend
     width = max(width, legend_width, text_width(totals, 11), text_width(name, 22, bold=True))

@@ -27,6 +27,7 @@ class Stage:
     towers: in how many runs of channels it is drawn.
     labels: names of blobs it reads that are not drawn as wires: labels straight from the data.
     device: which of several devices runs it. images: how many of a batch it makes there; 0 for all of them.
+    same: stages that are not drawn, as this one stands for them.
     """
 
     layers: list[Layer]
@@ -36,6 +37,7 @@ class Stage:
     labels: list[str] = field(default_factory=list)
     device: int = 0
     images: int = 0
+    same: list[Stage] = field(default_factory=list)
 
     @property
     def layer(self) -> Layer:

@@ -28,7 +28,9 @@ def headline(net: Net) -> tuple[str, str]:
 
 def doing(stage: Stage) -> str:
     """A stage's type, and what distinguishes it from others of the type: "Convolution 11 × 11, stride 4"."""
-    return " ".join(filter(None, (stage.layer.type, ", ".join(filter(None, window(stage.layer))))))
+    owners = dict.fromkeys(parameter.owner.layer.name for parameter in stage.layer.parameters if parameter.shared)
+    shared = f"weights of {', '.join(owners)}" if owners else ""
+    return " ".join(filter(None, (stage.layer.type, ", ".join(filter(None, (*window(stage.layer), shared))))))
 
 
 def window(layer: Layer) -> tuple[str, str]:
@@ -71,7 +73,12 @@ def _work(stage: Stage, drawing: Drawing) -> int:
 def facts(net: Net, stages: list[Stage]) -> list[list[dict[str, Any]]]:
     """For each stage, for each of its layers: everything `netdef shapes` knows, and where the layer stands."""
     described = dict(zip(net.layers, describe(net)["layers"], strict=True))
-    return [[_facts(layer, described[layer]) for layer in stage.layers] for stage in stages]
+    found = [[_facts(layer, described[layer]) for layer in stage.layers] for stage in stages]
+    for stage, sections in zip(stages, found, strict=True):
+        for section, *others in zip(sections, *(one.layers for one in stage.same), strict=True):
+            if others:
+                section["rows"].append(("stands for", ", ".join(f"{layer.name}: {layer.type}" for layer in others)))
+    return found
 
 
 def plain(sections: list[dict[str, Any]]) -> str:

@@ -39,6 +39,12 @@ class Eltwise(Layer):
         """One for each bottom; 1 where not given."""
         return tuple(self.p.coeff) or (1.0,) * len(self.bottoms)
 
+    @property
+    def window_text(self) -> tuple[str, str]:
+        shown = {"SUM": "sum", "PROD": "product", "MAX": "largest"}[self.operation]
+        weighted = self.operation == "SUM" and set(self.coefficients) != {1.0}
+        return shown, f"coeff {', '.join(f'{one:g}' for one in self.coefficients)}" if weighted else ""
+
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         for index, shape in enumerate(bottoms):
             if shape != bottoms[0]:

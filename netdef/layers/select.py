@@ -59,6 +59,11 @@ class Crop(AlongAxis):
         given = tuple(self.p.offset) or (0,)
         return (0,) * self.axis + (given * cut if len(given) == 1 else given)
 
+    @property
+    def window_text(self) -> tuple[str, str]:
+        offsets = self.offsets[self.axis :]
+        return f"as {self.bottoms[1].name}", f"from {offsets[0] if len(set(offsets)) == 1 else ', '.join(map(str, offsets))}"
+
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         x, reference = bottoms
         cut = len(x) - self.axis
