@@ -12,6 +12,7 @@ from netdef.language import Bound, NetdefError, print_message, read_file, read_t
 from netdef.language.contents import MOST_TEXT
 from netdef.language.find import find_net
 from netdef.language.foreign import holds_hdf5
+from netdef.language.kept import keep_fields_of_binary, restore_fields_of_binary
 from netdef.language.kinds import SOLVER, kind_of
 from netdef.language.units import plural
 from netdef.language.writing import write_over
@@ -73,6 +74,8 @@ def _convert_net(bound: Bound, path: str, target: str, held: int, keep: bool) ->
     message, ending = bound.message, Path(target).suffix
     for layer in message.layer if held and not keep else ():
         layer.ClearField("blobs")
+    if ending in BINARY:
+        restore_fields_of_binary(message)
     written = message.SerializeToString()
     if keep:
         from netdef.weights import weights_in
@@ -134,6 +137,7 @@ def _text(bound: Bound, target: str, form: str, keep: bool) -> str:
     """A network as text; `keep`: with its weights."""
     if bound.source is None:
         _no_more_than_reads(_least_bytes(bound.message), target)
+        keep_fields_of_binary(bound.message)
         text = print_message(bound.message)
         _no_more_than_reads(len(text), target)
         return text if keep else formatted(text, target, form)

@@ -122,14 +122,29 @@ class Opened:
 
             set_batch_size(self.message, batch_size)
 
-    def net(self, phase: str | None = None, assumed: Shape = ()) -> Net:
-        """Build the network in a phase. Raises NetdefError with all errors of the graph. `assumed`: as in `build`."""
-        return build(self.message, self.where, self.filename, phase, assumed=assumed)
+    def net(self, phase: str | None = None, assumed: Shape = (), partial: bool = False) -> Net:
+        """Build the network in a phase. Raises NetdefError with all errors of the graph. `assumed`, `partial`: as in `build`."""
+        return build(self.message, self.where, self.filename, phase, assumed=assumed, partial=partial)
+
+    def phase_with_data(self) -> str | None:
+        """The phase of the file's state; the other one if only that has a layer without bottoms."""
+        return phase_with_data(self.message)
 
     def has_phase(self, phase: str) -> bool:
         """Whether the file has a net for this phase: a layer without bottoms."""
-        state = state_of(self.message, phase)
-        return any(not layer.bottom and is_selected(layer, state) for layer in self.message.layer)
+        return _has_data(self.message, phase)
+
+
+def phase_with_data(message: Any) -> str | None:
+    """See `Opened.phase_with_data`; None where neither phase has such a layer."""
+    first = state_of(message, None).phase
+    other = "train" if first == "test" else "test"
+    return next((phase for phase in (first, other) if _has_data(message, phase)), None)
+
+
+def _has_data(message: Any, phase: str) -> bool:
+    state = state_of(message, phase)
+    return any(not layer.bottom and is_selected(layer, state) for layer in message.layer)
 
 
 def with_batch_size(net: Net, batch_size: int) -> Net:
@@ -182,7 +197,7 @@ def _further(partial: Bound | None, filename: str, phase: str | None) -> tuple[D
     if partial is None or partial.message.layers or partial.message.input:
         return ()
     try:
-        build(partial.message, partial.position, filename, phase, partial.broken)
+        build(partial.message, partial.position, filename, phase or phase_with_data(partial.message), partial.broken)
     except NetdefError as error:
         return error.diagnostics
     return ()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.graph.layer import LAYERS
 from netdef.graph.net import counts_text
-from netdef.graph.shape import shape_text
+from netdef.graph.shape import UNKNOWN, shape_text
 from netdef.graph.towers import towers
+from netdef.graph.unsized import Unknown, weights_unknown
 from netdef.language.gc_pause import gc_paused
 from netdef.language.units import binary, decimal, plural, thousands
 
@@ -20,6 +21,7 @@ FORMATS = ("text", "json", "yaml", "csv")
 WIDTH = 120  # columns of the table; long names are shortened to fit
 HEADER = ("layer", "type", "output", "weights + biases", "parameters", "MACs/image", "activations")
 GEMM_KINDS = ("convolution", "connected")  # of layers whose work is matrix products
+TOTALLED = ("parameters", "macs_per_image", "activation_bytes")
 RIGHT = (4, 5, 6)  # columns of numbers
 
 
@@ -52,25 +54,27 @@ def _layer(layer: Layer, groups: dict[Blob, int], batch: int | None) -> dict[str
         "tops": [
             {
                 "name": top.name,
-                "shape": list(top.shape),
+                "shape": list(top.shape) if top.is_sized else None,
                 "output": output_text(top.shape, groups[top], batch),
                 "groups": groups[top],
-                "bytes": top.bytes,
+                "bytes": top.bytes if top.is_sized else None,
             }
             for top in layer.tops
         ],
         "weights": [
             {"shape": list(p.shape), "count": p.count, "shared_with": str(p.owner) if p.shared else None} for p in layer.parameters
         ],
-        "parameters": layer.parameter_count,
+        "parameters": layer.parameter_count if not weights_unknown(layer) else None,
         "statistics": layer.statistic_count,
-        "macs_per_image": layer.macs,
-        "activation_bytes": layer.activation_bytes,
+        "macs_per_image": layer.macs if layer.is_sized else None,
+        "activation_bytes": layer.activation_bytes if layer.is_sized else None,
     }
 
 
 def output_text(shape: Shape, groups: int, batch: int | None) -> str:
-    """The shape of one image in a blob, towers first: 2 x 48 x 55 x 55."""
+    """The shape of one image in a blob, towers first: 2 x 48 x 55 x 55; ? where it is not known."""
+    if shape == UNKNOWN:
+        return "?"
     if not shape:
         return "scalar"
     if shape[0] != batch:
@@ -120,10 +124,10 @@ def _csv(facts: dict[str, Any]) -> str:
     writer.writerow(header)
     for layer in facts["layers"]:
         weights = " ".join("x".join(map(str, w["shape"])) or "1" for w in layer["weights"])
-        cost = (weights, layer["parameters"], layer["statistics"], layer["macs_per_image"])
+        cost = (weights, _or_unknown(layer["parameters"]), layer["statistics"], _or_unknown(layer["macs_per_image"]))
         for top in layer["tops"] or [{"name": "", "shape": [], "groups": 1, "bytes": 0}]:
-            shape = "x".join(map(str, top["shape"]))
-            stored = 0 if layer["in_place"] else top["bytes"]
+            shape = "x".join(map(str, top["shape"])) if top["shape"] is not None else "?"
+            stored = 0 if layer["in_place"] else _or_unknown(top["bytes"])
             place = str(layer["in_place"]).lower()
             writer.writerow([layer["name"], layer["type"], top["name"], shape, top["groups"], place, *cost, stored])
             cost = ("", 0, 0, 0)  # counted with the first top
@@ -133,21 +137,15 @@ def _csv(facts: dict[str, Any]) -> str:
 def _table(facts: dict[str, Any]) -> str:
     rows = [row for layer in facts["layers"] for row in _rows(layer)]
     totals = facts["totals"]
-    total = (
-        "total",
-        "",
-        "",
-        "",
-        thousands(totals["parameters"]),
-        decimal(totals["macs_per_image"]),
-        binary(totals["activation_bytes"]),
-    )
+    lacks = {what: any(layer[what] is None for layer in facts["layers"]) for what in TOTALLED}
+    texts = thousands(totals["parameters"]), decimal(totals["macs_per_image"]), binary(totals["activation_bytes"])
+    total = ("total", "", "", "", *(f"{text} + ?" if lacks[what] else text for text, what in zip(texts, TOTALLED, strict=True)))
     widths = [max(len(row[column]) for row in (HEADER, *rows, total)) for column in range(len(HEADER))]
     excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
     if excess > 0:
         widths[0] = max(16, widths[0] - excess)
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    gemm = sum(layer["macs_per_image"] for layer in facts["layers"] if LAYERS[layer["type"]].kind in GEMM_KINDS)
+    gemm = sum(layer["macs_per_image"] or 0 for layer in facts["layers"] if _family(layer).kind in GEMM_KINDS)
     batch = f", batch {facts['batch']}" if facts["batch"] else ""
     lines = [f"{facts['name'] or 'unnamed'} ({facts['file']}), {facts['phase']} phase{batch}", ""]
     lines += [_line(HEADER, widths), rule, *(_line(row, widths) for row in rows), rule, _line(total, widths), ""]
@@ -156,6 +154,7 @@ def _table(facts: dict[str, Any]) -> str:
         f"MACs:        multiply-accumulates forward, {decimal(gemm)} of them in convolutions and inner products",
         "activations: of the whole batch as float32; output: of one image",
         *_kept(facts),
+        *_unknown(lacks),
     ]
     return "\n".join(lines)
 
@@ -177,8 +176,22 @@ def _sizes(facts: dict[str, Any]) -> list[str]:
 
 def _kept(facts: dict[str, Any]) -> list[str]:
     """The line on layers whose tops have fewer images in a run."""
-    names = [layer["name"] for layer in facts["layers"] if LAYERS[layer["type"]].keeps_some_images]
+    names = [layer["name"] for layer in facts["layers"] if _family(layer).keeps_some_images]
     return [f"images:      as many as go into {' and '.join(names)}; a run has those that come out"] if names else []
+
+
+def _unknown(lacks: dict[str, bool]) -> list[str]:
+    """The line on what is not known."""
+    text = "?:           not known: of a type that nobody here knows, of data or code, or made of such a blob"
+    return [text] if any(lacks.values()) else []
+
+
+def _family(layer: dict[str, Any]) -> type[Layer]:
+    return LAYERS.get(layer["type"], Unknown)
+
+
+def _or_unknown(number: int | None) -> int | str:
+    return "?" if number is None else number
 
 
 def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -187,13 +200,19 @@ def _rows(layer: dict[str, Any]) -> list[tuple[str, ...]]:
     owners = {w["shared_with"].rpartition("/")[0] for w in layer["weights"] if w["shared_with"]}
     if owners:
         weights += f" (of {', '.join(sorted(owners))})"
-    kept = f"+ {thousands(layer['statistics'])}" if layer["statistics"] else thousands(layer["parameters"])
+    kept = f"+ {thousands(layer['statistics'])}" if layer["statistics"] else thousands(layer["parameters"] or 0)
     parameters = kept if layer["weights"] else ""
-    macs = decimal(layer["macs_per_image"]) if layer["macs_per_image"] else ""
-    tops = [(top["name"], top["output"], "in place" if layer["in_place"] else binary(top["bytes"])) for top in layer["tops"]]
+    if layer["parameters"] is None:
+        weights = parameters = "?"
+    macs = decimal(layer["macs_per_image"]) if layer["macs_per_image"] else "" if layer["macs_per_image"] == 0 else "?"
+    tops = [(top["name"], top["output"], "in place" if layer["in_place"] else _size(top["bytes"])) for top in layer["tops"]]
     _, output, stored = tops[0] if tops else ("", "", "")
     first = (layer["name"], layer["type"], output, weights, parameters, macs, stored)
     return [first, *((f"  and {name}", "", output, "", "", "", stored) for name, output, stored in tops[1:])]
+
+
+def _size(count: int | None) -> str:
+    return "?" if count is None else binary(count)
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

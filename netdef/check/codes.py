@@ -220,6 +220,18 @@ CODES: dict[str, tuple[str, str]] = {
         "Caffe takes it, and so does netdef where none of them has weights, under names that tell them apart: relu, relu#2. It is "
         "often a layer that was copied and not renamed.",
     ),
+    "ND228": (
+        "a layer type that nobody here knows",
+        "The type is neither one of Caffe 1.0 nor of the forks that netdef knows, and not a misspelling of one. The layer is kept "
+        "as it stands: fmt, convert and diff carry it through, shapes and draw show ? for what it makes and for all behind it. "
+        "Only a run needs more. `netdef layers` lists the types; a layer of your own has type: Python.",
+    ),
+    "ND229": (
+        "a field that nobody here knows",
+        "A fork of Caffe may have this field; netdef does not know what it does. It is kept as it stands. A net with such a field "
+        "does not run, since its results might be others than the fork's, unless the field says only which code runs, with what "
+        "precision or how fast (engine, forward_type ...): that has no effect here.",
+    ),
     "ND301": (
         "a solver that cannot run",
         "A field that the solver needs is missing, or a value is out of its range. `netdef explain SolverParameter` lists the "

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from netdef.graph.layer import Blob, Layer
 from netdef.graph.net import Net
+from netdef.graph.unsized import weights_unknown
 
 
 def losses(net: Net) -> list[Layer]:
@@ -36,7 +37,7 @@ def learning(net: Net) -> set[Layer]:
     """The layers whose gradient changes a parameter: their own, or that of a layer before them."""
     found: set[Layer] = set()
     for layer in net.layers:
-        if learns(layer) or any(blob.producer in found for blob in passes_to(layer)):
+        if learns(layer) or weights_unknown(layer) or any(blob.producer in found for blob in passes_to(layer)):
             found.add(layer)
     return found
 

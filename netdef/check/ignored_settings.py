@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netdef.check.registry import Findings, each_net, warning
 from netdef.graph.net import Net
+from netdef.graph.unsized import Unknown
 from netdef.layers.data import Samples
 from netdef.layers.eltwise import Eltwise
 from netdef.schema import LAYER_TYPES
@@ -13,7 +14,7 @@ from netdef.schema import LAYER_TYPES
 def settings_of_another_type(net: Net) -> Findings:
     """A parameter message of another type, or a transform_param in a layer without images."""
     for layer in net.layers:
-        for field, _ in layer.message.ListFields():
+        for field, _ in layer.message.ListFields() if not isinstance(layer, Unknown) else ():
             if field.message_type is None or not field.name.endswith("_param") or field.name in layer.param_fields:
                 continue
             if field.name == "transform_param":

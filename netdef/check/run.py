@@ -20,6 +20,7 @@ from netdef.check import (
     phases,
     solver,
     train_and_test,
+    unknown,
     unused,
     windows,
 )
@@ -30,6 +31,7 @@ from netdef.graph.net import Net
 from netdef.language import Bound, read_text
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded, in_order
 from netdef.language.gc_pause import gc_paused
+from netdef.language.kept import names
 from netdef.language.kinds import SOLVER, kind_of, kind_of_text
 from netdef.language.source import Position
 from netdef.loading import Opened, open_net
@@ -38,7 +40,7 @@ from netdef.solver_file import check_solver, read_solver
 PHASES = ("train", "test")
 CHECKS = (
     gradients, ignored_settings, image_data, in_place, initial_weights, layer_names, linear, losses, phases, solver, train_and_test,
-    unused, windows,
+    unknown, unused, windows,
 )  # fmt: skip
 
 
@@ -114,17 +116,22 @@ def _net(opened: Opened) -> tuple[list[Diagnostic], dict[str, Net]]:
     for phase in [phase for phase in PHASES if opened.has_phase(phase)] or PHASES[1:]:
         found[phase] = []
         try:
-            nets[phase] = opened.net(phase)
+            nets[phase] = opened.net(phase, partial=True)
         except NetdefError as error:
             found[phase] += _findings_of(error, "ND108")
             continue
-        for each in EACH_NET:
-            found[phase] += each(nets[phase])
+        found[phase] += _of_net(nets[phase])
     result = _of_phases(found)
     if len(nets) == 2:
         for both in BOTH_NETS:
             result += both(nets["train"], nets["test"])
     return in_order([*result, *_of_text(opened)]), nets
+
+
+def _of_net(net: Net) -> list[Diagnostic]:
+    """The findings about a net: sizes that only the data have, and those of each check."""
+    unsized = _findings_of(NetdefError(net.unsized), "ND108") if net.unsized else []
+    return [*unsized, *(one for each in EACH_NET for one in each(net))]
 
 
 def _findings_of(error: NetdefError, code: str) -> list[Diagnostic]:
@@ -155,6 +162,9 @@ def _of_text(opened: Opened) -> Iterable[Diagnostic]:
             kind = bound.source.text[start_:end]
             reason = "defaults apply to the layers below them"
             yield Diagnostic(f"no layer uses defaults {kind}", at, reason, severity="warning", code="ND221")
+    for index, name in enumerate(names(opened.message)):
+        text, reason = f"unknown field {name} of the net", "it is kept, and has no effect here"
+        yield Diagnostic(text, bound.position(("kept", index)), reason, severity="warning", code="ND229")
     yield from _of_format(bound)
 
 
@@ -204,13 +214,12 @@ def _nets_of(runs: Iterable[Run]) -> tuple[list[Diagnostic], dict[str, Net]]:
         if run.opened not in opened:
             opened.append(run.opened)
         try:
-            net = run.opened.net(run.phase)
+            net = run.opened.net(run.phase, partial=True)
         except NetdefError as error:
             findings += _findings_of(error, "ND108")
             continue
         built.setdefault(run.phase, []).append(net)
-        for each in EACH_NET:
-            findings += each(net)
+        findings += _of_net(net)
     result = _of_phases(found)
     if "train" in built:
         by_test = [[one for both in BOTH_NETS for one in both(built["train"][0], test)] for test in built.get("test", ())]

@@ -13,7 +13,7 @@ from netdef.layers.window import sizes
 def pooling_beside_the_image(net: Net) -> Findings:
     """A last window that starts beyond the edge."""
     for layer in net.layers:
-        if not isinstance(layer, Pooling):
+        if not isinstance(layer, Pooling) or not layer.is_sized:
             continue
         sides = zip(layer.bottoms[0].shape[2:], layer.tops[0].shape[2:], layer.stride, layer.pad, strict=True)
         if any((count - 1) * stride - pad >= size for size, count, stride, pad in sides):
@@ -25,7 +25,7 @@ def pooling_beside_the_image(net: Net) -> Findings:
 def convolution_of_padding(net: Net) -> Findings:
     """A pad as large as the kernel."""
     for layer in net.layers:
-        if not isinstance(layer, Convolution):
+        if not isinstance(layer, Convolution) or not layer.is_sized:
             continue
         extents = tuple(d * (k - 1) + 1 for k, d in zip(layer.kernel, layer.dilation, strict=True))
         if any(pad >= extent for pad, extent in zip(layer.pad, extents, strict=True)):

@@ -39,9 +39,11 @@ def command(
 ) -> None:
     """Draw NET: shapes, parameters and costs. In an .html file the mouse shows all that is known of a layer."""
     from netdef.draw import draw
-    from netdef.loading import load
+    from netdef.loading import open_net
 
-    whole, path = load(net, phase, overrides, batch), out or f"{Path(net).stem}.svg"
+    opened, path = open_net(net, overrides, batch, phase), out or f"{Path(net).stem}.svg"
+    opened.bound.announce()
+    whole = opened.net(phase or opened.phase_with_data(), partial=devices is None)
     if devices is None:
         if split is not None:
             raise NetdefError("--split divides a net over several devices", hint="give --devices 2")

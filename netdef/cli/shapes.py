@@ -42,7 +42,10 @@ def command(net: str, phase: str | None, batch: int | None, overrides: Overrides
     opened = open_net(net, overrides, batch, phase)
     opened.bound.announce()
     try:
-        click.echo(render(opened.net(phase), form))
+        found = opened.net(phase or opened.phase_with_data(), partial=not holds_binary(opened.filename))
+        for one in found.unsized:
+            click.echo(f"note: {one.message}: shapes that follow from it are shown as ?", err=True)
+        click.echo(render(found, form))
     except NetdefError as error:
         types = {layer.name: layer.type for layer in opened.message.layer}
         typed = any(types.values())

@@ -129,19 +129,22 @@ def _opened(name: str, phases: tuple[str, ...], batch_size: int | None, override
 
 
 def _assumed(opened: tuple[Opened, ...], phases: tuple[str, ...], error: NetdefError) -> list[InPhases]:
-    """Nets as `_in_phases` has them, images whose size is not known being of a size that fits both: the first of IMAGES.
+    """Nets as `_in_phases` has them, images whose size is not known being of a size that fits both: the first of IMAGES. Where none
+    fits, shapes are unknown.
 
     Raises
     ------
-    NetdefError: `error`, if it is about more than such sizes, or none fits.
+    NetdefError: `error`, if it is about more than such sizes.
     """
-    for image in IMAGES if all(one.code == SIZE_UNKNOWN for one in error.diagnostics) else ():
+    if any(one.code != SIZE_UNKNOWN for one in error.diagnostics):
+        raise error
+    for image in IMAGES:
         with suppress(NetdefError):
             return [_in_phases(one, phases, image) for one in opened]
-    raise error
+    return [_in_phases(one, phases, partial=True) for one in opened]
 
 
-def _in_phases(opened: Opened, phases: tuple[str, ...], assumed: Shape = ()) -> InPhases:
+def _in_phases(opened: Opened, phases: tuple[str, ...], assumed: Shape = (), partial: bool = False) -> InPhases:
     """A net in each phase that it has, and why it is not there in the others.
 
     Raises
@@ -151,7 +154,7 @@ def _in_phases(opened: Opened, phases: tuple[str, ...], assumed: Shape = ()) -> 
     nets, failed = {}, {}
     for phase in phases:
         try:
-            nets[phase] = opened.net(phase, assumed)
+            nets[phase] = opened.net(phase, assumed, partial)
         except NetdefError as error:
             failed[phase] = error
             if len(phases) > 1 and opened.has_phase(phase):

@@ -8,6 +8,7 @@ from typing import Any
 
 from netdef.graph.layer import Layer
 from netdef.graph.shape import shape_text
+from netdef.language.kept import KEPT, value_text
 from netdef.language.printer import print_float
 from netdef.layers.data import Samples
 from netdef.layers.lrn import LRN
@@ -15,10 +16,14 @@ from netdef.schema import is_repeated
 from netdef.schema.filler_types import FIRST_VALUES, first_value, reads
 
 # Names and wiring are compared by what they mean; rules of phases have been resolved; weights are not the graph's.
-UNCOMPARED = {"name", "type", "bottom", "top", "phase", "blobs", "include", "exclude", "loss_weight"}
+UNCOMPARED = {KEPT, "name", "type", "bottom", "top", "phase", "blobs", "include", "exclude", "loss_weight"}
 WITHOUT_EFFECT = {"engine", "force_nd_im2col"}  # which code of Caffe's computes a layer
 WINDOW = ("kernel", "stride", "pad", "dilation")
 WINDOW_FIELDS = {f"{what}{ending}" for what in WINDOW for ending in ("", "_h", "_w", "_size")}
+
+
+class Words(str):
+    """A value as the file has it: of a field that nobody here knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ def settings(layer: Layer) -> dict[str, tuple[Any, Any]]:
     windowed = layer.p is not None and hasattr(layer, "kernel")
     for field, value in layer.message.ListFields():
         own = field.name in layer.param_fields
+        if field.name == KEPT:
+            found.update(_kept(value))
         if field.name in UNCOMPARED or not (own or _is_read(layer, field)):
             continue
         for path, item in _flat(field, value, "" if own else field.name):
@@ -64,6 +71,15 @@ def settings(layer: Layer) -> dict[str, tuple[Any, Any]]:
             if sizes:
                 found[what] = (sizes[0] if len(set(sizes)) == 1 else tuple(sizes)), None
     return found
+
+
+def _kept(fields: Iterable[Any]) -> dict[str, tuple[Any, Any]]:
+    """Fields that nobody here knows, by their paths; of one that is given several times, all values."""
+    found: dict[str, list[str]] = {}
+    for one in fields:
+        path = f"{one.at}.{one.name}" if one.at else one.name
+        found.setdefault(path, []).append(value_text(one) if one.text else one.wire.hex())
+    return {path: (Words(", ".join(texts)), None) for path, texts in found.items()}
 
 
 def _is_read(layer: Layer, field: Any) -> bool:
@@ -204,4 +220,4 @@ def text_of(value: Any, field: Any = None) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return print_float(value)
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return f'"{value}"' if isinstance(value, str) and not isinstance(value, Words) else str(value)

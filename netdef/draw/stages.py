@@ -129,6 +129,8 @@ def drawing_of(net: Net, whole: Net | None = None) -> Drawing:
         count = made[0] if made and (whole is not None or made[0] == batch) else None
         shape = made if count is None else made[1:]
         output = "" if top is None else output_text(made, 1, count)
+        if top is not None and not top.is_sized:
+            shape = ()
         groups = drawn_in[top] if top is not None and drawn_in[top] <= MOST_TOWERS else 1
         images = count or 0 if whole is not None and count != batch else 0
         stage_of[layer] = stage = Stage([layer], shape, output, groups, device=layer.device, images=images)

@@ -8,6 +8,7 @@ from typing import Any
 from netdef.draw.stages import Drawing, Stage
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
+from netdef.graph.shape import UNKNOWN
 from netdef.language.printer import print_message
 from netdef.language.units import binary, decimal, plural, thousands
 from netdef.shapes import describe, output_text
@@ -96,7 +97,7 @@ def _facts(layer: Layer, entry: dict[str, Any]) -> dict[str, Any]:
         rows.append(("reads", ", ".join(f"{blob.name} ({_shape(blob.shape)})" for blob in layer.bottoms)))
     for top in entry["tops"]:
         what = "in place on" if entry["in_place"] else "makes"
-        size = "" if entry["in_place"] else f", {binary(top['bytes'])}"
+        size = "" if entry["in_place"] or top["bytes"] is None else f", {binary(top['bytes'])}"
         rows.append((what, f"{top['name']}: {_shape(top['shape'])}{size}"))
         if top["groups"] > 1:
             rows.append(("towers", top["output"].replace(" x ", " × ")))
@@ -116,4 +117,6 @@ def _facts(layer: Layer, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shape(shape: Any) -> str:
+    if shape is None or shape == UNKNOWN:
+        return "?"
     return " × ".join(map(str, shape)) or "scalar"

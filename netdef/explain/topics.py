@@ -28,7 +28,7 @@ from netdef.schema import LAYER_TYPES, documentation
 
 _DEFAULT_MOST = 16  # characters of a default in its column; a longer one is part of the description
 _IN_HEAD = ("name", "type", "bottom", "top")  # fields before the braces of a layer in one line
-_UNWRITTEN = ("phase", "blobs")  # fields that files do not set
+_UNWRITTEN = ("phase", "blobs", "kept")  # fields that files do not set
 _NICKNAMES = {
     "layer": COMMON, "solver": "SolverParameter", "net": "NetParameter", "param": "ParamSpec", "filler": "FillerParameter",
 }  # fmt: skip

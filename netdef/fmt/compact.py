@@ -82,10 +82,16 @@ def _settings(kind: str, body: list[Item]) -> list[Item] | None:
     own: list[Item] = []
     common: list[Item] = []
     for item in body:
-        holder = known[item.name][0] if item.name in known else "?"
+        if item.name not in known:  # the short form takes fields of a type that is known
+            return None
+        holder = known[item.name][0]
         if holder:
             return None  # a setting of the type's own hides the common field
-        if item.name in LAYER_TYPES[kind] and item.body and all(known[inner.name][0] == item.name for inner in item.body):
+        if (
+            item.name in LAYER_TYPES[kind]
+            and item.body
+            and all(known.get(inner.name, ("?",))[0] == item.name for inner in item.body)
+        ):
             own += _bare(item)
         else:
             (own if item.name in LAYER_TYPES[kind] else common).append(item)

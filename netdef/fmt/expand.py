@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from netdef.fmt.items import Item
+from netdef.fmt.items import Item, items_of
 from netdef.language.bound import Bound
+from netdef.language.kept import KEPT, at, keeps
+from netdef.language.parser import parse
 from netdef.language.printer import print_value
 from netdef.language.scalars import nearest_float32
+from netdef.schema import is_repeated
 from netdef.schema.origins import Origins
 
 FIRST = ("name", "type", "bottom", "top", "include", "exclude")  # fields of a layer that come before its settings
@@ -39,10 +42,11 @@ class _Maker:
         self.texts = texts
         self.made: dict[Any, Item] = {}
 
-    def fields(self, message: Any, origins: Origins | None) -> list[Item]:
-        """The fields of a message in the order of their numbers, as Caffe's own files have them.
+    def fields(self, message: Any, origins: Origins | None, path: str = "", keeper: Any = None) -> list[Item]:
+        """The fields of a message in the order of their numbers, as Caffe's own files have them; then those that are unknown.
 
-        Those of a whole file stand as they are written, those that are not written at the end.
+        Those of a whole file stand as they are written, those that are not written at the end. `path`: of the message inside
+        `keeper`, the message around it that keeps what is unknown.
         """
         present = {field.name: (field, value) for field, value in message.ListFields()}
         order = list(present)
@@ -51,23 +55,27 @@ class _Maker:
         elif message.DESCRIPTOR.name in ("NetParameter", "SolverParameter"):
             order = list(dict.fromkeys([*(origins.fields if origins else ()), *present]))
             order.sort(key=lambda name: name == "layer")
+        if keeps(message):
+            path, keeper = "", message
         result: list[Item] = []
         for name in order:
-            if name in present:
+            if name in present and name != KEPT:
                 field, value = present[name]
-                result += self.values(field, value, origins.fields.get(name) if origins else None)
-        return result
+                result += self.values(field, value, origins.fields.get(name) if origins else None, path, keeper)
+        return result + [item for one in at(keeper, path) for item in _kept(one)]
 
-    def values(self, field: Any, value: Any, entry: Any) -> list[Item]:
+    def values(self, field: Any, value: Any, entry: Any, path: str, keeper: Any) -> list[Item]:
         single = hasattr(value, "DESCRIPTOR") or isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
         values = [value] if single else list(value)
         entries = entry if isinstance(entry, list) and len(entry) == len(values) else [entry] * len(values)
-        return [self.value(field, one, origin) for one, origin in zip(values, entries, strict=True)]
+        before = f"{path}.{field.name}" if path else field.name
+        paths = [before if not is_repeated(field) else f"{before}[{index}]" for index in range(len(values))]
+        return [self.value(field, one, origin, inner, keeper) for one, origin, inner in zip(values, entries, paths, strict=True)]
 
-    def value(self, field: Any, value: Any, entry: Any) -> Item:
+    def value(self, field: Any, value: Any, entry: Any, path: str, keeper: Any) -> Item:
         if field.message_type is not None:
             origins = entry if isinstance(entry, Origins) else None
-            item = Item(field.name, body=self.fields(value, origins))
+            item = Item(field.name, body=self.fields(value, origins, path, keeper))
             self.keep(("message", origins.at[0]) if origins else _end(entry), item)
             return item
         key = _end(entry)
@@ -80,6 +88,13 @@ class _Maker:
     def keep(self, key: Any, item: Item) -> None:
         if key in self.texts:
             self.made.setdefault(key, item)
+
+
+def _kept(one: Any) -> list[Item]:
+    """The items of what is kept as text, or of fields of a binary file as they are kept."""
+    if one.text:
+        return items_of(parse(one.text, one.name).statements)
+    return [Item(KEPT, body=[Item(field.name, print_value(field, value)) for field, value in one.ListFields()])]
 
 
 def _end(entry: Any) -> Any:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Token, Value
+from netdef.language.kept import scalar_text
+from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Value
 from netdef.language.printer import print_text
 from netdef.schema import NO_TOPS
 
@@ -112,20 +113,6 @@ def unquoted(scalar: Scalar) -> str:
     from netdef.language.vocabulary import fields
 
     return scalar.text if scalar.pieces is None else convert(fields("LayerParameter")["name"], scalar)
-
-
-def scalar_text(scalar: Scalar) -> str:
-    """A value in its canonical form: strings in double quotes, all else as it is written."""
-    if scalar.pieces is None:
-        return scalar.text
-    return " ".join(_double(piece) for piece in scalar.pieces)
-
-
-def _double(piece: Token) -> str:
-    if piece.text[0] == '"':
-        return piece.text
-    inner = re.sub(r"\\'|\"|\\.", lambda m: {"\\'": "'", '"': '\\"'}.get(m[0], m[0]), piece.text[1:-1])
-    return f'"{inner}"'
 
 
 def items_of(statements: list[Statement]) -> list[Item]:

@@ -6,27 +6,32 @@ from collections.abc import Callable, Set
 from math import prod
 from typing import Any
 
-from netdef.graph.layer import LAYERS, Blob, Layer, Parameter, Path
+from netdef.graph.layer import LAYERS, SIZE_UNKNOWN, Blob, Layer, Parameter, Path
 from netdef.graph.missing_blobs import MissingBlobs
 from netdef.graph.net import Net
 from netdef.graph.phases import State, is_selected, phase_name, state_of
-from netdef.graph.shape import Shape, shape_text
-from netdef.language.bind import MOST_HINTS
+from netdef.graph.shape import UNKNOWN, Shape, shape_text
+from netdef.graph.unsized import Unknown, make_unsized
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
 from netdef.language.gc_pause import gc_paused
-from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, range_text, times
+from netdef.language.vocabulary import misspelt_type
 
 Where = Callable[[Path], Position | None]  # the position of a path inside some message
 Chosen = tuple[Any, Where, int]  # a LayerParameter, the positions of its fields, its index in the file
 MOST_AXES = 32  # Caffe's kMaxBlobAxes
 MOST_ELEMENTS = 1 << 48  # 1 PiB of float32
-UNKNOWN: Shape = (-1,)  # the shape of a blob whose layer has errors; layers that read it are not checked
 
 
 @gc_paused
 def build(
-    message: Any, where: Where, filename: str, phase: str | None = None, broken: Set[int] = frozenset(), assumed: Shape = ()
+    message: Any,
+    where: Where,
+    filename: str,
+    phase: str | None = None,
+    broken: Set[int] = frozenset(),
+    assumed: Shape = (),
+    partial: bool = False,
 ) -> Net:
     """Build the graph of a NetParameter.
 
@@ -36,24 +41,27 @@ def build(
     phase: "train" or "test"; None: the phase of the file's `state`, test by default.
     broken: indices of layers whose errors are reported already; only their names and tops are used.
     assumed: (channels, rows, columns) of images whose size the file does not give; without it such a source is an error.
+    partial: shapes that only data or code of the user's have are unknown in the net, rather than errors.
 
     Raises
     ------
     NetdefError: with all errors of the file.
     """
-    return _Builder(message, where, filename, state_of(message, phase), broken, assumed).net()
+    return _Builder(message, where, filename, state_of(message, phase), broken, assumed, partial).net()
 
 
 class _Builder:
     """Visits the layers once, in order. Tables hold what a layer needs to know of earlier ones: time is linear in their number."""
 
-    def __init__(self, message: Any, where: Where, filename: str, state: State, broken: Set[int], assumed: Shape):
+    def __init__(self, message: Any, where: Where, filename: str, state: State, broken: Set[int], assumed: Shape, partial: bool):
         self.message = message
         self.where = where
         self.filename = filename
         self.state = state
         self.broken = broken
         self.assumed = assumed
+        self.partial = partial
+        self.unsized: list[Diagnostic] = []  # why shapes are not known
         self.tops_missing = any(not message.layer[index].top for index in broken)  # a missing name may be a top of one of these
         self.errors: list[Diagnostic] = []
         self.layers: list[Layer] = []
@@ -86,6 +94,7 @@ class _Builder:
             force_backward=self.message.force_backward,
             message=self.resolved(chosen),
             filename=self.filename,
+            unsized=tuple(self.unsized),
         )
 
     def error(self, text: str, at: Position | None, hint: str = "", notes: tuple[Note, ...] = (), code: str = "ND108") -> None:
@@ -113,6 +122,7 @@ class _Builder:
         result = type(message)(name=message.name, force_backward=message.force_backward, debug_info=message.debug_info)
         if message.HasField("state"):
             result.state.CopyFrom(message.state)
+        result.kept.extend(message.kept)
         result.layer.extend(layer for layer, _, _ in chosen)
         return result
 
@@ -138,7 +148,10 @@ class _Builder:
         layer.bottoms = tuple(bottoms)
         shapes = [b.shape for b in bottoms]
         outputs: list[Shape] = [UNKNOWN] * len(message.top)
-        if self.counts_fit(layer) and UNKNOWN not in shapes:
+        fits = self.counts_fit(layer)
+        if fits and UNKNOWN in shapes:
+            make_unsized(layer)
+        elif fits:
             try:
                 found = layer.output_shapes(*shapes)
                 for index, shape in enumerate(found[: len(message.top)]):
@@ -146,7 +159,11 @@ class _Builder:
                 outputs = found  # known even if the parameters have errors
                 self.parameters(layer, shapes)
             except NetdefError as error:
-                self.errors.extend(coded(error.diagnostics, "ND107"))
+                if self.partial and all(one.code == SIZE_UNKNOWN for one in error.diagnostics):
+                    self.unsized += error.diagnostics
+                    make_unsized(layer)
+                else:
+                    self.errors.extend(coded(error.diagnostics, "ND107"))
         for blob in bottoms:
             blob.consumers.append(layer)
         self.tops(layer, message, outputs, where)
@@ -160,12 +177,11 @@ class _Builder:
         if not message.type:
             self.error(f"layer {name} has no type", where(()))
             return None
-        if message.type not in LAYERS:
-            hint = did_you_mean(message.type, LAYERS) if len(self.errors) < MOST_HINTS else ""
-            self.error(f"unknown layer type {message.type!r}", where(("type",)), hint)
+        if known := misspelt_type(message.type):
+            self.error(f"unknown layer type {message.type!r}", where(("type",)), f"did you mean {known}?")
             return None
         phase = phase_name(message.phase) if message.HasField("phase") else self.state.phase
-        layer = LAYERS[message.type](self.own_name(name), message, phase, where)
+        layer = LAYERS.get(message.type, Unknown)(self.own_name(name), message, phase, where)
         layer.assumed = self.assumed
         self.by_name[layer.name] = layer
         self.namesakes.setdefault(name, []).append(layer)

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, ClassVar, TypeVar
 
 from netdef.graph.cuts import Cuts
-from netdef.graph.shape import BYTES_PER_ELEMENT, Shape, shape_text
+from netdef.graph.shape import BYTES_PER_ELEMENT, UNKNOWN, Shape, shape_text
 from netdef.language.diagnostics import NetdefError, Note
 from netdef.language.source import Position
 from netdef.language.units import plural
@@ -48,8 +48,13 @@ class Blob:
 
     @property
     def count(self) -> int:
-        """Elements, the whole batch."""
-        return prod(self.shape)
+        """Elements, the whole batch; 0 where the shape is not known."""
+        return prod(self.shape) if self.is_sized else 0
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether its shape is known."""
+        return self.shape != UNKNOWN
 
     @property
     def bytes(self) -> int:
@@ -187,7 +192,7 @@ class Layer:
         self.message = message
         self.phase = phase
         self._where = where
-        fields = LAYER_TYPES[self.type]
+        fields = LAYER_TYPES.get(self.type, ())
         self.param_fields = fields
         self.p: Any = getattr(message, fields[0]) if fields else None
         self.bottoms = self.tops = ()
@@ -229,6 +234,11 @@ class Layer:
     def statistic_count(self) -> int:
         """Elements of the running means and variances that this layer owns."""
         return sum(p.count for p in self.parameters if p.index in self.statistics)
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether the shapes of all that it reads and makes are known."""
+        return all(blob.is_sized for blob in (*self.bottoms, *self.tops))
 
     @property
     def position(self) -> Position | None:

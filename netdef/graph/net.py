@@ -10,7 +10,8 @@ from typing import Any
 
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.shape import shape_text
-from netdef.language.diagnostics import NetdefError
+from netdef.graph.unsized import Unknown
+from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import decimal, plural, thousands
@@ -56,6 +57,7 @@ class Net:
     outputs: blobs that no layer reads.
     parameters: of all layers in order; a shared one for each layer that has it.
     message: the NetParameter as the user wrote it, without the layers of the other phase.
+    unsized: why the shapes of some sources are not known, where that is allowed.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Net:
     force_backward: bool
     message: Any
     filename: str
+    unsized: tuple[Diagnostic, ...] = ()
     _by_name: dict[str, Layer] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,7 +95,21 @@ class Net:
     @property
     def batch(self) -> int | None:
         """Images in a batch: the first dimension of the first blob that has one."""
-        return next((top.shape[0] for layer in self.layers for top in layer.tops if top.shape), None)
+        return next((top.shape[0] for layer in self.layers for top in layer.tops if top.shape and top.is_sized), None)
+
+    @property
+    def unknown_types(self) -> dict[str, list[Layer]]:
+        """The layers of types that nobody here knows, by type."""
+        found: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            if isinstance(layer, Unknown):
+                found.setdefault(layer.type, []).append(layer)
+        return found
+
+    @property
+    def is_sized(self) -> bool:
+        """Whether all shapes are known."""
+        return all(layer.is_sized for layer in self.layers)
 
     @property
     def totals(self) -> Totals:

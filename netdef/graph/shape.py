@@ -7,10 +7,13 @@ from math import prod
 BYTES_PER_ELEMENT = 4  # float32 throughout
 
 Shape = tuple[int, ...]
+UNKNOWN: Shape = (-1,)  # of a blob whose layer is of an unknown type or has errors, and of what is made of it
 
 
 def shape_text(shape: Shape) -> str:
-    """A shape as messages print it: 64 x 96 x 55 x 55."""
+    """A shape as messages print it: 64 x 96 x 55 x 55; ? where it is not known."""
+    if shape == UNKNOWN:
+        return "?"
     return " x ".join(map(str, shape)) or "scalar"
 
 

@@ -18,6 +18,7 @@ from netdef.language.defaults import merge_under
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
 from netdef.language.find import shown
 from netdef.language.inherit import Inheritance, assemble, locate
+from netdef.language.kept import Unknowns, is_word_of_a_fork
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Value, shift
 from netdef.language.parser import Tree, parse
 from netdef.language.scalars import MisfitError, convert
@@ -25,7 +26,7 @@ from netdef.language.scope import Scope
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean, one_of_namesakes
 from netdef.language.units import binary
-from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
+from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary, misspelt_type
 from netdef.schema.origins import Entry, Origins, Span
 
 MOST_HINTS = 200  # errors that get a hint; each costs a search through all names
@@ -85,6 +86,7 @@ class _Binder:
         self.heritage = Inheritance()  # of the net being read
         self.of_text: list[Diagnostic] = []  # syntax errors in included files
         self.kept: list[Unknown] = []
+        self.unknowns = Unknowns()
 
     # Reporting.
 
@@ -103,6 +105,10 @@ class _Binder:
 
     def block(self, statements: list[Statement], message: Any, origins: Origins, scope: Scope) -> None:
         """Fill a message from the statements of its block."""
+        with self.unknowns.of(message, origins):
+            self.statements(statements, message, origins, scope)
+
+    def statements(self, statements: list[Statement], message: Any, origins: Origins, scope: Scope) -> None:
         known = fields(scope.message)
         for statement in statements:
             found, made = len(self.diagnostics), _layers(message)
@@ -171,6 +177,8 @@ class _Binder:
         try:
             made = convert(info, value)
         except MisfitError as misfit:
+            if is_word_of_a_fork(info, value, scope) and self.unknowns.keep(statement):
+                return None
             if not self.thorough:
                 misfit.hint = ""
             elif info.name == "type" and scope.message == "LayerParameter":
@@ -204,7 +212,8 @@ class _Binder:
         outer = self.defaults, self.heritage
         if info.message == "NetParameter":
             self.defaults, self.heritage = {}, Inheritance()
-        self.block(value.statements, inner, origins, Scope(info.message, info.name, scope))
+        with self.unknowns.inside(f"{info.name}[{len(getattr(message, info.name)) - 1}]" if info.repeated else info.name):
+            self.block(value.statements, inner, origins, Scope(info.message, info.name, scope))
         if info.message == "NetParameter":
             self.assemble(inner, origins)
         self.defaults, self.heritage = outer
@@ -213,14 +222,14 @@ class _Binder:
         return origins
 
     def unknown(self, statement: Field, statements: list[Statement], scope: Scope) -> None:
-        """Report a field that the message lacks; keep one of a solver that resembles no known field."""
+        """Report a field that is misspelt or misplaced; keep one that is only unknown."""
         of_solver = self.file_message == "SolverParameter" and scope.outer is None
-        message, hint = hints.unknown_field(statement, statements, scope, self.file_message, self.thorough or of_solver)
+        message, hint, wrong = hints.unknown_field(statement, statements, scope, self.file_message)
         if of_solver and not hint:
             text = self.source.text[statement.start : statement.value.end]
             self.kept.append(Unknown(statement.name, (statement.start, statement.start + len(statement.name)), text))
-            return
-        self.name_error(message, statement, hint)
+        elif wrong or self.tree.suspect or not self.unknowns.keep(statement):
+            self.name_error(message, statement, hint if self.thorough else "")
 
     def misplaced(self, statement: Statement, scope: Scope) -> None:
         """Report a layer, defaults, include or remove inside a message."""
@@ -328,7 +337,7 @@ class _Binder:
             if given:
                 getattr(message, name).extend(self.text(one) for one in given)
                 made.fields[name] = [(one.start, one.end) for one in given]
-        if layer.body is not None and message.type in schema.LAYER_TYPES:
+        if layer.body is not None and not misspelt_type(message.type):
             self.body(layer.body, message, made, Scope("LayerParameter", "layer", scope, message.type))
         if layer.phase is not None:
             self.phase(layer, message, made)
@@ -353,6 +362,10 @@ class _Binder:
 
     def body(self, block: Block, message: Any, origins: Origins, scope: Scope) -> None:
         """The braces of a layer in one line, or of defaults: fields of the type need no enclosing message."""
+        with self.unknowns.of(message, origins):
+            self.settings(block, message, origins, scope)
+
+    def settings(self, block: Block, message: Any, origins: Origins, scope: Scope) -> None:
         known = layer_vocabulary(scope.type)
         for statement in block.statements:
             if type(statement) is not Field:
@@ -368,7 +381,7 @@ class _Binder:
                 if type(inner) is Origins:  # otherwise the holder was given, with errors
                     getattr(message, holder).SetInParent()
                     self.field(info, statement, getattr(message, holder), inner, scope)
-            elif info.name in schema.LAYER_TYPES[scope.type] and info.name in origins.fields:
+            elif info.name in schema.LAYER_TYPES.get(scope.type, ()) and info.name in origins.fields:
                 self.own_message(info, statement, message, origins, scope)
             else:
                 self.field(info, statement, message, origins, scope)
@@ -378,7 +391,8 @@ class _Binder:
         inner = origins.fields[info.name]
         if type(statement.value) is Block and type(inner) is Origins:
             at = Scope(info.message, info.name, scope)
-            self.block(statement.value.statements, getattr(message, info.name), inner, at)
+            with self.unknowns.inside(info.name):
+                self.block(statement.value.statements, getattr(message, info.name), inner, at)
         else:
             self.field(info, statement, message, origins, scope)
 
@@ -413,8 +427,8 @@ class _Binder:
             return
         if not message.HasField("type"):
             return  # given, with an error
-        if message.type not in schema.LAYER_TYPES:
-            self.unknown_type(message.type, origins.find(("type",)), message)
+        if known := misspelt_type(message.type):
+            self.unknown_type(message.type, origins.find(("type",)), known)
             return
         if message.type in self.defaults:
             self.idle.pop(message.type, None)
@@ -422,16 +436,14 @@ class _Binder:
         for missing in [] if blurred else message.FindInitializationErrors():
             self.error(f"{message.type} needs {missing.rsplit('.')[-1]}", *origins.at)
 
-    def unknown_type(self, kind: str, span: Span, message: Any = None) -> None:
-        hint = did_you_mean(kind, schema.LAYER_TYPES) if self.thorough else ""
-        hint = hint or hints.of_type(kind)
-        self.error(f"unknown layer type {excerpt(kind)!r}", *span, hint)
+    def unknown_type(self, kind: str, span: Span, known: str) -> None:
+        self.error(f"unknown layer type {excerpt(kind)!r}", *span, f"did you mean {known}?")
 
     def set_defaults(self, defaults: Defaults) -> None:
         """Record the fields that layers below inherit."""
         kind = self.text(defaults.type)
-        if kind not in schema.LAYER_TYPES:
-            self.unknown_type(kind, (defaults.type.start, defaults.type.end))
+        if known := misspelt_type(kind):
+            self.unknown_type(kind, (defaults.type.start, defaults.type.end), known)
             return
         message = schema.message_class("LayerParameter")()
         origins = Origins((defaults.type.start, defaults.type.end))

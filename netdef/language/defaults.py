@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from netdef.language.kept import KEPT, merge_kept
 from netdef.schema.origins import Origins
 
 
@@ -14,7 +15,9 @@ def merge_under(message: Message, origins: Origins, below: Message, below_origin
     for info, value in below.ListFields():
         name = info.name
         entry = below_origins.fields.get(name)
-        if name not in origins.fields:
+        if name == KEPT:
+            merge_kept(message, origins, value, entry)
+        elif name not in origins.fields:
             target: Any = getattr(message, name)
             if isinstance(entry, list):
                 target.MergeFrom(value)

@@ -18,6 +18,7 @@ from netdef.language.parser import parse
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
 from netdef.schema import upgrade
+from netdef.schema.fork_numbers import read_other_numbers
 from netdef.schema.upgrade_log import Problem
 
 _CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
@@ -60,7 +61,7 @@ def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
     unprintable = is_binary(data[:65536])
     if not unprintable and not filename.endswith(BINARY_ENDINGS):
         return None
-    message = schema.message_class(message_name)()
+    message: Any = schema.message_class(message_name)()
     try:
         message.ParseFromString(data)
         sensible = bool(message.ListFields())
@@ -72,6 +73,9 @@ def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
         raise NetdefError(f"{filename} is {kind}, not a {wanted}", hint=f"expected text, or a binary {message_name}")
     if sensible and (path := _not_utf8(message)):
         raise NetdefError(f"{filename}: {path} is not UTF-8", hint="strings in a binary message must be")
+    if message_name == "NetParameter":
+        for layer in message.layer:
+            read_other_numbers(layer)
     return Bound(message, filename) if sensible else None
 
 

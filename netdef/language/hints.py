@@ -6,7 +6,7 @@ from netdef import schema
 from netdef.language.nodes import Block, Field, Layer, Scalar, Statement, Value
 from netdef.language.scope import Scope
 from netdef.language.source import excerpt
-from netdef.language.spelling import did_you_mean, nearest
+from netdef.language.spelling import did_you_mean, misspelt, nearest
 from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
 from netdef.schema.legacy_layers import v1_type
 
@@ -54,31 +54,23 @@ def described(scope: Scope) -> str:
     )
 
 
-def unknown_field(statement: Field, statements: list[Statement], scope: Scope, file: str, thorough: bool) -> tuple[str, str]:
-    """The message and the hint for a field that its block lacks; no hint unless `thorough`."""
+def unknown_field(statement: Field, statements: list[Statement], scope: Scope, file: str) -> tuple[str, str, bool]:
+    """The message and the hint for a field that its block lacks; and whether it is misspelt or misplaced, not only unknown."""
     name = statement.name
     owner = scope.type or _layer_type(scope, statements) or described(scope)
     message = f"unknown field {excerpt(name)!r} of {owner}"
     if scope.type and name in HEAD:
-        return f"{name} belongs before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }"
+        return f"{name} belongs before the braces of a layer in one line", "write layer NAME: TYPE(bottoms) -> tops { ... }", True
     if not scope.type and scope.message == "LayerParameter":
         message = f"unknown field {excerpt(name)!r} of {described(scope)}"
-    if not thorough:
-        return message, ""
     known = list(layer_vocabulary(scope.type)) if scope.type else list(fields(scope.message))
     formerly = _ELSEWHERE_CALLED.get((scope.message, name))
     if scope.type:
-        for holder in schema.LAYER_TYPES[scope.type]:
+        for holder in schema.LAYER_TYPES.get(scope.type, ()):
             formerly = formerly or _ELSEWHERE_CALLED.get((fields("LayerParameter")[holder].message, name))
     hint = formerly or _reads(statement, statements, scope) or _elsewhere(statement, statements, scope, file)
-    return message, hint or did_you_mean(name, known) or _all_of(scope)
-
-
-def of_type(kind: str) -> str:
-    """The hint for a layer type that only forks of Caffe have, or for an unknown one."""
-    if kind in ("ConvolutionDepthwise", "DepthwiseConvolution"):
-        return "write Convolution with group: the number of channels, and the same other settings"
-    return "a custom layer has type: Python"
+    wrong = bool(hint) or misspelt(name, known) is not None or scope.type in schema.LAYER_TYPES
+    return message, hint or did_you_mean(name, known) or _all_of(scope), wrong
 
 
 def quoted_type(value: Scalar) -> str:
@@ -159,8 +151,12 @@ def _is_setting_of_a_type(scope: Scope, holder: str) -> bool:
     return holder.endswith("_param")
 
 
+# Fields of solvers that forks' nets have as well.
+_OF_NETS_TOO = ("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math", "engine")
+
+
 def _other_file(name: str, scope: Scope, file: str) -> str:
-    if file == "NetParameter" and name in fields("SolverParameter"):
+    if file == "NetParameter" and name in fields("SolverParameter") and name not in _OF_NETS_TOO:
         return "it belongs in a solver file"
     if file == "SolverParameter" and scope.outer is None:
         if name in ("layer", "layers"):

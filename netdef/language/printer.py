@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf import descriptor
 from google.protobuf.message import Message
 
+from netdef.language.kept import KEPT, at, keeps
 from netdef.schema import is_repeated
 
 _Field = descriptor.FieldDescriptor
@@ -21,16 +22,23 @@ def print_message(message: Message) -> str:
     return "".join(line + "\n" for line in _lines(message, ""))
 
 
-def _lines(message: Message, indent: str) -> Iterator[str]:
+def _lines(message: Message, indent: str, path: str = "", keeper: Any = None) -> Iterator[str]:
+    """path: of the message inside `keeper`, the message around it that keeps what the schema does not know."""
+    if keeps(message):
+        path, keeper = "", message
     for field, value in message.ListFields():
         values = value if is_repeated(field) else [value]
-        for one in values:
+        for index, one in enumerate(values):
+            if field.name == KEPT and not one.wire:
+                continue
             if field.type == _Field.TYPE_MESSAGE:
                 yield f"{indent}{field.name} {{"
-                yield from _lines(one, indent + "  ")
+                inner = f"{field.name}[{index}]" if is_repeated(field) else field.name
+                yield from _lines(one, indent + "  ", f"{path}.{inner}" if path else inner, keeper)
                 yield f"{indent}}}"
             else:
                 yield f"{indent}{field.name}: {print_value(field, one)}"
+    yield from (f"{indent}{one.text}" for one in at(keeper, path) if one.text)
 
 
 def print_value(field: Any, value: Any) -> str:

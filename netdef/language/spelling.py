@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+
+_NUMBER, _CAPITAL = re.compile(r"\d+"), re.compile(r"[A-Z]")
 
 
 def distance(a: str, b: str, limit: int) -> int:
@@ -44,6 +47,39 @@ def nearest(word: str, known: Collection[str]) -> str | None:
         if best is None or rank < best:
             best = rank
     return best[2] if best else _containing(plain, known)
+
+
+def misspelt(word: str, known: Collection[str]) -> str | None:
+    """The known word that `word` is a misspelling of; None if it may well be another word.
+
+    Another word has other numbers (ReLU6), other capitals (NdConvolution), a word more or less (dilation_h), or differs in a
+    word of one or two letters (bn_param, lrn_param).
+    """
+    plain = _plain(word)
+    best: tuple[int, str] | None = None
+    for candidate in known:
+        other = _plain(candidate)
+        if plain == other:
+            return candidate
+        limit = 2 if min(len(plain), len(other)) >= 8 else 1
+        found = distance(plain, other, limit)
+        if found <= limit and (best is None or (found, candidate) < best) and not _are_words_apart(word, candidate):
+            best = found, candidate
+    return best[1] if best else None
+
+
+def _are_words_apart(word: str, known: str) -> bool:
+    """Whether two names of similar letters are likely to be two names all the same."""
+    if _NUMBER.findall(word) != _NUMBER.findall(known):
+        return True
+    is_constant = word.upper() == word and known.upper() == known and len(known) > 4  # POOLNG, which is no acronym
+    if word.lower() != word and not is_constant and sorted(_CAPITAL.findall(word)) != sorted(_CAPITAL.findall(known)):
+        return True
+    mine, theirs = word.split("_"), known.split("_")
+    if len(mine) != len(theirs):
+        shorter, longer = sorted((mine, theirs), key=len)
+        return longer[: len(shorter)] == shorter or longer[-len(shorter) :] == shorter
+    return any(min(len(a), len(b)) < 3 for a, b in zip(mine, theirs, strict=True) if a != b)
 
 
 def _containing(plain: str, known: Collection[str]) -> str | None:

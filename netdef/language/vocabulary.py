@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf import descriptor
 
 from netdef import schema
+from netdef.language.spelling import misspelt
 
 _Field = descriptor.FieldDescriptor
 _INTEGERS = {
@@ -56,6 +57,12 @@ def layer_vocabulary(kind: str) -> dict[str, tuple[str, FieldInfo]]:
     for holder in reversed(schema.layer_fields(kind) or ()):
         known.update((name, (holder, info)) for name, info in fields(fields("LayerParameter")[holder].message).items())
     return known
+
+
+@cache
+def misspelt_type(kind: str) -> str:
+    """The layer type that a name is a misspelling of; "" if it is that of a type, or of one that nobody here knows."""
+    return "" if kind in schema.LAYER_TYPES else misspelt(kind, schema.LAYER_TYPES) or ""
 
 
 # Fields in the head of a layer in one line.

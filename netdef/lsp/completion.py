@@ -36,7 +36,7 @@ _LISTED: dict[tuple[str, str], Iterable[str]] = {  # words in quotes, by message
     ("SolverParameter", "lr_policy"): POLICIES,
     ("SolverParameter", "regularization_type"): REGULARIZATIONS,
 }
-_UNWRITTEN = ("phase", "blobs")  # fields of a layer that no file has to set
+_UNWRITTEN = ("phase", "blobs", "kept")  # fields of a layer that no file has to set
 _FORMER = ("Superseded", "Converted")  # how the schema's comments mark older formats
 _TEXTS = (".net", ".prototxt")
 _KIND = types.CompletionItemKind

@@ -113,7 +113,7 @@ def _padding(net: Any, origins: Origins, done: Upgrade) -> dict[str, tuple[str, 
 def _from_v1(old: Any, new: Any, origins: Origins, done: Upgrade) -> None:
     """Convert a layer of the second format: most fields have the same name and message."""
     kind = old.DESCRIPTOR.fields_by_name["type"].enum_type.values_by_number[old.type].name
-    new.type = v1_type(kind) or ""
+    new.type = v1_type(kind) or type_of_a_fork(old)
     if not new.type:
         done.report(f"layer {old.name} has no type", origins.at, "write type: ...")
     for info, value in old.ListFields():
@@ -121,6 +121,8 @@ def _from_v1(old: Any, new: Any, origins: Origins, done: Upgrade) -> None:
             _spread(new.param, _V1_PARAM[info.name], value)
         elif info.name in ("bottom", "top", "loss_weight", "include", "exclude", "blobs"):
             getattr(new, info.name).extend(value)
+        elif info.name == "kept":
+            new.kept.extend(one for one in value if one.name != "type")
         elif info.name == "name":
             new.name = value
         elif info.name != "type":
@@ -128,6 +130,13 @@ def _from_v1(old: Any, new: Any, origins: Origins, done: Upgrade) -> None:
     for name in ("blobs_lr", "weight_decay", "param", "blob_share_mode"):
         if name in origins.fields:
             origins.fields["param"] = origins.fields[name] if name == "param" else origins.fields.pop(name)
+
+
+def type_of_a_fork(old: Any) -> str:
+    """The type of a layer that the second format does not know: the present type of that name, or the word as it stands."""
+    word = next((one.text.partition(":")[2].strip() for one in old.kept if one.name == "type"), "")
+    alike = (kind for kind in LAYER_TYPES if kind.upper() == word.replace("_", ""))
+    return next(alike, word)
 
 
 def _spread(params: Any, name: str, values: Any) -> None:

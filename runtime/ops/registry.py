@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from netdef.graph.unsized import Unsized
 from netdef.language.diagnostics import NetdefError
+from netdef.language.kept import names
 from netdef.language.units import plural
+from netdef.schema.idle_fields import is_idle
 from runtime.kernels.rooms import devices_of, load_rooms
 
 if TYPE_CHECKING:
@@ -53,19 +56,27 @@ def check_runnable(layers: Iterable[Layer]) -> None:
     """
     load_rooms("lower")
     layers = tuple(layers)
-    lacking = [layer for layer in layers if type(layer) not in _LOWERINGS]
+    lacking = [layer for layer in layers if not isinstance(layer, Unsized) and type(layer) not in _LOWERINGS]
+    unread = [(layer, field) for layer in layers for field in (*layer.unread_fields, *names(layer.message)) if not is_idle(field)]
+    unread = [(layer, field) for layer, field in unread if layer not in lacking]
+    missing = []
     if lacking:
         counts = Counter(layer.type for layer in lacking)
-        named = ", ".join(f"{name} ({plural(count, 'layer')})" for name, count in counts.items())
-        raise NetdefError(
-            f"this net cannot run: there are no kernels for {named} yet",
-            position=lacking[0].position,
-            hint="types that can run: " + ", ".join(runnable_types()),
-        )
-    if unread := [layer for layer in layers if layer.unread_fields]:
-        named = ", ".join(f"{field} of layer {layer.name}" for layer in unread for field in layer.unread_fields)
-        first = unread[0].within(tuple(unread[0].unread_fields[0].split(".")))
-        raise NetdefError(f"this net cannot run: nothing here does what these settings say yet: {named}", position=first)
+        missing.append(f"there are no kernels for {listed(counts)} yet")
+    if unread:
+        settings = Counter(f"{field} of {layer.type}" for layer, field in unread)
+        missing.append(f"nothing here reads {listed(settings)}")
+    if missing:
+        first = lacking[0].position if lacking else unread[0][0].position
+        hint = "types that can run: " + ", ".join(runnable_types()) if lacking else "netdef check shows where these settings stand"
+        raise NetdefError(f"this net cannot run: {'; '.join(missing)}", position=first, hint=hint)
+    if any(isinstance(layer, Unsized) for layer in layers):
+        raise NetdefError("this net cannot run: the shapes of some of its blobs are not known", hint="netdef shapes shows which")
+
+
+def listed(counts: Mapping[str, int]) -> str:
+    """Names, each with its number of layers."""
+    return ", ".join(f"{name} ({plural(count, 'layer')})" for name, count in counts.items())
 
 
 def lowering_of(layer: Layer) -> Lowering:

@@ -79,6 +79,8 @@ NETS = {
     "ND224": ("input: 'data' input_dim: [1, 3, 8, 8]\nlayer { name: 'r' type: 'ReLU' bottom: 'data' top: 'r' }", ""),
     "ND225": (HEAD + "layer f: Flatten(data) -> data\n" + FC + LOSS, "data"),
     "ND226": ('layer data: Data -> data, label { source: "db" batch_size: 4 }\n' + FC + LOSS, "data"),
+    "ND228": (GOOD.replace("layer fc: InnerProduct(data)", "layer new: NewKind(data)\nlayer fc: InnerProduct(new)"), "NewKind"),
+    "ND229": (GOOD + "layer { name: 'x' type: 'Silence' bottom: 'fc' spin: 3 }", "spin"),
 }  # fmt: skip
 SOLVERS = {
     "ND301": ("", "max_iter: 100", "max_iter: 100 average_loss: 0", "average_loss"),
