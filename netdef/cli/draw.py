@@ -9,6 +9,7 @@ import click
 
 from netdef.cli.options import SPLIT, Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command
+from netdef.cli.unsized import say_unsized
 from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def command(
     opened, path = open_net(net, overrides, batch, phase), out or f"{Path(net).stem}.svg"
     opened.bound.announce()
     whole = opened.net(phase or opened.phase_with_data(), partial=devices is None)
+    say_unsized(whole)
     if devices is None:
         if split is not None:
             raise NetdefError("--split divides a net over several devices", hint="give --devices 2")

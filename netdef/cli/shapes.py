@@ -9,6 +9,7 @@ import click
 
 from netdef.cli.options import Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command
+from netdef.cli.unsized import say_unsized
 from netdef.language.diagnostics import NetdefError
 
 START = 1024  # bytes that tell a text from other files
@@ -43,8 +44,7 @@ def command(net: str, phase: str | None, batch: int | None, overrides: Overrides
     opened.bound.announce()
     try:
         found = opened.net(phase or opened.phase_with_data(), partial=not holds_binary(opened.filename))
-        for one in found.unsized:
-            click.echo(f"note: {one.message}: shapes that follow from it are shown as ?", err=True)
+        say_unsized(found)
         click.echo(render(found, form))
     except NetdefError as error:
         types = {layer.name: layer.type for layer in opened.message.layer}

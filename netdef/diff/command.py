@@ -129,19 +129,20 @@ def _opened(name: str, phases: tuple[str, ...], batch_size: int | None, override
 
 
 def _assumed(opened: tuple[Opened, ...], phases: tuple[str, ...], error: NetdefError) -> list[InPhases]:
-    """Nets as `_in_phases` has them, images whose size is not known being of a size that fits both: the first of IMAGES. Where none
-    fits, shapes are unknown.
+    """Nets as `_in_phases` has them, images whose size is not known being of a size that fits both: the first of IMAGES. Shapes
+    that the user's code gives are unknown.
 
     Raises
     ------
-    NetdefError: `error`, if it is about more than such sizes.
+    NetdefError: `error`, if it is about more than such sizes, or none fits.
     """
     if any(one.code != SIZE_UNKNOWN for one in error.diagnostics):
         raise error
-    for image in IMAGES:
-        with suppress(NetdefError):
-            return [_in_phases(one, phases, image) for one in opened]
-    return [_in_phases(one, phases, partial=True) for one in opened]
+    for partial in (False, True):
+        for image in IMAGES:
+            with suppress(NetdefError):
+                return [_in_phases(one, phases, image, partial) for one in opened]
+    raise error
 
 
 def _in_phases(opened: Opened, phases: tuple[str, ...], assumed: Shape = (), partial: bool = False) -> InPhases:

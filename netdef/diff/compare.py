@@ -172,7 +172,7 @@ class _Facts:
             for runs in (False, True)
         )
         if plain[0] != plain[1]:
-            shapes = [[list(top.shape) for top in layer.tops] for layer in (a, b)]
+            shapes = [[list(top.shape) if top.is_sized else None for top in layer.tops] for layer in (a, b)]
             yield changed("output", drawn, "output", shapes)
 
 

@@ -104,7 +104,9 @@ def lone_facts(layer: Layer, side: int) -> Facts:
     cells, values = {}, {}
     if layer.tops and layer.tops[0].shape:
         shape = layer.tops[0].shape[1:]
-        cells["output"], values["output"] = cell(shape_text(shape) if shape else "1"), cell([list(t.shape) for t in layer.tops])
+        text = "?" if not layer.tops[0].is_sized else shape_text(shape) if shape else "1"
+        cells["output"] = cell(text)
+        values["output"] = cell([list(top.shape) if top.is_sized else None for top in layer.tops])
     if layer.parameters:
         cells["weights"] = cell(weights_text((layer,)))
         values["weights"] = cell([list(p.shape) for p in layer.parameters])

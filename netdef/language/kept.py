@@ -134,8 +134,8 @@ def value_text(one: Any) -> str:
 
 
 def names(message: Any) -> Iterable[str]:
-    """The paths of all fields that are kept of a message: convolution_param.foo."""
-    for one in message.kept:
+    """The paths of all fields that are kept of a message, if there is one: convolution_param.foo."""
+    for one in message.kept if message is not None else ():
         yield ".".join(filter(None, (one.at, one.name or "fields of a binary file")))
 
 

@@ -1,0 +1,18 @@
+"""The notes of commands that show shapes which are not known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from netdef.graph.net import Net
+
+
+def say_unsized(net: Net) -> None:
+    """Say on stderr why shapes of a net are not known, and what gives them."""
+    for one in net.unsized:
+        click.echo(f"note: {one.message}: it is shown as ?", err=True)
+        if one.hint:
+            click.echo(f"    {one.hint}", err=True)
