@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from os import PathLike, fspath
 from typing import Any
 
@@ -11,7 +13,7 @@ from netdef import schema
 from netdef.language.bind import bind
 from netdef.language.bound import Bound
 from netdef.language.contents import BINARY_ENDINGS, bytes_of, check_text, decoded
-from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.diagnostics import Diagnostic, NetdefError, Remark
 from netdef.language.foreign import binary_form, how_to_get, is_binary, text_form
 from netdef.language.gc_pause import gc_paused
 from netdef.language.parser import parse
@@ -71,26 +73,38 @@ def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
         kind = binary_form(data) or "binary"
         wanted = _CALLED.get(message_name, message_name)
         raise NetdefError(f"{filename} is {kind}, not a {wanted}", hint=f"expected text, or a binary {message_name}")
-    if sensible and (path := _not_utf8(message)):
-        raise NetdefError(f"{filename}: {path} is not UTF-8", hint="strings in a binary message must be")
+    if not sensible:
+        return None
+    if replaced := [*_made_utf8(message)]:
+        more = f" nor {len(replaced) - 1} more strings" if len(replaced) > 1 else ""
+        text = f"{filename}: {replaced[0]} is not UTF-8{more}; other bytes are read as \N{REPLACEMENT CHARACTER}"
+        warnings.warn(text, Remark, stacklevel=4)
     if message_name == "NetParameter":
         for layer in message.layer:
             read_other_numbers(layer)
-    return Bound(message, filename) if sensible else None
+    return Bound(message, filename)
 
 
-def _not_utf8(message: Any) -> str:
-    """The path of the first string in a message that is not UTF-8, which protobuf returns as bytes; "" if all are."""
+def _made_utf8(message: Any) -> Iterator[str]:
+    """Put replacement characters for bytes that are not UTF-8 into all strings of a message; the paths of those strings.
+
+    protobuf returns such strings as bytes.
+    """
     for info, value in message.ListFields():
         if info.type not in (info.TYPE_STRING, info.TYPE_MESSAGE):
             continue
-        for index, one in enumerate(value if hasattr(value, "append") else [value]):
-            number = f"[{index}]" if hasattr(value, "append") else ""
+        repeated = hasattr(value, "append")
+        for index, one in enumerate(value if repeated else [value]):
+            path = f"{info.name}[{index}]" if repeated else info.name
             if isinstance(one, bytes):
-                return f"{info.name}{number}"
-            if info.type == info.TYPE_MESSAGE and (inner := _not_utf8(one)):
-                return f"{info.name}{number}.{inner}"
-    return ""
+                text = one.decode("utf-8", "replace")
+                if repeated:
+                    value[index] = text
+                else:
+                    setattr(message, info.name, text)
+                yield path
+            elif info.type == info.TYPE_MESSAGE:
+                yield from (f"{path}.{inner}" for inner in _made_utf8(one))
 
 
 def _upgraded(bound: Bound) -> Bound:

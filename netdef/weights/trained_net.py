@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from netdef.language import NetdefError, read_text
+from netdef.language.diagnostics import Remark
 from netdef.weights import hdf5, wire
 from netdef.weights.reading import OLD_LAYERS, V0_BLOBS, V1_BLOBS, V1_INNER, contents
 
@@ -17,7 +19,9 @@ def trained_net(path: str | Path) -> Any:
     if hdf5.is_hdf5(data):
         return None
     try:
-        return read_text(b"".join(_without_arrays(data)), str(path), "NetParameter").message
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Remark)  # what is to be said of the file is for those who read it as a net
+            return read_text(b"".join(_without_arrays(data)), str(path), "NetParameter").message
     except (wire.MalformedError, NetdefError):
         return None
 

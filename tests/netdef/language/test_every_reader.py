@@ -15,6 +15,7 @@ import netdef
 from netdef import schema
 from netdef.cli.main import run
 from netdef.language import NetdefError, contents, parser, read_text
+from netdef.language.diagnostics import Remark
 from tools.fuzz_language import KINDS, commands_for, outcome
 
 INPUT = "layer data: Input -> data, label { shape { dim: [4, 3, 16, 16] } shape { dim: 4 } }\n"
@@ -61,7 +62,24 @@ def test_binary_texts_that_are_not_utf8():
     net = schema.NetParameter()
     net.layer.add(name="a", type="ReLU", bottom=["x", "yy"])
     data = net.SerializeToString().replace(b"yy", b"y\xff")
-    assert said(data, "x.caffemodel").startswith("error: x.caffemodel: layer[0].bottom[1] is not UTF-8")
+    with pytest.warns(Remark, match=r"x.caffemodel: layer\[0\].bottom\[1\] is not UTF-8; other bytes are read as"):
+        found = read_text(data, "x.caffemodel", "NetParameter")
+    assert list(found.message.layer[0].bottom) == ["x", "y\N{REPLACEMENT CHARACTER}"]
+
+
+def test_a_path_that_is_not_utf8_stops_no_command(tmp_path, monkeypatch, capsys):
+    """A folder with a Chinese name in GBK, in the Data layer of a trained net."""
+    monkeypatch.chdir(tmp_path)
+    net = schema.NetParameter(name="n")
+    data = net.layer.add(name="data", type="Data", top=["data"])
+    data.data_param.source, data.data_param.batch_size, data.transform_param.crop_size = "SOURCE", 2, 8
+    net.layer.add(name="relu", type="ReLU", bottom=["data"], top=["y"])
+    path = tmp_path / "gbk.binaryproto"
+    path.write_bytes(net.SerializeToString().replace(b"SOURCE", "\N{CJK UNIFIED IDEOGRAPH-6570}xyzw".encode("gbk")))
+    for command, *more in (["shapes"], ["diff", "gbk.binaryproto"], ["convert", "x.prototxt"]):
+        assert run([command, "gbk.binaryproto", *more]) == 0, command
+        assert "gbk.binaryproto: layer[0].data_param.source is not UTF-8" in capsys.readouterr().err
+    assert "xyzw" in (tmp_path / "x.prototxt").read_text()
 
 
 @pytest.mark.parametrize(
