@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
-from netdef.layers.data import DIGITS, PHOTOS, Data, ImageData, located
+from netdef.layers.data import DIGITS, PHOTOS, Data, HDF5Data, ImageData, MemoryData, located
 from runtime.data.classes import shown
 from runtime.data.database import DB_KINDS, kind_of, open_database
 from runtime.data.database_samples import DatabaseSamples, records_of
 from runtime.data.digits import DigitSamples, digit_names
 from runtime.data.draws import Draws
 from runtime.data.files import FileSamples
+from runtime.data.hdf5_data import Hdf5Source
 from runtime.data.labels import check_labels, label_check
 from runtime.data.listing import Listing, folder_names, read_list, scan_folder
+from runtime.data.memory import MemorySource
 from runtime.data.photos import PhotoSamples, photo_names
 from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
 from runtime.data.settings import SIDE, Resize, Settings, mean_image_size, settings_of
@@ -67,6 +69,10 @@ def open_source(
     NetdefError: the source is missing or holds no images, a line of the list is wrong, fields contradict each other, a
         label is no class of the net, a class is none of `classes`.
     """
+    if isinstance(layer, HDF5Data):
+        return Hdf5Source(layer, seed)
+    if isinstance(layer, MemoryData):
+        return MemorySource(layer)
     assert isinstance(layer, Data | ImageData)
     settings = settings_of(layer)
     draws = Draws(seed, layer.name)

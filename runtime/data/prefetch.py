@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from netdef.language.diagnostics import NetdefError
-from runtime.data.source import Batch, OnSkip, Sample, Samples, UnreadableError
+from runtime.data.source import Batch, OnSkip, Sample, Samples, UnreadableError, check_position
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
 DEPTH = 3  # batches in a ring
@@ -166,9 +165,7 @@ class Prefetcher:
         ------
         NetdefError: `state` is no position.
         """
-        sample = state.get("sample")
-        if not isinstance(sample, int) or not 0 <= sample < 1 << 62:
-            raise NetdefError(f"a snapshot has sample {sample} as the position of its data", hint="its .netdef.json is damaged")
+        sample = check_position(state)
         with self._lock:
             self._paused = True
             while self._busy:

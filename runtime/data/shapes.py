@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from netdef.graph.data_shapes import SampleShapes
-from netdef.layers.data import Data, ImageData, located
+from netdef.layers.data import Data, HDF5Data, ImageData, located
 from runtime.data.database import DB_KINDS, open_database
 from runtime.data.database_samples import first_record, kind_of_image
 from runtime.data.decoding import MODES, read_image
+from runtime.data.hdf5_data import shapes_in_files
 from runtime.data.listing import read_list
 from runtime.data.source import UnreadableError
 from runtime.data.transform import size_of
@@ -52,4 +53,8 @@ def _of_list(layer: ImageData) -> SampleShapes | None:
     return None
 
 
-SOURCES: dict[type, Callable[[Any], SampleShapes | None]] = {Data: _of_database, ImageData: _of_list}
+SOURCES: dict[type, Callable[[Any], SampleShapes | None]] = {
+    Data: _of_database,
+    HDF5Data: shapes_in_files,
+    ImageData: _of_list,
+}

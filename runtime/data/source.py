@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from netdef.language.diagnostics import NetdefError
 from runtime.data.color import NONE, Color
 
 Picture = Image | NDArray[np.uint8] | NDArray[np.float32]  # RGB or L; or an array (H, W, C), of three channels with blue first
@@ -122,3 +123,16 @@ class Samples(Protocol):
         ------
         UnreadableError: to skip this position.
         """
+
+
+def check_position(state: dict[str, Any]) -> int:
+    """The number in what `Source.position` has given.
+
+    Raises
+    ------
+    NetdefError: it is no position.
+    """
+    sample = state.get("sample")
+    if not isinstance(sample, int) or not 0 <= sample < 1 << 62:
+        raise NetdefError(f"a snapshot has sample {sample} as the position of its data", hint="its .netdef.json is damaged")
+    return sample

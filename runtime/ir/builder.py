@@ -14,8 +14,9 @@ A family's lowering (runtime/ops/*/lower.py) is one function that asks the build
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -147,10 +148,16 @@ class Builder:
         """A new buffer that the host writes before each forward run."""
         return Buffer(f"{layer.name}.{name}", shape, "input", dtype, device=layer.device)
 
-    def source(self, layer: Layer, **fields: Buffer) -> None:
-        """Declare that a data source feeds these buffers, by its batch's field names."""
-        blobs = {self.blobs[top]: top for top in layer.tops}  # what is no blob itself belongs to the first
-        regions = {name: self.region(blobs.get(buffer, layer.tops[0])) for name, buffer in fields.items()}
+    def source(self, layer: Layer, /, tops: Mapping[str, Blob] = MappingProxyType({}), **fields: Buffer) -> None:
+        """Declare that a data source feeds these buffers, by its batch's field names.
+
+        Parameters
+        ----------
+        tops: which top a field is of; one that is not here, and is no top itself, is of the first.
+        """
+        blobs = {self.blobs[top]: top for top in layer.tops}
+        of = {name: tops.get(name) or blobs.get(buffer, layer.tops[0]) for name, buffer in fields.items()}
+        regions = {name: self.region(blob) for name, blob in of.items()}
         self.sources.append(SourceInput(layer, fields, {name: region[0].images for name, region in regions.items() if region}))
 
     def sink(self, layer: Layer, **bottoms: int) -> None:

@@ -401,6 +401,24 @@ class Executable(Values):
         """
         self.sources.open(self, self.seed, opener, classes)
 
+    def set_input_arrays(self, images: Any, labels: Any, layer: str | None = None) -> None:
+        """Give the net's MemoryData layer, or the one of that name, its images (N, C, H, W) and labels (N,), as in pycaffe.
+
+        N is a multiple of the batch size; runs take a batch each, and begin again after the last.
+
+        Raises
+        ------
+        NetdefError: there is no such layer, or the arrays do not fit it.
+        """
+        names = [source.layer.name for source in self.program.sources if source.layer.type == "MemoryData"]
+        chosen = [name for name in dict.fromkeys(names) if layer in (None, name)]
+        if len(chosen) != 1:
+            known = ", ".join(dict.fromkeys(names)) or "none"
+            raise NetdefError(f"net '{self.net.name}' has {len(chosen)} such MemoryData layers", hint=f"those that it has: {known}")
+        self.open_sources()
+        memory: Any = self.sources[chosen[0]]
+        memory.set(images, labels)
+
     def close_sources(self) -> None:
         """Close all sources, so that `open_sources` opens them again."""
         self.sources.close()

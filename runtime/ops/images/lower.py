@@ -1,11 +1,16 @@
-"""How images lower: the source's batch of uint8 or float32 is the program's input, one kernel turns it into the net's."""
+"""How sources lower: their batch is the program's input; a kernel transforms images, or turns rows of arrays, into the net's."""
 
 from __future__ import annotations
 
-from netdef.layers.data import Data, ImageData, Samples
+from typing import TYPE_CHECKING
+
+from netdef.layers.data import Data, HDF5Data, ImageData, MemoryData, Samples
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
+
+if TYPE_CHECKING:
+    from netdef.graph.layer import Blob
 
 
 @lowers(ImageData)
@@ -44,3 +49,26 @@ def _images(layer: Samples, build: Builder, index: int) -> dict[str, Buffer]:
         scale=np.float32(layer.message.transform_param.scale),
     )
     return fields
+
+
+@lowers(HDF5Data)
+@lowers(MemoryData)
+def lower_rows(layer: HDF5Data | MemoryData, build: Builder) -> None:
+    """A batch has an array (N, ...) for each top; only the order of its numbers is another."""
+    from runtime.data.rows import field_of, refuse_transform
+
+    refuse_transform(layer)
+    fields: dict[str, Buffer] = {}
+    tops: dict[str, Blob] = {}
+    for index, top in enumerate(layer.tops):
+        field = field_of(list(layer.message.top).index(top.name))
+        tops[field] = top
+        if len(top.shape) == 1:
+            fields[field] = build.top(layer, index, role="input")
+            continue
+        y = build.top(layer, index)
+        images = y.shape[-1]
+        shape = (images, *y.shape[:-1])
+        fields[field] = build.host_input(layer, field, shape, "float32")
+        build.forward("rebatch", fields[field].columns(1), out=y.columns(images))
+    build.source(layer, tops, **fields)

@@ -1,0 +1,112 @@
+"""Batches of arrays as they are: for sources whose tops are rows of arrays, not images to be transformed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netdef.graph.shape import Shape
+from runtime.data.source import check_position
+
+DEPTH = 3  # batches that may be handed out at once
+
+
+def field_of(top: int) -> str:
+    """The name of a top's array in a batch."""
+    return f"top{top}"
+
+
+class RowBatch:
+    """A batch.  It has an array (N, ...) float32 for each top under the name that `field_of` gives, and `positions`, int64 (N,)."""
+
+    def __init__(self, batch_size: int, shapes: Mapping[str, Shape]):
+        self.positions = np.zeros(batch_size, np.int64)
+        self.arrays = {name: np.empty((batch_size, *shape), np.float32) for name, shape in shapes.items()}
+        for name, array in self.arrays.items():
+            setattr(self, name, array)
+
+    @property
+    def first(self) -> int:
+        """The position of the first row."""
+        return int(self.positions[0])
+
+
+class RowSource(ABC):
+    """A Source whose batches are filled from arrays in memory, when they are asked for.
+
+    Attributes
+    ----------
+    size: rows in an epoch; 0 where there are none yet.
+    """
+
+    image_shape = (0, 0, 0)  # it has rows instead
+    classes: tuple[str, ...] | None = None
+    size = 0
+
+    def __init__(self, batch_size: int, shapes: Mapping[str, Shape]):
+        self.batch_size = batch_size
+        self.skipped: dict[str, str] = {}
+        self._free = deque(RowBatch(batch_size, shapes) for _ in range(DEPTH))
+        self._position = 0
+
+    @abstractmethod
+    def rows(self, position: int, most: int) -> tuple[list[NDArray[np.float32]], NDArray[np.int64] | slice]:
+        """Arrays of all tops, and which rows of them come at a position and after it: at least one, at most `most`."""
+
+    def next(self) -> Any:
+        """The next batch; raises NetdefError as `rows`."""
+        batch = self._free.popleft()
+        done = 0
+        while done < self.batch_size:
+            arrays, chosen = self.rows(self._position + done, self.batch_size - done)
+            for own, array in zip(batch.arrays.values(), arrays, strict=True):
+                taken = array[chosen]
+                own[done : done + len(taken)] = taken
+                count = len(taken)
+            done += count
+        batch.positions[:] = np.arange(self._position, self._position + self.batch_size)
+        self._position += self.batch_size
+        return batch
+
+    def release(self, batch: Any) -> None:
+        """Give a batch of `next` back."""
+        self._free.append(batch)
+
+    def position(self) -> dict[str, Any]:
+        """The stream's position."""
+        return {"sample": self._position}
+
+    def seek(self, state: dict[str, Any]) -> None:
+        """Continue from a position; raises NetdefError: it is none."""
+        self._position = check_position(state)
+
+    def close(self) -> None:
+        """Let go of its batches."""
+        self._free.clear()
+
+    def __enter__(self) -> RowSource:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def refuse_transform(layer: Any) -> None:
+    """Arrays are taken as they are.
+
+    Raises
+    ------
+    NetdefError: the layer has a transform_param that would change them.
+    """
+    for field, _ in layer.message.transform_param.ListFields():
+        raise layer.error(
+            f"its arrays are taken as they are: transform_param {{ {field.name} }} does not change them",
+            "transform_param",
+            field.name,
+            hint="remove it, as Caffe ignored it without a word; Scale and Power layers do the same in the net",
+        )

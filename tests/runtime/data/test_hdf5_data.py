@@ -1,0 +1,147 @@
+"""The HDF5Data layer: several files and tops, shuffling, resuming, and what is wrong with files."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+
+import netdef
+import runtime
+from netdef import NetdefError
+from runtime.data import open_source
+from tests.runtime.data.test_database_samples import data_looked_at, look_at_data
+
+COUNTS = (5, 0, 3, 4)
+TOTAL = sum(COUNTS)
+
+
+@pytest.fixture
+def list_file(tmp_path):
+    """A list of four files; a row's data are its number, its label the number's tenth, its boxes twice two of them."""
+    names, done = [], 0
+    for index, count in enumerate(COUNTS):
+        numbers = np.arange(done, done + count)
+        with h5py.File(tmp_path / f"{index}.h5", "w") as file:
+            file["data"] = np.broadcast_to(numbers[:, None, None, None], (count, 2, 3, 4)).astype(np.float64)
+            file["label"] = (numbers / 10).astype(np.float32)
+            file["boxes"] = np.stack([numbers, -numbers], 1).astype(np.int32).reshape(count, 2)
+        names.append(f"{index}.h5")
+        done += count
+    (tmp_path / "list.txt").write_text("\n".join(names) + "\n")
+    return tmp_path / "list.txt"
+
+
+def text(path, body="", batch=4, tops="data, label, boxes"):
+    return f'layer data: HDF5Data -> {tops} {{ source: "{path}" batch_size: {batch} {body} }}'
+
+
+def layer_of(path, *args, **options):
+    with data_looked_at(look_at_data):
+        return netdef.parse(text(path, *args, **options), phase="train").layer("data")
+
+
+def numbers(source, batches):
+    found = []
+    for _ in range(batches):
+        batch = source.next()
+        np.testing.assert_array_equal(batch.top2, np.stack([batch.top0[:, 1, 2, 3], -batch.top0[:, 0, 0, 0]], 1))
+        np.testing.assert_allclose(batch.top1 * 10, batch.top0[:, 0, 0, 0], rtol=1e-6)
+        found += batch.top0[:, 0, 0, 0].astype(int).tolist()
+        source.release(batch)
+    return found
+
+
+def test_what_a_net_sees(list_file):
+    (list_file.parent / "a.net").write_text(text(list_file, batch=7))
+    with runtime.compile(list_file.parent / "a.net") as exe:
+        outputs = [exe.forward() for _ in range(2)]
+    assert [outputs[0][name].shape for name in ("data", "label", "boxes")] == [(7, 2, 3, 4), (7,), (7, 2)]
+    rows = [*range(12), 0, 1]
+    for run, half in zip(outputs, (rows[:7], rows[7:]), strict=True):
+        np.testing.assert_array_equal(run["data"], np.broadcast_to(np.reshape(half, (7, 1, 1, 1)), (7, 2, 3, 4)))
+        np.testing.assert_array_equal(run["boxes"], np.stack([half, np.negative(half)], 1))
+        np.testing.assert_array_equal(run["label"], np.float32(half) / np.float32(10))
+
+
+def test_two_devices_have_the_rows_of_one(list_file):
+    net = text(list_file, batch=6) + "\nlayer ip: InnerProduct(data) { num_output: 4 }\nlayer sink: Silence(label, boxes)"
+    (list_file.parent / "a.net").write_text(net)
+    with runtime.compile(list_file.parent / "a.net", "cpu:0,cpu:0", split="batch") as exe:
+        exe.forward()
+        assert exe.blob("boxes")[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_shuffling_keeps_files_together_and_is_resumed(list_file):
+    layer = layer_of(list_file, "shuffle: true")
+    with open_source(layer, 3) as source:
+        whole = numbers(source, 9)
+    epochs = [whole[n * TOTAL : (n + 1) * TOTAL] for n in range(3)]
+    assert all(sorted(epoch) == list(range(TOTAL)) for epoch in epochs) and len({tuple(epoch) for epoch in epochs}) == 3
+    file_of = np.repeat(range(4), COUNTS)
+    for epoch in epochs:
+        runs = [file for n, file in enumerate(file_of[epoch]) if not n or file != file_of[epoch][n - 1]]
+        assert sorted(runs) == [0, 2, 3]
+    with open_source(layer, 3) as first, open_source(layer, 3) as second:
+        numbers(first, 5)
+        second.seek(first.position())
+        assert numbers(second, 4) == whole[20:]
+    with open_source(layer, 4) as other:
+        assert numbers(other, 9) != whole
+
+
+@pytest.mark.parametrize(
+    ("tops", "change", "said"),
+    [
+        ("data, labels", None, "0.h5 has no dataset labels"),
+        ("data", ("2.h5", "data", np.zeros((3, 2, 3, 5))), "2.h5: a row of data is 2 x 3 x 5, in .*0.h5 it is 2 x 3 x 4"),
+        ("data, label", ("0.h5", "label", np.zeros(4)), "has 5 rows of data, and 4 of label"),
+        ("label", ("0.h5", "label", np.array([b"a"])), "dataset label holds no rows of numbers"),
+        ("label", ("0.h5", "label", 3.0), "dataset label holds no rows of numbers"),
+    ],
+)
+def test_files_that_do_not_fit(list_file, tops, change, said):
+    if change:
+        with h5py.File(list_file.parent / change[0], "a") as file:
+            del file[change[1]]
+            file[change[1]] = change[2]
+    (list_file.parent / "a.net").write_text(text(list_file, tops=tops))
+    with pytest.raises(NetdefError, match=said), runtime.compile(list_file.parent / "a.net") as exe:
+        exe.forward()
+
+
+def test_lists_that_do_not_fit(list_file):
+    net = list_file.parent / "a.net"
+    net.write_text(text(list_file))
+    for content, said in (("0.h5\ngone.h5\n", "list.txt:2:1: error: there is no file gone.h5"), ("\n", "lists no files")):
+        list_file.write_text(content)
+        with pytest.raises(NetdefError, match=said):
+            open_source(layer_of_any(list_file), 1)
+    list_file.write_text("bad.h5\n")
+    (list_file.parent / "bad.h5").write_bytes(b"no file of that kind")
+    with pytest.raises(NetdefError, match=r"bad\.h5 is not a whole HDF5 file"):
+        runtime.compile(net)
+
+
+def layer_of_any(path):
+    """The layer of a list that cannot be read."""
+    net = netdef.loading.open_net(path.parent / "a.net").net("train", assumed=(2, 3, 4))
+    return net.layer("data")
+
+
+def test_a_label_that_is_no_class_is_found_before_training(list_file):
+    with h5py.File(list_file.parent / "3.h5", "a") as file:
+        file["label"][2] = 8
+    net = (
+        text(list_file, tops="data, label")
+        + "\nlayer fc: InnerProduct(data) { num_output: 5 }\nlayer loss: SoftmaxWithLoss(fc, label)"
+    )
+    (list_file.parent / "a.net").write_text(net)
+    with runtime.compile(list_file.parent / "a.net") as exe, pytest.raises(NetdefError, match=r"3\.h5, dataset label, has label 8"):
+        exe.open_sources()
+
+
+def test_a_transformation_is_refused(list_file):
+    (list_file.parent / "a.net").write_text(text(list_file, "transform_param { scale: 0.5 }"))
+    with pytest.raises(NetdefError, match=r"its arrays are taken as they are: transform_param \{ scale \} does not"):
+        runtime.compile(list_file.parent / "a.net")
