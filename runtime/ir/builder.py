@@ -148,7 +148,7 @@ class Builder:
         """A new buffer that the host writes before each forward run."""
         return Buffer(f"{layer.name}.{name}", shape, "input", dtype, device=layer.device)
 
-    def source(self, layer: Layer, /, tops: Mapping[str, Blob] = MappingProxyType({}), **fields: Buffer) -> None:
+    def source(self, layer: Layer, tops: Mapping[str, Blob] = MappingProxyType({}), /, **fields: Buffer) -> None:
         """Declare that a data source feeds these buffers, by its batch's field names.
 
         Parameters
