@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.printer import print_float, print_message
-from netdef.layers.data import ImageData
+from netdef.layers.data import Data, ImageData
 from netdef.loading import parse
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def image_layer(net: Net) -> ImageData:
 
 
 def with_images(net: Net, given: Given) -> Net:
-    """The net with one ImageData layer, which replaces an Input layer; a remark says what becomes of the pixels there.
+    """The net with one ImageData layer, which replaces an Input or a Data layer; a remark says what becomes of pixels of an Input.
 
     Raises
     ------
@@ -46,11 +46,15 @@ def with_images(net: Net, given: Given) -> Net:
     if len(readers) > 1:
         names = " and ".join(layer.name for layer in readers)
         raise NetdefError(f"{names} of {net.filename} both read images", hint="predict takes a net with one ImageData layer")
-    if readers:
+    if readers or any(type(layer) is Data for layer in net.layers):
         for option, value, does in (("--mean", given.mean, "subtracts a mean"), ("--scale", given.scale, "scales pixels")):
             if value is not None:
                 raise NetdefError(f"{net.filename} {does} of its own", hint=f"leave {option} out")
+    if readers:
         return net
+    databases = [layer for layer in net.layers if type(layer) is Data]
+    if len(databases) == 1:
+        return with_files(net, databases[0])
     inputs = [blob for blob in net.inputs if len(blob.shape) == 4 and blob.shape[1] in (1, 3)]
     if len(inputs) != 1:
         raise NetdefError(
@@ -61,6 +65,20 @@ def with_images(net: Net, given: Given) -> Net:
     message.CopyFrom(net.message)
     layer = replace_input(message, inputs[0])
     warnings.warn(bring(layer, inputs[0], given), Remark, stacklevel=2)
+    return parse(print_message(message), net.filename, "test")
+
+
+def with_files(net: Net, layer: Data) -> Net:
+    """The net with a layer that reads image files, and brings them to it as its layer that reads a database does."""
+    message = type(net.message)()
+    message.CopyFrom(net.message)
+    own = next(one for one in message.layer if one.name == layer.message.name)
+    own.type = "ImageData"
+    own.ClearField("data_param")
+    own.image_data_param.source, own.image_data_param.batch_size = HERE, layer.tops[0].shape[0]
+    own.transform_param.force_gray = layer.channels == 1
+    if size := layer.image_size():
+        own.image_data_param.new_height, own.image_data_param.new_width = size
     return parse(print_message(message), net.filename, "test")
 
 

@@ -29,12 +29,15 @@ def pixels_of(net: Net) -> dict[str, Any] | None:
     (layer,) = sources
     transform = layer.message.transform_param
     mean = transform.mean_file and str(located(layer, transform.mean_file))
+    height, width = getattr(layer.p, "new_height", 0), getattr(layer.p, "new_width", 0)
+    if not (height or width):
+        height, width = layer.image_size() or (0, 0)  # as a database has them
     return {
         "mean_value": list(transform.mean_value),
         "mean_file": mean and os.path.abspath(mean),
         "scale": transform.scale,
         "crop_size": layer.crop_size,
-        "new_height": getattr(layer.p, "new_height", 0),
-        "new_width": getattr(layer.p, "new_width", 0),
+        "new_height": height,
+        "new_width": width,
         "channels": layer.channels,
     }

@@ -108,6 +108,27 @@ def test_a_mean_image_comes_from_its_file(tmp_path, monkeypatch, capsys):
     assert f"the mean of training, {tmp_path}/mean.npy, is not there" in capsys.readouterr().err
 
 
+def test_a_net_that_was_trained_on_a_database(folder, capsys):
+    """Files are brought to the size of its records; the deploy net learns it from the run."""
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
+        Path(f"square/{number}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(f"square/{number}/x.png")
+    assert run(["data", "convert", "square", "square.lmdb", "--size", "20"]) == 0
+    layer = """layer data: Data -> data, label { source: "square.lmdb" backend: LMDB batch_size: 2
+      transform_param { crop_size: 16 mean_value: 128 scale: 0.01 } }
+    layer conv"""
+    text = images.NET[images.NET.index("layer conv") :].replace("layer conv", layer, 1)
+    Path("db.net").write_text(text)
+    arguments = ["--out", "db", "--weights", "run", "--iterations", "0", "--set", "drop.dropout_ratio=0"]
+    assert run(["train", "db.net", "solver.txt", *arguments]) == 0
+    capsys.readouterr()
+    expected, _ = answers(capsys, "run", "square/0/x.png")
+    for arguments in (["db"], ["deploy.net"]):
+        found, _ = answers(capsys, *arguments, "square/0/x.png", "--weights", "db")
+        assert found["square/0/x.png"] == pytest.approx(expected["square/0/x.png"], abs=1e-6)
+
+
 def test_the_side_file_says_how_images_were_taken(folder):
     content = json.loads(Path("run/shades_iter_3.netdef.json").read_text())
     assert content["pixels"] == pixels_of(netdef.load("shades.net", "test"))
