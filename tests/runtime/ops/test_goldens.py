@@ -1,5 +1,6 @@
 """Every layer that can run against results that Caffe 1.0 computed: forward, gradients of inputs and of parameters."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ GOLDENS = TESTS / "goldens"
 OP = "op"  # every golden net is Input layers and this one
 
 
+@cache
 def runnable() -> list[Path]:
     """The goldens of layers that have kernels."""
     kinds = [f'type: "{name}"' for name in runnable_types() if name != "Input"]
-    return [path for path in sorted((GOLDENS / "layers").glob("*.npz")) if any(k in str(np.load(path)["prototxt"]) for k in kinds)]
+    texts = {path: str(np.load(path)["prototxt"]) for path in sorted((GOLDENS / "layers").glob("*.npz"))}
+    return [path for path, text in texts.items() if any(kind in text for kind in kinds)]
 
 
 def close(mine: np.ndarray, caffes: np.ndarray, what: str) -> None:
