@@ -29,6 +29,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "compile": "The program that NET compiles to, and the memory it takes.",
     "placement": "What each of several devices computes of NET, what they send each other, and which split is best.",
     "train": "Train NET as SOLVER says.",
+    "study": "Train each NET from several seeds, and print what they reach, and how they differ from the first.",
     "test": "Loss and accuracies of NET with given weights over its test data.",
     "predict": "The five most probable classes of each IMAGE by NET, and their probabilities.",
     "data": "Tools for data: make, copy and look at databases, lists and means, as Caffe's tools do.",

@@ -1,0 +1,101 @@
+"""`netdef study`: variants from several seeds, one table."""
+
+from pathlib import Path
+
+import pytest
+
+from netdef import load
+from netdef.cli.main import run
+from netdef.language.find import models_folder
+from runtime.solver.comparison import Run, run_of, table
+from runtime.solver.log import read_log
+from tests.netdef.cli import images
+
+SOLVER = images.SOLVER.replace("max_iter: 30", "max_iter: 6").replace("test_interval: 10", "test_interval: 3")
+PAPER = sorted(path.stem for path in (models_folder() / "paper").glob("*.net"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images.make(tmp_path)
+    Path("solver.txt").write_text('net: "elsewhere.net"' + SOLVER)
+    text = images.NET.replace("layer relu: ReLU", "layer relu: TanH").replace("Dropout(conv) -> conv", "Dropout(conv)")
+    Path("tanh.net").write_text(text.replace("InnerProduct(conv)", "InnerProduct(drop)"))
+
+
+def study(*arguments):
+    return run(["study", "shades.net", "tanh.net", "--solver", "solver.txt", *arguments])
+
+
+def test_a_study_is_trained_once_and_goes_on(capsys):
+    assert study("--seeds", "2", "--reach", "0.5") == 0
+    lines = capsys.readouterr().out.splitlines()[-4:]
+    found = {name: [run_of(read_log(f"study/{name}-{seed}"), 0.5) for seed in (1, 2)] for name in ("shades", "tanh")}
+    assert lines == table(found, 0.5)
+    assert lines[0].split() == ["accuracy", "best", "difference", "train", "loss", "to", "50%"]
+    assert lines[2].startswith("tanh")
+    logs = {path: path.read_bytes() for path in Path("study").rglob("log.jsonl")}
+    assert len(logs) == 4
+    seeds = {record["seed"] for path in logs for record in read_log(path) if record["event"] == "start"}
+    assert seeds == {1, 2}
+    assert study("--seeds", "2", "--reach", "0.5") == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    assert {path: path.read_bytes() for path in logs} == logs
+
+    # One run is interrupted after a snapshot, one before any: both are done again to the same end.
+    whole = {name: Path(f"study/{name}-1/{name}_iter_6.caffemodel").read_bytes() for name in ("shades", "tanh")}
+    for name in whole:
+        log = Path(f"study/{name}-1/log.jsonl")
+        log.write_text("".join(line for line in log.read_text().splitlines(True) if '"end"' not in line))
+    for path in Path("study/tanh-1").glob("tanh_iter_*"):
+        path.unlink()
+    assert study("--seeds", "2", "--reach", "0.5") == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == lines
+    assert {name: Path(f"study/{name}-1/{name}_iter_6.caffemodel").read_bytes() for name in whole} == whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["shades.net", "images/../shades.net"], "two nets are called shades"),
+        (["shades.net", "none.net"], "none.net"),
+    ],
+)
+def test_mistakes_are_found_before_training(arguments, said, capsys):
+    assert run(["study", *arguments, "--solver", "solver.txt"]) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("study").exists()
+
+
+def test_another_solver_is_another_study(capsys):
+    assert run(["study", "shades.net", "--solver", "solver.txt", "--seeds", "1", "--iterations", "1"]) == 0
+    assert run(["study", "shades.net", "--solver", "solver.txt", "--seeds", "1", "--iterations", "2"]) == 2
+    assert "study holds another study" in capsys.readouterr().err
+
+
+def test_a_table():
+    runs = {"a": [Run("top1", 0.5, 0.6, 1.0, 10), Run("top1", 0.7, 0.7, 2.0, 20)],
+            "b": [Run("top1", 0.4, 0.5, 3.0), Run("top1", 0.6, 0.6, 3.0, 40)]}  # fmt: skip
+    text = "\n".join(table(runs, 0.5))
+    for part in ("60.00 +- 14.14%", "65.00 +- 7.07%", "-10.00 +- 0.00%", "1.5000 +- 0.7071", "40 (1 of 2)", " 15\n"):
+        assert part in text
+    alone = table({"a": [Run("", float("nan"), float("nan"), 1.5)], "b": [Run("", float("nan"), float("nan"), 1.0)]})
+    assert [line.split() for line in alone[:3]] == [["train", "loss", "difference"], ["a", "1.5000"], ["b", "1.0000", "-0.5000"]]
+    assert alone[3].startswith("of one seed")
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_variants_of_the_paper(name):
+    """Each trains and tests; but for one tower and its size, all have AlexNet's weights."""
+    path = str(models_folder() / "paper" / f"{name}.net")
+    for phase in ("train", "test"):
+        net, whole = load(path, phase), load("alexnet", phase)
+        assert net.layer("fc8").tops[0].shape == whole.layer("fc8").tops[0].shape
+        if name != "one_tower":
+            shapes, expected = ([parameter.shape for parameter in one.parameters] for one in (net, whole))
+            assert shapes == expected
+
+
+def test_there_are_variants():
+    assert PAPER == ["alexnet", "no_augmentation", "no_dropout", "no_lrn", "one_tower", "pool_2x2", "tanh"]
