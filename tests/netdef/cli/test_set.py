@@ -40,6 +40,7 @@ def test_every_command_that_takes_a_net_applies_set(name, capsys, tmp_path):
         "extract": ["--weights", "x", "--blobs", "fc8", "-o", "x.h5"],
         "predict": ["--weights", "x"],
         "train": ["--out", str(tmp_path / "run")],
+        "study": ["--solver", "solver", "--out", str(tmp_path / "runs")],
     }
     words = [name, *arguments.get(name, ["alexnet"]), *options.get(name, []), "--set", "conv2.num_outptu=3"]
     if name == "predict":
