@@ -64,7 +64,7 @@ def run_launch(launch: Launch, arrays: Sequence[np.ndarray], parts: int = 1) -> 
 def _array(operand: Operand, arrays: Sequence[np.ndarray], workspace: np.ndarray) -> np.ndarray:
     if isinstance(operand.pointer, Workspace):
         return workspace[operand.pointer.offset // 4 :][: operand.size].reshape(operand.shape)
-    return arrays[operand.pointer]  # type: ignore[call-overload]
+    return arrays[operand.pointer].reshape(operand.shape)  # type: ignore[call-overload]
 
 
 def _rubbish(shape: Shape, dtype: str) -> np.ndarray:

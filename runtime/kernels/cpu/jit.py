@@ -18,19 +18,25 @@ FAST_MATH = frozenset({"nsz", "contract", "reassoc", "arcp"})
 BLOCK = 16384  # floats in one item of an elementwise kernel: 64 KiB, and whole vectors whatever the thread count
 
 
-def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[Path, ...] = ()) -> Function:
+def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[Path, ...] = (), **options: Any) -> Function:
     """A function compiled by numba when it is first called, and kept on disk until a file that it is made from changes.
 
     Parameters
     ----------
     also: files that wrote the function's text, where that is not in its own.
+    options: more of numba's.
     """
-    compiled: Any = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math))
+    compiled: Any = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math), **options)
     stats = getattr(compiled, "stats", None)  # with NUMBA_DISABLE_JIT it stays plain Python
     if stats is not None:
         own = Path(function.__code__.co_filename)
         drop_stale(Path(stats.cache_path), function.__module__.rpartition(".")[2], (Path(__file__), own, *also))
     return compiled
+
+
+def inner(function: Function) -> Function:
+    """The same for a function that only compiled functions call: without a way in from Python, which takes long to compile."""
+    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def blocks(size: int) -> int:

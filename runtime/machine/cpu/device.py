@@ -225,7 +225,8 @@ class CpuDevice:
         if isinstance(operand.pointer, Workspace):
             return self.array(self._workspace, operand.pointer.offset, operand.shape, operand.dtype)
         assert isinstance(operand.pointer, int)
-        return given[operand.pointer]
+        array = given[operand.pointer]
+        return array if array.shape == operand.shape else array.reshape(operand.shape)
 
     @property
     def kernels_known(self) -> bool:

@@ -20,8 +20,8 @@ from numba.extending import register_jitable
 from runtime.kernels.cpu.bias_relu import bias_relu_row
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel as register
-from runtime.ops.convolution.direct import copy
 from runtime.ops.convolution.geometry import position_run
+from runtime.ops.convolution.windows import copy
 
 BAND = 8192  # floats of a plane, of as many rows at once: it stays in the caches
 TILE = 1024  # floats of a result to which all window elements are added while they stay in the first cache

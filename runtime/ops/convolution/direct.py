@@ -1,10 +1,10 @@
-"""Convolution by im2col and GEMM, batch innermost (Chellapilla et al. 2006; layout of Krizhevsky's cuda-convnet).
+"""Convolution by im2col and matrix products, batch innermost.
 
-A blob is (C, H, W, N).  For a run of output positions, im2col copies rows of contiguous floats into a matrix of
-(C/group * kh * kw) rows, and one GEMM with the weights writes the outputs where they belong.  The three directions:
+For a run of output positions, rows of the windows' matrix, (C/group * kh * kw) rows, are packed as the right side of a product, and
+the product with the weights writes the outputs where they belong.  The three directions:
 
-    y  = w . col(x)                     by runs of output positions
-    dw = dy . col(x)^T                  by blocks of the weights' columns, summed over the positions in order
+    y  = w . col(x)                     by runs of output positions and blocks of outputs
+    dw = dy . col(x)^T                  by blocks of the weights' columns and segments of the positions
     dx = col2im(w^T . dy)               by blocks of input channels
 
 Every item writes its own region of the result, so nothing depends on the number of threads.
@@ -13,199 +13,192 @@ Every item writes its own region of the result, so nothing depends on the number
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from runtime.kernels.cpu.bias_relu import bias_relu_rows
+from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.moves import transpose_square
+from runtime.kernels.cpu.product import DEPTH, PANEL, multiply, pack_row, packed_size
+from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
+from runtime.ops.convolution.windows import col2im_add, pack_windows, pack_windows_transposed
 
-MOST_BLOCKS, NARROWEST, WIDEST = 8, 180, 600  # blocks of the weight gradient's columns, and columns in one
-
-
-@njit(inline="always")
-def copy(source, target):
-    """target[:] = source[:].  Both start at 0, so that the compiler sees no index can be negative and copies whole vectors."""
-    for n in range(target.size):
-        target[n] = source[n]
+PLAIN = Epilogue()
+MOST_COLUMNS = 10 * PANEL  # of the weights in one item of their gradient
+CHUNK = 256  # columns of a product that sums over positions
 
 
-@jit
-def im2col(x, col, row0, row1, position0, position1, output_width, kernel, stride, pad, dilation):
-    """col (row1 - row0, (position1 - position0) * N) = the windows' rows [row0, row1) at these output positions.
-
-    x (C, H, W, N).  Row (c * kh + i) * kw + j holds channel c of every window at offset (i, j); zero outside the image.
-    """
-    _, H, W, N = x.shape
-    kh, kw = kernel
-    for row in range(row0, row1):
-        c = row // (kh * kw)
-        i = (row // kw) % kh
-        j = row % kw
-        target = col[row - row0]
-        at = 0
-        position = position0
-        while position < position1:
-            oh = position // output_width
-            ow0 = position - oh * output_width
-            ow1 = min(output_width, ow0 + position1 - position)
-            ih = oh * stride[0] + i * dilation[0] - pad[0]
-            shift = j * dilation[1] - pad[1]
-            if ih < 0 or ih >= H:
-                target[at : at + (ow1 - ow0) * N] = 0
-            elif stride[1] == 1:
-                left = min(max(-shift, ow0), ow1)
-                right = max(min(W - shift, ow1), left)
-                target[at : at + (left - ow0) * N] = 0
-                source = x[c, ih].reshape(-1)[(left + shift) * N : (right + shift) * N]
-                copy(source, target[at + (left - ow0) * N : at + (right - ow0) * N])
-                target[at + (right - ow0) * N : at + (ow1 - ow0) * N] = 0
-            else:
-                for ow in range(ow0, ow1):
-                    iw = ow * stride[1] + shift
-                    start = at + (ow - ow0) * N
-                    if iw < 0 or iw >= W:
-                        target[start : start + N] = 0
-                    else:
-                        copy(x[c, ih, iw], target[start : start + N])
-            at += (ow1 - ow0) * N
-            position += ow1 - ow0
-
-
-@jit
-def col2im_add(dx, col, row0, row1, position0, position1, output_width, kernel, stride, pad, dilation):
-    """The transpose of im2col: dx (C, H, W, N) += col, where the windows lie inside the image."""
-    _, H, W, N = dx.shape
-    kh, kw = kernel
-    for row in range(row0, row1):
-        c = row // (kh * kw)
-        i = (row // kw) % kh
-        j = row % kw
-        source = col[row - row0]
-        for position in range(position0, position1):
-            oh = position // output_width
-            ow = position - oh * output_width
-            ih = oh * stride[0] + i * dilation[0] - pad[0]
-            iw = ow * stride[1] + j * dilation[1] - pad[1]
-            if 0 <= ih < H and 0 <= iw < W:
-                start = (position - position0) * N
-                part, total = source[start : start + N], dx[c, ih, iw]
-                for n in range(N):
-                    total[n] += part[n]
-
-
-def row_block(rows: int, group: int) -> int:
-    """How many of a group's weight columns one item of the weight gradient takes.
-
-    Wide blocks make efficient products, several blocks keep several workers busy.
-    """
-    blocks = max(1, min(round(MOST_BLOCKS / group), rows // NARROWEST), -(-rows // WIDEST))
-    return -(-rows // blocks)
-
-
-def _runs(y, run):
+def runs_of(y, run):
+    """How many runs of positions there are."""
     return -(-(y.shape[1] * y.shape[2]) // run)
 
 
+def blocks_of(size, block):
+    return -(-size // block)
+
+
+def column_block(rows: int) -> int:
+    """How many of a group's weight columns one item of the weight gradient takes: whole tiles."""
+    blocks = blocks_of(rows, MOST_COLUMNS)
+    return min(rows, blocks_of(rows, blocks * PANEL) * PANEL)
+
+
+def chunk_positions(N: int) -> int:
+    """Output positions of one product that sums over them."""
+    return max(1, CHUNK // N)
+
+
 @kernel(
-    items=lambda x, w, b, y, geometry, epilogue, run: geometry.group * _runs(y, run),
-    scratch=lambda x, w, b, y, geometry, epilogue, run: w.size // w.shape[0] * run * x.shape[3],
+    items=lambda x, w, b, y, geometry, epilogue, run, block: (
+        geometry.group * runs_of(y, run) * blocks_of(w.shape[0] // geometry.group, block)
+    ),
+    scratch=lambda x, w, b, y, geometry, epilogue, run, block: packed_size(min(DEPTH, w.size // w.shape[0]) + 1, run * x.shape[3]),
 )
-def conv2d_direct(begin, end, x, w, b, y, scratch, geometry, epilogue, run):
+@jit
+def conv2d_direct(begin, end, x, w, b, y, scratch, geometry, epilogue, run, block):
     """y (O, OH, OW, N) = w (O, C/group, kh, kw) * x (C, H, W, N) + b (O,), then ReLU if asked.
 
-    Item: a run of a group's positions.
+    Item: a block of a group's outputs at a run of positions.
     """
-    (C, _, _, N), (O, OH, OW, _) = x.shape, y.shape
-    kernel, stride, pad, dilation, group = geometry
-    rows, positions = w[0].size, OH * OW
-    columns = y.reshape(O, positions * N)
-    weights = w.reshape(O, rows)
-    runs = _runs(y, run)
-    pointwise = kernel == (1, 1) and stride == (1, 1) and pad == (0, 0)
+    N, (O, OH, OW, _) = x.shape[3], y.shape
+    rows, positions, M = w[0].size, OH * OW, O // geometry.group
+    weights, bias, out = w.reshape(-1), b.reshape(-1), y.reshape(-1)
+    line, packed = scratch[: run * N], scratch[run * N :]
+    runs, blocks = -(-positions // run), -(-M // block)
     for item in range(begin, end):
-        g, position0 = item // runs, item % runs * run
-        position1 = min(position0 + run, positions)
-        outputs, inputs = slice(g * O // group, (g + 1) * O // group), slice(g * C // group, (g + 1) * C // group)
-        where = slice(position0 * N, position1 * N)
-        if pointwise:
-            col = x[inputs].reshape(rows, positions * N)[:, where]
-        else:
-            col = scratch[: rows * (where.stop - where.start)].reshape(rows, -1)
-            im2col(x[inputs], col, 0, rows, position0, position1, OW, kernel, stride, pad, dilation)
-        result = columns[outputs, where]
-        np.matmul(weights[outputs], col, out=result)
-        if epilogue.has_bias or epilogue.relu:
-            bias_relu_rows(result, b[outputs] if epilogue.has_bias else weights[0], epilogue)
+        g, position0, o0 = item // blocks // runs, item // blocks % runs * run, item % blocks * block
+        position1, o = min(position0 + run, positions), item // blocks // runs * M + o0
+        columns = (position1 - position0) * N
+        for k in range(0, rows, DEPTH):
+            depth = min(DEPTH, rows - k)
+            row = g * rows + k
+            pack_windows(x, packed, line, row, row + depth, position0, position1, OW, geometry)
+            multiply(
+                weights, o * rows + k, rows, min(block, M - o0), packed, depth, out, (o * positions + position0) * N, positions * N,
+                columns, bias, o, k == 0, k + depth == rows, epilogue,
+            )  # fmt: skip
 
 
 @kernel(
-    items=lambda x, dy, dw, geometry, run, block: geometry.group * -(-dw.size // (dw.shape[0] * block)),
-    scratch=lambda x, dy, dw, geometry, run, block: 2 * dw.shape[0] // geometry.group * block + block * run * x.shape[3],
+    items=lambda x, dy, parts, geometry, block, segment: (
+        parts.shape[0] // dy.shape[0] * geometry.group * blocks_of(parts.size // parts.shape[0], block)
+    ),
+    scratch=lambda x, dy, parts, geometry, block, segment: (
+        (LANES + packed_size(1, block)) * chunk_positions(x.shape[3]) * x.shape[3]
+    ),
 )
-def conv2d_weight_gradient_direct(begin, end, x, dy, dw, scratch, geometry, run, block):
-    """dw (O, C/group, kh, kw) = sum over batch and positions of dy (O, OH, OW, N) times x's windows.
+@jit
+def conv2d_weight_gradient_direct(begin, end, x, dy, parts, scratch, geometry, block, segment):
+    """parts (segments * O, C/group, kh, kw): the weights' gradients, dy (O, OH, OW, N) times x's windows, of each segment of output
+    positions.
 
-    Item: a block of a group's columns of dw, the positions added up in runs.  The longer side of a product comes first, as BLAS is
-    a fifth faster so.
+    Item: a block of a group's columns in a segment.
     """
-    (C, _, _, N), (O, OH, OW, _) = x.shape, dy.shape
-    kernel, stride, pad, dilation, group = geometry
-    rows, positions, M = dw[0].size, OH * OW, O // group
-    gradients = dy.reshape(O, positions * N)
-    result = dw.reshape(O, rows)
+    N, (O, OH, OW, _) = x.shape[3], dy.shape
+    rows, positions, M = parts[0].size, OH * OW, O // geometry.group
+    gradients, out = dy.reshape(-1), parts.reshape(-1)
+    run = max(1, CHUNK // N)
+    lines, packed = scratch[: LANES * run * N], scratch[LANES * run * N :]
     blocks = -(-rows // block)
-    transposed_product = block >= M
     for item in range(begin, end):
-        g, row0 = item // blocks, item % blocks * block
-        row1 = min(row0 + block, rows)
-        height = row1 - row0
-        size = M * height
-        total, more = (
-            scratch[i * size : (i + 1) * size].reshape((height, M) if transposed_product else (M, height)) for i in (0, 1)
-        )
-        space = scratch[2 * size :]
-        inputs = x[g * C // group : (g + 1) * C // group]
-        for position0 in range(0, positions, run):
-            position1 = min(position0 + run, positions)
-            where = slice(position0 * N, position1 * N)
-            col = space[: height * (where.stop - where.start)].reshape(height, -1)
-            im2col(inputs, col, row0, row1, position0, position1, OW, kernel, stride, pad, dilation)
-            product = more if position0 else total
-            outputs = gradients[g * M : (g + 1) * M, where]
-            if transposed_product:
-                np.matmul(col, outputs.T, out=product)
-            else:
-                np.matmul(outputs, col.T, out=product)
-            if position0:
-                total += more
-        result[g * M : (g + 1) * M, row0:row1] = total.T if transposed_product else total
+        s, g, row0 = item // blocks // geometry.group, item // blocks % geometry.group, item % blocks * block
+        height, start, stop = min(block, rows - row0), s * segment, min((s + 1) * segment, positions)
+        to, row = (s * O + g * M) * rows + row0, g * rows + row0
+        for position0 in range(start, stop, run):
+            position1 = min(position0 + run, stop)
+            pack_windows_transposed(x, packed, lines, row, row + height, position0, position1, OW, geometry)
+            at, depth = (g * M * positions + position0) * N, (position1 - position0) * N
+            first = position0 == start
+            multiply(gradients, at, positions * N, M, packed, depth, out, to, rows, height, out, 0, first, True, PLAIN)
+
+
+@kernel(items=lambda parts, dw: dw.shape[0])
+@jit
+def sum_segments(begin, end, parts, dw):
+    """dw (O, C/group, kh, kw) = the sum of the segments of parts (segments * O, C/group, kh, kw), in order."""
+    O = dw.shape[0]
+    for o in range(begin, end):
+        out = dw[o].reshape(-1)
+        out[:] = parts[o].reshape(-1)
+        for s in range(1, parts.shape[0] // O):
+            more = parts[s * O + o].reshape(-1)
+            for i in range(out.size):
+                out[i] += more[i]
 
 
 @kernel(
-    items=lambda dy, w, dx, geometry, run, block: geometry.group * -(-w.shape[1] // block),
-    scratch=lambda dy, w, dx, geometry, run, block: block * geometry.kernel[0] * geometry.kernel[1] * run * dy.shape[3],
+    items=lambda dy, across, dx, geometry, run, block: geometry.group * blocks_of(dx.shape[0] // geometry.group, block),
+    scratch=lambda dy, across, dx, geometry, run, block: (
+        block * geometry.kernel[0] * geometry.kernel[1] * run * dy.shape[3]
+        + packed_size(min(DEPTH, across.shape[1]), run * dy.shape[3])
+    ),
 )
-def conv2d_input_gradient_direct(begin, end, dy, w, dx, scratch, geometry, run, block):
-    """dx (C, H, W, N) = the transposed convolution of dy (O, OH, OW, N) with w, by col2im.  Item: a block of a group's channels."""
-    (O, OH, OW, N), per_group = dy.shape, w.shape[1]
-    kernel, stride, pad, dilation, group = geometry
-    positions, M, area = OH * OW, O // group, kernel[0] * kernel[1]
-    gradients = dy.reshape(O, positions * N)
-    weights = w.reshape(O, -1)
+@jit
+def conv2d_input_gradient_direct(begin, end, dy, across, dx, scratch, geometry, run, block):
+    """dx (C, H, W, N) = the transposed convolution of dy (O, OH, OW, N) with w by col2im.  across: w as transpose_weights gives it.
+
+    Item: a block of a group's channels.
+    """
+    (O, OH, OW, N), (kh, kw) = dy.shape, geometry.kernel
+    positions, M, per_group = OH * OW, O // geometry.group, dx.shape[0] // geometry.group
+    gradients, weights = dy.reshape(-1), across.reshape(-1)
     blocks = -(-per_group // block)
+    most = block * kh * kw * run * N
+    col, packed = scratch[:most], scratch[most:]
     for item in range(begin, end):
         g, c0 = item // blocks, item % blocks * block
-        c1 = min(c0 + block, per_group)
-        target = dx[g * per_group + c0 : g * per_group + c1]
-        target[...] = 0
-        transposed = weights[g * M : (g + 1) * M, c0 * area : c1 * area].T
+        c, channels = g * per_group + c0, min(block, per_group - c0)
+        height = channels * kh * kw
+        dx[c : c + channels] = 0
         for position0 in range(0, positions, run):
             position1 = min(position0 + run, positions)
-            where = slice(position0 * N, position1 * N)
-            height = (c1 - c0) * area
-            col = scratch[: height * (where.stop - where.start)].reshape(height, -1)
-            np.matmul(transposed, gradients[g * M : (g + 1) * M, where], out=col)
-            col2im_add(target, col, 0, height, position0, position1, OW, kernel, stride, pad, dilation)
+            columns = (position1 - position0) * N
+            for k in range(0, M, DEPTH):
+                depth = min(DEPTH, M - k)
+                for row in range(depth):
+                    at = ((g * M + k + row) * positions + position0) * N
+                    pack_row(gradients, at, columns, packed, row, depth)
+                multiply(
+                    weights,
+                    c * kh * kw * M + k,
+                    M,
+                    height,
+                    packed,
+                    depth,
+                    col,
+                    0,
+                    columns,
+                    columns,
+                    weights,
+                    0,
+                    k == 0,
+                    True,
+                    PLAIN,
+                )
+            matrix = col[: height * columns].reshape(height, columns)
+            col2im_add(
+                dx[c : c + channels], matrix, 0, height, position0, position1, OW, geometry.kernel, geometry.stride, geometry.pad,
+                geometry.dilation,
+            )  # fmt: skip
+
+
+@kernel(items=lambda w, across, group: group * blocks_of(w.size // w.shape[0], LANES))
+@jit
+def transpose_weights(begin, end, w, across, group):
+    """across (C * kh * kw, O/group) = the weights w (O, C/group, kh, kw) of each group, transposed.  Item: LANES rows of it.
+
+    across has the axes (C, O/group, kh, kw), so that it can be weights too.
+    """
+    rows, M = w[0].size, w.shape[0] // group
+    blocks, source, out = -(-rows // LANES), w.reshape(-1), across.reshape(-1)
+    for item in range(begin, end):
+        g, row = item // blocks, item % blocks * LANES
+        count, at, to = min(LANES, rows - row), g * M * rows + row, (g * rows + row) * M
+        whole = M - M % LANES if count == LANES else 0
+        for o in range(0, whole, LANES):
+            transpose_square(source, at + o * rows, rows, out, to + o, M)
+        for o in range(whole, M):
+            for r in range(count):
+                out[to + r * M + o] = source[at + o * rows + r]
 
 
 @kernel(items=lambda w, flipped, group: flipped.shape[0])
@@ -220,27 +213,6 @@ def flip_weights(begin, end, w, flipped, group):
             for i in range(kh):
                 for j in range(kw):
                     flipped[c, o, i, j] = w[g * M + o, c - g * per_group, kh - 1 - i, kw - 1 - j]
-
-
-@kernel(items=lambda x, y, *_: y.shape[0])
-@jit
-def im2col_rows(begin, end, x, y, kernel, stride, pad, dilation):
-    """y (C * kh * kw, OH, OW, N): every window of x (C, H, W, N) as a column.  Item: a row."""
-    rows, OH, OW, N = y.shape
-    col = y.reshape(rows, OH * OW * N)
-    for row in range(begin, end):
-        im2col(x, col[row : row + 1], row, row + 1, 0, OH * OW, OW, kernel, stride, pad, dilation)
-
-
-@kernel(items=lambda dy, dx, *_: dx.shape[0])
-@jit
-def col2im_rows(begin, end, dy, dx, kernel, stride, pad, dilation):
-    """dx (C, H, W, N) = the sum of the windows dy (C * kh * kw, OH, OW, N).  Item: a channel."""
-    rows, OH, OW, N = dy.shape
-    col, area = dy.reshape(rows, OH * OW * N), kernel[0] * kernel[1]
-    for c in range(begin, end):
-        dx[c] = 0
-        col2im_add(dx[c : c + 1], col[c * area : (c + 1) * area], 0, area, 0, OH * OW, OW, kernel, stride, pad, dilation)
 
 
 @kernel(items=lambda dy, db: db.size, flops=1)

@@ -40,3 +40,8 @@ def is_depthwise_on_cards(geometry: Geometry, w: Operand) -> bool:
 def depthwise_flops(geometry: Geometry, w: Operand, y: Operand) -> int:
     """The floating point operations that are no matrix product's on a card; y: what the convolution computes forward."""
     return 2 * geometry.kernel[0] * geometry.kernel[1] * y.size if is_depthwise_on_cards(geometry, w) else 0
+
+
+def is_pointwise(geometry: Geometry) -> bool:
+    """Whether each window is the position it makes."""
+    return geometry.kernel == geometry.stride == (1, 1) and geometry.pad == (0, 0)

@@ -22,7 +22,7 @@ def test_a_cpu_shows_its_kernels_and_three_lists() -> None:
     assert re.findall(r"^(\w+):$", text, re.MULTILINE) == ["forward", "backward", "update"]
     instructions = re.findall(r"^  (dev0 .*)$", text, re.MULTILINE)
     assert instructions == [str(step) for step in program.instructions]
-    assert re.search(r"^      conv2d_direct run \d+: \d+ items, [\d,]+ KiB of scratch a thread$", text, re.MULTILINE)
+    assert re.search(r"^      conv2d_direct run \d+ block \d+: \d+ items, [\d,]+ KiB of scratch a thread$", text, re.MULTILINE)
     assert re.search(r"^      flip_weights: 20 items\n      conv2d_", text, re.MULTILINE) is None  # col2im is cheaper for LeNet
 
 

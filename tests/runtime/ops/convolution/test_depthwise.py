@@ -61,12 +61,14 @@ def test_whole_numbers_are_those_of_products(window, shape: tuple[int, ...], out
     x, w, b, dy = whole(*shape), whole(O, 1, *window[0]), whole(O), whole(*y)
     epilogue = Epilogue(has_bias=outputs == 1, relu=rows == 2, slope=0.5)
     for name, arrays, result, others in (
-        ("conv2d", [x, w, b if epilogue.has_bias else w], y, {"epilogue": epilogue, "run": 50}),
-        ("conv2d_weight_gradient", [x, dy], w.shape, {"run": 50, "block": 2}),
+        ("conv2d", [x, w, b if epilogue.has_bias else w.reshape(-1)], y, {"epilogue": epilogue, "run": 50, "block": 2}),
+        ("conv2d_weight_gradient", [x, dy], w.shape, {"block": 2, "segment": height * width}),
         ("conv2d_input_gradient", [dy, w], shape, {"run": 50, "block": 1}),
     ):
         mine = {"epilogue": epilogue} if name == "conv2d" else {}
         found = run(f"{name}_depthwise", [*arrays, blank(*result)], geometry=geometry, rows=rows, **mine)
+        if name == "conv2d_input_gradient":
+            arrays[1] = run("transpose_weights", [w, blank(C, outputs, *window[0])], group=C)
         expected = run(f"{name}_direct", [*arrays, blank(*result)], geometry=geometry, **others)
         np.testing.assert_array_equal(found, expected, name)
 

@@ -22,9 +22,10 @@ def by(kernel: str, x: np.ndarray, w: np.ndarray, pad: Pair, run: int, group: in
     """y (O, OH, OW, N) of x (C, H, W, N) by one of the CPU's kernels, in runs of so many tiles or positions."""
     height, width = (x.shape[1 + i] + 2 * pad[i] - w.shape[2 + i] + 1 for i in range(2))
     y = np.full((len(w), height, width, x.shape[3]), np.nan, np.float32)
-    arrays = [x, w, w[0], y]
+    arrays = [x, w, w.reshape(-1), y]
     geometry = Geometry(w.shape[2:], ONE, pad, ONE, group)
-    made = launch(kernel, *(Operand(array.shape) for array in arrays), geometry=geometry, epilogue=Epilogue(), run=run)
+    block = {"block": 8} if kernel == "conv2d_direct" else {}
+    made = launch(kernel, *(Operand(array.shape) for array in arrays), geometry=geometry, epilogue=Epilogue(), run=run, **block)
     run_launch(made, arrays, made.items)
     return y
 
@@ -68,6 +69,10 @@ def test_the_inputs_gradient_is_that_by_col2im(kernel: Pair, pad: Pair, group: i
     dy = random.integers(-9, 9, (O, height, width, N)).astype(np.float32)
     geometry = Geometry(kernel, ONE, pad, ONE, group)
     arrays = [dy, w, np.full((C, *size, N), np.nan, np.float32)]
+    across = [w, np.full((C, O // group, *kernel), np.nan, np.float32)]
+    transpose = launch("transpose_weights", *(Operand(array.shape) for array in across), group=group)
+    run_launch(transpose, across, 2)
+    arrays[1] = across[1]
     operands = [Operand(array.shape) for array in arrays]
     run_launch(launch("conv2d_input_gradient_direct", *operands, geometry=geometry, run=5, block=C // group), arrays, 2)
     flipped = np.stack([w[O // group * g :][: O // group].transpose(1, 0, 2, 3) for g in range(group)]).reshape(C, -1, *kernel)
@@ -110,7 +115,7 @@ def test_what_saves_multiplications() -> None:
     assert saves((5, 5), tiles_of(27, 27), 27 * 27)  # AlexNet's conv2
     assert not saves((5, 5), tiles_of(12, 12), 8 * 8)  # LeNet's, whose inputs are larger than its outputs
     lenet = netdef.load("lenet", phase="train", batch_size=64)
-    assert kernels_of(lenet, "conv2d_input_gradient") == {"conv2": ["conv2d_input_gradient_direct"]}
+    assert kernels_of(lenet, "conv2d_input_gradient") == {"conv2": ["transpose_weights", "conv2d_input_gradient_direct"]}
 
 
 def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:

@@ -1,0 +1,99 @@
+"""Moves of floats between flat arrays, in LLVM's language: numba's loops and slices check for indices from the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from runtime.kernels.cpu.register_tile import INDEX, LANES, VECTOR, VECTORS
+
+BYTE_POINTER, BIT, FLOAT_BYTES = ir.IntType(8).as_pointer(), ir.IntType(1), 4
+
+
+def _copy_floats(context: Any, a: Any, a_at: Any, b: Any, b_at: Any, count: Any) -> Any:
+    """b[b_at + i] = a[a_at + i] for `count` floats of flat arrays."""
+
+    def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+        a, a_at, b, b_at, count = arguments
+        source, target = (_address(context, build, signature.args[i], array, at) for i, array, at in ((0, a, a_at), (2, b, b_at)))
+        kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER, BYTE_POINTER, INDEX, BIT])
+        copy = cgutils.get_or_insert_function(build.module, kind, "llvm.memcpy.p0i8.p0i8.i64")
+        build.call(copy, [target, source, build.mul(count, INDEX(FLOAT_BYTES)), BIT(0)])
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, b, types.intp, types.intp), generate
+
+
+def _clear_floats(context: Any, b: Any, b_at: Any, count: Any) -> Any:
+    """b[b_at + i] = 0 for `count` floats of a flat array."""
+
+    def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+        b, b_at, count = arguments
+        kind = ir.FunctionType(ir.VoidType(), [BYTE_POINTER, ir.IntType(8), INDEX, BIT])
+        fill = cgutils.get_or_insert_function(build.module, kind, "llvm.memset.p0i8.i64")
+        size = build.mul(count, INDEX(FLOAT_BYTES))
+        build.call(fill, [_address(context, build, signature.args[0], b, b_at), ir.IntType(8)(0), size, BIT(0)])
+        return context.get_dummy_value()
+
+    return types.void(b, types.intp, types.intp), generate
+
+
+def _address(context: Any, build: Any, kind: Any, array: Any, at: Any) -> Any:
+    """The address of a float of a flat array, as one of bytes."""
+    return build.bitcast(build.gep(context.make_array(kind)(context, build, array).data, [at]), BYTE_POINTER)
+
+
+def _vector_at(context: Any, build: Any, kind: Any, array: Any, at: Any) -> Any:
+    """The address of a vector in a flat array."""
+    data = context.make_array(kind)(context, build, array).data
+    return build.bitcast(build.gep(data, [at]), VECTOR.as_pointer())
+
+
+def _copy_row(context: Any, a: Any, a_at: Any, b: Any, b_at: Any) -> Any:
+    """b[b_at + i] = a[a_at + i] for WIDTH floats of flat arrays."""
+
+    def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+        a, a_at, b, b_at = arguments
+        for v in range(VECTORS):
+            loaded = build.load(_vector_at(context, build, signature.args[0], a, build.add(a_at, INDEX(v * LANES))))
+            loaded.align = 4
+            build.store(loaded, _vector_at(context, build, signature.args[2], b, build.add(b_at, INDEX(v * LANES)))).align = 4
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, b, types.intp), generate
+
+
+def _transpose_square(context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, b_row: Any) -> Any:
+    """b[j, i] = a[i, j] for LANES rows and columns of flat arrays, from *_at on, whose rows are *_row floats apart."""
+    signature = types.void(a, types.intp, types.intp, b, types.intp, types.intp)
+
+    def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+        a, a_at, a_row, b, b_at, b_row = arguments
+
+        def row(number: int, array: Any, at: Any, length: Any, i: int) -> Any:
+            return _vector_at(context, build, signature.args[number], array, build.add(at, build.mul(length, INDEX(i))))
+
+        rows = [build.load(row(0, a, a_at, a_row, i)) for i in range(LANES)]
+        for loaded in rows:
+            loaded.align = 4
+        places, half = ir.VectorType(ir.IntType(32), LANES), LANES // 2
+        low, high = (ir.Constant(places, [i // 2 + i % 2 * LANES + start for i in range(LANES)]) for start in (0, half))
+        for _ in range(LANES.bit_length() - 1):  # each round deals the rows of both halves out in turn
+            pairs = [(rows[i], rows[i + half]) for i in range(half)]
+            rows = [build.shuffle_vector(one, other, order) for one, other in pairs for order in (low, high)]
+        for i, line in enumerate(rows):
+            build.store(line, row(3, b, b_at, b_row, i)).align = 4
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+# Any: type checkers take the context for an argument of the caller's.
+copy_floats: Any = intrinsic(_copy_floats)
+clear_floats: Any = intrinsic(_clear_floats)
+copy_row: Any = intrinsic(_copy_row)
+transpose_square: Any = intrinsic(_transpose_square)
