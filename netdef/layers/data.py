@@ -43,6 +43,16 @@ class Samples(Layer):
         return getattr(self.p, "source", "")
 
     @property
+    def label_shape(self) -> Shape:
+        """Of one image's labels."""
+        return ()
+
+    @property
+    def cuts_regions(self) -> bool:
+        """Whether a random region of each image is brought to crop_size."""
+        return self.message.transform_param.HasField("random_aspect_ratio_param")
+
+    @property
     def batch_size(self) -> int:
         return self.p.batch_size
 
@@ -90,18 +100,31 @@ class Samples(Layer):
         transform = self.message.transform_param
         crop, size = crop or min(transform.crop_h, transform.crop_w), self.image_size()
         if size is None and not crop and self.assumed:
-            return [(self.batch_size, *self.assumed), (self.batch_size,)][: len(self.message.top)]
+            return [(self.batch_size, *self.assumed), (self.batch_size, *self.label_shape)][: len(self.message.top)]
         if size is None and not crop:
             hint = f"{self.how_to_size}; {SIZE_FROM_OUTSIDE}"
             raise self.error(f"the size of its images is not known here{why}", hint=hint, code=SIZE_UNKNOWN)
-        if size is not None and crop > min(size):
+        if self.cuts_regions:
+            self._check_regions(crop)
+        elif size is not None and crop > min(size):
             transform = self.message.transform_param.HasField("crop_size")
             path = ("transform_param", "crop_size") if transform else ("crop_size",)
             raise self.error(f"crop_size {crop} is larger than the images, {size[0]} x {size[1]}", *path)
         transform = self.message.transform_param
         crop_sides = (transform.crop_h, transform.crop_w) if transform.crop_h and transform.crop_w else (crop, crop)
         sides = crop_sides if crop_sides != (0, 0) or size is None else size
-        return [(self.batch_size, self.channels, *sides), (self.batch_size,)][: len(self.message.top)]
+        return [(self.batch_size, self.channels, *sides), (self.batch_size, *self.label_shape)][: len(self.message.top)]
+
+    def _check_regions(self, crop: int) -> None:
+        """Raises NetdefError: random_aspect_ratio_param lacks crop_size, or has what is no share of an image."""
+        regions = self.message.transform_param.random_aspect_ratio_param
+        path = ("transform_param", "random_aspect_ratio_param")
+        if not crop:
+            raise self.error("random_aspect_ratio_param needs crop_size, to which it brings each region", *path)
+        if not 0 < regions.min_area_ratio <= regions.max_area_ratio <= 1:
+            raise self.error("shares of an image's area: 0 < min_area_ratio <= max_area_ratio <= 1", *path)
+        if not 0 < regions.aspect_ratio_change <= 1:
+            raise self.error("aspect_ratio_change is more than 0, and at most 1", *path, "aspect_ratio_change")
 
     def _look(self) -> str:
         """Ask the data; why they do not answer, to go behind what is then not known."""
@@ -152,6 +175,11 @@ class ImageData(Samples):
     @property
     def how_to_size(self) -> str:
         return "set new_height and new_width, or transform_param { crop_size }"
+
+    @property
+    def label_shape(self) -> Shape:
+        """Of one image's labels."""
+        return (self.p.label_size,) if self.p.label_size else ()
 
     @property
     def asks_data(self) -> bool:

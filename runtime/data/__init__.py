@@ -78,6 +78,8 @@ def open_source(
     draws = Draws(seed, layer.name)
     samples: Samples
     kind = kind_of(settings.source)
+    if settings.label_shape and (settings.source in BUILTIN_SAMPLES or Path(settings.source).is_dir() or kind is not None):
+        raise layer.error(f"label_size is for lists: {settings.source} has one label for each image", "label_size")
     if settings.source in BUILTIN_SAMPLES:
         samples = BUILTIN_SAMPLES[settings.source](settings, draws)
         if classes is not None and tuple(classes) != samples.classes:
@@ -115,7 +117,7 @@ def class_names(layer: ImageData) -> tuple[str, ...]:
 
 def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -> Listing:
     if not Path(settings.source).is_dir():
-        listing = read_list(settings.source, settings.root_folder)
+        listing = read_list(settings.source, settings.root_folder, *settings.label_shape)
         return listing.divided(settings.train, hold_out) if hold_out else listing
     listing = scan_folder(settings.source, settings.train, classes)
     has_folders_for_phases = listing.name != settings.source
@@ -124,4 +126,5 @@ def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -
 
 def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip) -> Prefetcher:
     cores = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-    return Prefetcher(samples, settings.batch_size, workers or cores, on_skip=on_skip, settings=RingSettings(settings.dtype))
+    ring = RingSettings(settings.dtype, settings.label_shape)
+    return Prefetcher(samples, settings.batch_size, workers or cores, on_skip=on_skip, settings=ring)

@@ -28,7 +28,8 @@ class FileSamples:
     """
 
     def __init__(self, listing: Listing, settings: Settings, draws: Draws):
-        self.name, self.labels = listing.name, tuple(sorted(set(listing.labels)))
+        self.name = listing.name
+        self.labels = tuple(sorted(set(listing.labels))) if listing.targets is None else ()
         self.classes, self.size = listing.classes, len(listing.paths)
         self.image_shape = settings.image_shape
         self._listing, self._settings, self._draws = listing, settings, draws
@@ -57,11 +58,12 @@ class FileSamples:
         self._skipped.check(index)
         path = self._listing.path(index)
         try:
-            image = read_image(path, MODES[self._settings.channels])
+            image = read_image(path, MODES[self._settings.channels], self._settings.decoded_at_least)
         except UnreadableError as unreadable:
             self._skipped.add(index, unreadable)
             raise
-        return image, self._listing.labels[index], printable(path)
+        targets = self._listing.targets
+        return image, self._listing.labels[index] if targets is None else targets[index], printable(path)
 
     def entry(self, position: int) -> int:
         """The index in the listing of the image at a position."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from netdef.language.diagnostics import Diagnostic, NetdefError, Source
+from netdef.language.units import plural
 from runtime.data.classes import check_known, in_order
 from runtime.data.texts import read_text_file
 
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 EXPECTED = "expected lines of 'path label'"
+MOST_ERRORS = 20  # lines of a list that are shown
 TEST_FOLDERS = ("test", "val", "validation")
 
 
@@ -26,6 +33,7 @@ class Listing:
     name: the list file or folder.
     paths, labels: one a sample. root: goes before each path.
     classes: a name for each label, or None.
+    targets: of a list with several numbers for each image, float32 (N, K), in place of labels, which are 0.
     """
 
     name: str
@@ -33,6 +41,7 @@ class Listing:
     labels: list[int]
     classes: tuple[str, ...] | None = None
     root: str = ""
+    targets: NDArray[np.float32] | None = None
 
     def path(self, index: int) -> str:
         """The file of a sample."""
@@ -60,47 +69,98 @@ class Listing:
                 f"{self.name} has too few images to keep one in {every} of each class for testing",
                 hint="more are needed, or a folder that holds `train` and `test`",
             )
-        return replace(self, paths=[self.paths[i] for i in kept], labels=[self.labels[i] for i in kept])
+        targets = None if self.targets is None else self.targets[kept]
+        return replace(self, paths=[self.paths[i] for i in kept], labels=[self.labels[i] for i in kept], targets=targets)
 
 
-def read_list(path: str, root_folder: str = "") -> Listing:
+def read_list(path: str, root_folder: str = "", label_size: int = 0) -> Listing:
     """A list file: a path and a label on each line; the label is what follows the last blank.
 
     Parameters
     ----------
     root_folder: put before each path.  Without it a path starts at the current folder or else at the list's.
+    label_size: 0 for a label that is an integer; else how many numbers follow the path of each image.
 
     Raises
     ------
-    NetdefError: the file is missing, empty or not text; or lines have no label or one that is no integer (all are reported).
+    NetdefError: the file is missing, empty or not text; or lines lack labels, or have one that is no number (the first are
+        reported).
     """
     source = read_text_file(path, "a list of images", EXPECTED)
     paths: list[str] = []
     labels: list[int] = []
+    targets = array("f")
+    known: dict[str, int] = {}  # one object for each label, of which a list of a million lines has few
     errors: list[Diagnostic] = []
-    for number, line in enumerate(source.text.split("\n"), 1):
-        if not line or line.isspace():
-            continue
+    wrong = 0
+    for number, line in enumerate(_lines(source.text), 1):
         try:
-            name, label = line.rsplit(None, 1)
-            labels.append(int(label))
+            if label_size:
+                name, *numbers = line.rsplit(None, label_size)
+                targets.extend(_finite(numbers, label_size))
+            else:
+                name, label = line.rsplit(None, 1)
+                if label not in known:
+                    known[label] = int(label)
+                labels.append(known[label])
             paths.append(name.strip())
         except ValueError:
-            errors.append(_error(source, number, line))
+            if not line or line.isspace():
+                continue
+            wrong += 1
+            if len(errors) < MOST_ERRORS:
+                errors.append(_error(source, number, line, label_size))
+    if wrong > len(errors):
+        errors.append(Diagnostic(f"{path} has {wrong:,} such lines in all"))
     if errors:
         raise NetdefError(errors)
     if not paths:
         raise NetdefError(f"{path} lists no images", hint=EXPECTED)
-    return Listing(path, paths, labels, root=f"{root_folder.rstrip('/')}/" if root_folder else _start(paths[0], path))
+    root = f"{root_folder.rstrip('/')}/" if root_folder else _start(paths[0], path)
+    if not label_size:
+        return Listing(path, paths, labels, root=root)
+    numbers_of = np.frombuffer(targets, np.float32).reshape(len(paths), label_size)
+    return Listing(path, paths, [0] * len(paths), root=root, targets=numbers_of)
 
 
-def _error(source: Source, number: int, line: str) -> Diagnostic:
-    """The diagnostic for a line without a path and an integer."""
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text one at a time: all of a long one at once would take twice its memory."""
+    at = 0
+    while (end := text.find("\n", at)) >= 0:
+        yield text[at:end]
+        at = end + 1
+    yield text[at:]
+
+
+def _finite(words: Sequence[str], count: int) -> list[float]:
+    """The numbers in some words; raises ValueError."""
+    numbers = [float(word) for word in words]
+    if len(numbers) != count or not all(map(isfinite, numbers)):
+        raise ValueError
+    return numbers
+
+
+def _error(source: Source, number: int, line: str, label_size: int) -> Diagnostic:
+    """The diagnostic for a line without a path and an integer, or without so many numbers."""
     words = line.split()
     wrong = words[-1] if len(words) > 1 else line.strip()
+    what, expected = "integer", "expected 'path label'"
+    if label_size:
+        what, expected = "finite number", f"expected a path and {plural(label_size, 'number')}, as label_size says"
+        given = words[-label_size:] if len(words) > label_size else []
+        wrong = next((word for word in given if not _is_finite(word)), line.strip())
     at = source.starts[number - 1] + line.rindex(wrong)
-    message = f"the label '{wrong}' is not an integer" if len(words) > 1 else "a path without a label"
-    return Diagnostic(message, source.position(at, at + len(wrong)), hint="expected 'path label'")
+    lacks = wrong == line.strip()
+    lacking = "a path without a label" if not label_size else f"a path without {plural(label_size, 'label')}"
+    message = lacking if lacks else f"the label '{wrong}' is not {'an' if what == 'integer' else 'a'} {what}"
+    return Diagnostic(message, source.position(at, at + len(wrong)), hint=expected)
+
+
+def _is_finite(word: str) -> bool:
+    try:
+        return isfinite(float(word))
+    except ValueError:
+        return False
 
 
 def _start(first: str, list_path: str) -> str:

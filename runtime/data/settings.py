@@ -31,6 +31,16 @@ class Resize:
 
 
 @dataclass(frozen=True)
+class Regions:
+    """Random regions of images: least and largest share of the area, least change of a square's sides, how many tries."""
+
+    least: float
+    largest: float
+    change: float
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """A layer's settings.
 
@@ -45,6 +55,8 @@ class Settings:
     image_size: height and width of the images a source yields: resized, but cropped only where images may differ in size.
     size_given_by: what images that are not resized have their size of, in words.
     dtype: uint8, or float32 where a database has numbers.
+    regions: the random region of each image that is brought to the crop; None cuts none.
+    label_shape: of one image's labels.  scaled_decoding: whether JPEG files may be decoded to a fraction of their size.
     converts: whether images are brought to `channels`, or are an error where they have others.
     """
 
@@ -64,6 +76,14 @@ class Settings:
     size_given_by: str = "the mean image"
     dtype: str = "uint8"
     converts: bool = True
+    regions: Regions | None = None
+    label_shape: tuple[int, ...] = ()
+    scaled_decoding: bool = False
+
+    @property
+    def decoded_at_least(self) -> tuple[int, int] | None:
+        """Height and width that a JPEG file must have when it is decoded; None to decode all of it."""
+        return (self.resize.height, self.resize.width) if self.scaled_decoding and self.resize else None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -84,7 +104,7 @@ def settings_of(layer: Samples, source: str | None = None) -> Settings:
     """
     transform = layer.message.transform_param
     size = image_size(layer)
-    if layer.crop_size > min(size):
+    if layer.crop_size > min(size) and not layer.cuts_regions:
         message = f"crop_size {layer.crop_size} is larger than the images, {size[0]} x {size[1]}"
         raise layer.error(message, "transform_param", "crop_size")
     return Settings(
@@ -104,6 +124,9 @@ def settings_of(layer: Samples, source: str | None = None) -> Settings:
         size_given_by="the mean image" if mean_image_size(layer) else "the first image",
         dtype=dtype_of(layer),
         converts=layer.forced_channels is not None,
+        regions=_regions(layer),
+        label_shape=layer.label_shape,
+        scaled_decoding=getattr(layer.p, "scaled_decoding", False),
     )
 
 
@@ -113,6 +136,8 @@ def image_size(layer: Samples) -> tuple[int, int]:
     Images that are not resized must have the mean image's size; if there is none, they may be of any size and are cropped one
     by one, before they are batched.
     """
+    if layer.cuts_regions:
+        return layer.crop_size, layer.crop_size
     resize = _resize(layer)
     if resize:
         return resize.height, resize.width
@@ -194,7 +219,14 @@ def _resize(layer: Samples) -> Resize | None:
     if size is not None:
         both = bool(layer.p.new_height and layer.p.new_width)
         return Resize(*size, stretch=both or layer.source in BUILTIN_SIDES)
-    if layer.source and located(layer, layer.source).is_dir():
+    if layer.source and not layer.cuts_regions and located(layer, layer.source).is_dir():
         side = max(SIDE, layer.crop_size)
         return Resize(side, side, stretch=False)
     return None
+
+
+def _regions(layer: Samples) -> Regions | None:
+    if not layer.cuts_regions:
+        return None
+    given = layer.message.transform_param.random_aspect_ratio_param
+    return Regions(given.min_area_ratio, given.max_area_ratio, given.aspect_ratio_change, given.max_attempt)

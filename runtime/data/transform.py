@@ -10,13 +10,14 @@ Caffe's data_transformer.cpp defines crops, mirrors, mean and scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 
 import numpy as np
 from PIL import Image
 
 from netdef.language.diagnostics import NetdefError
 from runtime.data.color import color_shift
-from runtime.data.draws import AUGMENT, Draws, below
+from runtime.data.draws import AUGMENT, REGION, Draws, below, between
 from runtime.data.settings import Resize, Settings
 from runtime.data.source import Picture, Sample
 
@@ -36,6 +37,9 @@ def to_sample(image: Picture, label: float | Sequence[float], settings: Settings
     """
     if settings.resize:
         image = resized(image, settings.resize)
+    if settings.regions:
+        box = region(settings, draws, position, size_of(image))
+        image = resampled(image, settings.image_size, box)
     size = size_of(image)
     offset, mirror = augment(settings, draws, position, size)
     if size != settings.image_size:
@@ -57,6 +61,29 @@ def augment(settings: Settings, draws: Draws, position: int, size: tuple[int, in
     spare = [max(0, side - settings.crop) if settings.crop else 0 for side in size]
     top, left = (below(w, s + 1) if settings.train else s // 2 for w, s in zip(words, spare, strict=False))
     return (top, left), settings.mirror and bool(words[2] & 1)
+
+
+def region(settings: Settings, draws: Draws, position: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The region (left, top, right, bottom) of the sample at a position that is brought to the crop, given its height and width.
+
+    Intel Caffe's data_transformer.cpp defines it, but for shares and changes, which there are multiples of a thousandth.
+    """
+    regions, (height, width) = settings.regions, size
+    assert regions is not None
+    for attempt in range(regions.attempts):
+        share, change, turned, top = draws.words(REGION, position, 2 * attempt)
+        left = draws.words(REGION, position, 2 * attempt + 1)[0]
+        side = sqrt(between(share, regions.least, regions.largest) * height * width)
+        factor = between(change, regions.change, 1 / regions.change)
+        high, wide = int(side * factor), int(side / factor)
+        if turned & 1:
+            high, wide = wide, high
+        if 0 < high <= height and 0 < wide <= width:
+            y, x = below(top, height - high + 1), below(left, width - wide + 1)
+            return float(x), float(y), float(x + wide), float(y + high)
+    side = min(height, width)
+    y, x = (height - side) // 2, (width - side) // 2
+    return float(x), float(y), float(x + side), float(y + side)
 
 
 def cropped(image: Picture, settings: Settings, offset: tuple[int, int], name: str) -> Picture:

@@ -10,7 +10,7 @@ from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Blob
+    from netdef.graph.layer import Blob, Layer
 
 
 @lowers(ImageData)
@@ -20,8 +20,10 @@ def lower(layer: Samples, build: Builder) -> None:
     for index, top in enumerate(layer.tops):  # of a share on one of several devices one may be missing
         if top.name == layer.message.top[0]:
             fields |= _images(layer, build, index)
-        else:
+        elif len(top.shape) == 1:
             fields["labels"] = build.top(layer, index, role="input")
+        else:
+            fields["labels"] = _rows(layer, build, index, "labels")
     build.source(layer, **fields)
 
 
@@ -66,9 +68,14 @@ def lower_rows(layer: HDF5Data | MemoryData, build: Builder) -> None:
         if len(top.shape) == 1:
             fields[field] = build.top(layer, index, role="input")
             continue
-        y = build.top(layer, index)
-        images = y.shape[-1]
-        shape = (images, *y.shape[:-1])
-        fields[field] = build.host_input(layer, field, shape, "float32")
-        build.forward("rebatch", fields[field].columns(1), out=y.columns(images))
+        fields[field] = _rows(layer, build, index, field)
     build.source(layer, tops, **fields)
+
+
+def _rows(layer: Layer, build: Builder, index: int, field: str) -> Buffer:
+    """The buffer for rows (N, ...) of a top, and the kernel that makes the batch its last axis."""
+    y = build.top(layer, index)
+    images = y.shape[-1]
+    rows = build.host_input(layer, field, (images, *y.shape[:-1]), "float32")
+    build.forward("rebatch", rows.columns(1), out=y.columns(images))
+    return rows

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from netdef import NetdefError
@@ -51,6 +52,32 @@ def test_paths_start_here_or_else_at_the_list(tmp_path, monkeypatch, write_list,
 def test_bad_lists_say_where(write_list, lines, message):
     with pytest.raises(NetdefError, match=message):
         read_list(write_list(*lines))
+
+
+def test_several_numbers_for_each_image(write_list):
+    listing = read_list(write_list("/a/two words.png 0.5 -1 3e2", "/b.png  1 2\t3"), label_size=3)
+    assert listing.paths == ["/a/two words.png", "/b.png"]
+    assert listing.targets.tolist() == [[0.5, -1, 300], [1, 2, 3]] and listing.targets.dtype == np.float32
+    assert listing.divided(True, 2).targets.tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a.png 1", r"list\.txt:1:1: .*a path without 2 labels"),
+        ("a.png 1 x", r"list\.txt:1:9: .*'x' is not a finite number"),
+        ("a.png nan 2", r"list\.txt:1:7: .*'nan' is not a finite number"),
+    ],
+)
+def test_lines_with_other_than_these_numbers(write_list, line, message):
+    with pytest.raises(NetdefError, match=message):
+        read_list(write_list(line), label_size=2)
+
+
+def test_of_many_bad_lines_the_first_are_shown_and_all_counted(write_list):
+    with pytest.raises(NetdefError, match="has 500 such lines in all") as caught:
+        read_list(write_list(*["a.png"] * 500))
+    assert len(caught.value.diagnostics) == 21
 
 
 def test_all_bad_lines_are_reported_at_once(write_list):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import netdef
+import runtime
 from netdef import NetdefError
 from runtime.data import open_images, open_source
 from runtime.data.settings import image_size, mean_of, settings_of
@@ -209,3 +210,62 @@ def test_a_list_here_comes_before_one_beside_the_net(tmp_path, monkeypatch, writ
     (tmp_path / "nets/list.txt").unlink()
     with pytest.raises(NetdefError, match=r"there is no list\.txt"):
         open_source(netdef.load("../nets/a.net").layer("data"), 1)
+
+
+def test_labels_that_are_vectors(image_layer, write_image, write_list):
+    path = write_list(*(f"{write_image(f'{n}.png', 8, 8, n)} {n / 4} {-n}" for n in range(3)))
+    body = f'source: "{path}" new_height: 8 batch_size: 4 label_size: 2'
+    with runtime.compile(netdef.parse(f"layer data: ImageData -> data, label {{ {body} }}")) as exe:
+        assert exe.forward()["label"].tolist() == [[0, 0], [0.25, -1], [0.5, -2], [0, 0]]
+    with pytest.raises(NetdefError, match="label_size is for lists: builtin:photos has one label for each image"):
+        open_source(image_layer('source: "builtin:photos" label_size: 2'), 1)
+
+
+def test_a_list_whose_first_image_gives_the_size(write_image, write_list, tmp_path):
+    path = write_list(f"{tmp_path}/gone.png 0", *(f"{write_image(f'{n}.png', 6, 9, n)} {n}" for n in range(2)))
+    (tmp_path / "a.net").write_text(f'layer data: ImageData -> data, label {{ source: "{path}" batch_size: 2 }}')
+    with runtime.compile(tmp_path / "a.net") as exe, pytest.warns(UserWarning, match="gone"):
+        assert exe.forward()["data"].shape == (2, 3, 6, 9)
+
+
+REGIONS = "random_aspect_ratio_param { min_area_ratio: 0.2 max_area_ratio: 0.6 aspect_ratio_change: 0.8 }"
+
+
+def test_random_regions(image_layer, write_image, write_list):
+    ramp = np.stack(np.broadcast_arrays(np.arange(60)[:, None] * 4, np.arange(40)[None] * 6, 0), -1).astype(np.uint8)
+    path = write_list("ramp.png 0", name="ramp.txt")
+    Image.fromarray(ramp).save(path.replace(".txt", ".png"))
+    layer = image_layer(f'source: "{path}" batch_size: 50 transform_param {{ crop_size: 12 {REGIONS} }}', phase="train")
+    images, *_ = drain(open_source(layer, 3), 4)
+    assert images.shape == (200, 12, 12, 3)
+    high = (images[:, -1, 0, 2].astype(float) - images[:, 0, 0, 2]) / 4 * 12 / 11  # pixels of the region's height
+    wide = (images[:, 0, -1, 1].astype(float) - images[:, 0, 0, 1]) / 6 * 12 / 11
+    share, ratio = high * wide / 2400, np.sqrt(high / wide)
+    assert 0.15 < share.min() < 0.25 < 0.5 < share.max() < 0.65
+    assert 0.75 < ratio.min() < 0.85 < 1.18 < ratio.max() < 1.33
+    assert len({image.tobytes() for image in images}) > 190
+
+
+@pytest.mark.parametrize(
+    ("transform", "said"),
+    [
+        ("random_aspect_ratio_param { }", "needs crop_size"),
+        ("crop_size: 9 random_aspect_ratio_param { min_area_ratio: 0.9 max_area_ratio: 0.5 }", "0 < min_area_ratio <="),
+        ("crop_size: 9 random_aspect_ratio_param { aspect_ratio_change: 1.5 }", "at most 1"),
+    ],
+)
+def test_regions_that_cannot_be(image_layer, transform, said):
+    with pytest.raises(NetdefError, match=said):
+        image_layer(f'source: "builtin:photos" transform_param {{ {transform} }}')
+
+
+def test_scaled_decoding_is_near_the_whole_image_resized(image_layer, write_image, write_list, tmp_path):
+    yy, xx = np.mgrid[:300, :400]
+    smooth = np.stack([128 + 100 * np.sin(xx / 40 + c) * np.cos(yy / 30) for c in range(3)], -1).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95)
+    path = write_list(f"{tmp_path}/a.jpg 0")
+    found = []
+    for option in ("", "scaled_decoding: true"):
+        layer = image_layer(f'source: "{path}" new_height: 60 {option}')
+        found.append(drain(open_source(layer, 1), 1)[0].astype(int))
+    assert found[0].shape == (1, 60, 60, 3) and 0 < np.abs(found[0] - found[1]).max() < 8
