@@ -325,7 +325,7 @@ def commands_for(kind: str, file: str, data: bytes, rng: random.Random, folder: 
 
 @dataclass
 class Tally:
-    """What has happened so far."""
+    """What the run has found until now."""
 
     inputs: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -41,7 +41,7 @@ class Database(ABC):
         self._walk: Iterator[bytes] | None = None
 
     def key(self, index: int) -> bytes:
-        """The key of a record by its place in the order; those before it are looked at once.
+        """The key of a record by its position in the order; those before it are looked at once.
 
         Raises
         ------

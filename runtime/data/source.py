@@ -52,7 +52,7 @@ class Source(Protocol):
     image_shape: (H, W, C) of every image.
     classes: a name for each label, or None.
     size: samples in an epoch.
-    skipped: the images that could not be read so far, path -> why.
+    skipped: the images that could not be read until now, path -> why.
     """
 
     batch_size: int

@@ -174,7 +174,7 @@ class Builder:
         return self.parameters[layer.parameters[index].owner]
 
     def next_value(self, layer: Layer, index: int) -> tuple[Buffer, Buffer]:
-        """Of a parameter that no gradient changes: what the forward lists have made of it so far, and where the next value goes.
+        """Of a parameter that no gradient changes: its value after the forward instructions before, and where the next one goes.
 
         The parameter itself becomes the last of these in the update, so that an iteration that is broken off leaves it as it was.
         The first of the two holds from the first batch of an iteration on, see the scalar `added`.

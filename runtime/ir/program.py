@@ -110,7 +110,7 @@ class Instruction:
     constants: bound at compile time, by the kernel's parameter names.
     inplace: the first output may take the memory of the first input, if no other instruction needs that.
     macs: multiply-accumulates per image, 0 if it has no matrix products.
-    once: it depends on parameters alone, and need not run again until one of them changes; what it makes lasts.
+    once: it depends only on parameters, and need not run again until one of them changes; what it makes lasts.
     """
 
     kernel: str

@@ -34,8 +34,8 @@ def _wrong_label(layer: Layer, read: Reader) -> tuple[str, str] | None:
         wrong &= labels != ignored
     if not wrong.any():
         return None
-    place, element = _first(wrong, blob)
-    text = f"image {place[0]} of the batch has label {labels[place]:g} ({element}), {layer.classes_text}"
+    at, element = _first(wrong, blob)
+    text = f"image {at[0]} of the batch has label {labels[at]:g} ({element}), {layer.classes_text}"
     return text, f"labels are from 0 to {classes - 1}" + ("" if ignored is None else f", or {ignored}, which is ignored")
 
 
@@ -48,15 +48,15 @@ def _wrong_index(layer: Layer, read: Reader) -> tuple[str, str] | None:
     wrong = ~((numbers >= 0) & (numbers < images))
     if not wrong.any():
         return None
-    place, element = _first(wrong, blob)
-    text = f"{element} is {numbers[place]:g}, and {layer.bottoms[0]} has {plural(images, 'image')}"
+    at, element = _first(wrong, blob)
+    text = f"{element} is {numbers[at]:g}, and {layer.bottoms[0]} has {plural(images, 'image')}"
     return text, f"numbers of images are from 0 to {images - 1}"
 
 
 def _first(wrong: np.ndarray, blob: Blob) -> tuple[tuple[int, ...], str]:
     """The first element of a blob that is wrong, as an index and as text: label[3]."""
-    place = tuple(int(index) for index in np.unravel_index(int(wrong.argmax()), wrong.shape))
-    return place, f"{blob}[{', '.join(map(str, place))}]"
+    at = tuple(int(index) for index in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    return at, f"{blob}[{', '.join(map(str, at))}]"
 
 
 def not_finite_because(layer: Layer, read: Reader) -> str:
@@ -70,6 +70,6 @@ def not_finite_because(layer: Layer, read: Reader) -> str:
         argument = settings.scale * read(blob) + settings.shift
         wrong = argument <= 0
         if wrong.any():
-            place, element = _first(wrong, blob)
-            return f"it takes the logarithm of {float(argument[place]):g} ({element})"
+            at, element = _first(wrong, blob)
+            return f"it takes the logarithm of {float(argument[at]):g} ({element})"
     return ""

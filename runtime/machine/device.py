@@ -90,7 +90,7 @@ class Queue(Protocol):
         """Put bound instructions on the queue."""
 
     def record(self) -> Any:
-        """An event that happens when all that was put on this queue so far is done."""
+        """An event that happens when all that was put on this queue before is done."""
 
     def wait(self, event: Any) -> None:
         """Hold back what is put on this queue from now on until an event, of any queue of any peer, has happened."""

@@ -147,7 +147,7 @@ class Values:
 
     @property
     def _carried(self) -> dict[str, Buffer]:
-        roots = (buffer.root for step in self.program.forward for buffer in step.buffers)
+        roots = (buffer.root for one in self.program.forward for buffer in one.buffers)
         return {buffer.name: buffer for buffer in roots if buffer.role == "carried"}
 
     def set_scalar(self, name: str, value: float) -> None:

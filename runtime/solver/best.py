@@ -11,7 +11,7 @@ from runtime.solver.results import TestResult
 
 @dataclass
 class Best:
-    """The best test so far, by the metric that `plateau` watches too.
+    """The best of the tests that have run, by the metric that `plateau` watches too.
 
     Attributes
     ----------

@@ -115,7 +115,7 @@ def test_it_compiles_at_full_size_in_both_phases(name):
         net = netdef.load(name, phase=phase, overrides=FULL.get(name), batch_size=None if name in FULL else 2)
         program = runtime.compile_program(net, backward=phase == "train")
         assert program.plan is not None
-        assert {step.layer for step in program.forward} >= {layer.name for layer in net.layers if layer.parameters}
+        assert {one.layer for one in program.forward} >= {layer.name for layer in net.layers if layer.parameters}
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""BVLC's AlexNet at full size against Caffe 1.0: every blob and every gradient, by its norm and at 64 places."""
+"""BVLC's AlexNet at full size against Caffe 1.0: every blob and every gradient, by its norm and at 64 positions."""
 
 from zlib import crc32
 

@@ -4,7 +4,7 @@ A convolution or an inner product, and behind it any of BatchNorm (with running 
 
     y = ((W x + b - mean) * inverse) * factor + bias = W' x + b'
 
-W' and b' come of the same instructions, on W and b.  They depend on parameters alone, so that they are computed once after each
+W' and b' come of the same instructions, on W and b.  They depend on parameters only, so that they are computed once after each
 change of these (`Instruction.once`); files of weights keep W and b.
 """
 
@@ -44,7 +44,7 @@ def fold(program: Program, keep: str = "outputs") -> Program:
 
 
 def known_buffers(program: Program) -> set[Buffer]:
-    """The parameters, and what layers make of them alone."""
+    """The parameters, and what layers make of only these."""
     known = {buffer.root for buffer in program.parameters.values()}
     for instruction in program.forward:
         if is_known(instruction, known):
@@ -61,7 +61,7 @@ def is_known(instruction: Instruction, known: Collection[Buffer]) -> bool:
 def chains_of(program: Program, keep: str, known: Collection[Buffer]) -> list[list[Instruction]]:
     """Each product with the instructions that can be folded into it, of which there are some."""
     uses = uses_of(program, keep)
-    ends: dict[Buffer, list[Instruction]] = {}  # by the buffer that a chain has made so far
+    ends: dict[Buffer, list[Instruction]] = {}  # by the buffer that a chain ends in
     for instruction in program.forward:
         source = instruction.inputs[0].root if instruction.inputs else None
         if instruction.kernel in PRODUCTS:

@@ -21,7 +21,7 @@ class Interval:
 
 
 class Uses:
-    """What a list of instructions, gone through from first to last, has used of memory so far.
+    """What the instructions of a list that came before have used of memory; it is gone through from first to last.
 
     All memory is cut at both ends of every buffer, so that a buffer is a run of whole intervals.
     """

@@ -56,7 +56,7 @@ class CudaQueue:
                 self.graphs.run(bound)
 
     def record(self) -> Any:
-        """An event that happens when all that was put on this stream so far is done."""
+        """An event that happens when all that was put on this stream before is done."""
         with self._device.here():
             event = self._device.cupy.cuda.Event(disable_timing=True)
             event.record(self.stream)

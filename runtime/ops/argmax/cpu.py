@@ -27,19 +27,19 @@ def largest(begin, end, x, y, values):
     _, C, inner = x.shape
     per_outer = -(-inner // RUN)
     best, last = np.empty(RUN, np.float32), np.empty(RUN, np.float32)
-    place, last_place = np.empty(RUN, np.int64), np.empty(RUN, np.int64)
+    index, last_index = np.empty(RUN, np.int64), np.empty(RUN, np.int64)
     for item in range(begin, end):
         outer, start = item // per_outer, item % per_outer * RUN
         n = min(RUN, inner - start)
         for k in range(y.shape[1]):
             for i in range(n):
-                place[i] = -1
+                index[i] = -1
             for c in range(C):
                 row = x[outer, c, start : start + n]
                 for i in range(n):
-                    left = k == 0 or precedes(last[i], last_place[i], row[i], c)
-                    if left and (place[i] < 0 or precedes(row[i], c, best[i], place[i])):
-                        best[i], place[i] = row[i], c
+                    left = k == 0 or precedes(last[i], last_index[i], row[i], c)
+                    if left and (index[i] < 0 or precedes(row[i], c, best[i], index[i])):
+                        best[i], index[i] = row[i], c
             for i in range(n):
-                last[i], last_place[i] = best[i], place[i]
-                y[outer, k, start + i] = best[i] if values else np.float32(place[i])
+                last[i], last_index[i] = best[i], index[i]
+                y[outer, k, start + i] = best[i] if values else np.float32(index[i])

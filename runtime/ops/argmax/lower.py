@@ -16,5 +16,5 @@ def lower(layer: ArgMax, build: Builder) -> None:
         return
     images, k = layer.bottoms[0].shape[0], layer.top_k
     rows = x.view((1, x.size // images, images))
-    for place in range(2 if layer.out_max_val else 1):
-        build.forward("largest", rows, out=y.view((1, k, images), place * k * images), values=place == 1)
+    for plane in range(2 if layer.out_max_val else 1):
+        build.forward("largest", rows, out=y.view((1, k, images), plane * k * images), values=plane == 1)

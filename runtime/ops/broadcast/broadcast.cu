@@ -6,7 +6,7 @@
 constexpr int THREADS = 256;
 constexpr int FEW = 64;  // threads that add up the runs of a row
 
-// Calls f(row, pack's place) for a thread's pack of each of its rows.
+// Calls f(row, pack's position) for a thread's pack of each of its rows.
 template <class F> __device__ inline void each_row(Index rows, Index packs, F f) {
   const Index pack = Index(blockIdx.x) * blockDim.x + threadIdx.x;
   if (pack >= packs) return;

@@ -67,7 +67,7 @@ class Windows:
         return Matrix(x if self.pointwise else self.matrices, 0, columns, self.rows * columns, transposed)
 
     def outputs(self, y: int, chunk: Pair) -> Matrix:
-        """Each group's part of the n-th array, shaped like y, in a chunk."""
+        """Each group's region of the n-th array, shaped like y, in a chunk."""
         leading = self.OH * self.columns
         return Matrix(y, chunk[0] * self.columns, leading, self.O // self.group * leading)
 

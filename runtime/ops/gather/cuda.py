@@ -14,9 +14,9 @@ from runtime.ops.gather.box import Box
 HOST_KERNELS.add("select_images")  # the host has to know how many there are
 
 
-def columns(function: str, arrays: tuple[Operand, Operand], part: Operand, whole: Operand, offset: int) -> Launch:
-    """Copy between `part` (rows, columns) and its place in `whole`."""
-    count, length = part.shape
+def columns(function: str, arrays: tuple[Operand, Operand], piece: Operand, whole: Operand, offset: int) -> Launch:
+    """Copy between `piece` (rows, columns) and its columns of `whole`."""
+    count, length = piece.shape
     wide = width(*arrays, run=length)
     if whole.shape[1] % wide or offset % wide:
         wide = 1

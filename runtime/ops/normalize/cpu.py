@@ -88,7 +88,7 @@ def running_statistics(
 ):
     """The running sums after one more batch: next = fraction * before + new, where the new variance is `correction` times its own.
 
-    before: the values so far of this iteration, or where `added` (1,), how many batches they hold, is 0, those at its start.
+    before: the values that this iteration has come to, or where `added` (1,), how many batches they hold, is 0, those at its start.
     """
     f, unbiased, first = np.float32(fraction), np.float32(correction), added[0] == 0
     for _ in range(begin, end):

@@ -89,7 +89,7 @@ __global__ void running_statistics(
   next_variances[c] = fraction * (first ? variances : next_variances)[c] + correction * variance[c];
 }
 
-// Calls f(channel, pack's place) for a thread's pack of each of its channels.
+// Calls f(channel, pack's position) for a thread's pack of each of its channels.
 template <class F> __device__ inline void each_channel(int C, Index packs, F f) {
   const Index pack = Index(blockIdx.x) * blockDim.x + threadIdx.x;
   if (pack >= packs) return;
@@ -173,7 +173,7 @@ template <int V, int SLICES> struct Column {
   __device__ Column(Index o, Index K, Index packs)
       : start(o * K * packs + flat_thread()), packs(packs), count(flat_thread() < packs ? K : 0), K(K) {}
 
-  // Calls f(an element's place).
+  // Calls f(an element's position).
   template <class F> __device__ void each(F f) const {
     for (Index k = threadIdx.y; k < count; k += SLICES) f(start + k * packs);
   }

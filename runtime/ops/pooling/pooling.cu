@@ -22,12 +22,12 @@ template <int K, int S, int P> __device__ inline float reciprocal(int window, in
 }
 
 // This thread's output or input element: its row, column and pack of images.
-struct Place {
+struct Position {
   int row, column;
   unsigned n;
 };
 
-__device__ inline Place place_of(unsigned thread, int width, int packs) {
+__device__ inline Position position_of(unsigned thread, int width, int packs) {
   const unsigned element = thread / packs;
   return {int(element / width), int(element % width), thread % packs};
 }
@@ -45,7 +45,7 @@ template <int KH, int KW, class F> __device__ inline void each_element(int top, 
 
 // Calls f(row, column) for each window over an input element, in order.
 template <int KH, int KW, int SH, int SW, int PH, int PW, class F>
-__device__ inline void each_window(const Place& in, int OH, int OW, F f) {
+__device__ inline void each_window(const Position& in, int OH, int OW, F f) {
   const int oh0 = first_window<KH, SH>(in.row + PH), ow0 = first_window<KW, SW>(in.column + PW);
   const int oh1 = min((in.row + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
 #pragma unroll unrolled(most(KH, SH), most(KW, SW))
@@ -62,7 +62,7 @@ __global__ void pool_max_forward(
     const float* __restrict__ x, float* __restrict__ y, Where* __restrict__ argmax, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
-  const Place out = place_of(thread, OW, packs);
+  const Position out = position_of(thread, OW, packs);
   const int top = out.row * SH - PH, left = out.column * SW - PW;
   const int row0 = max(top, 0), column0 = max(left, 0);
   const bool empty = row0 >= min(top + KH, H) || column0 >= min(left + KW, W);
@@ -99,7 +99,7 @@ __global__ void pool_max_backward(
     int packs) {
   const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
   if (thread >= inputs) return;
-  const Place in = place_of(thread, W, packs);
+  const Position in = position_of(thread, W, packs);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> sum = all<V>(0.f);
     each_window<KH, KW, SH, SW, PH, PW>(in, OH, OW, [&](int oh, int ow) {
@@ -119,7 +119,7 @@ __global__ void pool_positions(
     const Where* __restrict__ argmax, float* __restrict__ positions, int C, int OH, int OW, int packs, int height, int width) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
-  const Place out = place_of(thread, OW, packs);
+  const Position out = position_of(thread, OW, packs);
   const int top = out.row * SH - PH, left = out.column * SW - PW, start = top * width + left;
   const bool empty = top >= height || left >= width;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
@@ -135,7 +135,7 @@ __global__ void pool_ave_forward(
     const float* __restrict__ x, float* __restrict__ y, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
-  const Place out = place_of(thread, OW, packs);
+  const Position out = position_of(thread, OW, packs);
   const int top = out.row * SH - PH, left = out.column * SW - PW;
   const float factor = reciprocal<KH, SH, PH>(out.row, H) * reciprocal<KW, SW, PW>(out.column, W);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
@@ -160,7 +160,7 @@ __global__ void pool_ave_backward(
     const float* __restrict__ dy, float* __restrict__ dx, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
   if (thread >= inputs) return;
-  const Place in = place_of(thread, W, packs);
+  const Position in = position_of(thread, W, packs);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> sum = all<V>(0.f);
     each_window<KH, KW, SH, SW, PH, PW>(in, OH, OW, [&](int oh, int ow) {
@@ -182,7 +182,7 @@ __global__ void pool_stochastic_forward(
     int W, int OH, int OW, int packs, unsigned key0, unsigned key1) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
-  const Place out = place_of(thread, OW, packs);
+  const Position out = position_of(thread, OW, packs);
   const int top = out.row * SH - PH, left = out.column * SW - PW;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Index image = Index(c) * H * W, first = (Index(c) * outputs + thread) * V;
@@ -224,7 +224,7 @@ __global__ void pool_weighted_forward(
     const float* __restrict__ x, float* __restrict__ y, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
-  const Place out = place_of(thread, OW, packs);
+  const Position out = position_of(thread, OW, packs);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     Pack<float, V> total = all<V>(0.f), squares = all<V>(0.f);
     each_element<KH, KW>(out.row * SH - PH, out.column * SW - PW, H, W, [&](int ih, int iw, int) {

@@ -75,7 +75,7 @@ class Unrolled:
         return States(index, self.new(name, self.T + 1, self.D, self.N), carried)
 
     def at(self, buffer: Buffer, t: int) -> Buffer:
-        """An array's part of a time step, (rows, N)."""
+        """An array's region of a time step, (rows, N)."""
         rows = buffer.size // buffer.shape[0] // self.N
         return buffer.view((rows, self.N), t * rows * self.N)
 
@@ -117,7 +117,7 @@ class Unrolled:
         return len(self.layer.bottoms) - self.layer.states + state.index
 
     def add_recurrence(self, t: int) -> Buffer:
-        """The gates (G, N) of a time step: W (cont * hidden before), and a static input's part, added to what they are."""
+        """The gates (G, N) of a time step: W (cont * hidden before), and a static input's sum, added to what they are."""
         build, gates, continued = self.build, self.at(self.gates, t), self.at(self.continued, t)
         self.continue_sequences(build.forward, self.hidden.at(t), t, continued)
         self.recurrence.forward(continued.view((1, self.D, self.N)), self.product)

@@ -1,4 +1,4 @@
-"""How Reduction lowers: over all axes of an image in one step; over the images too in a second one."""
+"""How Reduction lowers: over all axes of an image by one instruction; over the images too by a second one."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ __global__ void product_columns(const float* a, const float* b, float* y, Index 
   }
 }
 
-// Calls f(a row's place among dy's, a pack's place) for a thread's pack of each of its rows, of which K have one of dy's.
+// Calls f(a row's number among dy's, a pack's position) for a thread's pack of each of its rows, of which K have one of dy's.
 template <class F> __device__ inline void each_row(Index rows, Index K, Index packs, F f) {
   const Index pack = Index(blockIdx.x) * blockDim.x + threadIdx.x;
   if (pack >= packs) return;

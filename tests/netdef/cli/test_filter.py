@@ -35,7 +35,7 @@ def test_train_and_test(capsys):
 @pytest.mark.slow
 def test_time_measures_shapes_that_stay(capsys):
     assert run(["time", "some.net", "--devices", "cpu", "--iterations", "1"]) == 2
-    told = capsys.readouterr().err
-    assert "some.net:7:41: error: Filter some: chosen keeps " in told
-    assert ", and kept 8 before: netdef time measures shapes that stay\n" in told
+    errors = capsys.readouterr().err
+    assert "some.net:7:41: error: Filter some: chosen keeps " in errors
+    assert ", and kept 8 before: netdef time measures shapes that stay\n" in errors
     assert run(["time", "some.net", "--predict", "h200"]) == 0

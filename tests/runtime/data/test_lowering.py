@@ -25,9 +25,9 @@ def test_files_arrive_as_blobs(write_image, write_list, tmp_path):
     transform = f'transform_param {{ crop_size: 7 scale: 0.5 mean_file: "{tmp_path}/mean.npy" }}'
     with compiled(f'source: "{path}" batch_size: 3 {transform}') as exe:
         mean = np.load(tmp_path / "mean.npy")
-        for step in range(3):
+        for run in range(3):
             exe.forward()
-            entries = [(3 * step + i) % 5 for i in range(3)]
+            entries = [(3 * run + i) % 5 for i in range(3)]
             assert exe.blob("label").tolist() == entries
             expected = []
             for n in entries:

@@ -59,7 +59,7 @@ def test_ten_crops(images):
 
 
 def test_144_crops():
-    """Of a plain image each view is plain; of another each has its place: left is dark, right is bright."""
+    """Of a plain image each view is plain; of another each has its position: left is dark, right is bright."""
     ramp = np.broadcast_to(np.linspace(0, 255, 300).astype(np.uint8)[None, :, None], (200, 300, 3))
     Image.fromarray(np.ascontiguousarray(ramp)).save("0.png")
     with source(144, height=8, batch=36) as opened:

@@ -1,4 +1,4 @@
-"""Values that a layer cannot compute with: the message names the layer, the value and its place in the batch."""
+"""Values that a layer cannot compute with: the message names the layer, the value and its position in the batch."""
 
 import numpy as np
 import pytest
@@ -22,12 +22,12 @@ READERS = {
 @pytest.mark.parametrize("layer", READERS)
 def test_a_label_that_is_no_class(layer, label, devices):
     with runtime.compile(netdef.parse(f"{DATA}layer {layer}"), devices, split="batch" if "," in devices else None) as exe:
-        for place in (0, 3):
+        for at in (0, 3):
             labels = [1.0] * 4
-            labels[place] = label
+            labels[at] = label
             with pytest.raises(NetdefError) as raised:
                 exe.forward(x=np.full((4, 3), 0.3), label=labels)
-            text = f"{READERS[layer]}: image {place} of the batch has label {label:g} (label[{place}]), x has scores of 3 classes"
+            text = f"{READERS[layer]}: image {at} of the batch has label {label:g} (label[{at}]), x has scores of 3 classes"
             assert text in str(raised.value) and "labels are from 0 to 2" in str(raised.value)
             assert raised.value.diagnostics[0].position.line == 2
 

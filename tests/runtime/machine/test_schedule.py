@@ -129,7 +129,7 @@ def test_what_others_wait_for_is_computed_and_sent_before_the_gradients_of_weigh
     steps, found = program.backward, find_waits(program.backward, program.plan.span)
     for layer in ("conv3", "fc6", "fc7", "fc8"):
         for device in (0, 1):
-            mine = [i for i, step in enumerate(steps) if step.layer == layer and step.device == device]
+            mine = [i for i, one in enumerate(steps) if one.layer == layer and one.device == device]
             (sent,) = (i for i in mine if steps[i].kernel == "send")
             learning = [i for i in mine if steps[i].kernel.endswith(("weight_gradient", "bias_gradient"))]
             assert len(learning) == 2
@@ -164,7 +164,7 @@ def test_weights_are_updated_and_sent_on_while_backward_goes_on(split: str) -> N
     order = updates_early(steps, program.plan.span, len(program.update))
     assert sorted(order) == [*range(len(steps))]
     moved = [steps[number] for number in order]
-    at = {id(step): place for place, step in enumerate(moved)}
+    at = {id(one): place for place, one in enumerate(moved)}
     for layer, before in (("fc8", "conv5"), ("fc7", "conv5"), ("fc6", "conv4"), ("conv5", "conv3"), ("conv3", "conv1")):
         gradients = [at[id(s)] for s in program.backward if s.layer == before and s.kernel == "conv2d_weight_gradient"]
         updated = [at[id(s)] for s in program.update if s.layer == layer]
@@ -249,8 +249,8 @@ def races(
         before.append(done)
         last[lane] = number
     uses: dict[str, list[tuple[int, int, int, bool]]] = {}
-    for number, step in enumerate(steps):
-        for buffer, writes in [(b, not step.outputs) for b in step.inputs] + [(b, True) for b in step.outputs]:
+    for number, one in enumerate(steps):
+        for buffer, writes in [(b, not one.outputs) for b in one.inputs] + [(b, True) for b in one.outputs]:
             arena, *span = span_of(buffer)
             uses.setdefault(arena, []).append((number, *span, writes))
     for arena in uses.values():
@@ -278,8 +278,8 @@ def test_devices_work_at_the_same_time() -> None:
     """Each device's conv1 waits until the other's has begun: run one after the other, they would never end."""
     with runtime.compile(net_of("alexnet"), devices(2), seed=5, threads=2) as exe:
         barrier = threading.Barrier(2, timeout=30)
-        for number, step in enumerate(exe.program.forward):
-            if step.layer == "conv1" and step.kernel == "conv2d":
+        for number, one in enumerate(exe.program.forward):
+            if one.layer == "conv1" and one.kernel == "conv2d":
                 bound = exe._bound[exe.program.forward[number]]
                 exe._bound[exe.program.forward[number]] = lambda bound=bound: (barrier.wait(), bound())
         exe.forward(**feeds(exe.net))
@@ -290,8 +290,8 @@ def test_sends_overlap_with_kernels() -> None:
     """A send of one device ends only when a later kernel of the same device has begun."""
     with runtime.compile(net_of("alexnet"), devices(2), seed=5, split="batch", threads=2) as exe:
         steps = exe.program.backward
-        first = next(i for i, step in enumerate(steps) if step.kernel == "send" and step.layer == "fc7" and step.device == 1)
-        later = next(i for i, step in enumerate(steps) if i > first and step.layer == "fc6" and step.device == 1)
+        first = next(i for i, one in enumerate(steps) if one.kernel == "send" and one.layer == "fc7" and one.device == 1)
+        later = next(i for i, one in enumerate(steps) if i > first and one.layer == "fc6" and one.device == 1)
         begun = threading.Event()
         send, kernel = exe._bound[exe.program.backward[first]], exe._bound[exe.program.backward[later]]
         met: list[bool] = []

@@ -39,7 +39,7 @@ def inputs(text: str, shape=(2, 3, 4, 5)) -> str:
 
 
 def kernels(text: str, phase: str = "test") -> list[str]:
-    return [step.kernel for step in runtime.compile(netdef.parse(text, phase=phase)).program.forward]
+    return [one.kernel for one in runtime.compile(netdef.parse(text, phase=phase)).program.forward]
 
 
 def test_threads_do_not_change_a_bit() -> None:
@@ -68,7 +68,7 @@ def test_layers_that_cost_nothing(layer: str) -> None:
 def test_each_of_several_tops_costs_its_own_products() -> None:
     text = inputs("layer y: Convolution(x, x) -> a, b { num_output: 2 kernel_size: 3 }")
     net = netdef.parse("force_backward: true " + text)
-    macs = [step.macs for step in runtime.compile_program(net).instructions if step.macs]
+    macs = [one.macs for one in runtime.compile_program(net).instructions if one.macs]
     assert macs == [3 * 2 * 9 * 2 * 3] * 6  # forward, weights and input for each top
     assert net.layer("y").macs == 2 * macs[0]
 

@@ -55,8 +55,8 @@ def test_it_learns_and_tests_with_what_it_learned(where: str, more: str, batch: 
         solver.executable.save_weights(tmp_path / "w.caffemodel")
     net = netdef.load(path, phase="test")
     with runtime.compile(net, backward=False) as folded, runtime.compile(net, backward=False, fold=False) as apart:
-        assert sum(step.kernel == "normalize_channels" for step in apart.program.forward) == 3
-        assert not any(step.kernel == "normalize_channels" and not step.once for step in folded.program.forward)
+        assert sum(one.kernel == "normalize_channels" for one in apart.program.forward) == 3
+        assert not any(one.kernel == "normalize_channels" and not one.once for one in folded.program.forward)
         for exe in (folded, apart):
             exe.load_weights(tmp_path / "w.caffemodel")
         np.testing.assert_allclose(folded.forward(**batch)["loss"], apart.forward(**batch)["loss"], rtol=1e-4)

@@ -36,15 +36,15 @@ def test_regions_taken_together_are_a_whole_parameter_once(name: str) -> None:
 def test_every_update_takes_the_rate_of_its_own_array() -> None:
     """Of copies each device has one, from the sums of all."""
     program = program_of("lenet", "batch", 2, larc=True, larc_policy="clip")
-    made = [step for step in program.update if step.kernel == "larc_rate"]
-    taken = [step for step in program.update if step.kernel == "sgd_update"]
+    made = [one for one in program.update if one.kernel == "larc_rate"]
+    taken = [one for one in program.update if one.kernel == "sgd_update"]
     assert len(made) == len(taken) > 8
-    for rate, step in zip(sorted(made, key=place), sorted(taken, key=place), strict=True):
-        assert step.inputs[3] is rate.outputs[0]
-        assert (step.layer, step.device, step.constants["lr_mult"]) == (rate.layer, rate.device, 1)
+    for rate, one in zip(sorted(made, key=place), sorted(taken, key=place), strict=True):
+        assert one.inputs[3] is rate.outputs[0]
+        assert (one.layer, one.device, one.constants["lr_mult"]) == (rate.layer, rate.device, 1)
         assert rate.constants["clip"] is True
 
 
-def place(step: Instruction) -> tuple[str, int, str]:
-    rate = step.outputs[0] if step.outputs else step.inputs[3]
-    return step.layer, step.device, rate.name
+def place(one: Instruction) -> tuple[str, int, str]:
+    rate = one.outputs[0] if one.outputs else one.inputs[3]
+    return one.layer, one.device, rate.name

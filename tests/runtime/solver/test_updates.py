@@ -125,7 +125,7 @@ def test_own_rates_are_of_whole_arrays(more: str, where: str, split: str | None)
     """However many devices have regions or copies of them."""
     with Followed(text_of("SGD", more), where, split) as followed:
         followed.check()
-        kernels = [step.kernel for step in followed.solver.executable.program.update]
+        kernels = [one.kernel for one in followed.solver.executable.program.update]
         assert "larc_rate" in kernels
 
 
@@ -143,7 +143,7 @@ def test_own_rates_are_between_clipping_and_not() -> None:
 @pytest.mark.parametrize("kind", ["Adam", "RMSProp"])
 def test_types_that_scale_each_number_have_no_own_rates(kind: str) -> None:
     with Followed(text_of(kind, "larc: true")) as followed:
-        assert "larc_rate" not in [step.kernel for step in followed.solver.executable.program.update]
+        assert "larc_rate" not in [one.kernel for one in followed.solver.executable.program.update]
 
 
 def test_adamw_takes_weights_that_get_no_gradient_to_zero() -> None:
@@ -165,5 +165,5 @@ def test_a_warm_up_is_followed() -> None:
         before = followed.arrays()
         followed.solver.step(1, **followed.batch)
         assert all(np.array_equal(found[0], before[name][0]) for name, found in followed.arrays().items())  # a rate of 0
-        step = followed.solver.iterate(**followed.batch)
-        assert step.rate == pytest.approx(0.05)
+        one = followed.solver.iterate(**followed.batch)
+        assert one.rate == pytest.approx(0.05)

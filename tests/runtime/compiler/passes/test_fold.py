@@ -37,7 +37,9 @@ def filled(exe: runtime.Executable, seed: int = 0) -> None:
 
 def kernels(text: str, keep: str | None = None, fold: bool = True) -> list[str]:
     program = compile_program(netdef.parse(HEAD + text), backward=False, keep=keep, fold=fold)
-    return [step.kernel for step in program.forward if not step.once and step.kernel != "global_statistics"]
+    return [
+        instruction.kernel for instruction in program.forward if not instruction.once and instruction.kernel != "global_statistics"
+    ]
 
 
 @pytest.mark.parametrize(("text", "kernel"), FOLDED)
@@ -62,7 +64,7 @@ def test_what_depends_on_parameters_alone_is_made_once() -> None:
     net, x = netdef.parse(HEAD + CONV % "" + NORM), normal(3, 4, 9, 8)
     with runtime.compile(net) as owner, runtime.compile(net, share=owner, backward=False) as exe:
         runs = []
-        place = next(step for step in exe.program.forward if step.kernel == "global_statistics")
+        place = next(instruction for instruction in exe.program.forward if instruction.kernel == "global_statistics")
         bound = exe._bound[place]
         exe._bound[place] = lambda: (runs.append(1), bound())
         filled(owner)
@@ -102,5 +104,5 @@ def test_blobs_that_can_be_read_stay() -> None:
 
 def test_programs_with_backward_are_left_alone() -> None:
     program = compile_program(netdef.parse("force_backward: true " + HEAD + CONV % "" + NORM))
-    assert [step.kernel for step in program.forward][-2:] == ["normalize_channels", "scale_add_rows"]
-    assert not any(step.once for step in program.instructions)
+    assert [instruction.kernel for instruction in program.forward][-2:] == ["normalize_channels", "scale_add_rows"]
+    assert not any(instruction.once for instruction in program.instructions)

@@ -17,7 +17,7 @@ CONV = "layer data: Input { shape { dim: 2 dim: 3 dim: 8 dim: 8 } }\nlayer c: Co
 
 def kernels(text: str, keep: str) -> list[str]:
     program = compile_program(netdef.parse(CONV + text), backward=False, keep=keep, after="fuse")
-    return [f"{step.kernel}{' +relu' if step.constants.get('relu') else ''}" for step in program.forward]
+    return [f"{one.kernel}{' +relu' if one.constants.get('relu') else ''}" for one in program.forward]
 
 
 def test_a_relu_that_alone_reads_a_convolution() -> None:
@@ -46,13 +46,13 @@ def test_a_sum_and_the_relu_behind_it(coefficients: str, slope: float, fused: st
     for name in ("e", "apart"):  # in place, and where e can still be read
         net = netdef.parse(text.replace("NAME", name).replace("num_output: 4", 'num_output: 4 weight_filler { type: "xavier" }'))
         with runtime.compile(net, seed=3) as exe:
-            kernels = [step.kernel for step in exe.program.forward]
+            kernels = [one.kernel for one in exe.program.forward]
             assert (fused in kernels, "relu_forward" in kernels) == (name == "e", name != "e")
             exe.forward(data=np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32))
             exe.backward()
             found.append([exe.blob(name), *(exe.param_grad(layer, index) for layer in "cd" for index in (0, 1))])
         inference = compile_program(net, backward=False)
-        assert [step.kernel for step in inference.forward][:3] == ["conv2d", "conv2d", fused]
+        assert [one.kernel for one in inference.forward][:3] == ["conv2d", "conv2d", fused]
     assert (found[0][0] < 0).any() == (slope > 0)
     assert all(mine.any() and mine.tobytes() == apart.tobytes() for mine, apart in zip(*found, strict=True))
 
@@ -71,4 +71,4 @@ def test_a_relu_of_a_part_leaves_the_whole() -> None:
         part = y.view((rows, 2))
         relu = Instruction("relu_forward", (part,), (Buffer("z", part.shape, "activation"),), {"slope": 0.0})
         program = Program(NET, (Instruction("inner_product", (x, w), (y,), {"relu": False, "slope": 0.0}), relu))
-        assert [step.kernel for step in fuse(program).forward] == expected
+        assert [one.kernel for one in fuse(program).forward] == expected

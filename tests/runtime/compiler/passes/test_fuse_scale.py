@@ -28,17 +28,17 @@ def program(text: str = NET, **options: str) -> runtime.Program:
 
 
 def kernels(text: str = NET, **options: str) -> list[str]:
-    return [step.kernel for step in program(text, **options).instructions]
+    return [one.kernel for one in program(text, **options).instructions]
 
 
 def test_one_kernel_forward_and_two_backward() -> None:
     made = program()
-    assert [step.kernel for step in made.forward][: len(FUSED)] == FUSED
-    assert next(step for step in made.forward if step.kernel == "normalize_scale").constants == {
+    assert [one.kernel for one in made.forward][: len(FUSED)] == FUSED
+    assert next(one for one in made.forward if one.kernel == "normalize_scale").constants == {
         "relu": True,
         "slope": np.float32(0.1),
     }
-    behind = [step.kernel for step in made.backward if step.layer in "nsr"]
+    behind = [one.kernel for one in made.backward if one.layer in "nsr"]
     assert behind == ["relu_backward", "normalize_scale_terms", "sums_of_terms", "normalize_scale_backward"]
 
 

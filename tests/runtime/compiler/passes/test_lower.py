@@ -21,7 +21,7 @@ def program(text: str, **options) -> Program:
 
 
 def kernels(steps) -> list[str]:
-    return [f"{step.layer}.{step.kernel}" for step in steps]
+    return [f"{one.layer}.{one.kernel}" for one in steps]
 
 
 CONV = "layer conv: Convolution(data) { num_output: 4 kernel_size: 3 }\n"
@@ -44,7 +44,7 @@ def test_force_backward_computes_it() -> None:
 def test_what_is_frozen_is_not_computed() -> None:
     frozen = CONV.replace("3 }", "3 param { lr_mult: 0 } param { lr_mult: 0 } }")
     steps = kernels(program(frozen + REST).backward)
-    assert not any(step.startswith("conv.") for step in steps)
+    assert not any(one.startswith("conv.") for one in steps)
     assert "fc.inner_product_weight_gradient" in steps
     assert "fc.inner_product_input_gradient" not in steps
 
@@ -52,14 +52,14 @@ def test_what_is_frozen_is_not_computed() -> None:
 def test_training_ignores_outputs_that_are_no_loss() -> None:
     side = "layer aside: InnerProduct(conv) { num_output: 3 }\n"
     training = kernels(program(CONV + side + REST, losses_only=True).backward)
-    assert not any(step.startswith("aside.") for step in training)
-    assert any(step.startswith("aside.") for step in kernels(program(CONV + side + REST).backward))
+    assert not any(one.startswith("aside.") for one in training)
+    assert any(one.startswith("aside.") for one in kernels(program(CONV + side + REST).backward))
 
 
 def test_a_blob_read_three_times_sums_three_gradients_in_order() -> None:
     branches = "".join(f"layer b{i}: InnerProduct(conv) {{ num_output: 5 }}\n" for i in range(3))
     rest = "layer sum: Eltwise(b0, b1, b2)\nlayer loss: SoftmaxWithLoss(sum, label)\n"
-    steps = [step for step in program(CONV + branches + rest).backward if step.kernel == "add" and step.layer == "conv"]
+    steps = [one for one in program(CONV + branches + rest).backward if one.kernel == "add" and one.layer == "conv"]
     assert len(steps) == 2
     assert [str(buffer) for buffer in steps[0].inputs] == ["%conv.grad.b0", "%conv.grad.b1"]
 

@@ -29,8 +29,8 @@ def program(**options) -> Program:
 def lives(program: Program) -> dict[Buffer, tuple[int, int]]:
     steps = list(program.instructions)
     times: dict[Buffer, list[int]] = {}
-    for time, step in enumerate(steps):
-        for buffer in step.buffers:
+    for time, one in enumerate(steps):
+        for buffer in one.buffers:
             times.setdefault(buffer.root, []).append(time)
     end = len(steps)
     lasting = set(program.parameter_gradients.values()) | set(program.seeds.values()) | set(program.scalars.values())
@@ -44,9 +44,7 @@ def test_what_lives_at_the_same_time_does_not_overlap(options) -> None:
     compiled = program(**options)
     life = lives(compiled)
     offsets = compiled.plan.offsets
-    inplace = {
-        frozenset((step.inputs[0].root, step.outputs[0].root)) for step in compiled.instructions if step.inplace and step.inputs
-    }
+    inplace = {frozenset((one.inputs[0].root, one.outputs[0].root)) for one in compiled.instructions if one.inplace and one.inputs}
     placed = [b for b in life if offsets[b][0] == "working"]
     checked = 0
     for i, a in enumerate(placed):
@@ -90,10 +88,10 @@ def test_what_is_read_twice_is_not_overwritten_meanwhile() -> None:
     """An instruction may work in place of its first input, but not where that is its second one as well."""
     twice = NET.replace("Eltwise(norm1, conv2)", "Eltwise(conv2, conv2)")
     compiled = runtime.compile_program(netdef.parse(twice, phase="train"), keep="activations", losses_only=True)
-    steps = [step for step in compiled.backward if step.inplace and len({b.root for b in step.inputs}) < len(step.inputs)]
+    steps = [one for one in compiled.backward if one.inplace and len({b.root for b in one.inputs}) < len(one.inputs)]
     assert steps
-    for step in steps:
-        (arena, begin, end), (other, first, past) = map(compiled.plan.span, (step.inputs[0], step.outputs[0]))
+    for one in steps:
+        (arena, begin, end), (other, first, past) = map(compiled.plan.span, (one.inputs[0], one.outputs[0]))
         assert arena == other
         assert end <= first or past <= begin
 

@@ -61,7 +61,7 @@ class Gradients:
 
 @dataclass
 class State:
-    """The decisions so far, and all of them that later layers can see.
+    """The decisions up to a layer, and all of them that later layers can see.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ ITERATIONS = 20
 UNIT = 2.0**-24
 SUM = sqrt(2 * 600 / 6)
 JUMPS = 2  # in so many iterations a rounding may decide on which side of zero a ReLU's input lies, or which of a window is largest:
-JUMP = 5e-2  # so far a gradient jumps then
+JUMP = 5e-2  # how far a gradient jumps then
 
 SPLITS = ("groups", "batch", "hybrid")
 WAYS = [(name, count, split) for name in ("alexnet", "caffenet", "lenet") for count in (2, 3, 4) for split in SPLITS]

@@ -46,7 +46,7 @@ def check(name: str, split: str, count: int) -> None:
     with runtime.compile(net_of(name), devices(count), seed=5, split=split, threads=count) as exe:
         found = everything(exe)
         assert found.keys() == expected.keys()
-        assert {step.device for step in exe.program.forward} == set(range(count)) or name == "fewer channels than devices"
+        assert {one.device for one in exe.program.forward} == set(range(count)) or name == "fewer channels than devices"
         worst = {what: difference(expected[what], found[what]) for what in expected}
         assert max(worst.values()) < ROUNDING, sorted(worst.items(), key=lambda item: -item[1])[:5]
         for what in expected:

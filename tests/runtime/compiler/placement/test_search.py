@@ -74,7 +74,7 @@ def sent(net: Net, devices: int, choices: Choices, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(runtime.compiler.pipeline, "place", lambda *a, **k: divide(net, devices, choices))
     update = updates(message_class("SolverParameter")())
     program = runtime.compiler.pipeline.compile_program(net, devices=devices, keep="activations", losses_only=True, update=update)
-    return sum(step.outputs[0].bytes for step in program.instructions if step.kernel == "send")
+    return sum(one.outputs[0].bytes for one in program.instructions if one.kernel == "send")
 
 
 def counted(net: Net, devices: int, split: str, choices: Choices) -> int:

@@ -137,7 +137,7 @@ def program_for(where: str, split: str = "groups", name: str = "googlenet") -> P
 
 
 def kernels(program: Program) -> list[str]:
-    return [step.kernel for step in program.instructions]
+    return [one.kernel for one in program.instructions]
 
 
 @pytest.mark.slow
@@ -151,9 +151,9 @@ def test_only_what_crosses_is_sent(split: str, monkeypatch: pytest.MonkeyPatch) 
     for program in programs:
         as_sent = ["copy" if kernel == "send" else kernel for kernel in kernels(program)]
         assert as_sent == ["copy" if kernel == "send" else kernel for kernel in kernels(programs[3])]
-        for step in program.instructions:
-            hosts = {program.division.hosts[buffer.device] for buffer in step.buffers}
-            assert len(hosts) == 1 + (step.kernel == "send")
+        for one in program.instructions:
+            hosts = {program.division.hosts[buffer.device] for buffer in one.buffers}
+            assert len(hosts) == 1 + (one.kernel == "send")
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -58,7 +58,7 @@ def test_backward_is_the_transpose(split: str, count: int) -> None:
             exe.backward(y=g)
             assert (g * y).sum() == (exe.blob_grad("x") * x).sum(), seed
             assert np.any(y)
-            sent += sum(step.kernel == "send" for step in exe.program.backward)
+            sent += sum(one.kernel == "send" for one in exe.program.backward)
     assert sent or count == 1
 
 

@@ -34,7 +34,7 @@ class Check:
     @property
     def functions(self) -> list[str]:
         """What it launches."""
-        return [step.function for step in self.plan.launches if isinstance(step, Launch)]
+        return [launch.function for launch in self.plan.launches if isinstance(launch, Launch)]
 
 
 def all_checks() -> list[Check]:

@@ -75,7 +75,7 @@ def modules_of(listed: str) -> dict[str, Module]:
 
 def needs(check: Check) -> set[str]:
     """The files that a check launches kernels of."""
-    return {step.file for step in check.plan.launches if hasattr(step, "file")}
+    return {one.file for one in check.plan.launches if hasattr(one, "file")}
 
 
 def main(listed: str) -> None:

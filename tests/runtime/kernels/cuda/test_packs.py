@@ -127,7 +127,7 @@ def test_whole_packs_are_moved_at_once(
     kernels: dict[str, re.Match[str]], every_form: list[nvrtc.Compiled], checks: list[Check]
 ) -> None:
     """In every form of a kernel, each array that is taken in packs is loaded or stored 16 bytes wide, and never otherwise."""
-    arrays = {nvrtc.bare(step.function): len(step.pointers) for step in launches(checks)}
+    arrays = {nvrtc.bare(launch.function): len(launch.pointers) for launch in launches(checks)}
     packed = [form for form in every_form if takes_packs(kernels[nvrtc.bare(form.function)]) and is_whole(form.function)]
     assert {nvrtc.bare(form.function) for form in packed} == set(kernels) - set(SINGLY)
     for form in packed:
@@ -138,7 +138,7 @@ def test_whole_packs_are_moved_at_once(
 
 
 def launches(checks: list[Check]) -> list[Launch]:
-    return [step for check in checks for step in check.plan.launches if isinstance(step, Launch)]
+    return [launch for check in checks for launch in check.plan.launches if isinstance(launch, Launch)]
 
 
 def in_packs(function: str) -> bool:
@@ -164,9 +164,9 @@ def test_whole_packs_are_taken_in_packs(checks: list[Check]) -> None:
             inner = 1 if (box.x_strides[-1], box.y_strides[-1]) != (1, 1) else box.extents[-1]
             places += [*box.x_strides[:-1], *box.y_strides[:-1], box.x_offset, box.y_offset, inner]
         if check.aligned and rows and not any(number % 4 for number in rows + places):
-            for step in launches([check]):
-                assert in_packs(step.function), f"{check.case}: {step.function}"
-                seen.add(nvrtc.bare(step.function))
+            for launch in launches([check]):
+                assert in_packs(launch.function), f"{check.case}: {launch.function}"
+                seen.add(nvrtc.bare(launch.function))
     assert len(seen) > 30
 
 
@@ -186,27 +186,27 @@ def test_what_allows_packs(batch: int, address: int, width: int) -> None:
 
 
 def function_of(name: str, operands: list[Operand], **constants: object) -> str:
-    (step,) = plan(name, operands, constants).launches
-    assert isinstance(step, Launch)
-    return step.function
+    (launch,) = plan(name, operands, constants).launches
+    assert isinstance(launch, Launch)
+    return launch.function
 
 
 def test_few_long_columns_fill_many_blocks() -> None:
     """ImageNet's scores for a batch of 128: a thread for every pack of 8 classes, in rows of 64 bytes."""
     scores = Operand((1, 1000, 128))
-    (step,) = plan("softmax_forward", [scores, scores], {}).launches
-    assert isinstance(step, Launch)
-    assert (step.function, step.grid, step.block) == ("softmax_forward<4, 128>", (8, 1, 1), (4, 128, 1))
+    (launch,) = plan("softmax_forward", [scores, scores], {}).launches
+    assert isinstance(launch, Launch)
+    assert (launch.function, launch.grid, launch.block) == ("softmax_forward<4, 128>", (8, 1, 1), (4, 128, 1))
 
 
 @pytest.mark.parametrize("C", [1, 3, 4, 7, 8, 100, 511, 512, 1000, 21841])
 def test_slices(C: int) -> None:
     """A power of two, with at least four elements each where there are as many; all lanes of a block are threads of it."""
     scores = Operand((2, C, 40))
-    (step,) = plan("softmax_backward", [scores] * 3, {}).launches
-    assert isinstance(step, Launch)
-    lanes, slices, _ = step.block
-    assert lanes * slices == 512 and slices & (slices - 1) == 0 and step.function == f"softmax_backward<4, {slices}>"
+    (launch,) = plan("softmax_backward", [scores] * 3, {}).launches
+    assert isinstance(launch, Launch)
+    lanes, slices, _ = launch.block
+    assert lanes * slices == 512 and slices & (slices - 1) == 0 and launch.function == f"softmax_backward<4, {slices}>"
     assert slices == 1 or 4 * slices <= C
     assert slices == 128 or 8 * slices > C
-    assert (step.grid[0] - 1) * lanes < 10 <= step.grid[0] * lanes and step.grid[1] == 2
+    assert (launch.grid[0] - 1) * lanes < 10 <= launch.grid[0] * lanes and launch.grid[1] == 2

@@ -19,7 +19,7 @@ GRID = (2**31 - 1, 65535, 65535)
 
 
 def test_grids(checks: list[Check]) -> None:
-    launches = [step for check in checks for step in check.plan.launches if isinstance(step, Launch)]
+    launches = [one for check in checks for one in check.plan.launches if isinstance(one, Launch)]
     large = netdef.load("alexnet", phase="train", batch_size=512)
     for launch in [*launches, *zoo.launches(compile_program(large, losses_only=True))]:
         assert all(1 <= extent <= most for extent, most in zip(launch.grid, GRID, strict=True)), launch
@@ -34,14 +34,14 @@ OUTPUTS = {"conv2d": [3], "conv2d_weight_gradient": [1], "conv2d_input_gradient"
 def test_workspace(limit: int) -> None:
     """Within the limit, unless one output row alone needs more."""
     for name in ("alexnet", "nin", "vgg16"):
-        for step in compile_program(netdef.load(name, phase="train", batch_size=64), losses_only=True).instructions:
-            if not step.kernel.startswith("conv2d"):
+        for one in compile_program(netdef.load(name, phase="train", batch_size=64), losses_only=True).instructions:
+            if not one.kernel.startswith("conv2d"):
                 continue
-            made = plan(step.kernel, operands_of(step), step.constants, limit)
-            rows = sum(part.batch for part in made.launches if isinstance(part, Gemm)) / step.constants["group"]
-            heights = {step.buffers[index].shape[1] for index in OUTPUTS[step.kernel]}
-            assert made.workspace <= limit or rows in heights, step
-            if step.constants["kernel"] == (1, 1):
+            made = plan(one.kernel, operands_of(one), one.constants, limit)
+            rows = sum(part.batch for part in made.launches if isinstance(part, Gemm)) / one.constants["group"]
+            heights = {one.buffers[index].shape[1] for index in OUTPUTS[one.kernel]}
+            assert made.workspace <= limit or rows in heights, one
+            if one.constants["kernel"] == (1, 1):
                 assert made.workspace == 0 and rows == 1
 
 

@@ -34,15 +34,15 @@ def moved(check: Check, modules: Mapping[str, Module]) -> list[int | None]:
     counts: list[int | None] = []
     with Memory() as memory:
         arrays = placed(check, memory)
-        for step in check.plan.launches:
+        for one in check.plan.launches:
             seen: list[np.ndarray] = []
-            if isinstance(step, Launch):
-                different = {arrays[pointer].ctypes.data: arrays[pointer] for pointer in step.pointers}
-                seen = watch(modules[step.file], list(different.values()))
-            run_step(step, arrays, modules, 0)
-            if isinstance(step, Launch):
-                race = modules[step.file].code.first_race().decode()
-                assert not race, f"{check.case}: {step.function}: {race}"
+            if isinstance(one, Launch):
+                different = {arrays[pointer].ctypes.data: arrays[pointer] for pointer in one.pointers}
+                seen = watch(modules[one.file], list(different.values()))
+            run_step(one, arrays, modules, 0)
+            if isinstance(one, Launch):
+                race = modules[one.file].code.first_race().decode()
+                assert not race, f"{check.case}: {one.function}: {race}"
             bytes_ = sum(np.count_nonzero(s & LOADED) + np.count_nonzero(s & STORED) for s in seen)
-            counts.append(bytes_ if isinstance(step, Launch) else None)
+            counts.append(bytes_ if isinstance(one, Launch) else None)
     return counts

@@ -44,9 +44,9 @@ def programs(batch: int | None, cards: tuple[tuple[int, str | None], ...]) -> It
 def launches(program: Program) -> Iterator[Launch]:
     """Every launch of a program."""
     load_rooms("cuda")
-    for step in program.instructions:
-        if step.kernel in CUDA_KERNELS:
-            made = plan(step.kernel, operands_of(step), step.constants)
+    for one in program.instructions:
+        if one.kernel in CUDA_KERNELS:
+            made = plan(one.kernel, operands_of(one), one.constants)
             yield from (part for part in made.launches if isinstance(part, Launch))
 
 

@@ -144,7 +144,7 @@ def train(
         losses = [solver.iterate(**fed) for _ in range(ITERATIONS)]
         executable = solver.executable
         weights = [executable.param(p.layer.name, p.index) for p in executable.net.parameters]
-        return weights, [step.loss for step in losses]
+        return weights, [one.loss for one in losses]
     finally:
         solver.close()
 

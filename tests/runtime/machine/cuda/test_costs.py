@@ -26,17 +26,17 @@ def alexnet():
 
 
 def of(program, kernel: str, layer: str):
-    return next(step for step in program.instructions if (step.kernel, step.layer) == (kernel, layer))
+    return next(one for one in program.instructions if (one.kernel, one.layer) == (kernel, layer))
 
 
-def cost(step) -> Cost:
-    return total(launches(step, DEFAULT_WORKSPACE))
+def cost(one) -> Cost:
+    return total(launches(one, DEFAULT_WORKSPACE))
 
 
 def test_products_are_the_macs_that_the_net_is_known_for(alexnet) -> None:
-    for step in alexnet.instructions:
-        assert cost(step).products == 2 * step.macs * BATCH, step
-        assert plain(step).products == 2 * step.macs * BATCH, step
+    for one in alexnet.instructions:
+        assert cost(one).products == 2 * one.macs * BATCH, one
+        assert plain(one).products == 2 * one.macs * BATCH, one
 
 
 def test_normalisation_reads_and_writes_every_number_once(alexnet) -> None:
@@ -52,19 +52,19 @@ def test_pooling_moves_its_places_too(alexnet) -> None:
 
 
 def test_an_update_reads_three_and_writes_two_arrays(alexnet) -> None:
-    updates = [step for step in alexnet.update if step.kernel == "sgd_update"]
-    assert sum(cost(step).bytes for step in updates) == FLOAT * (5 * 60_965_224 + 2 * len(updates))  # and rate and scale
+    updates = [one for one in alexnet.update if one.kernel == "sgd_update"]
+    assert sum(cost(one).bytes for one in updates) == FLOAT * (5 * 60_965_224 + 2 * len(updates))  # and rate and scale
 
 
 def test_a_convolution_moves_its_windows_twice(alexnet) -> None:
     x, y, w, b = BATCH * 3 * 227 * 227, BATCH * 96 * 55 * 55, 96 * 363, 96
     windows = BATCH * 363 * 55 * 55
-    step = of(alexnet, "conv2d", "conv1")
-    made = launches(step, 1 << 40)  # in one chunk: im2col, product, bias and ReLU
+    one = of(alexnet, "conv2d", "conv1")
+    made = launches(one, 1 << 40)  # in one chunk: im2col, product, bias and ReLU
     assert [part.bytes for part in made] == [
         FLOAT * (x + windows), FLOAT * (w + windows + y), FLOAT * (2 * y + b),
     ]  # fmt: skip
-    chunks = launches(step, 1 << 20)  # a row of outputs each: it sees 11 rows of the image
+    chunks = launches(one, 1 << 20)  # a row of outputs each: it sees 11 rows of the image
     assert len(chunks) == 2 * 55 + 1
     seen = BATCH * 3 * 55 * 11 * 227
     assert sum(part.bytes for part in chunks) == FLOAT * (seen + 2 * windows + 3 * y + b + 55 * w)
@@ -95,4 +95,4 @@ def test_products_are_those_that_the_card_carries_out(machine: Callable, execute
         executable.backward()
         executable.device.synchronize()
         done = executable.device._library.flops
-        assert done == sum(cost(step).products for step in executable.program.instructions) > 0
+        assert done == sum(cost(one).products for one in executable.program.instructions) > 0

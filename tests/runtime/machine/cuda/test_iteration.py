@@ -47,7 +47,7 @@ def test_an_iteration_is_one_graph_launch(machine: Callable[..., Cards], execute
         # the images: up, and to their place.  Their offsets, mirrors, shifts and labels, the iteration's number.
         assert calls["copy"] == 2 + 4 + 1
         assert calls["wait"] == 2  # an upload for the place to be free, the kernels for the upload
-    losses, expected = [step.loss for step in list(solver.iterations._waiting)], train(ALEXNET, "cpu", clip=clip)[1][:4]
+    losses, expected = [one.loss for one in list(solver.iterations._waiting)], train(ALEXNET, "cpu", clip=clip)[1][:4]
     assert losses == pytest.approx(expected, rel=1e-4)
     solver.close()
 
@@ -121,7 +121,7 @@ def test_a_card_that_takes_no_graphs_trains_all_the_same(
     with pytest.warns(UserWarning, match="by itself: cudaErrorStreamCaptureUnsupported: operation not permitted$") as warned:
         losses = [solver.iterate(**fed) for _ in range(4)]
     assert len(warned) == 1
-    assert [step.loss for step in losses] == pytest.approx(train(LENET, "cpu")[1][:4], rel=1e-4)
+    assert [one.loss for one in losses] == pytest.approx(train(LENET, "cpu")[1][:4], rel=1e-4)
     assert cards.replayed == 0
     solver.close()
 

@@ -99,7 +99,7 @@ def test_a_copy_too_many_is_seen(
 def losses(run: Solver, count: int, **fed: Any) -> list[tuple[float, float]]:
     """Of so many iterations, asked for after the last: each one's, and the mean over the last three until then."""
     made = [run.iterate(**fed) for _ in range(count)]
-    return [(step.loss, step.smoothed) for step in reversed(made)][::-1]
+    return [(iteration.loss, iteration.smoothed) for iteration in reversed(made)][::-1]
 
 
 @pytest.mark.slow

@@ -164,5 +164,5 @@ def test_nothing_is_waited_for_between_iterations(machine: Callable[..., Cards],
     before = cards.scheduler.ran
     steps = [solver.iterate(**fed) for _ in range(3)]
     assert cards.scheduler.ran == before
-    assert [step.loss for step in steps] == pytest.approx(on_cpu("lenet")[1][1:4], rel=1e-4)
+    assert [one.loss for one in steps] == pytest.approx(on_cpu("lenet")[1][1:4], rel=1e-4)
     solver.close()

@@ -148,7 +148,7 @@ def test_a_solver_that_goes_back_reads_nothing_old(machine: Machine, execute: Ca
             run.iterate()  # which nobody reads
         run.restore(state)
         steps = [run.iterate() for _ in range(4)]
-        assert [step.smoothed for step in steps] == first
+        assert [instruction.smoothed for instruction in steps] == first
 
 
 EXPLODES = {"lr_policy": '"multistep"', "gamma": 1e38, "stepvalue": 5, "weight_decay": 1}
@@ -227,17 +227,17 @@ def test_a_failing_launch_is_named_as_on_the_cpu(machine: Machine, execute: Call
     machine(execute=execute, seed=None)
     with runtime.compile(netdef.parse(LENET, phase="train"), "gpu:0", losses_only=True) as executable:
         fed = inputs(executable.net)
-        step = next(one for one in executable.program.forward if one.kernel == "conv2d")
+        instruction = next(one for one in executable.program.forward if one.kernel == "conv2d")
 
         def fail() -> None:
             raise ValueError("what went wrong")
 
-        launch, executable._bound[step] = executable._bound[step], fail
-        where = f"gpu:0, conv2d of layer {step.layer} failed: ValueError: what went wrong"
+        launch, executable._bound[instruction] = executable._bound[instruction], fail
+        where = f"gpu:0, conv2d of layer {instruction.layer} failed: ValueError: what went wrong"
         with pytest.raises(NetdefError, match=where):
             executable.forward(**fed)
         with pytest.raises(NetdefError, match=where):
             executable.times([fail])
-        executable._bound[step] = launch
+        executable._bound[instruction] = launch
         executable._runners.clear()
         executable.forward(**fed)

@@ -100,7 +100,7 @@ def test_relu_is_fused_and_gives_the_same(slope: float) -> None:
     x, dy = rng.standard_normal(shape), rng.standard_normal((3, 4, 4, 4))
     fused = runtime.compile(net(shape, fields, relu), seed=1)
     plain = runtime.compile(net(shape, fields), seed=1)
-    assert [step.kernel for step in fused.program.forward] == ["conv2d"]
+    assert [one.kernel for one in fused.program.forward] == ["conv2d"]
     y, before = fused.forward(x=x)["y"], plain.forward(x=x)["y"]
     np.testing.assert_array_equal(y, np.where(before > 0, before, before * np.float32(slope)))
     fused.backward(y=dy)

@@ -96,10 +96,10 @@ def test_mobilenet_is_computed_this_way(phase: str) -> None:
     """Every layer of depth alone, and none of the others."""
     program = runtime.compile_program(netdef.load("mobilenet", phase=phase, batch_size=2), backward=phase == "train")
     seen = set()
-    for step in program.instructions:
-        if step.kernel.startswith("conv2d"):
-            (first, *_) = plan(step.kernel, operands_of(step), step.constants).launches
-            assert first.kernel.name.endswith("_depthwise") == (step.constants["group"] > 1), step
+    for one in program.instructions:
+        if one.kernel.startswith("conv2d"):
+            (first, *_) = plan(one.kernel, operands_of(one), one.constants).launches
+            assert first.kernel.name.endswith("_depthwise") == (one.constants["group"] > 1), one
             seen.add(first.kernel.name)
     assert len({name for name in seen if name.endswith("_depthwise")}) == (3 if phase == "train" else 1)
 

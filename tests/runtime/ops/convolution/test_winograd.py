@@ -106,8 +106,8 @@ def test_where_it_pays() -> None:
 def kernels_of(net: netdef.Net, instruction: str) -> dict[str, list[str]]:
     """What the CPU launches for instructions of this name, by layer."""
     program = runtime.compile_program(net, losses_only=True)
-    steps = [step for step in program.instructions if step.kernel == instruction]
-    plans = {step.layer: plan(step.kernel, operands_of(step), step.constants) for step in steps}
+    steps = [one for one in program.instructions if one.kernel == instruction]
+    plans = {one.layer: plan(one.kernel, operands_of(one), one.constants) for one in steps}
     return {layer: [launch.kernel.name for launch in made.launches] for layer, made in plans.items()}
 
 

@@ -119,7 +119,7 @@ def test_layer(name: str, settings: str, top: str) -> None:
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in dict(DIFFERENTIABLE)])
 def test_a_function_without_gradient_sends_none(name: str) -> None:
     program = runtime.compile_program(net_of(name, ""))
-    assert program.backward == () or all(step.layer != "op" for step in program.backward)
+    assert program.backward == () or all(one.layer != "op" for one in program.backward)
     assert FUNCTIONS[name].layer.no_gradient_to == (0,)
 
 

@@ -69,7 +69,7 @@ def test_a_part_that_nothing_learns_from_has_no_gradient() -> None:
 def test_a_top_of_slice_is_a_view_and_in_place_layers_leave_the_bottom_whole() -> None:
     text = "layer x: Input { shape { dim: 2 dim: 4 } }\nlayer cut: Slice(x) -> a, b\nlayer relu: ReLU(a) -> a\n"
     with runtime.compile(netdef.parse(text), backward=False, keep="all") as exe:
-        assert "take_columns" not in {step.kernel for step in exe.program.forward}
+        assert "take_columns" not in {one.kernel for one in exe.program.forward}
         x = np.array([[-1, 2, -3, 4]] * 2, np.float32)
         y = exe.forward(x=x)
         np.testing.assert_array_equal(y["a"], [[0, 2]] * 2)

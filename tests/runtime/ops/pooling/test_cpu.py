@@ -1,4 +1,4 @@
-"""Pooling: maxima with their places, means with Caffe's divisors, and the gradients of both."""
+"""Pooling: maxima with their positions, means with Caffe's divisors, and the gradients of both."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ CASES = [  # N, C, H, W, kernel, stride, pad, out (None: Caffe's ceil rule)
     (7, 2, 6, 5, (2, 2), (2, 2), (0, 0)),  # the last column's window overhangs
     (64, 2, 13, 13, (3, 3), (2, 2), (0, 0)),
     (5, 2, 8, 7, (8, 7), (1, 1), (0, 0)),  # global
-    (2, 1, 20, 20, (17, 17), (2, 2), (3, 3)),  # more places in a window than a byte can tell
+    (2, 1, 20, 20, (17, 17), (2, 2), (3, 3)),  # more positions in a window than a byte can tell
     (1, 1, 7, 7, (5, 4), (3, 3), (4, 2)),
 ]
 

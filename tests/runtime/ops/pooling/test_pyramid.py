@@ -44,7 +44,7 @@ def test_levels_draw_apart() -> None:
     text = "layer x: Input { shape { dim: [40, 2, 4, 4] } } layer y: SPP(x) { pyramid_height: 2 pool: STOCHASTIC }"
     x = np.random.default_rng(1).random((40, 2, 4, 4))
     with runtime.compile(netdef.parse(text, phase="train")) as exe:
-        kernels = [step for step in exe.program.forward if step.kernel == "pool_stochastic_forward"]
-        assert len({step.constants["key"] for step in kernels}) == 2
+        kernels = [one for one in exe.program.forward if one.kernel == "pool_stochastic_forward"]
+        assert len({one.constants["key"] for one in kernels}) == 2
         y = exe.forward(x=x)["y"].reshape(40, 10)
     assert all(np.isin(y[n], x[n].astype(np.float32)).all() for n in range(40))

@@ -15,7 +15,7 @@ CASES = [  # N, C, H, W, kernel, stride
     (1, 3, 7, 5, (3, 3), (2, 2)),
     (5, 2, 9, 8, (2, 3), (2, 1)),
     (64, 2, 7, 7, (3, 3), (2, 2)),  # the last windows overhang
-    (3, 1, 20, 17, (20, 17), (1, 1)),  # more places than a byte can tell
+    (3, 1, 20, 17, (20, 17), (1, 1)),  # more positions than a byte can tell
     (2, 2, 5, 5, (1, 1), (3, 3)),  # windows wholly outside
 ]
 KEY, TURN = (1701, 0xDEADBEEF), 70_000

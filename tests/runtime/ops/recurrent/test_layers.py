@@ -103,6 +103,6 @@ def test_a_sequence_that_begins_forgets_the_cell_and_hides_no_nan() -> None:
 def test_products_over_all_time_steps_are_one() -> None:
     given = {"x": np.zeros((20, 3, 5)), "cont": np.zeros((20, 3))}
     program = runtime.compile_program(net("LSTM", given, False))
-    assert [step.kernel for step in program.forward].count("inner_product") == 1 + 20
-    assert [step.kernel for step in program.backward].count("inner_product_weight_gradient") == 2
-    assert sum(step.macs for step in program.forward) >= program.net.layer("op").macs
+    assert [one.kernel for one in program.forward].count("inner_product") == 1 + 20
+    assert [one.kernel for one in program.backward].count("inner_product_weight_gradient") == 2
+    assert sum(one.macs for one in program.forward) >= program.net.layer("op").macs

@@ -1,4 +1,4 @@
-"""Softmax, its loss and accuracy: any place of the axis, ignored labels, ties, labels that are none."""
+"""Softmax, its loss and accuracy: any position of the axis, ignored labels, ties, labels that are none."""
 
 import numpy as np
 import pytest

@@ -118,7 +118,7 @@ class PinnedMemory:
         ------
         AddressError: it is other memory, which no copy may read or write while the host goes on.
         """
-        for start, length in cls.alive.copy().items():  # collecting garbage may take some away
+        for start, length in cls.alive.copy().items():  # garbage collection may free some
             if start <= address and address + size <= start + length:
                 return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
         raise AddressError(f"{size} bytes at {address:#x} are not page-locked")
