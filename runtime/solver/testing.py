@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
+from runtime.solver.counted import LOSS, label_counts
 from runtime.solver.remember import ROUNDS
 from runtime.solver.results import NotFiniteError, TestResult, accuracy_names, numbers, shown_of, total_loss
 
@@ -57,7 +58,8 @@ def run_test(
         for done, images in enumerate(sizes):
             if stop():
                 return None
-            sums.unread[iteration * count + done] = images
+            counts = label_counts(executable, images) if over_images else {}
+            sums.unread[iteration * count + done] = images, counts
             executable.run_forward(iteration * count + done, **inputs)
             if len(sums.unread) == ROUNDS or not executable.runs_ahead:
                 sums.read()
@@ -111,33 +113,36 @@ class _Sums:
 
     Attributes
     ----------
-    unread: the images of the runs that are not read yet, by the runs' numbers.
+    unread: of the runs that are not read yet, by their numbers: the images, and the labels that count where those are others.
     """
 
     def __init__(self, executable: Executable, first: int):
         self.executable, self.first, self.images = executable, first, 0
-        self.unread: dict[int, int] = {}
+        self.unread: dict[int, tuple[int, dict[str, int]]] = {}
         self.outputs: defaultdict[str, float] = defaultdict(float)
+        self.counted: defaultdict[str, int] = defaultdict(int)  # by output: what its mean is over
         self.loss: float | None = None
 
     def read(self) -> None:
         """Add the results of the unread runs; raises as `run_test`."""
         runs = list(self.unread)
         for run, values in zip(runs, self.executable.remembered(runs), strict=True):
-            images = self.unread.pop(run)
+            images, counts = self.unread.pop(run)
             loss = total_loss(self.executable.net, values)
             outputs = numbers({blob.name: values[blob] for blob in shown_of(self.executable.net)})
             check_finite(loss, outputs, self.executable, run - self.first, run == runs[-1])
             self.images += images
             if loss is not None:
-                self.loss = (self.loss or 0.0) + loss * images
+                self.loss = (self.loss or 0.0) + loss * counts.get(LOSS, images)
+                self.counted[LOSS] += counts.get(LOSS, images)
             for name, value in outputs.items():
-                self.outputs[name] += value * images
+                self.outputs[name] += value * counts.get(name, images)
+                self.counted[name] += counts.get(name, images)
 
     def result(self, iteration: int, index: int) -> TestResult:
-        """Means over all images."""
-        means = {name: value / self.images for name, value in self.outputs.items()}
-        loss = None if self.loss is None else self.loss / self.images
+        """Means over all images, or over the labels that count; an output of none, as of a class without images, is left out."""
+        means = {name: value / self.counted[name] for name, value in self.outputs.items() if self.counted[name]}
+        loss = None if self.loss is None else self.loss / max(1, self.counted[LOSS])
         return TestResult(iteration, index, loss, means, accuracy_names(self.executable.net, means), self.images)
 
 

@@ -87,6 +87,21 @@ def test_results_do_not_depend_on_the_batch(images: Path, batch: int) -> None:
     assert found.outputs["right"] * 7 == pytest.approx(round(found.outputs["right"] * 7))
 
 
+@pytest.mark.parametrize("batch", [2, 3, 7])
+def test_labels_that_do_not_count(images: Path, batch: int) -> None:
+    """The accuracy of each class is over its images, and labels that are ignored are no images: as in one batch of all."""
+    text = IMAGES.replace("test layer right: Accuracy(fc, label)", "test layer right: Accuracy(fc, label) -> right, each { }")
+    text += "test layer some: Accuracy(fc, label) { ignore_label: 0 }"
+    text = text.replace("SoftmaxWithLoss(fc, label)", "SoftmaxWithLoss(fc, label) { ignore_label: 0 }")
+    one, found = over_all(text, batch=16), over_all(text, batch=batch)
+    assert one is not None and found is not None
+    assert set(found.outputs) == {"loss", "right", "each[0]", "each[1]", "some"}
+    assert found.loss == pytest.approx(one.loss, rel=1e-6)
+    assert found.outputs == pytest.approx(one.outputs, rel=1e-6)
+    assert found.outputs["some"] == pytest.approx(found.outputs["each[1]"])
+    assert found.outputs["right"] * 7 == pytest.approx(4 * found.outputs["each[0]"] + 3 * found.outputs["each[1]"])
+
+
 def test_images_that_cannot_be_read_do_not_count(images: Path) -> None:
     whole = over_all()
     bad = images / "b" / "8.png"
