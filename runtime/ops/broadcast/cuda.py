@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS
@@ -13,13 +15,18 @@ FILE = "broadcast.cu"
 FEW = 64  # broadcast.cu's
 
 
+def over_runs(function: str, arrays: Sequence[Operand], packed: Sequence[Operand]) -> Launch:
+    """A kernel over the last axis of arrays (outer, middle, run).  packed: those that it moves in packs."""
+    outer, middle, run = arrays[0].shape
+    wide = width(*packed, run=run)
+    grid, block = table(elements(outer, middle), run // wide)
+    scalars = np.int32(middle), np.int64(outer * middle), np.int64(run // wide)
+    return Launch(FILE, name(function, wide), grid, block, tuple(range(len(arrays))), scalars)
+
+
 def by_rows(function: str, *arrays: Operand) -> Launch:
     """A kernel over the rows of arrays (A, D, R), between which are numbers for each of D."""
-    A, D, R = arrays[0].shape
-    wide = width(arrays[0], arrays[-1], run=R)
-    grid, block = table(elements(A, D), R // wide)
-    scalars = np.int32(D), np.int64(A * D), np.int64(R // wide)
-    return Launch(FILE, name(function, wide), grid, block, tuple(range(len(arrays))), scalars)
+    return over_runs(function, arrays, (arrays[0], arrays[-1]))
 
 
 @plans
@@ -39,11 +46,7 @@ def scale_add_rows(x: Operand, factor: Operand, bias: Operand, y: Operand) -> La
 
 def by_columns(function: str, *arrays: Operand) -> Launch:
     """A kernel over the rows of arrays (D, R, N), between which are (D, N)."""
-    D, R, N = arrays[0].shape
-    wide = width(*arrays, run=N)
-    grid, block = table(elements(D, R), N // wide)
-    scalars = np.int32(R), np.int64(D * R), np.int64(N // wide)
-    return Launch(FILE, name(function, wide), grid, block, tuple(range(len(arrays))), scalars)
+    return over_runs(function, arrays, arrays)
 
 
 @plans
