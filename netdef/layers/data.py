@@ -255,10 +255,30 @@ class WindowData(Samples):
     """Windows of images, as an R-CNN trains on."""
 
     tops_allowed = (2, 2)
+    asks_data = False
 
     @property
     def how_to_size(self) -> str:
         return "set crop_size, the side that each window is warped to"
+
+    @property
+    def has_margins(self) -> bool:
+        """Whether a window may reach beyond its image."""
+        return bool(self.p.context_pad or self.p.crop_mode == "square")
+
+    def output_shapes(self, *bottoms: Shape) -> list[Shape]:
+        if not self.source:
+            raise self.error("source is missing: a file of images and their windows")
+        if self.p.crop_mode not in ("warp", "square"):
+            raise self.error(f"crop_mode is warp or square, not {self.p.crop_mode}", "crop_mode")
+        if self.crop_size and 2 * self.p.context_pad >= self.crop_size:
+            raise self.error(f"context_pad {self.p.context_pad} leaves nothing of {self.crop_size} pixels", "context_pad")
+        if not 0 <= self.p.fg_fraction <= 1:
+            raise self.error("fg_fraction is a share: 0 to 1", "fg_fraction")
+        for field in ("force_gray", "color_shift", "random_aspect_ratio_param"):
+            if self.message.transform_param.HasField(field):
+                raise self.error(f"windows are not changed by {field}", "transform_param", field, hint="remove it")
+        return super().output_shapes(*bottoms)
 
 
 @layer("MemoryData")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
-from netdef.layers.data import DIGITS, PHOTOS, Data, HDF5Data, ImageData, MemoryData, located
+from netdef.layers.data import DIGITS, PHOTOS, Data, HDF5Data, ImageData, MemoryData, WindowData, located
 from runtime.data.classes import shown
 from runtime.data.database import DB_KINDS, kind_of, open_database
 from runtime.data.database_samples import DatabaseSamples, records_of
@@ -26,9 +26,10 @@ from runtime.data.listing import Listing, folder_names, read_list, scan_folder
 from runtime.data.memory import MemorySource
 from runtime.data.photos import PhotoSamples, photo_names
 from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
-from runtime.data.settings import SIDE, Resize, Settings, mean_image_size, settings_of
+from runtime.data.settings import SIDE, Resize, Settings, dtype_of, mean_image_size, settings_of
 from runtime.data.source import Batch, OnSkip, Samples, Source
 from runtime.data.views import views_of
+from runtime.data.windows import WindowSamples
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
@@ -73,6 +74,10 @@ def open_source(
         return Hdf5Source(layer, seed)
     if isinstance(layer, MemoryData):
         return MemorySource(layer)
+    if isinstance(layer, WindowData):
+        windows = WindowSamples(layer, Draws(seed, layer.name))
+        check_labels(layer, windows.labels, windows.name)
+        return _ring(windows, layer.batch_size, workers, on_skip, RingSettings(dtype_of(layer)))
     assert isinstance(layer, Data | ImageData)
     settings = settings_of(layer)
     draws = Draws(seed, layer.name)
@@ -125,6 +130,9 @@ def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -
 
 
 def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip) -> Prefetcher:
+    return _ring(samples, settings.batch_size, workers, on_skip, RingSettings(settings.dtype, settings.label_shape))
+
+
+def _ring(samples: Samples, batch_size: int, workers: int | None, on_skip: OnSkip, settings: RingSettings) -> Prefetcher:
     cores = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-    ring = RingSettings(settings.dtype, settings.label_shape)
-    return Prefetcher(samples, settings.batch_size, workers or cores, on_skip=on_skip, settings=ring)
+    return Prefetcher(samples, batch_size, workers or cores, on_skip=on_skip, settings=settings)

@@ -38,14 +38,18 @@ def read_image(path: str, mode: str, at_least: tuple[int, int] | None = None) ->
     ------
     UnreadableError: it is missing, damaged or no image.
     """
+    return decode(read_bytes(path), mode, printable(path), at_least)
+
+
+def read_bytes(path: str) -> bytes:
+    """An image's file as it is; raises UnreadableError."""
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            return file.read()
     except FileNotFoundError:
         raise UnreadableError(printable(path), "there is no such file") from None
     except OSError as error:
         raise UnreadableError(printable(path), f"it cannot be read ({error.strerror})") from None
-    return decode(data, mode, printable(path), at_least)
 
 
 def decode(data: bytes | memoryview, mode: str | None, name: str, at_least: tuple[int, int] | None = None) -> Picture:

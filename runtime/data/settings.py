@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from netdef.graph.shape import shape_text
 from netdef.language.spelling import did_you_mean
-from netdef.layers.data import BUILTIN, BUILTIN_SIDES, ImageData, located
+from netdef.layers.data import BUILTIN, BUILTIN_SIDES, ImageData, WindowData, located
 from runtime.data.color import Color, components_of
 from runtime.data.mean import channel_means, read_mean
 
@@ -136,7 +136,7 @@ def image_size(layer: Samples) -> tuple[int, int]:
     Images that are not resized must have the mean image's size; if there is none, they may be of any size and are cropped one
     by one, before they are batched.
     """
-    if layer.cuts_regions:
+    if layer.cuts_regions or isinstance(layer, WindowData):
         return layer.crop_size, layer.crop_size
     resize = _resize(layer)
     if resize:
@@ -150,6 +150,8 @@ def image_size(layer: Samples) -> tuple[int, int]:
 
 def dtype_of(layer: Samples) -> str:
     """What the images of a layer's source are: uint8, or float32."""
+    if isinstance(layer, WindowData):
+        return "float32" if layer.has_margins else "uint8"  # margins are the mean, which is no byte
     return "float32" if layer.found is not None and layer.found.floats else "uint8"
 
 
@@ -167,6 +169,9 @@ def mean_of(layer: Samples) -> NDArray[np.float32]:
     NetdefError: mean_file together with mean_value, a damaged file, another number of channels, another size.
     """
     mean, size = _mean(layer), image_size(layer)
+    if isinstance(layer, WindowData) and mean.shape[1:] != (1, 1) and min(mean.shape[1:]) >= layer.crop_size:
+        at = (mean.shape[2] - layer.crop_size) // 2  # of rows too, as in Caffe
+        mean = mean[:, at : at + layer.crop_size, at : at + layer.crop_size]
     if mean.shape[1:] not in ((1, 1), size):
         message = f"the mean image is {mean.shape[1]} x {mean.shape[2]}, the images are {size[0]} x {size[1]}"
         raise layer.error(message, "transform_param", "mean_file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netdef.layers.data import Data, HDF5Data, ImageData, MemoryData, Samples
+from netdef.layers.data import Data, HDF5Data, ImageData, MemoryData, Samples, WindowData
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @lowers(ImageData)
 @lowers(Data)
+@lowers(WindowData)
 def lower(layer: Samples, build: Builder) -> None:
     fields: dict[str, Buffer] = {}
     for index, top in enumerate(layer.tops):  # of a share on one of several devices one may be missing
