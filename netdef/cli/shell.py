@@ -157,7 +157,7 @@ _show_others = warnings.showwarning
 def _show_warning(message: Warning | str, category: type[Warning], *location: Any, **more: Any) -> None:
     """Our own warnings as a line; others as Python shows them."""
     if issubclass(category, Remark):
-        click.echo(f"note: {message}", err=True)
+        click.echo(f"{category.word}: {message}", err=True)
     else:
         _show_others(message, category, *location, **more)
 

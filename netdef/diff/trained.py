@@ -34,7 +34,8 @@ def other_settings(net: Net, trained: Any) -> list[str]:
 
 
 def _line(names: list[str], what: str, before: str, after: str) -> str:
-    """trained with pool1.kernel 2, this net has 3."""
+    """trained with pool1.kernel_size 2, this net has 3."""
+    what = "kernel_size" if what == "kernel" else what  # as files have it
     where = f"{names[0]}.{what} {before}" if len(names) == 1 else f"{what} {before} in {shortened(names, SHOWN)}"
     return f"trained with {where}, this net has {after}"
 

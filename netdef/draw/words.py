@@ -29,15 +29,15 @@ def headline(net: Net) -> tuple[str, str]:
 
 def doing(stage: Stage) -> str:
     """A stage's type, and what distinguishes it from others of the type: "Convolution 11 × 11, stride 4"."""
-    owners = dict.fromkeys(parameter.owner.layer.name for parameter in stage.layer.parameters if parameter.shared)
-    shared = f"weights of {', '.join(owners)}" if owners else ""
-    return " ".join(filter(None, (stage.layer.type, ", ".join(filter(None, (*window(stage.layer), shared))))))
+    return " ".join(filter(None, (stage.layer.type, ", ".join(filter(None, window(stage.layer))))))
 
 
 def window(layer: Layer) -> tuple[str, str]:
-    """What a layer looks at, and how its window moves: ("11 × 11", "stride 4"); "" for what it has not."""
+    """What a layer looks at, and how its window moves and whose weights it shares: ("11 × 11", "stride 4, weights of conv1")."""
     looks, moves = layer.window_text
-    return looks.replace(" x ", " × "), moves.replace(" x ", "×")
+    owners = dict.fromkeys(parameter.owner.layer.name for parameter in layer.parameters if parameter.shared)
+    shared = f"weights of {', '.join(owners)}" if owners else ""
+    return looks.replace(" x ", " × "), ", ".join(filter(None, (moves.replace(" x ", "×"), shared)))
 
 
 def followers(stage: Stage) -> str:

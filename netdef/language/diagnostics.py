@@ -44,7 +44,9 @@ class Diagnostic:
 
 
 class Remark(UserWarning):
-    """A warning that commands print as one line."""
+    """A warning that commands print as one line, which begins with `word`."""
+
+    word = "note"
 
 
 class OldFormatWarning(Remark):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from netdef.graph.net import Net
 
 SHOWN = 8  # layers named in a line
+OTHER_NET = "warning: "  # begins the lines about a net that differs from the one of the weights
 
 Paths = str | Path | Sequence[str | Path]
 Reader = Callable[[str, int], np.ndarray]  # gives parameter i of a layer by (name, i), in Caffe's shape
@@ -31,6 +32,12 @@ Writer = Callable[[str, int, np.ndarray], None]  # overwrites it
 
 class WeightsRemark(Remark):
     """Weights were loaded, but not all of a net's or not all of a file's."""
+
+
+class OtherNetRemark(WeightsRemark):
+    """A net has other settings than the one that its weights were trained in."""
+
+    word = "warning"
 
 
 class MissingWeightsError(NetdefError):
@@ -45,8 +52,9 @@ class MissingWeightsError(NetdefError):
 
 
 def remark(text: str) -> None:
-    """Warn of what loading left out; commands print it as a note."""
-    warnings.warn(text, WeightsRemark, stacklevel=4)
+    """Warn of what loading left out, and of a net that differs from the trained one; commands print a note, or a warning."""
+    kind = OtherNetRemark if text.startswith(OTHER_NET) else WeightsRemark
+    warnings.warn(text.removeprefix(OTHER_NET), kind, stacklevel=4)
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
         say(f"{where}: no weights for {listed(missing)}; what their fillers gave stays")
     for path, fit in zip(files, fits, strict=True):
         for difference in other_settings(net, trained_net(path)):
-            say(f"{path}: {difference}")
+            say(f"{OTHER_NET}{path}: {difference}")
         if fit.extra:
             say(f"{path}: {listed(fit.extra, ' that the net does not have')}")
     filled = {name for fit in fits for name in fit.values}

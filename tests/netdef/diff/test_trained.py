@@ -39,7 +39,7 @@ def said(weights, before, after):
     ("before", "after", "lines"),
     [
         ("kernel_size: 2 stride: 2", "kernel_size: 2 stride: 2", []),
-        ("kernel_size: 2", "kernel_size: 3", ["trained with pool.kernel 2, this net has 3"]),
+        ("kernel_size: 2", "kernel_size: 3", ["trained with pool.kernel_size 2, this net has 3"]),
         ("{ kernel_size: 2", "{ pool: AVE kernel_size: 2", ["trained with pool.pool MAX (default), this net has AVE"]),
         ("alpha: 0.1", "alpha: 0.2", ["trained with norm.alpha 0.1, this net has 0.2"]),
         ("stride: 1", "stride: 2", ["trained with conv.stride 1, this net has 2"]),
@@ -104,6 +104,6 @@ def test_loading_says_it(weights, tmp_path, monkeypatch, capsys):
     lines = []
     with runtime.compile(netdef.load("other.net"), backward=False) as executable:
         executable.load_weights(weights, say=lines.append)
-    assert lines == [f"{weights}: trained with pool.kernel 2, this net has 3"]
+    assert lines == [f"warning: {weights}: trained with pool.kernel_size 2, this net has 3"]
     assert run(["convert", str(weights), "w.caffemodel.h5"]) == 0
     assert trained_net("w.caffemodel.h5") is None
