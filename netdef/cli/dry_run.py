@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netdef.cli.data_mean import reads_images
 from netdef.cli.progress import progress
 from netdef.language.units import binary, plural
 
@@ -61,6 +62,9 @@ def look_at_data(findings: Findings, topic: str, executable: Executable) -> None
         findings.say(topic, "the net's data have no end")
     for name, source in executable.sources.items():
         layer = executable.net.layer(name)
+        if not reads_images(layer):
+            findings.say(topic, f"{source.size:,} samples of {name} ({layer.type}), which are not looked at")
+            continue
         with progress(f"reading {topic} data", source.size) as on_done:
             found = look_through(source, on_done)
         counts = found.labels.values()
@@ -129,8 +133,8 @@ def duration_of(findings: Findings, solver: Solver) -> None:
         batch = seconds_of(lambda run=executable.run_forward: run(), ITERATIONS)  # type: ignore[misc]
         of_test += batch * (test.batches or batches_of_pass(executable))
     whole = left * each + tests * of_test
-    text = f"about {duration(whole)}: {plural(left, 'iteration')} of {duration(each)} ({solver.batch_size / each:.1f} images/s)"
-    text += f", {plural(tests, 'test')} of {duration(of_test)}" if tests else ""
+    text = f"about {duration(whole)}: {plural(left, 'iteration')} of {short(each)} ({solver.batch_size / each:.1f} images/s)"
+    text += f", {plural(tests, 'test')} of {short(of_test)}" if tests else ""
     findings.say("time", f"{text} on {solver.devices}")
 
 
@@ -141,6 +145,13 @@ def tests_left(solver: Solver) -> int:
         return 0
     between = (end - 1) // interval - (solver.iteration - 1) // interval if interval > 0 else 0
     return between + 1 - (interval > 0 and solver.iteration == 0 and not solver.parameters.test_initialization)
+
+
+def short(seconds: float) -> str:
+    """Seconds, or milliseconds where they are few."""
+    from runtime.solver.display import duration
+
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else duration(seconds)
 
 
 def seconds_of(work: Callable[[], None], rounds: int) -> float:

@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netdef.language.diagnostics import NetdefError
 from netdef.layers.data import DIGITS, PHOTOS, Data, HDF5Data, ImageData, MemoryData, WindowData, located
-from runtime.data.classes import shown
+from runtime.data.classes import check_same, classes_in
 from runtime.data.database import DB_KINDS, kind_of, open_database
 from runtime.data.database_samples import DatabaseSamples, records_of
 from runtime.data.digits import DigitSamples, digit_names
@@ -70,6 +69,8 @@ def open_source(
     NetdefError: the source is missing or holds no images, a line of the list is wrong, fields contradict each other, a
         label is no class of the net, a class is none of `classes`.
     """
+    if views != 1 and not isinstance(layer, Data | ImageData):
+        raise layer.error(f"{views} crops are of whole images, which {layer.type} does not give", "type")
     if isinstance(layer, HDF5Data):
         return Hdf5Source(layer, seed)
     if isinstance(layer, MemoryData):
@@ -87,12 +88,13 @@ def open_source(
         raise layer.error(f"label_size is for lists: {settings.source} has one label for each image", "label_size")
     if settings.source in BUILTIN_SAMPLES:
         samples = BUILTIN_SAMPLES[settings.source](settings, draws)
-        if classes is not None and tuple(classes) != samples.classes:
-            raise NetdefError(f"{settings.source} has {shown(samples.classes or ())}; the weights were trained on {shown(classes)}")
+        check_same(classes, samples.classes, settings.source)
     elif isinstance(layer, Data) or kind is not None:
         database = open_database(settings.source, DB_KINDS[layer.p.backend] if isinstance(layer, Data) else kind)
         only = records_of(database.size, settings.train, hold_out)
         samples = DatabaseSamples(database, settings, draws, label_check(layer), only)
+        samples.classes = classes_in(settings.source)
+        check_same(classes, samples.classes, settings.source)
     else:
         samples = FileSamples(_listing(settings, hold_out, classes), settings, draws)
     check_labels(layer, samples.labels, samples.name)

@@ -11,6 +11,7 @@ from runtime.data.texts import printable, read_text_file
 
 EXPECTED = "expected a name a line, the first for class 0"
 SHOWN = 8  # names in a message
+CLASSES = "classes.txt"  # in the folder of a database that `netdef data` wrote
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
@@ -26,6 +27,14 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     if not lines:
         raise NetdefError(f"{path} holds no labels", hint=EXPECTED)
     return tuple(without_number(printable(line).strip()) for line in lines)
+
+
+def classes_in(database: str | Path) -> tuple[str, ...] | None:
+    """The names of the classes that a database comes with, if it has any."""
+    try:
+        return tuple((Path(database) / CLASSES).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def without_number(line: str) -> str:
@@ -55,6 +64,17 @@ def check_known(names: Iterable[str], classes: Sequence[str], where: str) -> Non
             f"{where} has {shown(unknown)}; the weights were trained on {shown(classes)}",
             hint="classes are matched by the names of their folders; leave out images of others",
         )
+
+
+def check_same(trained: Sequence[str] | None, classes: Sequence[str] | None, where: str) -> None:
+    """That data, whose labels are numbers already, have the classes that weights were trained on, where both are known.
+
+    Raises
+    ------
+    NetdefError: they have others, or in another order.
+    """
+    if trained is not None and classes is not None and tuple(trained) != tuple(classes):
+        raise NetdefError(f"{where} has {shown(classes)}; the weights were trained on {shown(trained)}")
 
 
 def shown(names: Sequence[str]) -> str:

@@ -21,13 +21,14 @@ from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import replacing, sync
 from netdef.weights.hdf5 import h5py_module
+from runtime.data.classes import CLASSES
 from runtime.data.database import LEVELDB, LMDB, package_for
 from runtime.data.datum import Datum, encode_datum
 from runtime.data.records import image_in, pixels_of
 
 HDF5, FOLDER = "HDF5", "FOLDER"
 KINDS = (LMDB, LEVELDB, HDF5, FOLDER)
-STATE, CONTENT, CLASSES = "progress.json", "content", "classes.txt"
+STATE, CONTENT = "progress.json", "content"
 FIRST_MAP = 1 << 28  # bytes of an LMDB at first; doubled when it is full
 
 Item = tuple[bytes, Datum]
@@ -237,11 +238,3 @@ class Staged:
         os.rename(content, self.path)
         sync(self.path.parent)
         shutil.rmtree(self.folder)
-
-
-def classes_in(path: str) -> tuple[str, ...] | None:
-    """The names of the classes that a database of ours comes with."""
-    try:
-        return tuple((Path(path) / CLASSES).read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError):
-        return None

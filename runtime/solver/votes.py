@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.language.diagnostics import NetdefError
+from runtime.data.source import Batch
 from runtime.solver.results import NotFiniteError
 from runtime.solver.testing import sizes_of_pass
 
@@ -72,6 +73,8 @@ def votes_of(
     with closing(sizes_of_pass(executable)) as sizes:
         for done, (images, batch) in enumerate(sizes):
             taken = executable.sources.taken(name)
+            if not isinstance(taken, Batch) or taken.labels.ndim != 1:
+                raise NetdefError(f"layer {name} gives no images with a label each: there is nothing to vote on")
             index = taken.positions[:images] // views
             labels[index] = check_classes(taken.labels[:images].astype(np.int64), classes, executable)
             executable.run_forward(done)

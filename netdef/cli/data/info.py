@@ -40,7 +40,7 @@ def command(source: str, root: str | None, phase: str, **options: Any) -> None:
 
 def names_of(records: Records, source: str) -> Sequence[str]:
     """The names of the classes: of folders, or those that a database comes with."""
-    from runtime.data.database_writer import classes_in
+    from runtime.data.classes import classes_in
 
     return records.classes or classes_in(source) or ()
 

@@ -11,11 +11,14 @@ from PIL import Image
 from netdef.cli.main import run
 from netdef.language.diagnostics import NetdefError
 from runtime.data import copying
+from runtime.data.classes import classes_in
 from runtime.data.copying import copy
 from runtime.data.database import open_database
-from runtime.data.database_writer import Staged, classes_in
+from runtime.data.database_writer import Staged
 from runtime.data.datum import decode_datum
 from runtime.data.records import open_records
+from runtime.solver.log import read_log
+from runtime.solver.snapshot import read_side
 
 
 @pytest.fixture(autouse=True)
@@ -191,3 +194,24 @@ def test_sizes_that_differ_are_an_error_where_they_must_not(capsys):
     assert run(["data", "convert", "images", "out.h5"]) == 2
     assert "a dataset takes one shape" in capsys.readouterr().err
     assert not Path("out.h5").exists()
+
+
+def test_a_database_trains_and_tests_with_its_classes(capsys):
+    """Its records give the loss of the files; the names of its classes go with the weights."""
+    assert run(["data", "convert", "images", "db"]) == 0
+    net = """
+    layer data: ImageData -> data, label {{ source: "{}" batch_size: 3 transform_param {{ crop_size: 6 scale: 0.01 }} }}
+    layer fc: InnerProduct(data) {{ num_output: 2 weight_filler {{ type: "xavier" }} }}
+    layer loss: SoftmaxWithLoss(fc, label)
+    """
+    losses = []
+    for source in ("images", "db"):
+        Path(f"{source}.net").write_text(net.format(source))
+        Path("solver.txt").write_text('base_lr: 0.01 lr_policy: "fixed" max_iter: 3 random_seed: 1')
+        assert run(["train", f"{source}.net", "solver.txt", "--out", f"run_{source}"]) == 0
+        losses.append([r["loss"] for r in read_log(f"run_{source}") if r["event"] == "train"])
+    assert losses[0] == losses[1] and len(losses[0]) == 3
+    assert read_side("run_db/db_iter_3.caffemodel")["classes"] == ["ant", "bee"]
+    Path("db/classes.txt").write_text("bee\nant\n")
+    assert run(["test", "db.net", "--weights", "run_db/db_iter_3.caffemodel"]) == 2
+    assert "db has classes bee, ant; the weights were trained on classes ant, bee" in capsys.readouterr().err

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from netdef.cli.main import run
+from runtime.data.classes import classes_in
 from runtime.data.database import open_database
-from runtime.data.database_writer import classes_in
 from runtime.data.datum import decode_datum
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
