@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from netdef.language.diagnostics import NetdefError
-from netdef.language.find import find_net
+from netdef.language.find import RUN_NET, RUN_SOLVER, find_net
 from netdef.language.kinds import NET, SOLVER, kind_of
 
 
 def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
-    """The (net, solver) of `netdef train NET SOLVER` or `netdef train SOLVER`; the net is None where the solver names it.
+    """The (net, solver) of `netdef train NET SOLVER`, `train SOLVER` or `train RUN`; no net where the solver names it.
 
     Raises
     ------
@@ -21,12 +21,12 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
     """
     kinds = [kind_of(first), kind_of(second) if second is not None else None]
     if second is None:
+        if is_run(first):
+            return None, str(Path(first) / RUN_SOLVER)
         if kinds[0] == NET:
             raise NetdefError(
                 f"{first} is a net; training it takes a solver too",
-                hint=f"netdef train {first}/solver.txt trains it again"
-                if os.path.isdir(first)
-                else f"netdef train {first} solver.txt uses the solver of the package",
+                hint=f"netdef train {first} solver.txt uses the solver of the package",
             )
         return None, first
     if kinds == [SOLVER, NET]:
@@ -37,6 +37,11 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
     if kinds[1] == NET:
         raise NetdefError(f"{second} is a net, where a solver was expected", hint=f"netdef train {first} SOLVER")
     return first, second
+
+
+def is_run(name: str) -> bool:
+    """Whether it is a run's directory, with its net and its solver."""
+    return all(os.path.isfile(Path(name) / file) for file in (RUN_NET, RUN_SOLVER))
 
 
 def weights_files(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """What a run was made of, written into its directory: the net of both phases, the solver, the command with its versions.
 
 net.net      every layer that the run trains or tests, with all changes of the command line, in one file
-solver.txt   the solver with the seed that was drawn; `netdef train DIR/solver.txt` trains the same again
+solver.txt   the solver with the seed that was drawn; `netdef train DIR` trains the same again
 run.json     the command of each start, and what it ran on
 """
 
@@ -13,6 +13,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from difflib import SequenceMatcher
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +29,7 @@ from netdef.schema import TEST, TRAIN
 from runtime.solver.log import finite
 
 if TYPE_CHECKING:
-    from netdef.cli.train_options import CommandLine
+    from netdef.cli.train_options import CommandLine, Options
     from netdef.graph.layer import Layer
     from netdef.graph.net import Net
     from runtime.solver.solver import Solver
@@ -67,6 +68,20 @@ class RunFiles:
         """Remove the files that `write` made."""
         for path in self.written:
             path.unlink(missing_ok=True)
+
+
+def options_of_run(directory: str, options: Options) -> Options:
+    """Options of `netdef train DIR`, with what they leave out of that run: its data, and where --resume latest looks."""
+    given: dict[str, Any] = {}
+    if options.data is None:
+        with suppress(OSError, ValueError, TypeError, KeyError, IndexError):
+            start = json.loads((Path(directory) / RECORD).read_text(encoding="utf-8"))["starts"][-1]
+            given["data"] = start["data"] and str(Path(start["directory"]) / start["data"])
+        if given.get("data") and not os.path.exists(given["data"]):
+            given["data"] = start["data"]  # such as builtin:photos
+    if options.resume == "latest" and options.out is None:
+        given["out"] = directory
+    return replace(options, **given)
 
 
 def nets_of(solver: Solver) -> dict[str, str]:

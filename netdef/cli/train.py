@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.arguments import net_and_solver, weights_files
+from netdef.cli.arguments import is_run, net_and_solver, weights_files
 from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
+from netdef.language.find import RUN_NET
 from netdef.language.units import plural
 from netdef.solver_file import without_effect
 from netdef.solver_file.nets import test_count
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
 def command(net: str, solver: str | None, **options: Any) -> int:
-    """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names.
+    """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names, `netdef train DIR` a run again.
 
     Ctrl-C ends the run after the iteration, with a snapshot to go on from.
     """
@@ -61,7 +62,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     """
     from netdef.cli import runs
     from netdef.cli.data_mean import discard_alone
-    from netdef.cli.run_files import RunFiles
+    from netdef.cli.run_files import RunFiles, options_of_run
     from runtime.solver.devices import choose_devices
     from runtime.solver.display import Reporter, open_display
     from runtime.solver.diverged import DivergedError
@@ -73,6 +74,8 @@ def train(first: str, second: str | None, options: Options) -> int:
     from runtime.solver.stop import StopRequest
 
     net, solver_path = net_and_solver(first, second)
+    if second is None and is_run(first):
+        options = options_of_run(first, options)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
     if options.iterations is not None and options.epochs is not None:
@@ -143,6 +146,8 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
     from netdef.cli import runs
 
     named = net or parameters.net or parameters.train_net or solver_path
+    if Path(named).name == RUN_NET:  # of another run, which called its files after its net
+        named = parameters.snapshot_prefix or Path(solver_path).parent
     name, out = Path(named).stem, Path(options.out) if options.out else None
     if options.resume:
         snapshot = runs.find_snapshot(options.resume, out, name, parameters)

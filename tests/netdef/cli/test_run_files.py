@@ -50,8 +50,12 @@ def test_the_net_is_that_of_the_run_in_both_phases(folder, phase, monkeypatch):
 
 
 def test_the_solver_trains_the_same_again(folder):
-    assert run(["train", "a/solver.txt", "--out", "again"]) == 0
-    one, two = (read_weights(f"{name}/shades_iter_6.caffemodel") for name in ("a", "again"))
+    assert run(["train", "a", "--out", "again"]) == 0
+    same_weights("a/shades_iter_6.caffemodel", "again/shades_iter_6.caffemodel")
+
+
+def same_weights(*paths):
+    one, two = map(read_weights, paths)
     assert [*one] == [*two]
     for name, arrays in one.items():
         np.testing.assert_array_equal(arrays[0], two[name][0])
@@ -72,6 +76,18 @@ def test_a_resumed_run_adds_its_start(folder):
     first, second = json.loads(Path("a/run.json").read_text())["starts"]
     assert first["resumed"] is None
     assert second["resumed"] == "a/shades_iter_6.solverstate"
+
+
+def test_a_run_with_other_data_is_trained_on_them_again(folder):
+    """The images that --data kept for testing are kept again; the run goes on in its directory, as if it had not stopped."""
+    data = ["--data", "images", "--out", "c"]
+    assert run(["train", "shades.net", "solver.txt", *data, "--iterations", "4"]) == 0
+    assert run(["train", "c", "--out", "d", "--iterations", "6"]) == 0
+    assert json.loads(Path("d/shades_iter_6.netdef.json").read_text())["hold_out"] == 5
+    assert run(["train", "c", "--resume", "latest", "--iterations", "6"]) == 0
+    same_weights("c/shades_iter_6.caffemodel", "d/shades_iter_6.caffemodel")
+    assert run(["train", "c"]) == 0
+    assert Path("runs/shades-1/shades_iter_6.caffemodel").exists()
 
 
 def test_a_run_is_an_argument_of_every_command(folder, capsys):
@@ -98,7 +114,7 @@ def test_a_run_is_an_argument_of_every_command(folder, capsys):
         (["test", "shades.net"], "no weights are given for shades.net"),
         (["test", "empty"], "there is no snapshot under empty"),
         (["test", "shades.net", "--weights", "images"], "there is no snapshot under images"),
-        (["train", "a"], "a is a net; training it takes a solver too"),
+        (["train", "empty"], "empty is a net; training it takes a solver too"),
     ],
 )
 def test_directories_of_no_run(folder, arguments, said, capsys):
