@@ -15,6 +15,8 @@ from netdef.weights.reading import OLD_LAYERS, V0_BLOBS, V1_BLOBS, V1_INNER, con
 
 def trained_net(path: str | Path) -> Any:
     """The NetParameter in a .caffemodel of any age, without its arrays; None where it has none (HDF5) or cannot be read."""
+    if not Path(path).is_file():  # a pipe gives its weights once
+        return None
     data = contents(Path(path))
     if hdf5.is_hdf5(data):
         return None

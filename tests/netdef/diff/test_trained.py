@@ -1,5 +1,8 @@
 """What is said where a net is not the one that its weights were trained in."""
 
+import os
+import threading
+
 import pytest
 
 import netdef
@@ -96,6 +99,16 @@ def test_older_formats(tmp_path):
         (tmp_path / "old.caffemodel").write_bytes(one.SerializeToString())
         (found,) = trained_net(tmp_path / "old.caffemodel").layer
         assert (found.type, found.pooling_param.kernel_size, len(found.blobs)) == ("Pooling", (5, 3)[only], 0)
+
+
+def test_a_pipe_is_not_read_twice(weights, tmp_path):
+    pipe = tmp_path / "pipe.caffemodel"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(weights.read_bytes()))
+    writer.start()
+    with runtime.compile(netdef.parse(NET), backward=False) as executable:
+        assert executable.load_weights(pipe).filled == ("conv", "fc")
+    writer.join()
 
 
 def test_loading_says_it(weights, tmp_path, monkeypatch, capsys):
