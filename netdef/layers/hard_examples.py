@@ -14,7 +14,7 @@ class SmoothL1Loss(Loss):
     """The sum of w_out * f(w_in * (a - b)), divided by the batch; f(d) = sigma ** 2 * d ** 2 / 2 where |d| < 1 / sigma ** 2, else
     |d| - 1 / (2 * sigma ** 2) (Girshick 2015).
 
-    Bottoms: a, b, and optionally both weights w_in and w_out, all of one shape.
+    Bottoms: a, b, and optionally weights, w_in or w_in and w_out, all of one shape.
     """
 
     bottoms_allowed = (2, 4)
@@ -26,8 +26,6 @@ class SmoothL1Loss(Loss):
         return self.p.sigma
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        if len(bottoms) == 3:
-            raise self.error("one bottom of weights: give both, w_in and w_out, or none")
         check_one_shape(self, bottoms)
         return [()]
 

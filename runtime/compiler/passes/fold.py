@@ -54,7 +54,7 @@ def known_buffers(program: Program) -> set[Buffer]:
 
 def is_known(instruction: Instruction, known: Collection[Buffer]) -> bool:
     """Whether an instruction reads nothing but such, and makes no blob."""
-    reads = bool(instruction.inputs) and all(buffer.root in known for buffer in instruction.inputs)
+    reads = bool(instruction.inputs or instruction.kernel == "fill") and all(buffer.root in known for buffer in instruction.inputs)
     return reads and all(buffer.root.role == "saved" for buffer in instruction.outputs)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from netdef.layers.convolution import Convolution, Deconvolution, Filters, Im2col, Window
+from netdef.layers.convolution import Convolution, Deconvolution, DepthwiseConvolution, Filters, Im2col, Window
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
 
 
+@lowers(DepthwiseConvolution)
 @lowers(Convolution)
 def lower(layer: Convolution, build: Builder) -> None:
     _check_images(layer, "convolution")

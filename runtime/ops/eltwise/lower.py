@@ -1,8 +1,8 @@
-"""How Eltwise lowers: sums, products and maxima of two bottoms, then of the result and the next."""
+"""How Eltwise lowers: sums, products and maxima of two bottoms, then of the result and the next; and Axpy."""
 
 from __future__ import annotations
 
-from netdef.layers.eltwise import Eltwise
+from netdef.layers.eltwise import Axpy, Eltwise
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
@@ -64,3 +64,18 @@ def _maximum(layer: Eltwise, build: Builder, bottoms: list[Buffer], y: Buffer) -
 
 def _gradients(layer: Eltwise, build: Builder, index: int) -> tuple[Buffer, Buffer]:
     return build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, index).flat()
+
+
+@lowers(Axpy)
+def lower_axpy(layer: Axpy, build: Builder) -> None:
+    N, C = layer.bottoms[1].shape[:2]
+    columns, each = (C, layer.bottoms[1].count // (N * C), N), (C, N)
+    a, x, y = build.bottom(layer, 0).view(each), build.bottom(layer, 1).view(columns), build.top(layer, 0)
+    build.forward("scale_columns", x, a, out=y.view(columns))
+    build.forward("add", y.flat(), build.bottom(layer, 2).flat(), out=y.flat())
+    for index, (kernel, other, shape) in enumerate((("product_columns", x, each), ("scale_columns", a, columns))):
+        if build.needs_gradient(layer, index):
+            dy, dx = build.top_gradient(layer, 0).view(columns), build.bottom_gradient(layer, index).view(shape)
+            build.backward(kernel, dy, other, out=dx)
+    if build.needs_gradient(layer, 2):
+        build.alias_gradient(layer, 0, 2)

@@ -7,11 +7,12 @@ from math import prod
 from netdef.graph.layer import Layer
 from netdef.graph.shape import images as images_of
 from netdef.layers.concat import Concat, Slice
+from netdef.layers.permute import Permute, Reorg, ShuffleChannel
 from netdef.layers.reshape import Flatten, Reshape
 from netdef.layers.select import BatchReindex, Crop, Filter, Tile
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer, internal_shape
-from runtime.ops.gather.box import box, strides_of
+from runtime.ops.gather.box import Box, box, strides_of
 from runtime.ops.registry import lowers
 
 
@@ -138,3 +139,36 @@ def _lower_reshaped(layer: Layer, build: Builder) -> None:
     if build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
         build.backward("rebatch", dy.columns(new), out=dx.columns(old))
+
+
+@lowers(Permute)
+def lower_permute(layer: Permute, build: Builder) -> None:
+    x, y = layer.bottoms[0].shape, internal_shape(layer.tops[0].shape)
+    axes = [*range(1, len(x)), 0][: len(x)]  # the first axis lies last
+    strides = dict(zip(axes, strides_of(internal_shape(x)), strict=True))
+    _lower_box(layer, build, box(y, tuple(strides[layer.order[axis]] for axis in axes), strides_of(y)))
+
+
+@lowers(ShuffleChannel)
+def lower_shuffle(layer: ShuffleChannel, build: Builder) -> None:
+    channels = layer.bottoms[0].shape[1]
+    row, size = layer.bottoms[0].count // channels, channels // layer.group
+    _lower_box(layer, build, box((size, layer.group, row), (row, size * row, 1), strides_of((size, layer.group, row))))
+
+
+@lowers(Reorg)
+def lower_reorg(layer: Reorg, build: Builder) -> None:
+    """darknet's order: an image's numbers, read as fewer channels of more pixels, are dealt out as channels of its own size."""
+    (N, C, H, W), s = layer.bottoms[0].shape, layer.stride
+    extents = (s, s, C // s**2, H, W, N)
+    wide = s * W * N
+    spread = box(extents, (wide, N, H * s * wide, s * wide, s * N, 1), strides_of(extents))
+    _lower_box(layer, build, spread.reversed if layer.reverse else spread)
+
+
+def _lower_box(layer: Layer, build: Builder, taken: Box) -> None:
+    """y = x by a box that covers both, and back."""
+    build.forward("copy_box", build.bottom(layer, 0).flat(), out=build.top(layer, 0).flat(), box=taken)
+    if build.needs_gradient(layer, 0):
+        dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
+        build.backward("copy_box", dy.flat(), out=dx.flat(), box=taken.reversed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from netdef.layers.hard_examples import SmoothL1Loss
 from netdef.layers.loss import (
     ContrastiveLoss,
     EuclideanLoss,
@@ -161,3 +162,16 @@ def lower_contrastive(layer: ContrastiveLoss, build: Builder) -> None:
             dx = build.bottom_gradient(layer, index).columns(images)
             given = a, b, alike, squares, _dloss(layer, build), normalizer
             build.backward("contrastive_backward", *given, out=dx, sign=sign, **form)
+
+
+@lowers(SmoothL1Loss)
+def lower_smooth_l1(layer: SmoothL1Loss, build: Builder) -> None:
+    a, b, *weights = (build.bottom(layer, index).flat() for index in range(len(layer.bottoms)))
+    inside, outside = [*weights, a, a][:2]
+    form: dict[str, Any] = {"square": layer.sigma**2, "has_inside": len(weights) > 0, "has_outside": len(weights) > 1}
+    inputs, images = (a, b, inside, outside), layer.bottoms[0].shape[0]
+    normalizer = _sum(layer, build, "smooth_l1_terms", inputs, element_runs(a.size), images, **form)
+    for index, sign in ((0, 1.0), (1, -1.0)):
+        if build.needs_gradient(layer, index):
+            dx = build.bottom_gradient(layer, index).flat()
+            build.backward("smooth_l1_backward", *inputs, _dloss(layer, build), normalizer, out=dx, **form, sign=sign)

@@ -14,6 +14,7 @@ import numpy as np
 from runtime.ir.runs import ELEMENTS
 from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.registry import kernel
+from runtime.ops.normalize import unit as _unit  # noqa: F401 - registers its kernels
 
 STRIP = 2048  # floats: 8 KiB, in the nearest cache when they are read again
 RUN = 64  # inner positions of one item of columns
@@ -84,17 +85,30 @@ def global_statistics(begin, end, means, variances, divisor, mean, inverse, eps)
 @kernel(items=lambda *_: 1, flops=4)
 @jit
 def running_statistics(
-    begin, end, mean, variance, added, means, variances, divisor, next_means, next_variances, next_divisor, fraction, correction
+    begin,
+    end,
+    mean,
+    variance,
+    added,
+    means,
+    variances,
+    divisor,
+    next_means,
+    next_variances,
+    next_divisor,
+    fraction,
+    weight,
+    correction,
 ):
-    """The running sums after one more batch: next = fraction * before + new, where the new variance is `correction` times its own.
+    """The running sums after one more batch: next = fraction * before + new, `weight` times its mean, `correction` its variance.
 
     before: the values that this iteration has come to, or where `added` (1,), how many batches they hold, is 0, those at its start.
     """
-    f, unbiased, first = np.float32(fraction), np.float32(correction), added[0] == 0
+    f, w, unbiased, first = np.float32(fraction), np.float32(weight), np.float32(correction), added[0] == 0
     for _ in range(begin, end):
         for c in range(mean.size):
             before = means[c] if first else next_means[c]
-            next_means[c] = f * before + mean[c]
+            next_means[c] = f * before + w * mean[c]
             before = variances[c] if first else next_variances[c]
             next_variances[c] = f * before + unbiased * variance[c]
         before = divisor[0] if first else next_divisor[0]

@@ -37,9 +37,10 @@ def global_statistics(means: Operand, variances: Operand, divisor: Operand, mean
 @plans
 def running_statistics(
     mean: Operand, variance: Operand, added: Operand, means: Operand, variances: Operand, divisor: Operand,
-    next_means: Operand, next_variances: Operand, next_divisor: Operand, fraction: float, correction: float,
+    next_means: Operand, next_variances: Operand, next_divisor: Operand, fraction: float, weight: float,
+    correction: float,
 ) -> Launch:  # fmt: skip
-    scalars = np.int32(mean.size), np.float32(fraction), np.float32(correction)
+    scalars = np.int32(mean.size), np.float32(fraction), np.float32(weight), np.float32(correction)
     return Launch(FILE, "running_statistics", (blocks(mean.size), 1, 1), (THREADS, 1, 1), tuple(range(9)), scalars)
 
 
@@ -107,3 +108,13 @@ def standardize_columns(x: Operand, y: Operand, inverse: Operand, eps: float) ->
 @plans
 def standardize_columns_backward(dy: Operand, y: Operand, inverse: Operand, dx: Operand) -> Launch:
     return columns("standardize_columns_backward", (dy, y, inverse, dx))
+
+
+@plans
+def unit_columns(x: Operand, y: Operand, inverse: Operand, eps: float) -> Launch:
+    return columns("unit_columns", (x, y, inverse), np.float64(eps))
+
+
+@plans
+def unit_columns_backward(dy: Operand, y: Operand, inverse: Operand, dx: Operand) -> Launch:
+    return columns("unit_columns_backward", (dy, y, inverse, dx))

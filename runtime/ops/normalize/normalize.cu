@@ -80,12 +80,12 @@ __global__ void global_statistics(
 __global__ void running_statistics(
     const float* mean, const float* variance, const float* added, const float* means, const float* variances,
     const float* divisor, float* next_means, float* next_variances, float* next_divisor, int C, float fraction,
-    float correction) {
+    float weight, float correction) {
   const int c = int(flat_thread());
   const bool first = added[0] == 0;
   if (c == 0) next_divisor[0] = fraction * *(first ? divisor : next_divisor) + 1.f;
   if (c >= C) return;
-  next_means[c] = fraction * (first ? means : next_means)[c] + mean[c];
+  next_means[c] = fraction * (first ? means : next_means)[c] + weight * mean[c];
   next_variances[c] = fraction * (first ? variances : next_variances)[c] + correction * variance[c];
 }
 
@@ -180,14 +180,19 @@ template <int V, int SLICES> struct Column {
 
   // The means over the column of what f(an element's place) gives, known to all of its threads.
   template <class F> __device__ Pack<double, V> means(F f) const {
+    Pack<double, V> total = sums(f);
+    for (int v = 0; v < V; ++v) total.at[v] /= K;
+    return total;
+  }
+
+  // The sums likewise.
+  template <class F> __device__ Pack<double, V> sums(F f) const {
     Pack<double, V> total = all<V>(0.);
     each([&](Index at) {
       const Pack<float, V> part = f(at);
       for (int v = 0; v < V; ++v) total.at[v] += part.at[v];
     });
-    total = over_slices<SLICES>(total, Add());
-    for (int v = 0; v < V; ++v) total.at[v] /= K;
-    return total;
+    return over_slices<SLICES>(total, Add());
   }
 };
 
@@ -242,5 +247,40 @@ __global__ void standardize_columns_backward(
     const Pack<float, V> f = column.count ? load<V>(inverse, o * packs + flat_thread()) : all<V>(0.f);
     auto gradient = [](float dy, float y, float m, float s, float f) { return (dy - m - y * s) * f; };
     column.each([=](Index at) { apply<V>(at, dx, gradient, load<V>(dy, at), load<V>(y, at), mean, slope, f); });
+  }
+}
+
+// y = x * inverse, where inverse (outer, packs) = 1 / sqrt(the sum of squares along K + eps).
+template <int V, int SLICES>
+__global__ void unit_columns(const float* x, float* y, float* inverse, Index outer, Index K, Index packs, double eps) {
+  for (Index o = blockIdx.y; o < outer; o += gridDim.y) {
+    const Column<V, SLICES> column(o, K, packs);
+    Pack<double, V> factor = column.sums([=](Index at) {
+      Pack<float, V> square = load<V>(x, at);
+      for (int v = 0; v < V; ++v) square.at[v] *= square.at[v];
+      return square;
+    });
+    for (int v = 0; v < V; ++v) factor.at[v] = 1 / sqrt(factor.at[v] + eps);
+    const Pack<float, V> f = rounded<V>(factor);
+    if (threadIdx.y == 0 && column.count) store<V>(inverse, o * packs + flat_thread(), f);
+    column.each([=](Index at) { apply<V>(at, y, [](float value, float f) { return value * f; }, load<V>(x, at), f); });
+  }
+}
+
+// dx = (dy - y * the sum of dy * y along K) * inverse (outer, packs).
+template <int V, int SLICES>
+__global__ void unit_columns_backward(
+    const float* dy, const float* y, const float* inverse, float* dx, Index outer, Index K, Index packs) {
+  for (Index o = blockIdx.y; o < outer; o += gridDim.y) {
+    const Column<V, SLICES> column(o, K, packs);
+    const Pack<float, V> slope = rounded<V>(column.sums([=](Index at) {
+      Pack<float, V> product = load<V>(dy, at);
+      const Pack<float, V> value = load<V>(y, at);
+      for (int v = 0; v < V; ++v) product.at[v] *= value.at[v];
+      return product;
+    }));
+    const Pack<float, V> f = column.count ? load<V>(inverse, o * packs + flat_thread()) : all<V>(0.f);
+    auto gradient = [](float dy, float y, float s, float f) { return (dy - y * s) * f; };
+    column.each([=](Index at) { apply<V>(at, dx, gradient, load<V>(dy, at), load<V>(y, at), slope, f); });
   }
 }

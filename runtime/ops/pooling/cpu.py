@@ -14,6 +14,7 @@ import numpy as np
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.pooling import stochastic as _stochastic  # noqa: F401 - registers its kernels
+from runtime.ops.pooling import unpooling as _unpooling  # noqa: F401 - registers its kernels
 
 LOWEST = np.float32(np.finfo(np.float32).min)  # Caffe's maximum of nothing
 NOWHERE = -1  # an index that no window has

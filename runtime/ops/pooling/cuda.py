@@ -9,6 +9,7 @@ import numpy as np
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
 from runtime.kernels.cuda.registry import Launch, plans
 from runtime.kernels.operand import Operand, Pointer
+from runtime.ops.pooling import unpooling_cuda as _unpooling  # noqa: F401 - registers its plans
 
 FILE = "pooling.cu"
 TYPES = {"uint8": "unsigned char", "uint16": "unsigned short"}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from netdef.layers.pooling import SPP, Pooling
+from netdef.layers.resize import Upsample
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
 from runtime.ops.registry import lowers
@@ -102,3 +103,21 @@ def _stochastic(windows: Windows) -> None:
     inputs = windows.x, build.scalar("iteration")
     build.forward("pool_stochastic_forward", *inputs, out=(windows.y, chosen), key=key, **windows.geometry)
     windows.backward("pool_max_backward", chosen)
+
+
+@lowers(Upsample)
+def lower_upsample(layer: Upsample, build: Builder) -> None:
+    x, positions = build.bottom(layer, 0), build.bottom(layer, 1)
+    build.forward("unpool_forward", x, positions, out=build.top(layer, 0), apart=_lie_apart(layer))
+    if build.needs_gradient(layer, 0):
+        dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
+        build.backward("unpool_backward", dy, positions, out=dx)
+
+
+def _lie_apart(layer: Upsample) -> bool:
+    """Whether no two positions of a channel are the same: those of windows apart, in a blob that is not larger than the top."""
+    maker = layer.bottoms[1].producer
+    if not isinstance(maker, Pooling) or layer.bottoms[1].index != 1:
+        return False
+    fits = prod(maker.bottoms[0].shape[2:]) <= prod(layer.size)
+    return fits and all(step >= size for step, size in zip(maker.stride, maker.kernel, strict=True))

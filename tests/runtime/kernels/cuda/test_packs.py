@@ -77,12 +77,19 @@ ALSO_SINGLY |= {
     "scale_rows": (1, FACTOR),
     "sums_of_terms": (2, "the sums of a block"),
 }
+ALSO_SINGLY |= {
+    "smooth_l1_backward": (4, "the loss's gradient and its divisor; weights that there may be or not"),
+    "smooth_l1_terms": (3, "the sums of a block; weights that there may be or not"),
+}
 # Kernels without packs.
 SINGLY = {
     "depthwise_weight_sums": "sums of weights, a thread for each",
     "flip_weights": "weights, which are no batch: those of a window are read backwards",
     "global_statistics": "a number or two of each channel",
     "running_statistics": "a number or two of each channel",
+    **dict.fromkeys(("roi_max_forward", "roi_align_forward", "psroi_forward"), "regions, each of an image and a place of its own"),
+    **dict.fromkeys(("roi_max_backward", "roi_align_backward", "psroi_backward"), "regions, each of an image of its own"),
+    **dict.fromkeys(("unpool_scatter", "unpool_in_order", "unpool_backward"), "positions, each somewhere else"),
 }
 NOT_WHOLE = {  # what some net of the zoo launches number by number, whatever its batch
     "copy_box<1>": "LRCN's blobs, whose time is last in memory, turned so that it is first",

@@ -15,10 +15,12 @@ from tests.runtime.kernels.cuda.cases.inner_product import inner_product_cases
 from tests.runtime.kernels.cuda.cases.loss import loss_cases
 from tests.runtime.kernels.cuda.cases.lrn import lrn_cases
 from tests.runtime.kernels.cuda.cases.normalize import normalizing_cases
-from tests.runtime.kernels.cuda.cases.pooling import pooling_cases
+from tests.runtime.kernels.cuda.cases.pooling import pooling_cases, unpooling_cases
 from tests.runtime.kernels.cuda.cases.recurrent import recurrent_cases
 from tests.runtime.kernels.cuda.cases.reduce import reducing_cases
 from tests.runtime.kernels.cuda.cases.remember import remembering_cases
+from tests.runtime.kernels.cuda.cases.resize import resize_cases
+from tests.runtime.kernels.cuda.cases.roi import roi_cases
 from tests.runtime.kernels.cuda.cases.softmax import class_cases
 from tests.runtime.kernels.cuda.cases.update import solver_cases
 
@@ -27,6 +29,6 @@ def all_cases() -> list[Case]:
     families = (
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
         lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases, reducing_cases,
-        normalizing_cases, largest_cases, embed_cases, recurrent_cases,
+        normalizing_cases, largest_cases, embed_cases, recurrent_cases, unpooling_cases, resize_cases, roi_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

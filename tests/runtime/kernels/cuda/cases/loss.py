@@ -17,6 +17,11 @@ def loss_cases() -> Iterator[Case]:
         a, b = normal(n), normal(n)
         sums = out(element_runs(n), 2, dtype="float64")
         yield Case("euclidean_terms", (a, b, sums), close=1e-6)
+        for weights in ((False, False), (True, True), (True, False)) if n == FLAT[3] else ((True, True),):
+            form = {"square": 2.25, "has_inside": weights[0], "has_outside": weights[1]}
+            pairs = (a, b, positive(n) if weights[0] else a, positive(n) if weights[1] else a)
+            yield Case("smooth_l1_terms", (*pairs, sums), form, close=1e-6)
+            yield Case("smooth_l1_backward", (*pairs, *scale, out(n)), {**form, "sign": -1.0}, close=1e-6)
         targets = whole(3, n)
         yield Case("euclidean_backward", (a, b, *scale, out(n)), {"sign": -1.0}, close=1e-6)
         for ignore in (NO_LABEL, 2):

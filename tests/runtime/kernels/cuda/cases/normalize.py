@@ -39,7 +39,7 @@ def normalizing_cases() -> Iterator[Case]:
         for added in (value(0), value(2)):
             arrays = (normal(C), sums, added, normal(C), sums, one, normal(C), sums, one)
             for aliases in ((), ((6, 3), (7, 4), (8, 5))):
-                constants = {"fraction": 0.9, "correction": 1.25}
+                constants = {"fraction": 0.9, "weight": 0.1, "correction": 0.125}
                 yield Case("running_statistics", arrays, constants, aliases=aliases, close=1e-6)
     for outer, K, inner in COLUMNS:
         x, y, one = normal(outer, K, inner), out(outer, K, inner), positive(outer, inner)
@@ -48,3 +48,6 @@ def normalizing_cases() -> Iterator[Case]:
             yield Case("standardize_columns", (x, y, out(outer, inner)), {"eps": 0.1}, aliases=aliases, close=2e-6)
         for aliases in ((), ((3, 0),)):
             yield Case("standardize_columns_backward", (x, normal(outer, K, inner), one, y), aliases=aliases, close=1e-5)
+        yield Case("unit_columns", (x, y, out(outer, inner)), {"eps": 0.1}, close=2e-6)
+        for aliases in ((), ((3, 0),)):
+            yield Case("unit_columns_backward", (x, normal(outer, K, inner), one, y), aliases=aliases, close=1e-5)

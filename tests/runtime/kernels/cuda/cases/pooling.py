@@ -46,3 +46,21 @@ def pooling_cases() -> Iterator[Case]:
                 arrays = (values, turn, out(*y), out(*y, dtype=kind))
                 yield Case("pool_stochastic_forward", arrays, {**key, **geometry}, close=0)
             yield Case("pool_weighted_forward", (some, out(*y)), geometry)
+
+
+def unpooling_cases() -> Iterator[Case]:
+    """Positions that lie apart, and some that are the same; some of no element."""
+    for (C, H, W, N), (OH, OW) in (((1, 1, 1, 1), (1, 1)), ((3, 2, 3, 5), (5, 7)), ((5, 4, 4, 32), (8, 9)), ((2, 5, 3, 1), (3, 5))):
+        x, y = (C, H, W, N), (C, OH, OW, N)
+
+        def apart(random: np.random.Generator, shape: tuple[int, ...], most: int = OH * OW) -> np.ndarray:
+            C, H, W, N = shape
+            rows = [random.permutation(max(most, H * W))[: H * W] for _ in range(C * N)]
+            found = np.reshape(rows, (C, N, H, W)).transpose(0, 2, 3, 1)
+            return np.where(found < most, found, -1)
+
+        same = Spec(x, lambda random, shape, most=OH * OW: random.integers(-1, most, shape))
+        yield Case("unpool_forward", (normal(*x), Spec(x, apart), out(*y)), {"apart": True}, close=0)
+        yield Case("unpool_forward", (normal(*x), same, out(*y)), {"apart": False}, close=0)
+        for positions in (same, Spec(x, apart)):
+            yield Case("unpool_backward", (normal(*y), positions, out(*x)), close=0)
