@@ -57,6 +57,12 @@ def weights_files(text: str) -> list[str]:
     return [weights_of_run(file) if os.path.isdir(file) else file for file in files]
 
 
+def net_and_weights(text: str) -> tuple[str, str | None]:
+    """NET:WEIGHTS as both, NET alone without weights."""
+    net, colon, weights = text.partition(":")
+    return (net, weights) if colon and weights and not os.path.exists(text) else (text, None)
+
+
 def weights_for(net: str, given: str | None) -> list[str]:
     """The files of `--weights`, or where it is left out those of the run whose directory is given as the net.
 

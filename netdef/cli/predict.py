@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.arguments import weights_for
+from netdef.cli.arguments import net_and_weights, weights_files, weights_for
 from netdef.cli.options import COUNT, allow_missing_option, fold_option, run_options, weights_option
 from netdef.cli.pixels import Given, image_layer, with_images
 from netdef.cli.predictions import FORMATS, best, writer
@@ -20,6 +22,7 @@ from netdef.language.diagnostics import NetdefError
 if TYPE_CHECKING:
     import numpy as np
 
+    from netdef.cli.labels import Classes
     from netdef.graph.layer import Blob
     from netdef.graph.net import Net
     from runtime.machine.executable import Executable
@@ -36,6 +39,8 @@ BATCH = 16  # images at a time, at most
 @click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net with an Input layer.")
 @click.option("--scale", type=float, help="What to multiply the pixels with then.")
+@click.option("--crops", type=click.Choice(["1", "10", "144"]), default="1", help="Average over so many crops of each image.")
+@click.option("--with", "voters", multiple=True, metavar="NET:WEIGHTS", help="Average with another net; may be repeated.")
 @click.option("--top", type=COUNT, default=BEST, show_default=True, metavar="N", help="How many classes of each image.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @run_options
@@ -57,6 +62,8 @@ class Options(RunOptions):
     labels: str | None = None
     mean: str | None = None
     scale: float | None = None
+    crops: str = "1"
+    voters: tuple[str, ...] = ()
     top: int = BEST
     form: str = "text"
 
@@ -69,35 +76,83 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     NetdefError: an image cannot be read, the weights do not fit or lack layers, the net has nothing that looks like classes, or its
         scores are not finite or of other images.
     """
+    images = images_of(images)
+    check_images(images)
+    voters = [net_and_weights(text) for text in (net_path, *options.voters)]
+    if options.voters and options.weights is not None:
+        raise NetdefError("--weights is for one net", hint="give each its own: NET1:WEIGHTS1 IMAGE --with NET2:WEIGHTS2")
+    with ExitStack() as stack:
+        rows, classes = stack.enter_context(opened(*voters[0], images, options))
+        if len(voters) > 1:
+            rows = mean_rows([list(rows), *(rows_of(*voter, images, options) for voter in voters[1:])])
+        write = stack.enter_context(writer(options.form))
+        for path, row in zip(images, rows, strict=True):
+            write(path, best(row, classes, options.top))
+
+
+def mean_rows(of_nets: Sequence[Sequence[np.ndarray]]) -> Iterator[np.ndarray]:
+    """The mean of what several nets say of each image.
+
+    Raises
+    ------
+    NetdefError: they have other numbers of classes.
+    """
+    counts = [len(rows[0]) for rows in of_nets]
+    if len(set(counts)) > 1:
+        raise NetdefError(f"the nets have {' and '.join(map(str, counts))} classes: they cannot vote together")
+    return (sum(rows[1:], rows[0]) / len(rows) for rows in zip(*of_nets, strict=True))
+
+
+def rows_of(net_path: str, weights: str | None, images: Sequence[str], options: Options) -> list[np.ndarray]:
+    """The probabilities of all images by one net."""
+    with opened(net_path, weights, images, options) as (rows, _):
+        return list(rows)
+
+
+@contextmanager
+def opened(
+    net_path: str, weights: str | None, images: Sequence[str], options: Options
+) -> Iterator[tuple[Iterator[np.ndarray], Classes]]:
+    """The probabilities of each image by a net, in order, and the names of its classes."""
     from netdef.cli.labels import classes_of
     from runtime.data import open_images
     from runtime.solver.nets import load_net
     from runtime.solver.snapshot import read_side, side_path
+
+    files = weights_files(weights) if weights is not None else weights_for(net_path, options.weights)
+    views = int(options.crops)
+    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images) * views))
+    trained = read_side(files[-1]).get("pixels")
+    net = with_images(own, Given(options.mean, options.scale, trained, str(side_path(files[-1]))))
+    scores, is_probability = scores_of(net)
+    with options.compiler()(net, backward=False, keep="activations") as executable:
+        executable.load_weights(files, options.allow_missing)
+        executable.open_sources(lambda layer, seed, *, classes: open_images(layer, images, views=views))
+        classes = classes_of(options.labels, files, own)
+        classes.check(scores)
+        named = [path for path in images for _ in range(views)]
+        yield means(probabilities(executable, scores, is_probability, named), views), classes
+
+
+def probabilities(executable: Executable, scores: Blob, is_probability: bool, names: Sequence[str]) -> Iterator[np.ndarray]:
+    """The probabilities of each view of an image, in order; `names` are those of the views' images."""
     from runtime.solver.votes import softmax
 
-    images = images_of(images)
-    check_images(images)
-    weights = weights_for(net_path, options.weights)
-    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images)))
-    trained = read_side(weights[-1]).get("pixels")
-    net = with_images(own, Given(options.mean, options.scale, trained, str(side_path(weights[-1]))))
-    scores, is_probability = scores_of(net)
-    compiler = options.compiler()
-    with compiler(net, backward=False, keep="activations") as executable, writer(options.form) as write:
-        executable.load_weights(weights, options.allow_missing)
-        executable.open_sources(lambda layer, seed, *, classes: open_images(layer, images))
-        classes = classes_of(options.labels, weights, own)
-        classes.check(scores)
-        batch = image_layer(net).tops[0].shape[0]
-        for first in range(0, len(images), batch):
-            executable.forward()
-            rows = executable.blob(scores.name).astype("float64")
-            check_count(rows, batch, scores)
-            rows = rows[: len(images) - first]
-            rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
-            check_finite(rows, images[first:], scores, executable)
-            for path, row in zip(images[first:], rows if is_probability else softmax(rows), strict=False):
-                write(path, best(row, classes, options.top))
+    batch = image_layer(executable.net).tops[0].shape[0]
+    for first in range(0, len(names), batch):
+        executable.forward()
+        rows = executable.blob(scores.name).astype("float64")
+        check_count(rows, batch, scores)
+        rows = rows[: len(names) - first]
+        rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
+        check_finite(rows, names[first:], scores, executable)
+        yield from rows if is_probability else softmax(rows)
+
+
+def means(rows: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    """The mean of every `count` rows."""
+    while group := list(islice(rows, count)):
+        yield group[0] if count == 1 else sum(group[1:], group[0]) / count
 
 
 def check_count(rows: np.ndarray, batch: int, scores: Blob) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from netdef.cli.arguments import weights_files, weights_for
+from netdef.cli.arguments import net_and_weights, weights_files, weights_for
 from netdef.cli.progress import progress
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
@@ -51,12 +50,6 @@ def test_votes(texts: Sequence[str], crops: int, options: Options) -> list[str]:
     how += [f"the mean of {plural(len(pairs), 'net')}"] if len(pairs) > 1 else []
     lines.append(f"over {', '.join(how)}, {duration(seconds)} ({votes.images * crops * len(pairs) / seconds:.1f} crops/s)")
     return [*lines, f"{plural(len(skipped), 'image')} could not be read"] if skipped else lines
-
-
-def net_and_weights(text: str) -> tuple[str, str | None]:
-    """NET:WEIGHTS as both, NET alone without weights."""
-    net, colon, weights = text.partition(":")
-    return (net, weights) if colon and weights and not os.path.exists(text) else (text, None)
 
 
 def votes_of_net(path: str, weights: str | None, crops: int, options: Options, skipped: set[str]) -> Votes:

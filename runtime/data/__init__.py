@@ -101,17 +101,20 @@ def open_source(
     return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
 
 
-def open_images(layer: ImageData, paths: Sequence[str], workers: int | None = None, on_skip: OnSkip = warn_of_skip) -> Source:
+def open_images(
+    layer: ImageData, paths: Sequence[str], workers: int | None = None, on_skip: OnSkip = warn_of_skip, views: int = 1
+) -> Source:
     """The given image files in their order, as an ImageData layer would bring them to its net in the test phase; labels are 0.
 
-    Their shorter side is brought to 256 pixels and the centre kept, unless the layer gives another size.
+    Their shorter side is brought to 256 pixels and the centre kept, unless the layer gives another size.  `views`: as `open_source`
+    has them.
     """
     settings = settings_of(layer, source="")
     height, width = settings.image_size if settings.resize or mean_image_size(layer) else (max(SIDE, settings.crop),) * 2
     resize = Resize(height, width, stretch=bool(layer.p.new_height and layer.p.new_width))
     settings = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, colors=(), resize=resize)
     samples = FileSamples(Listing("the images given", list(paths), [0] * len(paths)), settings, Draws(0, layer.name))
-    return _prefetcher(samples, settings, workers, on_skip)
+    return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
 
 
 def class_names(layer: ImageData) -> tuple[str, ...]:

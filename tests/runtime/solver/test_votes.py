@@ -1,5 +1,6 @@
 """Votes over crops and nets, against probabilities computed one by one."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,24 @@ def test_errors():
 def test_mistakes(arguments, said, capsys):
     assert run(["test", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def predicted(capsys, *arguments):
+    """The probabilities of all images, by the order of their paths."""
+    assert run(["predict", *arguments, "--format", "json"]) == 0
+    found = {one["image"]: {c["class"]: c["probability"] for c in one["classes"]} for one in json.loads(capsys.readouterr().out)}
+    return np.array([[found[path][0], found[path][1]] for path in sorted(found)])
+
+
+def test_predictions_of_ten_crops(capsys):
+    expected = np.mean([probabilities("shades", *crop)[0] for crop in CROPS], axis=0)
+    found = predicted(capsys, "shades.net", "images", "--weights", "shades.caffemodel", "--crops", "10")
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_predictions_of_several_nets(capsys):
+    expected = np.mean([probabilities(name, 2, 2, False)[0] for name in ("shades", "prob")], axis=0)
+    found = predicted(capsys, "shades.net:shades.caffemodel", "images", "--with", "prob.net:prob.caffemodel")
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert run(["predict", "shades.net", "images", "--weights", "shades.caffemodel", "--with", "prob.net:prob.caffemodel"]) == 2
+    assert "--weights is for one net" in capsys.readouterr().err
