@@ -1,103 +1,154 @@
-"""How fast data come: `python tools/bench_data.py [--batch 64]`.
+"""How fast data come: `python tools/bench_data.py [--batch 64] [--torch PYTHON]`.
 
-Samples a second of one worker for the built-in photographs, for JPEG files of 256 x 256 and for JPEG files of 500 x 375 brought to
-256 x 256; then the kernel that turns a batch into a net's input.  Each figure is the best of several runs.
+Images a second of each source, from its files to a net's input (decoded, resized, cropped to 227, mirrored, the mean
+subtracted), on one core and on two: LMDBs of pixels and of JPEG files, lists of JPEG files of 256 x 256 and of 500 x 375
+brought to 256 x 256, HDF5, and the built-in photographs.  With --torch, a Python that has PyTorch and torchvision, their
+DataLoader reads the same files, in turns with ours.  Each figure is the best of several runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from time import perf_counter, process_time
 
+import h5py
+import lmdb
 import numpy as np
 from PIL import Image
 
+import netdef
+import runtime
+from netdef.graph.data_shapes import data_looked_at
 from netdef.layers.data import PHOTOS
+from runtime.data.datum import Datum, encode_datum
+from runtime.data.decoding import as_image
 from runtime.data.draws import Draws
-from runtime.data.files import FileSamples
-from runtime.data.listing import Listing
 from runtime.data.photos import PhotoSamples
-from runtime.data.prefetch import Prefetcher
 from runtime.data.settings import Resize, Settings
-from runtime.data.source import Samples
-from runtime.ops.images.cpu import GROUP, image_transform
+from runtime.machine.look import look_at_data
 
-RUNS = 5
+RUNS, BATCHES = 3, 4
+COUNT = 256  # images of each source
 CROP = 227
-SETTINGS = Settings("data", True, PHOTOS, (256, 256), shuffle=True, resize=Resize(256, 256, stretch=False), crop=CROP, mirror=True)
+TRANSFORM = f"transform_param {{ crop_size: {CROP} mirror: true mean_value: [104, 117, 123] scale: 0.017 }}"
+HERE = Path(__file__).resolve().parent
 
 
-def photos() -> Samples:
-    return PhotoSamples(SETTINGS, Draws(1, "data"))
+@dataclass(frozen=True)
+class Case:
+    """A source: its name, its layer for a batch size, and its kind and path for PyTorch, where that reads it too."""
+
+    name: str
+    layer: Callable[[int], str]
+    torch: tuple[str, str] | None = None
 
 
-def jpegs(folder: Path, size: tuple[int, int]) -> Samples:
-    """Windows of the photographs as JPEG files of (width, height)."""
-    source = PhotoSamples(replace(SETTINGS, image_size=(size[1], size[0])), Draws(1, "data"))
-    paths = [str(folder / f"{size[0]}-{position}.jpg") for position in range(200)]
-    for position, path in enumerate(paths):
-        image = source.load(position).image
-        assert isinstance(image, Image.Image)
-        image.save(path, quality=90)
-    return FileSamples(Listing("files", paths, [0] * len(paths)), SETTINGS, Draws(1, "data"))
+def photographs(size: tuple[int, int]) -> list[Image.Image]:
+    """Windows of the photographs of (width, height)."""
+    settings = Settings("data", True, PHOTOS, (size[1], size[0]), resize=Resize(size[1], size[0], stretch=False))
+    source = PhotoSamples(settings, Draws(1, "data"))
+    return [as_image(source.load(position).image) for position in range(COUNT)]
 
 
-def ring_rate(samples: Samples, batch: int, workers: int) -> tuple[float, float]:
-    """Samples a second, and milliseconds of processor time a sample, through the ring."""
+def jpeg(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def write_sources(folder: Path) -> list[Case]:
+    """All files, and what reads them."""
+    small, large = photographs((256, 256)), photographs((500, 375))
+    cases = [
+        database(
+            folder / "pixels", [Datum(3, 256, 256, pixels(image).tobytes(), 0) for image in small], "LMDB, pixels", "lmdb_pixels"
+        ),
+        database(folder / "files", [Datum(data=jpeg(image), encoded=True) for image in small], "LMDB, JPEG files", "lmdb_files"),
+        listing(folder / "256", small, "JPEG 256 x 256", ""),
+        listing(folder / "500", large, "JPEG 500 x 375", "new_height: 256"),
+        listing(folder / "500", large, "  the same, scaled_decoding", "new_height: 256 scaled_decoding: true", torch=False),
+    ]
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["data"] = np.stack([pixels(image) for image in small]).astype(np.float32)
+        file["label"] = np.zeros(COUNT, np.float32)
+    (folder / "h5.txt").write_text(f"{folder}/a.h5\n")
+    rows = f'HDF5Data -> data, label {{ source: "{folder}/h5.txt" shuffle: true batch_size: '
+    cases.append(Case("HDF5, float32 256 x 256", lambda batch: f"{rows}{batch} }}"))
+    cases.append(Case(PHOTOS, lambda batch: f'ImageData -> data, label {{ source: "{PHOTOS}" batch_size: {batch} {TRANSFORM} }}'))
+    return cases
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    """(C, H, W), blue first."""
+    return np.ascontiguousarray(np.asarray(image)[:, :, ::-1].transpose(2, 0, 1))
+
+
+def database(path: Path, records: list[Datum], name: str, kind: str) -> Case:
+    with lmdb.open(str(path), map_size=1 << 30) as env, env.begin(write=True) as transaction:
+        for number, record in enumerate(records):
+            transaction.put(b"%08d" % number, encode_datum(record))
+    text = f'Data -> data, label {{ source: "{path}" backend: LMDB shuffle: true {TRANSFORM} batch_size: '
+    return Case(name, lambda batch: f"{text}{batch} }}", (kind, str(path)))
+
+
+def listing(folder: Path, images: list[Image.Image], name: str, settings: str, torch: bool = True) -> Case:
+    folder.mkdir(exist_ok=True)
+    for number, image in enumerate(images):
+        (folder / f"{number}.jpg").write_bytes(jpeg(image))
+    (folder / "list.txt").write_text("".join(f"{folder}/{number}.jpg 0\n" for number in range(len(images))))
+    text = f'ImageData -> data, label {{ source: "{folder}/list.txt" shuffle: true {settings} {TRANSFORM} batch_size: '
+    return Case(name, lambda batch: f"{text}{batch} }}", ("files", str(folder)) if torch else None)
+
+
+def ours(case: Case, batch: int, cores: int) -> tuple[float, float]:
+    """Images a second, and milliseconds of processor time an image, of a net that has this layer only."""
+    with data_looked_at(look_at_data):
+        net = netdef.parse(f"layer data: {case.layer(batch)}\nlayer sink: Silence(data, label)", phase="train")
     best, cost = 0.0, np.inf
-    with Prefetcher(samples, batch, workers) as source:
-        for _ in range(RUNS + 1):  # the first fills the ring
+    with runtime.compile(net, backward=False, threads=cores) as exe:
+        for _ in range(RUNS + 1):  # the first fills the ring, and compiles
             start, spent = perf_counter(), process_time()
-            for _ in range(6):
-                source.release(source.next())
-            best = max(best, 6 * batch / (perf_counter() - start))
-            cost = min(cost, (process_time() - spent) / (6 * batch) * 1e3)
+            for _ in range(BATCHES):
+                exe.run_forward()
+            best = max(best, BATCHES * batch / (perf_counter() - start))
+            cost = min(cost, (process_time() - spent) / (BATCHES * batch) * 1e3)
     return best, cost
 
 
-def best_of(action: Callable[[], None]) -> float:
-    """Seconds of the fastest run, the first not counted."""
-    times = []
-    for _ in range(RUNS + 1):
-        start = perf_counter()
-        action()
-        times.append(perf_counter() - start)
-    return min(times[1:])
-
-
-def transform_rate(batch: int) -> tuple[float, float]:
-    """Milliseconds an image on one core, and GB/s of floats written."""
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (batch, 256, 256, 3), np.uint8)
-    offsets = random.integers(0, 256 - CROP + 1, (batch, 2)).astype(np.int32)
-    mirrors = random.integers(0, 2, batch).astype(np.uint8)
-    top = np.empty((3, CROP, CROP, batch), np.float32)
-    mean = np.full((3, 256, 256), 120, np.float32)
-    scratch = np.empty(CROP * GROUP, np.float32)
-    seconds = best_of(lambda: image_transform(0, CROP, images, offsets, mirrors, top, scratch, mean, np.float32(1)))
-    return seconds / batch * 1e3, top.nbytes / seconds / 1e9
+def theirs(python: str, case: Case, batch: int, cores: int) -> float:
+    """Images a second of PyTorch's DataLoader."""
+    assert case.torch is not None
+    command = [python, str(HERE / "bench_data_torch.py"), *case.torch, str(batch), str(cores), str(RUNS), str(BATCHES)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64)
-    batch = parser.parse_args().batch
+    parser.add_argument("--torch", metavar="PYTHON", help="A Python with torch, torchvision and lmdb.")
+    options = parser.parse_args()
+    all_cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        sources = {
-            "builtin:photos": photos(),
-            "JPEG 256 x 256": jpegs(Path(folder), (256, 256)),
-            "JPEG 500 x 375": jpegs(Path(folder), (500, 375)),
-        }
-        for name, samples in sources.items():
-            for workers in (1, 2):
-                rate, cost = ring_rate(samples, batch, workers)
-                print(f"{name:16} {workers} workers {rate:8.0f} images/s {cost:7.3f} ms of processor time an image")
-    cost, rate = transform_rate(batch)
-    print(f"image_transform  {batch} images, 1 core {cost:7.3f} ms an image {rate:7.2f} GB/s written")
+        for case in write_sources(Path(folder)):
+            for cores in (1, 2):
+                os.sched_setaffinity(0, all_cores[:cores])
+                rate, cost = ours(case, options.batch, cores)
+                line = f"{case.name:28} {cores} cores {rate:8.0f} images/s {cost:7.3f} ms of processor time an image"
+                if options.torch and case.torch:
+                    other = theirs(options.torch, case, options.batch, cores)
+                    rate = max(rate, ours(case, options.batch, cores)[0])
+                    other = max(other, theirs(options.torch, case, options.batch, cores))
+                    line += f"   PyTorch {other:8.0f} images/s: {rate / other:.2f} times as fast"
+                print(line)
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 import time
+import tracemalloc
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -230,3 +231,24 @@ def test_many_batches_under_pressure():
 def test_a_damaged_position(state):
     with ring(Numbers()) as source, pytest.raises(NetdefError, match="as the position of its data"):
         source.seek(state)
+
+
+def test_the_ring_takes_no_more_memory_as_it_runs():
+    samples = Numbers(pause=0)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    samples.image_shape = pixels.shape
+    samples.load = lambda position: Sample(pixels, 0, (0, 0), mirror=False)
+    with Prefetcher(samples, 128, 3) as source:
+        held = set()
+        for batch in range(12):
+            if batch == 6:
+                tracemalloc.start()
+                before = tracemalloc.take_snapshot()
+            taken = source.next()
+            held.add(id(taken.images))
+            np.testing.assert_array_equal(taken.images[127], pixels)
+            source.release(taken)
+        grown = tracemalloc.take_snapshot().compare_to(before, "filename")
+        tracemalloc.stop()
+    assert len(held) <= 3
+    assert sum(one.size_diff for one in grown) < 128 * pixels.nbytes / 10
