@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from netdef.graph.data_shapes import data_looked_at
+from netdef.graph.layer import Layer
 from netdef.graph.net import Net
 from netdef.graph.overrides import Setting
 from netdef.language import Bound, read_message, read_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import find_beside
-from netdef.layers.data import ImageData
+from netdef.layers.data import Data, ImageData
 from netdef.loading import load, parse
 from netdef.solver_file import check_solver, state_overrides
 from netdef.solver_file import read_solver as read_solver_file
@@ -154,11 +155,29 @@ def load_net(
     net = read({})
     if data is None:
         return net
-    readers = [layer.name for layer in net.layers if isinstance(layer, ImageData)]
-    if not readers:
+    changes = [change for layer in net.layers for change in _reading(layer, data)]
+    if not changes:
         raise NetdefError(
-            f"{net.filename} has no ImageData layer in phase {phase} to read {data}",
+            f"{net.filename} has no ImageData layer in phase {phase} to read {data}, and no Data layer",
             hint='data: ImageData -> data, label { source: "..." } is what --data replaces',
         )
-    changes = [(f"{name}.{field}", value) for name in readers for field, value in (("source", data), ("root_folder", ""))]
     return read({key: Setting(f"{key} = {value}", "--data", value) for key, value in changes})
+
+
+def _reading(layer: Layer, data: str) -> list[tuple[str, str]]:
+    """The fields by which a layer reads other data; none of a layer that reads no images.
+
+    Raises
+    ------
+    NetdefError: it reads a database, and the data are none.
+    """
+    if isinstance(layer, ImageData):
+        return [(f"{layer.name}.source", data), (f"{layer.name}.root_folder", "")]
+    if type(layer) is not Data:
+        return []
+    from runtime.data.database import kind_of  # loads numba
+
+    kind = kind_of(data)
+    if kind is None:
+        raise NetdefError(f"{data} is not a database, which layer {layer.name}, of type Data, reads")
+    return [(f"{layer.name}.source", data), (f"{layer.name}.backend", kind)]
