@@ -11,7 +11,7 @@ from netdef.diff.compare import COSTS, COUNTS, weights_text
 from netdef.graph.layer import Layer
 from netdef.graph.shape import shape_text
 
-MANY, MANY_FOLLOW = 20, 10  # layers that are named one by one, and those of which only consequences are shown
+MANY, MANY_FOLLOW = 20, 10  # layers that are named one by one, and those for which consequences are
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ def listed(names: Sequence[str]) -> str:
 
 
 def summed(finding: Finding) -> list[Facts]:
-    """The facts of a finding; of many layers that only one net has, or that are set as they were, the costs type by type."""
+    """The facts of a finding; of many layers that only one net has, or for which they follow from changes, the costs by type."""
     facts = finding.facts
-    if len(facts) <= (MANY_FOLLOW if finding.kind == "follows" else MANY) or not all(one.type for one in facts):
+    if len(facts) <= (MANY if finding.kind in ("inserted", "removed") else MANY_FOLLOW) or not all(one.type for one in facts):
         return facts
     found = []
     for kind in dict.fromkeys(one.type for one in facts):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from netdef.diff.align import Match
@@ -62,7 +61,8 @@ class _Story:
         """What follows for a layer."""
         changes = self.take(match, *FACTS)
         cells: dict[str, tuple[str | None, str | None]] = {change.kind: (change.before, change.after) for change in changes}
-        return [Facts(title or label(match), cells, {c.kind: c.values for c in changes})] if changes else []
+        values = {change.kind: change.values for change in changes}
+        return [Facts(title or label(match), cells, values, match.first.type)] if changes else []
 
     def lone_facts(self, layer: Layer, side: int) -> Facts:
         """The facts of a layer that only one net has."""
@@ -195,7 +195,7 @@ class _Story:
             in_place = match.after and all(layer.in_place and all(layer.in_place) for layer in match.after)
             found = self.facts(match)
             if found and not (in_place and not any(layer.parameters for layer in match.after)):
-                facts += [replace(one, type=match.first.type) for one in found]
+                facts += found
                 matches.append(match)
         if facts:
             self.add("follows", "What follows from this", matches, facts=facts)

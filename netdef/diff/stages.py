@@ -11,7 +11,7 @@ from netdef.graph.net import Net
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.units import plural
 
-RUNS, LAYERS = 4, 8  # that are named
+RUNS, LAYERS = 4, 4  # that are named
 
 
 def more_blocks(fewer: Net, more: Net, lone: Iterable[Layer], came: bool = True) -> tuple[list[str], list[Layer]]:
