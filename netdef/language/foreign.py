@@ -24,6 +24,7 @@ BINARY_FORMS = {
 }
 LFS_POINTER = "a pointer of Git LFS to a file that was not downloaded"
 WEB_PAGE = "a web page"
+LABEL_MAP = "a label map"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r")) + b"\x7f"
 
@@ -48,9 +49,11 @@ def holds_hdf5(path: str | PathLike[str]) -> bool:
 
 
 def text_form(text: str) -> str:
-    """What a text is, in words; "" if neither a pointer of Git LFS nor a web page."""
+    """What a text is, in words; "" if it is no pointer of Git LFS, no label map and no web page."""
     if text.startswith("version https://git-lfs."):
         return LFS_POINTER
+    if re.match(r"(\s*#[^\n]*\n)*\s*item\s*\{", text):
+        return LABEL_MAP
     return WEB_PAGE if re.match(r"\s*(<!doctype html|<html)\b", text, re.IGNORECASE) else ""
 
 
@@ -59,4 +62,5 @@ def how_to_get(form: str) -> str:
     return {
         LFS_POINTER: "`git lfs pull` in its repository downloads the file",
         WEB_PAGE: "the download failed: its server answered with a page",
+        LABEL_MAP: "it names the labels of a data set; nets are .prototxt files too, their weights .caffemodel files",
     }.get(form, "")

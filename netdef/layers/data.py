@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from netdef.graph.cuts import Source
 from netdef.graph.data_shapes import SampleShapes, sample_shapes
@@ -36,7 +36,8 @@ class Samples(Layer):
     @property
     def unread_fields(self) -> tuple[str, ...]:
         transform = self.message.transform_param
-        return tuple(f"transform_param.{field}" for field in self.unread_transforms if transform.HasField(field))
+        given = {field.name for field, _ in transform.ListFields()}
+        return tuple(f"transform_param.{field}" for field in self.unread_transforms if field in given)
 
     @property
     def source(self) -> str:
@@ -214,6 +215,16 @@ class Data(Samples):
     asks_data = True
 
 
+def resized(transform: Any, warped: bool = False) -> tuple[int, int] | None:
+    """(height, width) of images that SSD's resize_param resizes; None if that is not one size. `warped`: only if all are warped."""
+    sizes = {(one.height, one.width) for one in transform.resize_param}
+    always = all(one.prob == 1 and one.resize_mode != one.FIT_SMALL_SIZE for one in transform.resize_param)
+    if len(sizes) != 1 or (warped and not always):
+        return None
+    height, width = sizes.pop()
+    return (height, width) if height and width else None
+
+
 @layer("AnnotatedData")
 class AnnotatedData(Data):
     """Images with boxes around their objects from a database (Liu et al. 2016); settings of the database are those of Data.
@@ -226,9 +237,7 @@ class AnnotatedData(Data):
     asks_data = False
 
     def image_size(self) -> tuple[int, int] | None:
-        resize = self.message.transform_param.resize_param
-        warps = resize.resize_mode != resize.FIT_SMALL_SIZE and resize.prob == 1
-        return (resize.height, resize.width) if warps and resize.height and resize.width else None
+        return resized(self.message.transform_param, warped=True)
 
     @property
     def how_to_size(self) -> str:
@@ -246,8 +255,7 @@ class VideoData(Data):
     asks_data = False
 
     def image_size(self) -> tuple[int, int] | None:
-        resize = self.message.transform_param.resize_param
-        return (resize.height, resize.width) if resize.height and resize.width else None
+        return resized(self.message.transform_param)
 
 
 @layer("WindowData")

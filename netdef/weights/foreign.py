@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from netdef.language.diagnostics import NetdefError
 from netdef.language.foreign import UTF16, binary_form, how_to_get, is_binary, text_form
 from netdef.language.kinds import NET, SOLVER, kind_of_text
@@ -43,12 +41,7 @@ def text_form_of(start: bytes) -> str:
     if start[:2] in UTF16:
         return "a text in UTF-16"
     text = start.decode("utf-8", "replace")
-    form = text_form(text)
-    if form:
-        return form
-    if re.search(r"^\s*item\s*{", text, re.MULTILINE):
-        return "a label map"
-    return {NET: "a net in text", SOLVER: "a solver in text"}.get(kind_of_text(text) or "", "a text")
+    return text_form(text) or {NET: "a net in text", SOLVER: "a solver in text"}.get(kind_of_text(text) or "", "a text")
 
 
 def message_form(data: memoryview) -> str:

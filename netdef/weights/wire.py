@@ -17,6 +17,8 @@ NET_NAME, LAYERS, LAYER_BLOBS = 1, 100, 7  # where a NetParameter has its name a
 
 # BlobProto's fields.
 NUM, CHANNELS, HEIGHT, WIDTH, DATA, SHAPE, DOUBLE_DATA = 1, 2, 3, 4, 5, 7, 8
+RAW_TYPE, RAW_DATA = 10, 12  # of NVIDIA's Caffe
+RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2", 3: "<i4", 4: "<u4"}
 SHAPE_DIM = 1
 MOST_AXES = 32  # Caffe's kMaxBlobAxes
 
@@ -75,13 +77,22 @@ def read_blob(data: memoryview) -> np.ndarray:
     runs: list[np.ndarray] = []
     shape: list[int] | None = None
     legacy: dict[int, int] = {}
+    raw_type, raw = 0, None
     for number, _, value in fields(data):
-        if number in (DATA, DOUBLE_DATA) and not isinstance(value, int):
+        if number == RAW_TYPE and isinstance(value, int):
+            raw_type = value
+        elif number == RAW_DATA and not isinstance(value, int):
+            raw = value
+        elif number in (DATA, DOUBLE_DATA) and not isinstance(value, int):
             runs.append(read_floats(value, "<f4" if number == DATA else "<f8"))
         elif number == SHAPE and not isinstance(value, int):
             shape = read_dims(value)
         elif number <= WIDTH and isinstance(value, int):
             legacy[number] = value
+    if raw is not None and not runs:
+        if raw_type not in RAW_TYPES:
+            raise MalformedError(f"a blob of numbers of type {raw_type}, which is none of NVIDIA's Caffe")
+        runs = [read_floats(raw, RAW_TYPES[raw_type])]
     array = runs[0] if len(runs) == 1 else np.concatenate([np.empty(0, "f4"), *runs])
     if shape is None:
         shape = [legacy.get(axis, 0) for axis in (NUM, CHANNELS, HEIGHT, WIDTH)] if legacy else [array.size]

@@ -75,6 +75,25 @@ def test_doubles_and_unpacked_numbers(tmp_path):
     np.testing.assert_array_equal(read["u"][0], [3, 4])
 
 
+@pytest.mark.parametrize(("number", "dtype"), [(0, "<f8"), (1, "<f4"), (2, "<f2"), (3, "<i4"), (4, "<u4")])
+def test_bytes_of_nvidias_caffe(tmp_path, number, dtype):
+    message = message_class("NetParameter")()
+    blob = message.layer.add(name="d").blobs.add(raw_data_type=number, raw_data=np.array([1, 2, 3], dtype).tobytes())
+    blob.shape.dim.extend([3, 1])
+    (tmp_path / "w.caffemodel").write_bytes(message.SerializeToString())
+    (array,) = read_weights(tmp_path / "w.caffemodel")["d"]
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, [[1], [2], [3]])
+
+
+def test_bytes_that_are_not_whole(tmp_path):
+    message = message_class("NetParameter")()
+    message.layer.add(name="d").blobs.add(raw_data_type=2, raw_data=b"abc").shape.dim.extend([1])
+    (tmp_path / "w.caffemodel").write_bytes(message.SerializeToString())
+    with pytest.raises(NetdefError, match="ends in the middle of one"):
+        read_weights(tmp_path / "w.caffemodel")
+
+
 def test_hdf5_names_with_slashes(tmp_path):
     """GoogLeNet's layers; the name of one may be where others begin."""
     with h5py.File(tmp_path / "w.h5", "w") as file:
