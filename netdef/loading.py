@@ -17,6 +17,7 @@ from netdef.language import NetdefError, read_file, read_text
 from netdef.language.find import find_net
 from netdef.layers.data import shapes_of_data
 from netdef.layers.python import user_code_of
+from netdef.schema import upgrade
 
 if TYPE_CHECKING:
     from netdef.graph.build import Where
@@ -196,6 +197,7 @@ def _further(partial: Bound | None, filename: str, phase: str | None) -> tuple[D
     """Errors of the graph of a file whose text has errors in some layers, so that one run reports all of them."""
     if partial is None or partial.message.layers or partial.message.input:
         return ()
+    upgrade.upgrade(partial.message, partial.origins)  # what is valid in an older form is no further error
     try:
         build(partial.message, partial.position, filename, phase or phase_with_data(partial.message), partial.broken)
     except NetdefError as error:

@@ -12,10 +12,12 @@ from netdef.graph.net import Net
 from netdef.graph.phases import State, is_selected, phase_name, state_of
 from netdef.graph.shape import UNKNOWN, Shape, shape_text
 from netdef.graph.unsized import Unknown, make_unsized
+from netdef.language import kept
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
 from netdef.language.gc_pause import gc_paused
 from netdef.language.units import plural, range_text, times
 from netdef.language.vocabulary import misspelt_type
+from netdef.schema.idle_fields import is_idle
 
 Where = Callable[[Path], Position | None]  # the position of a path inside some message
 Chosen = tuple[Any, Where, int]  # a LayerParameter, the positions of its fields, its index in the file
@@ -159,7 +161,9 @@ class _Builder:
                 outputs = found  # known even if the parameters have errors
                 self.parameters(layer, shapes)
             except NetdefError as error:
-                if self.partial and all(one.code == SIZE_UNKNOWN for one in error.diagnostics):
+                if any(not is_idle(name) for name in kept.names(layer.message)):
+                    make_unsized(layer)  # its fork's rule may be another: a run is refused in any case
+                elif self.partial and all(one.code == SIZE_UNKNOWN for one in error.diagnostics):
                     self.unsized += error.diagnostics
                     make_unsized(layer)
                 else:
@@ -204,6 +208,8 @@ class _Builder:
                 notes = (Note("the first one", layers[0].where("name")),)
                 hint = "give each its own name: files of weights store them by it"
                 for layer in layers[1:]:
+                    if layer.parameters and all(p.owner.layer is layers[0] and p.owner.index == p.index for p in layer.parameters):
+                        continue  # a file of weights has one array for both
                     self.error(f"two layers are named {name}", layer.where("name"), hint, notes, "ND102")
 
     def bottom(self, message: Any, index: int, where: Where, number: int) -> Blob:

@@ -186,7 +186,7 @@ def _own_settings(settings: Any, new: Any, where: Origins, origins: Origins, don
         if info.name in _V0_TRANSFORMS:
             holder, name = "transform_param", _V0_TRANSFORMS[info.name]
         if not holder or name not in getattr(new, holder).DESCRIPTOR.fields_by_name:
-            done.report(f"{settings.type} has no setting {info.name}", where.find((info.name,)), "remove it")
+            done.notes.append(f"layer {new.name}: {info.name} is no setting of a {settings.type} layer, and was left out")
             continue
         _set(getattr(new, holder), name, value)
         inner = origins.fields.setdefault(holder, Origins(where.at))

@@ -74,7 +74,8 @@ class SolverNets:
 
     Attributes
     ----------
-    train: Net.  tests: one Net for each of the solver's test_iter, or those that it tests on all data.
+    train: Net.  tests: one Net for each of the solver's test_iter that is not 0, or those that it tests on all data.
+    batches: of a test of each; None for all data.
     """
 
     def __init__(
@@ -95,7 +96,10 @@ class SolverNets:
         else:
             raise NetdefError(f"{filename} names no net to train", hint="netdef train NET SOLVER gives it one")
         self.train = self._read(train, "train", state_overrides(solver, "train"), batch_size)
-        self.tests = [self._read(source, "test", state_overrides(solver, "test", index)) for index, source in enumerate(sources)]
+        counts: list[int | None] = list(solver.test_iter) or [None] * len(sources)
+        tested = [index for index in range(len(sources)) if counts[index] != 0]  # as in Caffe, 0 batches are no test
+        self.tests = [self._read(sources[index], "test", state_overrides(solver, "test", index)) for index in tested]
+        self.batches = [counts[index] for index in tested]
 
     @property
     def batch_size(self) -> int:

@@ -167,8 +167,7 @@ class Solver:
         self.executable.set_scalar("scale", 1 / self.parameters.iter_size)
         self.iterations = Iterations(self.executable, self.parameters.iter_size, self.smoothed)
         self.tests = [
-            TestNet(self._compile_test(net), batches)
-            for net, batches in zip(self.nets.tests, list(self.parameters.test_iter) or [None] * len(self.nets.tests), strict=True)
+            TestNet(self._compile_test(net), batches) for net, batches in zip(self.nets.tests, self.nets.batches, strict=True)
         ]
         self._open_sources(None)
 
@@ -288,7 +287,7 @@ class Solver:
     @property
     def test_due(self) -> bool:
         """Whether the solver asks for a test before the next iteration."""
-        return is_test_due(self.parameters, self.iteration)
+        return bool(self.nets.tests) and is_test_due(self.parameters, self.iteration)
 
     def test(
         self,

@@ -5,6 +5,7 @@ import time
 import pytest
 
 import netdef
+from netdef import NetdefError
 from netdef.language.printer import print_message
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES
@@ -102,6 +103,16 @@ def test_layers_of_one_name():
     said = "two layers are named b", "give each its own name: files of weights store them by it"
     assert errors(INPUT + weights.format("b") + "layer b: ReLU(v) -> v\n") == [(3, *said)]
     assert errors(INPUT + "layer b: ReLU(data) -> w\nlayer b: TanH(w) -> w\n" + weights.format("b")) == [(3, *said), (4, *said)]
+
+
+def test_layers_of_one_name_may_have_one_array_each():
+    layer = "layer ip: InnerProduct(data) -> {} {{ num_output: 2 param {{ name: 'w' }} param {{ name: '{}' }} }}\n"
+    data = "layer data: Input { shape { dim: [1, 3] } }\n"
+    net = netdef.parse(data + layer.format("x", "b") + layer.format("y", "b"))
+    assert [one.name for one in net.layers] == ["data", "ip", "ip#2"]
+    assert net.totals.parameters == 8
+    with pytest.raises(NetdefError, match="two layers are named ip"):
+        netdef.parse(data + layer.format("x", "b") + layer.format("y", "c"))
 
 
 def test_a_layer_without_a_name_gets_one():

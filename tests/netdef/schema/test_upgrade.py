@@ -170,7 +170,6 @@ def test_networks_inside_a_solver():
         ("layers { type: RELU } layer b: ReLU(a)", "two formats"),
         ('layers { name: "x" }', "layer x has no type"),
         ('layers { layer { type: "covn" } }', "did you mean conv?"),
-        ('layers { layer { type: "relu" num_output: 3 } }', "relu has no setting num_output"),
         (
             'layers { layer { type: "padding" pad: 1 } bottom: "a" top: "b" } '
             'layers { layer { type: "relu" } bottom: "b" top: "c" }',
@@ -197,3 +196,9 @@ def test_files_of_the_present_format_are_unchanged():
     from netdef.schema.origins import Origins
 
     assert upgrade(message, Origins((0, 0))).notes == []
+
+
+def test_settings_of_other_types_are_left_out_as_in_caffe():
+    bound = read_text('layers { layer { name: "d" type: "data" source: "x" det_fg_threshold: 0.4 } top: "d" }', "x", "NetParameter")
+    assert bound.message.layer[0].data_param.source == "x"
+    assert "layer d: det_fg_threshold is no setting of a data layer, and was left out" in bound.notes

@@ -221,6 +221,13 @@ def test_several_test_nets(start):
     assert [result.net for result in solver.test()] == [0, 1]
 
 
+def test_no_batches_are_no_test(start):
+    solver = start(SOLVER + 'net: "small.net" test_iter: 0 test_interval: 5')
+    assert (solver.tests, solver.test_due) == ([], False)
+    with pytest.raises(NetdefError, match="test_iter must be at least 0"):
+        start(SOLVER + 'net: "small.net" test_iter: -1 test_interval: 5')
+
+
 def test_states_of_the_nets(start):
     net = IMAGES + 'layer extra: Silence(fc) { include { stage: "quiet" } }\n'
     Path("small.net").write_text(net)
