@@ -8,6 +8,7 @@ from netdef.language.scope import Scope
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean, misspelt, nearest
 from netdef.language.vocabulary import HEAD, FieldInfo, fields, layer_vocabulary
+from netdef.schema.idle_fields import ALSO_OF_NETS, IDLE_FIELDS
 from netdef.schema.legacy_layers import v1_type
 
 TAKES = {
@@ -69,6 +70,8 @@ def unknown_field(statement: Field, statements: list[Statement], scope: Scope, f
         for holder in schema.LAYER_TYPES.get(scope.type, ()):
             formerly = formerly or _ELSEWHERE_CALLED.get((fields("LayerParameter")[holder].message, name))
     hint = formerly or _reads(statement, statements, scope) or _elsewhere(statement, statements, scope, file)
+    if name in IDLE_FIELDS and not scope.type:
+        return message, "", False
     wrong = bool(hint) or misspelt(name, known) is not None or scope.type in schema.LAYER_TYPES
     return message, hint or did_you_mean(name, known) or _all_of(scope), wrong
 
@@ -151,12 +154,8 @@ def _is_setting_of_a_type(scope: Scope, holder: str) -> bool:
     return holder.endswith("_param")
 
 
-# Fields of solvers that forks' nets have as well.
-_OF_NETS_TOO = ("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math", "engine")
-
-
 def _other_file(name: str, scope: Scope, file: str) -> str:
-    if file == "NetParameter" and name in fields("SolverParameter") and name not in _OF_NETS_TOO:
+    if file == "NetParameter" and name in fields("SolverParameter") and name not in ALSO_OF_NETS:
         return "it belongs in a solver file"
     if file == "SolverParameter" and scope.outer is None:
         if name in ("layer", "layers"):

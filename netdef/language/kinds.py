@@ -10,6 +10,7 @@ from netdef.language.contents import MOST_TEXT
 from netdef.language.find import RUN_NET, model_names, models_folder
 from netdef.language.foreign import holds_hdf5
 from netdef.schema import message_class
+from netdef.schema.idle_fields import ALSO_OF_NETS
 
 NET, SOLVER, WEIGHTS = "net", "solver", "weights"
 WEIGHT_ENDINGS = (".caffemodel", ".caffemodel.h5")
@@ -40,7 +41,7 @@ def kind_of_text(text: str, name: str = "") -> str | None:
     """Whether a text is a net or a solver; None if that is unclear."""
     words = outer_words(text)
     of_net = set(message_class("NetParameter").DESCRIPTOR.fields_by_name) | LANGUAGE
-    of_solver = set(message_class("SolverParameter").DESCRIPTOR.fields_by_name)
+    of_solver = set(message_class("SolverParameter").DESCRIPTOR.fields_by_name) - ALSO_OF_NETS
     nets, solvers = len(words & (of_net - of_solver)), len(words & (of_solver - of_net))
     if nets == solvers:
         return NET if name.endswith(".net") else None

@@ -79,7 +79,14 @@ def _are_words_apart(word: str, known: str) -> bool:
     if len(mine) != len(theirs):
         shorter, longer = sorted((mine, theirs), key=len)
         return longer[: len(shorter)] == shorter or longer[-len(shorter) :] == shorter
-    return any(min(len(a), len(b)) < 3 for a, b in zip(mine, theirs, strict=True) if a != b)
+    return any(_are_two_words(a, b) for a, b in zip(mine, theirs, strict=True) if a != b)
+
+
+def _are_two_words(a: str, b: str) -> bool:
+    """Whether two words are too short for so many letters of difference."""
+    shorter = min(len(a), len(b))
+    limit = 2 if shorter >= 6 else 1
+    return shorter < 3 or distance(a, b, limit) > limit
 
 
 def _containing(plain: str, known: Collection[str]) -> str | None:

@@ -178,7 +178,7 @@ class MultiBoxLoss(Predicted, Normalized):
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         self.check_predictions(*bottoms[:3])
-        if bottoms[3][-1:] != (TRUE_BOX,):
+        if prod(bottoms[3]) % TRUE_BOX:
             text = f"{self.bottoms[3]} ({shape_text(bottoms[3])}) must hold {TRUE_BOX} numbers a box"
             raise self.error(text, "bottom", 3)
         return [()]

@@ -57,7 +57,8 @@ class BatchNorm(Layer):
     @property
     def scale_bias(self) -> bool:
         """Whether it learns a scale and a shift too."""
-        return self.p.scale_bias or self.p.HasField("scale_filler") or self.p.HasField("bias_filler")
+        of_intel = any(one.name in ("filler", "use_weight_bias") for one in self.message.kept)  # whose fillers are for its engine
+        return self.p.scale_bias or self.p.HasField("scale_filler") or (self.p.HasField("bias_filler") and not of_intel)
 
     @property
     def channels(self) -> int:

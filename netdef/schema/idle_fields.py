@@ -15,6 +15,12 @@ IDLE_FIELDS = frozenset(
 )  # fmt: skip
 
 
+# Fields of solvers that the nets of forks have as well.
+ALSO_OF_NETS = frozenset(
+    {"default_backward_math", "default_backward_type", "default_forward_math", "default_forward_type", "engine"}
+)
+
+
 def is_idle(path: str) -> bool:
     """Whether the field at a path, such as convolution_param.engine, has no effect on results."""
     return path.rpartition(".")[2] in IDLE_FIELDS

@@ -97,6 +97,14 @@ def test_a_size_that_only_data_have_is_unknown_where_that_is_allowed():
         opened.net()
 
 
+def test_a_rule_that_fails_may_be_another_in_the_fork():
+    text = "layer d: Input { shape { dim: [1, 3, 8, 8] } }\n"
+    text += 'layer { name: "p" type: "Pooling" bottom: "d" top: "p" pooling_param { %s } }'
+    assert not netdef.parse(text % "kernel_3d: 2").layer("p").is_sized
+    with pytest.raises(NetdefError, match="kernel"):
+        netdef.parse(text % "engine: MKL2017")
+
+
 def test_weights_that_are_unknown_may_learn():
     train = NET + "layer label: Input { shape { dim: 2 } }\nlayer loss: SoftmaxWithLoss(ip, label)"
     net = netdef.parse(train, phase="train")

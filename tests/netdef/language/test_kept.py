@@ -7,6 +7,7 @@ from netdef import NetdefError, schema
 from netdef.convert import convert
 from netdef.fmt import formatted
 from netdef.language import print_message, read_file, read_text
+from netdef.language.kinds import NET, kind_of_text
 from netdef.language.spelling import misspelt
 from netdef.schema import LAYER_TYPES
 
@@ -125,10 +126,17 @@ def test_types_that_are_misspelt(word, meant):
         ("pad_l", ["pad_h", "pad_w"], None),
         ("bn_param", ["lrn_param"], None),
         ("permute_param", ["parameter_param"], None),
+        ("trt_param", ["lrn_param"], None),
     ],
 )
 def test_fields_that_are_misspelt(word, known, meant):
     assert misspelt(word, known) == meant
+
+
+def test_engines_of_forks_stand_anywhere():
+    assert [one.text for one in net('layer { type: "Convolution" engine: "MKLDNN" }').layer[0].kept] == ['engine: "MKLDNN"']
+    of_nvidia = 'name: "n" default_forward_type: FLOAT default_backward_type: FLOAT layer { type: "ReLU" }'
+    assert kind_of_text(of_nvidia) == NET
 
 
 def test_a_binary_net_is_printed_with_what_it_keeps():

@@ -84,9 +84,21 @@ def test_sources_of_ssd():
     assert shape_of("layer d: Data { batch_size: 4 transform_param { crop_h: 20 crop_w: 30 } }") == (4, 3, 20, 30)
 
 
+def test_a_source_with_several_sizes_has_none_here():
+    two = SIZED.replace("} }", "} resize_param { height: 200 width: 200 } }")
+    assert "the size of its images is not known here" in complaint(f"layer d: AnnotatedData {{ batch_size: 4 {two} }}")
+    same = SIZED.replace("} }", "} resize_param { height: 300 width: 300 } }")
+    assert shape_of(f"layer d: AnnotatedData {{ batch_size: 4 {same} }}") == (4, 3, 300, 300)
+
+
+def test_fillers_of_intels_batch_norm_are_no_scale():
+    text = "layer { name: 'b' type: 'BatchNorm' bottom: 'x0' top: 'b' batch_norm_param { filler { value: 1 } bias_filler { } } }"
+    assert len(net_of(text, X).layer("b").parameters) == 3
+
+
 def test_settings_that_nothing_reads_stop_a_run():
     text = f'layer d: ImageData -> d, l {{ source: "builtin:digits" batch_size: 4 {SIZED} }}'
-    with pytest.raises(NetdefError, match=r"nothing here does what .* transform_param.resize_param of layer d"):
+    with pytest.raises(NetdefError, match=r"nothing here reads transform_param.resize_param of ImageData \(1 layer\)"):
         check_runnable(net_of(text).layers)
 
 
