@@ -47,10 +47,17 @@ def _address(context: Any, build: Any, kind: Any, array: Any, at: Any) -> Any:
     return build.bitcast(build.gep(context.make_array(kind)(context, build, array).data, [at]), BYTE_POINTER)
 
 
-def _vector_at(context: Any, build: Any, kind: Any, array: Any, at: Any) -> Any:
+def vector_at(context: Any, build: Any, kind: Any, array: Any, at: Any) -> Any:
     """The address of a vector in a flat array."""
     data = context.make_array(kind)(context, build, array).data
     return build.bitcast(build.gep(data, [at]), VECTOR.as_pointer())
+
+
+def spread_number(build: Any, number: Any) -> Any:
+    """A vector of one number."""
+    undefined, places = ir.Constant(VECTOR, ir.Undefined), ir.VectorType(ir.IntType(32), LANES)
+    first = build.insert_element(undefined, number, ir.IntType(32)(0))
+    return build.shuffle_vector(first, undefined, ir.Constant(places, [0] * LANES))
 
 
 def _copy_row(context: Any, a: Any, a_at: Any, b: Any, b_at: Any) -> Any:
@@ -59,9 +66,9 @@ def _copy_row(context: Any, a: Any, a_at: Any, b: Any, b_at: Any) -> Any:
     def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
         a, a_at, b, b_at = arguments
         for v in range(VECTORS):
-            loaded = build.load(_vector_at(context, build, signature.args[0], a, build.add(a_at, INDEX(v * LANES))))
+            loaded = build.load(vector_at(context, build, signature.args[0], a, build.add(a_at, INDEX(v * LANES))))
             loaded.align = 4
-            build.store(loaded, _vector_at(context, build, signature.args[2], b, build.add(b_at, INDEX(v * LANES)))).align = 4
+            build.store(loaded, vector_at(context, build, signature.args[2], b, build.add(b_at, INDEX(v * LANES)))).align = 4
         return context.get_dummy_value()
 
     return types.void(a, types.intp, b, types.intp), generate
@@ -75,7 +82,7 @@ def _transpose_square(context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at:
         a, a_at, a_row, b, b_at, b_row = arguments
 
         def row(number: int, array: Any, at: Any, length: Any, i: int) -> Any:
-            return _vector_at(context, build, signature.args[number], array, build.add(at, build.mul(length, INDEX(i))))
+            return vector_at(context, build, signature.args[number], array, build.add(at, build.mul(length, INDEX(i))))
 
         rows = [build.load(row(0, a, a_at, a_row, i)) for i in range(LANES)]
         for loaded in rows:

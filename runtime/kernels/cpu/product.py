@@ -10,7 +10,7 @@ import numpy as np
 
 from runtime.kernels.cpu.jit import inner
 from runtime.kernels.cpu.moves import clear_floats, copy_floats, copy_row, transpose_square
-from runtime.kernels.cpu.register_tile import LANES, ROWS, WIDTH, multiply_one, multiply_three
+from runtime.kernels.cpu.register_tile import LANES, ROWS, WIDTH, multiply_one, multiply_three, multiply_two
 
 DEPTH = 256  # rows of b that are packed at a time: what a worker reads again stays in its caches
 PANEL, HEIGHT = 48, 8  # columns and rows: multiples of every processor's tile, so that plans are the same on all
@@ -60,11 +60,9 @@ def multiply(a, a_at, a_row, M, packed, depth, c, c_at, c_row, columns, bias, bi
         rows, left, to, b = min(ROWS, M - i), a_at + i * a_row, c_at + i * c_row, bias_at + i
         for j in range(0, columns, WIDTH):
             n, right = min(WIDTH, columns - j), j * depth
-            if n > WIDTH - LANES:
+            if n > 2 * LANES:
                 multiply_three(a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, first, biased, relu, slope)
-                continue
-            for v in range(0, n, LANES):
-                m = min(LANES, n - v)
-                multiply_one(
-                    a, left, a_row, packed, right + v, depth, c, to + j + v, c_row, rows, m, bias, b, first, biased, relu, slope
-                )
+            elif n > LANES:
+                multiply_two(a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, first, biased, relu, slope)
+            else:
+                multiply_one(a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, first, biased, relu, slope)

@@ -191,4 +191,4 @@ def _flat(rows: list[list[Any]]) -> list[Any]:
     return [one for row in rows for one in row]
 
 
-multiply_one, multiply_three = _intrinsic(1), _intrinsic(VECTORS)
+multiply_one, multiply_two, multiply_three = (_intrinsic(vectors) for vectors in (1, 2, 3))

@@ -9,11 +9,13 @@ from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.product import HEIGHT, PANEL
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
 from runtime.kernels.operand import Operand, Workspace
-from runtime.ops.convolution import depthwise, winograd, winograd_gradient
+from runtime.ops.convolution import depthwise, tiles, winograd, winograd_gradient
 from runtime.ops.convolution.direct import blocks_of, column_block, runs_of
 from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is_depthwise, is_pointwise, position_run
 
 COLUMNS = 10 * PANEL  # output positions x batch in one product: what is packed of the windows stays in the caches
+FEW_COLUMNS = 4 * PANEL  # tiles of 4 x 4 outputs x batch; they have more terms than those of 2 x 2
+FEWEST_TILED, TILED_ROWS = 4, 128  # items, and outputs of one: each transforms the inputs again
 TILE_COLUMNS = 448  # tiles x batch: what they are transformed to stays in the caches
 GRADIENT_ROWS = 128  # of the windows' matrix in one item of the input gradient by col2im
 FEWEST_ROWS = 32  # outputs of one item: each packs the inputs again
@@ -31,22 +33,39 @@ def conv2d_flops(
 @plans(flops=conv2d_flops)
 def conv2d(
     x: Operand, w: Operand, b: Operand, y: Operand, has_bias: bool, relu: bool, slope: float, **constants: Pair | int
-) -> Launch:
+) -> Launch | Plan:
     geometry, epilogue = Geometry(**constants), Epilogue(has_bias, relu, float(slope))  # type: ignore[arg-type]
     b = replace(b, shape=(b.size,))  # where there is no bias, it is the weights: one shape, one kernel to compile
     if is_depthwise(geometry, w):
         rows = depthwise.output_rows(y, geometry)
         return launch("conv2d_depthwise", x, w, b, y, geometry=geometry, epilogue=epilogue, rows=rows)
-    return _convolution(x, w, b, y, geometry, epilogue)
+    launches, workspace = _convolution(x, w, b, y, geometry, epilogue)
+    return Plan(launches, workspace)
 
 
-def _convolution(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue) -> Launch:
-    (_, height, width, N), channels = y.shape, w.shape[1]
+def _convolution(
+    x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, offset: int = 0
+) -> tuple[tuple[Launch, ...], int]:
+    """The launches, and where the workspace that they take ends, from `offset` on."""
+    (O, height, width, N), channels, M = y.shape, w.shape[1], y.shape[0] // geometry.group
+    common = {"geometry": geometry, "epilogue": epilogue}
+    if tiles.pays(geometry, channels, M, N) and tiles.saves(height, width, height * width):
+        transformed = Operand((tiles.TERMS, O, channels), pointer=Workspace(offset))
+        run, block = position_run(tiles.tiles_of(height, width), N, FEW_COLUMNS), tile_block(y, geometry.group)
+        transform = launch("transform_tile_weights", w, transformed)
+        return (transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)), offset + transformed.bytes
     if winograd.pays(geometry, channels, N):
         run = position_run(winograd.tiles_of(height, width), N, TILE_COLUMNS)
-        return launch("conv2d_winograd", x, w, b, y, geometry=geometry, epilogue=epilogue, run=run)
+        return (launch("conv2d_winograd", x, w, b, y, **common, run=run),), offset
     run, block = product_run(height * width, N), output_block(y, N, geometry.group)
-    return launch("conv2d_direct", x, w, b, y, geometry=geometry, epilogue=epilogue, run=run, block=block)
+    return (launch("conv2d_direct", x, w, b, y, **common, run=run, block=block),), offset
+
+
+def tile_block(y: Operand, group: int) -> int:
+    """How many outputs of a group one item by tiles takes."""
+    runs = blocks_of(tiles.tiles_of(y.shape[1], y.shape[2]), position_run(tiles.tiles_of(*y.shape[1:3]), y.shape[3], FEW_COLUMNS))
+    M = y.shape[0] // group
+    return blocks_of(M, max(1, min(blocks_of(FEWEST_TILED, group * runs), M // TILED_ROWS)))
 
 
 def product_run(positions: int, N: int) -> int:
@@ -96,8 +115,9 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pai
         return launch("conv2d_input_gradient_depthwise", dy, w, dx, geometry=geometry, rows=rows)
     (O, height, width, N), per_group, group = dy.shape, w.shape[1], geometry.group
     few_outputs = O // group < 2 * per_group  # as a convolution of dy the copies grow with the outputs, by col2im with the inputs
-    tiles = winograd.tiles_of(*dx.shape[1:3])
-    by_tiles = winograd.pays(geometry, O // group, N) and winograd.saves(geometry.kernel, tiles, height * width)
+    large = tiles.pays(geometry, O // group, per_group, N) and tiles.saves(dx.shape[1], dx.shape[2], height * width)
+    small = winograd.pays(geometry, O // group, N)
+    by_tiles = large or (small and winograd.saves(geometry.kernel, winograd.tiles_of(*dx.shape[1:3]), height * width))
     if geometry.stride == (1, 1) and (few_outputs or by_tiles or is_pointwise(geometry)):
         return _as_convolution(dy, w, dx, geometry)
     run, block = product_run(height * width, N), min(per_group, blocks_of(GRADIENT_ROWS, geometry.kernel[0] * geometry.kernel[1]))
@@ -128,6 +148,6 @@ def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) ->
         if is_pointwise(geometry)
         else launch("flip_weights", w, flipped, group=geometry.group)
     )
-    return Plan(
-        (flip, _convolution(dy, flipped, replace(flipped, shape=(flipped.size,)), dx, full, Epilogue())), workspace=flipped.bytes
-    )
+    no_bias = replace(flipped, shape=(flipped.size,))
+    launches, workspace = _convolution(dy, flipped, no_bias, dx, full, Epilogue(), flipped.bytes)
+    return Plan((flip, *launches), workspace)

@@ -120,9 +120,9 @@ def test_what_saves_multiplications() -> None:
 
 def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:
     net = netdef.load("alexnet", phase="train", batch_size=32)
-    later = ["conv2", "conv3", "conv4", "conv5"]
-    assert kernels_of(net, "conv2d") == {"conv1": ["conv2d_direct"], **{layer: ["conv2d_winograd"] for layer in later}}
-    both = ["flip_weights", "conv2d_winograd"]
-    assert kernels_of(net, "conv2d_input_gradient") == dict.fromkeys(reversed(later), both)
+    later, tiles = ["conv2", "conv3", "conv4", "conv5"], ["transform_tile_weights", "conv2d_tiles"]
+    by_layer = {"conv2": ["conv2d_winograd"], **dict.fromkeys(later[1:], tiles)}
+    assert kernels_of(net, "conv2d") == {"conv1": ["conv2d_direct"], **by_layer}
+    assert kernels_of(net, "conv2d_input_gradient") == {layer: ["flip_weights", *by_layer[layer]] for layer in reversed(later)}
     gradients = kernels_of(net, "conv2d_weight_gradient")
     assert [layer for layer, names in gradients.items() if names == ["conv2d_weight_gradient_winograd"]] == later[:0:-1]

@@ -1,0 +1,208 @@
+"""Convolution by windows of 3 x 3 that move by 1, by tiles of 4 x 4 outputs, with a quarter of the multiplications.
+
+Along one axis, four outputs of three weights are y = A ((G w) * (B x)), with six inputs x (Winograd 1980; Lavin & Gray 2016): the
+product of two polynomials, from its values at the points 0, +-3/4, +-3/2 and infinity (Cook & Toom).  Among points that cards and
+processors multiply alike, these keep the rounding smallest: 4 to 6 times that of the direct sum, where 0, +-1, +-2 have 20 times.
+
+Along both axes a tile has 36 terms.  Over all channels each is one matrix product, of transformed weights (outputs, channels) and
+inputs (channels, tiles x batch).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import frexp
+
+import numpy as np
+
+from runtime.kernels.cpu.bias_relu import Epilogue
+from runtime.kernels.cpu.combination import Matrix, combination, store_activated
+from runtime.kernels.cpu.jit import inner, jit
+from runtime.kernels.cpu.moves import clear_floats, copy_floats
+from runtime.kernels.cpu.product import DEPTH, PANEL, multiply, pack_row, packed_size
+from runtime.kernels.cpu.register_tile import LANES
+from runtime.kernels.cpu.registry import kernel
+from runtime.ops.convolution.geometry import Geometry
+
+OUT, WINDOW = 4, 3
+SIDE = OUT + WINDOW - 1  # inputs of a tile along an axis, and its terms
+TERMS = SIDE * SIDE
+POINTS = tuple(Fraction(numerator, 4) for numerator in (0, 3, -3, 6, -6))
+PLAIN = Epilogue()
+LEAST = 16  # channels, outputs and images; with fewer the transforms cost more than the products save
+
+
+def transforms() -> tuple[Matrix, Matrix, Matrix]:
+    """(A, G, B), each row of B scaled by a power of two to about 1, that of G by its inverse."""
+    spread = [[point**i for point in POINTS] + [Fraction(i == OUT - 1)] for i in range(OUT)]
+    weights, inputs = [], []
+    for point in POINTS:
+        others = [other for other in POINTS if other != point]
+        divisor = Fraction(1)
+        for other in others:
+            divisor *= point - other
+        row = [*polynomial(others), Fraction(0)]
+        scale = Fraction(2) ** (1 - frexp(float(max(abs(value) for value in row)))[1])
+        inputs.append([value * scale for value in row])
+        weights.append([point**j / divisor / scale for j in range(WINDOW)])
+    inputs.append(polynomial(list(POINTS)))
+    weights.append([Fraction(0)] * (WINDOW - 1) + [Fraction(1)])
+    a, g, b = (tuple(tuple(float(value) for value in row) for row in rows) for rows in (spread, weights, inputs))
+    return a, g, b
+
+
+def polynomial(roots: list[Fraction]) -> list[Fraction]:
+    """The coefficients, lowest first, of the product of (x - root)."""
+    found = [Fraction(1)]
+    for root in roots:
+        found = [(found[k - 1] if k else 0) - root * (found[k] if k < len(found) else 0) for k in range(len(found) + 1)]
+    return found
+
+
+A, G, B = transforms()
+outputs_of, weights_of, inputs_of = combination(A), combination(G), combination(B)
+
+
+def pays(geometry: Geometry, channels: int, outputs: int, N: int) -> bool:
+    """Whether a convolution of so many channels and outputs in a group and images is faster this way."""
+    window = geometry.kernel == (WINDOW, WINDOW) and geometry.stride == geometry.dilation == (1, 1)
+    return window and min(channels, outputs, N) >= LEAST
+
+
+def tiles_of(height: int, width: int) -> int:
+    """How many tiles cover an output."""
+    return -(-height // OUT) * -(-width // OUT)
+
+
+def saves(height: int, width: int, positions: int) -> bool:
+    """Whether tiles of an output this large take clearly fewer multiplications than so many windows."""
+    return 4 * TERMS * tiles_of(height, width) < 3 * WINDOW * WINDOW * positions
+
+
+def strip_size(width: int, N: int) -> int:
+    """Floats of an input row under a row of tiles."""
+    return (-(-width // OUT) * OUT + WINDOW - 1) * N
+
+
+@kernel(items=lambda w, transformed: w.shape[0], scratch=lambda w, transformed: WINDOW * (WINDOW + SIDE) * w.shape[1])
+@jit
+def transform_tile_weights(begin, end, w, transformed, scratch):
+    """transformed (36, O, C) = G w G^T of the weights w (O, C, 3, 3), C >= LANES.  Item: an output."""
+    O, C = w.shape[:2]
+    flat, out, area, half = w.reshape(-1), transformed.reshape(-1), WINDOW * WINDOW, WINDOW * WINDOW * C
+    for o in range(begin, end):
+        for c in range(C):
+            for i in range(area):
+                scratch[i * C + c] = flat[(o * C + c) * area + i]
+        for n in range(0, C, LANES):
+            c = min(n, C - LANES)
+            for j in range(WINDOW):
+                weights_of(scratch, j * C + c, WINDOW * C, scratch, half + j * C + c, WINDOW * C)
+            for i in range(SIDE):
+                weights_of(scratch, half + i * WINDOW * C + c, C, out, (i * SIDE * O + o) * C + c, O * C)
+
+
+def terms_size(channels: int, columns: int) -> int:
+    """Floats of all terms' packed inputs."""
+    return TERMS * packed_size(channels, columns)
+
+
+@kernel(
+    items=lambda x, weights, b, y, geometry, epilogue, run, block: (
+        geometry.group * -(-tiles_of(*y.shape[1:3]) // run) * -(-(y.shape[0] // geometry.group) // block)
+    ),
+    scratch=lambda x, weights, b, y, geometry, epilogue, run, block: (
+        terms_size(x.shape[0] // geometry.group, run * x.shape[3])
+        + TERMS * (block + 1) * run * x.shape[3]
+        + 2 * SIDE * strip_size(y.shape[2], x.shape[3])
+        + TERMS * LANES
+    ),
+)
+@jit
+def conv2d_tiles(begin, end, x, weights, b, y, scratch, geometry, epilogue, run, block):
+    """What `conv2d_direct` computes, with weights (36, O, C/group).  Item: a run of tiles and a block of outputs in a group."""
+    (C, _, _, N), (O, OH, OW, _) = x.shape, y.shape
+    M, channels = O // geometry.group, C // geometry.group
+    tiles = -(-OH // OUT) * -(-OW // OUT)
+    runs, blocks = -(-tiles // run), -(-M // block)
+    padded = -(-run * N // PANEL) * PANEL
+    term_size, ready = channels * padded, -1
+    packed, space = scratch[: TERMS * term_size], scratch[TERMS * term_size :]
+    result, rest = space[: TERMS * block * run * N], space[TERMS * block * run * N :]
+    lines, work = rest[: TERMS * run * N], rest[TERMS * run * N :]
+    flat, bias = weights.reshape(-1), b.reshape(-1)
+    for item in range(begin, end):
+        g, tile0, o = item // blocks // runs, item // blocks % runs * run, item % blocks * block
+        tile1, count = min(tile0 + run, tiles), min(block, M - o)
+        columns = (tile1 - tile0) * N
+        if item // blocks != ready:
+            for c in range(channels):
+                transform_channel(x, g * channels + c, lines, work, geometry.pad, tile0, tile1, OW)
+                k = c // DEPTH * DEPTH
+                for term in range(TERMS):
+                    here = packed[term * term_size + k * padded :]
+                    pack_row(lines, term * columns, columns, here, c - k, min(DEPTH, channels - k))
+            ready = item // blocks
+        for term in range(TERMS):
+            for k in range(0, channels, DEPTH):
+                left, right, to = (
+                    (term * O + g * M + o) * channels + k,
+                    packed[term * term_size + k * padded :],
+                    term * count * columns,
+                )
+                depth = min(DEPTH, channels - k)
+                multiply(flat, left, channels, count, right, depth, result, to, columns, columns, flat, 0, k == 0, True, PLAIN)
+        finish_tiles(result, y, g * M + o, count, columns, work, tile0, tile1, bias, epilogue)
+
+
+@inner
+def transform_channel(x, c, lines, work, pad, tile0, tile1, width):
+    """lines (36, (tile1 - tile0) * N), flat: the terms of channel c of x (C, H, W, N) in these tiles.
+
+    width: of the output.  work: two times SIDE rows under a row of tiles.
+    """
+    _, H, W, N = x.shape
+    flat, tile_columns, columns, tile = x.reshape(-1), -(-width // OUT), (tile1 - tile0) * N, tile0
+    while tile < tile1:
+        i, j = tile // tile_columns, tile % tile_columns
+        count = min(tile_columns - j, tile1 - tile)
+        top, left, wide = OUT * i - pad[0], OUT * j - pad[1], OUT * count + WINDOW - 1
+        low = min(max(-left, 0), wide)
+        high, size = max(min(W - left, wide), low), wide * N
+        for r in range(SIDE):
+            at, inside = r * size, 0 <= top + r < H
+            clear_floats(work, at, low * N if inside else size)
+            if inside:
+                copy_floats(flat, (((c * H) + top + r) * W + left + low) * N, work, at + low * N, (high - low) * N)
+                clear_floats(work, at + high * N, (wide - high) * N)
+        for n in range(0, size, LANES):
+            at = min(n, size - LANES)  # the last vector overlaps the one before it where they do not come out even
+            inputs_of(work, at, size, work, SIDE * size + at, size)
+        for row in range(SIDE):
+            for t in range(count):
+                start, to = (SIDE + row) * size + OUT * t * N, row * SIDE * columns + (tile - tile0 + t) * N
+                for n in range(0, N, LANES):
+                    at = min(n, N - LANES)
+                    inputs_of(work, start + at, N, lines, to + at, columns)
+        tile += count
+
+
+@inner
+def finish_tiles(result, y, o0, count, columns, work, tile0, tile1, bias, epilogue):
+    """y (O, OH, OW, N), `count` outputs from o0 on, from their terms (36, count, columns), flat, plus bias; then ReLU if asked."""
+    _, OH, OW, N = y.shape
+    flat, tile_columns, term, spot = y.reshape(-1), -(-OW // OUT), count * columns, OUT * SIDE * LANES
+    for m in range(count):
+        b = bias[o0 + m] if epilogue.has_bias else np.float32(0)
+        for tile in range(tile0, tile1):
+            top, left = tile // tile_columns * OUT, tile % tile_columns * OUT
+            for n in range(0, N, LANES):
+                lane = min(n, N - LANES)
+                at = m * columns + (tile - tile0) * N + lane
+                for j in range(SIDE):
+                    outputs_of(result, at + j * term, SIDE * term, work, j * LANES, SIDE * LANES)
+                for i in range(min(OUT, OH - top)):
+                    outputs_of(work, i * SIDE * LANES, LANES, work, spot, LANES)
+                    to = (((o0 + m) * OH + top + i) * OW + left) * N + lane
+                    for j in range(min(OUT, OW - left)):
+                        store_activated(work, spot + j * LANES, flat, to + j * N, b, epilogue.relu, np.float32(epilogue.slope))
