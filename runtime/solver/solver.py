@@ -25,20 +25,20 @@ from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
-from runtime.machine.weights import Loaded, MissingWeightsError, Paths, listed, remark
+from runtime.machine.weights import Loaded, Paths, listed, remark
 from runtime.ops.python.layer import python_allowed
 from runtime.solver.devices import choose_devices
 from runtime.solver.diverged import DivergedError
-from runtime.solver.histories import check_histories, check_type, owners, read_histories, set_histories
+from runtime.solver.histories import owners
 from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.pixels import pixels_of
 from runtime.solver.prefix import snapshot_prefix
 from runtime.solver.remember import remember_results
 from runtime.solver.results import NotFiniteError, TestResult, losses_of
+from runtime.solver.saving import naming_lack_of_memory, read_snapshot, restore_arrays, write_snapshot
 from runtime.solver.smoothing import SmoothedLoss
-from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
-from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
+from runtime.solver.snapshot import SnapshotFiles
 from runtime.solver.sources import classes_of, positions, seek
 from runtime.solver.testing import run_test
 from runtime.solver.update import row_of, scalars_at, updates
@@ -354,15 +354,9 @@ class Solver:
         self._check_update_complete()
         self.iterations.settle()
         files = self.snapshot_files
-        try:
+        with naming_lack_of_memory(files.state):
             self._check_weights()
-            self.executable.save_weights(files.weights)
-            write_side(files.side, self.side_state())
-            history = read_histories(self.executable, row_of(self.parameters))
-            write_solverstate(files.state, SolverState(self.iteration, str(files.weights), self.rate.stage, history))
-        except MemoryError:
-            message = f"out of memory: {files.state} cannot be written"
-            raise NetdefError(message, hint="a smaller batch leaves more; snapshots of earlier iterations are whole") from None
+            write_snapshot(files, self.executable, row_of(self.parameters), self.rate.stage, self.side_state())
         return files.state
 
     def side_state(self) -> dict[str, Any]:
@@ -396,20 +390,15 @@ class Solver:
         NetdefError: files are missing, damaged, of another net, or of another type of solver.
         """
         path = path_of(path, "a .solverstate")
-        state, side, row = read_solverstate(path), read_side(path), row_of(self.parameters)
-        check_type(side.get("type"), self.parameters.type, path)
-        check_histories(state.history, self.executable.net, row, path)
+        row = row_of(self.parameters)
+        state, side = read_snapshot(path, self.executable.net, row)
         if self.seed != side.get("seed", self.seed):
             self.seed = side["seed"]
             self.close()
             self.tests.clear()
             del self.executable  # whose memory the new one needs
             self._compile()
-        try:
-            self.executable.load_weights(weights_beside(path, state.learned_net))
-        except MissingWeightsError as error:
-            raise NetdefError(f"{path} is of another net: it has no weights of {', '.join(error.layers)}") from None
-        set_histories(self.executable, row, state.history)
+        restore_arrays(self.executable, row, path, state)
         if side.get("classes") not in (None, classes_of(self.executable)):
             for executable in self._executables():
                 executable.close_sources()

@@ -164,7 +164,7 @@ def test_too_little_memory_for_a_snapshot_leaves_the_last_one_whole(start, monke
     def no_memory(*_):
         raise MemoryError
 
-    monkeypatch.setattr(solver, "_history", no_memory)
+    monkeypatch.setattr(solver.executable, "state", no_memory)
     with pytest.raises(NetdefError, match=r"out of memory: .*_iter_3\.solverstate cannot be written"):
         solver.snapshot()
     assert [path.name for path in last.parent.glob("*.solverstate")] == [last.name]
