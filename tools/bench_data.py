@@ -1,4 +1,4 @@
-"""How fast data come: `python tools/bench_data.py [--batch 64] [--torch PYTHON]`.
+"""How fast data come: `python tools/bench_data.py [--batch 64] [--only JPEG] [--torch PYTHON]`.
 
 Images a second of each source, from its files to a net's input (decoded, resized, cropped to 227, mirrored, the mean
 subtracted), on one core and on two: LMDBs of pixels and of JPEG files, lists of JPEG files of 256 x 256 and of 500 x 375
@@ -134,10 +134,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--torch", metavar="PYTHON", help="A Python with torch, torchvision and lmdb.")
+    parser.add_argument("--only", default="", help="Measure only sources whose names have this in them.")
     options = parser.parse_args()
     all_cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        for case in write_sources(Path(folder)):
+        for case in (case for case in write_sources(Path(folder)) if options.only in case.name):
             for cores in (1, 2):
                 os.sched_setaffinity(0, all_cores[:cores])
                 rate, cost = ours(case, options.batch, cores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netdef.check.registry import Findings, each_net, warning
 from netdef.graph.net import Net
 from netdef.graph.unsized import Unknown
-from netdef.layers.data import Samples
+from netdef.layers.data import HDF5Data, MemoryData, Samples
 from netdef.layers.eltwise import Eltwise
 from netdef.schema import LAYER_TYPES
 
@@ -18,7 +18,10 @@ def settings_of_another_type(net: Net) -> Findings:
             if field.message_type is None or not field.name.endswith("_param") or field.name in layer.param_fields:
                 continue
             if field.name == "transform_param":
-                if not isinstance(layer, Samples):
+                if isinstance(layer, HDF5Data | MemoryData):
+                    text = f"{layer.type} {layer.name} takes its arrays as they are: no run accepts its transform_param"
+                    yield warning("ND216", text, layer.within((field.name,)), "remove it: Caffe ignored it")
+                elif not isinstance(layer, Samples):
                     text = f"{layer.type} {layer.name} reads no images: its transform_param is ignored"
                     yield warning("ND216", text, layer.within((field.name,)), "it belongs in the layer that reads images")
                 continue

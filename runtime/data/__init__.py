@@ -26,7 +26,7 @@ from runtime.data.memory import MemorySource
 from runtime.data.photos import PhotoSamples, photo_names
 from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
 from runtime.data.settings import SIDE, Resize, Settings, dtype_of, mean_image_size, settings_of
-from runtime.data.source import Batch, OnSkip, Samples, Source
+from runtime.data.source import DEPTH, Batch, OnSkip, Samples, Source
 from runtime.data.views import views_of
 from runtime.data.windows import WindowSamples
 
@@ -78,7 +78,7 @@ def open_source(
     if isinstance(layer, WindowData):
         windows = WindowSamples(layer, Draws(seed, layer.name))
         check_labels(layer, windows.labels, windows.name)
-        return _ring(windows, layer.batch_size, workers, on_skip, RingSettings(dtype_of(layer)))
+        return _ring(windows, layer.batch_size, workers, on_skip, RingSettings(dtype_of(layer)), DEPTH)
     assert isinstance(layer, Data | ImageData)
     settings = settings_of(layer)
     draws = Draws(seed, layer.name)
@@ -135,9 +135,10 @@ def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -
 
 
 def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip) -> Prefetcher:
-    return _ring(samples, settings.batch_size, workers, on_skip, RingSettings(settings.dtype, settings.label_shape))
+    holds = RingSettings(settings.dtype, settings.label_shape)
+    return _ring(samples, settings.batch_size, workers, on_skip, holds, settings.depth)
 
 
-def _ring(samples: Samples, batch_size: int, workers: int | None, on_skip: OnSkip, settings: RingSettings) -> Prefetcher:
+def _ring(samples: Samples, batch_size: int, workers: int | None, on_skip: OnSkip, holds: RingSettings, depth: int) -> Prefetcher:
     cores = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-    return Prefetcher(samples, batch_size, workers or cores, on_skip=on_skip, settings=settings)
+    return Prefetcher(samples, batch_size, workers or cores, depth, on_skip, holds)

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from runtime.data.source import Batch, OnSkip, Sample, Samples, UnreadableError, check_position
+from runtime.data.source import DEPTH, Batch, OnSkip, Sample, Samples, UnreadableError, check_position
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
-DEPTH = 3  # batches in a ring
 JOIN_SECONDS = 2.0  # for all workers; one that is stuck in a dead file system is left behind
 
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from netdef.graph.shape import shape_text
 from netdef.language.spelling import did_you_mean
-from netdef.layers.data import BUILTIN, BUILTIN_SIDES, ImageData, WindowData, located
+from netdef.layers.data import BUILTIN, BUILTIN_SIDES, Data, ImageData, WindowData, located
 from runtime.data.color import Color, components_of
 from runtime.data.mean import channel_means, read_mean
+from runtime.data.source import DEPTH
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
@@ -57,6 +58,7 @@ class Settings:
     dtype: uint8, or float32 where a database has numbers.
     regions: the random region of each image that is brought to the crop; None cuts none.
     label_shape: of one image's labels.  scaled_decoding: whether JPEG files may be decoded to a fraction of their size.
+    depth: batches to hold, the one in use included.
     converts: whether images are brought to `channels`, or are an error where they have others.
     """
 
@@ -76,6 +78,7 @@ class Settings:
     size_given_by: str = "the mean image"
     dtype: str = "uint8"
     converts: bool = True
+    depth: int = DEPTH
     regions: Regions | None = None
     label_shape: tuple[int, ...] = ()
     scaled_decoding: bool = False
@@ -124,6 +127,7 @@ def settings_of(layer: Samples, source: str | None = None) -> Settings:
         size_given_by="the mean image" if mean_image_size(layer) else "the first image",
         dtype=dtype_of(layer),
         converts=layer.forced_channels is not None,
+        depth=layer.p.prefetch + 1 if isinstance(layer, Data) and layer.p.HasField("prefetch") else DEPTH,
         regions=_regions(layer),
         label_shape=layer.label_shape,
         scaled_decoding=getattr(layer.p, "scaled_decoding", False),

@@ -16,6 +16,8 @@ from runtime.data.color import NONE, Color
 Picture = Image | NDArray[np.uint8] | NDArray[np.float32]  # RGB or L; or an array (H, W, C), of three channels with blue first
 OnSkip = Callable[[str, str], None]  # called with the path of an image that cannot be read, and why
 
+DEPTH = 3  # batches in a ring, unless a layer says how many
+
 
 @dataclass(eq=False)
 class Batch:

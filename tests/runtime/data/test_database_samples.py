@@ -198,3 +198,12 @@ def test_a_database_in_place_of_a_list(tmp_path):
     with runtime.compile(netdef.parse(net)) as exe:
         outputs = exe.forward()
     assert outputs["data"].shape == (4, 3, 8, 8) and outputs["label"].tolist() == [0, 1, 2, 3]
+
+
+def test_prefetch_is_how_many_batches_are_held_ready(tmp_path):
+    path = write_lmdb(tmp_path / "db", numbered([raw(label) for label in range(4)]))
+    with open_source(layer_of(path, "prefetch: 5"), 1) as source:
+        for _ in range(6):
+            source.next()
+        with pytest.raises(RuntimeError, match="all 6 batches are handed out"):
+            source.next()
