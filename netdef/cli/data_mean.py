@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,7 @@ def mean_of(nets: Any, options: Options, say: Callable[[str], None]) -> Any:
     if len(layers) != 1:
         raise NetdefError(f"{nets.train.filename} has {len(layers)} layers that read images: {OPTION} takes a net with one")
     hold_out = HOLD_OUT if options.data and nets.tests else 0
-    opener = partial(open_source, layers[0], 0, hold_out=hold_out, on_skip=lambda path, reason: say(f"skipping {path}: {reason}"))
     say(f"the mean of {layers[0].source}: from the cache, or computed now")
-    with progress("reading training data", 1) as on_done:
-        return training_mean(layers[0], opener, hold_out, lambda done: on_done(0))
+    opened = open_source(layers[0], 0, hold_out=hold_out, on_skip=lambda path, reason: say(f"skipping {path}: {reason}"))
+    with closing(opened) as source, progress("reading training data", source.size) as on_done:
+        return training_mean(layers[0], source, hold_out, on_done)

@@ -75,13 +75,13 @@ def look_through(source: Source, on_done: Callable[[int], None] = lambda done: N
 
 
 def training_mean(
-    layer: ImageData, open_it: Callable[[], Source], hold_out: int, on_done: Callable[[int], None] = lambda done: None
+    layer: ImageData, source: Source, hold_out: int, on_done: Callable[[int], None] = lambda done: None
 ) -> NDArray[np.float32]:
     """The mean image of a layer's training data, float32 (C, h, w), from the cache if it is there.
 
     Parameters
     ----------
-    open_it: opens the layer's source.  hold_out: of its images, see `open_source`; those kept for testing are not in the mean.
+    source: the layer's, open.  hold_out: of its images, see `open_source`; those kept for testing are not in the mean.
 
     Raises
     ------
@@ -90,16 +90,12 @@ def training_mean(
     settings = settings_of(layer)
     if settings.resize is None and layer.image_size() is None and (settings.crop, settings.crop) == settings.image_size:
         raise layer.error("images of any size have no mean image", hint="set new_height: 256, say")
-    source = open_it()
+    made = (settings.resize, settings.image_shape, hold_out, source.size)
+    kept = cache_folder() / f"{key_of(settings.source, settings.root_folder, repr(made))}.npy"
     try:
-        made = (settings.resize, settings.image_shape, hold_out, source.size)
-        kept = cache_folder() / f"{key_of(settings.source, settings.root_folder, repr(made))}.npy"
-        try:
-            return np.asarray(np.load(kept, allow_pickle=False), np.float32)
-        except (OSError, ValueError):
-            mean = look_through(source, on_done).mean
-    finally:
-        source.close()
+        return np.asarray(np.load(kept, allow_pickle=False), np.float32)
+    except (OSError, ValueError):
+        mean = look_through(source, on_done).mean
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_mean(str(kept), mean)

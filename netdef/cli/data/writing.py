@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from netdef.cli.data.options import Skipped, skipped_text, workers
 from netdef.cli.progress import progress
 from netdef.language.units import plural
@@ -30,8 +32,12 @@ def write(records: Records, out: str, kind: str, threads: int | None, seed: int 
 
     staged = Staged(out, kind, f"{records.fingerprint} {kind} {seed}", records.classes)
     order = None if seed is None else shuffled(records.size, seed)
-    with progress("writing", records.size) as on_done:
-        copied = copy(records, staged, workers(threads), order, one_size, Skipped(), on_done)
+    try:
+        with progress("writing", records.size) as on_done:
+            copied = copy(records, staged, workers(threads), order, one_size, Skipped(), on_done)
+    except KeyboardInterrupt:
+        click.echo(f"{staged.done:,} of {records.size:,} records are in {staged.folder}; the same command goes on there", err=True)
+        raise
     before = f", {copied.before:,} of them before it was interrupted" if copied.before else ""
     classes = f" of {plural(len(records.classes), 'class', 'classes')}" if records.classes else ""
     return f"{out}: {copied.written:,} records{classes}{before}, {NAMES[kind]}{skipped_text(copied.skipped)}"
