@@ -23,12 +23,16 @@ SIZES = ("new_height", "new_width", "crop_size")
 
 @dataclass(frozen=True)
 class Given:
-    """What --mean and --scale say, and what the run said that the weights are of, with the name of that file."""
+    """What --mean and --scale say, and what the run said that the weights are of, with the name of that file.
+
+    stretch: whether images become a square by stretching, where else the centre is kept.
+    """
 
     mean: str | None = None
     scale: float | None = None
     trained: Mapping[str, Any] | None = None
     origin: str = ""
+    stretch: bool = False
 
 
 def image_layer(net: Net) -> ImageData:
@@ -63,7 +67,7 @@ def with_images(net: Net, given: Given) -> Net:
         )
     message = type(net.message)()
     message.CopyFrom(net.message)
-    layer = replace_input(message, inputs[0])
+    layer = replace_input(message, inputs[0], given.stretch)
     warnings.warn(bring(layer, inputs[0], given), Remark, stacklevel=2)
     return parse(print_message(message), net.filename, "test")
 
@@ -82,7 +86,7 @@ def with_files(net: Net, layer: Data) -> Net:
     return parse(print_message(message), net.filename, "test")
 
 
-def replace_input(message: Any, blob: Blob) -> Any:
+def replace_input(message: Any, blob: Blob, stretch: bool = False) -> Any:
     """Turn the Input layer of a blob into an ImageData layer that gives images of its size; returns its message."""
     layer = next(layer for layer in message.layer if blob.name in layer.top)
     count, channels, height, width = blob.shape
@@ -95,7 +99,7 @@ def replace_input(message: Any, blob: Blob) -> Any:
     data.source, data.batch_size = HERE, count
     layer.transform_param.force_gray = channels == 1
     data.new_height = height
-    if width != height:  # one of the two keeps the centre, both together stretch
+    if width != height or stretch:  # one of the two keeps the centre, both together stretch
         data.new_width = width
     return layer
 

@@ -51,6 +51,7 @@ TOTALS = {
     "resnext50": (25_028_904, 4_230_479_872),
     "squeezenet_v1.0": (1_248_424, 861_339_936),
     "squeezenet_v1.1": (1_235_496, 387_747_520),
+    "ssd300_vgg16": (26_285_486, 31_373_537_792),
     "vgg16": (138_357_544, 15_470_264_320),
     "vgg19": (143_667_240, 19_632_062_464),
     "zfnet": (62_357_608, 1_168_032_896),
@@ -121,6 +122,11 @@ SHAPES = {  # of one image
     },
     "mtcnn_onet": {"pool1": (32, 23, 23), "pool2": (64, 10, 10), "pool3": (64, 4, 4), "conv4": (128, 3, 3), "conv6-3": (10,)},
     "mtcnn_pnet": {"pool1": (10, 5, 5), "conv3": (32, 1, 1), "conv4-1": (2, 1, 1), "conv4-2": (4, 1, 1)},
+    "ssd300_vgg16": {
+        "conv4_3": (512, 38, 38), "fc7": (1024, 19, 19), "conv6_2": (512, 10, 10), "conv7_2": (256, 5, 5), "conv8_2": (256, 3, 3),
+        "conv9_2": (256, 1, 1), "mbox_loc": (8732 * 4,), "mbox_conf": (8732 * 21,), "mbox_priorbox": (2, 8732 * 4),
+        "detection_out": (1, 200, 7),
+    },
     "mtcnn_rnet": {"pool1": (28, 11, 11), "pool2": (48, 4, 4), "conv3": (64, 3, 3), "conv5-1": (2,), "conv5-2": (4,)},
     "nin": {
         "conv1": (96, 54, 54), "pool0": (96, 27, 27), "pool2": (256, 13, 13), "pool3": (384, 6, 6), "cccp8": (1000, 6, 6),
@@ -178,6 +184,10 @@ WEIGHTS = {  # what a published .caffemodel holds, by layer
     "mobilenet_v2": {"conv2_1/expand": (32, 32, 1, 1), "conv6_3/dwise": (960, 1, 3, 3), "conv6_4": (1280, 320, 1, 1)},
     "mtcnn_onet": {"conv1": (32, 3, 3, 3), "prelu1": (32,), "conv5": (256, 1152), "prelu5": (256,), "conv6-3": (10, 256)},
     "mtcnn_pnet": {"conv1": (10, 3, 3, 3), "PReLU1": (10,), "conv3": (32, 16, 3, 3), "conv4-2": (4, 32, 1, 1)},
+    "ssd300_vgg16": {
+        "conv4_3_norm": (512,), "fc6": (1024, 512, 3, 3), "conv6_2": (512, 256, 3, 3), "conv9_2": (256, 128, 3, 3),
+        "fc7_mbox_loc": (24, 1024, 3, 3), "conv4_3_norm_mbox_conf": (84, 512, 3, 3), "conv9_2_mbox_conf": (84, 256, 3, 3),
+    },
     "mtcnn_rnet": {"conv3": (64, 48, 2, 2), "conv4": (128, 576), "prelu4": (128,), "conv5-2": (4, 128)},
     "nin": {"conv1": (96, 3, 11, 11), "cccp1": (96, 96, 1, 1), "conv4-1024": (1024, 384, 3, 3), "cccp8-1024": (1000, 1024, 1, 1)},
     "resnet50": {
@@ -257,6 +267,7 @@ RESULTS = {
     "mtcnn_onet": "prob1",
     "mtcnn_pnet": "prob1",
     "mtcnn_rnet": "prob1",
+    "ssd300_vgg16": "detection_out",
 }
 
 
@@ -268,7 +279,7 @@ def test_training_has_the_same_parameters_and_ends_in_losses(name):
     assert shared == {str(p): p.shape for p in test.parameters}
     assert all(blob.shape == () for blob in train.outputs)
     assert RESULTS.get(name, "prob") in {str(blob) for blob in test.outputs}
-    assert bool(auxiliary) == (name == "googlenet")
+    assert bool(auxiliary) == (name in ("googlenet", "ssd300_vgg16"))
 
 
 @pytest.mark.parametrize("name", TOTALS)

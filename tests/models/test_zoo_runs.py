@@ -24,6 +24,11 @@ FCN = {
     "label.shape.0.dim": [2, 1, 24, 40],
     "score_fr.weight_filler.type": "xavier",  # from zero, as the paper has it, no gradient reaches what is below
 }
+SSD = {
+    **{f"conv{stage}_{layer}.num_output": 8 for stage in (1, 2, 3, 4, 5, 6, 7, 8, 9) for layer in (1, 2)},
+    **{f"conv{stage}_3.num_output": 8 for stage in (3, 4, 5)},
+    **dict.fromkeys(FEW, 8),
+}
 SMALL = {
     "densenet121": CROP_64,
     "fcn32s": FCN,
@@ -37,6 +42,7 @@ SMALL = {
     "resnet18": RESNET,
     "resnet50": RESNET,
     "resnext50": CROP_64,
+    "ssd300_vgg16": SSD,
     "squeezenet_v1.0": {"data.transform_param.crop_size": 67},
     "squeezenet_v1.1": {"data.transform_param.crop_size": 67},
     "vgg16": {**FEW, **CROP_32},
@@ -68,7 +74,9 @@ def inputs(net, name):
     blobs = {top.name: top.shape for layer in net.layers if layer.is_source for top in layer.tops}
     values = {}
     for blob, shape in blobs.items():
-        if blob in ("label", "sim", "target_sentence", "input_sentence"):
+        if blob == "label" and name.startswith("ssd"):
+            values[blob] = true_boxes(shape)
+        elif blob in ("label", "sim", "target_sentence", "input_sentence"):
             values[blob] = draws.integers(0, 2 if blob == "sim" else CLASSES.get(name, 1000), shape).astype("f4")
         elif blob == "cont_sentence":
             values[blob] = np.float32(np.arange(shape[0]) > 0)[:, None].repeat(shape[1], 1)
@@ -79,6 +87,14 @@ def inputs(net, name):
     if "mnist" in name:
         values["data" if "data" in values else "pair_data"] = draws.random(blobs.get("data", blobs.get("pair_data")), dtype="f4")
     return values
+
+
+def true_boxes(shape):
+    """Boxes in the middle of both images, of sizes that each map has priors for; rows that are left over have image -1."""
+    rows = np.full(shape, -1, np.float32)
+    for index, size in enumerate([0.12, 0.25, 0.42, 0.6, 0.78, 0.95] * 2):
+        rows[..., index, :] = (index % 2, 1 + index, 0, 0.5 - size / 2, 0.5 - size / 2, 0.5 + size / 2, 0.5 + size / 2, 0)
+    return rows
 
 
 def guessing(net, name):

@@ -6,6 +6,7 @@ from math import prod
 
 from netdef.layers.boxes import DetectionOutput, MultiBoxLoss, PriorBox, Proposal
 from runtime.ir.builder import Builder
+from runtime.ir.program import Buffer
 from runtime.ops.detection.settings import Matching, Search, Selection
 from runtime.ops.registry import lowers
 
@@ -61,7 +62,7 @@ def lower_multibox_loss(layer: MultiBoxLoss, build: Builder) -> None:
     _check(layer)
     images = layer.bottoms[0].shape[0]
     places, scores = (build.bottom(layer, index).columns(images) for index in (0, 1))
-    priors, truth = build.bottom(layer, 2), build.bottom(layer, 3)
+    priors, truth = build.bottom(layer, 2), _in_order(layer, build, 3)
     gradients = [build.saved(layer, name, blob.shape) for name, blob in (("places.grad", places), ("scores.grad", scores))]
     inputs = places, scores, priors.view((2, priors.size // 2)), truth.view((truth.size // 8, 8))
     build.forward("multibox_loss", *inputs, out=(build.top(layer, 0).view((1,)), *gradients), matching=_matching(layer))
@@ -70,6 +71,16 @@ def lower_multibox_loss(layer: MultiBoxLoss, build: Builder) -> None:
             whole = (1, 1, prod(gradient.shape))
             dloss, dx = build.top_gradient(layer, 0).view((1,)), build.bottom_gradient(layer, index)
             build.backward("scale_rows", gradient.view(whole), dloss, out=dx.view(whole))
+
+
+def _in_order(layer: MultiBoxLoss, build: Builder, index: int) -> Buffer:
+    """A bottom whose numbers lie in the order that users see, where they are of several images."""
+    x, images = build.bottom(layer, index), layer.bottoms[index].shape[0]
+    if images == 1:
+        return x
+    ordered = build.saved(layer, "truth", (x.size,))
+    build.forward("rebatch", x.columns(images), out=ordered.view((x.size, 1)))
+    return ordered
 
 
 def _matching(layer: MultiBoxLoss) -> Matching:

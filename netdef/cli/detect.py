@@ -1,0 +1,199 @@
+"""`netdef detect`: the objects that a net finds in images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netdef.cli.arguments import weights_for
+from netdef.cli.labels import Classes
+from netdef.cli.options import allow_missing_option, fold_option, run_options, weights_option
+from netdef.cli.pixels import Given, image_layer, with_images
+from netdef.cli.predict import BATCH, check_images, images_of
+from netdef.cli.running import RunOptions
+from netdef.cli.shell import Command
+from netdef.language.diagnostics import NetdefError
+from netdef.layers.boxes import DetectionOutput
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netdef.graph.net import Net
+    from runtime.machine.executable import Executable
+
+LEAST = 0.5
+
+
+@click.command(cls=Command)
+@click.argument("net")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@weights_option
+@allow_missing_option
+@click.option("--labels", metavar="FILE", help="The classes' names, one a line; that of the background may be left out.")
+@click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net with an Input layer.")
+@click.option("--scale", type=float, help="What to multiply the pixels with then.")
+@click.option("--least", type=click.FloatRange(0, 1), default=LEAST, show_default=True, metavar="SCORE", help="Of an object.")
+@click.option("--out", metavar="DIR", default="detections", show_default=True, help="Where the pictures with boxes go.")
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+@run_options
+@fold_option
+def command(net: str, images: tuple[str, ...], **options: Any) -> None:
+    """The objects that NET finds in each IMAGE: label, score, and left, top, right and bottom in pixels.
+
+    NET ends in a DetectionOutput layer. IMAGE may be a folder, whose images are all taken. Copies of the images with the boxes
+    drawn are written to --out.
+    """
+    detect(net, images, Options(**options))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(RunOptions):
+    """What --NAME gives; None for what was not given."""
+
+    weights: str | None = None
+    allow_missing: bool = False
+    labels: str | None = None
+    mean: str | None = None
+    scale: float | None = None
+    least: float = LEAST
+    out: str = "detections"
+    form: str = "text"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object: the number and the name of its class, its score, its corners in pixels."""
+
+    number: int
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+def detect(net_path: str, images: Sequence[str], options: Options) -> None:
+    """Run `netdef detect NET IMAGE...`: print the objects of each image, and write it with their boxes.
+
+    Raises
+    ------
+    NetdefError: the net detects nothing, an image cannot be read, the weights do not fit, or a score is not finite.
+    """
+    from runtime.data import open_images
+    from runtime.data.classes import read_labels
+    from runtime.solver.nets import load_net
+    from runtime.solver.snapshot import read_side, side_path
+
+    images = images_of(images)
+    check_images(images)
+    weights = weights_for(net_path, options.weights)
+    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images)))
+    given = Given(options.mean, options.scale, read_side(weights[-1]).get("pixels"), str(side_path(weights[-1])), stretch=True)
+    net = with_images(own, given)
+    layer = detector(net)
+    names = Classes(read_labels(options.labels), options.labels) if options.labels is not None else Classes()
+    classes = check_names(names, layer)
+    compiler = options.compiler()
+    with compiler(net, backward=False, keep="activations") as executable:
+        executable.load_weights(weights, options.allow_missing)
+        executable.open_sources(lambda source, seed, *, classes: open_images(source, images))
+        batch = image_layer(net).tops[0].shape[0]
+        everything = []
+        for first in range(0, len(images), batch):
+            executable.forward()
+            rows = executable.blob(layer.tops[0].name).reshape(-1, 7)
+            check_finite(rows, layer, executable)
+            for number, path in enumerate(images[first : first + batch]):
+                found = show(path, rows[rows[:, 0] == number], classes, options)
+                everything.append({"image": path, "objects": [described(one) for one in found]})
+    if options.form == "json":
+        print(json.dumps(everything, indent=1))
+
+
+def detector(net: Net) -> DetectionOutput:
+    """The layer whose rows are detections.
+
+    Raises
+    ------
+    NetdefError: there is none, or several.
+    """
+    layers = [layer for layer in net.layers if isinstance(layer, DetectionOutput)]
+    if len(layers) != 1:
+        hint = "detect takes a net that ends in one DetectionOutput layer, as ssd300_vgg16 does"
+        raise NetdefError(f"{net.filename} has {len(layers) or 'no'} layers that give detections in phase test", hint=hint)
+    return layers[0]
+
+
+def check_names(names: Classes, layer: DetectionOutput) -> Classes:
+    """Names of all classes; without one for the background, which is then put in.
+
+    Raises
+    ------
+    NetdefError: there are more or fewer.
+    """
+    count, background = layer.num_classes, layer.p.background_label_id
+    if names.names and len(names.names) == count - 1 and background == 0:
+        return replace(names, names=("background", *names.names))
+    if names.names and len(names.names) != count:
+        raise NetdefError(f"{names.origin} has {len(names.names)} names; {layer.name} has {count} classes, the background included")
+    return names
+
+
+def check_finite(rows: np.ndarray, layer: DetectionOutput, executable: Executable) -> None:
+    """Raises NetdefError if the predictions were not finite; it names the first output that is not."""
+    import numpy as np
+
+    if not np.isfinite(rows).all():
+        first = executable.first_non_finite()
+        where = f": the first output that is not finite is of {first}" if first else ""
+        raise NetdefError(f"{layer.name} is not finite{where}", hint="the weights, or the mean, may be of another net")
+
+
+def show(path: str, rows: np.ndarray, classes: Classes, options: Options) -> list[Found]:
+    """Print and draw the objects of an image; returns them, the highest score first."""
+    from PIL import Image
+
+    from runtime.data.decoding import read_image
+
+    picture: Any = read_image(path, "RGB")
+    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture[..., ::-1])
+    found = list(objects(rows, picture.size, classes, options.least))
+    if options.form == "text":
+        print(path)
+        for one in found:
+            print(f"  {one.label}  {one.score:.3f}  " + "  ".join(f"{side:.1f}" for side in one.box))
+    folder = Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn(picture.copy(), found).save(folder / f"{Path(path).stem}.png")
+    return found
+
+
+def objects(rows: np.ndarray, size: tuple[int, int], classes: Classes, least: float) -> Iterator[Found]:
+    """The detections of an image of this width and height, cut to it."""
+    for _, label, score, *box in sorted(rows.tolist(), key=lambda row: -row[2]):
+        if label >= 0 and score >= least:
+            corners = [min(max(share, 0.0), 1.0) * side for share, side in zip(box, size * 2, strict=True)]
+            yield Found(int(label), classes.name(int(label)), score, (corners[0], corners[1], corners[2], corners[3]))
+
+
+def drawn(picture: Any, found: Sequence[Found]) -> Any:
+    """The picture with a box and a label for each object; each class has a colour of its own."""
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(picture)
+    width = max(2, max(picture.size) // 200)
+    for one in reversed(found):
+        colour = f"hsl({one.number * 137 % 360}, 90%, 45%)"  # neighbours in number are far apart in hue
+        pen.rectangle(one.box, outline=colour, width=width)
+        text = f"{one.label} {one.score:.2f}"
+        corner = (one.box[0] + width, max(one.box[1] - 12, 0))
+        pen.rectangle(pen.textbbox(corner, text), fill=colour)
+        pen.text(corner, text, fill="white")
+    return picture
+
+
+def described(one: Found) -> dict[str, Any]:
+    return {"class": one.number, "label": one.label, "score": one.score, "box": list(one.box)}
