@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -71,17 +71,24 @@ class RunFiles:
 
 
 def options_of_run(directory: str, options: Options) -> Options:
-    """Options of `netdef train DIR`, with what they leave out of that run: its data, and where --resume latest looks."""
+    """Options of `netdef train DIR`, with what they leave out of that run: data, weights to start from, where to resume."""
+    start: dict[str, Any] = {}
+    with suppress(OSError, ValueError, TypeError, KeyError, IndexError):
+        start = dict(json.loads((Path(directory) / RECORD).read_text(encoding="utf-8"))["starts"][0])
     given: dict[str, Any] = {}
-    if options.data is None:
-        with suppress(OSError, ValueError, TypeError, KeyError, IndexError):
-            start = json.loads((Path(directory) / RECORD).read_text(encoding="utf-8"))["starts"][-1]
-            given["data"] = start["data"] and str(Path(start["directory"]) / start["data"])
-        if given.get("data") and not os.path.exists(given["data"]):
-            given["data"] = start["data"]  # such as builtin:photos
+    if options.data is None and start.get("data"):
+        given["data"] = _there(start, start["data"])
+    if options.resume is None and options.weights is None and start.get("weights"):
+        given["weights"] = ",".join(_there(start, path) for path in start["weights"].split(","))
     if options.resume == "latest" and options.out is None:
         given["out"] = directory
     return replace(options, **given)
+
+
+def _there(start: Mapping[str, Any], path: str) -> str:
+    """A path of a start, which begins at the directory of that time; another name, such as builtin:photos, as it is."""
+    whole = Path(start.get("directory", ""), path)
+    return str(whole) if whole.exists() else path
 
 
 def nets_of(solver: Solver) -> dict[str, str]:

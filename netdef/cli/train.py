@@ -80,6 +80,8 @@ def train(first: str, second: str | None, options: Options) -> int:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
     if options.iterations is not None and options.epochs is not None:
         raise NetdefError("--iterations and --epochs exclude each other", hint="each says how long the whole run is")
+    if options.weights:
+        options = replace(options, weights=",".join(weights_files(options.weights)))  # of a run, those of now
     counts, keep = Counts.of(options), None if options.keep is None else read_keep(options.keep)
     parameters, _ = read_solver(solver_path, options.iterations)
     if not parameters.HasField("max_iter") and options.epochs is None:

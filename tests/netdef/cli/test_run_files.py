@@ -54,6 +54,11 @@ def test_the_solver_trains_the_same_again(folder):
     same_weights("a/shades_iter_6.caffemodel", "again/shades_iter_6.caffemodel")
 
 
+def test_a_run_that_began_with_weights_begins_with_them_again(folder):
+    assert run(["train", "b", "--out", "again-b"]) == 0
+    same_weights("b/shades_iter_4.caffemodel", "again-b/shades_iter_4.caffemodel")
+
+
 def same_weights(*paths):
     one, two = map(read_weights, paths)
     assert [*one] == [*two]
@@ -64,7 +69,8 @@ def same_weights(*paths):
 def test_the_command_its_weights_and_the_versions(folder):
     (start,) = json.loads(Path("b/run.json").read_text())["starts"]
     assert start["command"] == (
-        "netdef train ../shades.net ../solver.txt --set drop.dropout_ratio=0.5 --iterations 4 --out ../b --batch 3 --weights ../a"
+        "netdef train ../shades.net ../solver.txt --set drop.dropout_ratio=0.5 --iterations 4 --out ../b --batch 3 "
+        "--weights ../a/shades_iter_6.caffemodel"
     )
     assert start["directory"] == str(folder / "inner")
     assert start["seed"] == 3
