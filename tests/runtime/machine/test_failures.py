@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -209,7 +210,7 @@ def test_no_room_for_a_devices_arena(monkeypatch) -> None:
             raise MemoryError
         return zeros(size, dtype)
 
-    monkeypatch.setattr("runtime.machine.cpu.device.np.zeros", scarce)
+    monkeypatch.setattr("runtime.machine.cpu.device.np", SimpleNamespace(**{**vars(np), "zeros": scarce}))
     with pytest.raises(NetdefError, match="out of memory on cpu:1"):
         runtime.compile(net_of("alexnet"), devices(2))
 
