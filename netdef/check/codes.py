@@ -232,6 +232,25 @@ CODES: dict[str, tuple[str, str]] = {
         "does not run, since its results might be others than the fork's, unless the field says only which code runs, with what "
         "precision or how fast (engine, forward_type ...): that has no effect here.",
     ),
+    "ND230": (
+        "a ReLU on the scores of a loss",
+        "SoftmaxWithLoss and SigmoidCrossEntropyLoss take scores of either sign. Behind a ReLU none is below 0: all classes that "
+        "should be unlikely get the same score, and no gradient.",
+    ),
+    "ND231": (
+        "pixels that differ between training and testing",
+        "The sources of both phases subtract other means, scale by another factor or decode to other channels. What was learned "
+        "from the ones is then measured on the others.",
+    ),
+    "ND232": (
+        "a bias that learns while its weights do not",
+        "`param { lr_mult: 0 }` is about the weights. The bias has a param of its own, and without one it learns with lr_mult 1.",
+    ),
+    "ND233": (
+        "a shared array that nothing shares",
+        "`param { name }` makes one array of all parameters of that name. One that is named alone has an array of its own, as "
+        "without a name.",
+    ),
     "ND301": (
         "a solver that cannot run",
         "A field that the solver needs is missing, or a value is out of its range. `netdef explain SolverParameter` lists the "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from netdef.check.gradient_flow import losses
+from netdef.check.initial_weights import starts_from_weights
 from netdef.check.registry import Findings, each_net, error, warning
 from netdef.graph.net import Net
 from netdef.layers.data import BUILTIN, ImageData, Samples
@@ -25,7 +27,8 @@ def chance_in_testing(net: Net) -> Findings:
 def fixed_order_in_training(net: Net) -> Findings:
     """A list of training images that is read without shuffling."""
     for layer in net.layers:
-        if net.phase == "train" and isinstance(layer, ImageData) and not layer.p.shuffle and not layer.source.startswith(BUILTIN):
+        learned = net.phase == "train" and losses(net) and not starts_from_weights(net)
+        if learned and isinstance(layer, ImageData) and not layer.p.shuffle and not layer.source.startswith(BUILTIN):
             text = f"ImageData {layer.name} reads its training images in the order of the list"
             yield warning("ND220", text, layer.where("source"), "lists are often sorted by class: add shuffle: true")
 

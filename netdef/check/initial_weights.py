@@ -13,11 +13,13 @@ from netdef.language.spelling import did_you_mean
 from netdef.schema import is_repeated
 from netdef.schema.filler_types import FILLERS, SPARSE
 
+MANY = 5  # layers without a filler that are no oversight
+
 
 @each_net
 def constant_weights(net: Net) -> Findings:
     """Layers that learn from a loss and whose weights start at a constant."""
-    if net.phase != "train":
+    if net.phase != "train" or starts_from_weights(net):
         return
     trained = behind(losses(net), gradient=True)
     for layer in net.layers:
@@ -44,6 +46,12 @@ def unknown_fillers(net: Net) -> Findings:
             elif filler.sparse >= 0 and filler.type not in SPARSE:
                 text = f"{layer.type} {layer.name}: the {filler.type} filler cannot be sparse"
                 yield error("ND111", text, layer.where(*path, "sparse"), f"only {' and '.join(SPARSE)} can")
+
+
+def starts_from_weights(net: Net) -> bool:
+    """Whether a net is likely to start from a file of weights: it has many layers with weights, and none has a filler."""
+    weighted = [layer for layer in net.layers if _has_weight_filler(layer)]
+    return len(weighted) >= MANY and not any(layer.p.HasField("weight_filler") for layer in weighted)
 
 
 def _has_weight_filler(layer: Layer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netdef.check.gradient_flow import losses
 from netdef.check.registry import Findings, each_net, setting, warning
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
@@ -28,15 +29,10 @@ def two_linear_layers(net: Net) -> Findings:
 
 @each_net
 def bias_before_batch_norm(net: Net) -> Findings:
-    for layer in net.layers:
-        if isinstance(layer, BatchNorm) and not _keeps_means(layer):
+    for layer in net.layers if losses(net) else ():
+        if isinstance(layer, BatchNorm) and layer.uses_batch_statistics:  # means that are fixed do not follow the bias
             maker = layer.bottoms[0].producer
             biased = isinstance(maker, (Filters, InnerProduct)) and maker.bias_term
             if biased and len(layer.bottoms[0].consumers) == 1:
                 text = f"BatchNorm {layer.name} cancels the bias of {maker.type} {maker.name}"
                 yield warning("ND212", text, setting(maker, "bias_term"), "add bias_term: false")
-
-
-def _keeps_means(layer: Layer) -> bool:
-    """Whether a BatchNorm subtracts fixed means, so that the bias before it has an effect."""
-    return layer.p.HasField("use_global_stats") and layer.p.use_global_stats

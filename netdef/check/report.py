@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from netdef.check.codes import CODES
 from netdef.check.run import Report
 from netdef.language.diagnostics import Diagnostic
 from netdef.language.source import Position
-from netdef.language.units import plural
+from netdef.language.units import plural, shortened
 
 FORMATS = ("text", "json", "sarif")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+MOST, MOST_LINES = 5, 10  # warnings of one code that a text lists one by one; lines that are named of more
 COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
@@ -23,8 +25,25 @@ def render(reports: Sequence[Report], form: str = "text", colour: bool = False) 
         return json.dumps([_plain(one) for report in reports for one in report.findings], indent=1)
     if form == "sarif":
         return json.dumps(_sarif(one for report in reports for one in report.findings), indent=1)
-    lines = [_text(one, colour) for report in reports for one in report.findings]
+    lines = [_text(one, colour) for report in reports for one in summed(report.findings)]
     return "\n".join([*lines, _summary(reports)])
+
+
+def summed(findings: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The findings, those beyond MOST warnings of a code and file as one line behind the first of them."""
+    alike: dict[tuple[str, str], list[Diagnostic]] = {}
+    for one in findings:
+        if one.severity != "error" and one.position is not None:
+            alike.setdefault((one.code, one.position.file), []).append(one)
+    result: list[Diagnostic] = []
+    for one in findings:
+        group = alike.get((one.code, one.position.file), [one]) if one.severity != "error" and one.position else [one]
+        if len(group) <= MOST:
+            result.append(one)
+        elif one is group[0]:
+            lines = shortened([str(other.position.line) for other in group[1:] if other.position], MOST_LINES)
+            result.append(replace(one, message=f"{one.message}; so do {len(group) - 1} more, in lines {lines}"))
+    return result
 
 
 def _text(one: Diagnostic, colour: bool) -> str:

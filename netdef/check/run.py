@@ -18,6 +18,7 @@ from netdef.check import (
     linear,
     losses,
     phases,
+    rates,
     solver,
     train_and_test,
     unknown,
@@ -39,8 +40,8 @@ from netdef.solver_file import check_solver, read_solver
 
 PHASES = ("train", "test")
 CHECKS = (
-    gradients, ignored_settings, image_data, in_place, initial_weights, layer_names, linear, losses, phases, solver, train_and_test,
-    unknown, unused, windows,
+    gradients, ignored_settings, image_data, in_place, initial_weights, layer_names, linear, losses, phases, rates, solver,
+    train_and_test, unknown, unused, windows,
 )  # fmt: skip
 
 

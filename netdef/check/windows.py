@@ -6,6 +6,7 @@ from netdef.check.registry import Findings, each_net, warning
 from netdef.graph.net import Net
 from netdef.layers.convolution import Convolution
 from netdef.layers.pooling import Pooling
+from netdef.layers.select import Crop
 from netdef.layers.window import sizes
 
 
@@ -23,8 +24,8 @@ def pooling_beside_the_image(net: Net) -> Findings:
 
 @each_net
 def convolution_of_padding(net: Net) -> Findings:
-    """A pad as large as the kernel."""
-    for layer in net.layers:
+    """A pad as large as the kernel; where a Crop cuts what that adds, as in fully convolutional nets, it is meant."""
+    for layer in net.layers if not any(isinstance(one, Crop) for one in net.layers) else ():
         if not isinstance(layer, Convolution) or not layer.is_sized:
             continue
         extents = tuple(d * (k - 1) + 1 for k, d in zip(layer.kernel, layer.dilation, strict=True))

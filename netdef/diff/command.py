@@ -142,6 +142,8 @@ def _assumed(opened: tuple[Opened, ...], phases: tuple[str, ...], error: NetdefE
         for image in IMAGES:
             with suppress(NetdefError):
                 return [_in_phases(one, phases, image, partial) for one in opened]
+    if any(layer.type in ("Python", "HDF5Data") for one in opened for layer in one.message.layer):
+        return [_in_phases(one, phases, partial=True) for one in opened]  # their tops need not be images
     raise error
 
 

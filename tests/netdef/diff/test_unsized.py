@@ -139,6 +139,13 @@ def test_a_net_that_fits_no_size_is_an_error(nets, text, said, capsys):
     assert said in capsys.readouterr().err
 
 
+def test_tops_of_code_need_not_be_images(nets, capsys):
+    data = "layer {{ name: 'd' type: 'Python' top: 'data' top: 'label' python_param {{ module: 'm' layer: '{}' }} }}\n"
+    rest = "layer ip: InnerProduct(data) { num_output: 2 }\nlayer loss: SoftmaxWithLoss(ip, label)"
+    assert run(["diff", *nets(data.format("A") + rest, data.format("A") + rest)]) == 0
+    assert run(["diff", *nets(data.format("A") + rest, data.format("B") + rest)]) == 1
+
+
 def test_shapes_of_code_are_unknown_and_the_rest_is_compared(nets, capsys):
     assert run(["diff", *nets(COMPUTED, COMPUTED)]) == 0
     assert run(["diff", *nets(COMPUTED, NET)]) == 1
