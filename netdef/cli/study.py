@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netdef.cli import train_options
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
@@ -26,6 +27,7 @@ OUT = "study"
 @click.option("--solver", required=True, metavar="SOLVER", help="How each is trained.")
 @click.option("--seeds", type=COUNT, default=3, show_default=True, metavar="N", help="Runs of each net, from seeds 1, 2 ... N.")
 @click.option("--out", default=OUT, show_default=True, metavar="DIR", help="Where the runs are; those that are there go on.")
+@click.option("--over", metavar="DEVICES", help="Train on each of these devices, a run at a time, such as gpu:0-3.")
 @click.option("--reach", type=click.FloatRange(0, 1), metavar="SHARE", help="Count iterations until a test's accuracy is so high.")
 @data_option
 @click.option("--iterations", type=COUNT, metavar="N", help="Of each run, instead of max_iter.")
@@ -36,7 +38,8 @@ OUT = "study"
 def command(net: str, others: tuple[str, ...], **options: Any) -> int:
     """Train each NET from several seeds, and print what they reach, and how they differ from the first.
 
-    The runs come one after the other. Those that are finished are not done again; one that was interrupted goes on.
+    The runs come one after the other, or with --over side by side. Those that are finished are not done again; one that was
+    interrupted goes on.
     """
     return study([net, *others], Options(**options))
 
@@ -48,6 +51,7 @@ class Options(RunOptions):
     solver: str
     seeds: int
     out: str
+    over: str | None = None
     reach: float | None = None
     data: str | None = None
     iterations: int | None = None
@@ -74,14 +78,14 @@ def study(nets: Sequence[str], options: Options) -> int:
     for net in nets:  # all of them, before hours of training
         for phase in ("train", "test"):
             load_net(net, phase, options.overrides, options.batch if phase == "train" else None, options.data)
-    runs: dict[str, list[Run]] = {name: [] for name in names}
-    for seed in range(1, options.seeds + 1):
-        for net, name in zip(nets, names, strict=True):
-            out = Path(options.out) / f"{name}-{seed}"
-            code = one_run(net, out, parameters, seed, options)
-            if code:
-                return code
-            runs[name].append(run_in(out, options.reach))
+    seeds = range(1, options.seeds + 1)
+    outs = {(name, seed): Path(options.out) / f"{name}-{seed}" for seed in seeds for name in names}
+    files = {key: solver_file(out, parameters, key[1]) for key, out in outs.items()}
+    due = [(dict(zip(names, nets, strict=True))[key[0]], out, files[key]) for key, out in outs.items() if not is_finished(out)]
+    code = in_turn(due, options) if options.over is None else over_devices(due, options)
+    if code:
+        return code
+    runs = {name: [run_in(outs[name, seed], options.reach) for seed in seeds] for name in names}
     click.echo("\n".join(table(runs, options.reach)))
     return 0
 
@@ -94,26 +98,47 @@ def run_in(out: Path, reach: float | None) -> Run:
     return run_of(read_log(out), reach)
 
 
-def one_run(net: str, out: Path, parameters: Any, seed: int, options: Options) -> int:
-    """Train one net from one seed, unless that is done; returns the exit code of training.
+def in_turn(due: Sequence[tuple[str, Path, Path]], options: Options) -> int:
+    """Train each (net, directory, solver), one after the other; returns 0, or the exit code of the run that was interrupted."""
+    from netdef.cli.train import train
+
+    for net, out, solver in due:
+        click.echo(f"{out}:", err=True)
+        code = train(net, str(solver), training_options(out, options))
+        if code:
+            return code
+    return 0
+
+
+def over_devices(due: Sequence[tuple[str, Path, Path]], options: Options) -> int:
+    """The same on the devices of --over, side by side.
 
     Raises
     ------
-    NetdefError: training failed, or the directory holds a run of another study.
+    NetdefError: --devices is given too, or a run failed.
     """
-    from netdef.cli import train_options
-    from netdef.cli.train import train
+    from netdef.cli.study_devices import Job, run_over
+    from netdef.cli.train_options import CommandLine
+    from runtime.machine.open import device_names
 
-    solver = solver_file(out, parameters, seed)
-    if is_finished(out):
-        return 0
+    if options.devices is not None:
+        raise NetdefError("--over and --devices exclude each other", hint="each run of --over has one device")
+    jobs = []
+    for net, out, solver in due:
+        how = training_options(out, options)
+        resume = ["--resume", how.resume] if how.resume else []
+        jobs.append(Job((*CommandLine(net, str(solver), how).words(), *resume), out))
+    return run_over(device_names(options.over or ""), jobs)
+
+
+def training_options(out: Path, options: Options) -> train_options.Options:
+    """The options of `netdef train` for one run, which goes on if it has a snapshot."""
     given = {name: getattr(options, name) for name in ("data", "iterations", "epochs", "test_every", "batch")}
     how = {name: getattr(options, name) for name in RunOptions.__dataclass_fields__}
     resume = "latest" if list(out.glob("*.solverstate*")) else None
     if resume is None:
         (out / "log.jsonl").unlink(missing_ok=True)  # of a run that ended before its first snapshot
-    click.echo(f"{out}: seed {seed}", err=True)
-    return train(net, str(solver), train_options.Options(out=str(out), resume=resume, **given, **how))
+    return train_options.Options(out=str(out), resume=resume, **given, **how)
 
 
 def is_finished(out: Path) -> bool:

@@ -99,3 +99,19 @@ def test_variants_of_the_paper(name):
 
 def test_there_are_variants():
     assert PAPER == ["alexnet", "no_augmentation", "no_dropout", "no_lrn", "one_tower", "pool_2x2", "tanh"]
+
+
+def test_a_study_over_devices_is_the_same(capsys):
+    assert study("--seeds", "1", "--threads", "1") == 0
+    lines = capsys.readouterr().out.splitlines()[-4:]
+    assert study("--seeds", "1", "--threads", "1", "--over", "cpu,cpu", "--out", "over") == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    assert "done:" in Path("over/tanh-1.txt").read_text()
+
+
+def test_a_run_that_fails_is_named(capsys, monkeypatch):
+    monkeypatch.setattr("netdef.cli.study_devices.sys.executable", "false")
+    assert study("--seeds", "1", "--over", "cpu") == 2
+    assert "study/shades-1 failed" in capsys.readouterr().err
+    assert study("--seeds", "1", "--over", "cpu", "--devices", "cpu") == 2
+    assert "exclude each other" in capsys.readouterr().err
