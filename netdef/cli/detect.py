@@ -17,6 +17,7 @@ from netdef.cli.pixels import Given, image_layer, with_images
 from netdef.cli.predict import BATCH, check_images, images_of
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
+from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
 from netdef.layers.boxes import DetectionOutput
 
@@ -85,13 +86,12 @@ def detect(net_path: str, images: Sequence[str], options: Options) -> None:
     from runtime.data import open_images
     from runtime.data.classes import read_labels
     from runtime.solver.nets import load_net
-    from runtime.solver.snapshot import read_side, side_path
 
     images = images_of(images)
     check_images(images)
     weights = weights_for(net_path, options.weights)
     own = load_net(net_path, "test", options.overrides, min(BATCH, len(images)))
-    given = Given(options.mean, options.scale, read_side(weights[-1]).get("pixels"), str(side_path(weights[-1])), stretch=True)
+    given = Given(options.mean, options.scale, *trained_pixels(weights[-1]), stretch=True)
     net = with_images(own, given)
     layer = detector(net)
     names = Classes(read_labels(options.labels), options.labels) if options.labels is not None else Classes()

@@ -17,6 +17,7 @@ from netdef.cli.pixels import Given, image_layer, with_images
 from netdef.cli.predictions import FORMATS, best, writer
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
+from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
@@ -117,13 +118,11 @@ def opened(
     from netdef.cli.labels import classes_of
     from runtime.data import open_images
     from runtime.solver.nets import load_net
-    from runtime.solver.snapshot import read_side, side_path
 
     files = weights_files(weights) if weights is not None else weights_for(net_path, options.weights)
     views = int(options.crops)
     own = load_net(net_path, "test", options.overrides, min(BATCH, len(images) * views))
-    trained = read_side(files[-1]).get("pixels")
-    net = with_images(own, Given(options.mean, options.scale, trained, str(side_path(files[-1]))))
+    net = with_images(own, Given(options.mean, options.scale, *trained_pixels(files[-1])))
     scores, is_probability = scores_of(net)
     with options.compiler()(net, backward=False, keep="activations") as executable:
         executable.load_weights(files, options.allow_missing)

@@ -14,6 +14,7 @@ from PIL import Image
 import netdef
 import runtime
 from netdef.cli.main import run
+from netdef.schema import message_class
 from runtime.solver.pixels import pixels_of
 from tests.netdef.cli import images
 
@@ -70,16 +71,31 @@ def test_options_replace_what_the_run_did(folder, capsys):
     assert other != answers(capsys, "deploy.net", BRIGHT, "--weights", "run")[0]
 
 
-def test_without_a_run_pixels_stay_as_they_are(folder, capsys):
+def test_the_net_inside_the_weights_says_it_too(folder, capsys):
+    """As Caffe's own .caffemodels have it, which no side file comes with."""
     Path("alone").mkdir(exist_ok=True)
     shutil.copy("run/shades_iter_3.caffemodel", "alone/w.caffemodel")
     found, said = answers(capsys, "deploy.net", BRIGHT, "--weights", "alone/w.caffemodel")
+    assert "as in training, by the net inside alone/w.caffemodel: mean 128, scale 0.01, the 16 x 16 pixels" in said
+    assert found[BRIGHT] == pytest.approx(answers(capsys, "run", BRIGHT)[0][BRIGHT], abs=1e-6)
+    message = message_class("NetParameter").FromString(Path("alone/w.caffemodel").read_bytes())
+    message.layer[0].transform_param.ClearField("mean_value")
+    message.layer[0].transform_param.mean_file = "/data/mean.binaryproto"
+    Path("alone/mean.caffemodel").write_bytes(message.SerializeToString())
+    _, said = answers(capsys, "deploy.net", BRIGHT, "--weights", "alone/mean.caffemodel")
+    assert "but for its mean /data/mean.binaryproto, which is not there (--mean replaces it): no mean, scale 0.01" in said
+
+
+def test_without_a_run_pixels_stay_as_they_are(folder, capsys):
+    """HDF5 holds weights and no net."""
+    assert run(["convert", "run/shades_iter_3.caffemodel", "alone.caffemodel.h5"]) == 0
+    capsys.readouterr()
+    found, said = answers(capsys, "deploy.net", BRIGHT, "--weights", "alone.caffemodel.h5")
     assert "data takes pixels as they are, 0 to 255, blue first: no run says how it was trained; --mean and --scale" in said
-    assert "trained with data.transform_param.scale 0.01, this net has 1 (default)" in said
     with Image.open(BRIGHT) as image:
         square = image.convert("RGB").resize((16, 16), Image.Resampling.BILINEAR, box=(4, 0, 26, 22))
     with runtime.compile("deploy.net", backward=False) as executable:
-        executable.load_weights("alone/w.caffemodel", say=lambda line: None)
+        executable.load_weights("alone.caffemodel.h5")
         pixels = np.asarray(square, np.float32)[:, :, ::-1].transpose(2, 0, 1)[None]
         np.testing.assert_allclose(found[BRIGHT], executable.forward(data=pixels)["prob"][0], atol=1e-6)
 

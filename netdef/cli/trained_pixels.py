@@ -1,0 +1,34 @@
+"""How the run that made some weights brought images to its net: what its side file says, else the net inside a .caffemodel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SOURCES = ("Data", "ImageData")  # types of layers whose settings say it
+
+
+def trained_pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
+    """The settings by the names of Caffe's fields, and what says so; None where nothing does.
+
+    Raises
+    ------
+    NetdefError: the side file is damaged.
+    """
+    from netdef.weights.trained_net import trained_net
+    from runtime.solver.snapshot import read_side, side_path
+
+    if pixels := read_side(weights).get("pixels"):
+        return pixels, str(side_path(weights))
+    net = trained_net(weights)
+    layers = [layer for layer in (net.layer if net is not None else ()) if layer.type in SOURCES]
+    if len(layers) != 1 or not layers[0].HasField("transform_param"):
+        return None, ""
+    (layer,), origin = layers, f"the net inside {weights}"
+    transform, image = layer.transform_param, layer.image_data_param
+    found: dict[str, Any] = {"mean_value": list(transform.mean_value), "mean_file": transform.mean_file, "scale": transform.scale}
+    if transform.mean_file and not Path(transform.mean_file).exists():
+        found["mean_file"] = ""
+        origin += f", but for its mean {transform.mean_file}, which is not there (--mean replaces it)"
+    return {**found, "crop_size": transform.crop_size, "new_height": image.new_height, "new_width": image.new_width}, origin
