@@ -9,7 +9,7 @@ from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.product import HEIGHT, PANEL
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
 from runtime.kernels.operand import Operand, Workspace
-from runtime.ops.convolution import depthwise, tiles, winograd, winograd_gradient
+from runtime.ops.convolution import depthwise, tiles, winograd
 from runtime.ops.convolution.direct import blocks_of, column_block, runs_of
 from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is_depthwise, is_pointwise, position_run
 
@@ -87,16 +87,6 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
     if is_depthwise(geometry, dw):
         rows = depthwise.output_rows(dy, geometry)
         return launch("conv2d_weight_gradient_depthwise", x, dy, dw, geometry=geometry, rows=rows)
-    (_, height, width, N), channels = dy.shape, dw.shape[1]
-    if winograd_gradient.gradient_pays(geometry, channels, N):
-        run = position_run(winograd.tiles_of(height, width), N, TILE_COLUMNS)
-        block = winograd_gradient.channel_block(channels)
-        return launch("conv2d_weight_gradient_winograd", x, dy, dw, geometry=geometry, run=run, block=block)
-    return _weight_gradient(x, dy, dw, geometry)
-
-
-def _weight_gradient(x: Operand, dy: Operand, dw: Operand, geometry: Geometry) -> Launch | Plan:
-    """By products over all positions, or where these have few columns over segments of them."""
     positions, rows = dy.shape[1] * dy.shape[2], dw.size // dw.shape[0]
     block = column_block(rows)
     segments = max(1, min(MOST_ITEMS // (geometry.group * blocks_of(rows, block)), positions * dy.shape[3] // LEAST_COLUMNS))
