@@ -142,12 +142,13 @@ def main() -> None:
             for cores in (1, 2):
                 os.sched_setaffinity(0, all_cores[:cores])
                 rate, cost = ours(case, options.batch, cores)
-                line = f"{case.name:28} {cores} cores {rate:8.0f} images/s {cost:7.3f} ms of processor time an image"
+                beside = ""
                 if options.torch and case.torch:
                     other = theirs(options.torch, case, options.batch, cores)
                     rate = max(rate, ours(case, options.batch, cores)[0])
                     other = max(other, theirs(options.torch, case, options.batch, cores))
-                    line += f"   PyTorch {other:8.0f} images/s: {rate / other:.2f} times as fast"
+                    beside = f"   PyTorch {other:8.0f} images/s: {rate / other:.2f} times as fast"
+                line = f"{case.name:28} {cores} cores {rate:8.0f} images/s {cost:7.3f} ms of processor time an image{beside}"
                 print(line)
                 sys.stdout.flush()
 

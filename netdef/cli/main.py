@@ -76,6 +76,6 @@ def run(arguments: list[str] | None = None) -> int:
 
 def look_at_data(layer: Layer) -> SampleShapes | None:
     """What a source's data say; see `runtime.machine.look`."""
-    from runtime.machine.look import look_at_data
+    from runtime.machine.look import look_where_here
 
-    return look_at_data(layer)
+    return look_where_here(layer)

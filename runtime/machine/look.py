@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netdef.language.diagnostics import NetdefError
 from netdef.layers.data import located
 
 if TYPE_CHECKING:
@@ -12,7 +13,20 @@ if TYPE_CHECKING:
 
 
 def look_at_data(layer: Layer) -> SampleShapes | None:
-    """The shapes of the first sample; None where the data are not here; raises as `runtime.data.shapes.shapes_in_data`."""
+    """The shapes of the first sample, for a net that is to run; None for a layer that names no data.
+
+    Raises
+    ------
+    NetdefError: they are not there, or as `runtime.data.shapes.shapes_in_data`.
+    """
+    source = getattr(layer, "source", "")
+    if source and not located(layer, source).exists():
+        raise NetdefError(f"there is no {source}")
+    return look_where_here(layer)
+
+
+def look_where_here(layer: Layer) -> SampleShapes | None:
+    """The same for a net that is only looked at: None where the data are not here."""
     source = getattr(layer, "source", "")
     if not source or not located(layer, source).exists():
         return None

@@ -190,6 +190,15 @@ def test_what_is_wrong_with_a_database_is_said_in_place_of_the_size(tmp_path):
         runtime.compile(tmp_path / "a.net")
 
 
+def test_a_database_that_is_not_there(tmp_path):
+    (tmp_path / "a.net").write_text(text("gone_lmdb"))
+    with pytest.raises(NetdefError, match="the size of its images is not known here: there is no gone_lmdb"):
+        runtime.compile(tmp_path / "a.net")
+    net = netdef.parse(text("gone_lmdb", "transform_param { crop_size: 4 }"))
+    with runtime.compile(net) as exe, pytest.raises(NetdefError, match="there is no gone_lmdb"):
+        exe.forward()
+
+
 def test_a_database_in_place_of_a_list(tmp_path):
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (4, 30, 20, 3), np.uint8)
