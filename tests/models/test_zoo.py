@@ -52,6 +52,8 @@ TOTALS = {
     "squeezenet_v1.0": (1_248_424, 861_339_936),
     "squeezenet_v1.1": (1_235_496, 387_747_520),
     "ssd300_vgg16": (26_285_486, 31_373_537_792),
+    "fast_rcnn_caffenet": (57_298_409, 7_417_878_016),
+    "faster_rcnn_vgg16": (137_078_239, 151_642_988_544),
     "vgg16": (138_357_544, 15_470_264_320),
     "vgg19": (143_667_240, 19_632_062_464),
     "zfnet": (62_357_608, 1_168_032_896),
@@ -122,6 +124,11 @@ SHAPES = {  # of one image
     },
     "mtcnn_onet": {"pool1": (32, 23, 23), "pool2": (64, 10, 10), "pool3": (64, 4, 4), "conv4": (128, 3, 3), "conv6-3": (10,)},
     "mtcnn_pnet": {"pool1": (10, 5, 5), "conv3": (32, 1, 1), "conv4-1": (2, 1, 1), "conv4-2": (4, 1, 1)},
+    "fast_rcnn_caffenet": {"conv5": (256, 39, 51), "pool5": (256, 6, 6), "fc7": (4096,), "bbox_pred": (84,), "cls_prob": (21,)},
+    "faster_rcnn_vgg16": {
+        "conv5_3": (512, 38, 50), "rpn_cls_score": (18, 38, 50), "rpn_cls_score_reshape": (2, 342, 50), "rois": (5,),
+        "pool5": (512, 7, 7), "bbox_pred": (84,), "cls_prob": (21,),
+    },
     "ssd300_vgg16": {
         "conv4_3": (512, 38, 38), "fc7": (1024, 19, 19), "conv6_2": (512, 10, 10), "conv7_2": (256, 5, 5), "conv8_2": (256, 3, 3),
         "conv9_2": (256, 1, 1), "mbox_loc": (8732 * 4,), "mbox_conf": (8732 * 21,), "mbox_priorbox": (2, 8732 * 4),
@@ -184,6 +191,10 @@ WEIGHTS = {  # what a published .caffemodel holds, by layer
     "mobilenet_v2": {"conv2_1/expand": (32, 32, 1, 1), "conv6_3/dwise": (960, 1, 3, 3), "conv6_4": (1280, 320, 1, 1)},
     "mtcnn_onet": {"conv1": (32, 3, 3, 3), "prelu1": (32,), "conv5": (256, 1152), "prelu5": (256,), "conv6-3": (10, 256)},
     "mtcnn_pnet": {"conv1": (10, 3, 3, 3), "PReLU1": (10,), "conv3": (32, 16, 3, 3), "conv4-2": (4, 32, 1, 1)},
+    "fast_rcnn_caffenet": {"conv2": (256, 48, 5, 5), "fc6": (4096, 9216), "cls_score": (21, 4096), "bbox_pred": (84, 4096)},
+    "faster_rcnn_vgg16": {
+        "rpn_conv/3x3": (512, 512, 3, 3), "rpn_bbox_pred": (36, 512, 1, 1), "fc6": (4096, 25088), "bbox_pred": (84, 4096),
+    },
     "ssd300_vgg16": {
         "conv4_3_norm": (512,), "fc6": (1024, 512, 3, 3), "conv6_2": (512, 256, 3, 3), "conv9_2": (256, 128, 3, 3),
         "fc7_mbox_loc": (24, 1024, 3, 3), "conv4_3_norm_mbox_conf": (84, 512, 3, 3), "conv9_2_mbox_conf": (84, 256, 3, 3),
@@ -268,7 +279,14 @@ RESULTS = {
     "mtcnn_pnet": "prob1",
     "mtcnn_rnet": "prob1",
     "ssd300_vgg16": "detection_out",
+    **dict.fromkeys(("fast_rcnn_caffenet", "faster_rcnn_vgg16"), "cls_prob"),
 }
+OWN_LAYERS = {
+    "googlenet",
+    "ssd300_vgg16",
+    "fast_rcnn_caffenet",
+    "faster_rcnn_vgg16",
+}  # in training alone: losses, and their targets
 
 
 @pytest.mark.parametrize("name", TOTALS)
@@ -279,7 +297,7 @@ def test_training_has_the_same_parameters_and_ends_in_losses(name):
     assert shared == {str(p): p.shape for p in test.parameters}
     assert all(blob.shape == () for blob in train.outputs)
     assert RESULTS.get(name, "prob") in {str(blob) for blob in test.outputs}
-    assert bool(auxiliary) == (name in ("googlenet", "ssd300_vgg16"))
+    assert bool(auxiliary) == (name in OWN_LAYERS)
 
 
 @pytest.mark.parametrize("name", TOTALS)
@@ -349,6 +367,7 @@ def test_googlenets_weights_start_as_published():
 
 # Of weights and biases, where biases do not learn twice as fast without decay: (lr_mult, decay_mult) of both.
 RATES = {
+    **dict.fromkeys(("fast_rcnn_caffenet", "faster_rcnn_vgg16"), {((0, 0), (0, 0)), ((1, 1), (2, 1))}),
     "alexnet_tf": {((1, 1), (1, 0))},
     "cifar10_relu": {((1, 1), (2, 1))},  # this and others say nothing of decay
     "cifar10_tanh": {((1, 1), (2, 1))},

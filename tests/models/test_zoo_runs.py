@@ -29,7 +29,14 @@ SSD = {
     **{f"conv{stage}_3.num_output": 8 for stage in (3, 4, 5)},
     **dict.fromkeys(FEW, 8),
 }
+RCNN = {**FEW, "data.shape.0.dim": [2, 3, 64, 96]}
+TARGETS = {"rpn_labels.shape.0.dim": [2, 1, 36, 6]} | {
+    f"rpn_bbox_{name}.shape.0.dim": [2, 36, 4, 6] for name in ("targets", "inside_weights", "outside_weights")
+}
+VGG_OF_8 = {name: 8 for name in SSD if name.startswith(("conv1", "conv2", "conv3", "conv4", "conv5"))}
 SMALL = {
+    "fast_rcnn_caffenet": RCNN,
+    "faster_rcnn_vgg16": {**RCNN, **TARGETS, **VGG_OF_8},
     "densenet121": CROP_64,
     "fcn32s": FCN,
     "fcn8s": FCN,
@@ -53,6 +60,7 @@ CLASSES = {
     **dict.fromkeys(("fcn32s", "fcn8s"), 21),
     **dict.fromkeys(("mtcnn_onet", "mtcnn_pnet", "mtcnn_rnet"), 2),
     "lrcn": 8801,
+    **dict.fromkeys(("fast_rcnn_caffenet", "faster_rcnn_vgg16"), 21),
 }
 FULL = {"lrcn": {"data.shape.0.dim": [2, 3, 227, 227], "sentence.shape.0.dim": [20, 2]}}  # time is first, images second
 
@@ -76,7 +84,11 @@ def inputs(net, name):
     for blob, shape in blobs.items():
         if blob == "label" and name.startswith("ssd"):
             values[blob] = true_boxes(shape)
-        elif blob in ("label", "sim", "target_sentence", "input_sentence"):
+        elif blob == "rois":
+            values[blob] = np.array([[0, 3, 5, 60, 50], [1, 0, 0, 90, 40]], np.float32)
+        elif blob == "rpn_labels":
+            values[blob] = draws.integers(-1, 2, shape).astype("f4")
+        elif blob in ("label", "labels", "sim", "target_sentence", "input_sentence"):
             values[blob] = draws.integers(0, 2 if blob == "sim" else CLASSES.get(name, 1000), shape).astype("f4")
         elif blob == "cont_sentence":
             values[blob] = np.float32(np.arange(shape[0]) > 0)[:, None].repeat(shape[1], 1)

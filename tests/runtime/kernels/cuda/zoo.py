@@ -18,7 +18,8 @@ from tests.built import built_json, digest_of_sources
 MODELS = Path(netdef.__file__).parents[1] / "models"
 
 TIME_FIRST = {"lrcn"}  # whose blobs do not all have the images first
-DEEPER = {"resnet101", "resnet152"}  # which divide into the shares of resnet50's layers, more of them
+# Which divide into the shares of resnet50's layers, more of them; or of vgg16's, and their own layers run whole.
+DEEPER = {"resnet101", "resnet152", "ssd300_vgg16", "faster_rcnn_vgg16", "fast_rcnn_caffenet"}
 ONE: tuple[tuple[int, str | None], ...] = ((1, None),)
 ONE_OR_TWO = (*ONE, (2, "groups"), (2, "batch"), (2, "hybrid"))
 
