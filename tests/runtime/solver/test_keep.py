@@ -39,17 +39,18 @@ def test_rules():
             read_keep(text)
 
 
-def test_old_snapshots_go_and_other_files_stay(tmp_path):
+@pytest.mark.parametrize("end", ["", ".h5"])
+def test_old_snapshots_go_and_other_files_stay(tmp_path, end):
     for number in (2, 4, 10, 20):
-        for kind in ("caffemodel", "netdef.json", "solverstate"):
+        for kind in (f"caffemodel{end}", "netdef.json", f"solverstate{end}"):
             (tmp_path / f"a_iter_{number}.{kind}").touch()
     others = [tmp_path / "b_iter_2.solverstate", tmp_path / "a_iter_2x.caffemodel", tmp_path / "a_iter_4.solverstate.txt"]
     for path in others:
         path.touch()
     removed = remove_old(tmp_path / "a", Keep(1, True), best=4)
-    assert [path.name for path in removed] == ["a_iter_2.solverstate", "a_iter_10.solverstate"]
+    assert [path.name for path in removed] == [f"a_iter_2.solverstate{end}", f"a_iter_10.solverstate{end}"]
     left = {path.name for path in tmp_path.glob("a_iter_*")}
-    kept = {f"a_iter_{number}.{kind}" for number in (4, 20) for kind in ("caffemodel", "netdef.json", "solverstate")}
+    kept = {f"a_iter_{number}.{kind}" for number in (4, 20) for kind in (f"caffemodel{end}", "netdef.json", f"solverstate{end}")}
     assert left == kept | {path.name for path in others if path.name.startswith("a_")}
     assert others[0].exists()
 
