@@ -12,7 +12,7 @@ from runtime.kernels.cpu.registry import kernel
 RUN = 64  # inner positions of one item
 STRIP = 64  # numbers of a column that are added up as float32, before their sum is added as float64
 ZERO = np.float32(0)
-SUM, MAGNITUDES, SQUARES = 0, 1, 2  # the operations
+SUM, MAGNITUDES, SQUARES, PRODUCTS = 0, 1, 2, 3  # the operations
 
 
 def runs(x: Any, *_: Any) -> int:
@@ -20,32 +20,44 @@ def runs(x: Any, *_: Any) -> int:
     return x.shape[0] * -(-x.shape[2] // RUN)
 
 
+@jit
+def add_up(a, b, outer, start, operation, part, total):
+    """total (n,) = the sums of a, |a|, a ** 2 or a * b over K, of inner positions from `start` on.
+
+    a, b: (outer, K, inner).  part: n floats to work in.
+    """
+    n, K = part.size, a.shape[1]
+    total[:] = 0
+    for first in range(0, K, STRIP):
+        part[:] = 0
+        for k in range(first, min(first + STRIP, K)):
+            left, right = a[outer, k, start : start + n], b[outer, k, start : start + n]
+            if operation == SUM:
+                for i in range(n):
+                    part[i] += left[i]
+            elif operation == MAGNITUDES:
+                for i in range(n):
+                    part[i] += abs(left[i])
+            elif operation == SQUARES:
+                for i in range(n):
+                    part[i] += left[i] * left[i]
+            else:
+                for i in range(n):
+                    part[i] += left[i] * right[i]
+        for i in range(n):
+            total[i] += part[i]
+
+
 @kernel(items=runs, scratch=lambda *_: RUN, flops=1)
 @jit
 def reduce_columns(begin, end, x, y, scratch, operation, factor):
     """y (outer, inner) = factor * the sum of x, |x| or x ** 2 over K (SUM, MAGNITUDES, SQUARES).  Scratch: RUN."""
-    _, K, inner = x.shape
+    inner = x.shape[2]
     per_outer, total = -(-inner // RUN), np.empty(RUN, np.float64)
     for item in range(begin, end):
         outer, start = item // per_outer, item % per_outer * RUN
         n = min(RUN, inner - start)
-        part = scratch[:n]
-        total[:] = 0
-        for first in range(0, K, STRIP):
-            part[:] = 0
-            for k in range(first, min(first + STRIP, K)):
-                row = x[outer, k, start : start + n]
-                if operation == SUM:
-                    for i in range(n):
-                        part[i] += row[i]
-                elif operation == MAGNITUDES:
-                    for i in range(n):
-                        part[i] += abs(row[i])
-                else:
-                    for i in range(n):
-                        part[i] += row[i] * row[i]
-            for i in range(n):
-                total[i] += part[i]
+        add_up(x, x, outer, start, operation, scratch[:n], total[:n])
         for i in range(n):
             y[outer, start + i] = factor * total[i]
 
@@ -54,21 +66,12 @@ def reduce_columns(begin, end, x, y, scratch, operation, factor):
 @jit
 def product_columns(begin, end, a, b, y, scratch):
     """y (outer, inner) = the sum of a * b over K.  Scratch: RUN."""
-    _, K, inner = a.shape
+    inner = a.shape[2]
     per_outer, total = -(-inner // RUN), np.empty(RUN, np.float64)
     for item in range(begin, end):
         outer, start = item // per_outer, item % per_outer * RUN
         n = min(RUN, inner - start)
-        part = scratch[:n]
-        total[:] = 0
-        for first in range(0, K, STRIP):
-            part[:] = 0
-            for k in range(first, min(first + STRIP, K)):
-                left, right = a[outer, k, start : start + n], b[outer, k, start : start + n]
-                for i in range(n):
-                    part[i] += left[i] * right[i]
-            for i in range(n):
-                total[i] += part[i]
+        add_up(a, b, outer, start, PRODUCTS, scratch[:n], total[:n])
         for i in range(n):
             y[outer, start + i] = total[i]
 
