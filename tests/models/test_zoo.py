@@ -367,7 +367,7 @@ def test_googlenets_weights_start_as_published():
 
 # Of weights and biases, where biases do not learn twice as fast without decay: (lr_mult, decay_mult) of both.
 RATES = {
-    **dict.fromkeys(("fast_rcnn_caffenet", "faster_rcnn_vgg16"), {((0, 0), (0, 0)), ((1, 1), (2, 1))}),
+    **{key: {((0, 0), (0, 0)), ((1, 1), (2, 1))} for key in ("fast_rcnn_caffenet", "faster_rcnn_vgg16")},
     "alexnet_tf": {((1, 1), (1, 0))},
     "cifar10_relu": {((1, 1), (2, 1))},  # this and others say nothing of decay
     "cifar10_tanh": {((1, 1), (2, 1))},
