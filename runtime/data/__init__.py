@@ -112,7 +112,7 @@ def open_images(
     settings = settings_of(layer, source="")
     height, width = settings.image_size if settings.resize or mean_image_size(layer) else (max(SIDE, settings.crop),) * 2
     resize = Resize(height, width, stretch=bool(layer.p.new_height and layer.p.new_width))
-    settings = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, colors=(), resize=resize)
+    settings = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, colors=(), regions=None, resize=resize)
     samples = FileSamples(Listing("the images given", list(paths), [0] * len(paths)), settings, Draws(0, layer.name))
     return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
 

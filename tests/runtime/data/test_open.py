@@ -269,3 +269,16 @@ def test_scaled_decoding_is_near_the_whole_image_resized(image_layer, write_imag
         layer = image_layer(f'source: "{path}" new_height: 60 {option}')
         found.append(drain(open_source(layer, 1), 1)[0].astype(int))
     assert found[0].shape == (1, 60, 60, 3) and 0 < np.abs(found[0] - found[1]).max() < 8
+
+
+def test_images_to_predict_are_not_cut_at_random(image_layer, write_image):
+    path = write_image("a.png", 300, 280, 1)
+    plain, regions = (
+        image_layer(f'source: "list.txt" batch_size: 1 transform_param {{ crop_size: 200 {transform} }}')
+        for transform in ("", REGIONS)
+    )
+    images, _, offsets, *_ = drain(open_images(plain, [path]), 1)
+    cut, *_ = drain(open_images(regions, [path]), 1)
+    assert cut.shape == (1, 200, 200, 3)
+    top, left = offsets[0]
+    np.testing.assert_array_equal(cut[0], images[0][top : top + 200, left : left + 200])
