@@ -20,6 +20,9 @@
 #define UNTRACED
 #endif
 #define EXPORTED extern "C" __attribute__((visibility("default")))
+#ifdef SANITIZED
+extern "C" void __asan_unpoison_memory_region(const volatile void*, size_t);
+#endif
 
 // Shared memory is rubbish when a block starts.  It is this library's thread-local memory, which holds nothing else, so that it can be
 // found as a whole; hidden, lest libraries that hold the same template share it.  Under a sanitizer it is left as it was: only so are
@@ -87,6 +90,7 @@ namespace shim {
 struct Fiber {
   ucontext_t context;
   jmp_buf here;
+  void* point[5];  // `here` of the compiler's own jumps
   void* stack;
   int waits;  // the number of the barrier it stands at, counted from 1, times 2 ** 16, plus its line; 0 before the first
   bool done;
@@ -97,6 +101,7 @@ constexpr unsigned long long STACK = 1 << 16;
 static Fiber fibers[1024];
 static ucontext_t scheduler;
 static jmp_buf scheduler_here;
+static void* scheduler_point[5];
 static Fiber* running;        // nullptr: threads of this block run as plain calls
 static void (*thread_body)();
 static bool barriers_seen;
@@ -104,10 +109,18 @@ static char failure[200];
 static bool edge;             // run only the last block of each row of the grid
 static unsigned phase;        // barriers that the running block has passed
 
-// To a fiber and back.  Jumps are several times faster than swapcontext, which calls the system; AddressSanitizer knows only that.
+// To a fiber and back.  Jumps are several times faster than swapcontext, which calls the system.  AddressSanitizer takes the library's
+// jumps for the end of all frames on the way; those of the compiler, in functions that it leaves alone, it does not see.
 #ifdef SANITIZED
-static inline void enter(Fiber& fiber, bool) { swapcontext(&scheduler, &fiber.context); }
-static inline void leave(Fiber& fiber) { swapcontext(&fiber.context, &scheduler); }
+#define UNWATCHED __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
+static UNWATCHED void enter(Fiber& fiber, bool first) {
+  if (__builtin_setjmp(scheduler_point)) return;
+  if (first) setcontext(&fiber.context);
+  __builtin_longjmp(fiber.point, 1);
+}
+static UNWATCHED void leave(Fiber& fiber) {
+  if (!__builtin_setjmp(fiber.point)) __builtin_longjmp(scheduler_point, 1);
+}
 #else
 static inline void enter(Fiber& fiber, bool first) {
   if (_setjmp(scheduler_here)) return;
@@ -165,6 +178,9 @@ static inline bool start(Fiber& fiber) {
   fiber.done = false;
   if (ended) return false;
   if (!fiber.stack) fiber.stack = malloc(STACK);
+#ifdef SANITIZED
+  __asan_unpoison_memory_region(fiber.stack, STACK);  // frames that a launch with an error left
+#endif
   getcontext(&fiber.context);
   fiber.context.uc_stack.ss_sp = fiber.stack;
   fiber.context.uc_stack.ss_size = STACK;
