@@ -195,11 +195,19 @@ class Staged:
         """How many of the data's records are written, and which of them were left out; what other data left is removed."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             state = json.loads((self.folder / STATE).read_text())
-            if state["fingerprint"] == self.fingerprint and (self.folder / CONTENT).exists():
+            if state["fingerprint"] == self.fingerprint and self._is_whole(int(state["done"]) - len(state["skipped"])):
                 return int(state["done"]), [int(index) for index in state["skipped"]]
         for left in self.folder.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         return 0, []
+
+    def _is_whole(self, rows: int) -> bool:
+        """Whether what was written can be gone on with; an HDF5 file may be damaged by a process that was killed."""
+        content = self.folder / CONTENT
+        if self.kind != HDF5 or not content.exists():
+            return content.exists()
+        with h5py_module(content).File(content, "r") as file:  # OSError where it is damaged
+            return len(file["data"]) >= rows and len(file["label"]) >= rows
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:

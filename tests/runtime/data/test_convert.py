@@ -133,6 +133,22 @@ def test_what_is_interrupted_goes_on(kind, monkeypatch):
         assert [datum.label for _, datum in records("out")] == [0, 0, 0, 1, 1, 1]
 
 
+def test_a_damaged_hdf5_file_starts_anew(monkeypatch):
+    monkeypatch.setattr(copying, "BATCH", 2)
+    source = open_records("images")
+
+    def stop(done):
+        if done == 5:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        copy(source, Staged("out.h5", "HDF5", source.fingerprint), 1, on_done=stop)
+    Path(".out.h5.partial/content").write_bytes(b"half a file")
+    assert copy(source, Staged("out.h5", "HDF5", source.fingerprint), 1).before == 0
+    with h5py.File("out.h5") as file:
+        assert len(file["data"]) == 6
+
+
 def test_other_data_start_anew(monkeypatch):
     source = open_records("images")
     staged = Staged("out", "LMDB", "other")
