@@ -12,6 +12,7 @@ import numpy as np
 from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import jit
 from runtime.kernels.cpu.registry import kernel
+from runtime.ops.loss import hard_examples as _hard_examples  # noqa: F401 - registers its kernels
 from runtime.ops.loss import smooth_l1 as _smooth_l1  # noqa: F401 - registers its kernels
 from runtime.ops.loss import terms as _terms  # noqa: F401 - registers the losses that are sums of terms
 from runtime.ops.softmax.cpu import RUN, runs

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, elements, ints, name, table, width
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.registry import HOST_KERNELS, Launch, plans
 from runtime.kernels.operand import Operand
 from runtime.ops.loss import smooth_l1_cuda as _smooth_l1  # noqa: F401 - registers its plans
 from runtime.ops.loss import terms_cuda as _terms  # noqa: F401 - registers the losses that are sums of terms
 
 FILE = "loss.cu"
+HOST_KERNELS.update({"prediction_losses", "region_losses", "hardest_regions"})
 
 
 @plans

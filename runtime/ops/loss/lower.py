@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from netdef.layers.hard_examples import SmoothL1Loss
+from netdef.graph.shape import images
+from netdef.layers.hard_examples import BoxAnnotatorOHEM, SmoothL1Loss, SmoothL1LossOHEM, SoftmaxWithLossOHEM
 from netdef.layers.loss import (
     ContrastiveLoss,
     EuclideanLoss,
@@ -28,7 +29,7 @@ from runtime.ops.softmax.lower import along, labels_for
 def lower_softmax_loss(layer: SoftmaxWithLoss, build: Builder) -> None:
     axis, scores = layer.axis, build.bottom(layer, 0)
     labels = labels_for(layer, build, axis)
-    kept = build.top(layer, 1) if len(layer.tops) == 2 else build.saved(layer, "probability", scores.shape)
+    kept = build.top(layer, 1) if len(layer.tops) >= 2 else build.saved(layer, "probability", scores.shape)
     probability, normalizer = along(kept, axis), build.saved(layer, "normalizer", (1,))
     ignore, divisor = ignored_label(layer), divisor_of(layer, labels.size, prod(layer.bottoms[0].shape[:axis]))
     build.forward("softmax_forward", along(scores, axis), out=probability)
@@ -175,3 +176,45 @@ def lower_smooth_l1(layer: SmoothL1Loss, build: Builder) -> None:
         if build.needs_gradient(layer, index):
             dx = build.bottom_gradient(layer, index).flat()
             build.backward("smooth_l1_backward", *inputs, _dloss(layer, build), normalizer, out=dx, **form, sign=sign)
+
+
+@lowers(SoftmaxWithLossOHEM)
+def lower_softmax_loss_of_each(layer: SoftmaxWithLossOHEM, build: Builder) -> None:
+    lower_softmax_loss(layer, build)
+    if len(layer.tops) == 3:
+        labels = labels_for(layer, build, layer.axis)
+        if labels.shape != build.bottom(layer, 1).flat().shape or images(layer.bottoms[1].shape) != images(layer.bottoms[0].shape):
+            raise layer.error("the loss of each prediction is computed where labels are as many images as scores", "bottom", 1)
+        probability, each = along(build.top(layer, 1), layer.axis), build.top(layer, 2).flat()
+        build.forward("prediction_losses", probability, labels, out=each, ignore=ignored_label(layer))
+
+
+@lowers(SmoothL1LossOHEM)
+def lower_smooth_l1_of_each(layer: SmoothL1LossOHEM, build: Builder) -> None:
+    blobs = [build.bottom(layer, index) for index in range(len(layer.bottoms))]
+    a, b, inside = (*(blob.flat() for blob in blobs), blobs[0].flat())[:3]
+    weighted, shape = len(blobs) == 3, layer.bottoms[0].shape
+    regions = prod((shape[0], *shape[2:]))
+    form: dict[str, Any] = {"square": 1.0, "has_inside": weighted, "has_outside": False}
+    inputs = (a, b, inside, a)
+    divisor = divisor_of(layer, regions, shape[0]) or regions  # none is ignored
+    normalizer = _sum(layer, build, "smooth_l1_terms", inputs, element_runs(a.size), divisor, **form)
+    if len(layer.tops) == 2:
+        rows = [buffer.view((shape[1], regions)) for buffer in (a, b, inside)]
+        build.forward("region_losses", *rows, out=build.top(layer, 1).flat(), has_inside=weighted)
+    for index, sign in ((0, 1.0), (1, -1.0)):
+        if build.needs_gradient(layer, index):
+            dx = build.bottom_gradient(layer, index).flat()
+            build.backward("smooth_l1_backward", *inputs, _dloss(layer, build), normalizer, out=dx, **form, sign=sign)
+
+
+@lowers(BoxAnnotatorOHEM)
+def lower_box_annotator(layer: BoxAnnotatorOHEM, build: Builder) -> None:
+    R = layer.bottoms[0].shape[0]
+    if layer.bottoms[1].count != R:
+        raise layer.error("no kernel takes regions of several places each: losses are one number a region", "bottom", 1)
+    bottoms = [build.bottom(layer, index).columns(R) for index in range(4)]
+    regions, losses, labels, weights = bottoms[0], bottoms[1].flat(), bottoms[2].flat(), bottoms[3]
+    kept, kept_weights = build.top(layer, 0).flat(), build.top(layer, 1).columns(R)
+    form = {"count": layer.roi_per_img, "ignore": layer.p.ignore_label}
+    build.forward("hardest_regions", regions, losses, labels, weights, out=(kept, kept_weights), **form)

@@ -13,6 +13,8 @@ def ignored_label(layer: Layer) -> int:
     return NO_LABEL if layer.ignore_label is None else layer.ignore_label
 
 
-def divisor_of(layer: Normalized, terms: int, samples: int) -> int:
+def divisor_of(layer: Normalized, terms: int, samples: int) -> float:
     """What a sum of so many terms, of so many samples, is divided by; 0 for the number of terms that are not ignored."""
+    if layer.normalization == "PRE_FIXED":
+        return layer.message.loss_param.pre_fixed_normalizer
     return {"FULL": terms, "VALID": 0, "BATCH_SIZE": samples, "NONE": 1}[layer.normalization]

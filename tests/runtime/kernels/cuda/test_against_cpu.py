@@ -45,6 +45,7 @@ def test_every_kernel_of_the_cpu_is_launched_by_an_instruction_of_a_card() -> No
     plans = (plan_on_cpu(case.kernel, [Operand(s.shape, s.dtype) for s in case.arrays], case.constants) for case in all_cases())
     launched = {launch.kernel.name for made in plans for launch in made.launches}
     hosts = {"random_fill", "select_images", "detect", "propose", "multibox_loss"}  # NumPy on the host, whatever the device
+    hosts |= {"prediction_losses", "region_losses", "hardest_regions"}
     assert set(CPU_KERNELS) - launched == hosts
 
 
