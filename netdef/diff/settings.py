@@ -130,7 +130,7 @@ def compared(a: Layer, b: Layer) -> Iterator[Change]:
         if before is None or after is None or before[0] != after[0]:
             if path in WINDOW and (before is None or after is None):
                 continue  # of a layer that has no window: its type or axis differs
-            if _is_unread_zero(path, x, y):
+            if _is_unread_zero(path, x, y) or (after is None and _is_of_other_filler(path, x, y)):
                 continue
             field = (before or after)[1]  # type: ignore[index]
             # A layer of another type does not have the default of a field that it lacks.
@@ -138,6 +138,13 @@ def compared(a: Layer, b: Layer) -> Iterator[Change]:
             defaults = [_default(layer, path, one) for layer, one in zip((a, b), fields, strict=True)]
             pair = list(zip((before, after), fields, defaults, strict=True))
             yield changed(path, (_shown(*one) for one in pair), _kind(path, b), (_value(*one) for one in pair))
+
+
+def _is_of_other_filler(path: str, x: Mapping[str, tuple[Any, Any]], y: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Whether it is a field of a filler whose type is another in the other layer, so that nothing is to be said of what it was."""
+    head, _, rest = path.rpartition(".")
+    kinds = [side.get(f"{head}.type", (None,))[0] for side in (x, y)]
+    return "filler" in head and rest != "type" and kinds[0] != kinds[1]
 
 
 def _is_unread_zero(path: str, x: Mapping[str, tuple[Any, Any]], y: Mapping[str, tuple[Any, Any]]) -> bool:
