@@ -34,16 +34,17 @@ def test_every_command_that_takes_a_net_applies_set(name, capsys, tmp_path):
     command = command_called(name)
     assert "overrides" in {parameter.name for parameter in command.params}
     arguments = {"diff": ["alexnet", "alexnet"], "predict": ["alexnet", "models/photos/cat.jpg"], "train": ["alexnet", "solver"]}
-    arguments["convert"] = ["alexnet", str(tmp_path / "out.net")]
+    arguments |= {"convert": ["alexnet", str(tmp_path / "out.net")], "detect": arguments["predict"]}
     options = {
         "test": ["--weights", "x"],
         "extract": ["--weights", "x", "--blobs", "fc8", "-o", "x.h5"],
         "predict": ["--weights", "x"],
+        "detect": ["--weights", "x"],
         "train": ["--out", str(tmp_path / "run")],
         "study": ["--solver", "solver", "--out", str(tmp_path / "runs")],
     }
     words = [name, *arguments.get(name, ["alexnet"]), *options.get(name, []), "--set", "conv2.num_outptu=3"]
-    if name == "predict":
+    if name in ("predict", "detect"):
         words[2] = str(next(path for path in models_folder().glob("photos/*") if path.suffix in (".jpg", ".png")))
     assert run(words) == (1 if name == "check" else 2)
     said = "".join(capsys.readouterr())
