@@ -26,9 +26,10 @@ def chance_in_testing(net: Net) -> Findings:
 @each_net
 def fixed_order_in_training(net: Net) -> Findings:
     """A list of training images that is read without shuffling."""
+    if net.phase != "train" or not losses(net) or starts_from_weights(net):
+        return
     for layer in net.layers:
-        learned = net.phase == "train" and losses(net) and not starts_from_weights(net)
-        if learned and isinstance(layer, ImageData) and not layer.p.shuffle and not layer.source.startswith(BUILTIN):
+        if isinstance(layer, ImageData) and not layer.p.shuffle and not layer.source.startswith(BUILTIN):
             text = f"ImageData {layer.name} reads its training images in the order of the list"
             yield warning("ND220", text, layer.where("source"), "lists are often sorted by class: add shuffle: true")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netdef.check.registry import Findings, each_net, warning
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
+from netdef.graph.unsized import Unknown
 from netdef.language.kept import names
 from netdef.language.source import excerpt
 from netdef.language.units import plural
@@ -27,7 +28,7 @@ def unknown_fields(net: Net) -> Findings:
     """Each field that is not known, with the layers that have it."""
     found: dict[tuple[str, str], list[tuple[Layer, int]]] = {}
     for layer in net.layers:
-        if layer.type in net.unknown_types:
+        if isinstance(layer, Unknown) or not layer.message.kept:
             continue
         for index, name in enumerate(names(layer.message)):
             found.setdefault((layer.type, name), []).append((layer, index))
