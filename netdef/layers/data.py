@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
-from netdef.graph.cuts import Source
+from netdef.graph.cuts import Cuts, Source
 from netdef.graph.data_shapes import SampleShapes, sample_shapes
 from netdef.graph.layer import ANY, SIZE_FROM_OUTSIDE, SIZE_UNKNOWN, Layer, layer
 from netdef.graph.net import Net
@@ -29,7 +29,7 @@ class Samples(Layer):
     is_source = True
     kind = "source"
     is_interchangeable = True
-    cuts = Source()
+    cuts: ClassVar[Cuts] = Source()
     found: SampleShapes | None = None  # what its data say, where they are here and are asked
     unread_transforms = ("crop_h", "crop_w", "resize_param", "noise_param", "distort_param", "expand_param", "emit_constraint")
 
@@ -234,6 +234,7 @@ class AnnotatedData(Data):
     """
 
     origin = "SSD"
+    cuts = Cuts()
     asks_data = False
 
     def image_size(self) -> tuple[int, int] | None:
@@ -252,6 +253,7 @@ class VideoData(Data):
     """Images from a camera or a film."""
 
     origin = "SSD"
+    cuts = Cuts()
     asks_data = False
 
     def image_size(self) -> tuple[int, int] | None:

@@ -33,6 +33,8 @@ CASES = {
     "Convolution(a) { num_output: 6 kernel_size: 3 }": ALL,
     "Convolution(a) { num_output: 8 kernel_size: 3 group: 4 bias_term: false }": ALL,
     "Convolution(a, a) -> y1, y2 { num_output: 6 kernel_size: 3 }": ALL,
+    "DepthwiseConvolution(a) { num_output: 12 kernel_size: 3 }": ALL,
+    "ConvolutionDepthwise(a) { num_output: 12 kernel_size: 3 }": ALL,
     "Deconvolution(a) { num_output: 6 kernel_size: 3 }": ALL,
     "Deconvolution(a) { num_output: 8 kernel_size: 3 group: 4 }": ALL,
     "InnerProduct(a) { num_output: 10 }": ALL,
