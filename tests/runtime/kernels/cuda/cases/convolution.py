@@ -18,6 +18,7 @@ def convolution_cases() -> Iterator[Case]:
         ((3, 3), one, (1, 1), one, 2, (96, 5, 3, 32), 48),
         ((3, 3), one, (1, 1), one, 1, (64, 4, 3, 16), 8),  # all three directions by tiles on the CPU
         (one, one, (0, 0), one, 2, (8, 5, 7, 3), 6),
+        (one, one, (0, 0), one, 1, (2, 16, 8, 32), 2),  # the CPU sums the weights' gradient in two segments
         (one, (2, 2), (0, 0), one, 1, (3, 7, 7, 128), 5),  # one element, yet with steps between
         ((5, 3), (2, 1), (2, 0), one, 2, (4, 9, 8, 3), 6),
         ((3, 3), one, (2, 2), (2, 2), 3, (6, 11, 11, 1), 3),
