@@ -70,8 +70,8 @@ def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
 
 
 @cache
-def on_one(name: str) -> dict[str, np.ndarray]:
-    return trained(name, "cpu")
+def on_one(name: str, iterations: int = 20, extra: str = "") -> dict[str, np.ndarray]:
+    return trained(name, "cpu", iterations, SOLVER % "BINARYPROTO" + extra)
 
 
 @pytest.mark.parametrize("name", slow_except("lenet", NAMES))
@@ -124,7 +124,7 @@ def test_they_learn() -> None:
 )
 def test_everything_the_update_can_do(split: str, extra: str) -> None:
     text = SOLVER % "BINARYPROTO" + extra
-    same(trained("alexnet", devices(2), 6, text, split=split), trained("alexnet", "cpu", 6, text))
+    same(trained("alexnet", devices(2), 6, text, split=split), on_one("alexnet", 6, extra))
 
 
 @pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
