@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from numba import njit
 
+from runtime.kernels.cpu.alone import compile_alone
 from runtime.kernels.cpu.stale import drop_stale
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -31,6 +32,7 @@ def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[
     if stats is not None:
         own = Path(function.__code__.co_filename)
         drop_stale(Path(stats.cache_path), function.__module__.rpartition(".")[2], (Path(__file__), own, *also))
+        compile_alone(compiled)
     return compiled
 
 
