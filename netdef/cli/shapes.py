@@ -15,21 +15,30 @@ from netdef.language.diagnostics import NetdefError
 START = 1024  # bytes that tell a text from other files
 
 
+def image_of(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...]:
+    """--input."""
+    sides = (text or "").lower().split("x")
+    if text is not None and not (len(sides) == 3 and all(side.isascii() and side.isdecimal() and int(side) for side in sides)):
+        raise NetdefError(f"--input {text}: an image is channels x rows x columns", hint="write 1x28x28, say")
+    return tuple(map(int, sides)) if text is not None else ()
+
+
 @click.command(cls=Command)
 @click.argument("net")
 @phase_option
 @batch_option
 @set_option
 @allow_python_option
+@click.option("--input", "image", metavar="CxHxW", callback=image_of, help="Of an image of sources whose data are not here.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "yaml", "csv"]), default="text", show_default=True)
-def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
+def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, image: tuple[int, ...], form: str) -> None:
     """Shapes, weights, costs and memory of NET, layer by layer.
 
     Of a .caffemodel.h5, which has no net, only the weights; so of a .caffemodel whose net does not say how large its images are.
     """
     from netdef.language.foreign import holds_hdf5
 
-    options = {"--phase": phase, "--batch": batch, "--set": overrides}
+    options = {"--phase": phase, "--batch": batch, "--set": overrides, "--input": image}
     given = [name for name, value in options.items() if value]
     if holds_hdf5(net):
         if given:
@@ -43,7 +52,7 @@ def command(net: str, phase: str | None, batch: int | None, overrides: Overrides
     opened = open_net(net, overrides, batch, phase)
     opened.bound.announce()
     try:
-        found = opened.net(phase or opened.phase_with_data(), partial=not holds_binary(opened.filename))
+        found = opened.net(phase or opened.phase_with_data(), image, partial=not holds_binary(opened.filename))
         say_unsized(found)
         click.echo(render(found, form))
     except NetdefError as error:

@@ -64,7 +64,14 @@ class Samples(Layer):
 
     @property
     def channels(self) -> int:
-        return self.found.shapes[0][0] if self.found is not None else self.forced_channels or 3
+        if self.found is not None:
+            return self.found.shapes[0][0]
+        return self.forced_channels or (self.assumed[0] if self.assumed else 3)
+
+    @property
+    def assumes_channels(self) -> bool:
+        """Whether only the data say how many channels images have, and are not here."""
+        return self.asks_data and self.found is None and self.forced_channels is None and not self.assumed
 
     @property
     def forced_channels(self) -> int | None:

@@ -142,3 +142,18 @@ def test_units():
 @pytest.mark.slow
 def test_it_costs_little_more_than_its_libraries():
     assert times_of_libraries(["shapes", "alexnet"]) < 3.5
+
+
+def test_channels_of_data_that_are_not_here(tmp_path, capsys):
+    text = 'layer data: Data -> data { source: "gone" batch_size: 2 transform_param { crop_size: 28 } }\n'
+    (tmp_path / "x.net").write_text(text + "layer c: Convolution(data) { num_output: 20 kernel_size: 5 }")
+    assert run(["shapes", str(tmp_path / "x.net")]) == 0
+    said = capsys.readouterr()
+    assert "note: Data data: its data are not here, and images of 3 channels are assumed" in said.err
+    assert "1,520" in said.out
+    assert run(["shapes", str(tmp_path / "x.net"), "--input", "1x28x28"]) == 0
+    said = capsys.readouterr()
+    assert (said.err, "520" in said.out, "1,520" in said.out) == ("", True, False)
+    for wrong in ("1x2", "axbxc", "0x2x2"):
+        assert run(["shapes", str(tmp_path / "x.net"), "--input", wrong]) == 2
+        assert f"--input {wrong}: an image is channels x rows x columns" in capsys.readouterr().err
