@@ -40,7 +40,7 @@ def read_solver(solver: Any, max_iter: int | None = None) -> tuple[Any, str]:
     if isinstance(solver, str) and not os.path.exists(solver) and ("\n" in solver or ":" in solver):
         bound = read_text(solver, "<text>", "SolverParameter")
     elif isinstance(solver, (str, os.PathLike)):
-        bound = replace(read_solver_file(solver), filename=str(solver))
+        bound = read_solver_file(solver)
         bound.announce()
     elif isinstance(solver, Bound):
         converted = read_message(solver.message, solver.filename)  # its message may have been changed since it was read

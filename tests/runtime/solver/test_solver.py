@@ -12,6 +12,7 @@ from netdef import NetdefError
 from netdef.language import read_text
 from netdef.schema import message_class
 from runtime.solver.diverged import DivergedError
+from runtime.solver.nets import SolverNets, read_solver
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
 FED = """
@@ -313,3 +314,9 @@ def test_a_solver_shows_a_rate_that_it_would_refuse(start):
     assert "iteration 1 of 1, rate inf" in repr(solver)
     with pytest.raises(NetdefError, match="lr_policy poly: the rate of iteration 1 is infinite"):
         solver.step(1)
+
+
+@pytest.mark.parametrize(("name", "net"), [("lenet_solver", "LeNet"), ("imagenet_solver", "AlexNet")])
+def test_a_packaged_solver_finds_the_net_beside_it(name, net):
+    nets = SolverNets(*read_solver(name))
+    assert (nets.train.name, [test.name for test in nets.tests]) == (net, [net])
