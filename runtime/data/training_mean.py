@@ -1,14 +1,14 @@
 """The mean image of a net's training data, computed once and kept for the next run on the same data.
 
-It is kept in the user's cache, $XDG_CACHE_HOME/netdef/means, under a key made of what the data are: their path, how many there are,
-when their files or folders were last changed, and how images are brought to their size.
+It is kept in the user's cache, $XDG_CACHE_HOME/netdef/means, under a key made of what the data are: their path, the size of each of
+their files and when it was last changed, and how images are brought to their size.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,15 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.language.diagnostics import NetdefError
+from netdef.layers.data import BUILTIN
+from runtime.data.database import kind_of
+from runtime.data.listing import read_list, scan_folder
 from runtime.data.settings import settings_of
 from runtime.data.statistics import write_mean
 
 if TYPE_CHECKING:
     from netdef.layers.data import ImageData
+    from runtime.data.settings import Settings
     from runtime.data.source import Source
 
 Sum = NDArray[np.int64] | NDArray[np.float64]
 START = {"sample": 0}  # the position of a source that begins
+NO_RECORDS = {"LOCK", "LOG", "LOG.old", "lock.mdb"}  # files of a database that change when it is read
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def training_mean(
     if settings.resize is None and layer.image_size() is None and (settings.crop, settings.crop) == settings.image_size:
         raise layer.error("images of any size have no mean image", hint="set new_height: 256, say")
     made = (settings.resize, settings.image_shape, hold_out, source.size)
-    kept = cache_folder() / f"{key_of(settings.source, settings.root_folder, repr(made))}.npy"
+    kept = cache_folder() / f"{key_of(settings, repr(made))}.npy"
     try:
         return np.asarray(np.load(kept, allow_pickle=False), np.float32)
     except (OSError, ValueError):
@@ -108,9 +113,32 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netdef" / "means"
 
 
-def key_of(source: str, root: str, made: str) -> str:
-    """The key of data: it changes when files are added, removed, or written again as a whole."""
-    path = Path(source).resolve()
-    folders = sorted(one for one in path.rglob("*") if one.is_dir() or one.suffix == ".mdb") if path.is_dir() else []
-    times = [(str(one), one.stat().st_mtime_ns) for one in [path, *folders] if one.exists()]
-    return sha256(json.dumps([str(path), str(Path(root).resolve()), made, times]).encode()).hexdigest()
+def key_of(settings: Settings, made: str) -> str:
+    """The key of data: another one once a file is added, removed, or written again."""
+    digest = sha256(json.dumps([str(Path(settings.source).resolve()), made]).encode())
+    for path in files_of(settings):
+        try:
+            found = os.stat(path)
+            state = f"{found.st_size} {found.st_mtime_ns}"
+        except OSError:  # an image that is not there is left out of the mean
+            state = "missing"
+        digest.update(f"{os.path.abspath(path)} {state}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def files_of(settings: Settings) -> Iterator[str]:
+    """The files of a layer's training data: the list and its images, the images of a folder, or those of a database."""
+    path = Path(settings.source)
+    if settings.source.startswith(BUILTIN):
+        return
+    if kind_of(settings.source) is not None:
+        yield from sorted(str(one) for one in ([path] if path.is_file() else path.iterdir()) if one.name not in NO_RECORDS)
+        return
+    if path.is_file():
+        yield settings.source
+    listing = (
+        scan_folder(settings.source, True)
+        if path.is_dir()
+        else read_list(settings.source, settings.root_folder, *settings.label_shape)
+    )
+    yield from map(listing.path, range(len(listing.paths)))

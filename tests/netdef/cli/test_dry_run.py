@@ -84,6 +84,9 @@ def test_a_mean_is_computed_once(monkeypatch):
     assert len(calls) == 2
     assert train("--data-mean", "--iterations", "2", "--out", "c", "--resume", "latest") == 0
     assert len(calls) == 2
+    Image.new("RGB", (30, 31), "white").save("images/dark/new.png")  # in place: no folder shows it
+    assert train("--data-mean", "--iterations", "1", "--out", "d") == 0
+    assert len(calls) == 3
 
 
 def test_a_net_without_images_has_no_mean(capsys):
