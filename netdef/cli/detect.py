@@ -15,17 +15,18 @@ from netdef.cli.labels import Classes
 from netdef.cli.options import allow_missing_option, fold_option, run_options, weights_option
 from netdef.cli.pixels import Given, image_layer, with_images
 from netdef.cli.predict import BATCH, check_images, images_of
+from netdef.cli.regions import RegionNet, check_finite, pixels_for, region_net, rows_of_regions, sides_of
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
 from netdef.layers.boxes import DetectionOutput
+from netdef.loading import with_batch_size
 
 if TYPE_CHECKING:
     import numpy as np
 
     from netdef.graph.net import Net
-    from runtime.machine.executable import Executable
 
 LEAST = 0.5
 
@@ -39,6 +40,8 @@ LEAST = 0.5
 @click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net with an Input layer.")
 @click.option("--scale", type=float, help="What to multiply the pixels with then.")
 @click.option("--least", type=click.FloatRange(0, 1), default=LEAST, show_default=True, metavar="SCORE", help="Of an object.")
+@click.option("--boxes", metavar="FILE", help="The regions of images, for Fast R-CNN: lines of image left top right bottom.")
+@click.option("--sides", metavar="SHORT,LONG", help="What images become for a net of regions, in pixels; default: 600,1000.")
 @click.option("--out", metavar="DIR", default="detections", show_default=True, help="Where the pictures with boxes go.")
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @run_options
@@ -46,7 +49,8 @@ LEAST = 0.5
 def command(net: str, images: tuple[str, ...], **options: Any) -> None:
     """The objects that NET finds in each IMAGE: label, score, and left, top, right and bottom in pixels.
 
-    NET ends in a DetectionOutput layer. IMAGE may be a folder, whose images are all taken. Copies of the images with the boxes
+    NET ends in a DetectionOutput layer, or gives each region of an image scores of classes and boxes, as Fast and Faster R-CNN
+    do. IMAGE may be a folder, whose images are all taken. Copies of the images with the boxes
     drawn are written to --out.
     """
     detect(net, images, Options(**options))
@@ -62,6 +66,8 @@ class Options(RunOptions):
     mean: str | None = None
     scale: float | None = None
     least: float = LEAST
+    boxes: str | None = None
+    sides: str | None = None
     out: str = "detections"
     form: str = "text"
 
@@ -83,34 +89,82 @@ def detect(net_path: str, images: Sequence[str], options: Options) -> None:
     ------
     NetdefError: the net detects nothing, an image cannot be read, the weights do not fit, or a score is not finite.
     """
-    from runtime.data import open_images
     from runtime.data.classes import read_labels
     from runtime.solver.nets import load_net
 
     images = images_of(images)
     check_images(images)
     weights = weights_for(net_path, options.weights)
-    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images)))
-    given = Given(options.mean, options.scale, *trained_pixels(weights[-1]), stretch=True)
-    net = with_images(own, given)
-    layer = detector(net)
+    own = load_net(net_path, "test", options.overrides)
+    regional = region_net(own)
     names = Classes(read_labels(options.labels), options.labels) if options.labels is not None else Classes()
-    classes = check_names(names, layer)
-    compiler = options.compiler()
-    with compiler(net, backward=False, keep="activations") as executable:
+    if regional is not None:
+        classes = check_names(names, regional.classes, 0, regional.scores.name)
+        rows_of_images = by_regions(own, regional, images, weights, options)
+    else:
+        check_no_regions(own, options)
+        layer = detector(own)
+        classes = check_names(names, layer.num_classes, layer.p.background_label_id, layer.name)
+        rows_of_images = by_layer(own, images, weights, options)
+    everything = []
+    for path, rows in zip(images, rows_of_images, strict=True):
+        found = show(path, rows, classes, options)
+        everything.append({"image": path, "objects": [described(one) for one in found]})
+    if options.form == "json":
+        print(json.dumps(everything, indent=1))
+
+
+def by_layer(own: Net, images: Sequence[str], weights: Sequence[str], options: Options) -> Iterator[np.ndarray]:
+    """The rows of each image that a net's DetectionOutput gives, batch after batch."""
+    from runtime.data import open_images
+
+    given = Given(options.mean, options.scale, *trained_pixels(weights[-1]), stretch=True)
+    net = with_images(with_batch_size(own, min(BATCH, len(images))), given)
+    layer = detector(net)
+    with options.compiler()(net, backward=False, keep="activations") as executable:
         executable.load_weights(weights, options.allow_missing)
         executable.open_sources(lambda source, seed, *, classes: open_images(source, images))
         batch = image_layer(net).tops[0].shape[0]
-        everything = []
         for first in range(0, len(images), batch):
             executable.forward()
             rows = executable.blob(layer.tops[0].name).reshape(-1, 7)
-            check_finite(rows, layer, executable)
-            for number, path in enumerate(images[first : first + batch]):
-                found = show(path, rows[rows[:, 0] == number], classes, options)
-                everything.append({"image": path, "objects": [described(one) for one in found]})
-    if options.form == "json":
-        print(json.dumps(everything, indent=1))
+            check_finite([rows], layer.name, executable)
+            yield from (rows[rows[:, 0] == number] for number in range(min(batch, len(images) - first)))
+
+
+def by_regions(
+    net: Net, regional: RegionNet, images: Sequence[str], weights: Sequence[str], options: Options
+) -> Iterator[np.ndarray]:
+    """The rows of each image by a net that scores regions, image after image.
+
+    Raises
+    ------
+    NetdefError: it lacks regions, or proposes its own and is given others.
+    """
+    from runtime.data.box_file import read_boxes
+
+    if regional.given and options.boxes is None:
+        hint = "--boxes FILE gives them, a line each: image left top right bottom, in pixels"
+        raise NetdefError(
+            f"{net.filename} proposes no regions: its input {regional.regions.name} takes those of another program", hint=hint
+        )
+    if not regional.given and options.boxes is not None:
+        raise NetdefError(f"{net.filename} proposes regions of its own", hint="leave --boxes out")
+    boxes = read_boxes(options.boxes, images) if options.boxes is not None else None
+    given = Given(options.mean, options.scale, *trained_pixels(weights[-1]))
+    pixels = pixels_for(regional, given, sides_of(options.sides))
+    with options.compiler()(net, backward=False, keep="activations") as executable:
+        executable.load_weights(weights, options.allow_missing)
+        yield from rows_of_regions(executable, regional, images, boxes, pixels, options.least)
+
+
+def check_no_regions(net: Net, options: Options) -> None:
+    """Raises NetdefError for an option that is about nets of regions."""
+    for option, value in (("--boxes", options.boxes), ("--sides", options.sides)):
+        if value is not None:
+            raise NetdefError(
+                f"{net.filename} does not pool over regions: {option} says nothing about it", hint=f"leave {option} out"
+            )
 
 
 def detector(net: Net) -> DetectionOutput:
@@ -122,34 +176,25 @@ def detector(net: Net) -> DetectionOutput:
     """
     layers = [layer for layer in net.layers if isinstance(layer, DetectionOutput)]
     if len(layers) != 1:
-        hint = "detect takes a net that ends in one DetectionOutput layer, as ssd300_vgg16 does"
+        hint = (
+            "detect takes a net with one DetectionOutput layer, as ssd300_vgg16, or one that scores regions, as faster_rcnn_vgg16"
+        )
         raise NetdefError(f"{net.filename} has {len(layers) or 'no'} layers that give detections in phase test", hint=hint)
     return layers[0]
 
 
-def check_names(names: Classes, layer: DetectionOutput) -> Classes:
-    """Names of all classes; without one for the background, which is then put in.
+def check_names(names: Classes, count: int, background: int, where: str) -> Classes:
+    """Names of so many classes, the layer's or blob's `where`; the background's is put in if it is left out.
 
     Raises
     ------
     NetdefError: there are more or fewer.
     """
-    count, background = layer.num_classes, layer.p.background_label_id
     if names.names and len(names.names) == count - 1 and background == 0:
         return replace(names, names=("background", *names.names))
     if names.names and len(names.names) != count:
-        raise NetdefError(f"{names.origin} has {len(names.names)} names; {layer.name} has {count} classes, the background included")
+        raise NetdefError(f"{names.origin} has {len(names.names)} names; {where} has {count} classes, the background included")
     return names
-
-
-def check_finite(rows: np.ndarray, layer: DetectionOutput, executable: Executable) -> None:
-    """Raises NetdefError if the predictions were not finite; it names the first output that is not."""
-    import numpy as np
-
-    if not np.isfinite(rows).all():
-        first = executable.first_non_finite()
-        where = f": the first output that is not finite is of {first}" if first else ""
-        raise NetdefError(f"{layer.name} is not finite{where}", hint="the weights, or the mean, may be of another net")
 
 
 def show(path: str, rows: np.ndarray, classes: Classes, options: Options) -> list[Found]:

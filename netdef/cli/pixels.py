@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,15 +114,14 @@ def bring(layer: Any, blob: Blob, given: Given) -> str:
     if trained is not None and fits:
         for name in SIZES:
             setattr(transform if name == "crop_size" else layer.image_data_param, name, trained[name])
-    mean = _mean(given.mean, trained, channels, fits)
+    mean = mean_for(given.mean, trained, channels, fits)
     if isinstance(mean, str):
         transform.mean_file = mean
     else:
         transform.mean_value.extend(mean)
     scale = given.scale if given.scale is not None else trained["scale"] if trained is not None else 1.0
     transform.scale = scale
-    texts = [f"mean {mean}" if isinstance(mean, str) else f"mean {', '.join(map(print_float, mean))}" if mean else "no mean"]
-    texts.append("no scale" if scale == 1 else f"scale {print_float(scale)}")
+    texts = [means_text(mean), scale_text(scale)]
     if trained is None:
         if given.mean is None and given.scale is None:
             how = f"{blob.name} takes pixels as they are, 0 to 255"
@@ -136,6 +135,15 @@ def bring(layer: Any, blob: Blob, given: Given) -> str:
     return f"{blob.name} takes pixels as in training, by {given.origin}: {', '.join(texts)}"
 
 
+def means_text(mean: Sequence[float] | str) -> str:
+    """What is subtracted, in words."""
+    return f"mean {mean}" if isinstance(mean, str) else f"mean {', '.join(map(print_float, mean))}" if mean else "no mean"
+
+
+def scale_text(scale: float) -> str:
+    return "no scale" if scale == 1 else f"scale {print_float(scale)}"
+
+
 def _size(trained: Mapping[str, Any]) -> tuple[int, int] | None:
     """Height and width of what the training net took; None if its images decide."""
     if trained["crop_size"]:
@@ -144,7 +152,7 @@ def _size(trained: Mapping[str, Any]) -> tuple[int, int] | None:
     return (height or width, width or height) if height or width else None
 
 
-def _mean(option: str | None, trained: Mapping[str, Any] | None, channels: int, fits: bool) -> list[float] | str:
+def mean_for(option: str | None, trained: Mapping[str, Any] | None, channels: int, fits: bool) -> list[float] | str:
     """The means of the channels, or the file with an image of them that fits the images."""
     if option is not None:
         return means_of(option, channels)
