@@ -32,6 +32,15 @@ def settings_of_another_type(net: Net) -> Findings:
 
 
 @each_net
+def settings_without_kernels(net: Net) -> Findings:
+    """A setting of a fork that no kernel reads yet."""
+    for layer in net.layers:
+        for field in layer.unread_fields:
+            text = f"nothing here reads {field} of {layer.type} {layer.name}: no run accepts it"
+            yield warning("ND216", text, layer.within(tuple(field.split("."))), "remove it to run the net without it")
+
+
+@each_net
 def coefficients_of_a_maximum(net: Net) -> Findings:
     """coeff of an Eltwise that takes the maximum: only sums read it."""
     for layer in net.layers:

@@ -15,6 +15,7 @@ from runtime.kernels.rooms import devices_of, load_rooms
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
+    from netdef.language.diagnostics import Position
     from runtime.ir.builder import Builder
 
 Lowering = Callable[[Any, "Builder"], None]  # each takes its own family
@@ -67,11 +68,16 @@ def check_runnable(layers: Iterable[Layer]) -> None:
         settings = Counter(f"{field} of {layer.type}" for layer, field in unread)
         missing.append(f"nothing here reads {listed(settings)}")
     if missing:
-        first = lacking[0].position if lacking else unread[0][0].position
+        first = lacking[0].position if lacking else _position(*unread[0])
         hint = "types that can run: " + ", ".join(runnable_types()) if lacking else "netdef check shows where these settings stand"
         raise NetdefError(f"this net cannot run: {'; '.join(missing)}", position=first, hint=hint)
     if any(isinstance(layer, Unsized) for layer in layers):
         raise NetdefError("this net cannot run: the shapes of some of its blobs are not known", hint="netdef shapes shows which")
+
+
+def _position(layer: Layer, field: str) -> Position | None:
+    """Where a field stands; where its layer does, if its text is not there."""
+    return layer.within(tuple(field.split("."))) or layer.position
 
 
 def listed(counts: Mapping[str, int]) -> str:

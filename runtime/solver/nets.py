@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from netdef.graph.data_shapes import data_looked_at
@@ -15,8 +16,8 @@ from netdef.graph.overrides import Setting
 from netdef.language import Bound, read_message, read_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import find_beside
-from netdef.layers.data import Data, ImageData
-from netdef.loading import load, parse
+from netdef.layers.data import ImageData
+from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, state_overrides
 from netdef.solver_file import read_solver as read_solver_file
 from netdef.solver_file.nets import FieldPath, test_count, test_fields, train_field, value_at
@@ -144,21 +145,24 @@ def load_net(
     NetdefError: the net is wrong, or `data` is given and no ImageData layer would read it.
     """
 
-    def read(more: Mapping[str, Any]) -> Net:
+    def opened(more: Mapping[str, Any] = MappingProxyType({})) -> Opened:
         both = {**(overrides or {}), **more}
-        with data_looked_at(look_at_data):
-            return made(both)
-
-    def made(both: Mapping[str, Any]) -> Net:
         if hasattr(source, "DESCRIPTOR"):
             from netdef.language.printer import print_message
 
-            return parse(print_message(source), MESSAGE, phase, both, batch_size)
-        return load(source, phase, both, batch_size)
+            text = print_message(source)
+            return Opened(lambda: read_text(text, MESSAGE, "NetParameter"), MESSAGE, both, batch_size, phase)
+        return open_net(source, both, batch_size, phase)
 
-    net = read({})
+    def read(more: Mapping[str, Any]) -> Net:
+        with data_looked_at(look_at_data):
+            found = opened(more)
+            found.bound.announce()
+            return found.net(phase)
+
     if data is None:
-        return net
+        return read({})
+    net = opened().net(phase, partial=True)  # its own data need not be here
     changes = [change for layer in net.layers for change in _reading(layer, data)]
     if not changes:
         raise NetdefError(
@@ -177,7 +181,7 @@ def _reading(layer: Layer, data: str) -> list[tuple[str, str]]:
     """
     if isinstance(layer, ImageData):
         return [(f"{layer.name}.source", data), (f"{layer.name}.root_folder", "")]
-    if type(layer) is not Data:
+    if layer.type != "Data":  # its class is another where its shapes are not known
         return []
     from runtime.data.database import kind_of  # loads numba
 

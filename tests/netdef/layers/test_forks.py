@@ -4,6 +4,7 @@ import pytest
 
 from netdef import NetdefError
 from netdef.graph.layer import LAYERS
+from netdef.layers.data import Samples
 from runtime.ops.registry import check_runnable
 from tests.netdef.layers.one_layer import complaint, net_of, shape_of
 
@@ -96,10 +97,23 @@ def test_fillers_of_intels_batch_norm_are_no_scale():
     assert len(net_of(text, X).layer("b").parameters) == 3
 
 
-def test_settings_that_nothing_reads_stop_a_run():
-    text = f'layer d: ImageData -> d, l {{ source: "builtin:digits" batch_size: 4 {SIZED} }}'
-    with pytest.raises(NetdefError, match=r"nothing here reads transform_param.resize_param of ImageData \(1 layer\)"):
-        check_runnable(net_of(text).layers)
+SOURCES = {
+    "ImageData": 'source: "builtin:digits"',
+    "Data": 'source: "db"',
+    "MemoryData": "channels: 3 height: 4 width: 4",
+    "WindowData": 'source: "windows.txt"',
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_settings_that_nothing_reads_stop_a_run(kind):
+    size = "" if kind == "MemoryData" else "crop_size: 4"
+    for field in (*Samples.unread_transforms, "random_resize_param"):
+        value = f"{field}: 4" if field.startswith("crop") else f"{field} {{ }}"
+        text = f"layer d: {kind} -> data, l {{ {SOURCES[kind]} batch_size: 4 transform_param {{ {size} {value} }} }}"
+        with pytest.raises(NetdefError, match=rf"nothing here reads transform_param.{field} of {kind} \(1 layer\)") as caught:
+            check_runnable(net_of(text).layers)
+        assert (at := caught.value.diagnostics[0].position) and text[at.column - 1 :].startswith((field, "transform_param"))
 
 
 def test_every_fork_is_named():

@@ -12,7 +12,8 @@ from netdef import NetdefError
 from netdef.language import read_text
 from netdef.schema import message_class
 from runtime.solver.diverged import DivergedError
-from runtime.solver.nets import SolverNets, read_solver
+from runtime.solver.nets import SolverNets, load_net, read_solver
+from tests.runtime.data.databases import numbered, raw, write_lmdb
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
 FED = """
@@ -320,3 +321,16 @@ def test_a_solver_shows_a_rate_that_it_would_refuse(start):
 def test_a_packaged_solver_finds_the_net_beside_it(name, net):
     nets = SolverNets(*read_solver(name))
     assert (nets.train.name, [test.name for test in nets.tests]) == (net, [net])
+
+
+def test_other_data_replace_a_database_that_is_not_there():
+    """Its size is that of the records given, where the net's own would say it."""
+    write_lmdb(Path("db"), numbered([raw(0), raw(1)]))
+    Path("data.net").write_text(
+        'layer data: Data -> data, label { source: "gone" backend: LMDB batch_size: 2 }\n' + FED[FED.index("layer fc") :]
+    )
+    with pytest.raises(NetdefError, match="there is no gone"):
+        load_net("data.net", "test")
+    assert load_net("data.net", "test", data="db").layer("data").tops[0].shape == (2, 3, 4, 5)
+    with pytest.raises(NetdefError, match="is not a database, which layer data"):
+        load_net("data.net", "test", data="data.net")
