@@ -14,9 +14,9 @@ SPLITS = ("groups", "batch", "hybrid")
 Spread = tuple["Region | None", ...]  # which region of a blob each device has
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
-    """How one layer is cut.
+    """How one layer is cut.  Two are equal if they are one object.
 
     Attributes
     ----------

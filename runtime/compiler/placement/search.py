@@ -11,7 +11,7 @@ The tests compare the result with that of an exact search (tests/runtime/compile
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 
@@ -27,6 +27,7 @@ BYTES_PER_REPEAT = 0.25  # what may be sent to save a device one multiply-accumu
 
 Cuts = Mapping[int, Cut | None]  # the cut of a parameter that each device has, of those that have any
 Demand = tuple[int, Region, bool]  # a device and a region of a blob that is sent to it; True: whose gradient is sent back
+NONE: frozenset[Demand] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,29 @@ class Gradients:
     parameters: Collection[Parameter] = ()
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A choice for a layer, and what it takes, whatever was decided before.
+
+    Attributes
+    ----------
+    demands: the regions of bottoms that the devices need, forward and backward.
+    bytes, work: the cost without what is sent of bottoms.
+    forgotten: blobs that no later layer reads.
+    shared: how it cuts the parameters that several layers share.
+    """
+
+    layer: Layer
+    choice: Choice
+    demands: tuple[tuple[Blob, Demand], ...]
+    bytes: int
+    work: int
+    spreads: tuple[tuple[Blob, Spread | None], ...]
+    forgotten: tuple[Blob, ...]
+    shared: tuple[tuple[Parameter, Cuts], ...]
+
+
+@dataclass(slots=True)
 class State:
     """The decisions up to a layer: the last one, the state before it, and what later layers can see of all of them.
 
@@ -89,6 +112,7 @@ class Search:
         self.shared_owners = {p.owner for p in net.parameters if p.shared}
         self.together: dict[Layer, int] = {layer: layer.message.device for layer in net.layers if layer.message.HasField("device")}
         self.groups = sorted({g for layer in net.layers if (g := layer.channel_groups) is not None} | {1})
+        self.option, self._cut, self._whole_on = cache(self._option), cache(cut), cache(whole)  # many spreads lead to the same
         self.last_reader = {bottom: layer for layer in net.layers for bottom in layer.bottoms}
 
     def run(self) -> dict[Layer, Choice]:
@@ -101,10 +125,10 @@ class Search:
         states = [State()]
         for layer in self.net.layers:
             best: dict[tuple[object, ...], State] = {}
-            proposals = cache(partial(self.proposals, layer))  # many states have the bottoms alike
+            options = cache(partial(self.options, layer))  # many states have the bottoms alike
             for state in states:
-                for choice in proposals(tuple(state.spreads[blob] for blob in layer.bottoms)):
-                    new = self.taken(state, layer, choice)
+                for option in options(tuple(state.spreads[blob] for blob in layer.bottoms)):
+                    new = self.taken(state, option)
                     if new is not None and ((key := new.key) not in best or new.cost < best[key].cost):
                         best[key] = new
             states = sorted(best.values(), key=lambda state: state.cost)[:BEAM]
@@ -127,6 +151,11 @@ class Search:
         self.together = dict.fromkeys(group, given[0] if given else min(lie, default=0)) | self.together
         return self.run()
 
+    def options(self, layer: Layer, bottoms: tuple[Spread | None, ...]) -> list[Option]:
+        """What a layer can choose from whose bottoms lie so."""
+        found = [self.option(layer, choice) for choice in self.proposals(layer, bottoms)]
+        return [option for option in found if option is not None]
+
     def proposals(self, layer: Layer, bottoms: tuple[Spread | None, ...]) -> list[Choice]:
         """The ways to cut a layer whose bottoms lie so; whole on one device only where there is no other."""
         if layer in self.together:
@@ -141,79 +170,89 @@ class Search:
             cuts = [self.fixed[str(p.owner)] for p in layer.parameters if str(p.owner) in self.fixed]
             evenly = (*even(shape, self.split, self.devices, self.groups), *given(shape, self.devices, cuts))
             spreads += [(one,) * len(layer.tops) for one in evenly]
-        found = [cut(layer, tops, self.devices) for tops in dict.fromkeys(spreads) if not (once and any(map(is_copied, tops)))]
+        found = [
+            self._cut(layer, tops, self.devices) for tops in dict.fromkeys(spreads) if not (once and any(map(is_copied, tops)))
+        ]
         choices = [choice for choice in found if choice is not None]
-        choices = choices or [whole(layer, range(device, device + 1), self.devices) for device in range(self.devices)]
+        choices = choices or [self._whole_on(layer, range(device, device + 1), self.devices) for device in range(self.devices)]
         if not layer.parameters and not once:
-            choices.append(whole(layer, range(self.devices), self.devices))
+            choices.append(self._whole_on(layer, range(self.devices), self.devices))
         return choices
 
     def _whole(self, layer: Layer, device: int) -> Choice:
         if not 0 <= device < self.devices:
             text = f"device {device} is not there: the net is placed on {self.devices}"
             raise layer.error(text, "device", hint=f"device is from 0 to {self.devices - 1}")
-        return whole(layer, range(device, device + 1), self.devices)
+        return self._whole_on(layer, range(device, device + 1), self.devices)
 
-    def taken(self, state: State, layer: Layer, choice: Choice) -> State | None:
+    @staticmethod
+    def taken(state: State, option: Option) -> State | None:
         """The state after a choice; None where shared parameters would have to lie in two ways."""
-        shared = self._agreed(state, layer, choice)
-        if shared is None:
-            return None
-        new = State(state.bytes, state.work, state, (layer, choice), dict(state.spreads), dict(state.demands), shared)
+        layer, shared = option.layer, state.shared
+        if option.shared:
+            shared = dict(shared)
+            if any(shared.setdefault(owner, cuts) != cuts for owner, cuts in option.shared):
+                return None
+        spreads, demands = dict(state.spreads), dict(state.demands)
+        sent = option.bytes
+        for blob, demand in option.demands:
+            spread, before = spreads[blob], demands.get(blob, NONE)
+            if spread is not None and demand not in before and (missing := lacking(demand[1], spread[demand[0]], blob.shape)):
+                sent += BYTES_PER_ELEMENT * missing
+                demands[blob] = before | {demand}
+        spreads.update(option.spreads)
+        for blob in option.forgotten:
+            spreads.pop(blob, None)
+            demands.pop(blob, None)
+        return State(state.bytes + sent, state.work + option.work, state, (layer, option.choice), spreads, demands, shared)
+
+    def _option(self, layer: Layer, choice: Choice) -> Option | None:
+        """A choice and what it takes; None where it contradicts what is fixed."""
+        cuts = [choice.cuts(index) for index in range(len(layer.parameters))]
+        shared = []
+        for parameter, mine in zip(layer.parameters, cuts, strict=True):
+            owner = parameter.owner
+            fixed = self.fixed.get(str(owner)) if self.fixed else None
+            if fixed is not None and any(device not in fixed or fixed[device] != cut for device, cut in mine.items()):
+                return None
+            if owner in self.shared_owners:
+                if parameter.shape != owner.shape and len(mine) > 1:
+                    return None
+                shared.append((owner, mine))
+        repeated, work = self._work(layer, choice)
+        spreads = tuple((blob, None if choice.anywhere else choice.tops[index]) for index, blob in enumerate(layer.tops))
+        demands = tuple(self._demands(layer, choice))
+        forgotten = tuple(blob for blob in (*layer.bottoms, *layer.tops) if self.last_reader.get(blob, layer) is layer)
+        sent = repeated + self._bytes_of_copies(layer, cuts)
+        return Option(layer, choice, demands, sent, work, spreads, forgotten, tuple(shared))
+
+    def _demands(self, layer: Layer, choice: Choice) -> Iterator[tuple[Blob, Demand]]:
         for device, share in enumerate(choice.shares):
             for index, (blob, region) in enumerate(zip(layer.bottoms, share.bottoms if share else (), strict=share is not None)):
                 if region is not None:
-                    self._send(new, blob, (device, region, False))
+                    yield blob, (device, region, False)
                     if (layer, index) in self.gradients.bottoms:
-                        self._send(new, blob, (device, region, True))
-        for index, parameter in enumerate(layer.parameters):  # of copies, gradients are summed and weights sent back
-            cuts = choice.cuts(index)
-            if parameter in self.gradients.parameters and set(cuts.values()) == {None} and parameter.owner is parameter:
-                new.bytes += 2 * (len(cuts) - 1) * parameter.bytes
-        self._count_work(new, layer, choice)
-        for index, blob in enumerate(layer.tops):
-            new.spreads[blob] = None if choice.anywhere else choice.tops[index]
-        for blob in (*layer.bottoms, *layer.tops):
-            if self.last_reader.get(blob, layer) is layer:
-                new.spreads.pop(blob, None)
-                new.demands.pop(blob, None)
-        return new
+                        yield blob, (device, region, True)
 
-    @staticmethod
-    def _send(state: State, blob: Blob, demand: Demand) -> None:
-        """Count what a device lacks of a region, once."""
-        spread, (device, region, _), sent = state.spreads[blob], demand, state.demands.get(blob, frozenset())
-        if spread is None or demand in sent:
-            return
-        missing = lacking(region, spread[device], blob.shape)
-        if missing:
-            state.bytes += BYTES_PER_ELEMENT * missing
-            state.demands[blob] = sent | {demand}
+    def _bytes_of_copies(self, layer: Layer, cuts: Sequence[Cuts]) -> int:
+        """What is sent for parameters that several devices have: gradients are summed and weights sent back."""
+        return sum(
+            2 * (len(mine) - 1) * parameter.bytes
+            for parameter, mine in zip(layer.parameters, cuts, strict=True)
+            if parameter in self.gradients.parameters and set(mine.values()) == {None} and parameter.owner is parameter
+        )
 
-    def _count_work(self, state: State, layer: Layer, choice: Choice) -> None:
-        """Count the busiest device's multiply-accumulates of one image, and as bytes what several devices do alike."""
+    def _work(self, layer: Layer, choice: Choice) -> tuple[int, int]:
+        """As bytes what several devices do alike, and the busiest device's multiply-accumulates of one image."""
         if not choice.tops or not layer.tops[0].count:
-            return
+            return 0, 0
         shape, entire = layer.tops[0].shape, layer.tops[0].count
         made = [region.count(shape) for region in choice.tops[0] if region is not None]
-        state.work += layer.macs * max(made) // entire
+        repeated = 0
         if sum(made) > entire:
             work = layer.macs * (shape[0] if shape else 1) + entire
-            state.bytes += int(BYTES_PER_REPEAT * work * (sum(made) - entire) // entire / self.devices)
-
-    def _agreed(self, state: State, layer: Layer, choice: Choice) -> dict[Parameter, Cuts] | None:
-        """How shared parameters lie after a choice; None if it contradicts an earlier one, or what is fixed."""
-        shared = dict(state.shared)
-        for index, parameter in enumerate(layer.parameters):
-            cuts, owner = choice.cuts(index), parameter.owner
-            fixed = self.fixed.get(str(owner))
-            if fixed is not None and any(device not in fixed or fixed[device] != cut for device, cut in cuts.items()):
-                return None
-            if owner in self.shared_owners and (
-                (parameter.shape != owner.shape and len(cuts) > 1) or shared.setdefault(owner, cuts) != cuts
-            ):
-                return None
-        return shared
+            repeated = int(BYTES_PER_REPEAT * work * (sum(made) - entire) // entire / self.devices)
+        return repeated, layer.macs * max(made) // entire
 
 
 @lru_cache(4096)

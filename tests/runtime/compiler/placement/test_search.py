@@ -81,7 +81,8 @@ def counted(net: Net, devices: int, split: str, choices: Choices) -> int:
     """What the search reckons an assignment to cost."""
     ways, state = search_of(net, devices, split), State()
     for layer in net.layers:
-        taken = ways.taken(state, layer, choices[layer])
+        option = ways.option(layer, choices[layer])
+        taken = option and ways.taken(state, option)
         assert taken is not None
         state = taken
     return state.bytes
