@@ -88,7 +88,13 @@ def read_array(path: Path, dataset: Any) -> np.ndarray:
 
 
 def read_value(path: Path, dataset: Any) -> Any:
-    """What a dataset holds.
+    """What a dataset holds; raises as `check_claim`."""
+    check_claim(path, dataset)
+    return dataset[()]
+
+
+def check_claim(path: Path, dataset: Any) -> None:
+    """Check the size of a dataset before memory is taken for it.
 
     Raises
     ------
@@ -97,7 +103,6 @@ def read_value(path: Path, dataset: Any) -> Any:
     size = dataset.size * dataset.dtype.itemsize
     if size > MOST_PACKED * path.stat().st_size:
         raise ValueError(f"{dataset.name} claims {size:,} bytes, more than the file can hold")
-    return dataset[()]
 
 
 def write_weights(file: Path | BinaryIO, layers: LayerArrays) -> None:

@@ -11,6 +11,7 @@ from netdef.cli.data.options import Skipped, phase_option, root_option, skipped_
 from netdef.cli.options import COUNT
 from netdef.cli.progress import progress
 from netdef.cli.shell import Command
+from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 
 if TYPE_CHECKING:
@@ -29,13 +30,42 @@ MOST_SHAPES, MOST_CLASSES = 8, 40  # lines
 @click.option("--pictures", type=COUNT, default=50, show_default=True, metavar="N", help="Pictures on the sheet.")
 @threads_option
 def command(source: str, root: str | None, phase: str, **options: Any) -> None:
-    """What SOURCE holds: records, shapes, classes, and a contact sheet of pictures."""
+    """What SOURCE holds: records, shapes, classes, and a contact sheet of pictures.
+
+    SOURCE may be an HDF5 file too, whose datasets are shown.
+    """
+    from runtime.data.hdf5_facts import is_hdf5_file
     from runtime.data.records import open_records
 
+    if is_hdf5_file(source):
+        if root:
+            raise NetdefError("--root is for the paths of a list, which an HDF5 file has none of", hint="leave it out")
+        click.echo("\n".join(hdf5_lines(source, options["sheet"], options["pictures"])))
+        return
     records = open_records(source, root or "", train=phase == "train")
     if options["sheet"]:
         write_pictures(records, options["sheet"], min(options["pictures"], records.size))
     click.echo("\n".join(describe(records, names_of(records, source), workers(options["threads"]))))
+
+
+def hdf5_lines(path: str, sheet: str | None, count: int) -> list[str]:
+    """A line for each fact about an HDF5 file, whose first pictures are written to a sheet."""
+    from runtime.data.contact_sheet import write_sheet
+    from runtime.data.hdf5_facts import datasets_of, pictures_of
+
+    if sheet:
+        pictures = pictures_of(path, count)
+        write_sheet(sheet, f"{path}: the first {plural(len(pictures), 'row')}", pictures)
+    found = datasets_of(path)
+    lines = [f"{path}: HDF5, {plural(len(found), 'dataset')}"]
+    for one in found:
+        values = "no values" if one.least is None else f"{one.least:g} to {one.greatest:g}"
+        wrong = f", {plural(one.wrong, 'number')} not finite" if one.wrong else ""
+        shape = " x ".join(map(str, one.shape)) or "1"
+        lines.append(f"{one.name}: {plural(one.rows, 'row')} of {shape}, {one.dtype}, {values}{wrong}")
+        if one.labels is not None and len(one.labels) <= MOST_CLASSES:
+            lines += [f"  {label:>6}  {rows:>9,}" for label, rows in sorted(one.labels.items())]
+    return lines
 
 
 def names_of(records: Records, source: str) -> Sequence[str]:
@@ -107,5 +137,6 @@ def write_pictures(records: Records, path: str, count: int) -> None:
             continue  # which `describe` names
         label = datum.label
         pictures.append((image, f"{label} {names[label]}" if 0 <= label < len(names) else str(label)))
-    if pictures:
-        write_sheet(path, f"{records.name}: the first {len(pictures)} of {records.size:,} records", pictures)
+    if not pictures:
+        raise NetdefError(f"{records.name} has no pictures of bytes with 1 or 3 channels", hint="leave --sheet out")
+    write_sheet(path, f"{records.name}: the first {len(pictures)} of {records.size:,} records", pictures)

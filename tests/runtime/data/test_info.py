@@ -1,7 +1,9 @@
 """What `netdef data info` and `split` say and write."""
 
+import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,6 +64,45 @@ def test_a_page_of_pictures(capsys):
     assert "db: the first 12 of 16 records" in page and "<figcaption>1 bee</figcaption>" in page
     assert run(["data", "info", "db", "--sheet", "sheet.gif"]) == 2
     assert "a contact sheet is a .png or a .html" in capsys.readouterr().err
+
+
+def test_an_hdf5_file(capsys):
+    assert run(["data", "convert", "images", "a.h5", "--resize-height", "6", "--resize-width", "8"]) == 0
+    with h5py.File("a.h5", "r+") as file:
+        file["more/target"] = np.array([[0.5, np.nan]] * 3, np.float32)
+        file["text"] = "no rows"
+    capsys.readouterr()
+    assert run(["data", "info", "a.h5", "--sheet", "sheet.html", "--pictures", "12"]) == 0
+    data, *others = capsys.readouterr().out.splitlines()[1:]
+    assert re.fullmatch(r"data: 16 rows of 3 x 6 x 8, float32, \d+ to 2\d\d", data)
+    assert others == [
+        "label: 16 rows of 1, float32, 0 to 2",
+        "       0         10",
+        "       1          5",
+        "       2          1",
+        "more/target: 3 rows of 2, float32, 0.5 to 0.5, 3 numbers not finite",
+    ]
+    assert Path("sheet.html").read_text().count("data:image/png;base64,") == 12
+
+
+def test_hdf5_files_that_cannot_be(capsys):
+    with h5py.File("b.h5", "w") as file:
+        file["x"] = np.full((2, 3, 4, 4), -1, np.float32)
+    assert run(["data", "info", "b.h5", "--sheet", "s.png"]) == 2
+    assert "b.h5 has no images of 1 or 3 channels with values from 0 to 255" in capsys.readouterr().err
+    assert run(["data", "info", "b.h5", "--root", "x"]) == 2
+    assert "--root is for the paths of a list" in capsys.readouterr().err
+    Path("b.h5").write_bytes(Path("b.h5").read_bytes()[:900])
+    assert run(["data", "info", "b.h5"]) == 2
+    assert "b.h5 is not a whole HDF5 file" in capsys.readouterr().err
+    with h5py.File("c.h5", "w") as file:
+        file["text"] = "no rows"
+    assert run(["data", "info", "c.h5"]) == 2
+    assert "c.h5 holds no rows of numbers" in capsys.readouterr().err
+    write_lmdb(Path("floats"), numbered([encode_datum(Datum(1, 1, 2, floats=np.ones(2, np.float32), label=3))]))
+    assert run(["data", "info", "floats", "--sheet", "s.png"]) == 2
+    assert "floats has no pictures of bytes" in capsys.readouterr().err
+    assert not Path("s.png").exists()
 
 
 def test_a_split_by_class(capsys):
