@@ -69,6 +69,29 @@ def test_a_folder_without_permission_to_write(database):
         Path(path).chmod(0o755)
 
 
+def test_an_lmdb_whose_lock_cannot_be_written(tmp_path):
+    path = write_lmdb(tmp_path / "db", RECORDS)
+    (tmp_path / "db" / "lock.mdb").unlink()
+    (tmp_path / "db" / "lock.mdb").mkdir()  # which stops root too
+    with pytest.raises(lmdb.Error):
+        lmdb.open(path, readonly=True)  # as Caffe does
+    opened = open_database(path)
+    assert bytes(opened.value(opened.key(299))) == b"value 299" * 50
+    opened.close()
+
+
+def test_an_lmdb_that_another_process_holds_open_for_writing(tmp_path):
+    path = write_lmdb(tmp_path / "db", RECORDS)
+    code = f"import lmdb; t = lmdb.open({path!r}).begin(write=True); t.put(b'new', b'x'); print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        opened = open_database(path)
+        assert opened.size == 300 and bytes(opened.value(opened.key(0))).startswith(b"value 0")
+        opened.close()
+        other.communicate("\n")
+    assert other.returncode == 0
+
+
 def test_the_file_of_an_lmdb(tmp_path):
     opened = open_database(write_lmdb(tmp_path / "db", RECORDS) + "/data.mdb")
     assert opened.size == 300 and opened.key(2) == b"00000002_image"

@@ -155,6 +155,29 @@ def test_records_that_cannot_be_read_are_named_by_their_keys(tmp_path):
     assert "not a readable image" in sorted(skipped)[0][1] and "not a Datum" in sorted(skipped)[1][1]
 
 
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([raw(0), raw(1, channels=1)], "an image of 1 channels, the first record's image has 3"),
+        ([raw(0, channels=1), raw(1)], "an image of 3 channels, the first record's image has 1"),
+        ([raw(0), encode_datum(Datum(3, 4, 5, floats=np.ones(60, np.float32)))], "float32 numbers, the first record's has uint8"),
+    ],
+)
+def test_images_of_another_kind_than_the_first(tmp_path, records, said):
+    path = write_lmdb(tmp_path / "db", numbered(records))
+    with open_source(layer_of(path, batch=2), 1) as source, pytest.raises(NetdefError, match=f"record 00000001_image has .*{said}"):
+        source.next()
+
+
+def test_a_key_that_is_no_text(tmp_path):
+    path = write_lmdb(tmp_path / "db", {b"\x00\x01": raw(1), b"\xff\x00": b"no Datum"})
+    skipped = []
+    with open_source(layer_of(path, batch=2), 1, on_skip=lambda *notice: skipped.append(notice)) as source:
+        assert source.next().labels.tolist() == [1, 1]
+    ((name, why),) = skipped
+    assert name == rf"{path}, record '\xff\x00'" and why.startswith("not a Datum")
+
+
 def test_images_of_another_size(tmp_path):
     path = write_lmdb(tmp_path / "db", numbered([raw(0), raw(1, height=8)]))
     with (
