@@ -11,7 +11,7 @@ from netdef.check.registry import Findings, error, solvers, warning
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Position
 from netdef.language.source import excerpt
-from netdef.solver_file import LARC_TYPES, NETS, POLICIES, WARM_UPS, is_given, without_effect
+from netdef.solver_file import LARC_TYPES, NETS, POLICIES, WARM_UPS, devices_left_out, is_given, without_effect
 from netdef.solver_file.testing import rare_tests
 
 OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue", "stagelr", "stageiter")
@@ -115,6 +115,9 @@ def settings_without_effect(subject: Subject) -> Findings:
     """Settings without effect, most of them of Caffe's forks."""
     for field, why in without_effect(subject.message).items():
         yield warning("ND310", f"{field} has no effect", subject.at(field), why)
+    text, hint = devices_left_out(subject.message)
+    if text:
+        yield warning("ND310", text, subject.at("device_id", 1), hint)
     for unknown in subject.bound.unknown:
         hint = "it is kept; `netdef explain solver` lists the fields"
         yield warning("ND310", f"unknown field {excerpt(unknown.name)}: it has no effect", subject.spot(unknown.span), hint)

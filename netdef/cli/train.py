@@ -18,7 +18,7 @@ from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import RUN_NET
 from netdef.language.units import plural
-from netdef.solver_file import without_effect
+from netdef.solver_file import devices_left_out, without_effect
 from netdef.solver_file.nets import test_count
 from netdef.solver_file.testing import rare_tests
 
@@ -102,6 +102,7 @@ def train(first: str, second: str | None, options: Options) -> int:
         reporter = Reporter(display)
         choice = choose_devices(options.devices, parameters)
         idle = [f"{name} has no effect: {why}" for name, why in without_effect(parameters).items()]
+        idle += [": ".join(devices_left_out(parameters))] if options.devices is None and len(parameters.device_id) > 1 else []
         counted = (options.iterations, options.epochs, options.test_every)
         rare = [rare_tests(parameters)[1]] if counted == (None, None, None) else []
         for note in filter(None, [*options.notes(choice), *idle, *rare]):

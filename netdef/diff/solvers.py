@@ -29,7 +29,12 @@ SECTIONS = {
     ),
     "Device": ("solver_mode", "device_id"),
 }  # fmt: skip
-UNSET: dict[str, Any] = {"momentum": 0.0, "weight_decay": 0.0, "display": 0}  # what no word in the schema says, as Caffe reads it
+UNSET: dict[str, Any] = {
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "display": 0,
+    "device_id": [0],
+}  # what no word in the schema says, as Caffe reads it
 TITLE = {field: title for title, fields in SECTIONS.items() for field in fields}
 
 
@@ -85,7 +90,7 @@ def _value(message: Any, field: Any) -> Any:
         repeated = not hasattr(value, "DESCRIPTOR")
         return [str(one) for one in value] if repeated else str(value) if message.HasField(field.name) else None
     if not isinstance(value, (str, bytes)) and hasattr(value, "append"):
-        return list(value)
+        return list(value) or UNSET.get(field.name, [])
     if not message.HasField(field.name) and not field.has_default_value and field.name not in UNSET:
         return None
     return text_of(value, field) if field.enum_type is not None or isinstance(value, float) else value
@@ -100,7 +105,7 @@ def _text(message: Any, field: Any) -> str:
         lines = (print_message(one).splitlines() for one in values)
         return ", ".join(" ".join(["{", *(line.strip() for line in inside), "}"]) for inside in lines) or "none"
     if not isinstance(value, (str, bytes)) and hasattr(value, "append"):
-        return text_of(tuple(value), field)
+        return text_of(tuple(value or UNSET.get(field.name, ())), field)
     if message.HasField(field.name):
         return text_of(value, field)
     return f"{text_of(value, field)} (default)" if field.has_default_value or field.name in UNSET else "none"

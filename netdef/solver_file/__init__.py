@@ -13,6 +13,8 @@ from netdef.solver_file.fields import (
     TYPES,
     TYPES_WITHOUT_MOMENTUM,
     WARM_UPS,
+    device_of,
+    devices_left_out,
     is_given,
     without_effect,
 )
@@ -28,6 +30,8 @@ __all__ = [
     "TYPES_WITHOUT_MOMENTUM",
     "WARM_UPS",
     "check_solver",
+    "device_of",
+    "devices_left_out",
     "is_given",
     "load_solver",
     "read_solver",

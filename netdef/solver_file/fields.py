@@ -68,6 +68,22 @@ def is_given(solver: Any, field: str) -> bool:
     return len(value) > 0 if is_repeated(solver.DESCRIPTOR.fields_by_name[field]) else solver.HasField(field)
 
 
+def device_of(solver: Any) -> int:
+    """The graphics card that a SolverParameter names, the first of several."""
+    return solver.device_id[0] if solver.device_id else 0
+
+
+def devices_left_out(solver: Any) -> tuple[str, str]:
+    """What a SolverParameter loses that names several cards, and what to do; two empty texts where it names one."""
+    if len(solver.device_id) < 2:
+        return "", ""
+    several = ",".join(f"gpu:{card}" for card in solver.device_id)
+    return (
+        f"of {len(solver.device_id)} device_id only the first, {device_of(solver)}, is used",
+        f"--devices {several} trains on all",
+    )
+
+
 def without_effect(solver: Any) -> dict[str, str]:
     """The fields without effect that a SolverParameter sets to other values than their defaults; each with what holds instead."""
     fields = solver.DESCRIPTOR.fields_by_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netdef.solver_file import device_of
 from runtime.machine.open import Choice, default_devices
 
 
@@ -18,7 +19,8 @@ def choose_devices(given: str | None, solver: Any) -> Choice:
         return default_devices()
     if solver.solver_mode != solver.GPU:
         return Choice("cpu")
-    choice = default_devices(solver.device_id)
+    card = device_of(solver)
+    choice = default_devices(card)
     if choice.devices != "cpu":
         return choice
-    return Choice("cpu", choice.why or f"the GPU {solver.device_id} that solver_mode asks for is not here")
+    return Choice("cpu", choice.why or f"the GPU {card} that solver_mode asks for is not here")

@@ -11,7 +11,7 @@ from netdef.fmt import formatted
 from netdef.language import read_text
 from netdef.language.diagnostics import Remark
 from netdef.language.find import find_beside
-from netdef.solver_file import POLICIES, check_solver, load_solver, state_overrides, without_effect
+from netdef.solver_file import POLICIES, check_solver, device_of, devices_left_out, load_solver, state_overrides, without_effect
 from netdef.solver_file.nets import test_fields as fields_of_tests
 from netdef.solver_file.nets import tests_all_data as is_of_all_data
 from tests.paths import TESTS
@@ -156,6 +156,22 @@ def test_unknown_fields_are_kept_and_noted(tmp_path):
     assert formatted(text, "s.txt").endswith("rectified: true\nqhm {\n  nu: 0.7\n  nu: 1\n}\n")
     older = formatted(text.replace("rectified", "solver_type: ADAM rectified"), "s.txt")
     assert older.endswith('type: "Adam"\nrectified: true\nqhm {\n  nu: 0.7\n  nu: 1\n}\n')
+
+
+def test_of_several_cards_the_first_is_used(tmp_path):
+    one, several = (read(f"{GOOD} {text}", tmp_path).message for text in ("device_id: 3", "device_id: [2, 3]"))
+    assert (device_of(one), devices_left_out(one)) == (3, ("", ""))
+    assert device_of(several) == 2
+    text, hint = devices_left_out(several)
+    assert text == "of 2 device_id only the first, 2, is used" and "gpu:2,gpu:3" in hint
+    assert formatted(f"{GOOD} device_id: 4 device_id: 5", "s.txt").endswith("device_id: 4\ndevice_id: 5\n")
+
+
+def test_one_card_is_the_same_as_none_given():
+    before, after, other = (read_text(GOOD + text, "s.txt", "SolverParameter") for text in ("", "device_id: 0", "device_id: [0, 1]"))
+    assert not difference(before, after, ("a", "b"))
+    (finding,) = difference(before, other, ("a", "b")).findings
+    assert [(row.what, row.before, row.after) for row in finding.rows] == [("device_id", "0", "0, 1")]
 
 
 def test_a_misspelt_field_is_an_error(tmp_path):

@@ -158,6 +158,11 @@ def test_every_code_has_an_example():
         assert title and not title.endswith(".") and explanation.endswith(".")
 
 
+def test_a_solver_that_names_several_cards(tmp_path):
+    ((at, one),) = looked(tmp_path, GOOD, SOLVER + "\ndevice_id: 4 device_id: 5")["ND310"]
+    assert at.startswith("device_id") and "only the first, 4," in one.message and "--devices gpu:4,gpu:5" in one.hint
+
+
 # What looks like a mistake, and is none.
 
 
