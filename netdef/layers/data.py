@@ -10,7 +10,7 @@ from netdef.graph.cuts import Cuts, Source
 from netdef.graph.data_shapes import SampleShapes, sample_shapes
 from netdef.graph.layer import ANY, SIZE_FROM_OUTSIDE, SIZE_UNKNOWN, Layer, layer
 from netdef.graph.net import Net
-from netdef.graph.shape import Shape
+from netdef.graph.shape import UNKNOWN, Shape
 from netdef.language.diagnostics import NetdefError
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
@@ -237,10 +237,11 @@ class AnnotatedData(Data):
     """Images with boxes around their objects from a database (Liu et al. 2016); settings of the database are those of Data.
 
     The second top holds the boxes (1, 1, boxes, 8): image, label, instance, left, top, right, bottom, difficult. How many there are
-    shows only in a run; the shape is that for one.
+    shows only in a run; the shape is that for one. What further tops hold, which some forks add, is not known here.
     """
 
     origin = "SSD"
+    tops_allowed = (1, ANY)
     cuts = Cuts()
     asks_data = False
 
@@ -252,7 +253,8 @@ class AnnotatedData(Data):
         return "set transform_param { resize_param { height width } }"
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        return [*super().output_shapes(*bottoms)[:1], (1, 1, 1, 8)][: len(self.message.top)]
+        count = len(self.message.top)
+        return [*super().output_shapes(*bottoms)[:1], (1, 1, 1, 8), *[UNKNOWN] * count][:count]
 
 
 @layer("VideoData")

@@ -168,7 +168,9 @@ def test_of_several_cards_the_first_is_used(tmp_path):
 
 
 def test_one_card_is_the_same_as_none_given():
-    before, after, other = (read_text(GOOD + text, "s.txt", "SolverParameter") for text in ("", "device_id: 0", "device_id: [0, 1]"))
+    before, after, other = (
+        read_text(GOOD + text, "s.txt", "SolverParameter") for text in ("", "device_id: 0", "device_id: [0, 1]")
+    )
     assert not difference(before, after, ("a", "b"))
     (finding,) = difference(before, other, ("a", "b")).findings
     assert [(row.what, row.before, row.after) for row in finding.rows] == [("device_id", "0", "0, 1")]

@@ -4,6 +4,7 @@ import pytest
 
 from netdef import NetdefError
 from netdef.graph.layer import LAYERS
+from netdef.graph.shape import UNKNOWN
 from netdef.layers.data import Samples
 from runtime.ops.registry import check_runnable
 from tests.netdef.layers.one_layer import complaint, net_of, shape_of
@@ -83,6 +84,11 @@ def test_sources_of_ssd():
     assert [top.shape for top in net.layer("d").tops] == [(4, 3, 300, 300), (1, 1, 1, 8)]
     assert shape_of(f"layer d: VideoData {{ batch_size: 4 {SIZED} }}") == (4, 3, 300, 300)
     assert shape_of("layer d: Data { batch_size: 4 transform_param { crop_h: 20 crop_w: 30 } }") == (4, 3, 20, 30)
+
+
+def test_what_a_further_top_of_annotated_data_holds_is_not_known():
+    net = net_of(f"layer d: AnnotatedData -> data, label, seg {{ batch_size: 4 {SIZED} }}\nlayer s: Silence(seg)")
+    assert [top.shape for top in net.layer("d").tops] == [(4, 3, 300, 300), (1, 1, 1, 8), UNKNOWN]
 
 
 def test_a_source_with_several_sizes_has_none_here():
