@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
+from netdef.language.writing import replacing
 from netdef.layers.boxes import DetectionOutput
 from netdef.loading import with_batch_size
 
@@ -94,6 +96,7 @@ def detect(net_path: str, images: Sequence[str], options: Options) -> None:
 
     images = images_of(images)
     check_images(images)
+    pictures = picture_paths(images, Path(options.out))
     weights = weights_for(net_path, options.weights)
     own = load_net(net_path, "test", options.overrides)
     regional = region_net(own)
@@ -107,8 +110,8 @@ def detect(net_path: str, images: Sequence[str], options: Options) -> None:
         classes = check_names(names, layer.num_classes, layer.p.background_label_id, layer.name)
         rows_of_images = by_layer(own, images, weights, options)
     everything = []
-    for path, rows in zip(images, rows_of_images, strict=True):
-        found = show(path, rows, classes, options)
+    for path, rows, picture_path in zip(images, rows_of_images, pictures, strict=True):
+        found = show(path, rows, classes, options, picture_path)
         everything.append({"image": path, "objects": [described(one) for one in found]})
     if options.form == "json":
         print(json.dumps(everything, indent=1))
@@ -197,7 +200,20 @@ def check_names(names: Classes, count: int, background: int, where: str) -> Clas
     return names
 
 
-def show(path: str, rows: np.ndarray, classes: Classes, options: Options) -> list[Found]:
+def picture_paths(images: Sequence[str], folder: Path) -> list[Path]:
+    """Where the picture of each image goes: its name, with a number where images of several folders have the same."""
+    taken: set[str] = set()
+    paths = []
+    for image in images:
+        stem = Path(image).stem
+        names = (stem if number == 1 else f"{stem}_{number}" for number in count(1))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        paths.append(folder / f"{name}.png")
+    return paths
+
+
+def show(path: str, rows: np.ndarray, classes: Classes, options: Options, picture_path: Path) -> list[Found]:
     """Print and draw the objects of an image; returns them, the highest score first."""
     from PIL import Image
 
@@ -210,9 +226,8 @@ def show(path: str, rows: np.ndarray, classes: Classes, options: Options) -> lis
         print(path)
         for one in found:
             print(f"  {one.label}  {one.score:.3f}  " + "  ".join(f"{side:.1f}" for side in one.box))
-    folder = Path(options.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn(picture.copy(), found).save(folder / f"{Path(path).stem}.png")
+    with replacing(picture_path, make_folders=True) as partial:
+        drawn(picture.copy(), found).save(partial, format="PNG")
     return found
 
 

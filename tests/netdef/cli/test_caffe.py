@@ -48,7 +48,7 @@ def test_lines_of_caffe(line, words):
         ("train -solver s -sigint_effect none", "-sigint_effect none: netdef has no such flag"),
     ],
 )
-def test_mistakes(line, said):
+def test_wrong_command_lines_are_refused(line, said):
     with pytest.raises(NetdefError, match=said):
         netdefs_words(line.split())
 
@@ -74,7 +74,7 @@ def test_a_run_from_caffes_command_line(folder, capsys):
     assert state.with_name("shades_iter_8.solverstate").exists()
 
 
-def test_mistakes_end_in_one_message(capsys):
+def test_wrong_command_lines_end_in_one_message(capsys):
     assert caffe.run(["train", "-solver", "none.prototxt"]) == 2
     assert "none.prototxt" in capsys.readouterr().err
     assert caffe.run(["train"]) == 2

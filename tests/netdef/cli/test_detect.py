@@ -57,6 +57,15 @@ def test_scores_below_the_least_are_left_out_and_json_has_all(folder, capsys):
     assert (second["image"], second["objects"][0]["box"]) == ("b/c.jpg", [4, 4, 12, 12])
 
 
+def test_images_of_one_name_have_a_picture_each(folder):
+    for number, name in enumerate(("b", "c")):
+        (folder / name).mkdir()
+        Image.new("RGB", (16 + number, 16)).save(f"{name}/a.jpg")
+    assert run(["detect", "cats.net", "a.png", "b", "c", *WEIGHTS]) == 0
+    pictures = {path.name: Image.open(path).size for path in (folder / "detections").iterdir()}
+    assert pictures == {"a.png": (32, 24), "a_2.png": (16, 16), "a_3.png": (17, 16)}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -65,7 +74,7 @@ def test_scores_below_the_least_are_left_out_and_json_has_all(folder, capsys):
         (["cats.net", "none.png"], "none.png"),
     ],
 )
-def test_mistakes(arguments, words, folder, capsys):
+def test_wrong_arguments_write_nothing(arguments, words, folder, capsys):
     (folder / "a.txt").write_text("1\n2\n3\n4\n5\n")
     assert run(["detect", *arguments, *WEIGHTS]) == 2
     said = capsys.readouterr().err

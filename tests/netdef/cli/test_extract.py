@@ -79,7 +79,7 @@ def test_databases_as_extract_features_writes_them(ending):
         (["--blobs", "fc", "-o", "none/x.h5"], "cannot write none/x.h5"),
     ],
 )
-def test_mistakes(arguments, said, capsys):
+def test_wrong_arguments_write_nothing(arguments, said, capsys):
     assert extract(*arguments) == 2
     assert said in capsys.readouterr().err
     assert not list(Path().glob("*x.*"))

@@ -62,7 +62,7 @@ def test_a_study_is_trained_once_and_goes_on(capsys):
         (["shades.net", "none.net"], "none.net"),
     ],
 )
-def test_mistakes_are_found_before_training(arguments, said, capsys):
+def test_wrong_arguments_are_found_before_training(arguments, said, capsys):
     assert run(["study", *arguments, "--solver", "solver.txt"]) == 2
     assert said in capsys.readouterr().err
     assert not Path("study").exists()

@@ -197,7 +197,7 @@ def test_an_lmdb_grows(monkeypatch):
         (["list.txt", "out"], "none of the 6 records of list.txt can be read"),
     ],
 )
-def test_mistakes(arguments, said, capsys):
+def test_wrong_arguments_write_nothing(arguments, said, capsys):
     assert run(["data", "convert", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert not Path("out").exists()

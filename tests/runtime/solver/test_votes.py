@@ -102,7 +102,7 @@ def test_errors():
         (["shades.net", "prob.net:b"], "no weights are given for shades.net"),
     ],
 )
-def test_mistakes(arguments, said, capsys):
+def test_options_that_exclude_each_other_are_refused(arguments, said, capsys):
     assert run(["test", *arguments]) == 2
     assert said in capsys.readouterr().err
 
