@@ -16,6 +16,7 @@ from netdef.loading import parse
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob
     from netdef.graph.net import Net
+    from netdef.graph.shape import Shape
 
 HERE = "."  # the source of the ImageData layer, which is not read as the images are given
 SIZES = ("new_height", "new_width", "crop_size")
@@ -55,10 +56,11 @@ def with_images(net: Net, given: Given) -> Net:
             if value is not None:
                 raise NetdefError(f"{net.filename} {does} of its own", hint=f"leave {option} out")
     if readers:
-        return net
+        is_sized = readers[0].resized_to is not None or readers[0].crop_size
+        return net if is_sized else with_files(net, readers[0], given.trained)
     databases = [layer for layer in net.layers if type(layer) is Data]
     if len(databases) == 1:
-        return with_files(net, databases[0])
+        return with_files(net, databases[0], given.trained)
     inputs = [blob for blob in net.inputs if len(blob.shape) == 4 and blob.shape[1] in (1, 3)]
     if len(inputs) != 1:
         raise NetdefError(
@@ -72,18 +74,33 @@ def with_images(net: Net, given: Given) -> Net:
     return parse(print_message(message), net.filename, "test")
 
 
-def with_files(net: Net, layer: Data) -> Net:
-    """The net with a layer that reads image files, and brings them to it as its layer that reads a database does."""
+def with_files(net: Net, layer: Data | ImageData, trained: Mapping[str, Any] | None) -> Net:
+    """The net with a layer that brings image files of any size to it, in place of one whose data say what size they have.
+
+    Parameters
+    ----------
+    trained: as of `Given`; it has the size and channels of images where the data are not there.
+    """
     message = type(net.message)()
     message.CopyFrom(net.message)
     own = next(one for one in message.layer if one.name == layer.message.name)
-    own.type = "ImageData"
+    is_database, own.type = own.type == "Data", "ImageData"
     own.ClearField("data_param")
     own.image_data_param.source, own.image_data_param.batch_size = HERE, layer.tops[0].shape[0]
-    own.transform_param.force_gray = layer.channels == 1
-    if size := layer.image_size():
-        own.image_data_param.new_height, own.image_data_param.new_width = size
+    there = layer.found.shapes[0] if layer.found is not None else images_of_training(trained)
+    own.transform_param.force_gray = (there[0] if there and layer.forced_channels is None else layer.channels) == 1
+    if size := there[1:]:
+        own.image_data_param.new_height = size[0]
+        if is_database or size[0] != size[1]:  # one of the two keeps the centre, as training does with folders
+            own.image_data_param.new_width = size[1]
     return parse(print_message(message), net.filename, "test")
+
+
+def images_of_training(trained: Mapping[str, Any] | None) -> Shape:
+    """The shape of the images before they are cropped, by what a run said; () if it does not say it."""
+    if trained is None or not (trained.get("channels") and trained["new_height"] and trained["new_width"]):
+        return ()
+    return trained["channels"], trained["new_height"], trained["new_width"]
 
 
 def replace_input(message: Any, blob: Blob, stretch: bool = False) -> Any:

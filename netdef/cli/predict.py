@@ -13,7 +13,7 @@ import click
 
 from netdef.cli.arguments import net_and_weights, weights_files, weights_for
 from netdef.cli.options import COUNT, allow_missing_option, fold_option, run_options, weights_option
-from netdef.cli.pixels import Given, image_layer, with_images
+from netdef.cli.pixels import Given, image_layer, images_of_training, with_images
 from netdef.cli.predictions import FORMATS, best, writer
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
@@ -121,8 +121,10 @@ def opened(
 
     files = weights_files(weights) if weights is not None else weights_for(net_path, options.weights)
     views = int(options.crops)
-    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images) * views))
-    net = with_images(own, Given(options.mean, options.scale, *trained_pixels(files[-1])))
+    trained, origin = trained_pixels(files[-1])
+    size = images_of_training(trained)
+    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images) * views), assumed=size)
+    net = with_images(own, Given(options.mean, options.scale, trained, origin))
     scores, is_probability = scores_of(net)
     with options.compiler()(net, backward=False, keep="activations") as executable:
         executable.load_weights(files, options.allow_missing)

@@ -13,6 +13,7 @@ from netdef.graph.data_shapes import data_looked_at
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
 from netdef.graph.overrides import Setting
+from netdef.graph.shape import Shape
 from netdef.language import Bound, read_message, read_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import find_beside
@@ -137,8 +138,13 @@ def load_net(
     overrides: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     data: str | None = None,
+    assumed: Shape = (),
 ) -> Net:
     """A net from a path, a model's name or a NetParameter, reading other data if asked to.
+
+    Parameters
+    ----------
+    assumed: (channels, rows, columns) of images whose size neither the file nor their data give.
 
     Raises
     ------
@@ -158,7 +164,7 @@ def load_net(
         with data_looked_at(look_at_data):
             found = opened(more)
             found.bound.announce()
-            return found.net(phase)
+            return found.net(phase, assumed=assumed)
 
     if data is None:
         return read({})

@@ -143,6 +143,30 @@ def test_a_net_that_was_trained_on_a_database(folder, capsys):
     for arguments in (["db"], ["deploy.net"]):
         found, _ = answers(capsys, *arguments, "square/0/x.png", "--weights", "db")
         assert found["square/0/x.png"] == pytest.approx(expected["square/0/x.png"], abs=1e-6)
+    Path("whole.net").write_text(text.replace("crop_size: 16", ""))  # only the database says how large its images are
+    assert run(["train", "whole.net", "solver.txt", "--out", "whole", "--iterations", "0"]) == 0
+    capsys.readouterr()
+    of_whole, _ = answers(capsys, "whole", "square/0/x.png")
+    shutil.rmtree("square.lmdb")
+    for name, before in (("db", expected), ("whole", of_whole)):  # its size is that of training
+        found, _ = answers(capsys, name, "square/0/x.png")
+        assert found["square/0/x.png"] == pytest.approx(before["square/0/x.png"], abs=1e-6)
+
+
+def test_a_net_that_was_trained_on_a_list_whose_images_say_the_size(folder, capsys):
+    Path("list.txt").write_text("square.png 0\nsquare.png 1\n")
+    with Image.open(DARK) as image:
+        image.resize((20, 20)).save("square.png")
+    layer = (
+        'layer data: ImageData -> data, label { source: "list.txt" batch_size: 2 transform_param { mean_value: 128 } }\nlayer conv'
+    )
+    Path("list.net").write_text(images.NET[images.NET.index("layer conv") :].replace("layer conv", layer, 1))
+    assert run(["train", "list.net", "solver.txt", "--out", "list", "--iterations", "0"]) == 0
+    capsys.readouterr()
+    before, _ = answers(capsys, "list", DARK, "square.png")
+    os.remove("list.txt")
+    after, _ = answers(capsys, "list", DARK, "square.png")
+    assert before == after and before[DARK] != before["square.png"]
 
 
 def test_the_side_file_says_how_images_were_taken(folder):
