@@ -43,7 +43,8 @@ def passes(text: str, where: str, split: str | None, iterations: int) -> Iterato
             exe.run_forward(iteration, data=images, label=np.arange(BATCH))
             exe.backward()
             yield exe
-            exe.update()
+            if iteration + 1 < iterations:
+                exe.update()
 
 
 def one_pass(where: str, split: str | None = None) -> tuple[Values, Values]:
@@ -55,13 +56,18 @@ def one_pass(where: str, split: str | None = None) -> tuple[Values, Values]:
 
 
 def weights_of(text: str, where: str, split: str | None = None) -> tuple[Values, Values]:
-    """The weights before the first and before the last iteration."""
-    every = (
-        {str(p): exe.param(p.layer.name, p.index) for p in exe.net.parameters} if number in (0, ITERATIONS) else {}
-        for number, exe in enumerate(passes(text, where, split, ITERATIONS + 1))
-    )
-    first, *_, last = every
+    """The weights before the first update and after the last."""
+    for number, exe in enumerate(passes(text, where, split, ITERATIONS)):
+        if number == 0:
+            first = weights_now(exe)
+        if number == ITERATIONS - 1:
+            exe.update()
+            last = weights_now(exe)
     return first, last
+
+
+def weights_now(exe: Executable) -> Values:
+    return {str(p): exe.param(p.layer.name, p.index) for p in exe.net.parameters}
 
 
 def distance(found: np.ndarray, expected: np.ndarray) -> float:
