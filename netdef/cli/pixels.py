@@ -110,6 +110,7 @@ def replace_input(message: Any, blob: Blob, stretch: bool = False) -> Any:
     others = [top for top in layer.top if top != blob.name]
     layer.ClearField("top")
     layer.ClearField("input_param")
+    layer.ClearField("transform_param")  # which an Input ignores in every command
     layer.type = "ImageData"
     layer.top.extend([blob.name, others[0] if others else f"{blob.name} label"])
     data = layer.image_data_param

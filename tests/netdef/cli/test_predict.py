@@ -65,6 +65,14 @@ def test_a_deploy_net_takes_pixels_as_the_run_did(folder, capsys):
     assert "note: data takes pixels as in training, by run/shades_iter_3.netdef.json: mean 128, scale 0.01, the 16 x 16" in said
 
 
+def test_settings_that_an_input_ignores_change_nothing(folder, capsys):
+    text = Path("deploy.net").read_text()
+    Path("ignored.net").write_text(text.replace("shape {", "transform_param { mean_value: 7 mirror: true } shape {", 1))
+    assert "transform_param" in Path("ignored.net").read_text()
+    found, _ = answers(capsys, "ignored.net", DARK, "--weights", "run")
+    assert found == answers(capsys, "deploy.net", DARK, "--weights", "run")[0]
+
+
 def test_options_replace_what_the_run_did(folder, capsys):
     other, said = answers(capsys, "deploy.net", BRIGHT, "--weights", "run", "--mean", "1,2,3", "--scale", "0.5")
     assert "mean 1, 2, 3, scale 0.5, the 16 x 16 pixels in the centre" in said
