@@ -16,7 +16,7 @@ from netdef.cli.labels import Classes
 from netdef.cli.options import allow_missing_option, fold_option, run_options, weights_option
 from netdef.cli.pixels import Given, image_layer, with_images
 from netdef.cli.predict import BATCH, check_images, images_of
-from netdef.cli.regions import RegionNet, check_finite, pixels_for, region_net, rows_of_regions, sides_of
+from netdef.cli.regions import RegionNet, check_finite, check_within, pixels_for, region_net, rows_of_regions, sides_of
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.cli.trained_pixels import trained_pixels
@@ -154,6 +154,7 @@ def by_regions(
     if not regional.given and options.boxes is not None:
         raise NetdefError(f"{net.filename} proposes regions of its own", hint="leave --boxes out")
     boxes = read_boxes(options.boxes, images) if options.boxes is not None else None
+    check_within(boxes or (), images, str(options.boxes))
     given = Given(options.mean, options.scale, *trained_pixels(weights[-1]))
     pixels = pixels_for(regional, given, sides_of(options.sides))
     with options.compiler()(net, backward=False, keep="activations") as executable:

@@ -147,6 +147,20 @@ def pixels_for(net: RegionNet, given: Given, sides: tuple[int, int]) -> Pixels:
     return Pixels(sides, means, scale)
 
 
+def check_within(boxes: Sequence[np.ndarray], images: Sequence[str], origin: str) -> None:
+    """Raises NetdefError for regions beyond their images; a right or bottom may be the width or height, as some programs count."""
+    from runtime.data.decoding import read_image
+    from runtime.data.transform import size_of
+
+    for image, regions in zip(images, boxes, strict=False):
+        height, width = size_of(read_image(image, "RGB"))
+        beyond = regions[(regions[:, 2] > width) | (regions[:, 3] > height)]
+        if len(beyond):
+            first = " ".join(f"{side:g}" for side in beyond[0])
+            hint = "its numbers are left top right bottom, in pixels of the image as it is"
+            raise NetdefError(f"{origin} has regions beyond {image}, {width} x {height} pixels, the first {first}", hint=hint)
+
+
 def rows_of_regions(
     executable: Executable, net: RegionNet, images: Sequence[str], given: Sequence[np.ndarray] | None, pixels: Pixels, least: float
 ) -> Iterator[np.ndarray]:

@@ -1,6 +1,7 @@
 """`netdef detect` of nets that score regions: one that proposes them, and one that is given them."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -87,6 +88,35 @@ def test_a_net_that_is_given_regions_of_images_of_other_sizes(folder, capsys):
     np.testing.assert_allclose([one["box"] for one in second["objects"]], [[20, 0, 39, 20], [10, 0, 30, 20]], atol=1e-4)
 
 
+PROPOSALS = """
+import caffe
+
+
+class Two(caffe.Layer):
+    def setup(self, bottom, top):
+        top[0].reshape(1, 5)
+
+    def reshape(self, bottom, top):
+        pass
+
+    def forward(self, bottom, top):
+        top[0].reshape(2, 5)
+        top[0].data[...] = [[0, 16, 0, 31, 15], [0, 32, 16, 47, 31]]
+"""
+
+
+def test_regions_that_a_python_layer_proposes(folder, capsys):
+    (folder / "proposing.py").write_text(PROPOSALS)
+    built_in = FASTER[FASTER.index("Proposal(") : FASTER.index("layer blue")]
+    text = FASTER.replace(built_in, 'Python(rpn, move, im_info) { module: "proposing" layer: "Two" }\n')
+    (folder / "python.net").write_text(text)
+    assert run(["detect", "python.net", "a.png", *CALL]) == 2
+    assert "--allow-python" in capsys.readouterr().err
+    assert run(["detect", "python.net", "a.png", *CALL, "--allow-python"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["a.png", "  class 2  0.705  47.5  0.0  78.5  31.0"]
+    sys.modules.pop("proposing")
+
+
 def test_pixels_are_as_published_nets_take_them_where_nothing_says_how(folder, capsys):
     assert run(["detect", "faster.net", "a.png", "--weights", "w.caffemodel"]) == 0
     out, err = capsys.readouterr()
@@ -110,6 +140,7 @@ def test_the_shorter_side_becomes_600_and_the_longer_no_more_than_1000(size, sid
         (["faster.net", "--boxes", "boxes.txt"], "faster.net proposes regions of its own"),
         (["fast.net", "--boxes", "none.txt"], "cannot read a file of boxes none.txt"),
         (["fast.net", "--boxes", "other.txt"], "other.txt has no regions of a.png"),
+        (["fast.net", "--boxes", "far.txt"], "far.txt has regions beyond a.png, 96 x 64 pixels, the first 0 0 64 96"),
         (["faster.net", "--sides", "600"], "--sides 600: expected the shorter side"),
         (["faster.net", "--labels", "boxes.txt"], "boxes.txt has 5 names; cls_prob has 3 classes"),
         (
@@ -123,6 +154,7 @@ def test_the_shorter_side_becomes_600_and_the_longer_no_more_than_1000(size, sid
 def test_mistakes(arguments, words, folder, capsys):
     (folder / "boxes.txt").write_text("a\nb\nc\nd\ne\n")
     (folder / "other.txt").write_text("b.png 0 0 1 1\n")
+    (folder / "far.txt").write_text("a.png 0 0 96 64\na.png 0 0 64 96\n")
     (folder / "odd.net").write_text(FAST.replace("layer cls_prob: Softmax(cls_score)", ""))
     (folder / "more.net").write_text(FAST + "layer more: Input { shape { dim: [1, 7] } }\nlayer off: Silence(more)")
     assert run(["detect", arguments[0], "a.png", "--weights", "w.caffemodel", *arguments[1:]]) == 2
