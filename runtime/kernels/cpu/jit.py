@@ -27,6 +27,7 @@ def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[
     also: files that wrote the function's text, where that is not in its own.
     options: more of numba's.
     """
+    options |= {"no_cfunc_wrapper": True}  # nothing calls kernels from C
     compiled: Any = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math), **options)
     stats = getattr(compiled, "stats", None)  # with NUMBA_DISABLE_JIT it stays plain Python
     if stats is not None:
@@ -38,7 +39,7 @@ def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[
 
 def inner(function: Function) -> Function:
     """The same for a function that only compiled functions call: without a way in from Python, which takes long to compile."""
-    return jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return jit(function, no_cpython_wrapper=True)
 
 
 def blocks(size: int) -> int:
