@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from netdef.language.printer import print_float, print_value
@@ -93,7 +94,12 @@ def running(name: str, devices: Devices) -> list[str]:
 
 def fields(message: str) -> list[Field]:
     """The fields of a message, in the order of the schema. Raises KeyError if there is no such message."""
-    return [_field(found) for found in sorted(descriptor_of(message).fields, key=lambda found: found.index)]
+    return list(_fields(message))
+
+
+@cache
+def _fields(message: str) -> tuple[Field, ...]:
+    return tuple(_field(found) for found in sorted(descriptor_of(message).fields, key=lambda found: found.index))
 
 
 def held_fields(holder: Field) -> list[Field]:
