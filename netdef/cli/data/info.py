@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from netdef.cli.data.options import Skipped, phase_option, root_option, skipped_text, threads_option, workers
 from netdef.cli.options import COUNT
@@ -37,15 +38,24 @@ def command(source: str, root: str | None, phase: str, **options: Any) -> None:
     from runtime.data.hdf5_facts import is_hdf5_file
     from runtime.data.records import open_records
 
+    if not options["sheet"]:
+        refuse("pictures", "is for --sheet")
     if is_hdf5_file(source):
-        if root:
-            raise NetdefError("--root is for the paths of a list, which an HDF5 file has none of", hint="leave it out")
+        refuse("root", "is for the paths of a list, which an HDF5 file has none of")
+        refuse("phase", "is for folders, and not for an HDF5 file")
+        refuse("threads", "is for records that are decoded, which an HDF5 file has none of")
         click.echo("\n".join(hdf5_lines(source, options["sheet"], options["pictures"])))
         return
     records = open_records(source, root or "", train=phase == "train")
     if options["sheet"]:
         write_pictures(records, options["sheet"], min(options["pictures"], records.size))
     click.echo("\n".join(describe(records, names_of(records, source), workers(options["threads"]))))
+
+
+def refuse(option: str, why: str) -> None:
+    """Raises NetdefError if an option is on the command line."""
+    if click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE:
+        raise NetdefError(f"--{option} {why}", hint="leave it out")
 
 
 def hdf5_lines(path: str, sheet: str | None, count: int) -> list[str]:

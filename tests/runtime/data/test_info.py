@@ -90,8 +90,9 @@ def test_hdf5_files_that_cannot_be(capsys):
         file["x"] = np.full((2, 3, 4, 4), -1, np.float32)
     assert run(["data", "info", "b.h5", "--sheet", "s.png"]) == 2
     assert "b.h5 has no images of 1 or 3 channels with values from 0 to 255" in capsys.readouterr().err
-    assert run(["data", "info", "b.h5", "--root", "x"]) == 2
-    assert "--root is for the paths of a list" in capsys.readouterr().err
+    for option, value in (("--root", "x"), ("--phase", "train"), ("--threads", "2"), ("--pictures", "3")):
+        assert run(["data", "info", "b.h5", option, value]) == 2
+        assert f"error: {option} is for" in capsys.readouterr().err
     Path("b.h5").write_bytes(Path("b.h5").read_bytes()[:900])
     assert run(["data", "info", "b.h5"]) == 2
     assert "b.h5 is not a whole HDF5 file" in capsys.readouterr().err
