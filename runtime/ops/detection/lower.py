@@ -118,8 +118,6 @@ def _check(layer: MultiBoxLoss) -> None:
     p, names = layer.p, type(layer.p)
     if p.mining_type != names.NONE and layer.places > 1:
         raise layer.error("negatives are mined only where all classes share a place: share_location", "share_location")
-    if not p.use_prior_for_matching and layer.places > 1:
-        raise layer.error("no kernel matches predicted boxes of each class: set use_prior_for_matching or share_location")
     if p.mining_type == names.HARD_EXAMPLE and p.sample_size < 1:
         raise layer.error("sample_size, the examples of an image, must be at least 1", "sample_size")
     if p.conf_loss_type == names.SOFTMAX and p.background_label_id >= layer.num_classes:

@@ -38,22 +38,19 @@ def multibox_loss(
         labels, boxes = true_boxes(truth, image, m)
         moves, chances = places[:, image].reshape(-1, m.places, 4), scores[:, image].reshape(-1, m.classes)
         match, most = matched(labels, boxes, moves, corners, variances, m)
-        target = np.where(match >= 0, labels[match] if labels.size else m.background, m.background)
-        errors, gradients = class_losses(chances, target, m)
-        apart = place_errors(match, target, boxes, moves, corners, variances, m)
+        errors, gradients = class_losses(chances, wanted_classes(match, labels, m), m)
+        apart = place_errors(match, boxes, moves, corners, variances, m)
         match, negatives = mined(match, most, errors, apart, moves, corners, variances, m)
-        positive, (counted,) = match >= 0, np.nonzero((match >= 0) | negatives)
+        positive = match >= 0
+        (counted,) = np.nonzero(positive.any(axis=1) | negatives)
         total += float(errors[counted].sum(dtype=np.float64))
         by_box = dscores[:, image].reshape(-1, m.classes)
         by_box[counted] = gradients[counted]
         dscores[:, image] = by_box.reshape(-1)
         matches += int(positive.sum())
         total += m.weight * float(place_loss(apart[positive], m).sum(dtype=np.float64))
-        slopes = (np.clip(apart, -1, 1) if m.smooth else apart) * m.weight / (variances if m.encoded else 1)
-        by_place = np.zeros_like(moves)
-        of = target if m.places > 1 else np.zeros_like(target)
-        by_place[np.nonzero(positive)[0], of[positive]] = slopes[positive]
-        dplaces[:, image] = by_place.reshape(-1)
+        slopes = (np.clip(apart, -1, 1) if m.smooth else apart) * m.weight / (variances[:, None] if m.encoded else 1)
+        dplaces[:, image] = np.where(positive[..., None], slopes, 0).reshape(-1)
     divisor = {"FULL": images * len(corners), "VALID": matches, "BATCH_SIZE": images, "NONE": 1}[m.normalization]
     divisor = max(1, divisor)
     loss[0], factor = total / divisor, np.float32(1 / divisor)
@@ -77,11 +74,36 @@ def true_boxes(truth: Any, image: int, m: Matching) -> tuple[Any, Boxes]:
 
 
 def matched(labels: Any, boxes: Boxes, moves: Boxes, corners: Boxes, variances: Boxes, m: Matching) -> tuple[Any, Any]:
-    """For each prior box the true one that it is matched with, FREE or LEFT_OUT; and its largest overlap with any."""
-    own = corners if m.by_priors else decode(moves[:, 0], corners, scale(variances, m), m.code)
-    match, most = np.full(len(own), FREE), np.zeros(len(own), np.float32)
+    """Match true boxes with prior boxes, or with those that were predicted, of each class where classes have places of their own.
+
+    Returns
+    -------
+    match (boxes, places): the true box of each, FREE or LEFT_OUT.  most (boxes,): its largest overlap with any.
+    """
+    count = len(corners)
     if not labels.size:
-        return np.full(len(own), LEFT_OUT), most  # an image without true boxes has no negatives either
+        return np.full((count, m.places), LEFT_OUT), np.zeros(count, np.float32)  # an image without true boxes has no negatives
+    if m.places == 1 or m.by_priors:
+        own = corners if m.by_priors else decode(moves[:, 0], corners, scale(variances, m), m.code)
+        one, most = pairs(own, boxes, m)
+        if m.places == 1:
+            return one[:, None], most
+        match, (found,) = np.full((count, m.places), FREE), np.nonzero(one >= 0)
+        match[found, labels[one[found]]] = one[found]
+        return match, most
+    match, most = np.full((count, m.places), FREE), np.zeros(count, np.float32)
+    for label in np.unique(labels):
+        (mine,) = np.nonzero(labels == label)
+        own = decode(moves[:, label], corners, scale(variances, m), m.code)
+        one, shared = pairs(own, np.ascontiguousarray(boxes[mine]), m)
+        match[:, label] = np.where(one >= 0, mine[np.maximum(one, 0)], one)
+        most = np.maximum(most, shared)
+    return match, most
+
+
+def pairs(own: Boxes, boxes: Boxes, m: Matching) -> tuple[Any, Any]:
+    """For each of the boxes `own` the true one that it is matched with, FREE or LEFT_OUT; and its largest overlap with any."""
+    match = np.full(len(own), FREE)
     outside = ((own < 0) | (own > 1)).any(axis=1) & m.inside_only
     match[outside] = LEFT_OUT
     shared = overlaps(np.ascontiguousarray(own), boxes)
@@ -104,10 +126,31 @@ def scale(variances: Boxes, m: Matching) -> Boxes:
     return np.ones_like(variances) if m.encoded else variances
 
 
-def class_losses(chances: Boxes, target: Any, m: Matching) -> tuple[Any, Boxes]:
+def wanted_classes(match: Any, labels: Any, m: Matching) -> Boxes:
+    """(boxes, classes): 1 for the classes of a box, else 0.
+
+    They are those of its true boxes, under SOFTMAX only the last; the background's where it has none, but under LOGISTIC only if
+    negatives are mined.
+    """
+    hit = np.zeros((len(match), m.classes), np.float32)
+    rows, columns = np.nonzero(match >= 0)
+    if 0 <= m.background < m.classes and (m.softmax or m.mining != "NONE"):
+        free = np.ones(len(match), bool)
+        free[rows] = False
+        hit[free, m.background] = 1
+    if rows.size:
+        found = labels[match[rows, columns]]
+        if m.softmax:
+            last = np.full(len(match), -1)
+            np.maximum.at(last, rows, found)
+            found = last[rows]
+        known = found < m.classes
+        hit[rows[known], found[known]] = 1
+    return hit
+
+
+def class_losses(chances: Boxes, hit: Boxes, m: Matching) -> tuple[Any, Boxes]:
     """The loss of each box over its classes, and its gradient."""
-    hit = np.zeros_like(chances)
-    hit[np.arange(len(target)), np.clip(target, 0, m.classes - 1)] = (target >= 0) & (target < m.classes)
     if not m.softmax:
         above = (chances >= 0).astype(np.float32)
         terms = np.log1p(np.exp(chances - 2 * chances * above)) - chances * (hit - above)
@@ -117,18 +160,19 @@ def class_losses(chances: Boxes, target: Any, m: Matching) -> tuple[Any, Boxes]:
     return -np.log(np.maximum((shares * hit).sum(axis=1), TINY)), shares - hit
 
 
-def place_errors(match: Any, target: Any, boxes: Boxes, moves: Boxes, corners: Boxes, variances: Boxes, m: Matching) -> Boxes:
-    """(boxes, 4): how far each predicted place is from what its true box asks for; 0 where there is none."""
-    apart = np.zeros_like(corners)
-    (rows,) = np.nonzero(match >= 0)
+def place_errors(match: Any, boxes: Boxes, moves: Boxes, corners: Boxes, variances: Boxes, m: Matching) -> Boxes:
+    """(boxes, places, 4): how far each predicted place is from what its true box asks for; 0 where there is none."""
+    apart = np.zeros_like(moves)
+    rows, columns = np.nonzero(match >= 0)
     if not rows.size:
         return apart
-    wanted = encode(boxes[match[rows]], corners[rows], scale(variances[rows], m), m.code)
-    mine = moves[rows, target[rows] if m.places > 1 else 0]
-    apart[rows] = (mine - wanted) / (variances[rows] if m.encoded else 1)
+    wanted = encode(boxes[match[rows, columns]], corners[rows], scale(variances[rows], m), m.code)
+    mine = moves[rows, columns]
+    distance = (mine - wanted) / (variances[rows] if m.encoded else 1)
     if m.inside_gradient:
         own = corners[rows] if m.by_priors else decode(mine, corners[rows], scale(variances[rows], m), m.code)
-        apart[rows] *= (own >= 0) & (own <= 1)
+        distance *= (own >= 0) & (own <= 1)
+    apart[rows, columns] = distance
     return apart
 
 
@@ -142,19 +186,19 @@ def place_loss(apart: Boxes, m: Matching) -> Any:
 def mined(
     match: Any, most: Any, errors: Any, apart: Boxes, moves: Boxes, corners: Boxes, variances: Boxes, m: Matching
 ) -> tuple[Any, Any]:
-    """The matches that count, and which of the others count as negatives."""
+    """The matches (boxes, places) that count, and which of the other boxes count as negatives."""
     if m.mining == "NONE":
-        return match, match < 0
-    hard = m.mining == "HARD_EXAMPLE"
-    losses = errors + place_loss(apart, m).astype(np.float32) if hard else errors
-    (eligible,) = np.nonzero(hard | (match == FREE) & (most < np.float32(m.least)))
-    count = min(m.sample if hard else int((match >= 0).sum() * m.ratio), eligible.size)
+        return match, (match < 0).all(axis=1)
+    one, hard = match[:, 0], m.mining == "HARD_EXAMPLE"  # mining takes places that all classes share
+    losses = errors + place_loss(apart[:, 0], m).astype(np.float32) if hard else errors
+    (eligible,) = np.nonzero(hard | (one == FREE) & (most < np.float32(m.least)))
+    count = min(m.sample if hard else int((one >= 0).sum() * m.ratio), eligible.size)
     order = eligible[highest(losses[eligible], -np.inf, -1)]
     if m.nms > 0:
         own = corners if m.nms_by_priors else decode(moves[:, 0], corners, scale(variances, m), m.code)
         order = suppressed(np.ascontiguousarray(own), order[: m.top] if m.top > 0 else order, m.nms, 1.0, order.size, False)
-    chosen = np.zeros(len(match), bool)
+    chosen = np.zeros(len(one), bool)
     chosen[order[:count]] = True
     if hard:
-        match = np.where((match >= 0) & ~chosen, FREE, match)
-    return match, chosen & (match == FREE)
+        one = np.where((one >= 0) & ~chosen, FREE, one)
+    return one[:, None], chosen & (one == FREE)

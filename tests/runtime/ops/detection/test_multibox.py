@@ -17,6 +17,8 @@ CASES = [
     "match_type: BIPARTITE neg_overlap: 0.2 normalization: NONE",
     "use_prior_for_matching: false normalization: FULL",
     "mining_type: NONE share_location: false",
+    "mining_type: NONE share_location: false use_prior_for_matching: false",
+    "mining_type: NONE share_location: false use_prior_for_matching: false conf_loss_type: LOGISTIC bp_inside: true",
     "use_difficult_gt: false ignore_cross_boundary_bbox: true bp_inside: true",
 ]
 
@@ -75,6 +77,14 @@ def code(box, prior):
     return np.array([(x - px) / pw, (y - py) / ph, np.log(w / pw), np.log(h / ph)]) / VARIANCES
 
 
+def decoded(move, prior):
+    w, h = prior[2:] - prior[:2]
+    x, y, dw, dh = move * VARIANCES
+    middle = (prior[:2] + prior[2:]) / 2 + (x * w, y * h)
+    half = np.exp([dw, dh]) * (w, h) / 2
+    return np.concatenate([middle - half, middle + half])
+
+
 def test_the_loss_of_the_defaults():
     """Pairs of the largest overlap first; then all above a half; three times as many negatives, those of the largest loss."""
     given = data(True)
@@ -96,6 +106,43 @@ def test_the_loss_of_the_defaults():
         total += sum(sorted(free)[::-1][: 3 * len(match)])
         matches += len(match)
     with runtime.compile(net_of("", given)) as exe:
+        assert float(exe.forward(**given)["loss"]) == pytest.approx(total / matches, rel=1e-4)
+
+
+@pytest.mark.parametrize("confidence", ["SOFTMAX", "LOGISTIC"])
+@pytest.mark.parametrize("kind", ["BIPARTITE", "PER_PREDICTION"])
+def test_boxes_that_are_predicted_for_each_class(kind, confidence):
+    """Each class matches its own true boxes with the boxes that it predicts; a prior box may have a true one of several classes."""
+    given = data(False)
+    priors, total, matches, several = given["p"][0, 0].reshape(-1, 4), 0.0, 0, 0
+    for image in range(3):
+        true = [row for row in given["t"][0, 0] if row[0] == image]
+        scores, places = given["s"][image].reshape(-1, CLASSES), given["l"][image].reshape(-1, CLASSES, 4)
+        classes = [[] for _ in range(PRIORS)]
+        for label in range(1, CLASSES):
+            own = [row for row in true if row[1] == label]
+            boxes = [decoded(places[box, label], priors[box]) for box in range(PRIORS)]
+            shared = np.array([[overlap(box, row[3:7]) for row in own] for box in boxes]).reshape(PRIORS, len(own))
+            match, left = {}, shared.copy()
+            while left.size and left.max() > 1e-6:
+                box, row = np.unravel_index(left.argmax(), left.shape)
+                match[box], left[box], left[:, row] = row, 0, 0
+            if kind == "PER_PREDICTION" and own:
+                match = {**{box: shared[box].argmax() for box in range(PRIORS) if shared[box].max() >= 0.1}, **match}
+            for box, row in match.items():
+                apart = np.abs(places[box, label] - code(own[row][3:7], priors[box]))
+                total += np.where(apart < 1, apart**2 / 2, apart - 0.5).sum()
+                classes[box].append(label)
+            matches += len(match)
+        several += sum(len(labels) > 1 for labels in classes)
+        for box, labels in enumerate(classes):
+            if confidence == "SOFTMAX":
+                total += np.log(np.exp(scores[box]).sum()) - scores[box, max(labels, default=0)]
+            else:
+                total += sum(np.log1p(np.exp(-x if label in labels else x)) for label, x in enumerate(scores[box]))
+    assert matches and (several or kind == "BIPARTITE")
+    fields = f"mining_type: NONE share_location: false use_prior_for_matching: false match_type: {kind} overlap_threshold: 0.1"
+    with runtime.compile(net_of(f"{fields} conf_loss_type: {confidence}", given)) as exe:
         assert float(exe.forward(**given)["loss"]) == pytest.approx(total / matches, rel=1e-4)
 
 
