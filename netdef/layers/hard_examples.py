@@ -70,8 +70,8 @@ class SoftmaxWithLossOHEM(SoftmaxWithLoss):
 class BoxAnnotatorOHEM(Layer):
     """Of each image, the roi_per_img regions of the largest losses keep label and weights; the others get ignore_label and 0.
 
-    Bottoms: regions (R x 5), the loss of each region, its label, and the weights of its loss over places (Dai et al. 2016).
-    Tops: labels, weights.
+    Bottoms: regions (R, 5), losses (R,), labels (R,), and the weights (R, C) of their losses over places; or each with rows and
+    columns, (R, ..., H, W), where each pixel counts as a region (Dai et al. 2016). Tops: labels, weights.
     """
 
     bottoms_allowed = (4, 4)
@@ -92,13 +92,14 @@ class BoxAnnotatorOHEM(Layer):
         self.expect_axes(2, 1, 1, 2)
         if regions[1] != 5:
             raise self.error(f"{self.bottoms[0]} ({shape_text(regions)}) must hold 5 numbers a region", "bottom", 0)
-        places = prod(weights[2:])
+        pixels = prod(regions[2:])
+        if weights[0] != regions[0] or prod(weights[2:]) != pixels:
+            text = f"{self.bottoms[0]} and {self.bottoms[3]} differ in their number of regions, or in rows and columns"
+            raise self.error(text, "bottom", 3)
         for index, shape in ((1, losses), (2, labels)):
-            if prod(shape) != regions[0] * places:
-                text = f"{self.bottoms[index]} ({shape_text(shape)}) must hold one number for each of {regions[0] * places} regions"
+            if prod(shape) != regions[0] * pixels or (pixels > 1 and shape[0] != regions[0]):
+                text = f"{self.bottoms[index]} ({shape_text(shape)}) must hold one number for each of {regions[0] * pixels} regions"
                 raise self.error(text, "bottom", index)
-        if weights[0] != regions[0]:
-            raise self.error(f"{self.bottoms[0]} and {self.bottoms[3]} differ in their number of regions", "bottom", 3)
         return [(regions[0], 1, *(weights[2:] or (1, 1))), (*weights, 1, 1)[: max(4, len(weights))]]
 
 

@@ -210,11 +210,10 @@ def lower_smooth_l1_of_each(layer: SmoothL1LossOHEM, build: Builder) -> None:
 
 @lowers(BoxAnnotatorOHEM)
 def lower_box_annotator(layer: BoxAnnotatorOHEM, build: Builder) -> None:
-    R = layer.bottoms[0].shape[0]
-    if layer.bottoms[1].count != R:
-        raise layer.error("no kernel takes regions of several places each: losses are one number a region", "bottom", 1)
-    bottoms = [build.bottom(layer, index).columns(R) for index in range(4)]
-    regions, losses, labels, weights = bottoms[0], bottoms[1].flat(), bottoms[2].flat(), bottoms[3]
-    kept, kept_weights = build.top(layer, 0).flat(), build.top(layer, 1).columns(R)
+    count = layer.bottoms[1].count  # of regions, times their pixels
+    blobs = [build.bottom(layer, index) for index in range(4)]
+    regions, weights = (blob.view((blob.size // count, count)) for blob in (blobs[0], blobs[3]))
+    losses, labels = blobs[1].flat(), blobs[2].flat()
+    kept, kept_weights = build.top(layer, 0).flat(), build.top(layer, 1).view(weights.shape)
     form = {"count": layer.roi_per_img, "ignore": layer.p.ignore_label}
     build.forward("hardest_regions", regions, losses, labels, weights, out=(kept, kept_weights), **form)

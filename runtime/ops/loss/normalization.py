@@ -16,5 +16,5 @@ def ignored_label(layer: Layer) -> int:
 def divisor_of(layer: Normalized, terms: int, samples: int) -> float:
     """What a sum of so many terms, of so many samples, is divided by; 0 for the number of terms that are not ignored."""
     if layer.normalization == "PRE_FIXED":
-        return layer.message.loss_param.pre_fixed_normalizer
+        return max(1.0, layer.message.loss_param.pre_fixed_normalizer)  # as in R-FCN
     return {"FULL": terms, "VALID": 0, "BATCH_SIZE": samples, "NONE": 1}[layer.normalization]

@@ -26,3 +26,6 @@ def test_regions_that_stay():
     net = net_of(text, (4, 5), (4, 1, 1, 1), (4,), (4, 8))
     assert [top.shape for top in net.layer("b").tops] == [(4, 1, 1, 1), (4, 8, 1, 1)]
     assert "must hold one number for each of 4 regions" in complaint(text, (4, 5), (3,), (4,), (4, 8))
+    net = net_of(text, (4, 5, 2, 3), (4, 1, 2, 3), (4, 1, 2, 3), (4, 8, 2, 3))
+    assert [top.shape for top in net.layer("b").tops] == [(4, 1, 2, 3), (4, 8, 2, 3)]
+    assert "or in rows and columns" in complaint(text, (4, 5), (4, 1, 2, 3), (4, 1, 2, 3), (4, 8, 2, 3))

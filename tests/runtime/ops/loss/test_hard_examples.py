@@ -44,6 +44,45 @@ def test_the_loss_of_each_region():
         np.testing.assert_allclose(exe.blob_grad("a"), np.clip(d, -1, 1) * w / 6, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(9, 4, 1, 1), (5, 3, 2, 3)], ids=["regions", "pixels of regions"])
+def test_the_hardest_regions_as_rfcn_finds_them(shape):
+    """Each number of the losses in falling order, while its image has some left; as box_annotator_ohem_layer.cpp goes."""
+    rng, (R, C, H, W) = np.random.default_rng(5), shape
+    regions = np.zeros((R, 5, H, W))
+    regions[:, 0] = rng.integers(0, 3, (R, H, W))
+    losses = rng.permutation(R * H * W).reshape(R, 1, H, W).astype(float)
+    labels, weights = rng.integers(0, 20, (R, 1, H, W)).astype(float), rng.random(shape)
+    left, wanted, wanted_weights = {0: 3, 1: 3, 2: 3}, np.full(labels.shape, 255.0), np.zeros(shape)
+    for index in sorted(range(losses.size), key=lambda index: -losses.ravel()[index]):
+        n, h, w = index // (H * W), index // W % H, index % W
+        image = int(regions[n, 0, h, w])
+        if left[image]:
+            left[image] -= 1
+            wanted[n, 0, h, w], wanted_weights[n, :, h, w] = labels[n, 0, h, w], weights[n, :, h, w]
+    given = {"r": regions, "l": losses, "t": labels, "w": weights}
+    with compiled("BoxAnnotatorOHEM(r, l, t, w) -> y, v { roi_per_img: 3 ignore_label: 255 }", given) as exe:
+        exe.forward(**given)
+        np.testing.assert_array_equal(exe.blob("y"), wanted)
+        np.testing.assert_allclose(exe.blob("v"), wanted_weights, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "divisor"),
+    [("FULL", 24), ("VALID", 24), ("BATCH_SIZE", 4), ("NONE", 1), ("PRE_FIXED pre_fixed_normalizer: 0.5", 1)],
+)
+def test_divisors_of_rfcn(normalization, divisor):
+    """Regions times pixels, regions, 1, or what is given, but no less than 1."""
+    a, b = 2 * np.random.default_rng(6).standard_normal((2, 4, 5, 2, 3))
+    layer = f"SmoothL1LossOHEM(a, b) -> y, each {{ loss_param {{ normalization: {normalization} }} }}"
+    with compiled(layer, {"a": a, "b": b}) as exe:
+        loss = float(exe.forward(a=a, b=b)["y"])
+        exe.backward()
+        each = np.where(abs(a - b) < 1, (a - b) ** 2 / 2, abs(a - b) - 0.5).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(exe.blob("each"), each, rtol=1e-5)
+        assert loss == pytest.approx(each.sum() / divisor, rel=1e-5)
+        np.testing.assert_allclose(exe.blob_grad("b"), -np.clip(a - b, -1, 1) / divisor, rtol=1e-4, atol=1e-6)
+
+
 def test_the_hardest_regions_of_each_image_stay():
     regions = np.zeros((6, 5))
     regions[:, 0] = [0, 1, 0, 0, 1, 2]
