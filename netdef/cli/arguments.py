@@ -85,12 +85,8 @@ def weights_of_run(directory: str) -> str:
     ------
     NetdefError: it has none.
     """
-    from runtime.solver.snapshot import latest_snapshot, weights_beside
+    from netdef.weights import snapshots
 
-    try:
-        found = str(weights_beside(latest_snapshot(directory), ""))
-    except NetdefError as error:
-        message = error.diagnostics[0].message.removesuffix(" to resume from")
-        raise NetdefError(message, hint="--weights names a file of weights") from None
+    found = str(snapshots.weights_of_run(directory))
     click.echo(f"weights of {found}", err=True)
     return found

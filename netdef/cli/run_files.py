@@ -80,6 +80,8 @@ def options_of_run(directory: str, options: Options) -> Options:
         given["data"] = _there(start, start["data"])
     if options.resume is None and options.weights is None and start.get("weights"):
         given["weights"] = ",".join(_there(start, path) for path in start["weights"].split(","))
+    if options.resume is None and options.weights is None and not start.get("weights"):
+        given["allow_missing"] = options.allow_missing or bool(start.get("allow_missing"))
     if options.resume == "latest" and options.out is None:
         given["out"] = directory
     return replace(options, **given)
@@ -180,6 +182,7 @@ def record(path: Path, solver: Solver, command: CommandLine, resumed: Path | Non
         "overrides": {name: setting.text for name, setting in (command.options.overrides or {}).items()},
         "data": solver.data,
         "weights": command.options.weights,
+        "allow_missing": command.options.allow_missing,
         "resumed": None if resumed is None else str(resumed),
         "seed": solver.seed,
         "devices": solver.devices,

@@ -10,9 +10,9 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.weights.snapshots import latest_snapshot, snapshots_in
 from runtime.solver.log import NAME as LOG
 from runtime.solver.prefix import directory_under
-from runtime.solver.snapshot import latest_snapshot, snapshots_in
 
 RUNS = Path("runs")
 

@@ -13,6 +13,7 @@ import click
 from netdef.cli.arguments import is_run, net_and_solver, weights_files
 from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
+from netdef.cli.options import without_effect as options_without_effect
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("net")
 @click.argument("solver", required=False)
-@click.option("--weights", metavar="FILE", help="Start from the weights in a .caffemodel, layer by layer, by name.")
+@click.option("--weights", metavar="FILE", help="Start from the weights in a .caffemodel, not those that the solver names.")
+@click.option("--allow-missing", is_flag=True, help="Train layers too that the solver's own weights lack, instead of failing.")
 @click.option("--resume", metavar="FILE", help="Go on from a .solverstate; `latest` is the last one that was written.")
 @data_option
 @click.option("--iterations", type=click.IntRange(min=0), metavar="N", help="How many in all, instead of max_iter.")
@@ -105,6 +107,9 @@ def train(first: str, second: str | None, options: Options) -> int:
         idle += [": ".join(devices_left_out(parameters))] if options.devices is None and len(parameters.device_id) > 1 else []
         counted = (options.iterations, options.epochs, options.test_every)
         rare = [rare_tests(parameters)[1]] if counted == (None, None, None) else []
+        if options.weights or options.resume or not parameters.weights:
+            why = "it is about weights that a solver names, and none of those are read"
+            idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
         for note in filter(None, [*options.notes(choice), *idle, *rare]):
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note)
@@ -202,6 +207,8 @@ def prepare(
         max_iter=options.iterations,
         out=run.out,
         on_skip=skip,
+        weights=[] if run.snapshot else weights_files(options.weights) if options.weights else None,
+        allow_missing=options.allow_missing,
         say=say,
         cuda=options.cuda,
     )
@@ -218,9 +225,8 @@ def prepare(
                 say(note)
         else:
             runs.check_prefix_free(solver.prefix)
-        if options.weights:
-            loaded = solver.load_weights(weights_files(options.weights), say)
-            say(f"weights of {plural(len(loaded.filled), 'layer')} from {options.weights}")
+        if solver.loaded is not None:
+            say(f"weights of {plural(len(solver.loaded.filled), 'layer')} from {' and '.join(map(str, solver.loaded.files))}")
         runs.check_writable(solver.prefix)
         if not solver.kernels_cached:
             say("compiling kernels for this machine: done once, takes up to a minute")

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from runtime.solver.epochs import Count
 
 
+START = ("weights", "resume", "allow_missing")  # options about what a run starts from
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options(RunOptions):
     """What --NAME gives; None for what was not given."""
 
     weights: str | None = None
+    allow_missing: bool = False
     resume: str | None = None
     data: str | None = None
     iterations: int | None = None
@@ -69,7 +73,8 @@ class CommandLine:
     def text(self) -> str:
         """The command."""
         given = {name: value for name in ("weights", "resume") if (value := getattr(self.options, name)) is not None}
-        return shlex.join([*self.words(), *(word for name, value in given.items() for word in (f"--{name}", value))])
+        start = [word for name, value in given.items() for word in (f"--{name}", value)]
+        return shlex.join([*self.words(), *start, *(["--allow-missing"] if self.options.allow_missing else [])])
 
     def resume(self, snapshot: Path) -> str:
         """The same command going on from a snapshot."""
@@ -82,7 +87,7 @@ class CommandLine:
             value = getattr(self.options, field.name)
             if field.name == "overrides":
                 words += self.settings()
-            elif value is not None and value is not False and field.name not in ("weights", "resume"):
+            elif value is not None and value is not False and field.name not in START:
                 words += (
                     [f"--{field.name.replace('_', '-')}"] if value is True else [f"--{field.name.replace('_', '-')}", str(value)]
                 )

@@ -16,6 +16,7 @@ from netdef.language.units import plural, shortened
 from netdef.language.writing import replacing
 from netdef.layers.normalize import DIVISOR, BatchNorm
 from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
+from netdef.weights.snapshots import weights_of_run
 from netdef.weights.trained_net import trained_net
 
 if TYPE_CHECKING:
@@ -66,11 +67,13 @@ class Loaded:
     filled: layers whose weights were in a file, in the net's order.
     missing: layers with weights that are in none of the files and keep those they had.
     extra: layers of the files that the net does not have.
+    files: that were read; for the directory of a run, its last weights.
     """
 
     filled: tuple[str, ...]
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    files: tuple[str | Path, ...] = ()
 
 
 def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = False, say: Callable[[str], None] = remark) -> Loaded:
@@ -78,7 +81,8 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
 
     Parameters
     ----------
-    paths: a .caffemodel or .caffemodel.h5, or several; where two have a layer, the later file's weights stay.
+    paths: a .caffemodel, a .caffemodel.h5, the directory of a run, which stands for its last weights, or several of them; where
+        two have a layer, the later one's weights stay.
     write: overwrites a parameter.
     allow_missing: whether layers may keep the weights they have, so that a net is tuned from another's.
     say: called with a line about layers that are missing, one about each file's extra layers, and one for each setting that is
@@ -106,24 +110,24 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
             say(f"{path}: {listed(fit.extra, ' that the net does not have')}")
     filled = {name for fit in fits for name in fit.values}
     extra = dict.fromkeys(name for fit in fits for name in fit.extra)
-    return Loaded(tuple(layer.name for layer in net.layers if layer.name in filled), missing, tuple(extra))
+    return Loaded(tuple(layer.name for layer in net.layers if layer.name in filled), missing, tuple(extra), tuple(files))
 
 
 def files_of(paths: Paths) -> list[str | Path]:
-    """One path or several as a list.
+    """One path or several as a list; a run's directory as its last weights.
 
     Raises
     ------
-    NetdefError: there is none, or something else is among them.
+    NetdefError: there is none, something else is among them, or a run has no weights.
     """
-    hint = "give the path of a .caffemodel or .caffemodel.h5, or a list of such paths"
+    hint = "give the path of a .caffemodel, of a .caffemodel.h5 or of a run's directory, or a list of such paths"
     if not isinstance(paths, str | Path | Sequence):
         raise NetdefError(f"expected files of weights, not {type(paths).__name__}", hint=hint)
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     wrong = [type(path).__name__ for path in files if not isinstance(path, str | Path)]
     if wrong or not files:
         raise NetdefError(f"expected files of weights, not {wrong[0]}" if wrong else "no file of weights is given", hint=hint)
-    return files
+    return [weights_of_run(file) if Path(file).is_dir() else file for file in files]
 
 
 def read_and_fit(net: Net, path: str | Path) -> Fit:

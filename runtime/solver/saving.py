@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.weights.snapshots import weights_beside
 from runtime.machine.weights import MissingWeightsError
 from runtime.ops.update.table import Row
 from runtime.solver.histories import check_histories, check_type, read_histories, set_histories
-from runtime.solver.snapshot import SnapshotFiles, read_side, weights_beside, write_side
+from runtime.solver.snapshot import SnapshotFiles, read_side, write_side
 from runtime.solver.solverstate import SolverState, read_solverstate, write_solverstate
 
 if TYPE_CHECKING:

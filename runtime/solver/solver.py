@@ -77,8 +77,10 @@ class Solver:
     max_iter: replaces the solver's.
     out: the directory that a relative snapshot_prefix stands in; default the working directory.
     on_skip: called once for each image that cannot be read, with its path and the reason.
-    say: called with a line about layers that the solver's `weights` lack, about those that the net lacks, and about a test without
-        numbers.
+    weights: files to start from instead of the solver's own `weights`; layers that they lack keep what their fillers give.  None
+        reads the solver's, an empty list none at all.
+    allow_missing: whether layers that the solver's own `weights` lack may keep what their fillers give.
+    say: called with a line about layers that weights lack, about those that the net lacks, and about a test without numbers.
     cuda: how graphics cards compute.
     split: what is cut on several devices, see `compile`.
     overrides: fields of the nets to change, see `netdef.load`.
@@ -88,11 +90,12 @@ class Solver:
     ----------
     iteration: how many updates the weights have had.
     executable: the compiled training net.  tests: the test nets, on the same weights.
-    parameters: the SolverParameter.
+    parameters: the SolverParameter.  loaded: what the weights that it started from filled; None where there were none.
 
     Raises
     ------
     NetdefError: a file is wrong, or asks for what is not available.
+    MissingWeightsError: the solver's own `weights` lack layers of the net, and `allow_missing` is false.
     """
 
     def __init__(
@@ -108,6 +111,8 @@ class Solver:
         max_iter: int | None = None,
         out: str | Path = ".",
         on_skip: OnSkip = warn_of_skip,
+        weights: Paths | None = None,
+        allow_missing: bool = False,
         say: Callable[[str], None] = remark,
         cuda: CudaOptions | None = None,
         split: str | None = None,
@@ -134,8 +139,7 @@ class Solver:
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
-            if self.parameters.weights:
-                self.load_weights(list(self.weights_named()), say)
+            self.loaded = self._start_from(weights, allow_missing)
         except BaseException:
             self.close()
             raise
@@ -207,6 +211,13 @@ class Solver:
     def kernels_cached(self) -> bool:
         """Whether this machine has compiled the kernels of the training net before."""
         return all(device.kernels_known for device in self.executable.devices)
+
+    def _start_from(self, weights: Paths | None, allow_missing: bool) -> Loaded | None:
+        """Load the weights that are given, else the solver's own, which may lack layers only where that is allowed."""
+        if weights is not None:
+            return self.load_weights(weights, self._say) if weights else None
+        own = list(self.weights_named())
+        return self.executable.load_weights(own, allow_missing, self._say) if own else None
 
     def load_weights(self, paths: Paths, say: Callable[[str], None] = remark) -> Loaded:
         """Start from the weights in files; layers that are in none of them keep those they have, and `say` is called.

@@ -8,6 +8,7 @@ import pytest
 import netdef
 import runtime
 from netdef.cli.main import run
+from netdef.weights import read_weights
 from tests.netdef.cli import levels
 
 IMAGE = "digits/bee/0.png"
@@ -54,9 +55,44 @@ def test_layers_that_may_be_missing_are_said(folder, capsys):
         assert "%" in captured.out
     assert run(["train", "levels.net", "solver.txt", "--weights", "w.caffemodel", "--iterations", "0"]) == 0
     assert "w.caffemodel: no weights for 1 layer: fc2; what their fillers gave stays" in capsys.readouterr().out
+
+
+def test_a_solvers_own_weights_may_lack_no_layer(folder, capsys):
+    """As test's; --weights, which replaces them, may."""
+    with_another_layer()
     Path("solver.txt").write_text(Path("solver.txt").read_text() + 'weights: "w.caffemodel"')
+    train = ["train", "levels.net", "solver.txt", "--iterations", "0"]
+    assert run(train) == 2
+    assert "error: w.caffemodel: no weights for 1 layer of the net: fc2\n    --allow-missing" in capsys.readouterr().err
+    assert not list(Path("runs").glob("*"))
+    said = "w.caffemodel: no weights for 1 layer: fc2; what their fillers gave stays"
+    assert run([*train, "--allow-missing", "--out", "a"]) == 0
+    assert said in capsys.readouterr().out
+    for again in (["a"], ["a", "--weights", "w.caffemodel"]):  # what the first run was allowed holds for the same again
+        assert run(["train", *again]) == 0
+        out = capsys.readouterr().out
+        assert said in out and "weights of 1 layer from" in out
+    no_effect = "--allow-missing has no effect"
+    for more in (["--weights", "w.caffemodel"], ["--resume", "a"]):
+        assert run([*train, *more, "--allow-missing"]) == 0
+        out = capsys.readouterr().out
+        assert no_effect in out and (said in out) == (more[0] == "--weights")
+
+
+def test_the_directory_of_a_run_stands_for_its_last_weights(folder, capsys):
+    Path("solver.txt").write_text(Path("solver.txt").read_text() + " snapshot: 2")
+    assert run(["train", "levels.net", "solver.txt", "--weights", "w.caffemodel", "--iterations", "4", "--out", "a"]) == 0
+    with runtime.compile(netdef.load("deploy.net"), backward=False) as executable:
+        loaded = executable.load_weights("a")
+        assert [Path(file) for file in loaded.files] == [Path("a/levels_iter_4.caffemodel")]
+        np.testing.assert_array_equal(executable.param("fc", 0), read_weights("a/levels_iter_4.caffemodel")["fc"][0])
+        Path("empty").mkdir()
+        with pytest.raises(netdef.NetdefError, match="there is no snapshot under empty"):
+            executable.load_weights(["w.caffemodel", "empty"])
+    Path("solver.txt").write_text(Path("solver.txt").read_text() + ' weights: "a"')
+    capsys.readouterr()
     assert run(["train", "levels.net", "solver.txt", "--iterations", "0"]) == 0
-    assert "w.caffemodel: no weights for 1 layer: fc2; what their fillers gave stays" in capsys.readouterr().out
+    assert "weights of 1 layer from a/levels_iter_4.caffemodel" in capsys.readouterr().out
 
 
 def test_two_files_fill_a_net(folder, capsys):

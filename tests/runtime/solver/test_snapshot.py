@@ -8,7 +8,7 @@ import pytest
 from netdef import NetdefError
 from runtime.solver.nets import read_solver
 from runtime.solver.prefix import snapshot_prefix
-from runtime.solver.snapshot import latest_snapshot, read_side, side_path, write_side
+from runtime.solver.snapshot import read_side, side_path, write_side
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,6 @@ def test_what_is_written_is_read(tmp_path):
     assert {name: read[name] for name in content} == content
     assert json.loads(side_path(tmp_path / "a.caffemodel").read_text())["format"] == 1
     assert read_side(tmp_path / "b.solverstate") == {}
-
-
-def test_the_latest_is_of_the_highest_iteration(tmp_path):
-    for name in ("a_iter_9.solverstate", "deep/a_iter_100.solverstate.h5", "a_iter_20.solverstate", "a_iter_x.solverstate"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    assert latest_snapshot(tmp_path) == tmp_path / "deep/a_iter_100.solverstate.h5"
-    with pytest.raises(NetdefError, match="no snapshot under"):
-        latest_snapshot(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("solver", ["solver", "imagenet_solver"])

@@ -244,6 +244,7 @@ def test_weights_named_by_the_solver(start):
     first.executable.save_weights("w.caffemodel")
     second = start(SOLVER.replace("random_seed: 5", "random_seed: 6") + 'weights: "w.caffemodel"', "fed.net")
     np.testing.assert_array_equal(second.executable.param("fc", 0), first.executable.param("fc", 0))
+    assert (second.loaded.filled, start(SOLVER + 'weights: "w.caffemodel"', "fed.net", weights=()).loaded) == (("fc",), None)
 
 
 def test_batch_size(start):

@@ -47,7 +47,7 @@ def test_the_loss_of_each_region():
 @pytest.mark.parametrize("shape", [(9, 4, 1, 1), (5, 3, 2, 3)], ids=["regions", "pixels of regions"])
 def test_the_hardest_regions_as_rfcn_finds_them(shape):
     """Each number of the losses in falling order, while its image has some left; as box_annotator_ohem_layer.cpp goes."""
-    rng, (R, C, H, W) = np.random.default_rng(5), shape
+    rng, (R, _, H, W) = np.random.default_rng(5), shape
     regions = np.zeros((R, 5, H, W))
     regions[:, 0] = rng.integers(0, 3, (R, H, W))
     losses = rng.permutation(R * H * W).reshape(R, 1, H, W).astype(float)
