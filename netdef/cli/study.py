@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from netdef.cli import train_options
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
+from netdef.cli.study_rates import best_rate, read_rates
 from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ OUT = "study"
 @click.option("--seeds", type=COUNT, default=3, show_default=True, metavar="N", help="Runs of each net, from seeds 1, 2 ... N.")
 @click.option("--out", default=OUT, show_default=True, metavar="DIR", help="Where the runs are; those that are there go on.")
 @click.option("--over", metavar="DEVICES", help="Train on each of these devices, a run at a time, such as gpu:0-3.")
+@click.option(
+    "--rates",
+    metavar="RATE,RATE...",
+    callback=read_rates,
+    help="First train each net at each of these rates instead of base_lr, and go on with its best.",
+)
 @click.option("--reach", type=click.FloatRange(0, 1), metavar="SHARE", help="Count iterations until a test's accuracy is so high.")
 @data_option
 @click.option("--iterations", type=COUNT, metavar="N", help="Of each run, instead of max_iter.")
@@ -52,6 +60,7 @@ class Options(RunOptions):
     seeds: int
     out: str
     over: str | None = None
+    rates: tuple[float, ...] = ()
     reach: float | None = None
     data: str | None = None
     iterations: int | None = None
@@ -78,16 +87,49 @@ def study(nets: Sequence[str], options: Options) -> int:
     for net in nets:  # all of them, before hours of training
         for phase in ("train", "test"):
             load_net(net, phase, options.overrides, options.batch if phase == "train" else None, options.data)
-    seeds = range(1, options.seeds + 1)
-    outs = {(name, seed): Path(options.out) / f"{name}-{seed}" for seed in seeds for name in names}
-    files = {key: solver_file(out, parameters, key[1]) for key, out in outs.items()}
-    due = [(dict(zip(names, nets, strict=True))[key[0]], out, files[key]) for key, out in outs.items() if not is_finished(out)]
-    code = in_turn(due, options) if options.over is None else over_devices(due, options)
-    if code:
+    folder, files, rates = Path(options.out), dict(zip(names, nets, strict=True)), dict.fromkeys(names, 0.0)
+    if options.rates:
+        seed = options.seeds + 1  # none of the table's: a rate that suits a seed by chance must not count for it
+        tried = {
+            (name, rate): Entry(folder / f"{name}-rate-{rate:g}", files[name], seed, rate)
+            for name in names
+            for rate in options.rates
+        }
+        if code := train_all(list(tried.values()), parameters, options):
+            return code
+        found = {key: run_in(entry.out, options.reach) for key, entry in tried.items()}
+        rates = {name: best_rate({rate: found[name, rate] for rate in options.rates}) for name in names}
+    entries = {
+        (name, seed): Entry(folder / f"{name}-{seed}", files[name], seed, rates[name])
+        for seed in range(1, options.seeds + 1)
+        for name in names
+    }
+    if code := train_all(list(entries.values()), parameters, options):
         return code
-    runs = {name: [run_in(outs[name, seed], options.reach) for seed in seeds] for name in names}
-    click.echo("\n".join(table(runs, options.reach)))
+    runs = {name: [run_in(entry.out, options.reach) for (own, _), entry in entries.items() if own == name] for name in names}
+    lines = table(runs, options.reach)
+    if options.rates:
+        lines.append(
+            f"rates by one run at each of {', '.join(f'{rate:g}' for rate in options.rates)}, of seed {options.seeds + 1}:"
+        )
+        lines += [f"  {name} {rate:g}" for name, rate in rates.items()]
+    click.echo("\n".join(lines))
     return 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run of a study: its directory, its net, its seed, and its rate where that is not the solver's."""
+
+    out: Path
+    net: str
+    seed: int
+    rate: float = 0.0
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it only tries a rate: a loss that grows without end is then a result."""
+        return self.out.name.endswith(f"-rate-{self.rate:g}")
 
 
 def run_in(out: Path, reach: float | None) -> Run:
@@ -98,19 +140,33 @@ def run_in(out: Path, reach: float | None) -> Run:
     return run_of(read_log(out), reach)
 
 
-def in_turn(due: Sequence[tuple[str, Path, Path]], options: Options) -> int:
-    """Train each (net, directory, solver), one after the other; returns 0, or the exit code of the run that was interrupted."""
-    from netdef.cli.train import train
+def train_all(entries: Sequence[Entry], parameters: Any, options: Options) -> int:
+    """Train what is not finished; returns 0, or the exit code of the run that was interrupted."""
+    solvers = [solver_file(entry.out, parameters, entry.seed, entry.rate) for entry in entries]
+    due = [(entry, solver) for entry, solver in zip(entries, solvers, strict=True) if not is_finished(entry)]
+    return in_turn(due, options) if options.over is None else over_devices(due, options)
 
-    for net, out, solver in due:
-        click.echo(f"{out}:", err=True)
-        code = train(net, str(solver), training_options(out, options))
+
+def in_turn(due: Sequence[tuple[Entry, Path]], options: Options) -> int:
+    """Train each with its solver, one after the other; returns 0, or the exit code of the run that was interrupted."""
+    from netdef.cli.train import train
+    from runtime.solver.diverged import DivergedError
+
+    for entry, solver in due:
+        click.echo(f"{entry.out}:", err=True)
+        try:
+            code = train(entry.net, str(solver), training_options(entry.out, options))
+        except DivergedError as error:
+            if not entry.is_trial:
+                raise
+            click.echo(f"{entry.out} ended: {error.diagnostics[0].message}", err=True)
+            code = 0
         if code:
             return code
     return 0
 
 
-def over_devices(due: Sequence[tuple[str, Path, Path]], options: Options) -> int:
+def over_devices(due: Sequence[tuple[Entry, Path]], options: Options) -> int:
     """The same on the devices of --over, side by side.
 
     Raises
@@ -124,10 +180,10 @@ def over_devices(due: Sequence[tuple[str, Path, Path]], options: Options) -> int
     if options.devices is not None:
         raise NetdefError("--over and --devices exclude each other", hint="each run of --over has one device")
     jobs = []
-    for net, out, solver in due:
-        how = training_options(out, options)
+    for entry, solver in due:
+        how = training_options(entry.out, options)
         resume = ["--resume", how.resume] if how.resume else []
-        jobs.append(Job((*CommandLine(net, str(solver), how).words(), *resume), out))
+        jobs.append(Job((*CommandLine(entry.net, str(solver), how).words(), *resume), entry.out, partial(ended_as_trial, entry)))
     return run_over(device_names(options.over or ""), jobs)
 
 
@@ -141,18 +197,24 @@ def training_options(out: Path, options: Options) -> train_options.Options:
     return train_options.Options(out=str(out), resume=resume, **given, **how)
 
 
-def is_finished(out: Path) -> bool:
-    """Whether a run came to its end."""
+def ended_as_trial(entry: Entry) -> bool:
+    """Whether a run that failed only tried a rate, and so found that it is too high."""
+    return entry.is_trial and is_finished(entry)
+
+
+def is_finished(entry: Entry) -> bool:
+    """Whether a run came to its end; for one that tries a rate, numbers that are not finite are one."""
     from runtime.solver.log import read_log
 
-    if not (out / "log.jsonl").exists():
+    if not (entry.out / "log.jsonl").exists():
         return False
-    ends = [record for record in read_log(out) if record["event"] in ("start", "end")]
-    return bool(ends) and ends[-1]["event"] == "end" and ends[-1].get("reason") == "finished"
+    ends = [record for record in read_log(entry.out) if record["event"] in ("start", "end")]
+    reasons = ("finished", "diverged") if entry.is_trial else ("finished",)
+    return bool(ends) and ends[-1]["event"] == "end" and ends[-1].get("reason") in reasons
 
 
-def solver_file(out: Path, parameters: Any, seed: int) -> Path:
-    """The solver of a run, with its seed, in the study's directory.
+def solver_file(out: Path, parameters: Any, seed: int, rate: float = 0.0) -> Path:
+    """The solver of a run, with its seed, and with a rate if that is not the solver's own, in the study's directory.
 
     Raises
     ------
@@ -165,6 +227,8 @@ def solver_file(out: Path, parameters: Any, seed: int) -> Path:
     own = type(parameters)()
     own.CopyFrom(parameters)
     own.random_seed = seed
+    if rate:
+        own.base_lr = rate
     own.snapshot_prefix = ""
     for field in NAMES_NETS:
         own.ClearField(field)

@@ -32,8 +32,12 @@ UINT8 = 8  # IDX's type of numbers
 READ_ERRORS = (OSError, EOFError, zlib.error, tarfile.TarError)
 
 
-def read_mnist(folder: str, phase: str) -> ArrayRecords:
+def read_mnist(folder: str, phase: str, pad: int = 0) -> ArrayRecords:
     """The images of a phase, from a folder with the four files of MNIST or of one like it, packed or not.
+
+    Parameters
+    ----------
+    pad: zeros around each image.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def read_mnist(folder: str, phase: str) -> ArrayRecords:
     images, labels = read_idx(paths[0], 3), read_idx(paths[1], 1)
     if len(images) != len(labels):
         raise NetdefError(f"{paths[0]} has {plural(len(images), 'image')}, {paths[1]} {plural(len(labels), 'label')}")
-    return ArrayRecords(str(paths[0]), images[:, None], labels)
+    return ArrayRecords(str(paths[0]), images[:, None], labels, pad=pad)
 
 
 def _mnist_file(folder: str, phase: str, name: str, axes: int) -> Path:
@@ -78,12 +82,13 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, count, start).reshape(shape)
 
 
-def read_cifar10(source: str, phase: str, rgb: bool = False) -> ArrayRecords:
+def read_cifar10(source: str, phase: str, rgb: bool = False, pad: int = 0) -> ArrayRecords:
     """The images of a phase, from the folder cifar-10-batches-bin or the archive that it comes in.
 
     Parameters
     ----------
     rgb: red first, as the files and Caffe's convert_cifar_data have it; else blue first, as Caffe's other tools do.
+    pad: zeros around each image.
 
     Raises
     ------
@@ -99,9 +104,8 @@ def read_cifar10(source: str, phase: str, rgb: bool = False) -> ArrayRecords:
         names = tuple(read(CIFAR_NAMES).decode().split())
     except (NetdefError, UnicodeDecodeError):
         names = ()
-    return ArrayRecords(
-        source, images if rgb else images[:, ::-1], labels, names if len(names) == CIFAR_CLASSES else None, digits=5
-    )
+    classes = names if len(names) == CIFAR_CLASSES else None
+    return ArrayRecords(source, images if rgb else images[:, ::-1], labels, classes, digits=5, pad=pad)
 
 
 def _reader(source: str) -> Callable[[str], bytes]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from netdef.language.diagnostics import NetdefError
 from netdef.weights.wire import MalformedError
@@ -62,11 +62,18 @@ class Stored:
     ----------
     resize: None keeps them as they are.  gray: one channel instead of three.
     encoded: the format of image files, as their ending; "" stores pixels.
+    pad: black pixels around each image, after it is resized.
     """
 
     resize: Resize | None = None
     gray: bool = False
     encoded: str = ""
+    pad: int = 0
+
+    @property
+    def changes(self) -> bool:
+        """Whether images are other than in their files."""
+        return self.resize is not None or self.gray or self.pad > 0
 
 
 class FileRecords:
@@ -88,11 +95,11 @@ class FileRecords:
     def datum(self, index: int) -> Datum:
         path, label, stored = self._listing.path(index), self._listing.labels[index], self._stored
         image = read_image(path, MODES[1 if stored.gray else 3])
-        if stored.encoded and stored.resize is None and not stored.gray and FORMATS.get(ending(path)) == FORMATS[stored.encoded]:
+        if stored.encoded and not stored.changes and FORMATS.get(ending(path)) == FORMATS[stored.encoded]:
             return Datum(data=Path(path).read_bytes(), label=label, encoded=True)  # as it is: its bits stay
         if stored.resize is not None:
             image = resized(image, stored.resize)
-        return datum_of(as_image(image), label, stored.encoded)
+        return datum_of(ImageOps.expand(as_image(image), stored.pad), label, stored.encoded)
 
 
 class DatabaseRecords:
@@ -123,6 +130,7 @@ class ArrayRecords:
     Parameters
     ----------
     images: uint8 (N, C, H, W), blue first.  labels: of each.  digits: in a key, as Caffe's tools for these data have it.
+    pad: zeros around each image.
     """
 
     def __init__(
@@ -132,16 +140,17 @@ class ArrayRecords:
         labels: NDArray[np.integer],
         classes: tuple[str, ...] | None = None,
         digits: int = 8,
+        pad: int = 0,
     ):
         self.name, self.size, self.classes = name, len(images), classes
-        self._images, self._labels, self._digits = images, labels, digits
-        self.fingerprint = sha256(images.tobytes() + labels.tobytes()).hexdigest()
+        self._images, self._labels, self._digits, self._pad = images, labels, digits, pad
+        self.fingerprint = sha256(images.tobytes() + labels.tobytes() + b"%d" % pad).hexdigest()
 
     def key(self, position: int, index: int) -> bytes:
         return b"%0*d" % (self._digits, position)
 
     def datum(self, index: int) -> Datum:
-        image = self._images[index]
+        image = np.pad(self._images[index], ((0, 0), (self._pad,) * 2, (self._pad,) * 2))
         channels, height, width = image.shape
         return Datum(channels, height, width, data=image.tobytes(), label=int(self._labels[index]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
@@ -19,7 +19,7 @@ class Run:
     ----------
     metric: the last test's: its first accuracy, or where there is none its loss.  name: of the metric; "" without tests.
     best: the best test's.  loss: the last training loss that was shown.  reached: the iteration of the first test that was as
-        accurate as asked; None if none was.
+        accurate as asked; None if none was.  epochs: how many those are, where the run counted them.
     """
 
     name: str
@@ -27,6 +27,12 @@ class Run:
     best: float
     loss: float
     reached: int | None = None
+    epochs: float | None = None
+
+    @property
+    def score(self) -> float:
+        """Larger is better: the accuracy, or minus the loss; nan of a run without a result."""
+        return self.metric if self.name not in ("", "loss") else -self.metric if self.name else -self.loss
 
 
 def run_of(records: Sequence[Record], reach: float | None = None) -> Run:
@@ -37,6 +43,8 @@ def run_of(records: Sequence[Record], reach: float | None = None) -> Run:
     reach: an accuracy.
     """
     tests = [record for record in records if record["event"] == "test" and not record.get("net")]
+    if next((record.get("reason") for record in reversed(records) if record["event"] in ("start", "end")), "") == "diverged":
+        return Run("", math.nan, math.nan, math.nan)
     losses = [record["loss"] for record in records if record["event"] == "train" and record.get("loss") is not None]
     loss = losses[-1] if losses else math.nan
     if not tests:
@@ -47,9 +55,11 @@ def run_of(records: Sequence[Record], reach: float | None = None) -> Run:
     if not name:
         last = tests[-1].get("loss")
         return Run("loss", math.nan if last is None else last, math.nan if best.value is None else best.value, loss)
-    hit = (record["iteration"] for record in tests if reach is not None and record["outputs"].get(name, 0) >= reach)
-    best_value = math.nan if best.value is None else best.value
-    return Run(name, tests[-1]["outputs"].get(name, math.nan), best_value, loss, next(hit, None))
+    hits = (record["iteration"] for record in tests if reach is not None and (record["outputs"].get(name) or 0) >= reach)
+    hit, best_value = next(hits, None), math.nan if best.value is None else best.value
+    counted = [record for record in records if record["event"] == "train" and record.get("epoch") and record["iteration"]]
+    epochs = hit * counted[-1]["epoch"] / counted[-1]["iteration"] if counted and hit is not None else None
+    return Run(name, tests[-1]["outputs"].get(name, math.nan), best_value, loss, hit, epochs)
 
 
 def table(runs: Mapping[str, Sequence[Run]], reach: float | None = None) -> list[str]:
@@ -66,7 +76,7 @@ def table(runs: Mapping[str, Sequence[Run]], reach: float | None = None) -> list
         row = [net, spread(values, accuracy)]
         row += [spread([run.best for run in own], accuracy), change, spread([run.loss for run in own])] if name else [change]
         if reach is not None and name:
-            row.append(reached([run.reached for run in own]))
+            row.append(reached(own))
         rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]) for row in rows]
@@ -85,10 +95,14 @@ def spread(values: Sequence[float], percent: bool = False, sign: bool = False) -
     return text + unit
 
 
-def reached(iterations: Iterable[int | None]) -> str:
-    """The mean of the iterations, and how many runs came that far where not all did."""
-    every = list(iterations)
-    some = [one for one in every if one is not None]
+def reached(runs: Sequence[Run]) -> str:
+    """The mean of the iterations, or of the epochs where those were counted, and how many runs came that far where not all did."""
+    some = [run for run in runs if run.reached is not None]
     if not some:
         return "never"
-    return f"{mean(some):.0f}" + (f" ({len(some)} of {len(every)})" if len(some) < len(every) else "")
+    in_epochs = all(run.epochs is not None for run in some)
+    counts = [float((run.epochs if in_epochs else run.reached) or 0) for run in some]
+    digits = 1 if in_epochs else 0
+    text = f"{mean(counts):.{digits}f}" + (f" +- {stdev(counts):.{digits}f}" if len(counts) > 1 else "")
+    text += " epochs" if in_epochs else ""
+    return text + (f" ({len(some)} of {len(runs)})" if len(some) < len(runs) else "")

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from runtime.data.records import Records
 
 MOST_WORKERS = 8
+MOST_PAD = 1024  # pixels
 SHOWN = 10  # records that cannot be read, named one by one
 HDF5_ENDINGS = (".h5", ".hdf5")
 
 threads_option = click.option("--threads", type=COUNT, metavar="N", help="Threads that decode, by default one a core.")
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of what is drawn by chance.")
 root_option = click.option("--root", metavar="DIR", help="Put before each path of a list.")
+pad_option = click.option(
+    "--pad", type=click.IntRange(0, MOST_PAD), default=0, metavar="N", help="Put N black pixels around each image."
+)
 phase_option = click.option(
     "--phase", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Of a folder that has both."
 )
@@ -44,6 +48,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--resize-height", "--resize_height", "height", type=COUNT, metavar="H", help="Stretch images to this height."
         ),
+        pad_option,
         root_option,
         phase_option,
     ):
@@ -67,7 +72,8 @@ def records_of(source: str, options: dict[str, Any], encoded: str = "") -> Recor
     if bool(height) != bool(width):
         raise NetdefError("--resize-height and --resize-width go together", hint="--size N brings the shorter side to N")
     resize = Resize(size, size, stretch=False) if size else Resize(height, width) if height else None
-    return open_records(source, options["root"] or "", Stored(resize, options["gray"], encoded), options["phase"] == "train")
+    stored = Stored(resize, options["gray"], encoded, options["pad"])
+    return open_records(source, options["root"] or "", stored, options["phase"] == "train")
 
 
 def kind_for(out: str, backend: str | None) -> str:

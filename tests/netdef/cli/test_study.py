@@ -6,6 +6,8 @@ import pytest
 
 from netdef import load
 from netdef.cli.main import run
+from netdef.cli.study import best_rate
+from netdef.language.diagnostics import NetdefError
 from netdef.language.find import models_folder
 from runtime.solver.comparison import Run, run_of, table
 from runtime.solver.log import read_log
@@ -78,8 +80,9 @@ def test_a_table():
     runs = {"a": [Run("top1", 0.5, 0.6, 1.0, 10), Run("top1", 0.7, 0.7, 2.0, 20)],
             "b": [Run("top1", 0.4, 0.5, 3.0), Run("top1", 0.6, 0.6, 3.0, 40)]}  # fmt: skip
     text = "\n".join(table(runs, 0.5))
-    for part in ("60.00 +- 14.14%", "65.00 +- 7.07%", "-10.00 +- 0.00%", "1.5000 +- 0.7071", "40 (1 of 2)", " 15\n"):
+    for part in ("60.00 +- 14.14%", "65.00 +- 7.07%", "-10.00 +- 0.00%", "1.5000 +- 0.7071", "40 (1 of 2)", " 15 +- 7\n"):
         assert part in text
+    assert "3.0 +- 1.4 epochs" in "\n".join(table({"a": [Run("top1", 0.5, 0.6, 1.0, 10, epoch) for epoch in (2.0, 4.0)]}, 0.5))
     alone = table({"a": [Run("", float("nan"), float("nan"), 1.5)], "b": [Run("", float("nan"), float("nan"), 1.0)]})
     assert [line.split() for line in alone[:3]] == [["train", "loss", "difference"], ["a", "1.5000"], ["b", "1.0000", "-0.5000"]]
     assert alone[3].startswith("of one seed")
@@ -95,6 +98,37 @@ def test_variants_of_the_paper(name):
         if name != "one_tower":
             shapes, expected = ([parameter.shape for parameter in one.parameters] for one in (net, whole))
             assert shapes == expected
+
+
+def test_each_net_gets_its_best_rate(capsys):
+    arguments = ["--seeds", "1", "--rates", "0.001,0.05,3e38", "--reach", "0.6", "--threads", "1", "--epochs", "2"]
+    assert study(*arguments) == 0
+    lines = capsys.readouterr().out.splitlines()[-6:]
+    assert lines[-3] == "rates by one run at each of 0.001, 0.05, 3e+38, of seed 2:"
+    for line in lines[-2:]:
+        name, rate = line.split()
+        runs = {one: run_of(read_log(f"study/{name}-rate-{one}"), 0.6) for one in ("0.001", "0.05")}
+        assert rate == best_rate({float(one): run for one, run in runs.items()}).__format__("g")
+        assert {record["rate"] for record in read_log(f"study/{name}-1") if record["event"] == "train"} == {float(rate)}
+        assert read_log(f"study/{name}-rate-3e+38")[-1]["reason"] == "diverged"
+    assert study(*arguments) == 0  # nothing is trained again
+    assert capsys.readouterr().err == ""
+
+
+def test_the_best_rate():
+    slow, fast, never = Run("top1", 0.9, 0.9, 1.0, 30), Run("top1", 0.8, 0.9, 1.0, 10), Run("top1", 0.7, 0.7, 1.0)
+    failed = Run("", float("nan"), float("nan"), float("nan"))
+    assert best_rate({0.1: slow, 0.2: fast, 0.3: never, 0.4: failed}) == 0.2
+    assert best_rate({0.3: never, 0.5: Run("top1", 0.6, 0.7, 1.0)}) == 0.3
+    assert best_rate({0.3: Run("loss", 2.0, 2.0, 1.0), 0.5: Run("loss", 1.0, 1.0, 1.0)}) == 0.5
+    with pytest.raises(NetdefError, match="gives a loss that is a number"):
+        best_rate({0.1: failed})
+
+
+@pytest.mark.parametrize("rates", ["a", "0.1,", "0", "-1", "inf", "nan", ""])
+def test_wrong_rates(rates, capsys):
+    assert study("--rates", rates) == 2
+    assert "are no rates" in capsys.readouterr().err
 
 
 def test_there_are_variants():

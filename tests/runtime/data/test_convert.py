@@ -1,6 +1,7 @@
 """Databases written from lists, folders and databases; what was interrupted goes on."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import h5py
@@ -75,6 +76,16 @@ def test_gray_and_stretched():
     assert run(["data", "convert", "images", "square", "--size", "4"]) == 0
     datum = records("square")[0][1]
     assert (datum.channels, datum.height, datum.width) == (3, 4, 4)
+
+
+def test_black_pixels_around_images():
+    assert run(["data", "convert", "images", "out", "--size", "6", "--pad", "2", "--encoded", "--encode-type", "png"]) == 0
+    assert run(["data", "convert", "images", "bare", "--size", "6"]) == 0
+    inner = [datum.pixels for _, datum in records("bare")]
+    for (_, datum), expected in zip(records("out"), inner, strict=True):
+        found = np.asarray(Image.open(BytesIO(bytes(datum.data))))[:, :, ::-1]
+        np.testing.assert_array_equal(found, np.pad(expected, ((2, 2), (2, 2), (0, 0))))
+    assert run(["data", "convert", "bare", "other", "--pad", "2"]) == 2  # records of a database stay as they are
 
 
 def test_encoded_files_stay_as_they_are():

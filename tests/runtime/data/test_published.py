@@ -72,6 +72,14 @@ def test_mnist_as_convert_mnist_data_writes_it(pack, end, capsys):
         assert (found[0][1].channels, found[0][1].height, found[0][1].width) == (1, 28, 28)
 
 
+def test_padded_to_32_x_32():
+    made = mnist()
+    assert run(["data", "mnist", "mnist", "out", "--pad", "2"]) == 0
+    datum = records("out_train")[3][1]
+    np.testing.assert_array_equal(datum.pixels[:, :, 0], np.pad(made["train"][0][3], 2))
+    assert run(["data", "mnist", "mnist", "other", "--pad", "-1"]) == 2
+
+
 def test_mnist_as_folders_that_training_reads(capsys):
     made = mnist()
     assert run(["data", "mnist", "mnist", "out", "--backend", "folder"]) == 0
