@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -206,6 +206,10 @@ class Layer:
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         raise NotImplementedError
+
+    def order_in_file(self, shapes: Sequence[Shape | None]) -> tuple[int, ...] | None:
+        """Where arrays of these shapes, as some files have the layer, are in another order: the position of each parameter."""
+        return None
 
     def parameter_shapes(self, *bottoms: Shape) -> list[ParameterShape]:
         return []

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 from netdef.graph.cuts import Cuts, PerChannel, Same
 from netdef.graph.layer import Layer, ParameterShape, enum_name, layer
 from netdef.graph.shape import Shape, per_image
 from netdef.schema.filler_types import filler_of
 
+VARIANCE = 1  # which parameter of BatchNorm has its variances
 DIVISOR = 2  # which parameter of BatchNorm divides the other two
+LEGACY = (2, 3, 4, 0, 1)  # where NVIDIA's Caffe 0.14 (DIGITS) has each: its order is scale, shift, mean, variance, reserved
+LEAST_EPS = 1e-5  # of NVIDIA's Caffe
 SCALE = 3  # which parameter of BatchNorm is a learned scale; the shift follows it
 
 
@@ -17,7 +23,9 @@ class BatchNorm(Layer):
 
     Mean and variance are those of the batch, or, in testing by default, running averages.
     Parameters: sums of means (channels,), sums of variances (channels,), the divisor of both (1,); no solver changes them. With
-    scale_bias, of NVIDIA's Caffe, y * scale + shift; parameters too: scale (channels,), shift (channels,).
+    scale_bias, of NVIDIA's Caffe, y * scale + shift; parameters too: scale (channels,), shift (channels,). Its means and variances
+    are averages instead, moving_average_fraction of what they were and the rest of the batch, their divisor is 1, and eps is at
+    least 1e-5.
     """
 
     channel_groups = None
@@ -35,11 +43,16 @@ class BatchNorm(Layer):
 
     @property
     def eps(self) -> float:
-        return self.p.eps
+        return max(self.p.eps, LEAST_EPS) if self.scale_bias else self.p.eps
 
     @property
     def moving_average_fraction(self) -> float:
         return self.p.moving_average_fraction
+
+    @property
+    def batch_weight(self) -> float:
+        """The factor of a batch's mean and variance in the running ones; that of the first batch is 1."""
+        return 1 - self.moving_average_fraction if self.scale_bias else 1.0
 
     @property
     def use_global_stats(self) -> bool:
@@ -72,6 +85,10 @@ class BatchNorm(Layer):
         channels = (self.channels,)
         learned = [(channels, filler_of(self.p, "scale_filler")), (channels, self.p.bias_filler)] if self.scale_bias else []
         return [(channels, None), (channels, None), ((1,), None), *learned]
+
+    def order_in_file(self, shapes: Sequence[Shape | None]) -> tuple[int, ...] | None:
+        sizes = [0 if shape is None else prod(shape) for shape in shapes]
+        return LEGACY if self.scale_bias and len(sizes) == len(LEGACY) and sizes[DIVISOR] != 1 == sizes[-1] else None
 
     @property
     def macs(self) -> int:

@@ -67,6 +67,8 @@ def fit_layer(layer: Layer, weights: Weights, fit: Fit) -> None:
         fit.missing.append(layer.name)
         return
     given = [*weights.get(layer.name, ())]
+    if (order := layer.order_in_file(shapes_of(given))) is not None:
+        given = [given[position] for position in order]
     given += [None] * (len(wanted) - len(given))
     if len(given) == len(wanted) and all(map(fits, given, wanted, owned_elsewhere)):
         fit.values[layer.name] = [a if a is None else a.reshape(shape) for a, shape in zip(given, wanted, strict=True)]
@@ -80,10 +82,10 @@ def fits(array: np.ndarray | None, shape: Shape, owned_elsewhere: bool) -> bool:
 
 
 def same_shape(found: Shape, wanted: Shape) -> bool:
-    """Whether a shape in a file is the wanted one; old files give every shape four axes, with ones in front."""
+    """Whether a shape in a file is the wanted one; old files give every shape four axes: ones in front, or 1 x C x 1 x 1."""
     if found == wanted:
         return True
-    return len(found) == 4 and len(wanted) < 4 and found == (1,) * (4 - len(wanted)) + wanted
+    return len(found) == 4 and (found == (1,) * (4 - len(wanted)) + wanted or (len(wanted) == 1 and found == (1, *wanted, 1, 1)))
 
 
 def shapes_of(arrays: Sequence[np.ndarray | None]) -> tuple[Shape | None, ...]:

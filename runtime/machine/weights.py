@@ -14,7 +14,7 @@ from netdef.diff.trained import other_settings
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.units import plural, shortened
 from netdef.language.writing import replacing
-from netdef.layers.normalize import DIVISOR, BatchNorm
+from netdef.layers.normalize import DIVISOR, VARIANCE, BatchNorm
 from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
 from netdef.weights.snapshots import weights_of_run
 from netdef.weights.trained_net import trained_net
@@ -161,7 +161,8 @@ def without_statistics(net: Net, read: Reader) -> list[str]:
     As in Caffe their mean and variance count as 0, so that they divide by sqrt(eps).
     """
     layers = [layer for layer in net.layers if isinstance(layer, BatchNorm) and layer.use_global_stats]
-    return [layer.name for layer in layers if read(layer.name, DIVISOR).item() == 0]
+    empty = [layer for layer in layers if read(layer.name, DIVISOR).item() == 0]
+    return [layer.name for layer in empty if not (layer.scale_bias and read(layer.name, VARIANCE).any())]
 
 
 def copy(fit: Fit, write: Writer) -> None:

@@ -74,10 +74,13 @@ def batch_statistics(begin, end, partials, mean, variance, inverse, count, eps):
 
 @kernel(items=lambda *_: 1, flops=2)
 @jit
-def global_statistics(begin, end, means, variances, divisor, mean, inverse, eps):
-    """mean and inverse = 1 / sqrt(variance + eps) (C,) from running sums and the divisor (1,) of both; zeros where that is 0."""
+def global_statistics(begin, end, means, variances, divisor, mean, inverse, eps, unset):
+    """mean and inverse = 1 / sqrt(variance + eps) (C,) from running sums and the divisor (1,) of both.
+
+    unset: the factor of the sums where the divisor is 0.
+    """
     for _ in range(begin, end):
-        f = ONE / divisor[0] if divisor[0] != 0 else ZERO
+        f = ONE / divisor[0] if divisor[0] != 0 else np.float32(unset)
         for c in range(mean.size):
             mean[c], inverse[c] = f * means[c], 1 / math.sqrt(np.float64(f * variances[c]) + eps)
 
@@ -100,19 +103,22 @@ def running_statistics(
     weight,
     correction,
 ):
-    """The running sums after one more batch: next = fraction * before + new, `weight` times its mean, `correction` its variance.
+    """The running sums after one more batch: next = fraction * before + weight * new, a variance `correction` times as large.
 
     before: the values that this iteration has come to, or where `added` (1,), how many batches they hold, is 0, those at its start.
+    The weight of the first batch of all, before which the divisor is 0, is 1.
     """
-    f, w, unbiased, first = np.float32(fraction), np.float32(weight), np.float32(correction), added[0] == 0
+    f, first = np.float32(fraction), added[0] == 0
     for _ in range(begin, end):
+        old = divisor[0] if first else next_divisor[0]
+        w = ONE if old == 0 else np.float32(weight)
+        unbiased = w * np.float32(correction)
+        next_divisor[0] = f * old + w
         for c in range(mean.size):
             before = means[c] if first else next_means[c]
             next_means[c] = f * before + w * mean[c]
             before = variances[c] if first else next_variances[c]
             next_variances[c] = f * before + unbiased * variance[c]
-        before = divisor[0] if first else next_divisor[0]
-        next_divisor[0] = f * before + ONE
 
 
 def channel_items(x: Any, *_: Any) -> int:

@@ -29,8 +29,10 @@ def batch_statistics(partials: Operand, mean: Operand, variance: Operand, invers
 
 
 @plans
-def global_statistics(means: Operand, variances: Operand, divisor: Operand, mean: Operand, inverse: Operand, eps: float) -> Launch:
-    scalars = np.int32(mean.size), np.float64(eps)
+def global_statistics(
+    means: Operand, variances: Operand, divisor: Operand, mean: Operand, inverse: Operand, eps: float, unset: float
+) -> Launch:
+    scalars = np.int32(mean.size), np.float64(eps), np.float32(unset)
     return Launch(FILE, "global_statistics", (blocks(mean.size), 1, 1), (THREADS, 1, 1), tuple(range(5)), scalars)
 
 
@@ -41,7 +43,7 @@ def running_statistics(
     correction: float,
 ) -> Launch:  # fmt: skip
     scalars = np.int32(mean.size), np.float32(fraction), np.float32(weight), np.float32(correction)
-    return Launch(FILE, "running_statistics", (blocks(mean.size), 1, 1), (THREADS, 1, 1), tuple(range(9)), scalars)
+    return Launch(FILE, "running_statistics", (1, 1, 1), (THREADS, 1, 1), tuple(range(9)), scalars)
 
 
 def channels(

@@ -23,10 +23,11 @@ def lower_batch_norm(layer: BatchNorm, build: Builder) -> None:
     x = channels(layer, build.bottom(layer, 0))
     if layer.use_global_stats:
         sums = [build.parameter(layer, index) for index in range(3)]
-        build.forward("global_statistics", *sums, out=(mean, inverse), eps=layer.eps)
+        unset = 1.0 if layer.scale_bias else 0.0  # NVIDIA's Caffe does not read the divisor, which its older files leave at 0
+        build.forward("global_statistics", *sums, out=(mean, inverse), eps=layer.eps, unset=unset)
     else:
         running = [build.next_value(layer, index) for index in range(3)] if layer.phase == "train" else []
-        lower_batch_statistics(layer, build, x, mean, inverse, running, layer.moving_average_fraction, 1.0)
+        lower_batch_statistics(layer, build, x, mean, inverse, running, layer.moving_average_fraction, layer.batch_weight)
     learned = (SCALE, SCALE + 1) if layer.scale_bias else None
     lower_normalized(layer, build, x, mean, inverse, layer.use_global_stats, learned)
 
@@ -55,7 +56,7 @@ def lower_bn(layer: BN, build: Builder) -> None:
         one = build.saved(layer, "divisor", (1,))
         build.forward("fill", out=one, value=1.0)
         stored = (build.parameter(layer, index).flat() for index in (2, 3))
-        build.forward("global_statistics", *stored, one, out=(mean, inverse), eps=layer.eps)
+        build.forward("global_statistics", *stored, one, out=(mean, inverse), eps=layer.eps, unset=0.0)
     lower_normalized(layer, build, x, mean, inverse, not layer.uses_batch_statistics, (0, 1))
 
 
@@ -79,7 +80,7 @@ def lower_batch_statistics(
         unbiased = R / (R - 1) if R > 1 and isinstance(layer, BatchNorm) else 1.0
         build.forward(
             "running_statistics", mean, variance, build.scalar("added"), *before, out=after,
-            fraction=fraction, weight=weight, correction=weight * unbiased,
+            fraction=fraction, weight=weight, correction=unbiased,
         )  # fmt: skip
 
 

@@ -65,28 +65,30 @@ __global__ void batch_statistics(
   inverse[c] = float(1 / sqrt(spread + eps));
 }
 
-// mean and inverse = 1 / sqrt(variance + eps) from running sums and the divisor of both; zeros where that is 0.
+// mean and inverse = 1 / sqrt(variance + eps) from running sums and the divisor of both; where that is 0, `unset` times them.
 __global__ void global_statistics(
-    const float* means, const float* variances, const float* divisor, float* mean, float* inverse, int C, double eps) {
+    const float* means, const float* variances, const float* divisor, float* mean, float* inverse, int C, double eps, float unset) {
   const int c = int(flat_thread());
   if (c >= C) return;
-  const float f = divisor[0] != 0 ? 1.f / divisor[0] : 0.f;
+  const float f = divisor[0] != 0 ? 1.f / divisor[0] : unset;
   mean[c] = f * means[c];
   inverse[c] = float(1 / sqrt(double(f * variances[c]) + eps));
 }
 
-// The running sums after one more batch: next = fraction * before + new; before: what is in next, or before the first batch of an
-// iteration the sums at its start.
+// The running sums after one more batch: next = fraction * before + weight * new; before: what is in next, or before the first batch
+// of an iteration the sums at its start.  The weight of the first batch of all, before which the divisor is 0, is 1.  One block.
 __global__ void running_statistics(
     const float* mean, const float* variance, const float* added, const float* means, const float* variances,
     const float* divisor, float* next_means, float* next_variances, float* next_divisor, int C, float fraction,
     float weight, float correction) {
-  const int c = int(flat_thread());
   const bool first = added[0] == 0;
-  if (c == 0) next_divisor[0] = fraction * *(first ? divisor : next_divisor) + 1.f;
-  if (c >= C) return;
-  next_means[c] = fraction * (first ? means : next_means)[c] + weight * mean[c];
-  next_variances[c] = fraction * (first ? variances : next_variances)[c] + correction * variance[c];
+  const float before = *(first ? divisor : next_divisor), w = before == 0 ? 1.f : weight, unbiased = w * correction;
+  __syncthreads();  // all have read the divisor, which may be next_divisor
+  if (threadIdx.x == 0) next_divisor[0] = fraction * before + w;
+  for (int c = threadIdx.x; c < C; c += blockDim.x) {
+    next_means[c] = fraction * (first ? means : next_means)[c] + w * mean[c];
+    next_variances[c] = fraction * (first ? variances : next_variances)[c] + unbiased * variance[c];
+  }
 }
 
 // Calls f(channel, pack's position) for a thread's pack of each of its channels.

@@ -5,6 +5,8 @@ import pytest
 
 import netdef
 import runtime
+from netdef.schema import message_class
+from netdef.weights import read_weights
 
 SHAPE = (5, 4, 3, 6)
 X = np.random.default_rng(1).normal(2, 3, SHAPE)
@@ -55,6 +57,56 @@ def test_batch_norm_with_a_scale_of_its_own_is_the_two_layers():
             pairs.append([exe.blob(top), exe.blob_grad("x"), *(exe.param_grad(owner, first + index) for index in (0, 1))])
     for one, other in zip(*pairs, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_averages_of_nvidias_batch_norm():
+    """Those of the first batch, then moving_average_fraction of what they were and the rest of the batch; the divisor stays 1.
+
+    As cudnn_batch_norm_layer.cu of NVIDIA's Caffe 0.17 has cuDNN average: the variance over count - 1.
+    """
+    batches = [np.random.default_rng(seed).normal(seed, 1 + seed, SHAPE) for seed in range(3)]
+    mean, variance = [np.zeros(4)] * 2
+    with runtime.compile(net_of("BatchNorm(x) { scale_bias: true moving_average_fraction: 0.75 }", "train")) as exe:
+        for index, x in enumerate(batches):
+            exe.forward(x=x)
+            exe.backward(y=np.ones(SHAPE))
+            exe.update()
+            old = 0.75 if index else 0
+            mean = old * mean + (1 - old) * x.mean(axis=(0, 2, 3))
+            variance = old * variance + (1 - old) * x.var(axis=(0, 2, 3)) * 90 / 89
+            np.testing.assert_allclose(exe.param("y", 0), mean, rtol=1e-5)
+            np.testing.assert_allclose(exe.param("y", 1), variance, rtol=1e-5)
+            assert exe.param("y", 2) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_weights_of_nvidias_batch_norm(legacy, tmp_path):
+    """Its divisor, which older files leave at 0, is not read; Caffe 0.14 has the arrays in another order, 1 x C x 1 x 1."""
+    scale, shift, mean, variance = LEARNED
+    arrays = [mean, variance, np.zeros(1), scale, shift]
+    if legacy:
+        arrays = [array.reshape(1, -1, 1, 1) for array in (scale, shift, mean, variance, np.zeros(1))]
+    wire_file(tmp_path / "w.caffemodel", "y", arrays)
+    with runtime.compile(net_of("BatchNorm(x) { scale_bias: true eps: 1e-9 }", "test")) as exe:
+        lines = []
+        exe.load_weights(tmp_path / "w.caffemodel", say=lines.append)
+        assert not [line for line in lines if "trained with" not in line]
+        y = exe.forward(x=X)["y"]
+        exe.save_weights(tmp_path / "again.caffemodel")
+    expected = normal(X, mean, variance, 1e-5) * scale.reshape(-1, 1, 1) + shift.reshape(-1, 1, 1)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    again = read_weights(tmp_path / "again.caffemodel")["y"]
+    np.testing.assert_allclose(again[3], scale, rtol=1e-6)
+
+
+def wire_file(path, layer, arrays):
+    """A .caffemodel of a layer's arrays."""
+    message = message_class("NetParameter")()
+    added = message.layer.add(name=layer, type="BatchNorm")
+    for array in arrays:
+        blob = added.blobs.add(data=array.ravel())
+        blob.shape.dim.extend(array.shape)
+    path.write_bytes(message.SerializeToString())
 
 
 def test_it_becomes_part_of_the_convolution_before_it():

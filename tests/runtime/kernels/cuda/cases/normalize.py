@@ -35,9 +35,9 @@ def normalizing_cases() -> Iterator[Case]:
     for C in (1, 3, 48, 1024):
         sums, one = positive(C), positive(1)
         for divisor in (value(0), one):
-            yield Case("global_statistics", (sums, sums, divisor, out(C), out(C)), {"eps": 1e-5}, close=2e-6)
-        for added in (value(0), value(2)):
-            arrays = (normal(C), sums, added, normal(C), sums, one, normal(C), sums, one)
+            yield Case("global_statistics", (sums, sums, divisor, out(C), out(C)), {"eps": 1e-5, "unset": 1.0}, close=2e-6)
+        for added, divisor in ((value(0), one), (value(2), one), (value(0), value(0))):
+            arrays = (normal(C), sums, added, normal(C), sums, divisor, normal(C), sums, divisor)
             for aliases in ((), ((6, 3), (7, 4), (8, 5))):
                 constants = {"fraction": 0.9, "weight": 0.1, "correction": 0.125}
                 yield Case("running_statistics", arrays, constants, aliases=aliases, close=1e-6)
