@@ -46,9 +46,15 @@ def reading(path: Path, form: str) -> Iterator[Any]:
     NetdefError: the file is damaged; instead of every error that is raised while it is read.
     """
     h5py = h5py_module(path)
+    with damage_named(path, form), h5py.File(path, "r") as file:
+        yield file
+
+
+@contextmanager
+def damage_named(path: Path, form: str) -> Iterator[None]:
+    """What is read within is of a file in a form; raises as `reading`."""
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except (NetdefError, MemoryError):
         raise
     except Exception as error:

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Copied:
-    """How many records were written, how many were there from an interrupted copy, and which could not be read."""
+    """How many records were written, how many of them an interrupted copy had written, and which could not be read."""
 
     written: int
     before: int
@@ -46,28 +46,37 @@ def copy(
     one_size: bool = False,
     on_skip: OnSkip = lambda name, reason: None,
     on_done: Callable[[int], None] = lambda done: None,
+    on_change: Callable[[list[str]], None] = lambda names: None,
 ) -> Copied:
     """Write all records.  Those that cannot be read are left out, and `on_skip` is called.
+
+    Where an interrupted copy goes on, records whose files were changed since are written anew, and all that come after them.
 
     Parameters
     ----------
     workers: threads that decode.  order: of the records; None is their own.
     one_size: whether all must have the number of bytes of the first, as Caffe's check_size has it.
-    on_done: called with how many are done.
+    on_done: called with how many are done.  on_change: called with the names of records whose files were changed.
 
     Raises
     ------
     NetdefError: too many records cannot be read, one has another size, or the database cannot be written.
     """
+    go_back(records, staged, order, on_change)
     skipped, before = list(staged.skipped), staged.done
     names: list[str] = [record_name(records, index) for index in skipped]
     first_size: int | None = None
     with staged.writing() as writer:
         batch: list[Item] = []
+        states: list[tuple[int, int]] = []
         size, written = 0, before - len(skipped)
+        writer.cut(written)
         positions = range(before, records.size)
-        for position, loaded in zip(positions, loaded_in_order(records, positions, workers, order), strict=True):
-            index = position if order is None else int(order[position])
+        for position, (state, loaded) in zip(
+            positions, loaded_in_order(records, positions, workers, order, writer.ready), strict=True
+        ):
+            index = index_at(order, position)
+            states.append(state)
             if isinstance(loaded, UnreadableError):
                 skipped.append(index)
                 names.append(loaded.path)
@@ -83,12 +92,28 @@ def copy(
                 if batch:
                     writer.write(written, batch)
                 written += len(batch)
-                batch, size = [], 0
-                staged.note(position + 1, skipped)
+                staged.note(position + 1, skipped, states)
+                batch, size, states = [], 0, []
             on_done(position + 1)
         if not written:
             raise NetdefError(f"none of the {plural(records.size, 'record')} of {records.name} can be read")
     return Copied(written, before, tuple(names))
+
+
+def go_back(records: Records, staged: Staged, order: NDArray[np.int64] | None, on_change: Callable[[list[str]], None]) -> None:
+    """Forget the first record whose file was changed since it was copied, and all after it."""
+    then = staged.states()
+    now = np.array([records.state(index_at(order, position)) for position in range(len(then))], then.dtype)
+    changed = np.flatnonzero(then != now).tolist()
+    if changed:
+        on_change([record_name(records, index_at(order, position)) for position in changed])
+        kept = {index_at(order, position) for position in range(changed[0])}
+        staged.note(changed[0], [index for index in staged.skipped if index in kept])
+
+
+def index_at(order: NDArray[np.int64] | None, position: int) -> int:
+    """The record at a position."""
+    return position if order is None else int(order[position])
 
 
 def check_skipped(skipped: int, looked_at: int, name: str, last: UnreadableError) -> None:
@@ -107,15 +132,21 @@ def check_size(datum: Datum, first: int, name: str) -> None:
 
 
 def loaded_in_order(
-    records: Records, positions: Sequence[int], workers: int, order: NDArray[np.int64] | None = None
-) -> Iterator[Datum | UnreadableError]:
-    """The records at these positions, loaded by several threads."""
+    records: Records,
+    positions: Sequence[int],
+    workers: int,
+    order: NDArray[np.int64] | None = None,
+    ready: Callable[[Datum, str], Datum] = lambda datum, name: datum,
+) -> Iterator[tuple[tuple[int, int], Datum | UnreadableError]]:
+    """The records at these positions, loaded by several threads, and what their files were like before they were read."""
 
-    def load(position: int) -> Datum | UnreadableError:
+    def load(position: int) -> tuple[tuple[int, int], Datum | UnreadableError]:
+        index = index_at(order, position)
+        state = records.state(index)
         try:
-            return records.datum(position if order is None else int(order[position]))
+            return state, ready(records.datum(index), record_name(records, index))
         except UnreadableError as error:
-            return error
+            return state, error
 
     return in_order(load, positions, workers)
 

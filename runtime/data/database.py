@@ -19,6 +19,7 @@ DB_KINDS = {0: LEVELDB, 1: LMDB}  # by its numbers
 NAMES = {LMDB: "an LMDB", LEVELDB: "a LevelDB"}
 EXTRAS = {LMDB: ("lmdb", "lmdb"), LEVELDB: ("plyvel", "leveldb")}  # the package that reads it, and netdef's extra
 LMDB_FILE, LEVELDB_FILE = "data.mdb", "CURRENT"
+NO_RECORDS = {"LOCK", "LOG", "LOG.old", "lock.mdb"}  # files that change when it is read
 TABLES = {".ldb", ".sst"}  # a LevelDB's files that never change
 
 _environments: dict[str, tuple[Any, int]] = {}  # open LMDBs by path, and how often each: lmdb opens none twice in a process
@@ -128,6 +129,13 @@ def package_for(kind: str, path: str) -> Any:
         return __import__(package)
     except ImportError:
         raise NetdefError(f"{path} needs {package}, which is not installed", hint=f"pip install '.[{extra}]'") from None
+
+
+def files_with_records(path: str) -> list[Path]:
+    """The files of a database that do not change when it is read, sorted."""
+    if Path(path).is_file():
+        return [Path(path)]
+    return sorted(one for one in Path(path).iterdir() if one.name not in NO_RECORDS)
 
 
 class LmdbDatabase(Database):

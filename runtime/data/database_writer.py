@@ -13,9 +13,12 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
@@ -28,7 +31,8 @@ from runtime.data.records import image_in, pixels_of
 
 HDF5, FOLDER = "HDF5", "FOLDER"
 KINDS = (LMDB, LEVELDB, HDF5, FOLDER)
-STATE, CONTENT = "progress.json", "content"
+STATE, FILES, CONTENT = "progress.json", "files", "content"
+FILE_STATE = np.dtype([("bytes", "<i8"), ("changed", "<i8")])  # of the file of a record, see `state_of_file`
 FIRST_MAP = 1 << 28  # bytes of an LMDB at first; doubled when it is full
 
 Item = tuple[bytes, Datum]
@@ -40,6 +44,15 @@ class Writer(ABC):
     def __init__(self, path: Path):
         self.path = path
 
+    def ready(self, datum: Datum, name: str) -> Datum:
+        """A record as `write` takes it; called from several threads at once.
+
+        Raises
+        ------
+        UnreadableError: it is damaged, or is nothing that can be written so.
+        """
+        return datum
+
     @abstractmethod
     def write(self, first: int, items: Sequence[Item]) -> None:
         """Write records.
@@ -48,6 +61,10 @@ class Writer(ABC):
         ----------
         first: how many have been written before these.
         """
+
+    @abstractmethod
+    def cut(self, count: int) -> None:
+        """Keep the first `count` records that were written, in the order of their keys, and remove the others."""
 
     @abstractmethod
     def close(self) -> None:
@@ -77,6 +94,12 @@ class LmdbWriter(Writer):
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
         self._env.sync(True)
 
+    def cut(self, count: int) -> None:
+        with self._env.begin(write=True) as transaction, transaction.cursor() as cursor:
+            for _ in range(transaction.stat()["entries"] - count):
+                cursor.last()
+                cursor.delete()
+
     def close(self) -> None:
         self._env.close()
         (self.path / "lock.mdb").unlink(missing_ok=True)
@@ -95,6 +118,11 @@ class LeveldbWriter(Writer):
             for key, datum in items:
                 batch.put(key, encode_datum(datum))
 
+    def cut(self, count: int) -> None:
+        with self._open.iterator(include_value=False) as keys, self._open.write_batch(sync=True) as batch:
+            for key in islice(keys, count, None):
+                batch.delete(key)
+
     def close(self) -> None:
         self._open.close()
 
@@ -105,6 +133,14 @@ class Hdf5Writer(Writer):
     def __init__(self, path: Path):
         super().__init__(path)
         self._file = h5py_module(path).File(path, "a")
+
+    def ready(self, datum: Datum, name: str) -> Datum:
+        if not datum.encoded:
+            pixels_of(datum, name)
+            return datum
+        pixels = pixels_of(datum, name)
+        channels, height, width = pixels.shape
+        return Datum(channels, height, width, data=np.ascontiguousarray(pixels).tobytes(), label=datum.label)
 
     def write(self, first: int, items: Sequence[Item]) -> None:
         for name, rows in (("data", self._pixels(items)), ("label", np.array([datum.label for _, datum in items], np.float32))):
@@ -125,6 +161,10 @@ class Hdf5Writer(Writer):
                 raise NetdefError(f"{text}: a dataset takes one shape", hint="give a size to bring them to")
         return np.stack(arrays).astype(np.float32)
 
+    def cut(self, count: int) -> None:
+        for dataset in self._file.values():
+            dataset.resize(min(count, len(dataset)), axis=0)
+
     def close(self) -> None:
         self._file.close()
 
@@ -137,12 +177,21 @@ class FolderWriter(Writer):
         self._classes = classes
         path.mkdir(exist_ok=True)
 
+    def ready(self, datum: Datum, name: str) -> Datum:
+        image_in(datum, name)
+        return datum
+
     def write(self, first: int, items: Sequence[Item]) -> None:
         for index, (key, datum) in enumerate(items, first):
             named = self._classes is not None and 0 <= datum.label < len(self._classes)
             folder = self.path / (self._classes[datum.label] if named and self._classes else str(datum.label))
             folder.mkdir(exist_ok=True)
             image_in(datum, key.decode("utf-8", "replace")).save(folder / f"{index:08}.png")
+
+    def cut(self, count: int) -> None:
+        for file in self.path.rglob("*.png"):
+            if int(file.stem) >= count:
+                file.unlink()
 
     def close(self) -> None:
         pass  # each image has a file of its own
@@ -164,6 +213,10 @@ class Staged:
     ----------
     path: of the database to be.  fingerprint: of the data and options; None if nothing goes on after an interruption.
 
+    Attributes
+    ----------
+    removed: whether there was an interrupted conversion of other data, with other options, or damaged.
+
     Raises
     ------
     NetdefError: the path is taken, cannot be written to, or another process writes to it.
@@ -179,6 +232,7 @@ class Staged:
             self._lock()
         except OSError as error:
             raise NetdefError(f"cannot write {path}: {error.strerror}") from None
+        self.removed = False
         self.done, self.skipped = self._state()
 
     def _lock(self) -> None:
@@ -195,10 +249,15 @@ class Staged:
         """How many of the data's records are written, and which of them were left out; what other data left is removed."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             state = json.loads((self.folder / STATE).read_text())
-            if state["fingerprint"] == self.fingerprint and self._is_whole(int(state["done"]) - len(state["skipped"])):
-                return int(state["done"]), [int(index) for index in state["skipped"]]
+            done = int(state["done"])
+            is_same = (
+                state["fingerprint"] == self.fingerprint and (self.folder / FILES).stat().st_size >= done * FILE_STATE.itemsize
+            )
+            if is_same and self._is_whole(done - len(state["skipped"])):
+                return done, [int(index) for index in state["skipped"]]
         for left in self.folder.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
+            self.removed = True
         return 0, []
 
     def _is_whole(self, rows: int) -> bool:
@@ -231,8 +290,21 @@ class Staged:
                 shutil.rmtree(self.folder, ignore_errors=True)
             os.close(self._locked)
 
-    def note(self, done: int, skipped: list[int]) -> None:
-        """What is written now."""
+    def states(self) -> NDArray[Any]:
+        """What the files of the records that are done were like when they were read, FILE_STATE."""
+        return np.fromfile(self.folder / FILES, FILE_STATE, self.done) if self.done else np.zeros(0, FILE_STATE)
+
+    def note(self, done: int, skipped: list[int], states: Sequence[tuple[int, int]] = ()) -> None:
+        """What is written now.
+
+        Parameters
+        ----------
+        states: of the files of the records that are done since the last note.
+        """
+        if states:
+            with open(self.folder / FILES, "ab") as file:
+                file.truncate((done - len(states)) * FILE_STATE.itemsize)  # what a killed process wrote after its last note
+                file.write(np.array(states, FILE_STATE).tobytes())
         self.done, self.skipped = done, skipped
         with replacing(self.folder / STATE) as partial:
             partial.write_text(json.dumps({"fingerprint": self.fingerprint, "done": done, "skipped": skipped}))

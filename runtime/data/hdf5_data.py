@@ -109,13 +109,17 @@ class Hdf5Source(RowSource):
 
 
 def files_of(layer: HDF5Data) -> list[str]:
-    """The HDF5 files that a layer's list names, one a line; a path starts at the current folder, or else at the list's.
+    """The HDF5 files that a layer's list names; raises as `files_in_list`."""
+    return files_in_list(located(layer, layer.source))
+
+
+def files_in_list(path: Path) -> list[str]:
+    """The HDF5 files that a list names, one a line; a path starts at the current folder, or else at the list's.
 
     Raises
     ------
     NetdefError: the list is missing or empty, or files are (all are reported).
     """
-    path = located(layer, layer.source)
     source = read_text_file(path, "a list of HDF5 files", EXPECTED)
     found: list[str] = []
     errors: list[Diagnostic] = []

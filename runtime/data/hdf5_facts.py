@@ -79,7 +79,7 @@ def datasets_of(path: str, on_done: Callable[[int], None] = lambda done: None) -
     """
     found = []
     with reading(Path(path), FORM) as opened:
-        for number, (name, dataset) in enumerate(_of_numbers(opened), 1):
+        for number, (name, dataset) in enumerate(datasets_in(opened), 1):
             check_claim(Path(path), dataset)
             one = Dataset(name, dataset.shape[0], tuple(dataset.shape[1:]), str(dataset.dtype))
             one.labels = Counter() if np.prod(one.shape, dtype=int) == 1 and one.rows else None
@@ -101,7 +101,7 @@ def pictures_of(path: str, count: int) -> list[tuple[Image.Image, str]]:
     NetdefError: the file is damaged, or no dataset has rows of 1 or 3 channels with values from 0 to 255.
     """
     with reading(Path(path), FORM) as opened:
-        for _, dataset in _of_numbers(opened):
+        for _, dataset in datasets_in(opened):
             if len(dataset.shape) != 4 or dataset.shape[1] not in (1, 3) or not dataset.size:
                 continue
             check_claim(Path(path), dataset)
@@ -112,7 +112,7 @@ def pictures_of(path: str, count: int) -> list[tuple[Image.Image, str]]:
     raise NetdefError(f"{path} has no images of 1 or 3 channels with values from 0 to 255", hint="leave --sheet out")
 
 
-def _of_numbers(opened: Any) -> Iterator[tuple[str, Any]]:
+def datasets_in(opened: Any) -> Iterator[tuple[str, Any]]:
     """The datasets of a file, in groups too, that hold rows of numbers."""
     names: list[str] = []
     opened.visit(names.append)

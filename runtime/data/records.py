@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -12,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from netdef.language.diagnostics import NetdefError
 from netdef.weights.wire import MalformedError
-from runtime.data.database import Database, key_text, kind_of, open_database
+from runtime.data.database import Database, files_with_records, key_text
 from runtime.data.datum import Datum, decode_datum
 from runtime.data.decoding import MODES, as_image, decode, read_image
-from runtime.data.listing import Listing, read_list, scan_folder
+from runtime.data.listing import Listing
 from runtime.data.settings import Resize
 from runtime.data.source import UnreadableError
 from runtime.data.texts import printable
@@ -44,6 +44,9 @@ class Records(Protocol):
 
     def key(self, position: int, index: int) -> bytes:
         """The key of a record that is written at a position of a database."""
+
+    def state(self, index: int) -> tuple[int, int]:
+        """What shows that the file of a record was changed: see `state_of_file`; 0, 0 of a record that is in no file."""
 
     def datum(self, index: int) -> Datum:
         """A record; called from several threads at once.
@@ -92,6 +95,9 @@ class FileRecords:
         path = self._listing.paths[index].encode("utf-8", "surrogateescape")
         return b"%08d_%s" % (position, path[-MOST_KEY:])
 
+    def state(self, index: int) -> tuple[int, int]:
+        return state_of_file(self._listing.path(index))
+
     def datum(self, index: int) -> Datum:
         path, label, stored = self._listing.path(index), self._listing.labels[index], self._stored
         image = read_image(path, MODES[1 if stored.gray else 3])
@@ -109,12 +115,17 @@ class DatabaseRecords:
 
     def __init__(self, database: Database):
         self.name, self.size, self._database = database.path, database.size, database
+        states = [state_of_file(path) for path in files_with_records(database.path)]
+        self._state = sum(size for size, _ in states), max(time for _, time in states)
         self.fingerprint = sha256(repr((str(Path(database.path).resolve()), database.size)).encode()).hexdigest()
 
     def key(self, position: int, index: int) -> bytes:
         """Its own, if the order stays."""
         own = self._database.key(index)
         return own if position == index else b"%08d_%s" % (position, own[-MOST_KEY:])
+
+    def state(self, index: int) -> tuple[int, int]:
+        return self._state
 
     def datum(self, index: int) -> Datum:
         key = self._database.key(index)
@@ -149,29 +160,22 @@ class ArrayRecords:
     def key(self, position: int, index: int) -> bytes:
         return b"%0*d" % (self._digits, position)
 
+    def state(self, index: int) -> tuple[int, int]:
+        return 0, 0  # the fingerprint is of all that they hold
+
     def datum(self, index: int) -> Datum:
         image = np.pad(self._images[index], ((0, 0), (self._pad,) * 2, (self._pad,) * 2))
         channels, height, width = image.shape
         return Datum(channels, height, width, data=image.tobytes(), label=int(self._labels[index]))
 
 
-def open_records(source: str, root: str = "", stored: Stored = Stored(), train: bool = True) -> Records:
-    """The records of a list of images, of a folder with one folder a class, or of a database.
-
-    Parameters
-    ----------
-    root: put before each path of a list.  train: of a folder that holds `train` and `test` or `val`, which.
-
-    Raises
-    ------
-    NetdefError: it is missing, damaged or empty; or is a database, whose records are as they are, and `stored` asks for others.
-    """
-    if kind_of(source) is not None:
-        if stored != Stored() or root:
-            raise NetdefError(f"{source} is a database: its records are copied as they are", hint="leave out how to read images")
-        return DatabaseRecords(open_database(source))
-    listing = scan_folder(source, train) if Path(source).is_dir() else read_list(source, root)
-    return FileRecords(listing, stored)
+def state_of_file(path: str | Path) -> tuple[int, int]:
+    """The size of a file in bytes, and when it was last changed, in nanoseconds; -1, -1 of one that is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
 
 
 def datum_of(image: Image.Image, label: int, encoded: str = "") -> Datum:

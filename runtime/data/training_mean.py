@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from netdef.language.diagnostics import NetdefError
 from netdef.layers.data import BUILTIN
-from runtime.data.database import kind_of
+from runtime.data.database import files_with_records, kind_of
 from runtime.data.listing import read_list, scan_folder
 from runtime.data.settings import settings_of
 from runtime.data.statistics import write_mean
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Sum = NDArray[np.int64] | NDArray[np.float64]
 START = {"sample": 0}  # the position of a source that begins
-NO_RECORDS = {"LOCK", "LOG", "LOG.old", "lock.mdb"}  # files of a database that change when it is read
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def files_of(settings: Settings) -> Iterator[str]:
     if settings.source.startswith(BUILTIN):
         return
     if kind_of(settings.source) is not None:
-        yield from sorted(str(one) for one in ([path] if path.is_file() else path.iterdir()) if one.name not in NO_RECORDS)
+        yield from map(str, files_with_records(settings.source))
         return
     if path.is_file():
         yield settings.source

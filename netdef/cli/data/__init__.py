@@ -27,6 +27,6 @@ ALIASES = {  # Caffe's names
 def command() -> None:
     """Tools for data: make, copy and look at databases, lists and means, as Caffe's tools do.
 
-    SOURCE is a list with a path and a label on each line, a folder with one folder of images for each class, an LMDB or a LevelDB.
-    Caffe's names of its tools are taken too.
+    SOURCE is a list with a path and a label on each line, a folder with one folder of images for each class, an LMDB, a LevelDB or
+    an HDF5 file. Caffe's names of its tools are taken too.
     """

@@ -26,8 +26,9 @@ from netdef.language.diagnostics import NetdefError
 def command(names: tuple[str, ...], **options: Any) -> None:
     """Write the images of SOURCE to OUT, a new database (Caffe's convert_imageset).
 
-    SOURCE is a list, a folder with one folder a class, or a database. ROOT, as Caffe has it, is --root. What is interrupted goes on
-    when the same command is given again.
+    SOURCE is a list, a folder with one folder a class, a database, an HDF5 file, or a list of HDF5 files. ROOT, as Caffe has it, is
+    --root. What is interrupted goes on when the same command is given again; records whose files were changed meanwhile are written
+    anew.
     """
     if len(names) not in (2, 3):
         raise NetdefError("netdef data convert takes SOURCE and OUT, or ROOT, SOURCE and OUT", hint="netdef data convert --help")

@@ -36,7 +36,7 @@ def command(source: str, root: str | None, phase: str, **options: Any) -> None:
     SOURCE may be an HDF5 file too, whose datasets are shown.
     """
     from runtime.data.hdf5_facts import is_hdf5_file
-    from runtime.data.records import open_records
+    from runtime.data.record_sources import open_records
 
     if not options["sheet"]:
         refuse("pictures", "is for --sheet")

@@ -23,7 +23,7 @@ def command(source: str, out: str | None, **options: Any) -> None:
     """
     from runtime.data.statistics import mean_of_records, write_mean
 
-    records = records_of(source, options)
+    records = records_of(source, options, labels=False)
     with progress("reading", records.size) as on_done:
         mean = mean_of_records(records, workers(options["threads"]), Skipped(), on_done)
     if out is not None:

@@ -39,9 +39,23 @@ backend_option = click.option(
 )
 
 
+def read_datasets(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """--datasets."""
+    names = None if text is None else tuple(name.strip() for name in text.split(","))
+    if names is not None and (len(names) > 2 or not all(names)):
+        raise NetdefError(f"--datasets {text} are no datasets", hint="expected the name of one with images, or two: data,label")
+    return names
+
+
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Declare how images are read: their size, and whether they are gray."""
     for option in (
+        click.option(
+            "--datasets",
+            metavar="IMAGES[,LABELS]",
+            callback=read_datasets,
+            help="Of HDF5 files, which datasets to read; default: data,label.",
+        ),
         click.option("--gray", is_flag=True, help="One channel instead of three."),
         click.option("--size", type=COUNT, metavar="N", help="Bring the shorter side to N pixels, and keep the centre N x N."),
         click.option("--resize-width", "--resize_width", "width", type=COUNT, metavar="W", help="Stretch images to this width."),
@@ -56,14 +70,20 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def records_of(source: str, options: dict[str, Any], encoded: str = "") -> Records:
+def records_of(source: str, options: dict[str, Any], encoded: str = "", labels: bool = True) -> Records:
     """The records of a source, read as the options of `reading_options` say.
+
+    Parameters
+    ----------
+    labels: whether they are asked for; of HDF5 without them, other datasets do not matter.
 
     Raises
     ------
     NetdefError: they exclude each other, or the source cannot be read.
     """
-    from runtime.data.records import Stored, open_records
+    from runtime.data.hdf5_records import IMAGES, LABELS, Hdf5Records, Names
+    from runtime.data.record_sources import open_records
+    from runtime.data.records import Stored
     from runtime.data.settings import Resize
 
     height, width, size = options["height"], options["width"], options["size"]
@@ -73,7 +93,13 @@ def records_of(source: str, options: dict[str, Any], encoded: str = "") -> Recor
         raise NetdefError("--resize-height and --resize-width go together", hint="--size N brings the shorter side to N")
     resize = Resize(size, size, stretch=False) if size else Resize(height, width) if height else None
     stored = Stored(resize, options["gray"], encoded, options["pad"])
-    return open_records(source, options["root"] or "", stored, options["phase"] == "train")
+    given = options["datasets"]
+    images, named = (*(given or (IMAGES,)), LABELS)[:2]
+    names = Names(images, named if labels else "", given is not None)
+    records = open_records(source, options["root"] or "", stored, options["phase"] == "train", names)
+    if labels and isinstance(records, Hdf5Records) and records.others:
+        click.echo(f"{source}: {', '.join(records.others)} {'is' if len(records.others) == 1 else 'are'} left out", err=True)
+    return records
 
 
 def kind_for(out: str, backend: str | None) -> str:

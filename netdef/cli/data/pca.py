@@ -22,7 +22,7 @@ def command(source: str, **options: Any) -> None:
     """
     from runtime.data.statistics import components_of_records
 
-    records = records_of(source, options)
+    records = records_of(source, options, labels=False)
     with progress("reading", records.size) as on_done:
         components = components_of_records(records, workers(options["threads"]), Skipped(), on_done)
     click.echo(components.text)

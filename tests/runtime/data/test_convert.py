@@ -1,6 +1,7 @@
 """Databases written from lists, folders and databases; what was interrupted goes on."""
 
 import json
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from runtime.data.classes import classes_in
 from runtime.data.copying import copy
 from runtime.data.database import open_database
 from runtime.data.database_writer import Staged
-from runtime.data.datum import decode_datum
-from runtime.data.records import open_records
+from runtime.data.datum import Datum, decode_datum, encode_datum
+from runtime.data.record_sources import open_records
 from runtime.solver.log import read_log
 from runtime.solver.snapshot import read_side
+from tests.runtime.data.databases import numbered, write_lmdb
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +122,78 @@ def test_a_database_copied_to_another_kind_and_to_files():
     np.testing.assert_array_equal(pixels("files/1/00000004.png"), pixels("images/bee/1.png"))
 
 
+KINDS = ["LMDB", "LEVELDB", "HDF5", "FOLDER"]
+
+
+def interrupted_at(done, kind, order=None):
+    """A copy of the images that was interrupted when so many were done."""
+
+    def stop(count):
+        if count == done:
+            raise ZeroDivisionError
+
+    source = open_records("images")
+    with pytest.raises(ZeroDivisionError):
+        copy(source, Staged("out", kind, source.fingerprint), 2, order, on_done=stop)
+    return source
+
+
+def contents(kind):
+    """Pixels and labels of what was written, in its order."""
+    if kind == "HDF5":
+        with h5py.File("out") as file:
+            return [(data.astype(np.uint8).tobytes(), int(label)) for data, label in zip(file["data"], file["label"], strict=True)]
+    if kind == "FOLDER":
+        files = sorted(Path("out").rglob("*.png"), key=lambda path: path.name)
+        return [(pixels(path).tobytes(), int(path.parent.name)) for path in files]
+    return [(bytes(datum.data), datum.label) for _, datum in records("out")]
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_that_were_changed_are_copied_anew(kind, shuffled, monkeypatch):
+    """One overwritten, one that is readable now, one that is not there any more: the end is that of a copy without interruption."""
+    monkeypatch.setattr(copying, "BATCH", 2)
+    order = np.array([4, 0, 3, 1, 5, 2]) if shuffled else np.arange(6)
+    paths = [f"images/{name}/{index}.png" for name in ("ant", "bee") for index in range(3)]
+    whole = Path(paths[order[0]]).read_bytes()
+    Path(paths[order[0]]).write_bytes(b"no image")
+    source = interrupted_at(5, kind, order)
+    Path(paths[order[0]]).write_bytes(whole)
+    Image.fromarray(np.full((6, 8, 3), 7, np.uint8)).save(paths[order[1]])
+    Path(paths[order[2]]).unlink()
+    said = []
+    copied = copy(source, Staged("out", kind, source.fingerprint), 2, order, on_change=said.extend)
+    assert (copied.written, copied.before) == (5, 0)
+    assert [name.split()[1][9:] for name in said] == [paths[index] for index in order[:3]]
+    left = np.delete(order, 2)
+    assert contents(kind) == [(pixels(paths[index]).tobytes(), index // 3) for index in left]
+
+
+def test_what_was_changed_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(copying, "BATCH", 2)
+    source = open_records("images")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Staged, "_finish", stop)
+        assert run(["data", "convert", "images", "out"]) == 130
+    for path in ("images/ant/2.png", "images/bee/0.png"):
+        os.utime(path, (1, 1))
+    assert run(["data", "convert", "images", "out"]) == 0
+    captured = capsys.readouterr()
+    changed = "the file of record 00000002_images/ant/2.png of images was changed after it was copied, and those of 1 more"
+    assert f"{changed}: going on from there" in captured.err
+    assert "out: 6 records of 2 classes, 2 of them before it was interrupted, LMDB" in captured.out
+    staged = Staged("other", "LMDB", source.fingerprint)
+    with pytest.raises(ZeroDivisionError), staged.writing():
+        raise ZeroDivisionError
+    assert run(["data", "convert", "images", "other", "--gray"]) == 0
+    assert ".other.partial had an interrupted conversion of other data or options: it begins anew" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["LMDB", "LEVELDB", "HDF5"])
 def test_what_is_interrupted_goes_on(kind, monkeypatch):
     monkeypatch.setattr(copying, "BATCH", 2)
@@ -187,6 +261,18 @@ def test_unreadable_images_are_left_out(capsys):
     assert "skipping images/ant/1.png: not a readable image" in captured.err
     assert "skipping images/bee/0.png: there is no such file" in captured.err
     assert [key[:8] for key, _ in records("out")] == ["00000000", "00000002", "00000004", "00000005"]
+
+
+@pytest.mark.parametrize("backend", ["hdf5", "folder"])
+def test_damaged_records_of_a_database_are_left_out(backend, capsys):
+    whole = Path("images/bee/1.png").read_bytes()
+    found = [Datum(data=data, label=label, encoded=True) for label, data in enumerate((whole, whole[:50], whole))]
+    write_lmdb(Path("db"), numbered([encode_datum(datum) for datum in (*found, Datum(3, 6, 8, data=b"short"))]))
+    assert run(["data", "convert", "db", "out", "--backend", backend]) == 0
+    captured = capsys.readouterr()
+    assert "out: 2 records" in captured.out and "2 records could not be read" in captured.out
+    assert "skipping record 00000003_image of db: 5 numbers for an image of 3 x 6 x 8" in captured.err
+    assert [label for _, label in contents(backend.upper())] == [0, 2]
 
 
 def test_an_lmdb_grows(monkeypatch):

@@ -10,7 +10,7 @@ from netdef.cli.main import run
 from runtime.data import statistics
 from runtime.data.datum import Datum, encode_datum
 from runtime.data.mean import read_mean
-from runtime.data.records import open_records
+from runtime.data.record_sources import open_records
 from runtime.data.statistics import components_of_records, mean_of_records, write_mean
 from tests.runtime.data.databases import numbered, write_lmdb
 
