@@ -17,6 +17,7 @@ from netdef.language.kinds import SOLVER, kind_of
 from netdef.language.units import plural
 from netdef.language.writing import write_over
 from netdef.schema import message_class
+from netdef.schema.rounding import leave_out_ceil
 
 if TYPE_CHECKING:
     from netdef.weights import Weights
@@ -76,6 +77,8 @@ def _convert_net(bound: Bound, path: str, target: str, held: int, keep: bool) ->
         layer.ClearField("blobs")
     if ending in BINARY:
         restore_fields_of_binary(message)
+        for layer in message.layer:
+            leave_out_ceil(layer)
     written = message.SerializeToString()
     if keep:
         from netdef.weights import weights_in

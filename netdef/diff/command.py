@@ -17,6 +17,7 @@ from netdef.graph.shape import Shape
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import RUN_SOLVER
 from netdef.language.gc_pause import gc_paused
+from netdef.language.kept import keep_fields_of_binary
 from netdef.language.kinds import NET, SOLVER, WEIGHTS, kind_of
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def _opened(name: str, phases: tuple[str, ...], batch_size: int | None, override
 
     opened = open_net(name, overrides, batch_size, phases[0])
     opened.bound.announce()
+    if opened.bound.source is None:
+        keep_fields_of_binary(opened.message)
     return opened
 
 

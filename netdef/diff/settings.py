@@ -14,6 +14,7 @@ from netdef.layers.data import Samples
 from netdef.layers.lrn import LRN
 from netdef.schema import is_repeated
 from netdef.schema.filler_types import FIRST_VALUES, first_value, reads
+from netdef.schema.fork_numbers import numbered
 
 # Names and wiring are compared by what they mean; rules of phases have been resolved; weights are not the graph's.
 UNCOMPARED = {KEPT, "name", "type", "bottom", "top", "phase", "blobs", "include", "exclude", "loss_weight"}
@@ -77,8 +78,9 @@ def _kept(fields: Iterable[Any]) -> dict[str, tuple[Any, Any]]:
     """Fields that nobody here knows, by their paths; of one that is given several times, all values."""
     found: dict[str, list[str]] = {}
     for one in fields:
-        path = f"{one.at}.{one.name}" if one.at else one.name
-        found.setdefault(path, []).append(value_text(one) if one.text else one.wire.hex())
+        named = [(one.name, value_text(one))] if one.text else numbered(one.wire)
+        for name, text in named:
+            found.setdefault(f"{one.at}.{name}" if one.at else name, []).append(text)
     return {path: (Words(", ".join(texts)), None) for path, texts in found.items()}
 
 

@@ -19,8 +19,10 @@ from netdef.language.gc_pause import gc_paused
 from netdef.language.parser import parse
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import plural
 from netdef.schema import upgrade
 from netdef.schema.fork_numbers import read_other_numbers
+from netdef.schema.rounding import read_rounding
 from netdef.schema.upgrade_log import Problem
 
 _CALLED = {"NetParameter": "network", "SolverParameter": "solver"}
@@ -82,6 +84,8 @@ def _read_binary(data: bytes, filename: str, message_name: str) -> Bound | None:
     if message_name == "NetParameter":
         for layer in message.layer:
             read_other_numbers(layer)
+        if text := read_rounding(message):
+            warnings.warn(f"{filename}: {text}", Remark, stacklevel=4)
     return Bound(message, filename)
 
 
@@ -113,6 +117,9 @@ def _upgraded(bound: Bound) -> Bound:
     if done.problems:
         raise NetdefError([_diagnostic(one, bound) for one in done.problems])
     bound.notes += done.notes
+    if done.lost:
+        more = f", and {plural(len(done.lost) - 1, 'more field')}" if len(done.lost) > 1 else ""
+        warnings.warn(f"{bound.filename}: {done.lost[0]}{more}", Remark, stacklevel=3)
     return bound
 
 

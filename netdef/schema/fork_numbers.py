@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from zlib import crc32
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -37,6 +38,7 @@ OTHER_NUMBERS: dict[str, tuple[str, dict[int, Mapping[int, int]]]] = {
     "Swish": ("swish_param", {206: _SAME}),
     "Upsample": ("upsample_param", {137: _SAME, 160: _SAME, 177: _SAME}),
 }
+SHOWN = 16  # bytes of an unknown field
 _VARINT, _FIXED64, _BYTES, _GROUP, _FIXED32 = 0, 1, 2, 3, 5
 
 
@@ -64,10 +66,29 @@ def _renumbered(data: bytes, numbers: Mapping[int, int]) -> bytes:
     """The fields of a message under other numbers."""
     if not numbers:
         return data
+    return b"".join(_encoded(numbers.get(one.field_number, one.field_number), one.wire_type, one.data) for one in _every(data))
+
+
+def numbered(data: bytes) -> list[tuple[str, str]]:
+    """The fields of a message by their numbers, and what they hold in words: ("field 88", "7")."""
+    return [(f"field {one.field_number}", _words(one.data)) for one in _every(data)]
+
+
+def _words(data: Any) -> str:
+    """What an unknown field holds: a number, a text, other bytes, or a group's fields."""
+    if isinstance(data, int):
+        return str(data)
+    if isinstance(data, bytes):
+        whole = data.hex() if len(data) <= SHOWN else f"CRC {crc32(data):08x}"
+        return f'"{data.decode()}"' if data.isascii() and data.decode().isprintable() else f"{len(data)} bytes {whole}"
+    return "{ " + " ".join(f"{one.field_number}: {_words(one.data)}" for one in data) + " }"
+
+
+def _every(data: bytes) -> list[Any]:
+    """All fields of a message, as unknown ones."""
     from google.protobuf.empty_pb2 import Empty  # to which every field is unknown
 
-    every = _unknown(Empty.FromString(data))
-    return b"".join(_encoded(numbers.get(one.field_number, one.field_number), one.wire_type, one.data) for one in every)
+    return _unknown(Empty.FromString(data))
 
 
 def unknown_fields(message: Any) -> bytes:
@@ -75,6 +96,21 @@ def unknown_fields(message: Any) -> bytes:
     taken = OTHER_NUMBERS.get(message.type, ("", {}))[1] if message.DESCRIPTOR.name == "LayerParameter" else {}
     fields = (one for one in _unknown(message) if one.field_number not in taken)
     return b"".join(_encoded(one.field_number, one.wire_type, one.data) for one in fields)
+
+
+def move_unknown_fields(old: Any, layer: Any) -> list[int]:
+    """Give a layer the unknown fields of a message of an older format, but for those whose number is a field's of the layer.
+
+    Returns
+    -------
+    The numbers of those that were left out.
+    """
+    taken = {*layer.DESCRIPTOR.fields_by_number, *OTHER_NUMBERS.get(layer.type, ("", {}))[1]}
+    fields = _unknown(old)
+    layer.MergeFromString(
+        b"".join(_encoded(one.field_number, one.wire_type, one.data) for one in fields if one.field_number not in taken)
+    )
+    return sorted({one.field_number for one in fields if one.field_number in taken})
 
 
 def _unknown(message: Any) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netdef.schema.fork_numbers import move_unknown_fields
 from netdef.schema.layer_types import LAYER_TYPES
 from netdef.schema.origins import Entry, Origins
 from netdef.schema.upgrade_log import Upgrade
@@ -81,6 +82,9 @@ def upgrade_layers(net: Any, origins: Origins, done: Upgrade) -> None:
             _from_v0(old, new, entry, done, padding)
         else:
             _from_v1(old, new, entry, done)
+        for message in (old, old.layer):
+            for number in move_unknown_fields(message, new):
+                done.lost.append(f"layer {new.name}: field {number} of a fork has another meaning today, and was left out")
         entries.append(entry)
     origins.fields.pop("layers", None)
     origins.fields["layer"] = entries

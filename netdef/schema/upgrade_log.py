@@ -25,9 +25,10 @@ class Problem:
 
 @dataclass
 class Upgrade:
-    """Notes on what was converted, and problems with what could not be."""
+    """Notes on what was converted and what was lost, and problems with what could not be."""
 
     notes: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, message: str, span: Span, hint: str = "", misspelt: tuple[str, Collection[str]] = ("", ())) -> None:

@@ -15,6 +15,7 @@ from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.units import plural, shortened
 from netdef.language.writing import replacing
 from netdef.layers.normalize import DIVISOR, VARIANCE, BatchNorm
+from netdef.schema.rounding import leave_out_ceil
 from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
 from netdef.weights.snapshots import weights_of_run
 from netdef.weights.trained_net import trained_net
@@ -218,4 +219,5 @@ def layer_text(layer: Layer) -> bytes:
     message.CopyFrom(layer.message)
     message.ClearField("blobs")
     message.name = layer.name
+    leave_out_ceil(message)
     return message.SerializeToString()

@@ -4,9 +4,11 @@ import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from netdef import NetdefError, schema
+from netdef.cli.main import run
 from netdef.convert import convert
 from netdef.fmt import formatted
 from netdef.language import print_message, read_file, read_text
+from netdef.language.diagnostics import Remark
 from netdef.language.kinds import NET, kind_of_text
 from netdef.language.spelling import misspelt
 from netdef.schema import LAYER_TYPES
@@ -70,6 +72,38 @@ def test_unknown_fields_of_a_binary_file_come_back(tmp_path):
         assert [(one.field_number, one.data) for one in fields(found.relu_param)] == [(100, b"abc"), (101, 150)]
         assert [(one.field_number, one.data) for one in fields(found)] == [(1001, 7), (1002, 0x3F800000)]
         assert len(found.SerializeToString()) == len(layer.SerializeToString())
+
+
+@pytest.mark.parametrize("oldest", [False, True], ids=["V1", "V0"])
+def test_unknown_fields_of_older_formats_come_through(oldest, tmp_path, capsys):
+    """Those of the layer, under their number where that is no field's today, and those of its settings."""
+    for name, value in (("a", b"\x07"), ("b", b"\x08")):
+        net = schema.NetParameter()
+        net.input.append("x")
+        net.input_dim.extend([1, 1, 2, 2])
+        old = net.layers.add(bottom=["x"], top=["r"])
+        inner = old.layer if oldest else old
+        inner.name = "r"
+        if oldest:
+            inner.type = "relu"
+        else:
+            inner.type = old.RELU
+            inner.relu_param.MergeFromString(b"\xa8\x06" + value)  # field 101
+        inner.MergeFromString(b"\xc0\x05" + value)  # field 88
+        inner.MergeFromString(b"\xa8\x06" + value)  # field 101, which a layer of today has: loss_param
+        (tmp_path / f"{name}.binaryproto").write_bytes(net.SerializeToString())
+        with pytest.warns(Remark, match="field 101 of a fork has another meaning today"):
+            convert(str(tmp_path / f"{name}.binaryproto"), str(tmp_path / f"{name}.prototxt"))
+        convert(str(tmp_path / f"{name}.prototxt"), str(tmp_path / f"{name}.again.binaryproto"))
+    (_, layer) = read_file(tmp_path / "a.again.binaryproto", "NetParameter").message.layer
+    assert [(one.field_number, one.data) for one in fields(layer)] == [(88, 7)]
+    assert oldest or [(one.field_number, one.data) for one in fields(layer.relu_param)] == [(101, 7)]
+    assert run(["diff", str(tmp_path / "a.prototxt"), str(tmp_path / "a.prototxt")]) == 0
+    assert run(["diff", str(tmp_path / "a.prototxt"), str(tmp_path / "b.prototxt")]) == 1
+    assert run(["diff", str(tmp_path / "a.binaryproto"), str(tmp_path / "b.binaryproto")]) == 1
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if "field" in line]
+    assert lines.count(["r", "field", "88", "7", "->", "8"]) == 2
+    assert lines.count(["relu_param.field", "101", "7", "->", "8"]) == (0 if oldest else 2)
 
 
 def fields(message):
