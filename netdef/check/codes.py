@@ -162,7 +162,7 @@ CODES: dict[str, tuple[str, str]] = {
         "settings of another layer type",
         "Each layer type reads only its own settings. A pooling_param in a Convolution, a transform_param in a layer that "
         "reads no images, or coeff in an Eltwise that takes the maximum, is ignored without a word. A setting of a fork that "
-        "nothing here reads yet, such as SSD's crop_h, stops a run instead.",
+        "nothing here reads yet, such as SSD's noise_param, stops a run instead.",
     ),
     "ND217": (
         "train and test nets that disagree",

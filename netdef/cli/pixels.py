@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from netdef.graph.shape import Shape
 
 HERE = "."  # the source of the ImageData layer, which is not read as the images are given
-SIZES = ("new_height", "new_width", "crop_size")
+CROPS = ("crop_size", "crop_h", "crop_w")
+SIZES = ("new_height", "new_width", *CROPS)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def with_images(net: Net, given: Given) -> Net:
             if value is not None:
                 raise NetdefError(f"{net.filename} {does} of its own", hint=f"leave {option} out")
     if readers:
-        is_sized = readers[0].resized_to is not None or readers[0].crop_size
+        is_sized = readers[0].resized_to is not None or readers[0].crop is not None
         return net if is_sized else with_files(net, readers[0], given.trained)
     databases = [layer for layer in net.layers if type(layer) is Data]
     if len(databases) == 1:
@@ -131,7 +132,7 @@ def bring(layer: Any, blob: Blob, given: Given) -> str:
     fits = trained is not None and _size(trained) == (height, width)
     if trained is not None and fits:
         for name in SIZES:
-            setattr(transform if name == "crop_size" else layer.image_data_param, name, trained[name])
+            setattr(transform if name in CROPS else layer.image_data_param, name, trained[name])
     mean = mean_for(given.mean, trained, channels, fits)
     if isinstance(mean, str):
         transform.mean_file = mean
@@ -148,7 +149,7 @@ def bring(layer: Any, blob: Blob, given: Given) -> str:
     if not fits:
         sides = " x ".join(map(str, _size(trained) or ("images of any size",)))
         texts.append(f"resized to {height} x {width}, where training took {sides}")
-    elif trained["crop_size"]:
+    elif any(trained[name] for name in CROPS):
         texts.append(f"the {height} x {width} pixels in the centre")
     return f"{blob.name} takes pixels as in training, by {given.origin}: {', '.join(texts)}"
 
@@ -164,6 +165,8 @@ def scale_text(scale: float) -> str:
 
 def _size(trained: Mapping[str, Any]) -> tuple[int, int] | None:
     """Height and width of what the training net took; None if its images decide."""
+    if trained["crop_h"] and trained["crop_w"]:
+        return trained["crop_h"], trained["crop_w"]
     if trained["crop_size"]:
         return trained["crop_size"], trained["crop_size"]
     height, width = trained["new_height"], trained["new_width"]

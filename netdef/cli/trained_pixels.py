@@ -31,4 +31,5 @@ def trained_pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
     if transform.mean_file and not Path(transform.mean_file).exists():
         found["mean_file"] = ""
         origin += f", but for its mean {transform.mean_file}, which is not there (--mean replaces it)"
-    return {**found, "crop_size": transform.crop_size, "new_height": image.new_height, "new_width": image.new_width}, origin
+    crop = {field: getattr(transform, field) for field in ("crop_size", "crop_h", "crop_w")}
+    return {**found, **crop, "new_height": image.new_height, "new_width": image.new_width}, origin

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from netdef.graph.layer import ANY, SIZE_FROM_OUTSIDE, SIZE_UNKNOWN, Layer, laye
 from netdef.graph.net import Net
 from netdef.graph.shape import UNKNOWN, Shape
 from netdef.language.diagnostics import NetdefError
+from netdef.layers import transforms
 
 BUILTIN = "builtin:"  # prefix of sources that come with netdef
 PHOTOS, DIGITS = "builtin:photos", "builtin:digits"
@@ -31,13 +31,14 @@ class Samples(Layer):
     is_interchangeable = True
     cuts: ClassVar[Cuts] = Source()
     found: SampleShapes | None = None  # what its data say, where they are here and are asked
-    unread_transforms = ("crop_h", "crop_w", "resize_param", "noise_param", "distort_param", "expand_param", "emit_constraint")
+    unread_transforms = ("resize_param", "noise_param", "distort_param", "expand_param", "emit_constraint")
 
     @property
     def unread_fields(self) -> tuple[str, ...]:
         transform = self.message.transform_param
         given = {field.name for field, _ in transform.ListFields()}
-        return tuple(f"transform_param.{field}" for field in self.unread_transforms if field in given)
+        inner = ("random_resize_param.resize_param",) if transform.random_resize_param.HasField("resize_param") else ()
+        return tuple(f"transform_param.{field}" for field in (*(one for one in self.unread_transforms if one in given), *inner))
 
     @property
     def source(self) -> str:
@@ -59,8 +60,19 @@ class Samples(Layer):
 
     @property
     def crop_size(self) -> int:
-        """Pixels a side; 0 takes the whole image."""
+        """Pixels a side of a square crop; 0 without one."""
         return self.message.transform_param.crop_size or getattr(self.p, "crop_size", 0)
+
+    @property
+    def crop(self) -> tuple[int, int] | None:
+        """(height, width) that is cut out of each image; None takes the whole image."""
+        return transforms.crop_of(self.message.transform_param, self.crop_size)
+
+    @property
+    def draws_sizes(self) -> bool:
+        """Whether each image is brought to a random size before it is cropped."""
+        transform = self.message.transform_param
+        return transform.HasField("random_resize_param") or any(transform.HasField(field) for field in transforms.RANDOM_SIZES)
 
     @property
     def channels(self) -> int:
@@ -103,36 +115,24 @@ class Samples(Layer):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if self.batch_size < 1:
             raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
-        crop, why = self.crop_size, self._look() if self.asks_data else ""
-        self._check_colors()
-        transform = self.message.transform_param
-        crop, size = crop or min(transform.crop_h, transform.crop_w), self.image_size()
+        why = self._look() if self.asks_data else ""
+        transforms.check_colors(self)
+        transforms.check_crop(self)
+        crop, size = self.crop, self.image_size()
         if size is None and not crop and self.assumed:
             return [(self.batch_size, *self.assumed), (self.batch_size, *self.label_shape)][: len(self.message.top)]
         if size is None and not crop:
             hint = f"{self.how_to_size}; {SIZE_FROM_OUTSIDE}"
             raise self.error(f"the size of its images is not known here{why}", hint=hint, code=SIZE_UNKNOWN)
         if self.cuts_regions:
-            self._check_regions(crop)
-        elif size is not None and crop > min(size):
-            transform = self.message.transform_param.HasField("crop_size")
-            path = ("transform_param", "crop_size") if transform else ("crop_size",)
-            raise self.error(f"crop_size {crop} is larger than the images, {size[0]} x {size[1]}", *path)
-        transform = self.message.transform_param
-        crop_sides = (transform.crop_h, transform.crop_w) if transform.crop_h and transform.crop_w else (crop, crop)
-        sides = crop_sides if crop_sides != (0, 0) or size is None else size
+            transforms.check_regions(self)
+        if self.draws_sizes:
+            transforms.check_sizes(self)
+        if size is not None and not self.cuts_regions and not self.draws_sizes:
+            transforms.check_crop_within(self, size)
+        sides = crop or size
+        assert sides is not None
         return [(self.batch_size, self.channels, *sides), (self.batch_size, *self.label_shape)][: len(self.message.top)]
-
-    def _check_regions(self, crop: int) -> None:
-        """Raises NetdefError: random_aspect_ratio_param lacks crop_size, or has what is no share of an image."""
-        regions = self.message.transform_param.random_aspect_ratio_param
-        path = ("transform_param", "random_aspect_ratio_param")
-        if not crop:
-            raise self.error("random_aspect_ratio_param needs crop_size, to which it brings each region", *path)
-        if not 0 < regions.min_area_ratio <= regions.max_area_ratio <= 1:
-            raise self.error("shares of an image's area: 0 < min_area_ratio <= max_area_ratio <= 1", *path)
-        if not 0 < regions.aspect_ratio_change <= 1:
-            raise self.error("aspect_ratio_change is more than 0, and at most 1", *path, "aspect_ratio_change")
 
     def _look(self) -> str:
         """Ask the data; why they do not answer, to go behind what is then not known."""
@@ -141,24 +141,6 @@ class Samples(Layer):
         except NetdefError as error:
             return f": {error.diagnostics[0].message}"
         return ""
-
-    def _check_colors(self) -> None:
-        """Raises NetdefError for settings of colours that exclude each other, are out of range or incomplete."""
-        transform = self.message.transform_param
-        if transform.force_color and transform.force_gray:
-            raise self.error("force_color and force_gray exclude each other", "transform_param", "force_gray")
-        if not (isfinite(transform.color_shift) and transform.color_shift >= 0):
-            raise self.error("color_shift is a standard deviation: 0 or more", "transform_param", "color_shift")
-        if transform.color_shift and self.channels != 3:
-            raise self.error(f"color_shift is for images of 3 channels, not {self.channels}", "transform_param", "color_shift")
-        for field, count in (("color_eigenvalue", 3), ("color_eigenvector", 9)):
-            given = len(getattr(transform, field))
-            if given not in (0, count):
-                raise self.error(f"{field} has {given} values, not {count}", "transform_param", field)
-        if bool(transform.color_eigenvalue) != bool(transform.color_eigenvector):
-            field = "color_eigenvalue" if transform.color_eigenvalue else "color_eigenvector"
-            hint = "give both color_eigenvalue and color_eigenvector"
-            raise self.error(f"{field} is given without the other", "transform_param", field, hint=hint)
 
 
 @layer("ImageData")
@@ -191,7 +173,7 @@ class ImageData(Samples):
 
     @property
     def asks_data(self) -> bool:
-        return self.resized_to is None and not self.crop_size
+        return self.resized_to is None and self.crop is None
 
     @property
     def resized_to(self) -> tuple[int, int] | None:
@@ -294,7 +276,7 @@ class WindowData(Samples):
             raise self.error(f"context_pad {self.p.context_pad} leaves nothing of {self.crop_size} pixels", "context_pad")
         if not 0 <= self.p.fg_fraction <= 1:
             raise self.error("fg_fraction is a share: 0 to 1", "fg_fraction")
-        for field in ("force_gray", "color_shift", "random_aspect_ratio_param"):
+        for field in ("force_gray", "color_shift", "random_aspect_ratio_param", "crop_h", "crop_w", *transforms.SIZES):
             if self.message.transform_param.HasField(field):
                 raise self.error(f"windows are not changed by {field}", "transform_param", field, hint="remove it")
         return super().output_shapes(*bottoms)

@@ -25,7 +25,7 @@ from runtime.data.listing import Listing, folder_names, read_list, scan_folder
 from runtime.data.memory import MemorySource
 from runtime.data.photos import PhotoSamples, photo_names
 from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
-from runtime.data.settings import SIDE, Resize, Settings, dtype_of, mean_image_size, settings_of
+from runtime.data.settings import Resize, Settings, at_least_a_side, dtype_of, mean_image_size, settings_of
 from runtime.data.source import DEPTH, Batch, OnSkip, Samples, Source
 from runtime.data.views import views_of
 from runtime.data.windows import WindowSamples
@@ -110,9 +110,10 @@ def open_images(
     has them.
     """
     settings = settings_of(layer, source="")
-    height, width = settings.image_size if settings.resize or mean_image_size(layer) else (max(SIDE, settings.crop),) * 2
+    height, width = settings.image_size if settings.resize or mean_image_size(layer) else at_least_a_side(settings.crop)
     resize = Resize(height, width, stretch=bool(layer.p.new_height and layer.p.new_width))
-    settings = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, colors=(), regions=None, resize=resize)
+    fixed = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, colors=(), regions=None, sizes=None)
+    settings = replace(fixed, resize=resize)
     samples = FileSamples(Listing("the images given", list(paths), [0] * len(paths)), settings, Draws(0, layer.name))
     return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from runtime.kernels.cpu.philox import philox, philox_arrays
 
 # What a draw is for: the fourth word of the counter, so that no two purposes share a number.
-SHUFFLE, SKIP, AUGMENT, WINDOW, COLOR, REGION = (np.uint64(0xDA7A00 + i) for i in range(6))
+SHUFFLE, SKIP, AUGMENT, WINDOW, COLOR, REGION, SIZE = (np.uint64(0xDA7A00 + i) for i in range(7))
 
 _LOW = 0xFFFFFFFF
 

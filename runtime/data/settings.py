@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from netdef.graph.shape import shape_text
 from netdef.language.spelling import did_you_mean
 from netdef.layers.data import BUILTIN, BUILTIN_SIDES, Data, ImageData, WindowData, located
+from netdef.layers.transforms import check_crop_within
 from runtime.data.color import Color, components_of
 from runtime.data.mean import channel_means, read_mean
+from runtime.data.random_size import RandomSize, random_size
 from runtime.data.source import DEPTH
 
 if TYPE_CHECKING:
@@ -51,12 +53,13 @@ class Settings:
     source: one of BUILTIN_SIDES, a folder, a list file or a database. root_folder: put before the paths of a list.
     channels: 3 (blue, green, red) or 1.
     resize: None to take images as they are.
-    crop: side of the square cut out, 0 for none. mirror: flip half of the images.
+    crop: height and width that are cut out; None for all of it. mirror: flip half of the images.
     colors: the principal components along which colours are shifted, each as long as a standard deviation; none in testing.
     image_size: height and width of the images a source yields: resized, but cropped only where images may differ in size.
     size_given_by: what images that are not resized have their size of, in words.
     dtype: uint8, or float32 where a database has numbers.
     regions: the random region of each image that is brought to the crop; None cuts none.
+    sizes: the random size that each image is brought to before it is cropped; None keeps it.
     label_shape: of one image's labels.  scaled_decoding: whether JPEG files may be decoded to a fraction of their size.
     depth: batches to hold, the one in use included.
     converts: whether images are brought to `channels`, or are an error where they have others.
@@ -72,7 +75,7 @@ class Settings:
     rand_skip: int = 0
     channels: int = 3
     resize: Resize | None = None
-    crop: int = 0
+    crop: tuple[int, int] | None = None
     mirror: bool = False
     colors: tuple[Color, ...] = ()
     size_given_by: str = "the mean image"
@@ -80,6 +83,7 @@ class Settings:
     converts: bool = True
     depth: int = DEPTH
     regions: Regions | None = None
+    sizes: RandomSize | None = None
     label_shape: tuple[int, ...] = ()
     scaled_decoding: bool = False
 
@@ -107,9 +111,7 @@ def settings_of(layer: Samples, source: str | None = None) -> Settings:
     """
     transform = layer.message.transform_param
     size = image_size(layer)
-    if layer.crop_size > min(size) and not layer.cuts_regions:
-        message = f"crop_size {layer.crop_size} is larger than the images, {size[0]} x {size[1]}"
-        raise layer.error(message, "transform_param", "crop_size")
+    check_crop_within(layer, size)
     return Settings(
         name=layer.name,
         train=layer.phase == "train",
@@ -121,7 +123,7 @@ def settings_of(layer: Samples, source: str | None = None) -> Settings:
         rand_skip=layer.p.rand_skip,
         channels=layer.channels,
         resize=_resize(layer),
-        crop=layer.crop_size,
+        crop=layer.crop,
         mirror=transform.mirror,
         colors=components_of(transform) if layer.shifts_colors else (),
         size_given_by="the mean image" if mean_image_size(layer) else "the first image",
@@ -129,6 +131,7 @@ def settings_of(layer: Samples, source: str | None = None) -> Settings:
         converts=layer.forced_channels is not None,
         depth=layer.p.prefetch + 1 if isinstance(layer, Data) and layer.p.HasField("prefetch") else DEPTH,
         regions=_regions(layer),
+        sizes=random_size(layer),
         label_shape=layer.label_shape,
         scaled_decoding=getattr(layer.p, "scaled_decoding", False),
     )
@@ -140,8 +143,8 @@ def image_size(layer: Samples) -> tuple[int, int]:
     Images that are not resized must have the mean image's size; if there is none, they may be of any size and are cropped one
     by one, before they are batched.
     """
-    if layer.cuts_regions or isinstance(layer, WindowData):
-        return layer.crop_size, layer.crop_size
+    if layer.crop is not None and (layer.cuts_regions or layer.draws_sizes or isinstance(layer, WindowData)):
+        return layer.crop
     resize = _resize(layer)
     if resize:
         return resize.height, resize.width
@@ -149,7 +152,7 @@ def image_size(layer: Samples) -> tuple[int, int]:
     if mean and layer.found is not None and layer.found.shapes[0][1:] != mean:
         text = f"the mean image is {shape_text(mean)}, the images are {shape_text(layer.found.shapes[0][1:])}"
         raise layer.error(text, "transform_param", "mean_file")
-    return mean or ((layer.crop_size,) * 2 if layer.crop_size else layer.image_size()) or (0, 0)
+    return mean or layer.crop or layer.image_size() or (0, 0)
 
 
 def dtype_of(layer: Samples) -> str:
@@ -228,10 +231,16 @@ def _resize(layer: Samples) -> Resize | None:
     if size is not None:
         both = bool(layer.p.new_height and layer.p.new_width)
         return Resize(*size, stretch=both or layer.source in BUILTIN_SIDES)
-    if layer.source and not layer.cuts_regions and located(layer, layer.source).is_dir():
-        side = max(SIDE, layer.crop_size)
-        return Resize(side, side, stretch=False)
+    if layer.source and not (layer.cuts_regions or layer.draws_sizes) and located(layer, layer.source).is_dir():
+        height, width = at_least_a_side(layer.crop)
+        return Resize(height, width, stretch=False)
     return None
+
+
+def at_least_a_side(crop: tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width of images whose layer gives no size: SIDE, or what the crop needs."""
+    side = max(SIDE, *(crop or (0, 0)))
+    return (side, side) if crop is None or crop[0] == crop[1] else (max(SIDE, crop[0]), max(SIDE, crop[1]))
 
 
 def _regions(layer: Samples) -> Regions | None:

@@ -92,7 +92,7 @@ def training_mean(
     NetdefError: images have no size in common, or none can be read.
     """
     settings = settings_of(layer)
-    if settings.resize is None and layer.image_size() is None and (settings.crop, settings.crop) == settings.image_size:
+    if settings.resize is None and layer.image_size() is None and settings.crop == settings.image_size:
         raise layer.error("images of any size have no mean image", hint="set new_height: 256, say")
     made = (settings.resize, settings.image_shape, hold_out, source.size)
     kept = cache_folder() / f"{key_of(settings, repr(made))}.npy"

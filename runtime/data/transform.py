@@ -21,6 +21,7 @@ from runtime.data.draws import AUGMENT, REGION, Draws, below, between
 from runtime.data.settings import Resize, Settings
 from runtime.data.source import Picture, Sample
 
+COLORS = 3  # channels that Pillow takes at once; it mixes four, of which it takes the last for a share
 SET_SIZE = "set new_height and new_width"
 
 
@@ -40,6 +41,9 @@ def to_sample(image: Picture, label: float | Sequence[float], settings: Settings
     if settings.regions:
         box = region(settings, draws, position, size_of(image))
         image = resampled(image, settings.image_size, box)
+    if settings.sizes:
+        size, how = settings.sizes.of(draws, position, size_of(image))
+        image = resized(image, Resize(*size), how)
     size = size_of(image)
     offset, mirror = augment(settings, draws, position, size)
     if size != settings.image_size:
@@ -58,7 +62,7 @@ def augment(settings: Settings, draws: Draws, position: int, size: tuple[int, in
     In training the crop is anywhere, in testing in the centre; a layer with `mirror: true` mirrors in both, as in Caffe.
     """
     words = draws.words(AUGMENT, position)
-    spare = [max(0, side - settings.crop) if settings.crop else 0 for side in size]
+    spare = [max(0, side - crop) for side, crop in zip(size, settings.crop or size, strict=True)]
     top, left = (below(w, s + 1) if settings.train else s // 2 for w, s in zip(words, spare, strict=False))
     return (top, left), settings.mirror and bool(words[2] & 1)
 
@@ -94,18 +98,18 @@ def cropped(image: Picture, settings: Settings, offset: tuple[int, int], name: s
     NetdefError: the image is smaller than the crop, or a mean image or the net demands one size.
     """
     crop, size, (height, width) = settings.crop, settings.image_size, size_of(image)
-    if size != (crop, crop):
+    if size != crop:
         raise NetdefError(f"{name} is {height} x {width}, not {size[0]} x {size[1]} as {settings.size_given_by} is", hint=SET_SIZE)
-    if min(height, width) < crop:
-        raise NetdefError(f"{name} is {height} x {width}, smaller than crop_size {crop}", hint=SET_SIZE)
+    if height < crop[0] or width < crop[1]:
+        wanted = f"crop_size {crop[0]}" if crop[0] == crop[1] else f"the crop of {crop[0]} x {crop[1]}"
+        raise NetdefError(f"{name} is {height} x {width}, smaller than {wanted}", hint=SET_SIZE)
     top, left = offset
-    if isinstance(image, np.ndarray):
-        return image[top : top + crop, left : left + crop]
-    return image.crop((left, top, left + crop, top + crop))
+    bottom, right = top + crop[0], left + crop[1]
+    return image[top:bottom, left:right] if isinstance(image, np.ndarray) else image.crop((left, top, right, bottom))
 
 
-def resized(image: Picture, resize: Resize) -> Picture:
-    """An image of bytes brought to a size.
+def resized(image: Picture, resize: Resize, how: Image.Resampling = Image.Resampling.BILINEAR) -> Picture:
+    """An image brought to a size.
 
     Bilinear over the area that a pixel of the result covers, so that making an image smaller does not alias; Caffe, which
     takes OpenCV's bilinear, samples four pixels whatever the ratio.
@@ -118,12 +122,19 @@ def resized(image: Picture, resize: Resize) -> Picture:
         ratio = min(width / resize.width, height / resize.height)
         left, top = (width - ratio * resize.width) / 2, (height - ratio * resize.height) / 2
         box = (left, top, left + ratio * resize.width, top + ratio * resize.height)
-    return resampled(image, (resize.height, resize.width), box)
+    return resampled(image, (resize.height, resize.width), box, how)
 
 
-def resampled(image: Picture, size: tuple[int, int], box: tuple[float, float, float, float]) -> Picture:
-    """The box (left, top, right, bottom) of an image of bytes, brought to (height, width)."""
+def resampled(
+    image: Picture,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    how: Image.Resampling = Image.Resampling.BILINEAR,
+) -> Picture:
+    """The box (left, top, right, bottom) of an image, brought to (height, width)."""
     if not isinstance(image, np.ndarray):
-        return image.resize(size[::-1], Image.Resampling.BILINEAR, box=box)
-    planes = Image.fromarray(np.ascontiguousarray(image) if image.shape[2] > 1 else image[:, :, 0])
-    return np.asarray(resampled(planes, size, box)).reshape(*size, -1)
+        return image.resize(size[::-1], how, box=box)
+    if image.dtype == np.uint8 and image.shape[2] == COLORS:
+        return np.asarray(resampled(Image.fromarray(np.ascontiguousarray(image)), size, box, how))
+    planes = [Image.fromarray(np.ascontiguousarray(image[:, :, channel])) for channel in range(image.shape[2])]
+    return np.stack([np.asarray(resampled(plane, size, box, how)) for plane in planes], axis=-1)

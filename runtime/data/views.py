@@ -62,9 +62,10 @@ class TenCrops(Views):
 
     def __init__(self, samples: Samples, settings: Settings):
         super().__init__(samples, settings, TEN)
-        if not settings.crop or settings.crop >= min(settings.image_size):
-            height, width = settings.image_size
-            text = f"{settings.name} has nothing to crop: images of {height} x {width}, crop_size {settings.crop}"
+        height, width = settings.image_size
+        if settings.crop is None or settings.crop[0] >= height or settings.crop[1] >= width:
+            crop = "no crop" if settings.crop is None else f"a crop of {settings.crop[0]} x {settings.crop[1]}"
+            text = f"{settings.name} has nothing to crop: images of {height} x {width}, {crop}"
             raise NetdefError(text, hint="set new_height: 256 and transform_param { crop_size: 227 }, say")
         self._offsets = [*corners(settings.image_size, settings.crop), centre(settings.image_size, settings.crop)]
         self._load = _once(samples.load)
@@ -87,8 +88,11 @@ class GoogLeNetCrops(Views):
         super().__init__(samples, settings, GOOGLENET)
         if not hasattr(samples, "picture"):
             raise NetdefError(f"{samples.name} has no image files: 144 crops are cut from whole ones", hint="--crops 10 takes any")
-        if not settings.crop or settings.crop > SCALES[0]:
-            raise NetdefError(f"{settings.name} has crop_size {settings.crop}: 144 crops need one of {SCALES[0]} at most")
+        crop = settings.crop or (0, 0)
+        if not 0 < crop[0] == crop[1] <= SCALES[0]:
+            text = f"crop_size {crop[0]}" if crop[0] == crop[1] else f"a crop of {crop[0]} x {crop[1]}"
+            raise NetdefError(f"{settings.name} has {text}: 144 crops need squares of {SCALES[0]} at most")
+        self._crop = crop[0]
         if mean_is_image:
             raise NetdefError(f"{settings.name} subtracts a mean image: crops of other sizes have none", hint="use mean_value")
         self._picture = _once(samples.picture)
@@ -99,13 +103,13 @@ class GoogLeNetCrops(Views):
         view, mirror = divmod(view, 2)
         square, region = divmod(view, REGIONS)
         scale, place = divmod(square, SQUARES)
-        crop = self._settings.crop
+        crop = self._crop
         image = self._square(index, scale, place)
         if region == REGIONS - 1:
             image = image.resize((crop, crop), Image.Resampling.BILINEAR)
         else:
             side = SCALES[scale]
-            top, left = [*corners((side, side), crop), centre((side, side), crop)][region]
+            top, left = [*corners((side, side), (crop, crop)), centre((side, side), (crop, crop))][region]
             image = image.crop((left, top, left + crop, top + crop))
         return Sample(self._on_canvas(image), self._picture(index)[1], (0, 0), bool(mirror))
 
@@ -144,14 +148,14 @@ def views_of(samples: Samples, settings: Settings, count: int, mean_is_image: bo
     raise NetdefError(f"there are no {count} crops", hint=f"crops: 1, {', '.join(map(str, COUNTS))}")
 
 
-def corners(size: Sequence[int], crop: int) -> list[Box]:
+def corners(size: Sequence[int], crop: Box) -> list[Box]:
     """Top left, top right, bottom left, bottom right."""
-    bottom, right = (extent - crop for extent in size)
+    bottom, right = (extent - own for extent, own in zip(size, crop, strict=True))
     return [(0, 0), (0, right), (bottom, 0), (bottom, right)]
 
 
-def centre(size: Sequence[int], crop: int) -> Box:
-    top, left = ((extent - crop) // 2 for extent in size)
+def centre(size: Sequence[int], crop: Box) -> Box:
+    top, left = ((extent - own) // 2 for extent, own in zip(size, crop, strict=True))
     return top, left
 
 

@@ -15,10 +15,15 @@ FORM = {  # of its entry in the side file
     "mean_file": str,
     "scale": (int, float),
     "crop_size": int,
+    "crop_h": int,
+    "crop_w": int,
     "new_height": int,
     "new_width": int,
     "channels": int,
 }
+
+
+LATER = {"crop_h": 0, "crop_w": 0}  # what earlier runs did not write
 
 
 def pixels_of(net: Net) -> dict[str, Any] | None:
@@ -37,6 +42,8 @@ def pixels_of(net: Net) -> dict[str, Any] | None:
         "mean_file": mean and os.path.abspath(mean),
         "scale": transform.scale,
         "crop_size": layer.crop_size,
+        "crop_h": transform.crop_h,
+        "crop_w": transform.crop_w,
         "new_height": height,
         "new_width": width,
         "channels": layer.channels,

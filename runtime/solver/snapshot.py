@@ -14,6 +14,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import replacing
 from runtime.solver.pixels import FORM as PIXELS
+from runtime.solver.pixels import LATER
 
 FORMAT = 1  # of the side file
 HDF5 = ".h5"
@@ -86,6 +87,8 @@ def read_side(path: str | Path) -> dict[str, Any]:
     for name in FORM.keys() & content.keys():
         if not has_form(content[name], FORM[name]):
             raise damaged(path, f"{name} is {json.dumps(content[name])[:60]}")
+    if isinstance(content.get("pixels"), dict):
+        content["pixels"] = {**LATER, **content["pixels"]}
     if content.get("pixels") is not None and not is_whole(content["pixels"], PIXELS):
         raise damaged(path, "pixels are not what a run writes")
     if content.get("classes") is not None and not has_form(content["classes"], [str]):

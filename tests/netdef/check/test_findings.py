@@ -219,8 +219,8 @@ def test_bottoms_of_losses_that_get_a_gradient(tmp_path):
             "layer data: MemoryData -> data, label { batch_size: 2 channels: 1 height: 4 width: 4 transform_param { scale: 2 } }\n"
             + FC + LOSS, "ND216", "takes its arrays as they are",
         ),
-        (images("transform_param { crop_h: 8 crop_w: 8 }"), "ND216",
-         "nothing here reads transform_param.crop_w of ImageData data"),
+        (images("transform_param { crop_h: 8 crop_w: 8 noise_param { } }"), "ND216",
+         "nothing here reads transform_param.noise_param of ImageData data"),
         (HEAD + FC + "layer d: Dropout(fc) { dropout_ratio: 0 }\n" + LOSS.replace("fc", "d"), "ND207", "has a dropout_ratio of 0"),
         ("train " + images("shuffle: true transform_param { crop_size: 8 mean_value: 1 mean_file: 'm' }"), "ND222",
          "has mean_file and mean_value"),

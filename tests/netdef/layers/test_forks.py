@@ -114,12 +114,17 @@ SOURCES = {
 @pytest.mark.parametrize("kind", SOURCES)
 def test_settings_that_nothing_reads_stop_a_run(kind):
     size = "" if kind == "MemoryData" else "crop_size: 4"
-    for field in (*Samples.unread_transforms, "random_resize_param"):
-        value = f"{field}: 4" if field.startswith("crop") else f"{field} {{ }}"
+    for field in (*Samples.unread_transforms, "random_resize_param { resize_param"):
+        value = f"{field} {{ }} }}" if "{" in field else f"{field} {{ }}"
+        field = field.replace(" { ", ".")
+        if "." in field and kind in ("MemoryData", "WindowData"):
+            continue  # they take no random sizes
         text = f"layer d: {kind} -> data, l {{ {SOURCES[kind]} batch_size: 4 transform_param {{ {size} {value} }} }}"
         with pytest.raises(NetdefError, match=rf"nothing here reads transform_param.{field} of {kind} \(1 layer\)") as caught:
             check_runnable(net_of(text).layers)
-        assert (at := caught.value.diagnostics[0].position) and text[at.column - 1 :].startswith((field, "transform_param"))
+        assert (at := caught.value.diagnostics[0].position) and text[at.column - 1 :].startswith(
+            (field, "resize_param", "transform_param")
+        )
 
 
 def test_every_fork_is_named():

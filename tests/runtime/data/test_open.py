@@ -282,3 +282,41 @@ def test_images_to_predict_are_not_cut_at_random(image_layer, write_image):
     assert cut.shape == (1, 200, 200, 3)
     top, left = offsets[0]
     np.testing.assert_array_equal(cut[0], images[0][top : top + 200, left : left + 200])
+
+
+@pytest.mark.parametrize("phase", ["train", "test"])
+def test_crops_that_are_no_squares(phase, image_layer, write_image, write_list, tmp_path):
+    """Of images of one size, which have a mean image, on the device; of images of any size, before they are batched."""
+    write_image("a.png", 20, 30), write_image("b.png", 20, 30, 1), write_image("c.png", 25, 40, 2)
+    np.save(tmp_path / "mean.npy", np.random.default_rng(0).random((3, 20, 30), np.float32))
+    one_size = f'source: "{write_list("a.png 0", "b.png 1")}" new_height: 20 new_width: 30'
+    with_mean = image_layer(
+        f'{one_size} batch_size: 2 transform_param {{ crop_h: 6 crop_w: 11 mean_file: "{tmp_path}/mean.npy" }}', phase=phase
+    )
+    assert [top.shape for top in with_mean.tops] == [(2, 3, 6, 11), (2,)]
+    images, _, offsets, *_ = drain(open_source(with_mean, 1), 40)
+    assert images.shape == (80, 20, 30, 3)
+    if phase == "test":
+        assert (offsets == (7, 9)).all()
+    else:
+        assert offsets.min(axis=0).tolist() == [0, 0] and offsets.max(axis=0).tolist() == [14, 19]
+    any_size = write_list("a.png 0", "c.png 1", name="any.txt")
+    images, *_ = drain(
+        open_source(image_layer(f'source: "{any_size}" transform_param {{ crop_h: 6 crop_w: 11 }}', phase=phase), 1), 2
+    )
+    assert images.shape == (2, 6, 11, 3)
+    if phase == "test":
+        pixels = np.asarray(Image.open(tmp_path / "c.png"))[:, :, ::-1]
+        np.testing.assert_array_equal(images[1], pixels[9:15, 14:25])
+    layer = image_layer(f'source: "{any_size}" transform_param {{ crop_h: 300 crop_w: 11 }}')
+    assert drain(open_images(layer, [str(tmp_path / "c.png")]), 1)[0].shape == (1, 300, 11, 3)
+
+
+def test_ten_crops_that_are_no_squares(image_layer, write_image, write_list):
+    path = write_list(f"{write_image('a.png', 20, 30)} 0")
+    layer = image_layer(f'source: "{path}" new_height: 20 new_width: 30 batch_size: 10 transform_param {{ crop_h: 6 crop_w: 11 }}')
+    _, _, offsets, mirrors, *_ = drain(open_source(layer, 0, views=10), 1)
+    assert offsets[:5].tolist() == offsets[5:].tolist() == [[0, 0], [0, 19], [14, 0], [14, 19], [7, 9]]
+    assert mirrors.tolist() == [0] * 5 + [1] * 5
+    with pytest.raises(NetdefError, match="144 crops need squares"):
+        open_source(layer, 0, views=144)

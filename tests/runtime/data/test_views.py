@@ -76,7 +76,7 @@ def test_144_crops():
 @pytest.mark.parametrize(
     ("views", "settings", "said"),
     [
-        (10, {"crop": 8}, "has nothing to crop: images of 8 x 10, crop_size 8"),
+        (10, {"crop": 8}, "has nothing to crop: images of 8 x 10, a crop of 8 x 8"),
         (7, {}, "there are no 7 crops"),
         (144, {"more": 'mean_file: "mean.npy"'}, "subtracts a mean image"),
     ],
