@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runtime.kernels.cuda.options import CudaOptions
     from runtime.machine.executable import Executable
     from runtime.machine.open import Choice
+    from runtime.machine.ranks.ranks import Ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,12 @@ class RunOptions:
         click.echo("\n".join(self.notes(choice)), err=True)
         return choice.devices
 
-    def notes(self, choice: Choice) -> list[str]:
+    def notes(self, choice: Choice, ranks: Ranks | None = None) -> list[str]:
         """Which devices run, why, and which of the given options have no effect on them.
+
+        Parameters
+        ----------
+        ranks: those of an MPI job that train together.
 
         Raises
         ------
@@ -59,8 +64,10 @@ class RunOptions:
         from runtime.machine.open import device_names
 
         names = device_names(choice.devices)
-        notes = choice.notes(self.threads)
-        if len(names) == 1:
+        notes = choice.notes(self.threads if ranks is None else self.threads or ranks.threads)
+        if ranks is not None:
+            notes = [f"{ranks.text()}; rank {ranks.rank}: {notes[0]}", *notes[1:]]
+        elif len(names) == 1:
             notes += without_effect({"--split": self.split}, "there is one device")
         if names[0].startswith("gpu"):
             return notes + without_effect({"--threads": self.threads}, "it is about CPU devices") + self._of_cards(names)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from netdef.cli.arguments import is_run, net_and_solver, weights_files
 from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.options import without_effect as options_without_effect
+from netdef.cli.ranked import on_all_ranks
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
@@ -24,6 +26,7 @@ from netdef.solver_file.nets import test_count
 from netdef.solver_file.testing import rare_tests
 
 if TYPE_CHECKING:
+    from runtime.machine.ranks.ranks import Ranks
     from runtime.solver.epochs import Epoch
     from runtime.solver.loop import TrainingLoop
     from runtime.solver.solver import Solver
@@ -52,11 +55,15 @@ def command(net: str, solver: str | None, **options: Any) -> int:
 
     Ctrl-C ends the run after the iteration, with a snapshot to go on from.
     """
-    return train(net, solver, Options(**options))
+    return on_all_ranks(lambda ranks: train(net, solver, Options(**options), ranks))
 
 
-def train(first: str, second: str | None, options: Options) -> int:
+def train(first: str, second: str | None, options: Options, ranks: Ranks | None = None) -> int:
     """Run `netdef train FIRST [SECOND]`; returns the exit code: 0, or 130 and 143 after a signal.
+
+    Parameters
+    ----------
+    ranks: this process among those of an MPI job.
 
     Raises
     ------
@@ -66,7 +73,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     from netdef.cli.data_mean import discard_alone
     from netdef.cli.run_files import RunFiles, options_of_run
     from runtime.solver.devices import choose_devices
-    from runtime.solver.display import Reporter, open_display
+    from runtime.solver.display import PlainDisplay, Reporter, open_display
     from runtime.solver.diverged import DivergedError
     from runtime.solver.keep import read_keep
     from runtime.solver.log import NAME as LOG
@@ -75,6 +82,7 @@ def train(first: str, second: str | None, options: Options) -> int:
     from runtime.solver.nets import read_solver
     from runtime.solver.stop import StopRequest
 
+    check_ranks(ranks, options)
     net, solver_path = net_and_solver(first, second)
     if second is None and is_run(first):
         options = options_of_run(first, options)
@@ -95,14 +103,18 @@ def train(first: str, second: str | None, options: Options) -> int:
                 raise NetdefError(
                     f"--{name.replace('_', '-')} needs tests: {solver_path} asks for none", hint="add test_interval: 500, say"
                 )
-    run = open_run(net, solver_path, parameters, options)
+    writes = ranks is None or ranks.first
+    run = open_run(net, solver_path, parameters, options) if writes else Run(Path())
+    if ranks is not None:
+        run = ranks.broadcast(run)
     with ExitStack() as stack:
-        stack.callback(runs.remove_if_empty, run.made)
-        stack.callback(discard_alone, run.out)
-        display = open_display()
+        if writes:
+            stack.callback(runs.remove_if_empty, run.made)
+            stack.callback(discard_alone, run.out)
+        display = open_display() if ranks is None else PlainDisplay(sys.stdout)
         stack.callback(display.close)
-        reporter = Reporter(display)
-        choice = choose_devices(options.devices, parameters)
+        reporter = Reporter(*[display] if writes else [])
+        choice = choose_devices(options.devices, parameters, 0 if ranks is None else ranks.local)
         idle = [f"{name} has no effect: {why}" for name, why in without_effect(parameters).items()]
         idle += [": ".join(devices_left_out(parameters))] if options.devices is None and len(parameters.device_id) > 1 else []
         counted = (options.iterations, options.epochs, options.test_every)
@@ -110,9 +122,9 @@ def train(first: str, second: str | None, options: Options) -> int:
         if options.weights or options.resume or not parameters.weights:
             why = "it is about weights that a solver names, and none of those are read"
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
-        for note in filter(None, [*options.notes(choice), *idle, *rare]):
+        for note in filter(None, [*options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
-        solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note)
+        solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note, ranks)
         stack.callback(solver.close)
         if options.dry_run:
             from netdef.cli.dry_run import dry_run
@@ -120,22 +132,25 @@ def train(first: str, second: str | None, options: Options) -> int:
             findings = dry_run(solver, run.out, keep)
             click.echo("\n".join(findings.lines))
             return 1 if findings.problems else 0
-        log = JsonLog(run.out / LOG)
-        stack.callback(log.close)
-        reporter.join(log)
-        stop = stack.enter_context(StopRequest())
+        log = JsonLog(run.out / LOG) if writes else None
+        if log is not None:
+            stack.callback(log.close)
+            reporter.join(log)
+        stop = stack.enter_context(StopRequest(ranks))
         loop = TrainingLoop(solver, reporter, stop, keep=keep, patience=options.patience, epoch=epoch)
         if run.snapshot:
             loop.saved_at = solver.iteration
-            loop.outcome.best.take_log(read_log(run.out), solver.iteration)
+            records = read_log(run.out) if writes else []
+            loop.outcome.best.take_log(records if ranks is None else ranks.broadcast(records), solver.iteration)
         command, files = CommandLine(net, solver_path, options), RunFiles(run.out)
         try:
-            if note := files.write(solver, command, run.snapshot):
+            if writes and (note := files.write(solver, command, run.snapshot)):
                 reporter.note(note)
             return drive(loop, run, command)
         except NetdefError as error:
             if not (run.snapshot or solver.iteration or isinstance(error, DivergedError)):
-                log.discard()  # so that the same command can be given again
+                if log is not None:
+                    log.discard()  # so that the same command can be given again
                 files.discard()
             raise
 
@@ -171,8 +186,29 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
     return Run(out, made=runs.missing(out))
 
 
+def check_ranks(ranks: Ranks | None, options: Options) -> None:
+    """That the ranks were given the same options, and none that takes one process.
+
+    Raises
+    ------
+    NetdefError: they were not.
+    """
+    if ranks is None:
+        return
+    own = ("devices", "threads", "overrides")  # of which each rank may have its own, and what the nets show
+    ranks.check_same({f"--{f.name.replace('_', '-')}": getattr(options, f.name) for f in fields(options) if f.name not in own})
+    if options.dry_run:
+        raise NetdefError("--dry-run looks at a run of one process", hint="start it without mpirun or srun")
+
+
 def prepare(
-    run: Run, net: str | None, solver_path: str, options: Options, counts: Counts, say: Callable[[str], None]
+    run: Run,
+    net: str | None,
+    solver_path: str,
+    options: Options,
+    counts: Counts,
+    say: Callable[[str], None],
+    ranks: Ranks | None = None,
 ) -> tuple[Solver, Epoch | None]:
     """The compiled solver, its weights those of the snapshot or the file that was asked for; an epoch, if it counts them."""
     from netdef.cli import runs
@@ -193,7 +229,10 @@ def prepare(
     if options.data_mean:
         from netdef.cli.data_mean import with_data_mean
 
-        overrides = with_data_mean(run.out, net, solver_path, options, run.snapshot is not None, say)
+        if ranks is None or ranks.first:
+            overrides = with_data_mean(run.out, net, solver_path, options, run.snapshot is not None, say)
+        if ranks is not None:
+            overrides = ranks.broadcast(overrides)
     solver = Solver(
         solver_path,
         net,
@@ -211,6 +250,7 @@ def prepare(
         allow_missing=options.allow_missing,
         say=say,
         cuda=options.cuda,
+        ranks=ranks,
     )
     try:
         epoch = set_counts(solver, counts.epochs, counts.test_every, counts.snapshot_every)
@@ -223,11 +263,12 @@ def prepare(
             say(f"resuming from {run.snapshot}")
             for note in otherwise(read_side(run.snapshot), solver.side_state()):
                 say(note)
-        else:
+        elif solver.writes:
             runs.check_prefix_free(solver.prefix)
         if solver.loaded is not None:
             say(f"weights of {plural(len(solver.loaded.filled), 'layer')} from {' and '.join(map(str, solver.loaded.files))}")
-        runs.check_writable(solver.prefix)
+        if solver.writes:
+            runs.check_writable(solver.prefix)
         if not solver.kernels_cached:
             say("compiling kernels for this machine: done once, takes up to a minute")
     except BaseException:

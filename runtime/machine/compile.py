@@ -19,6 +19,8 @@ from runtime.machine.executable import Executable
 from runtime.machine.fit import TestPrograms, check_fit, no_tests
 from runtime.machine.look import look_at_data
 from runtime.machine.open import different, hosts_of, open_devices
+from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.shares import open_shares
 from runtime.ops.python.layer import python_allowed
 
 
@@ -39,6 +41,7 @@ def compile(
     fold: bool = True,
     tests: TestPrograms = no_tests,
     allow_python: bool = False,
+    ranks: Ranks | None = None,
 ) -> Executable:
     """Compile a net for one device or several and fill its parameters as its fillers say.
 
@@ -62,6 +65,7 @@ def compile(
     fold: without backward, let BatchNorm, Scale and Bias be part of the weights before them.
     tests: the programs that will share this one's parameters and devices, for which there must be room too.
     allow_python: import and run the classes that the Python layers of a file name, see docs/python-layers.md.
+    ranks: this process among others that compile the same; `devices` has this rank's shares, and each other rank has as many.
 
     Returns
     -------
@@ -80,7 +84,10 @@ def compile(
         net = with_batch_size(net, batch_size)
     net = with_data_shapes(net, look_at_data)
     seed = DEFAULT_SEED if seed is None else seed
-    opened = share.devices if share is not None else open_devices(devices, threads, cuda)
+    if share is not None:
+        opened, ranks = share.devices, share.ranks
+    else:
+        opened = open_devices(devices, threads, cuda) if ranks is None else open_shares(ranks, devices, threads, cuda)
     division = share.program.division if share is not None else None
     options: dict[str, Any] = {
         "devices": len(opened),
@@ -105,7 +112,7 @@ def compile(
             return compile_program(reshaped, **{**options, "fixed": lying})
 
         check_fit(program, opened, share is None, net.batch or 1, smaller, tests)
-        return Executable(program, opened, seed, share, differentiable=backward, recompile=recompile)
+        return Executable(program, opened, seed, share, differentiable=backward, recompile=recompile, ranks=ranks)
     except BaseException:
         for device in different(opened) if share is None else ():
             device.close()

@@ -22,6 +22,9 @@ from runtime.machine.feeding import OpenSources, feed, seed_backward
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
 from runtime.machine.parameters import adopt_parameters, fill_parameters
+from runtime.machine.ranks.courier import RankError
+from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.shares import binder_of, remote_shares
 from runtime.machine.regions import BufferMap
 from runtime.machine.reshape import check_parameters_fit, check_runs_again, follow_memory, given_shapes
 from runtime.machine.schedule import Schedule
@@ -47,6 +50,7 @@ class Executable(Values):
     inputs, outputs: names of the blobs it is fed, and of those that no layer reads.
     sources: the open data sources, by data layer.
     memory: where the program's buffers are.
+    ranks: this process among others that run the same; None where it is alone.  What is read is then read by all at once.
     run_number: of the last forward run, -1 before the first.
     update_interrupted: whether a run with an update was interrupted or failed: only some of the weights may be updated.
         It stays true until a caller that has restored weights and states sets it to False.
@@ -60,18 +64,21 @@ class Executable(Values):
         share: Executable | None = None,
         differentiable: bool = True,
         recompile: Callable[[Net], Program] | None = None,
+        ranks: Ranks | None = None,
     ):
         """`recompile`: gives the program of the same net with other shapes; None: it keeps those it has."""
         self.devices = tuple(devices)
+        self.ranks = ranks
+        self._remote = remote_shares(devices)
         self.seed = seed
-        self._sinks = Sinks(program)
+        self._sinks = Sinks(program, writes=ranks is None or ranks.first)
         self.sources = OpenSources()
         self._share = share
         self._differentiable = differentiable
         self._recompile = recompile
         self._images_kept: dict[str, int] = {}  # by the last run, of layers that keep some
         self._use(program)
-        self.memory = Memory(program, self.devices, own_parameters=share is None)
+        self.memory = Memory(program, self.devices, own_parameters=share is None, ranks=ranks)
         if share is None:
             fill_parameters(self, seed)
         else:
@@ -95,7 +102,8 @@ class Executable(Values):
         self._python = python_layers(self.net)
 
     def _bind(self) -> None:
-        self._bound = {one: self.devices[one.device].bind(one, self.memory.array) for one in self.program.instructions}
+        binders = ((one, binder_of(one, self.devices, self._remote)) for one in self.program.instructions)
+        self._bound = {one: device.bind(one, self.memory.array) for one, device in binders if device is not None}
         self._runners: dict[tuple[tuple[str, ...], bool, bool], Callable[[], None]] = {}  # see `_run`
         self._makes_once = any(instruction.once for instruction in self.program.forward)
         self._prepared: int | None = None  # after how many changes of parameters that was made
@@ -181,17 +189,31 @@ class Executable(Values):
         ------
         NetdefError: a kernel failed.
         """
+        found = None
         with ExitStack() as stack:
             for one in self._python:
                 stack.enter_context(one.repeated())
-            for instruction, bound in self.bound("forward"):
-                self.run_bound([bound], instruction.device)
+            stack.enter_context(self.memory.only_here())
+            for number, instruction in enumerate(self.program.forward):
+                if instruction not in self._bound:
+                    continue
+                self.run_bound([self._bound[instruction]], instruction.device)
                 self.devices[instruction.device].synchronize()
-                if not all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32"):
-                    where = location(self.devices[instruction.device].name, instruction)
-                    because = not_finite_because(self.net.layer(instruction.layer), self._present)
-                    return f"{where}: {because}" if because else where
-        return None
+                finite = all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32")
+                if found is None and not finite:
+                    found = number, self._location(instruction)
+                if found is not None and self.ranks is None:
+                    break
+        if self.ranks is not None:  # which all run to the end, as others wait for what they send
+            found = min((one for one in self.ranks.exchange(found) if one is not None), default=None)
+        return None if found is None else found[1]
+
+    def _location(self, instruction: Instruction) -> str:
+        """Where an instruction has made what is not finite, and the cause where that is known."""
+        where = location(self.devices[instruction.device].name, instruction)
+        because = not_finite_because(self.net.layer(instruction.layer), self._present)
+        on = f"rank {self.ranks.rank} on {self.ranks.member.host}, " if self.ranks is not None else ""
+        return f"{on}{where}: {because}" if because else on + where
 
     # Shapes
 
@@ -229,7 +251,7 @@ class Executable(Values):
             raise NetdefError(f"{self!r} cannot change its shapes", hint="compile the net again")
         check_parameters_fit(self.net, net)
         program = self._recompile(net)
-        self.memory = follow_memory(self.memory, self.program, program, self.devices, self._bound.values())
+        self.memory = follow_memory(self.memory, self.program, program, self.devices, self._bound.values(), self.ranks)
         self._use(program)
         self._bind()
 
@@ -258,8 +280,8 @@ class Executable(Values):
 
     @property
     def device(self) -> Device:
-        """The first of its devices."""
-        return self.devices[0]
+        """The first of its devices that is here."""
+        return next(device for share, device in enumerate(self.devices) if share not in self._remote)
 
     @property
     def threads(self) -> int:
@@ -297,8 +319,9 @@ class Executable(Values):
     # Binding
 
     def bound(self, name: str) -> list[tuple[Instruction, BoundInstruction]]:
-        """A list's instructions ("forward", "backward", "update" or "iteration"), each as its device runs it."""
-        return [(instruction, self._bound[instruction]) for instruction in getattr(self.program, name)]
+        """A list's instructions ("forward", "backward", "update" or "iteration") that this rank has, each as its device runs it."""
+        instructions = getattr(self.program, name)
+        return [(instruction, self._bound[instruction]) for instruction in instructions if instruction in self._bound]
 
     def run_bound(self, bound: Sequence[BoundInstruction], device: int = 0) -> None:
         """Run some of the instructions of `bound` on one of the devices, by its index.
@@ -321,7 +344,7 @@ class Executable(Values):
         try:
             yield
         except LaunchError as error:
-            if isinstance(error.__cause__, ShapesChangedError):
+            if isinstance(error.__cause__, ShapesChangedError | RankError):
                 raise error.__cause__ from None
             instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
             raise self._number_error(instruction, error) or error.named(instruction) from error.__cause__
@@ -367,7 +390,8 @@ class Executable(Values):
         """The error that says which label is no class, or number no image, where that is what broke an instruction."""
         if instruction is None or not isinstance(error.__cause__, WrongNumberError):
             return None
-        return wrong_number(self.net.layer(instruction.layer), self._present)
+        with self.memory.only_here():
+            return wrong_number(self.net.layer(instruction.layer), self._present)
 
     def _runner(self, pairs: Sequence[tuple[Instruction, BoundInstruction]]) -> Callable[[], None]:
         """What puts these instructions on the devices."""

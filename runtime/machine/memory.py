@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 from runtime.compiler.passes.plan_memory import LEARNING
 from runtime.ir.program import PARAMETERS, STATES, WORKING, Buffer, Program, arena_of
 from runtime.machine.device import Device
+from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.remote import RemoteDevice
+from runtime.machine.ranks.shares import remote_shares
 
 LASTING = ("parameter", *LEARNING)  # roles of what stays as it is when shapes change
 
@@ -27,11 +31,22 @@ class Memory:
     own_parameters: whether it has parameters of its own; else they are adopted from another memory, one by one.
     before: the memory of the same net with other shapes, which this one takes the place of: parameters and states stay where they
         are, and working memory is taken over where it suffices.
+    ranks: this process among others that have the other shares; `read` and `read_all` then take all of them.
     """
 
-    def __init__(self, program: Program, devices: Sequence[Device], own_parameters: bool, before: Memory | None = None):
+    def __init__(
+        self,
+        program: Program,
+        devices: Sequence[Device],
+        own_parameters: bool,
+        before: Memory | None = None,
+        ranks: Ranks | None = None,
+    ):
         assert program.plan is not None
-        self._plan, self._devices = program.plan, devices
+        self._plan, self._devices, self._ranks = program.plan, devices, ranks
+        self._remote = remote_shares(devices)
+        self._copies = dict(_copies_here(program, devices, ranks)) if ranks is not None else {}
+        self._only_here = False
         self._arrays: dict[Buffer, Any] = {}
         self._adopted: dict[Buffer, tuple[Memory, Buffer]] = {}
         self._set: dict[Buffer, float] = {}  # what the host has set, as long as it stays
@@ -102,8 +117,41 @@ class Memory:
         return buffer.root in self._plan.recycled
 
     def read(self, buffer: Buffer) -> np.ndarray:
-        """A copy, in internal layout."""
-        return self._devices[buffer.device].read(self.array(buffer))
+        """A copy, in internal layout.
+
+        Raises
+        ------
+        RankError: another rank has failed.
+        """
+        buffer = self._copies.get(buffer, buffer)
+        device, is_here = self._devices[buffer.device], buffer.device not in self._remote
+        if self._ranks is None or self._only_here or buffer in self._copies:
+            return device.read(self.array(buffer)) if is_here else np.zeros(buffer.shape, buffer.dtype)
+        values = device.read(self.array(buffer)) if is_here else np.empty(buffer.shape, buffer.dtype)
+        root = device.rank if isinstance(device, RemoteDevice) else self._ranks.rank
+        self._ranks.spread(values.reshape(-1).view(np.uint8), root)
+        return values
+
+    def read_all(self, buffers: Sequence[Buffer]) -> list[np.ndarray]:
+        """Copies of several small buffers at once; raises as `read`."""
+        if self._ranks is None or self._only_here:
+            return [self.read(buffer) for buffer in buffers]
+        mine = {
+            number: self._devices[buffer.device].read(self.array(buffer))
+            for number, buffer in enumerate(buffers)
+            if buffer.device not in self._remote
+        }
+        every = {number: values for held in self._ranks.exchange(mine) for number, values in held.items()}
+        return [every[number] for number in range(len(buffers))]
+
+    @contextmanager
+    def only_here(self) -> Iterator[None]:
+        """Read this rank's memory alone, zeros for what others have: for what other ranks do not read at the same time."""
+        before, self._only_here = self._only_here, True
+        try:
+            yield
+        finally:
+            self._only_here = before
 
     def write(self, buffer: Buffer, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does."""
@@ -121,3 +169,13 @@ class Memory:
         """`write`, for data that are written for every run."""
         self._set.pop(buffer.root, None)
         self._devices[buffer.device].upload(self.array(buffer), values)
+
+
+def _copies_here(program: Program, devices: Sequence[Device], ranks: Ranks) -> Iterator[tuple[Buffer, Buffer]]:
+    """The buffers of parameters that every rank holds whole, each with this rank's own copy, which is read instead."""
+    for shards in (program.division.shards if program.division else {}).values():
+        holders = {device.rank if isinstance(device := devices[shard.device], RemoteDevice) else ranks.rank for shard in shards}
+        if len(holders) == ranks.size and all(shard.cut is None for shard in shards):
+            buffers = [program.parameters[shard.parameter] for shard in shards if shard.parameter in program.parameters]
+            mine = [buffer for buffer in buffers if not isinstance(devices[buffer.device], RemoteDevice)]
+            yield from ((buffer, mine[0]) for buffer in buffers if mine)

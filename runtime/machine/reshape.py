@@ -15,6 +15,7 @@ from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.device import BoundInstruction, Device
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
+from runtime.machine.ranks.ranks import Ranks
 from runtime.ops.changed_shapes import ShapesChangedError
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def check_parameters_fit(net: Net, other: Net) -> None:
 
 
 def follow_memory(
-    before: Memory, old: Program, new: Program, devices: Sequence[Device], bound: Collection[BoundInstruction]
+    before: Memory,
+    old: Program,
+    new: Program,
+    devices: Sequence[Device],
+    bound: Collection[BoundInstruction],
+    ranks: Ranks | None = None,
 ) -> Memory:
     """The memory of the same net's program for other shapes; that of the old one, and what was bound to it, end.
 
@@ -65,8 +71,9 @@ def follow_memory(
     """
     for device in different(devices):
         device.synchronize()
-    memory = Memory(new, devices, own_parameters=False, before=before)
-    kept = {(buffer.name, buffer.device, buffer.shape): before.read(buffer) for buffer in _from_host(old)}
+    memory = Memory(new, devices, own_parameters=False, before=before, ranks=ranks)
+    with before.only_here():
+        kept = {(buffer.name, buffer.device, buffer.shape): before.read(buffer) for buffer in _from_host(old)}
     for device in different(devices):
         device.forget(bound)
     before.leave()

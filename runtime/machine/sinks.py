@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Sinks:
-    """The open files of a program's layers, by layer."""
+    """The open files of a program's layers, by layer.  writes: whether it is this process that writes them."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, writes: bool = True):
         self._files: dict[str, Hdf5Output] = {}
-        if program.sinks:
+        if program.sinks and writes:
             from runtime.data.hdf5_output import open_outputs  # as runtime.data imports numba
 
             self._files = open_outputs([sink.layer for sink in program.sinks])
@@ -26,7 +26,9 @@ class Sinks:
     def append(self, program: Program, read: Callable[[Buffer], np.ndarray]) -> None:
         """Append what the layers were given in this run.  program: the present one; its buffers are read."""
         for sink in program.sinks:
-            self._files[sink.layer.name].append({name: read(buffer) for name, buffer in sink.fields.items()})
+            values = {name: read(buffer) for name, buffer in sink.fields.items()}
+            if sink.layer.name in self._files:
+                self._files[sink.layer.name].append(values)
 
     def discard(self) -> None:
         """Remove the unfinished files, so that no file holds a piece of what was to be in it."""

@@ -15,8 +15,9 @@ from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from runtime.ir.program import Buffer, Program
 from runtime.machine.memory import Memory
+from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.regions import BufferMap, BufferRegion, gathered, scattered, summed
-from runtime.machine.weights import Loaded, Paths, listed, load_weights, remark, without_statistics, write_weights
+from runtime.machine.weights import Loaded, Paths, listed, load_weights, read_as_written, remark, without_statistics, write_weights
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob, Parameter
@@ -33,6 +34,7 @@ class Values:
     program: Program
     buffers: BufferMap
     memory: Memory
+    ranks: Ranks | None
     inputs: list[str]
     _share: Values | None  # whose parameters and devices these are, if not its own
     _closed: bool
@@ -48,7 +50,8 @@ class Values:
         runs: what `iteration` was.
         """
         regions = self.buffers.remembered
-        rings = {held.buffer: self.memory.read(held.buffer) for found in regions.values() for held in found}
+        buffers = [held.buffer for found in regions.values() for held in found]
+        rings = dict(zip(buffers, self.memory.read_all(buffers), strict=True))
 
         def of(run: int, blob: Blob, found: list[BufferRegion]) -> np.ndarray:
             rows = {held.buffer: outer(rings[held.buffer][run % held.buffer.shape[0]]) for held in found}
@@ -173,9 +176,16 @@ class Values:
         return float(self.memory.read(buffer)[0])
 
     def save_weights(self, path: str | Path) -> None:
-        """Write all parameters as a .caffemodel (or .h5 by its ending): to a temporary file, which is renamed."""
+        """Write all parameters as a .caffemodel (or .h5 by its ending): to a temporary file, which is renamed.
+
+        Of several ranks, rank 0 writes.
+        """
         self._check_open()
-        write_weights(path_of(path, "a file of weights"), self.net, self.param)
+        path = path_of(path, "a file of weights")
+        if self.ranks is None or self.ranks.first:
+            write_weights(path, self.net, self.param)
+        else:
+            read_as_written(path, self.net, self.param)
 
     def load_weights(self, paths: Paths, allow_missing: bool = False, say: Callable[[str], None] = remark) -> Loaded:
         """Copy parameters from .caffemodel or .caffemodel.h5 files by layer name; see `runtime.machine.weights.load_weights`.

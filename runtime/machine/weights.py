@@ -198,6 +198,14 @@ def write_weights(path: str | Path, net: Net, read: Reader) -> None:
             write_caffemodel(partial, net, read)
 
 
+def read_as_written(path: str | Path, net: Net, read: Reader) -> None:
+    """Read a net's arrays in the order in which `write_weights` does: for a rank whose arrays another one writes."""
+    for layer in net.layers:
+        for one in layer.parameters:
+            if not (one.shared and str(path).endswith(".h5")):
+                read(layer.name, one.index)
+
+
 def owned_arrays(net: Net, read: Reader) -> Iterable[tuple[str, Iterable[tuple[int, np.ndarray]]]]:
     """A net's arrays by layer; a shared one only with the layer that owns it, as Caffe writes HDF5."""
     for layer in net.layers:

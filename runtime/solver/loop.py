@@ -190,7 +190,7 @@ class TrainingLoop:
             self.report("test", iteration=result.iteration, net=result.net, **values, seconds=round(seconds, 3))
         if solver.rate.stage != stage:
             self.report("rate", iteration=solver.iteration, rate=solver.rate.at(solver.iteration))
-        if better and self.keep is not None and self.keep.best:
+        if better and self.keep is not None and self.keep.best and solver.writes:
             remove_old(self.solver.prefix, self.keep, self.outcome.best.iteration)
         return True
 
@@ -205,7 +205,7 @@ class TrainingLoop:
         path = self.solver.snapshot()
         self.outcome.snapshot, self.saved_at = path, self.solver.iteration
         self.report("snapshot", iteration=self.solver.iteration, path=str(path))
-        if self.keep is not None:
+        if self.keep is not None and self.solver.writes:
             remove_old(self.solver.prefix, self.keep, self.outcome.best.iteration)
 
 

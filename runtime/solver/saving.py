@@ -31,16 +31,17 @@ def naming_lack_of_memory(path: Path) -> Iterator[None]:
 
 
 def write_snapshot(files: SnapshotFiles, executable: Executable, row: Row, stage: int, side: dict[str, Any]) -> None:
-    """Write a snapshot's three files; the state last, as it is what a run resumes from.
+    """Write a snapshot's three files; the state last, as it is what a run resumes from.  Of several ranks, rank 0 writes.
 
     Parameters
     ----------
     stage: of the rate policy.  side: what Caffe's files have no fields for.
     """
     executable.save_weights(files.weights)
-    write_side(files.side, side)
     history = read_histories(executable, row)
-    write_solverstate(files.state, SolverState(files.iteration, str(files.weights), stage, history))
+    if executable.ranks is None or executable.ranks.first:
+        write_side(files.side, side)
+        write_solverstate(files.state, SolverState(files.iteration, str(files.weights), stage, history))
 
 
 def read_snapshot(path: Path, net: Net, row: Row) -> tuple[SolverState, dict[str, Any]]:

@@ -25,6 +25,7 @@ from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
+from runtime.machine.ranks.ranks import Ranks, fingerprint
 from runtime.machine.weights import Loaded, Paths, listed, remark
 from runtime.ops.python.layer import python_allowed
 from runtime.solver.devices import choose_devices
@@ -85,6 +86,7 @@ class Solver:
     split: what is cut on several devices, see `compile`.
     overrides: fields of the nets to change, see `netdef.load`.
     allow_python: import and run the classes that the nets' Python layers name, see docs/python-layers.md.
+    ranks: this process among others that train the same, see docs/machines.md; `devices` has this rank's shares.
 
     Attributes
     ----------
@@ -118,12 +120,14 @@ class Solver:
         split: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         allow_python: bool = False,
+        ranks: Ranks | None = None,
     ) -> None:
         out = path_of(out, "a directory for snapshots")
         self.parameters, self.filename = read_solver(solver, max_iter)
         with python_allowed() if allow_python else nullcontext():
             self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
-        self.devices = choose_devices(devices, self.parameters).devices
+        self.ranks = ranks
+        self.devices = choose_devices(devices, self.parameters, 0 if ranks is None else ranks.local).devices
         self.threads, self.cuda, self.split = threads, cuda, split
         self._say = say
         self.rate = LearningRate(self.parameters)
@@ -136,6 +140,9 @@ class Solver:
         self.executable: Executable
         self.tests: list[TestNet] = []
         self.data, self.hold_out = data, HOLD_OUT if data and self.nets.tests else 0
+        if ranks is not None:
+            self.seed = ranks.broadcast(self.seed)
+            ranks.check_same(self._identity())
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
@@ -148,6 +155,24 @@ class Solver:
         if self.parameters.random_seed >= 0:
             return self.parameters.random_seed
         return secrets.randbits(31) if seed is None else seed
+
+    def _identity(self) -> dict[str, Any]:
+        """What all ranks must have in common, by its name for a message; texts as hashes."""
+        nets = {f"training net ({self.nets.train.filename})": self.nets.train}
+        nets |= {f"test net ({net.filename})": net for net in self.nets.tests}
+        texts = {name: fingerprint(layer.message for layer in net.layers) for name, net in nets.items()}
+        return {
+            f"solver ({self.filename})": fingerprint([self.parameters]),
+            **texts,
+            "batch size": self.batch_size,
+            "--split": self.split,
+            "--data": self.data,
+        }
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes the run's files: alone, or as rank 0."""
+        return self.ranks is None or self.ranks.first
 
     def _compile(self) -> None:
         update = updates(self.parameters)
@@ -167,6 +192,7 @@ class Solver:
             update=update,
             split=self.split,
             tests=lambda program: [compile_sharing(program, net, **self._testing(net)) for net in self.nets.tests],
+            ranks=self.ranks,
         )
         self.executable.set_scalar("scale", 1 / self.parameters.iter_size)
         self.iterations = Iterations(self.executable, self.parameters.iter_size, self.smoothed)

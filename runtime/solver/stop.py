@@ -10,6 +10,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from runtime.machine.ranks.ranks import Ranks
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MESSAGE = b"\nfinishing this iteration, then writing a snapshot; once more stops at once\n"
 
@@ -17,17 +19,27 @@ MESSAGE = b"\nfinishing this iteration, then writing a snapshot; once more stops
 class StopRequest:
     """Whether the run was asked to end; a context manager that takes the signals over, but none that is ignored (nohup).
 
+    Parameters
+    ----------
+    ranks: those that run the same, all of which end where one was asked to; each question then takes all of them.
+
     Attributes
     ----------
-    signal: the signal that came, or None.
+    signal: the signal that came, here or by the last question on another rank; or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: Ranks | None = None) -> None:
         self.signal: signal.Signals | None = None
+        self._ranks, self._agreed = ranks, False
         self._before: dict[signal.Signals, Any] = {}
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        if self._ranks is None or self._agreed:
+            return self.signal is not None
+        signals = [one for one in self._ranks.exchange(self.signal) if one is not None]
+        self._agreed = bool(signals)
+        self.signal = self.signal or next(iter(signals), None)
+        return self._agreed
 
     @property
     def exit_code(self) -> int:
@@ -51,6 +63,8 @@ class StopRequest:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.signal = signal.Signals(number)
         # Written past Python's buffers, which the main thread may be in the middle of using.
-        if sys.__stderr__ is not None:  # or descriptor 2 may be one of the run's files
+        if sys.__stderr__ is not None and (
+            self._ranks is None or self._ranks.first
+        ):  # or descriptor 2 may be one of the run's files
             with suppress(OSError):
                 os.write(sys.__stderr__.fileno(), MESSAGE)

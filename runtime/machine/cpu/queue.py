@@ -55,10 +55,12 @@ class Peers:
     Attributes
     ----------
     stopped: whether instructions are skipped, until all queues are empty.
+    wake: called when they are from now on, for instructions that wait for other processes.
     """
 
     def __init__(self) -> None:
         self.stopped = False
+        self.wake: Callable[[], None] = lambda: None
         self._lock = Lock()
         self._queues: list[HostQueue] = []
         self._failure: LaunchError | None = None
@@ -87,6 +89,7 @@ class Peers:
         with self._lock:
             self._failure = self._failure or failure
             self.stopped = True
+        self.wake()
 
     def settle(self) -> None:
         """Wait until all queues are empty.
@@ -102,6 +105,7 @@ class Peers:
             self._drain()
         except BaseException:
             self.stopped = self._abandoned = True
+            self.wake()
             self._drain()
             self._abandoned, self.stopped, self._failure = False, False, None
             raise

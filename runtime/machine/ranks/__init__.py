@@ -1,0 +1,1 @@
+"""Training over the ranks of an MPI job: launch, messages, the devices of other ranks."""

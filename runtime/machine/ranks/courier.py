@@ -1,0 +1,177 @@
+"""The thread that sends and receives for a rank.  Whoever waits for a message is woken too when another rank has failed."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
+from typing import Any
+
+from netdef.language.diagnostics import NetdefError
+from runtime.machine.ranks.transport import Bytes, Transport
+
+FIRST, LONGEST, IDLE = 20e-6, 1e-3, 20e-3  # seconds between looks: after one that found something, at most, with nothing under way
+
+
+class RankError(NetdefError):
+    """Another rank has failed.  rank: which, on which host.  text: its error."""
+
+    def __init__(self, rank: int, host: str, text: str) -> None:
+        super().__init__(f"rank {rank} on {host}: {text}")
+        self.rank, self.host, self.text = rank, host, text
+
+
+class _Parcel:
+    """A message under way."""
+
+    def __init__(self, begin: Callable[[], Any]):
+        self.begin = begin
+        self.through = Event()
+
+
+class Courier:
+    """Sends and receives on a thread of its own.
+
+    Attributes
+    ----------
+    failure: why nothing more is waited for: the first failure of another rank that became known, or one of this rank.
+    ended: the ranks that have failed, this one left out.
+    """
+
+    def __init__(self, transport: Transport):
+        self._transport = transport
+        self.failure: NetdefError | None = None
+        self.ended: set[int] = set()
+        self._posted: deque[_Parcel] = deque()
+        self._wake = Event()  # not a queue's timeout: of Python 3.11's SimpleQueue, a short one may never end
+        self._closed = False
+        self._values: dict[int, SimpleQueue[Any]] = {rank: SimpleQueue() for rank in range(transport.size)}
+        self._expected = 0
+        self._lock = Lock()
+        self._under_way: list[tuple[Any, _Parcel]] = []
+        self._thread = Thread(target=self._serve, daemon=True, name=f"courier-{transport.rank}")
+        self._thread.start()
+
+    # Called by others
+
+    def send(self, array: Bytes, to: int, tag: int) -> None:
+        """Send an array; it may be changed when this returns.  Raises RankError: another rank has failed."""
+        self.wait(self.begin_send(array, to, tag))
+
+    def receive(self, array: Bytes, source: int, tag: int) -> None:
+        """Receive into an array.  Raises RankError: another rank has failed."""
+        self.wait(self.begin_receive(array, source, tag))
+
+    def begin_send(self, array: Bytes, to: int, tag: int) -> _Parcel:
+        """`send`, to be waited for."""
+        return self._post(lambda: self._transport.send(array, to, tag))
+
+    def begin_receive(self, array: Bytes, source: int, tag: int) -> _Parcel:
+        """`receive`, to be waited for."""
+        return self._post(lambda: self._transport.receive(array, source, tag))
+
+    def wait(self, parcel: _Parcel) -> None:
+        """Wait until a message is through.  Raises RankError: another rank has failed."""
+        parcel.through.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def tell(self, value: Any, to: int) -> None:
+        """Send a value that can be pickled, to be taken by `hear`."""
+        message = b"V" + pickle.dumps(value)
+        self._post(lambda: self._transport.notify(message, to))
+
+    def hear(self, source: int) -> Any:
+        """The next value from a rank; waits for it.  Raises RankError: another rank has failed."""
+        with self._lock:
+            self._expected += 1
+        try:
+            self._wake.set()
+            value = self._values[source].get()
+        finally:
+            with self._lock:
+                self._expected -= 1
+        if isinstance(value, NetdefError):
+            self._values[source].put(value)  # for whoever asks again
+            raise value
+        return value
+
+    def fail(self, rank: int, host: str, text: str) -> None:
+        """Let all other ranks know that this one ends, by the failure of a rank: its own or another's."""
+        message = b"F" + pickle.dumps((rank, host, text))
+        for rank in self._others:
+            self._post(lambda rank=rank: self._transport.notify(message, rank))  # type: ignore[misc]
+
+    def stop(self) -> None:
+        """Let nobody wait any longer: this rank has failed."""
+        self._stop(NetdefError("this rank has failed"))
+
+    def close(self) -> None:
+        """End the thread; what is still under way is dropped."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join()
+        self._transport.close()
+
+    @property
+    def _others(self) -> list[int]:
+        return [rank for rank in range(self._transport.size) if rank != self._transport.rank]
+
+    def _post(self, begin: Callable[[], Any]) -> _Parcel:
+        parcel = _Parcel(begin)
+        self._posted.append(parcel)
+        self._wake.set()
+        if self.failure is not None:
+            parcel.through.set()
+        return parcel
+
+    # The thread
+
+    def _serve(self) -> None:
+        delay = FIRST
+        while not self._closed or self._posted:
+            busy = bool(self._under_way) or self._expected
+            found = self._wake.wait(delay if busy else IDLE)
+            self._wake.clear()
+            while self._posted:
+                self._begin(self._posted.popleft())
+            found |= self._look()
+            delay = FIRST if found else min(LONGEST, 1.5 * delay)
+
+    def _begin(self, parcel: _Parcel) -> None:
+        handle = parcel.begin()
+        if handle is not None:
+            self._under_way.append((handle, parcel))
+        if self.failure is not None:
+            parcel.through.set()
+
+    def _look(self) -> bool:
+        """Take what has come; whether anything has."""
+        found = self._transport.done([handle for handle, _ in self._under_way]) if self._under_way else []
+        for index in sorted(found, reverse=True):
+            self._under_way.pop(index)[1].through.set()
+        notice = self._transport.notice()
+        while notice is not None:
+            self._take(*notice)
+            found, notice = [0], self._transport.notice()
+        return bool(found)
+
+    def _take(self, source: int, message: bytes) -> None:
+        kind, value = message[:1], pickle.loads(message[1:])
+        if kind == b"V":
+            self._values[source].put(value)
+            return
+        self.ended.add(source)
+        self._stop(RankError(*value))
+
+    def _stop(self, failure: NetdefError) -> None:
+        with self._lock:
+            if self.failure is not None:
+                return
+            self.failure = failure
+        for values in self._values.values():
+            values.put(failure)
+        for _, parcel in [*self._under_way]:
+            parcel.through.set()

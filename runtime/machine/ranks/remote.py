@@ -1,0 +1,108 @@
+"""The device of another rank, as this rank knows it: what is sent to it and what comes from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from runtime.ir.program import Buffer, Instruction, Program
+from runtime.machine.cpu.queue import HostQueue, Peers
+from runtime.machine.device import BoundInstruction
+from runtime.machine.ranks.ranks import READ, Ranks
+
+
+class RemoteDevice:
+    """A device that another rank drives.  It has no memory here; what would be written there is dropped.
+
+    `queue` runs what comes from it, and `copies` what is sent to it: so neither waits for the messages of a third device.
+
+    Parameters
+    ----------
+    ranks: this rank among all.  rank: whose it is.  name: of the device there.
+    peers: the queues of this rank's own devices.
+
+    Attributes
+    ----------
+    tags: a number for each pair of devices that messages go between, by the shares of both.
+    """
+
+    threads = 0
+    kernels_known = True
+
+    def __init__(self, ranks: Ranks, rank: int, name: str, peers: Peers):
+        self.rank, self.name = rank, f"rank {rank} {name}"
+        self.tags: Sequence[Sequence[int]] = ()
+        self._ranks, self._peers = ranks, peers
+        self._queues: dict[str, HostQueue] = {}
+
+    @property
+    def queue(self) -> HostQueue:
+        return self._queue("from")
+
+    @property
+    def copies(self) -> HostQueue:
+        return self._queue("to")
+
+    def _queue(self, name: str) -> HostQueue:
+        if name not in self._queues:
+            self._queues[name] = self._peers.queue(self.name, name)
+        return self._queues[name]
+
+    def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
+        """The sending, or the receiving, of a `send` between this rank and the device's."""
+        (source,), (target,) = instruction.inputs, instruction.outputs
+        courier, tag = self._ranks.courier, READ + 1 + self.tags[source.device][target.device]
+        here, there = arrays(source), arrays(target)
+        if there is None:
+            sent = here.reshape(-1).view(np.uint8)
+            return lambda: courier.send(sent, self.rank, tag)
+        received = there.reshape(-1).view(np.uint8)
+        return lambda: courier.receive(received, self.rank, tag)
+
+    def allocate(self, size: int) -> None:
+        """Nothing: the other rank does."""
+
+    def memory(self) -> None:
+        """Known to the other rank."""
+
+    def workspace_bytes(self, programs: Sequence[Program], shares: Collection[int]) -> int:
+        """Nothing here."""
+        return 0
+
+    def array(self, memory: None, offset: int, shape: tuple[int, ...], dtype: str) -> None:
+        """No array is here."""
+
+    def write(self, array: None, values: np.ndarray) -> None:
+        """Nothing: the other rank writes the same."""
+
+    upload = write
+
+    def read(self, array: None) -> np.ndarray:
+        """Raises RuntimeError: it is the memory that asks the other rank."""
+        raise RuntimeError(f"{self.name} is read by its own rank")
+
+    def forget(self, bound: Collection[BoundInstruction]) -> None:
+        """Nothing is kept."""
+
+    def run(self, bound: Sequence[BoundInstruction]) -> None:
+        """Run messages in order."""
+        for instruction in bound:
+            instruction()
+
+    def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
+        """Nothing of it is timed here."""
+        return [0.0] * len(bound)
+
+    def synchronize(self) -> None:
+        """Nothing is left running."""
+
+    def settle(self) -> None:
+        """Wait for the queues of this rank."""
+        self._peers.settle()
+
+    def close(self) -> None:
+        """End the queues' threads."""
+        for queue in self._queues.values():
+            queue.close()

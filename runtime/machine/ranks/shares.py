@@ -1,0 +1,69 @@
+"""The devices of all ranks, share by share, and which instructions of a program this rank has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from netdef.language.diagnostics import NetdefError
+from runtime.ir.program import Instruction
+from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.device import Device
+from runtime.machine.open import MOST, device_names, different, hosts_of, thread_shares
+from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.remote import RemoteDevice
+
+
+def open_shares(ranks: Ranks, text: str, threads: int | None = None, cuda: CudaOptions | None = None) -> tuple[Device, ...]:
+    """The devices of all ranks' shares, rank by rank: this rank's own, and what stands for those of others.
+
+    Parameters
+    ----------
+    text: this rank's `--devices`.  Every rank has as many shares, on as many devices of the same kind.
+    threads: worker threads of this rank's CPU devices together; default: its cores, see `Ranks.threads`.
+    cuda: how graphics cards compute.
+
+    Raises
+    ------
+    NetdefError: they are no such list, another rank has others, or there are more than MOST shares.
+    """
+    names = device_names(text)
+    kind, pattern = names[0].split(":")[0], hosts_of(names)
+    ranks.check_same({"--devices": f"{kind} with shares {', '.join(map(str, pattern))}"})
+    if ranks.size * len(names) > MOST:
+        raise NetdefError(f"{ranks.size} ranks with {len(names)} shares each are more than {MOST} shares, the most there can be")
+    if kind != "cpu":
+        raise NetdefError("ranks train on CPU devices only: a card's data between ranks are not sent yet", hint="--devices cpu")
+    from runtime.machine.cpu.device import CpuDevice
+    from runtime.machine.cpu.queue import Peers
+
+    peers, once = Peers(), different(names)
+    own = [
+        CpuDevice(share, int(name.split(":")[1]), peers)
+        for name, share in zip(once, thread_shares(len(once), threads or ranks.threads), strict=True)
+    ]
+    devices: list[Device] = []
+    for rank in range(ranks.size):
+        there: Sequence[Device] = own if rank == ranks.rank else [RemoteDevice(ranks, rank, name, peers) for name in once]
+        devices += [there[host] for host in pattern]
+    number = {device: index for index, device in enumerate(different(devices))}
+    peers.wake = ranks.courier.stop
+    for device in number:
+        if isinstance(device, RemoteDevice):
+            device.tags = [[number[a] * len(number) + number[b] for b in devices] for a in devices]
+    return tuple(devices)
+
+
+def remote_shares(devices: Sequence[Device]) -> frozenset[int]:
+    """The shares that other ranks have."""
+    return frozenset(share for share, device in enumerate(devices) if isinstance(device, RemoteDevice))
+
+
+def binder_of(instruction: Instruction, devices: Sequence[Device], remote: Collection[int]) -> Device | None:
+    """The device that binds an instruction here: its own, for a send to or from another rank that rank's; None: it is not ours."""
+    share = instruction.device
+    if instruction.is_send:
+        target = instruction.outputs[0].device
+        if share in remote and target in remote:
+            return None
+        return devices[target] if target in remote else devices[share]
+    return None if share in remote else devices[share]

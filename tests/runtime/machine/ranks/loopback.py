@@ -1,0 +1,102 @@
+"""Ranks that are threads of this process: a transport of queues, with messages as late as a test wants."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from runtime.machine.ranks.ranks import Ranks
+
+T = TypeVar("T")
+
+
+@dataclass
+class Mail:
+    """What is under way between all ranks: arrays by (from, to, tag), notices by receiver."""
+
+    size: int
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    arrays: dict[tuple[int, int, int], deque[Any]] = field(default_factory=dict)
+    notices: dict[int, deque[tuple[int, bytes]]] = field(default_factory=dict)
+    aborted: list[int] = field(default_factory=list)
+    sent: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+class Sent:
+    """An array under way; done when it has been copied."""
+
+    def __init__(self, array: np.ndarray):
+        self.array, self.done = array, False
+
+
+class Loopback:
+    """The transport of one rank.  late: asked before a message is looked at whether it is not there yet."""
+
+    def __init__(self, mail: Mail, rank: int, late: Callable[[], bool] = lambda: False):
+        self.mail, self.rank, self.size, self._late = mail, rank, mail.size, late
+
+    def send(self, array: np.ndarray, to: int, tag: int) -> Any:
+        sent = Sent(array)
+        with self.mail.lock:
+            self.mail.arrays.setdefault((self.rank, to, tag), deque()).append(sent)
+            self.mail.sent.append((self.rank, to, array.nbytes))
+        return lambda: sent.done
+
+    def receive(self, array: np.ndarray, source: int, tag: int) -> Any:
+        def arrived() -> bool:
+            with self.mail.lock:
+                waiting = self.mail.arrays.get((source, self.rank, tag))
+                if not waiting or self._late():
+                    return False
+                sent = waiting.popleft()
+                assert sent.array.nbytes == array.nbytes, f"{sent.array.nbytes} bytes sent, {array.nbytes} expected"
+                array[...] = sent.array
+                sent.done = True
+                return True
+
+        return arrived
+
+    def done(self, handles: Sequence[Any]) -> list[int]:
+        return [index for index, handle in enumerate(handles) if handle()]
+
+    def notify(self, message: bytes, to: int) -> None:
+        with self.mail.lock:
+            self.mail.notices.setdefault(to, deque()).append((self.rank, message))
+
+    def notice(self) -> tuple[int, bytes] | None:
+        with self.mail.lock:
+            waiting = self.mail.notices.get(self.rank)
+            return waiting.popleft() if waiting and not self._late() else None
+
+    def abort(self, code: int) -> None:
+        self.mail.aborted.append(code)
+
+    def close(self) -> None:
+        pass
+
+
+def on_ranks(size: int, work: Callable[[Ranks], T], late: Callable[[], bool] = lambda: False, mail: Mail | None = None) -> list[T]:
+    """What `work` returns on each of some ranks, all at once; an error is an entry too, once all others know of it."""
+    mail, results = mail or Mail(size), [None] * size
+
+    def run(rank: int) -> None:
+        ranks = Ranks(Loopback(mail, rank, late), host="here")
+        try:
+            results[rank] = work(ranks)
+        except BaseException as error:
+            ranks.fail(error)
+            results[rank] = error
+        finally:
+            ranks.close()
+
+    threads = [threading.Thread(target=run, args=(rank,), name=f"rank-{rank}") for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

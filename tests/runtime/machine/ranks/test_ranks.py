@@ -1,0 +1,115 @@
+"""What ranks know of one another, and how they end."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netdef import NetdefError
+from runtime.machine.ranks import mpi
+from runtime.machine.ranks.courier import RankError
+from runtime.machine.ranks.launch import Launched
+from runtime.machine.ranks.ranks import Member, Ranks
+from runtime.machine.ranks.shares import open_shares
+from tests.runtime.machine.ranks.loopback import on_ranks
+
+OTHER = "rank 1 on here has another"
+
+
+def test_values_go_to_all_in_the_order_of_ranks() -> None:
+    chance = random.Random(1)
+
+    def work(ranks: Ranks) -> Any:
+        return [ranks.exchange((ranks.rank, turn)) for turn in range(20)], ranks.broadcast(ranks.rank, 2), ranks.local
+
+    results = on_ranks(3, work, late=lambda: chance.random() < 0.5)
+    every = [[(rank, turn) for rank in range(3)] for turn in range(20)]
+    assert results == [(every, 2, rank) for rank in range(3)]
+
+
+def test_bytes_of_one_rank_go_to_all() -> None:
+    def work(ranks: Ranks) -> list[list[int]]:
+        found = []
+        for root, size in ((0, 5), (2, 0), (1, 70_000)):
+            array = np.full(size, 7 + root if ranks.rank == root else 0, np.uint8)
+            ranks.spread(array, root)
+            found.append([len(array), int(array.sum(dtype=np.int64))])
+        return found
+
+    assert on_ranks(3, work) == [[[5, 35], [0, 0], [70_000, 560_000]]] * 3
+
+
+def test_a_failure_wakes_whoever_waits() -> None:
+    def work(ranks: Ranks) -> None:
+        if ranks.rank == 1:
+            raise NetdefError("disk full", hint="remove something")
+        if ranks.rank == 0:
+            ranks.spread(np.zeros(10, np.uint8), 1)
+        else:
+            ranks.exchange(None)
+
+    first, second, third = on_ranks(3, work)
+    assert str(second) == "error: disk full\n    remove something"
+    for error in (first, third):
+        assert isinstance(error, RankError)
+        assert str(error) == "error: rank 1 on here: disk full\n    remove something"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            [{"batch size": 8}, {"batch size": 8}, {"batch size": 9}],
+            "rank 2 on here has another batch size than rank 0 on here: 9, not 8",
+        ),
+        ([{"net": b"a"}, {"net": b"b"}, {"net": b"a"}], "rank 1 on here has another net than rank 0 on here"),
+        ([{}, {}, {"--data": "photos"}], "rank 2 on here has another --data than rank 0 on here"),
+    ],
+)
+def test_what_differs_is_named(values: list[dict[str, Any]], message: str) -> None:
+    for error in on_ranks(3, lambda ranks: ranks.check_same(values[ranks.rank])):
+        assert isinstance(error, NetdefError)
+        assert str(error).splitlines()[0] == f"error: {message}"
+
+
+def test_ranks_of_a_host_share_its_cores() -> None:
+    def threads(ranks: Ranks) -> list[int]:
+        ranks.members = [Member("a", (0, 1, 2, 3)), Member("a", (0, 1, 2, 3)), Member("b", (0, 1))]
+        return [ranks.threads, len({ranks.text()})]
+
+    assert on_ranks(3, threads) == [[2, 1], [2, 1], [2, 1]]
+
+
+def test_ranks_in_words() -> None:
+    def text(ranks: Ranks) -> str:
+        before, ranks.members = ranks.text(), [Member("a", ()), Member("b", ()), Member("a", ())]
+        return f"{before}; {ranks.text()}"
+
+    assert on_ranks(3, text)[1] == "3 ranks on here; 3 ranks on 2 hosts (a: 2, b: 1)"
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        (
+            ["cpu", "cpu:0,cpu:0"],
+            "rank 1 on here has another --devices than rank 0 on here: cpu with shares 0, 0, not cpu with shares 0",
+        ),
+        (["gpu:0", "cpu:0"], "rank 1 on here has another --devices than rank 0 on here: cpu with shares 0, not gpu with shares 0"),
+        (["cpu:0-32", "cpu:0-32"], "2 ranks with 33 shares each are more than 64 shares, the most there can be"),
+    ],
+)
+def test_devices_that_do_not_go_together(devices: list[str], message: str) -> None:
+    for error in on_ranks(2, lambda ranks: open_shares(ranks, devices[ranks.rank])):
+        assert isinstance(error, NetdefError)
+        assert str(error).splitlines()[0] == f"error: {message}"
+
+
+def test_without_mpi4py_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpi, "find_spec", lambda name: None)
+    with pytest.raises(NetdefError, match="srun started 4 processes, and training over ranks needs mpi4py") as caught:
+        mpi.check_installed(Launched("srun", 1, 4, 1))
+    assert "netdef-compiler[mpi]" in str(caught.value)

@@ -1,0 +1,171 @@
+"""Ranks train to the numbers of one process with as many shares: the same files, to the byte."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netdef import NetdefError
+from runtime.machine.ranks.courier import RankError
+from runtime.machine.ranks.ranks import Ranks
+from runtime.solver.diverged import DivergedError
+from runtime.solver.solver import Solver
+from tests.runtime.machine.ranks.loopback import Mail, on_ranks
+from tests.runtime.solver.nets import IMAGES, SOLVER
+
+DIGITS = """
+name: "digits"
+layer data: ImageData -> data, label {
+  source: "builtin:digits" batch_size: 8 shuffle: true transform_param { scale: 0.0039 mirror: true }
+}
+layer conv: Convolution(data) { num_output: 4 kernel_size: 5 stride: 3 weight_filler { type: "xavier" } }
+layer drop: Dropout(conv) -> conv
+layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+test layer accuracy: Accuracy(fc, label)
+"""
+TESTED = 'snapshot_prefix: "run" test_iter: 2 test_interval: 2 '
+EXTRA = "iter_size: 2 clip_gradients: 0.5"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"images": IMAGES, "digits": DIGITS}.items():
+        Path(f"{name}.net").write_text(text)
+    return tmp_path
+
+
+def train(net: str, devices: str, split: str, to: int, ranks: Ranks | None = None, more: str = "", resume: str = "") -> Any:
+    """Train to an iteration, with a snapshot at its end; what tests and losses were."""
+    with Solver(SOLVER + TESTED + more, f"{net}.net", devices, threads=1, split=split, ranks=ranks) as solver:
+        if resume:
+            solver.restore(resume)
+        loss = solver.step(to - solver.iteration)
+        solver.snapshot()
+        return loss, [result.outputs for result in solver.test() or ()]
+
+
+def files(iteration: int) -> dict[str, bytes]:
+    """A snapshot's files by name."""
+    found = {path.name: path.read_bytes() for path in Path().glob(f"run_iter_{iteration}.*")}
+    assert len(found) == 3
+    return found
+
+
+def shares(count: int) -> str:
+    return ",".join(["cpu:0"] * count)
+
+
+@pytest.mark.parametrize(
+    ("net", "split", "count", "more"),
+    [
+        ("images", "batch", 2, ""),
+        ("images", "groups", 2, ""),
+        ("images", "hybrid", 4, EXTRA),
+        ("images", "batch", 4, "larc: true"),
+        ("digits", "batch", 2, ""),
+    ],
+)
+def test_files_are_those_of_one_process(net: str, split: str, count: int, more: str) -> None:
+    alone = train(net, shares(count), split, 4, more=more)
+    expected = files(4)
+    for path in Path().glob("run_*"):
+        path.unlink()
+    assert on_ranks(count, lambda ranks: train(net, "cpu", split, 4, ranks, more)) == [alone] * count
+    assert files(4) == expected
+
+
+def test_late_messages_change_nothing() -> None:
+    alone = train("images", shares(3), "groups", 3)
+    expected = files(3)
+    chance = random.Random(4)
+    assert on_ranks(3, lambda ranks: train("images", "cpu", "groups", 3, ranks), late=lambda: chance.random() < 0.7) == [alone] * 3
+    assert files(3) == expected
+
+
+def test_a_run_moves_between_ranks() -> None:
+    train("digits", shares(4), "batch", 6)
+    expected = files(6)
+    train("digits", shares(4), "batch", 2)
+    two = on_ranks(2, lambda ranks: train("digits", shares(2), "batch", 4, ranks, resume="run_iter_2.solverstate"))
+    four = on_ranks(4, lambda ranks: train("digits", "cpu", "batch", 6, ranks, resume="run_iter_4.solverstate"))
+    assert not [one for one in two + four if isinstance(one, BaseException)]
+    assert files(6) == expected
+
+
+def test_a_rank_has_the_memory_of_its_own_share_only() -> None:
+    def held(ranks: Ranks | None, devices: str) -> dict[str, int]:
+        with Solver(SOLVER, "images.net", devices, threads=1, split="groups", ranks=ranks) as solver:
+            return {name: array.nbytes for name, array in solver.executable.memory._arenas.items() if array is not None}
+
+    whole = held(None, shares(2))
+    first, second = on_ranks(2, lambda ranks: held(ranks, "cpu"))
+    assert not set(first) & set(second)
+    assert {**first, **second} == whole
+
+
+def test_every_rank_is_named_that_has_another_solver() -> None:
+    def start(ranks: Ranks) -> None:
+        Solver(SOLVER + f"display: {int(ranks.rank == 2)}", "images.net", "cpu", split="batch", ranks=ranks).close()
+
+    for error in on_ranks(3, start):
+        assert isinstance(error, NetdefError)
+        assert "rank 2 on here has another solver" in str(error)
+
+
+def test_a_failing_rank_ends_all() -> None:
+    """Rank 1 has a folder less: the others learn of it where they wait."""
+
+    def start(ranks: Ranks) -> None:
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            if ranks.rank == 1:
+                raise NetdefError("list.txt is missing")
+            solver.step(3)
+
+    first, second, third = on_ranks(3, start)
+    assert str(second) == "error: list.txt is missing"
+    for error in (first, third):
+        assert isinstance(error, RankError)
+        assert str(error) == "error: rank 1 on here: list.txt is missing"
+
+
+def test_a_kernel_that_fails_ends_all() -> None:
+    labels = IMAGES.replace('{ type: "uniform" min: 0 max: 2.9 }', "{ value: 7 }")
+    Path("wrong.net").write_text(labels)
+
+    def start(ranks: Ranks) -> None:
+        with Solver(SOLVER, "wrong.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            solver.step(1)
+
+    errors = on_ranks(2, start)
+    assert any("label 7" in str(error) for error in errors)
+    assert all(isinstance(error, NetdefError) for error in errors)
+
+
+def test_all_ranks_name_where_a_loss_is_no_number() -> None:
+    def start(ranks: Ranks) -> None:
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="groups", ranks=ranks) as solver:
+            solver.executable.set_param("fc", 1, np.array([0, 0, np.nan]))
+            solver.step(1)
+
+    for error in on_ranks(2, start):
+        assert isinstance(error, DivergedError)
+        assert "the first output that is not finite is of rank 1 on here, cpu:0, inner_product of layer fc" in str(error)
+
+
+def test_what_is_sent_is_what_placement_says() -> None:
+    """One way each share's slice of every gradient, the other way its weights: no byte more crosses between ranks."""
+    mail = Mail(2)
+
+    def start(ranks: Ranks) -> int:
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            solver.step(1)
+            return sum(one.outputs[0].bytes for one in solver.executable.program.instructions if one.is_send)
+
+    sizes = on_ranks(2, start, mail=mail)
+    assert sum(size for _, _, size in mail.sent) == sizes[0] == sizes[1] > 0
