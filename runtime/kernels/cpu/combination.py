@@ -16,27 +16,33 @@ Matrix = tuple[tuple[float, ...], ...]
 FLOAT = ir.FloatType()
 
 
-def combination(matrix: Matrix) -> Any:
-    """A function (a, a_at, a_next, b, b_at, b_next) for flat arrays: vector i of b is the sum over j of matrix[i][j] times vector j
-    of a; vectors of LANES floats, from *_at on, *_next apart.  a and b may not overlap.
+def combination(matrix: Matrix, period: int = 0) -> Any:
+    """A function (a, a_at, a_next, a_round, b, b_at, b_next) for flat arrays: vector i of b is the sum over j of matrix[i][j] times
+    vector j of a; vectors of LANES floats, from *_at on, *_next apart.  a and b may not overlap.
+
+    Parameters
+    ----------
+    period: after so many vectors of a the next ones begin a_round floats behind the first; 0: never.
     """
+    period = period or len(matrix[0])
 
     @intrinsic
-    def combine(context: Any, a: Any, a_at: Any, a_next: Any, b: Any, b_at: Any, b_next: Any) -> Any:
+    def combine(context: Any, a: Any, a_at: Any, a_next: Any, a_round: Any, b: Any, b_at: Any, b_next: Any) -> Any:
         def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
-            a, a_at, a_next, b, b_at, b_next = arguments
+            a, a_at, a_next, a_round, b, b_at, b_next = arguments
 
             def address(number: int, array: Any, at: Any, following: Any, i: int) -> Any:
                 return vector_at(context, build, signature.args[number], array, build.add(at, build.mul(following, INDEX(i))))
 
-            given = [build.load(address(0, a, a_at, a_next, j)) for j in range(len(matrix[0]))]
+            starts = [build.add(a_at, build.mul(a_round, INDEX(j // period))) for j in range(len(matrix[0]))]
+            given = [build.load(address(0, a, start, a_next, j % period)) for j, start in enumerate(starts)]
             for loaded in given:
                 loaded.align = 4
             for i, row in enumerate(matrix):
-                build.store(_sum(build, row, given), address(3, b, b_at, b_next, i)).align = 4
+                build.store(_sum(build, row, given), address(4, b, b_at, b_next, i)).align = 4
             return context.get_dummy_value()
 
-        return types.void(a, types.intp, types.intp, b, types.intp, types.intp), generate
+        return types.void(a, types.intp, types.intp, types.intp, b, types.intp, types.intp), generate
 
     return combine
 

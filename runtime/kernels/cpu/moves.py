@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from runtime.kernels.cpu.register_tile import INDEX, LANES, VECTOR, VECTORS
+from runtime.kernels.cpu.register_tile import INDEX, LANES, VECTOR, VECTORS, lanes_below, load_lanes, store_lanes
 
 BYTE_POINTER, BIT, FLOAT_BYTES = ir.IntType(8).as_pointer(), ir.IntType(1), 4
 
@@ -74,6 +74,70 @@ def _copy_row(context: Any, a: Any, a_at: Any, b: Any, b_at: Any) -> Any:
     return types.void(a, types.intp, b, types.intp), generate
 
 
+def _copy_units(context: Any, a: Any, a_at: Any, a_next: Any, b: Any, b_at: Any, b_next: Any, unit: Any, count: Any) -> Any:
+    """b[b_at + i * b_next + j] = a[a_at + i * a_next + j] for i < count and j < unit, at most LANES, of flat arrays."""
+    signature = types.void(a, types.intp, types.intp, b, types.intp, types.intp, types.intp, types.intp)
+
+    def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+        a, a_at, a_next, b, b_at, b_next, unit, count = arguments
+        source, target = (context.make_array(signature.args[i])(context, build, array).data for i, array in ((0, a), (3, b)))
+        mask = lanes_below(build, unit)
+        with build.if_else(build.icmp_signed("==", unit, INDEX(1))) as (single, several):
+            for way, alone in ((single, True), (several, False)):
+                with way, cgutils.for_range(build, count) as loop:
+                    at = build.gep(source, [build.add(a_at, build.mul(a_next, loop.index))])
+                    to = build.gep(target, [build.add(b_at, build.mul(b_next, loop.index))])
+                    if alone:  # a vector of which one lane is stored takes several times as long
+                        build.store(build.load(at), to)
+                    else:
+                        loaded = load_lanes(build, build.bitcast(at, VECTOR.as_pointer()), mask)
+                        store_lanes(build, loaded, build.bitcast(to, VECTOR.as_pointer()), mask)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _deal_by_four(context: Any, a: Any, a_at: Any, b: Any, b_at: Any, b_next: Any) -> Any:
+    """b[b_at + p * b_next + i] = a[a_at + 4 * i + p] for p < 4 and i < LANES, of flat arrays."""
+
+    def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+        a, a_at, b, b_at, b_next = arguments
+        four = ir.VectorType(ir.FloatType(), 4 * LANES)
+        address = vector_at(context, build, signature.args[0], a, a_at)
+        loaded = build.load(build.bitcast(address, four.as_pointer()))
+        loaded.align = 4
+        places = ir.VectorType(ir.IntType(32), LANES)
+        for p in range(4):
+            order = ir.Constant(places, [4 * i + p for i in range(LANES)])
+            line = build.shuffle_vector(loaded, ir.Constant(four, ir.Undefined), order)
+            to = build.add(b_at, build.mul(b_next, INDEX(p)))
+            build.store(line, vector_at(context, build, signature.args[2], b, to)).align = 4
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, b, types.intp, types.intp), generate
+
+
+def _join_by_four(context: Any, a: Any, a_at: Any, a_next: Any, b: Any, b_at: Any) -> Any:
+    """b[b_at + 4 * i + p] = a[a_at + p * a_next + i] for p < 4 and i < LANES, of flat arrays."""
+
+    def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
+        a, a_at, a_next, b, b_at = arguments
+        lines = []
+        for p in range(4):
+            at = build.add(a_at, build.mul(a_next, INDEX(p)))
+            lines.append(build.load(vector_at(context, build, signature.args[0], a, at)))
+            lines[-1].align = 4
+        whole = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), list(range(2 * LANES)))
+        halves = [build.shuffle_vector(lines[p], lines[p + 1], whole) for p in (0, 2)]
+        order = ir.Constant(ir.VectorType(ir.IntType(32), 4 * LANES), [i % 4 * LANES + i // 4 for i in range(4 * LANES)])
+        joined = build.shuffle_vector(*halves, order)
+        address = vector_at(context, build, signature.args[3], b, b_at)
+        build.store(joined, build.bitcast(address, joined.type.as_pointer())).align = 4
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, types.intp, b, types.intp), generate
+
+
 def _transpose_square(context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, b_row: Any) -> Any:
     """b[j, i] = a[i, j] for LANES rows and columns of flat arrays, from *_at on, whose rows are *_row floats apart."""
     signature = types.void(a, types.intp, types.intp, b, types.intp, types.intp)
@@ -103,4 +167,7 @@ def _transpose_square(context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at:
 copy_floats: Any = intrinsic(_copy_floats)
 clear_floats: Any = intrinsic(_clear_floats)
 copy_row: Any = intrinsic(_copy_row)
+deal_by_four: Any = intrinsic(_deal_by_four)
+join_by_four: Any = intrinsic(_join_by_four)
+copy_units: Any = intrinsic(_copy_units)
 transpose_square: Any = intrinsic(_transpose_square)

@@ -36,8 +36,8 @@ def _intrinsic(vectors: int) -> Any:
         context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, depth: Any, c: Any, c_at: Any, c_row: Any,
         rows: Any, columns: Any, bias: Any, bias_at: Any, first: Any, has_bias: Any, relu: Any, slope: Any,
     ) -> Any:  # fmt: skip
-        """c (rows, columns) = a (rows, depth) times b (depth, columns), plus bias (rows,) if this is the first part of the sum and
-        it has one, plus c if it is a later part; then ReLU if asked.
+        """c (rows, columns) = a (rows, depth) times b (depth, columns), plus bias (rows,) if it has one, plus c unless this is the
+        first part of the sum; then ReLU if asked.
 
         Arrays are flat, each from *_at on.  Rows of a and c are *_row floats apart, those of b WIDTH, padded to whole vectors.
         """
@@ -62,12 +62,19 @@ class _Tile:
         last_row = build.sub(self.given["rows"], INDEX(1))
         # Rows beyond the last repeat it: they compute and store the same numbers again.
         self.rows = [self._smaller(INDEX(i), last_row) for i in range(ROWS)]
-        self.mask = self._mask_of(build.sub(self.given["columns"], INDEX((vectors - 1) * LANES)))
+        self.mask = lanes_below(build, build.sub(self.given["columns"], INDEX((vectors - 1) * LANES)))
 
     def generate(self) -> Any:
+        slope, given = self.given["slope"], self.given
         sums = self._sums()
-        sums = self._if(self.given["first"], lambda: self._with_bias(sums), lambda: self._with_before(sums))
-        sums = self._if(self.given["relu"], lambda: self._clipped(sums), lambda: sums)
+        sums = self._if(self._bit("first"), lambda: sums, lambda: self._with_before(sums))
+        no_slope = self.build.fcmp_ordered("==", slope, ir.Constant(ir.FloatType(), 0.0))
+        # Ways of their own, as numbers that only one of them needs would push sums out of the registers.
+        sums = self._if(
+            cgutils.is_not_null(self.build, given["relu"]),
+            lambda: self._if(no_slope, lambda: self._clipped(sums), lambda: self._leaking(sums)),
+            lambda: sums,
+        )
         for i, row in enumerate(self.rows):
             for v in range(self.vectors):
                 self._store(sums[i][v], row, v)
@@ -77,6 +84,7 @@ class _Tile:
         """The loop over the depth."""
         build, before = self.build, self.build.block
         lines = [build.gep(self.given["a"], [build.mul(self.given["a_row"], row)]) for row in self.rows]
+        starts = [bias for bias in self._biases() for _ in range(self.vectors)]
         loop, done = build.append_basic_block("sum"), build.append_basic_block("summed")
         build.branch(loop)
         build.position_at_end(loop)
@@ -92,7 +100,7 @@ class _Tile:
         following = build.add(k, INDEX(1))
         for phi, start, next_value in [
             (k, INDEX(0), following),
-            *((p, ZEROS, f) for p, f in zip(_flat(sums), _flat(found), strict=True)),
+            *zip(_flat(sums), starts, _flat(found), strict=True),
         ]:
             phi.add_incoming(start, before)
             phi.add_incoming(next_value, loop)
@@ -100,13 +108,10 @@ class _Tile:
         build.position_at_end(done)
         return found
 
-    def _with_bias(self, sums: list[list[Any]]) -> list[list[Any]]:
-        build, zero = self.build, ir.Constant(ir.FloatType(), 0.0)
-        found = []
-        for row, line in zip(self.rows, sums, strict=True):
-            bias = build.select(self._bit("has_bias"), build.load(build.gep(self.given["bias"], [row])), zero)
-            found.append([build.fadd(one, self._spread(bias)) for one in line])
-        return found
+    def _biases(self) -> list[Any]:
+        """What the sums of each row begin with, as vectors."""
+        build, zero, has = self.build, ir.Constant(ir.FloatType(), 0.0), self._bit("has_bias")
+        return [self._spread(build.select(has, build.load(build.gep(self.given["bias"], [row])), zero)) for row in self.rows]
 
     def _with_before(self, sums: list[list[Any]]) -> list[list[Any]]:
         return [
@@ -115,20 +120,21 @@ class _Tile:
         ]
 
     def _clipped(self, sums: list[list[Any]]) -> list[list[Any]]:
-        build, slope = self.build, self.given["slope"]
-        no_slope, spread = build.fcmp_ordered("==", slope, ir.Constant(ir.FloatType(), 0.0)), self._spread(slope)
+        return [[self._below(one, ZEROS) for one in line] for line in sums]
 
-        def clip(value: Any) -> Any:
-            small = build.select(no_slope, ZEROS, build.fmul(value, spread))
-            return build.select(build.fcmp_ordered("<", value, ZEROS), small, value)  # a NaN is not below zero, and stays
+    def _leaking(self, sums: list[list[Any]]) -> list[list[Any]]:
+        slope = self._spread(self.given["slope"])
+        return [[self._below(one, self.build.fmul(one, slope)) for one in line] for line in sums]
 
-        return [[clip(one) for one in line] for line in sums]
+    def _below(self, value: Any, small: Any) -> Any:
+        """`small` where a value is below zero; a NaN is not, and stays."""
+        return self.build.select(self.build.fcmp_ordered("<", value, ZEROS), small, value)
 
     def _if(self, flag: Any, yes: Any, no: Any) -> list[list[Any]]:
         """The sums that one of two ways gives."""
         build = self.build
         blocks = [build.append_basic_block(name) for name in ("yes", "no", "both")]
-        build.cbranch(cgutils.is_not_null(build, flag), *blocks[:2])
+        build.cbranch(flag, *blocks[:2])
         ways = []
         for block, way in zip(blocks, (yes, no), strict=False):
             build.position_at_end(block)
@@ -153,14 +159,6 @@ class _Tile:
         first = self.build.insert_element(undefined, number, ir.IntType(32)(0))
         return self.build.shuffle_vector(first, undefined, ir.Constant(places, [0] * LANES))
 
-    def _mask_of(self, count: Any) -> Any:
-        """Which lanes of the last vector are columns."""
-        build, numbers = self.build, ir.VectorType(INDEX, LANES)
-        places = ir.VectorType(ir.IntType(32), LANES)
-        first = build.insert_element(ir.Constant(numbers, ir.Undefined), count, ir.IntType(32)(0))
-        spread = build.shuffle_vector(first, ir.Constant(numbers, ir.Undefined), ir.Constant(places, [0] * LANES))
-        return build.icmp_signed("<", ir.Constant(numbers, list(range(LANES))), spread)
-
     def _load(self, address: Any, kind: Any) -> Any:
         loaded = self.build.load(self.build.bitcast(address, kind.as_pointer()))
         loaded.align = 4
@@ -174,17 +172,37 @@ class _Tile:
     def _load_result(self, row: Any, v: int) -> Any:
         if v < self.vectors - 1:
             return self._load(self._address(row, v), VECTOR)
-        kind = ir.FunctionType(VECTOR, [VECTOR.as_pointer(), ir.IntType(32), MASK, VECTOR])
-        masked = cgutils.get_or_insert_function(self.build.module, kind, f"llvm.masked.load.v{LANES}f32.p0v{LANES}f32")
-        return self.build.call(masked, [self._address(row, v), ir.IntType(32)(4), self.mask, ZEROS])
+        return load_lanes(self.build, self._address(row, v), self.mask)
 
     def _store(self, value: Any, row: Any, v: int) -> None:
         if v < self.vectors - 1:
             self.build.store(value, self._address(row, v)).align = 4
-            return
-        kind = ir.FunctionType(ir.VoidType(), [VECTOR, VECTOR.as_pointer(), ir.IntType(32), MASK])
-        masked = cgutils.get_or_insert_function(self.build.module, kind, f"llvm.masked.store.v{LANES}f32.p0v{LANES}f32")
-        self.build.call(masked, [value, self._address(row, v), ir.IntType(32)(4), self.mask])
+        else:
+            store_lanes(self.build, value, self._address(row, v), self.mask)
+
+
+def lanes_below(build: Any, count: Any) -> Any:
+    """The mask of a vector's first `count` lanes."""
+    numbers, places = ir.VectorType(INDEX, LANES), ir.VectorType(ir.IntType(32), LANES)
+    first = build.insert_element(ir.Constant(numbers, ir.Undefined), count, ir.IntType(32)(0))
+    spread = build.shuffle_vector(first, ir.Constant(numbers, ir.Undefined), ir.Constant(places, [0] * LANES))
+    return build.icmp_signed("<", ir.Constant(numbers, list(range(LANES))), spread)
+
+
+def load_lanes(build: Any, address: Any, mask: Any) -> Any:
+    """A vector of which only the lanes of a mask are read; the others are 0."""
+    kind = ir.FunctionType(VECTOR, [VECTOR.as_pointer(), ir.IntType(32), MASK, VECTOR])
+    masked = cgutils.get_or_insert_function(build.module, kind, f"llvm.masked.load.v{LANES}f32.p0v{LANES}f32")
+    return build.call(masked, [address, ir.IntType(32)(4), mask, ZEROS])
+
+
+def store_lanes(build: Any, value: Any, address: Any, mask: Any) -> None:
+    """Write the lanes of a mask, floats or whole numbers, at an address of a vector of them."""
+    single = value.type.element
+    name = "f32" if isinstance(single, ir.FloatType) else f"i{single.width}"
+    kind = ir.FunctionType(ir.VoidType(), [value.type, value.type.as_pointer(), ir.IntType(32), MASK])
+    masked = cgutils.get_or_insert_function(build.module, kind, f"llvm.masked.store.v{LANES}{name}.p0v{LANES}{name}")
+    build.call(masked, [value, address, ir.IntType(32)(1), mask])
 
 
 def _flat(rows: list[list[Any]]) -> list[Any]:

@@ -49,7 +49,7 @@ def _convolution(
     """The launches, and where the workspace that they take ends, from `offset` on."""
     (O, height, width, N), channels, M = y.shape, w.shape[1], y.shape[0] // geometry.group
     common = {"geometry": geometry, "epilogue": epilogue}
-    if tiles.pays(geometry, channels, M, N) and tiles.saves(height, width, height * width):
+    if tiles.pays(geometry, channels, M, tiles.tiles_of(height, width) * N) and tiles.saves(height, width, height * width):
         transformed = Operand((tiles.TERMS, O, channels), pointer=Workspace(offset))
         run, block = position_run(tiles.tiles_of(height, width), N, FEW_COLUMNS), tile_block(y, geometry.group)
         transform = launch("transform_tile_weights", w, transformed)
@@ -105,7 +105,9 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pai
         return launch("conv2d_input_gradient_depthwise", dy, w, dx, geometry=geometry, rows=rows)
     (O, height, width, N), per_group, group = dy.shape, w.shape[1], geometry.group
     few_outputs = O // group < 2 * per_group  # as a convolution of dy the copies grow with the outputs, by col2im with the inputs
-    large = tiles.pays(geometry, O // group, per_group, N) and tiles.saves(dx.shape[1], dx.shape[2], height * width)
+    large = tiles.pays(geometry, O // group, per_group, tiles.tiles_of(*dx.shape[1:3]) * N) and tiles.saves(
+        dx.shape[1], dx.shape[2], height * width
+    )
     small = winograd.pays(geometry, O // group, N)
     by_tiles = large or (small and winograd.saves(geometry.kernel, winograd.tiles_of(*dx.shape[1:3]), height * width))
     if geometry.stride == (1, 1) and (few_outputs or by_tiles or is_pointwise(geometry)):

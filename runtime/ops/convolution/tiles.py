@@ -18,7 +18,7 @@ import numpy as np
 from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.combination import Matrix, combination, store_activated
 from runtime.kernels.cpu.jit import inner, jit
-from runtime.kernels.cpu.moves import clear_floats, copy_floats
+from runtime.kernels.cpu.moves import clear_floats, copy_floats, copy_units, deal_by_four, join_by_four
 from runtime.kernels.cpu.product import DEPTH, PANEL, multiply, pack_row, packed_size
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
@@ -29,7 +29,7 @@ SIDE = OUT + WINDOW - 1  # inputs of a tile along an axis, and its terms
 TERMS = SIDE * SIDE
 POINTS = tuple(Fraction(numerator, 4) for numerator in (0, 3, -3, 6, -6))
 PLAIN = Epilogue()
-LEAST = 16  # channels, outputs and images; with fewer the transforms cost more than the products save
+LEAST = 16  # channels, outputs, and tiles x batch; with fewer the transforms cost more than the products save
 
 
 def transforms() -> tuple[Matrix, Matrix, Matrix]:
@@ -60,13 +60,13 @@ def polynomial(roots: list[Fraction]) -> list[Fraction]:
 
 
 A, G, B = transforms()
-outputs_of, weights_of, inputs_of = combination(A), combination(G), combination(B)
+outputs_of, weights_of, inputs_of = combination(A), combination(G), combination(B, period=OUT)
 
 
-def pays(geometry: Geometry, channels: int, outputs: int, N: int) -> bool:
-    """Whether a convolution of so many channels and outputs in a group and images is faster this way."""
+def pays(geometry: Geometry, channels: int, outputs: int, columns: int) -> bool:
+    """Whether a convolution of so many channels and outputs in a group is faster this way; columns: tiles x batch."""
     window = geometry.kernel == (WINDOW, WINDOW) and geometry.stride == geometry.dilation == (1, 1)
-    return window and min(channels, outputs, N) >= LEAST
+    return window and min(channels, outputs, columns) >= LEAST
 
 
 def tiles_of(height: int, width: int) -> int:
@@ -79,9 +79,10 @@ def saves(height: int, width: int, positions: int) -> bool:
     return 4 * TERMS * tiles_of(height, width) < 3 * WINDOW * WINDOW * positions
 
 
-def strip_size(width: int, N: int) -> int:
-    """Floats of an input row under a row of tiles."""
-    return (-(-width // OUT) * OUT + WINDOW - 1) * N
+def work_size(width: int, run: int, N: int) -> int:
+    """Floats of 2 SIDE + 1 input rows under a row of tiles, in whole vectors; or of a vector's terms and a run's outputs."""
+    row = OUT * -(-(-(-width // OUT) + 1) * N // LANES) * LANES
+    return max((2 * SIDE + 1) * row, OUT * SIDE * LANES + OUT * OUT * (run * N + LANES))
 
 
 @kernel(items=lambda w, transformed: w.shape[0], scratch=lambda w, transformed: WINDOW * (WINDOW + SIDE) * w.shape[1])
@@ -97,9 +98,9 @@ def transform_tile_weights(begin, end, w, transformed, scratch):
         for n in range(0, C, LANES):
             c = min(n, C - LANES)
             for j in range(WINDOW):
-                weights_of(scratch, j * C + c, WINDOW * C, scratch, half + j * C + c, WINDOW * C)
+                weights_of(scratch, j * C + c, WINDOW * C, 0, scratch, half + j * C + c, WINDOW * C)
             for i in range(SIDE):
-                weights_of(scratch, half + i * WINDOW * C + c, C, out, (i * SIDE * O + o) * C + c, O * C)
+                weights_of(scratch, half + i * WINDOW * C + c, C, 0, out, (i * SIDE * O + o) * C + c, O * C)
 
 
 def terms_size(channels: int, columns: int) -> int:
@@ -113,9 +114,8 @@ def terms_size(channels: int, columns: int) -> int:
     ),
     scratch=lambda x, weights, b, y, geometry, epilogue, run, block: (
         terms_size(x.shape[0] // geometry.group, run * x.shape[3])
-        + TERMS * (block + 1) * run * x.shape[3]
-        + 2 * SIDE * strip_size(y.shape[2], x.shape[3])
-        + TERMS * LANES
+        + TERMS * ((block + 1) * run * x.shape[3] + LANES)
+        + work_size(y.shape[2], run, x.shape[3])
     ),
 )
 @jit
@@ -129,7 +129,8 @@ def conv2d_tiles(begin, end, x, weights, b, y, scratch, geometry, epilogue, run,
     term_size, ready = channels * padded, -1
     packed, space = scratch[: TERMS * term_size], scratch[TERMS * term_size :]
     result, rest = space[: TERMS * block * run * N], space[TERMS * block * run * N :]
-    lines, work = rest[: TERMS * run * N], rest[TERMS * run * N :]
+    line = run * N + LANES  # of a term, and as much as a vector may reach beyond it
+    lines, work = rest[: TERMS * line], rest[TERMS * line :]
     flat, bias = weights.reshape(-1), b.reshape(-1)
     for item in range(begin, end):
         g, tile0, o = item // blocks // runs, item // blocks % runs * run, item % blocks * block
@@ -137,11 +138,11 @@ def conv2d_tiles(begin, end, x, weights, b, y, scratch, geometry, epilogue, run,
         columns = (tile1 - tile0) * N
         if item // blocks != ready:
             for c in range(channels):
-                transform_channel(x, g * channels + c, lines, work, geometry.pad, tile0, tile1, OW)
+                transform_channel(x, g * channels + c, lines, line, work, geometry.pad, tile0, tile1, OW)
                 k = c // DEPTH * DEPTH
                 for term in range(TERMS):
                     here = packed[term * term_size + k * padded :]
-                    pack_row(lines, term * columns, columns, here, c - k, min(DEPTH, channels - k))
+                    pack_row(lines, term * line, columns, here, c - k, min(DEPTH, channels - k))
             ready = item // blocks
         for term in range(TERMS):
             for k in range(0, channels, DEPTH):
@@ -152,39 +153,74 @@ def conv2d_tiles(begin, end, x, weights, b, y, scratch, geometry, epilogue, run,
                 )
                 depth = min(DEPTH, channels - k)
                 multiply(flat, left, channels, count, right, depth, result, to, columns, columns, flat, 0, k == 0, True, PLAIN)
-        finish_tiles(result, y, g * M + o, count, columns, work, tile0, tile1, bias, epilogue)
+        if N < LANES:
+            finish_dealt_tiles(result, y, g * M + o, count, columns, work, tile0, tile1, bias, epilogue)
+        else:
+            finish_tiles(result, y, g * M + o, count, columns, work, tile0, tile1, bias, epilogue)
 
 
 @inner
-def transform_channel(x, c, lines, work, pad, tile0, tile1, width):
-    """lines (36, (tile1 - tile0) * N), flat: the terms of channel c of x (C, H, W, N) in these tiles.
+def transform_channel(x, c, lines, line, work, pad, tile0, tile1, width):
+    """lines (36, line), flat: the terms of channel c of x (C, H, W, N) in these tiles, (tile1 - tile0) * N each.
 
-    width: of the output.  work: two times SIDE rows under a row of tiles.
+    width: of the output.  work: two times SIDE rows under a row of tiles.  Vectors are made of images, or of tiles x images where
+    these are few: then the columns of each phase (their number in a tile) are dealt out to lie together.
     """
     _, H, W, N = x.shape
-    flat, tile_columns, columns, tile = x.reshape(-1), -(-width // OUT), (tile1 - tile0) * N, tile0
+    flat, tile_columns, tile = x.reshape(-1), -(-width // OUT), tile0
+    dealt = N < LANES
     while tile < tile1:
         i, j = tile // tile_columns, tile % tile_columns
         count = min(tile_columns - j, tile1 - tile)
-        top, left, wide = OUT * i - pad[0], OUT * j - pad[1], OUT * count + WINDOW - 1
-        low = min(max(-left, 0), wide)
-        high, size = max(min(W - left, wide), low), wide * N
+        top, left = OUT * i - pad[0], OUT * j - pad[1]
+        phase = -(-(count + 1) * N // LANES) * LANES
+        size, spare = OUT * phase, 2 * SIDE * OUT * phase
         for r in range(SIDE):
-            at, inside = r * size, 0 <= top + r < H
-            clear_floats(work, at, low * N if inside else size)
-            if inside:
-                copy_floats(flat, (((c * H) + top + r) * W + left + low) * N, work, at + low * N, (high - low) * N)
-                clear_floats(work, at + high * N, (wide - high) * N)
+            at, row = r * size, ((c * H) + top + r) * W
+            if not 0 <= top + r < H:
+                clear_floats(work, at, size)
+            elif N == 1:
+                copy_padded_row(flat, row, left, W, 1, work, spare, OUT * (count + 1))
+                for n in range(0, phase, LANES):
+                    deal_by_four(work, spare + OUT * n, work, at + n, phase)
+            elif dealt:
+                for p in range(OUT):
+                    deal_row(flat, row, left + p, W, N, work, at + p * phase, count + 1)
+            else:
+                copy_padded_row(flat, row, left, W, N, work, at, OUT * count + WINDOW - 1)
         for n in range(0, size, LANES):
-            at = min(n, size - LANES)  # the last vector overlaps the one before it where they do not come out even
-            inputs_of(work, at, size, work, SIDE * size + at, size)
+            inputs_of(work, n, size, OUT * size, work, SIDE * size + n, size)
+        # Of dealt columns, what the last vector has too much is overwritten by the next row of tiles.
+        runs, length, following, around = (1, count * N, phase, N) if dealt else (count, N, N, OUT * N)
         for row in range(SIDE):
-            for t in range(count):
-                start, to = (SIDE + row) * size + OUT * t * N, row * SIDE * columns + (tile - tile0 + t) * N
-                for n in range(0, N, LANES):
-                    at = min(n, N - LANES)
-                    inputs_of(work, start + at, N, lines, to + at, columns)
+            start, to = (SIDE + row) * size, row * SIDE * line + (tile - tile0) * N
+            for t in range(runs):
+                for n in range(0, length, LANES):
+                    at = n if dealt else min(n, N - LANES)
+                    inputs_of(work, start + OUT * t * N + at, following, around, lines, to + t * N + at, line)
         tile += count
+
+
+@inner
+def copy_padded_row(flat, row, left, W, N, work, at, wide):
+    """work, from `at` on: `wide` columns of a row of W columns, N floats each, from column `left` on; zeros beside it."""
+    low = min(max(-left, 0), wide)
+    high = max(min(W - left, wide), low)
+    clear_floats(work, at, low * N)
+    copy_floats(flat, (row + left + low) * N, work, at + low * N, (high - low) * N)
+    clear_floats(work, at + high * N, (wide - high) * N)
+
+
+@inner
+def deal_row(flat, row, first, W, N, work, at, count):
+    """work, from `at` on: each OUT-th column of a row of W columns, N floats each, from column `first` on; zeros beside it."""
+    low = min(max(-(first // OUT), 0), count)
+    high = max(min(-((first - W) // OUT), count), low)
+    if low:
+        clear_floats(work, at, low * N)
+    copy_units(flat, (row + first + OUT * low) * N, OUT * N, work, at + low * N, N, N, high - low)
+    if high < count:
+        clear_floats(work, at + high * N, (count - high) * N)
 
 
 @inner
@@ -200,9 +236,44 @@ def finish_tiles(result, y, o0, count, columns, work, tile0, tile1, bias, epilog
                 lane = min(n, N - LANES)
                 at = m * columns + (tile - tile0) * N + lane
                 for j in range(SIDE):
-                    outputs_of(result, at + j * term, SIDE * term, work, j * LANES, SIDE * LANES)
+                    outputs_of(result, at + j * term, SIDE * term, 0, work, j * LANES, SIDE * LANES)
                 for i in range(min(OUT, OH - top)):
-                    outputs_of(work, i * SIDE * LANES, LANES, work, spot, LANES)
+                    outputs_of(work, i * SIDE * LANES, LANES, 0, work, spot, LANES)
                     to = (((o0 + m) * OH + top + i) * OW + left) * N + lane
                     for j in range(min(OUT, OW - left)):
                         store_activated(work, spot + j * LANES, flat, to + j * N, b, epilogue.relu, np.float32(epilogue.slope))
+
+
+@inner
+def finish_dealt_tiles(result, y, o0, count, columns, work, tile0, tile1, bias, epilogue):
+    """The same for few images: vectors of tiles x images, dealt back to where the columns of y lie."""
+    _, OH, OW, N = y.shape
+    flat, tile_columns, term, spot = y.reshape(-1), -(-OW // OUT), count * columns, OUT * SIDE * LANES
+    plane, slope = columns + LANES, np.float32(epilogue.slope)
+    for m in range(count):
+        b = bias[o0 + m] if epilogue.has_bias else np.float32(0)
+        for n in range(0, columns, LANES):
+            for j in range(SIDE):
+                outputs_of(result, m * columns + n + j * term, SIDE * term, 0, work, j * LANES, SIDE * LANES)
+            for i in range(OUT):
+                row = spot + i * OUT * plane
+                at, following = (row + OUT * n, LANES) if N == 1 else (row + n, plane)
+                outputs_of(work, i * SIDE * LANES, LANES, 0, work, at, following)
+                for j in range(OUT):
+                    here = at + j * following
+                    store_activated(work, here, work, here, b, epilogue.relu, slope)
+                if N == 1:
+                    join_by_four(work, at, LANES, work, at)
+        tile = tile0
+        while tile < tile1:
+            top, left = tile // tile_columns * OUT, tile % tile_columns * OUT
+            together = min(tile_columns - left // OUT, tile1 - tile)
+            for i in range(min(OUT, OH - top)):
+                row, to = spot + i * OUT * plane, (((o0 + m) * OH + top + i) * OW + left) * N
+                if N == 1:
+                    copy_floats(work, row + OUT * (tile - tile0), flat, to, min(OUT * together, OW - left))
+                    continue
+                for j in range(OUT):
+                    at, whole = row + j * plane + (tile - tile0) * N, min(together, -((left + j - OW) // OUT))
+                    copy_units(work, at, N, flat, to + j * N, OUT * N, N, whole)
+            tile += together

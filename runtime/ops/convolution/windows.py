@@ -8,7 +8,7 @@ from __future__ import annotations
 from numba import njit
 
 from runtime.kernels.cpu.jit import inner, jit
-from runtime.kernels.cpu.moves import clear_floats, copy_floats
+from runtime.kernels.cpu.moves import clear_floats, copy_floats, copy_units
 from runtime.kernels.cpu.product import pack_row, pack_transposed
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
@@ -48,6 +48,13 @@ def window_row(x, target, to, row, position0, position1, output_width, geometry)
             right = max(min(W - shift, ow1), left)
             clear_floats(target, at, (left - ow0) * N)
             copy_floats(flat, (line + left + shift) * N, target, at + (left - ow0) * N, (right - left) * N)
+            clear_floats(target, at + (right - ow0) * N, (ow1 - right) * N)
+        elif N <= LANES:
+            left = min(max(-(shift // stride[1]), ow0), ow1)
+            right = max(min(-((shift - W) // stride[1]), ow1), left)
+            clear_floats(target, at, (left - ow0) * N)
+            first, following = (line + left * stride[1] + shift) * N, stride[1] * N
+            copy_units(flat, first, following, target, at + (left - ow0) * N, N, N, right - left)
             clear_floats(target, at + (right - ow0) * N, (ow1 - right) * N)
         else:
             for ow in range(ow0, ow1):

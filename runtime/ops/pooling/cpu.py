@@ -10,94 +10,98 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from numba.extending import register_jitable
 
 from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.moves import copy_units
+from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.pooling import stochastic as _stochastic  # noqa: F401 - registers its kernels
 from runtime.ops.pooling import unpooling as _unpooling  # noqa: F401 - registers its kernels
+from runtime.ops.pooling.largest import keep_largest
 
 LOWEST = np.float32(np.finfo(np.float32).min)  # Caffe's maximum of nothing
+TOGETHER = 4096  # floats of a result whose windows stay in the nearest caches
 NOWHERE = -1  # an index that no window has
 
 
+@register_jitable
+def rows_at_once(y):
+    """How many rows of y (C, OH, OW, N) are one item: few images make short rows."""
+    return max(1, min(y.shape[1], TOGETHER // (y.shape[2] * y.shape[3])))
+
+
+@register_jitable
+def deals(N, stride):
+    """Whether columns are dealt out by phases (their number modulo the stride), so that each of all windows is a run."""
+    return N < LANES and stride[1] > 1
+
+
+def _dealt_size(x, y, argmax, kernel, stride, pad):
+    rows = (rows_at_once(y) - 1) * stride[0] + kernel[0]
+    return rows * (x.shape[2] + stride[1]) * x.shape[3] + LANES if deals(x.shape[3], stride) else LANES
+
+
 @kernel(
-    items=lambda x, y, *_: y.shape[0] * y.shape[1],
-    scratch=lambda x, *_: 2 * x.shape[2] * x.shape[3],
+    items=lambda x, y, *_: y.shape[0] * -(-y.shape[1] // rows_at_once(y)),
+    scratch=_dealt_size,
     flops=lambda x, y, argmax, kernel, *_: prod(kernel) * y.size,
 )
 @jit
 def pool_max_forward(begin, end, x, y, argmax, scratch, kernel, stride, pad):
-    """y, argmax (C, OH, OW, N) from x.  An item is one row of y; scratch: 2 rows of x."""
-    C, H, W, N = x.shape
-    _, OH, OW, _ = y.shape
-    rows = x.reshape(C, H, W * N)
-    best, best_row = scratch[: W * N], scratch[W * N : 2 * W * N]
-    best_at, row_at = best.reshape(W, N), best_row.reshape(W, N)
+    """y, argmax (C, OH, OW, N) from x.  An item is some rows of a channel of y; scratch: the rows of x that they take."""
+    _, H, W, N = x.shape
+    OH, OW = y.shape[1:3]
+    source, out, where, together, dealt = x.reshape(-1), y.reshape(-1), argmax.reshape(-1), rows_at_once(y), deals(N, stride)
+    offsets, places = np.empty(kernel[0] * kernel[1], np.int64), np.empty(kernel[0] * kernel[1], np.int32)
+    inside, beyond = whole_windows(W, OW, kernel[1], stride[1], pad[1])
+    across = -(-W // stride[1]) * N  # of a phase
+    lines = scratch if dealt else source
     for item in range(begin, end):
-        c, oh = item // OH, item % OH
-        top = oh * stride[0] - pad[0]
-        low, high = max(top, 0), min(top + kernel[0], H)
-        column_maximum(rows, c, low, high, top, kernel[1], best, best_row)
-        for ow in range(OW):
-            left = ow * stride[1] - pad[1]
-            low, high = max(left, 0), min(left + kernel[1], W)
-            row_maximum(best_at, row_at, low, high, left, y, argmax, c, oh, ow)
+        c, first = item // -(-OH // together), item % -(-OH // together) * together
+        last = min(first + together, OH)
+        base = max(first * stride[0] - pad[0], 0)
+        if dealt:
+            for ih in range(base, min((last - 1) * stride[0] - pad[0] + kernel[0], H)):
+                for p in range(min(stride[1], W)):
+                    at, to = ((c * H + ih) * W + p) * N, (ih - base) * stride[1] * across + p * across
+                    copy_units(source, at, stride[1] * N, scratch, to, N, N, -(-(W - p) // stride[1]))
+        for oh in range(first, last):
+            rows, ow, count, at = (oh * stride[0] - pad[0], c * H, base, H), 0, 0, 0
+            while ow < OW:
+                run = beyond - ow if ow == inside < beyond and (dealt or stride[1] == 1) else 1
+                to, at = ((c * OH + oh) * OW + ow) * N, at + stride[1] * N
+                if not inside < ow < beyond:  # else its elements lie as those of the window before
+                    count, at = list_elements(offsets, places, rows, ow * stride[1] - pad[1], W, N, kernel, stride[1], dealt), 0
+                if count == 0:
+                    out[to : to + run * N] = LOWEST
+                    where[to : to + run * N] = 0
+                else:
+                    keep_largest(lines, at, offsets, places, count, out, where, to, run * N)
+                ow += run
 
 
 @jit
-def column_maximum(rows, c, low, high, top, kernel_width, best, best_row):
-    """best[i] = max of rows[c, low:high, i]; best_row[i] = (its row - top) * kernel_width, of the first one.
+def list_elements(offsets, places, rows, left, W, N, kernel, stride, dealt):
+    """Write where the elements of a window lie, and which ones they are; returns how many lie inside the image.
 
-    Two rows a pass; where the last pass has only one, that one is compared twice.
+    rows: the window's first row, the first of x's channel, the first that was dealt out, and how many there are.
     """
-    for ih in range(low, high, 2):
-        jh = min(ih + 1, high - 1)
-        row_a, row_b = np.float32((ih - top) * kernel_width), np.float32((jh - top) * kernel_width)
-        if ih == low:
-            for i in range(best.size):
-                a, b = rows[c, ih, i], rows[c, jh, i]
-                best[i] = b if b > a else a
-                best_row[i] = row_b if b > a else row_a
-        else:
-            for i in range(best.size):
-                a, b = rows[c, ih, i], rows[c, jh, i]
-                value = a if a > best[i] else best[i]
-                row = row_a if a > best[i] else best_row[i]
-                best[i] = b if b > value else value
-                best_row[i] = row_b if b > value else row
-    if low >= high:
-        best[:] = LOWEST
-        best_row[:] = 0
+    (top, channel, base, H), count, across = rows, 0, -(-W // stride) * N
+    for ih in range(max(top, 0), min(top + kernel[0], H)):
+        for iw in range(max(left, 0), min(left + kernel[1], W)):
+            in_phases = ((ih - base) * stride + iw % stride) * across + iw // stride * N
+            offsets[count] = in_phases if dealt else ((channel + ih) * W + iw) * N
+            places[count] = (ih - top) * kernel[1] + iw - left
+            count += 1
+    return count
 
 
-@jit
-def row_maximum(best, best_row, low, high, left, y, argmax, c, oh, ow):
-    """y[c, oh, ow] = max of best[low:high]; argmax = where in the window: of equals the one in the upper row, then the left one.
-
-    Three columns a pass; where the last pass has fewer, its last one is compared again.
-    """
-    N = y.shape[3]
-    for iw in range(low, high, 3):
-        jw, kw = min(iw + 1, high - 1), min(iw + 2, high - 1)
-        column_a, column_b, column_c = np.float32(iw - left), np.float32(jw - left), np.float32(kw - left)
-        for n in range(N):
-            value, at = best[iw, n], best_row[iw, n] + column_a
-            v, here = best[jw, n], best_row[jw, n] + column_b
-            better = (v > value) | ((v == value) & (here < at))
-            value, at = v if better else value, here if better else at
-            v, here = best[kw, n], best_row[kw, n] + column_c
-            better = (v > value) | ((v == value) & (here < at))
-            value, at = v if better else value, here if better else at
-            if iw > low:
-                v, here = y[c, oh, ow, n], np.float32(argmax[c, oh, ow, n])
-                better = (v > value) | ((v == value) & (here < at))
-                value, at = v if better else value, here if better else at
-            y[c, oh, ow, n] = value
-            argmax[c, oh, ow, n] = np.int32(at)
-    if low >= high:
-        for n in range(N):
-            y[c, oh, ow, n] = LOWEST
-            argmax[c, oh, ow, n] = 0
+@register_jitable
+def whole_windows(width, windows, kernel, stride, pad):
+    """The half-open range of windows along a row that lie inside it."""
+    first = -(-pad // stride)
+    return first, max(first, min((width + pad - kernel) // stride + 1, windows))
 
 
 @kernel(

@@ -40,6 +40,10 @@ CASES = [  # C, H, W, N of x; pad; outputs; group
     ((300, 3, 4, 19), (1, 1), 17, 1),  # more channels than one product takes
     ((34, 5, 11, 17), (0, 2), 36, 2),
     ((16, 1, 1, 33), (2, 3), 18, 1),
+    ((17, 14, 15, 1), (1, 1), 16, 1),
+    ((16, 23, 70, 1), (0, 2), 3, 1),  # rows of more tiles than a vector has lanes
+    ((34, 9, 6, 3), (1, 1), 36, 2),
+    ((16, 6, 9, 8), (0, 3), 18, 1),
 ]
 
 
