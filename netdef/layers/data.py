@@ -37,8 +37,9 @@ class Samples(Layer):
     def unread_fields(self) -> tuple[str, ...]:
         transform = self.message.transform_param
         given = {field.name for field, _ in transform.ListFields()}
-        inner = ("random_resize_param.resize_param",) if transform.random_resize_param.HasField("resize_param") else ()
-        return tuple(f"transform_param.{field}" for field in (*(one for one in self.unread_transforms if one in given), *inner))
+        nested = ("random_resize_param", "random_aspect_ratio_param")  # which have a resize_param of their own
+        inner = (f"{one}.resize_param" for one in nested if getattr(transform, one).HasField("resize_param"))
+        return tuple(f"transform_param.{field}" for field in (*filter(given.__contains__, self.unread_transforms), *inner))
 
     @property
     def source(self) -> str:

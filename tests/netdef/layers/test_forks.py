@@ -127,6 +127,12 @@ def test_settings_that_nothing_reads_stop_a_run(kind):
         )
 
 
+def test_how_intels_regions_are_resized_is_kept_and_stops_a_run():
+    regions = "random_aspect_ratio_param { min_area_ratio: 0.08 resize_param { interp_mode: CUBIC } }"
+    net = net_of(f"layer d: Data -> data, l {{ source: 'db' batch_size: 4 transform_param {{ crop_size: 4 {regions} }} }}")
+    assert net.layer("d").unread_fields == ("transform_param.random_aspect_ratio_param.resize_param",)
+
+
 def test_every_fork_is_named():
     assert LAYERS["PriorBox"].origin == "SSD"
     assert LAYERS["ReLU6"].origin == "MobileNet"
