@@ -40,9 +40,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "runtime.ops": ("runtime.data",),
     "runtime.compiler": ("runtime.ops",),
     "runtime.machine": ("runtime.compiler", "netdef.diff"),
+    "runtime.exchange": ("runtime.machine",),
     "runtime.solver": ("runtime.machine",),
     "runtime.selftest": ("runtime.solver",),
-    "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "runtime.selftest"),
+    "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "runtime.exchange", "runtime.selftest"),
     "netdef.__main__": ("netdef.cli",),
 }
 PACKAGES = ("netdef", "runtime")
