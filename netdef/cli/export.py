@@ -28,7 +28,8 @@ DYNAMIC = "dynamic"
 
 def read_batch(ctx: click.Context, param: click.Parameter, text: str | None) -> int | str | None:
     """--batch: a number of images, or `dynamic`."""
-    return text if text in (None, DYNAMIC) else COUNT.convert(text, param, ctx)
+    number: Any = text
+    return text if text in (None, DYNAMIC) else COUNT.convert(number, param, ctx)
 
 
 @click.command(cls=Command)
