@@ -43,7 +43,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "runtime.exchange": ("runtime.machine",),
     "runtime.solver": ("runtime.machine",),
     "runtime.selftest": ("runtime.solver",),
-    "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "runtime.exchange", "runtime.selftest"),
+    "runtime.pycaffe": ("runtime.solver", "netdef.draw"),
+    "netdef.pycaffe": ("runtime.pycaffe",),  # a door: the name that scripts import, with no code of its own
+    "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "netdef.pycaffe", "runtime.exchange", "runtime.selftest"),
     "netdef.__main__": ("netdef.cli",),
 }
 PACKAGES = ("netdef", "runtime")

@@ -56,7 +56,8 @@ def compile(
     seed: of everything random; default DEFAULT_SEED.
     threads: worker threads of all CPU devices together; default one a core.
     backward: False compiles for inference: no gradients, memory reused by lifetime.
-    keep: which blobs stay readable after a run: "all" (with gradients), "activations" or "outputs".
+    keep: which blobs stay readable after a run: "versions" (with gradients, and those that a layer in place writes over), "all"
+        (with gradients), "activations" or "outputs".
     losses_only: gradients flow from losses only, not from other outputs.
     update: adds what a solver needs, see `compile_program`.
     share: use the parameters and the devices of this executable.

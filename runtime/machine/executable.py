@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from runtime.machine.device import BoundInstruction, Device, LaunchError, locati
 from runtime.machine.feeding import OpenSources, feed, seed_backward
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
-from runtime.machine.parameters import adopt_parameters, fill_parameters
+from runtime.machine.parameters import adopt_parameters, fill_parameters, share_parameters
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.shares import binder_of, remote_shares
@@ -34,6 +34,7 @@ from runtime.ops.changed_shapes import ShapesChangedError
 from runtime.ops.python.layer import python_layers
 
 if TYPE_CHECKING:
+    from netdef.graph.layer import Layer
     from netdef.graph.net import Net
     from runtime.data.source import Opener
 
@@ -235,6 +236,19 @@ class Executable(Values):
         if any(self.net.blobs[name].shape != shape for name, shape in given.items()):
             self._rebuild(with_input_shapes(self.net, given))
 
+    def share_parameters(self, other: Executable, layers: Collection[str]) -> None:
+        """Use the parameters that another executable, on the same devices, has for these layers, instead of own ones.
+
+        Raises
+        ------
+        NetdefError: a layer's parameters have another shape, or number, there.
+        """
+        share_parameters(self, other, layers)
+        for device in different(self.devices):
+            device.synchronize()
+            device.forget(self._bound.values())
+        self._bind()
+
     def set_batch_size(self, images: int) -> None:
         """Give all data layers and inputs so many images, and every blob behind them; as `reshape`, which see.
 
@@ -255,7 +269,7 @@ class Executable(Values):
         self._use(program)
         self._bind()
 
-    def _follow(self, changed: ShapesChangedError, stack: ExitStack) -> None:
+    def follow(self, changed: ShapesChangedError, stack: ExitStack) -> None:
         """Give the net the shapes that a run has found.  The list runs again, but not the Python layers that ran.
 
         Raises
@@ -333,6 +347,37 @@ class Executable(Values):
         with self._naming_failures():
             self.devices[device].run(bound)
 
+    def begin_run(self, number: int | None = None, load: bool = True) -> None:
+        """Begin a forward run that `run_some` will do.  number: as `forward` has it.  load: whether data sources give a batch.
+
+        Raises
+        ------
+        NetdefError: a source cannot be read.
+        """
+        self._check_open()
+        self._begin(number, load)
+        for one in self._python:
+            one.ran = False
+
+    def run_some(self, name: str, chosen: Callable[[Instruction], bool]) -> None:
+        """Run the instructions of a list that are chosen, in the list's order, on what the memory holds now.
+
+        Raises
+        ------
+        ShapesChangedError: a layer has found other shapes; after `follow`, the caller runs them again.
+        NetdefError: one failed; it is named by device, layer and kernel.
+        """
+        self._check_open()
+        pairs = [pair for pair in self.bound(name) if chosen(pair[0])]
+        with self._naming_failures():
+            self._runner(pairs)()
+        if name == "forward" and any(chosen(one) for sink in self.program.sinks for one in self._of(sink.layer)):
+            self._sinks.append(self.program, self._read)
+
+    def _of(self, layer: Layer) -> list[Instruction]:
+        """The forward instructions of a layer."""
+        return [one for one in self.program.forward if one.layer == layer.name]
+
     def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
         """Seconds that each of some bound instructions takes on the first device, one after the other; raises as `run_bound`."""
         with self._naming_failures():
@@ -359,7 +404,7 @@ class Executable(Values):
                 try:
                     return self._run_lists(names, without_sources)
                 except ShapesChangedError as changed:
-                    self._follow(changed, stack)
+                    self.follow(changed, stack)
 
     def _run_lists(self, names: tuple[str, ...], without_sources: bool) -> None:
         changes = self._owner._changes
@@ -406,13 +451,16 @@ class Executable(Values):
     def _feed(self, number: int | None, inputs: Mapping[str, Any]) -> bool:
         """Everything that a forward run takes from the host; whether the caller gave what a data layer gives otherwise."""
         fed = feed(self, inputs)
+        self._begin(number, not fed)
+        return fed
+
+    def _begin(self, number: int | None, load: bool) -> None:
         self.run_number = self.run_number + 1 if number is None else number
         self.set_scalar("iteration", self.run_number)
-        if not fed:
+        if load:
             if self.program.sources and not self.sources:
                 self.open_sources()
             self.sources.load(self)
-        return fed
 
     def open_sources(self, opener: Opener | None = None, classes: Sequence[str] | None = None) -> None:
         """Open the sources of all data layers that have none yet, at their start.  The first run opens those that are still closed.

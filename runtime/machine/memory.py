@@ -109,8 +109,9 @@ class Memory:
         return self._arenas[name], begin
 
     def adopt(self, buffer: Buffer, other: Memory, theirs: Buffer) -> None:
-        """Let a buffer, and so every view of it, be another memory's."""
-        self._adopted[buffer] = other, theirs
+        """Let a buffer, and so every view of it, be another memory's.  What is bound to it is bound anew by the caller."""
+        self._adopted[buffer] = other._home(theirs)
+        self._arrays = {known: array for known, array in self._arrays.items() if known.root is not buffer}
 
     def recycles(self, buffer: Buffer) -> bool:
         """Whether others use a buffer's memory in turn, so that it cannot be read after a run."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
@@ -45,3 +47,21 @@ def adopt_parameters(mine: Values, other: Values) -> None:
         on = {held.buffer.device: held.buffer for held in existing}
         for held in regions:
             mine.memory.adopt(held.buffer, other.memory, on[held.buffer.device])
+
+
+def share_parameters(mine: Values, other: Values, layers: Collection[str]) -> None:
+    """Use the parameters that another executable has for these layers; what is bound to the own ones is bound anew by the caller.
+
+    Raises
+    ------
+    NetdefError: a layer's parameters have other shapes there.
+    """
+    for name in layers:
+        own, theirs = ([one.owner for one in net.layer(name).parameters] for net in (mine.net, other.net))
+        if [one.shape for one in own] != [one.shape for one in theirs]:
+            text = f"layer {name} has parameters of shapes {[one.shape for one in theirs]} in net '{other.net.name}'"
+            raise NetdefError(f"{text}, and of {[one.shape for one in own]} in net '{mine.net.name}'")
+        for parameter, shared in zip(own, theirs, strict=True):
+            regions = mine.buffers.parameter(parameter), other.buffers.parameter(shared)
+            for held, existing in zip(*regions, strict=True):
+                mine.memory.adopt(held.buffer, other.memory, existing.buffer)

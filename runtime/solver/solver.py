@@ -174,8 +174,12 @@ class Solver:
         """Whether this process writes the run's files: alone, or as rank 0."""
         return self.ranks is None or self.ranks.first
 
+    def _training(self) -> dict[str, Any]:
+        """How the training net is compiled."""
+        return {"keep": "activations", "losses_only": True, "update": updates(self.parameters)}
+
     def _compile(self) -> None:
-        update = updates(self.parameters)
+        training = self._training()
         if not losses_of(self.nets.train):
             raise NetdefError(
                 f"{self.nets.train.filename} has no loss to train",
@@ -187,10 +191,8 @@ class Solver:
             seed=self.seed,
             threads=self.threads,
             cuda=self.cuda,
-            keep="activations",
-            losses_only=True,
-            update=update,
             split=self.split,
+            **training,
             tests=lambda program: [compile_sharing(program, net, **self._testing(net)) for net in self.nets.tests],
             ranks=self.ranks,
         )

@@ -15,7 +15,7 @@ SUMS = {"add": "add_relu", "scaled_add": "scaled_add_relu"}  # kernels that are 
 def uses_of(program: Program, keep: str) -> Counter[Buffer]:
     """How often each buffer is written or read, by instructions or, where `keep` lets it be, after a run."""
     uses = Counter(buffer.root for instruction in program.instructions for buffer in instruction.buffers)
-    readable = program.net.outputs if keep == "outputs" else program.net.blobs.values()
+    readable = program.net.outputs if keep == "outputs" else program.blobs if keep == "versions" else program.net.blobs.values()
     uses.update(program.blobs[blob].root for blob in readable if blob in program.blobs)
     return uses
 

@@ -66,9 +66,9 @@ def fuse_scale(program: Program, keep: str) -> Program:
 
     Parameters
     ----------
-    keep: what can be read after a run, as for `plan_memory`; gradients can with "all", which leaves everything as it is.
+    keep: what can be read after a run, as for `plan_memory`; "versions" and "all" leave everything as it is: gradients are read.
     """
-    if not program.backward or keep == "all":
+    if not program.backward or keep in ("versions", "all"):
         return program
     pairs = list(pairs_of(program, keep))
     gone = {instruction for pair in pairs for instruction in pair.gone}

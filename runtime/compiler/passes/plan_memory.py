@@ -11,7 +11,7 @@ import numpy as np
 from runtime.ir.program import PARAMETERS, STATES, WORKING, Buffer, Instruction, MemoryPlan, Program, arena_of
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
-KEEP = ("all", "activations", "outputs")
+KEEP = ("versions", "all", "activations", "outputs")
 LEARNING = ("parameter_gradient", "state", "carried")  # roles of what lasts over iterations, whatever the shapes of other blobs
 _PERSISTENT = ("input", "output", "parameter_gradient", "state", "carried", "scalar")
 _HOLDS = {
@@ -45,8 +45,9 @@ def plan_memory(program: Program, keep: str = "all") -> Program:
 
     Parameters
     ----------
-    keep: what can be read after a run.  "all": every blob and every gradient; "activations": every blob, while gradients
-        reuse each other's memory (training); "outputs": the net's inputs and outputs only (inference).
+    keep: what can be read after a run.  "versions": all that any instruction makes, each in memory of its own, those blobs too that
+        a layer in place writes over; "all": every blob and every gradient; "activations": every blob, while gradients reuse each
+        other's memory (training); "outputs": the net's inputs and outputs only (inference).
     """
     instructions = [*program.forward, *program.backward, *program.update]
     first, last = _lifetimes(instructions)
@@ -113,6 +114,9 @@ def _persistent(program: Program, used: dict[Buffer, int]) -> list[Buffer]:
 
 def _readable(program: Program, keep: str) -> list[Buffer]:
     """The buffers that can be read after a run, from their first write on."""
+    if keep == "versions":
+        made = (buffer for instruction in program.instructions for buffer in instruction.outputs)
+        return _roots([*program.blobs.values(), *program.gradients.values(), *made])
     blobs = program.net.outputs if keep == "outputs" else program.net.blobs.values()
     readable = _roots(program.blobs[blob] for blob in blobs if blob in program.blobs)
     if keep == "all":

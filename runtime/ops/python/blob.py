@@ -14,7 +14,41 @@ from netdef.graph.shape import Shape
 LEGACY_AXES = 4  # num, channels, height, width
 
 
-class UserBlob:
+class Shaped:
+    """What pycaffe's blobs say of their shape."""
+
+    @property
+    def shape(self) -> Shape:
+        raise NotImplementedError
+
+    @property
+    def count(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def num(self) -> int:
+        return self._extent(0)
+
+    @property
+    def channels(self) -> int:
+        return self._extent(1)
+
+    @property
+    def height(self) -> int:
+        return self._extent(2)
+
+    @property
+    def width(self) -> int:
+        return self._extent(3)
+
+    def _extent(self, axis: int) -> int:
+        """An extent of the shape with ones behind it, as Caffe's LegacyShape has it."""
+        if len(self.shape) > LEGACY_AXES:
+            raise AttributeError(f"a blob of shape {self.shape} has more axes than num, channels, height and width")
+        return (*self.shape, 1, 1, 1, 1)[axis]
+
+
+class UserBlob(Shaped):
     """A blob as pycaffe shows it: float32 arrays `data` and `diff`, (N, C, H, W) for images; zeros until somebody writes.
 
     Arrays are written in place, `blob.data[...] = values`.  `reshape` gives new ones where the shape is another.
@@ -52,32 +86,6 @@ class UserBlob:
     @diff.setter
     def diff(self, _: Any) -> None:
         raise AttributeError("diff cannot be replaced: write into it, diff[...] = values")
-
-    @property
-    def count(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def num(self) -> int:
-        return self._extent(0)
-
-    @property
-    def channels(self) -> int:
-        return self._extent(1)
-
-    @property
-    def height(self) -> int:
-        return self._extent(2)
-
-    @property
-    def width(self) -> int:
-        return self._extent(3)
-
-    def _extent(self, axis: int) -> int:
-        """An extent of the shape with ones behind it, as Caffe's LegacyShape has it."""
-        if len(self.shape) > LEGACY_AXES:
-            raise AttributeError(f"a blob of shape {self.shape} has more axes than num, channels, height and width")
-        return (*self.shape, 1, 1, 1, 1)[axis]
 
     def reshape(self, *shape: int) -> None:
         """Give it a shape.

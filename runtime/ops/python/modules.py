@@ -19,6 +19,7 @@ from runtime.ops.python.failure import failure, shown_path
 
 TRAIN, TEST = 0, 1  # pycaffe's numbers of the phases
 HOME = "caffe"
+PYCAFFE = "netdef.pycaffe"
 ONLY = "Caffe itself is not installed; for Python layers netdef has caffe.Layer, caffe.TRAIN and caffe.TEST only"
 
 
@@ -118,14 +119,17 @@ def _has_caffe() -> bool:
 
 @contextmanager
 def _caffe() -> Iterator[None]:
-    """With a module `caffe` that has Layer, TRAIN and TEST, unless Caffe itself is installed."""
+    """With a module `caffe`, unless Caffe is installed: netdef's pycaffe where that is in use, else Layer, TRAIN and TEST alone."""
     if _has_caffe():
         yield
         return
-    stand_in = ModuleType(HOME, "netdef's stand-in for Caffe, there while modules of Python layers are imported.")
-    vars(stand_in).update(Layer=CaffeLayer, TRAIN=TRAIN, TEST=TEST)
-    sys.modules[HOME] = stand_in
+    modules = {name.replace(PYCAFFE, HOME, 1): found for name, found in sys.modules.items() if f"{name}.".startswith(f"{PYCAFFE}.")}
+    if not modules:
+        modules[HOME] = ModuleType(HOME, "netdef's stand-in for Caffe, there while modules of Python layers are imported.")
+        vars(modules[HOME]).update(Layer=CaffeLayer, TRAIN=TRAIN, TEST=TEST)
+    sys.modules.update(modules)
     try:
         yield
     finally:
-        sys.modules.pop(HOME, None)
+        for name in modules:
+            sys.modules.pop(name, None)
