@@ -1,8 +1,11 @@
-"""`netdef train --data-mean`: the mean image of the training data, in the run's directory, as the nets' mean_file."""
+"""`netdef train --mean` and `--data-mean`: the mean that the nets subtract instead of their own.
+
+--data-mean computes the mean image of the training data, and writes it into the run's directory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,12 +43,48 @@ def with_data_mean(
     if not (resumed and path.exists()):
         out.mkdir(parents=True, exist_ok=True)
         write_mean(str(path), mean_of(nets, options, say))
+    return changed(nets, options, OPTION, mean_file=str(path.absolute()))
+
+
+def with_mean(given: str, net: str | None, solver_path: str, options: Options) -> Mapping[str, Any]:
+    """The changes of the command line, and those that make what --mean gives the nets' mean.
+
+    Parameters
+    ----------
+    given: numbers with commas between them, or a file.
+
+    Raises
+    ------
+    NetdefError: it is neither, or no net reads images.
+    """
+    from netdef.cli.pixels import numbers_in
+    from runtime.solver.nets import SolverNets, read_solver
+
+    values = numbers_in(given)
+    if values is None and not Path(given).is_file():
+        raise NetdefError(f"--mean {given} is no file", hint="expected B,G,R, one number, or a .binaryproto or .npy file")
+    parameters, filename = read_solver(solver_path, options.iterations)
+    nets = SolverNets(parameters, filename, net, options.batch, options.data, options.overrides)
+    if values is None:
+        return changed(nets, options, "--mean", mean_file=str(Path(given).absolute()))
+    return changed(nets, options, "--mean", mean_value=values)
+
+
+def changed(nets: Any, options: Options, option: str, mean_value: Sequence[float] = (), mean_file: str = "") -> Mapping[str, Any]:
+    """The changes of the command line, and a mean for all layers of the nets that read images.
+
+    Raises
+    ------
+    NetdefError: there are none.
+    """
     changes = dict(options.overrides or {})
     readers = dict.fromkeys(layer.name for one in (nets.train, *nets.tests) for layer in one.layers if reads_images(layer))
+    if not readers:
+        raise NetdefError(f"{nets.train.filename} has no layer that reads images, whose mean {option} could replace")
     for name in readers:
-        for field, value in (("mean_value", []), ("mean_file", str(path.absolute()))):
+        for field, value in (("mean_value", list(mean_value)), ("mean_file", mean_file)):
             key = f"{name}.transform_param.{field}"
-            changes[key] = Setting(f"{key} = {value}", OPTION, value)
+            changes[key] = Setting(f"{key} = {value}", option, value)
     return changes
 
 

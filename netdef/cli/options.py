@@ -47,7 +47,7 @@ set_option = click.option(
 phase_option = click.option("--phase", type=click.Choice(["train", "test"]), help="Which layers take part.")
 batch_option = click.option("--batch", type=COUNT, help="Images in a batch, instead of the file's.")
 data_option = click.option(
-    "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, or builtin:photos."
+    "--data", metavar="SOURCE", help="Images to use instead of the net's own: a folder, a list file, a database, or builtin:photos."
 )
 weights_option = click.option(
     "--weights",

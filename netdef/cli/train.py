@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--patience", type=COUNT, metavar="N", help="End after N tests without a better one.")
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
 @click.option("--batch", type=COUNT, metavar="N", help="Images in a training batch, instead of the net's.")
+@click.option("--mean", metavar="B,G,R|FILE", help="Subtract these values or this mean image, instead of the net's mean.")
 @click.option("--data-mean", is_flag=True, help="Subtract the mean image of the training data, instead of the net's mean.")
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
@@ -88,6 +89,8 @@ def train(first: str, second: str | None, options: Options, ranks: Ranks | None 
         options = options_of_run(first, options)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
+    if options.mean is not None and options.data_mean:
+        raise NetdefError("--mean and --data-mean exclude each other", hint="each says which mean is subtracted")
     if options.iterations is not None and options.epochs is not None:
         raise NetdefError("--iterations and --epochs exclude each other", hint="each says how long the whole run is")
     if options.weights:
@@ -226,6 +229,10 @@ def prepare(
             say(f"skipping {path}: {reason}")
 
     overrides = options.overrides
+    if options.mean is not None:
+        from netdef.cli.data_mean import with_mean
+
+        overrides = with_mean(options.mean, net, solver_path, options)
     if options.data_mean:
         from netdef.cli.data_mean import with_data_mean
 

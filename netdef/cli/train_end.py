@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.cli.train_options import CommandLine
+from netdef.language.find import RUN_NET
 
 if TYPE_CHECKING:
     from runtime.solver.loop import Outcome
@@ -44,7 +45,7 @@ def finished(outcome: Outcome, solver: Solver, out: Path, command: CommandLine) 
     lines.append(f"log:       {out / LOG}")
     lines.append(f"next:      {shlex.join(['netdef', 'plot', str(out)])}")
     if files.weights.exists() and solver.tests:
-        lines.append(f"           {command.test(solver.nets.train.filename, files.weights)}")
+        lines.append(f"           {command.test(solver.nets.train.filename, files.weights, out / RUN_NET)}")
     return lines
 
 

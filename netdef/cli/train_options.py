@@ -33,6 +33,7 @@ class Options(RunOptions):
     keep: str | None = None
     patience: int | None = None
     out: str | None = None
+    mean: str | None = None
     data_mean: bool = False
     dry_run: bool = False
     batch: int | None = None
@@ -97,8 +98,16 @@ class CommandLine:
         """What --set said."""
         return [word for setting in (self.options.overrides or {}).values() for word in ("--set", setting.text)]
 
-    def test(self, trained: str, weights: Path) -> str:
-        """Testing the weights on the net as it was given here, else as the solver found it."""
+    def test(self, trained: str, weights: Path, own: Path) -> str:
+        """Testing the weights on the net as it was given here, else as the solver found it.
+
+        Parameters
+        ----------
+        own: the net that the run wrote, which alone has the mean that was given here.
+        """
+        if (self.options.mean is not None or self.options.data_mean) and own.exists():
+            data = ["--data", self.options.data] if self.options.data else []
+            return shlex.join(["netdef", "test", str(own), "--weights", str(weights), *data, *self.python()])
         data = ["--data", self.options.data] if self.options.data else []
         words = ["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings(), *self.python()]
         return shlex.join(words)

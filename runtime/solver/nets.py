@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from netdef.graph.data_shapes import data_looked_at
+from netdef.graph.data_shapes import SampleShapes, data_looked_at
 from netdef.graph.layer import Layer
 from netdef.graph.net import Net
 from netdef.graph.overrides import Setting
 from netdef.graph.shape import Shape
-from netdef.language import Bound, read_message, read_text
+from netdef.language import Bound, read_file, read_message, read_text
 from netdef.language.diagnostics import NetdefError
-from netdef.language.find import find_beside
-from netdef.layers.data import ImageData
+from netdef.language.find import find_beside, find_net
 from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, state_overrides
 from netdef.solver_file import read_solver as read_solver_file
 from netdef.solver_file.nets import FieldPath, test_count, test_fields, train_field, value_at
 from runtime.machine.look import look_at_data
+from runtime.solver.other_data import other_data
 
 MESSAGE = "<message>"
 
@@ -71,7 +71,7 @@ class SolverNets:
     solver: the SolverParameter.  filename: of its file; nets that it names are looked for in its folder first.
     net: a path, a model's name or a Net, instead of every net the solver names.
     batch_size: of the training net, instead of its own.
-    data: what ImageData layers read instead of their own source.
+    data: what layers of images read instead of their own source.
     overrides: fields of the nets to change.
 
     Attributes
@@ -148,50 +148,45 @@ def load_net(
 
     Raises
     ------
-    NetdefError: the net is wrong, or `data` is given and no ImageData layer would read it.
+    NetdefError: the net is wrong, or `data` is given and no layer would read it.
     """
 
-    def opened(more: Mapping[str, Any] = MappingProxyType({})) -> Opened:
+    def opened(more: Mapping[str, Any] = MappingProxyType({}), edit: Callable[[Any], None] | None = None) -> Opened:
         both = {**(overrides or {}), **more}
         if hasattr(source, "DESCRIPTOR"):
             from netdef.language.printer import print_message
 
             text = print_message(source)
-            return Opened(lambda: read_text(text, MESSAGE, "NetParameter"), MESSAGE, both, batch_size, phase)
-        return open_net(source, both, batch_size, phase)
+            return Opened(lambda: edited(read_text(text, MESSAGE, "NetParameter"), edit), MESSAGE, both, batch_size, phase)
+        if edit is None:
+            return open_net(source, both, batch_size, phase)
+        file = find_net(source)
+        return Opened(lambda: edited(read_file(file, "NetParameter"), edit), str(file), both, batch_size, phase)
 
-    def read(more: Mapping[str, Any]) -> Net:
+    def read(more: Mapping[str, Any], edit: Callable[[Any], None] | None = None) -> Net:
         with data_looked_at(look_at_data):
-            found = opened(more)
+            found = opened(more, edit)
             found.bound.announce()
             return found.net(phase, assumed=assumed)
 
     if data is None:
         return read({})
-    net = opened().net(phase, partial=True)  # its own data need not be here
-    changes = [change for layer in net.layers for change in _reading(layer, data)]
-    if not changes:
-        raise NetdefError(
-            f"{net.filename} has no ImageData layer in phase {phase} to read {data}, and no Data layer",
-            hint='data: ImageData -> data, label { source: "..." } is what --data replaces',
-        )
-    return read({key: Setting(f"{key} = {value}", "--data", value) for key, value in changes})
+    with data_looked_at(look_if_there):
+        net = opened().net(phase, partial=True)  # its own data need not be here
+    changes, edit = other_data(net, data)
+    return read({key: Setting(f"{key} = {value}", "--data", value) for key, value in changes}, edit)
 
 
-def _reading(layer: Layer, data: str) -> list[tuple[str, str]]:
-    """The fields by which a layer reads other data; none of a layer that reads no images.
+def edited(bound: Bound, edit: Callable[[Any], None] | None) -> Bound:
+    """What was read, changed in place."""
+    if edit is not None:
+        edit(bound.message)
+    return bound
 
-    Raises
-    ------
-    NetdefError: it reads a database, and the data are none.
-    """
-    if isinstance(layer, ImageData):
-        return [(f"{layer.name}.source", data), (f"{layer.name}.root_folder", "")]
-    if layer.type != "Data":  # its class is another where its shapes are not known
-        return []
-    from runtime.data.database import kind_of  # loads numba
 
-    kind = kind_of(data)
-    if kind is None:
-        raise NetdefError(f"{data} is not a database, which layer {layer.name}, of type Data, reads")
-    return [(f"{layer.name}.source", data), (f"{layer.name}.backend", kind)]
+def look_if_there(layer: Layer) -> SampleShapes | None:
+    """What a layer's data say, if they are here and can be read."""
+    try:
+        return look_at_data(layer)
+    except NetdefError:
+        return None

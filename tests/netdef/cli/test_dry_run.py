@@ -68,6 +68,7 @@ def test_the_mean_of_the_training_data(capsys):
                 pixels.append(np.asarray(small)[:, :, ::-1].transpose(2, 0, 1))
     np.testing.assert_allclose(mean, np.mean(pixels, axis=0), atol=1e-4)
     assert "mean.binaryproto" in Path("a/net.net").read_text() and "mean_value" not in Path("a/net.net").read_text()
+    assert "netdef test a/net.net --weights a/shades_iter_2.caffemodel --data images" in capsys.readouterr().out
     assert run(["test", "a"]) == 0
 
 
@@ -87,6 +88,36 @@ def test_a_mean_is_computed_once(monkeypatch):
     Image.new("RGB", (30, 31), "white").save("images/dark/new.png")  # in place: no folder shows it
     assert train("--data-mean", "--iterations", "1", "--out", "d") == 0
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "field"), [("1,2.5,3", "mean_value: [1, 2.5, 3]"), ("7", "mean_value: 7"), ("mean.npy", 'mean_file: "')]
+)
+def test_a_mean_that_is_given(given, field):
+    np.save("mean.npy", np.ones((3, 20, 20), np.float32))
+    assert train("--mean", given, "--iterations", "1", "--out", "a") == 0
+    text = Path("a/net.net").read_text()
+    assert field in text and "mean_value: [104" not in text
+    assert run(["train", "a", "--iterations", "1", "--out", "b"]) == 0
+    assert Path("b/net.net").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--mean", "none.npy"], "--mean none.npy is no file"),
+        (["--mean", "1,2"], "the mean has 2 values for 3 channels"),
+        (["--mean", "1,2,nan"], "the mean is not a finite number"),
+        (["--mean", "1", "--data-mean"], "exclude each other"),
+        (["--mean", "small.npy"], "the mean image is 4 x 4, the images are 20 x 20"),
+        (["--mean", "solver.txt"], "solver.txt is not a whole .binaryproto"),
+    ],
+)
+def test_a_mean_that_is_none(arguments, said, capsys):
+    np.save("small.npy", np.ones((3, 4, 4), np.float32))
+    assert train(*arguments) == 2
+    assert said in capsys.readouterr().err
+    assert not list(Path().glob("runs/*"))
 
 
 def test_a_net_without_images_has_no_mean(capsys):

@@ -333,5 +333,5 @@ def test_other_data_replace_a_database_that_is_not_there():
     with pytest.raises(NetdefError, match="there is no gone"):
         load_net("data.net", "test")
     assert load_net("data.net", "test", data="db").layer("data").tops[0].shape == (2, 3, 4, 5)
-    with pytest.raises(NetdefError, match="is not a database, which layer data"):
-        load_net("data.net", "test", data="data.net")
+    with pytest.raises(NetdefError, match="there is no none, which layer data, of type Data, is to read"):
+        load_net("data.net", "test", data="none")
