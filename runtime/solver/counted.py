@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from netdef.layers.loss import Normalized
+from netdef.layers.permute import Permute
+from netdef.layers.reshape import Flatten, Reshape
+from runtime.data.rows import RowBatch, field_of
 from runtime.solver.results import losses_of
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
+    from netdef.graph.layer import Blob, Layer
     from netdef.graph.net import Net
     from runtime.machine.executable import Executable
 
+REARRANGING = (Flatten, Permute, Reshape)
 LOSS = "loss of the net"  # the key of its count
 
 
 def label_counts(executable: Executable, images: int) -> dict[str, int]:
     """The labels that count in the batch that the next run of a pass takes, by the names of outputs (see `results.numbers`).
 
-    An accuracy leaves out its ignore_label; that of a class is about the images of the class; a loss that divides by the labels
-    that count leaves out those that it ignores.  Outputs that are not there are means over all images.
+    An accuracy leaves out its ignore_label; that of a class is about the labels of the class; a loss that divides by the labels
+    that count leaves out those that it ignores.  Outputs that are not there are means over all images.  Labels are those of a
+    source, one or several an image, as they are or rearranged.
     """
-    labels = {}
+    given: dict[Blob, NDArray[Any]] = {}
     for name, source in executable.sources.items():
-        tops = executable.net.layer(name).tops
-        given = executable.sources.taken(name).labels[:images]
-        if source.size and len(tops) > 1 and given.ndim == 1:
-            labels[tops[1].name] = given
-    return {name: count for layer in executable.net.layers for name, count in _counts(layer, labels, executable.net).items()}
+        batch = executable.sources.taken(name) if source.size else None
+        for top in executable.net.layer(name).tops if batch is not None else ():
+            if (array := array_of_top(batch, top)) is not None:
+                given[top] = array[:images].reshape(-1)
+    return {name: count for layer in executable.net.layers for name, count in _counts(layer, given, executable.net).items()}
 
 
-def _counts(layer: Layer, labels: Mapping[str, NDArray[np.float32]], net: Net) -> dict[str, int]:
+def array_of_top(batch: Any, top: Blob) -> NDArray[Any] | None:
+    """What a source's batch has for one of its tops, in any order within an image; None where kernels make other numbers of it."""
+    if isinstance(batch, RowBatch):
+        return batch.arrays.get(field_of(top.index))
+    if top.index == 1:
+        return batch.labels
+    plain = not top.producer.message.HasField("transform_param") and batch.images[0].size == prod(top.shape[1:])
+    return batch.images if plain else None  # images of labels
+
+
+def _rearranged(blob: Blob) -> Blob:
+    """The blob that has the same elements and that no Reshape, Flatten or Permute made."""
+    while isinstance(blob.producer, REARRANGING):
+        blob = blob.producer.bottoms[0]
+    return blob
+
+
+def _counts(layer: Layer, given: Mapping[Blob, NDArray[Any]], net: Net) -> dict[str, int]:
     if layer.label_classes is None or len(layer.bottoms) <= layer.label_bottom:
         return {}
-    bottom = layer.bottoms[layer.label_bottom]
-    own = labels.get(bottom.name) if bottom.producer.is_source else None
+    own = given.get(_rearranged(layer.bottoms[layer.label_bottom]))
     if own is None:
         return {}
     ignored = int((own == layer.ignore_label).sum()) if layer.ignore_label is not None else 0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +11,7 @@ import netdef
 import runtime
 from runtime.machine.executable import Executable
 from runtime.solver import remember, results, testing
+from runtime.solver.nets import load_net
 from runtime.solver.solver import Solver
 
 NET = """
@@ -100,6 +102,54 @@ def test_labels_that_do_not_count(images: Path, batch: int) -> None:
     assert found.outputs == pytest.approx(one.outputs, rel=1e-6)
     assert found.outputs["some"] == pytest.approx(found.outputs["each[1]"])
     assert found.outputs["right"] * 7 == pytest.approx(4 * found.outputs["each[0]"] + 3 * found.outputs["each[1]"])
+
+
+SCORES = """
+layer score: Convolution(data) { num_output: 3 kernel_size: 1 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(score, LABEL) { ignore_label: 255 }
+test layer right: Accuracy(score, LABEL) -> right, each { ignore_label: 255 }
+"""
+FROM_ARRAYS = 'layer d: HDF5Data -> data, label { source: "list.txt" batch_size: 3 }' + SCORES
+FROM_IMAGES = """
+layer data: ImageData { source: "x.txt" batch_size: 3 new_height: 4 new_width: 5 transform_param { scale: 0.01 } }
+layer label: ImageData { source: "y.txt" batch_size: 3 new_height: 4 new_width: 5 is_color: false }
+"""
+FLAT = "layer one: Flatten(label) layer flat: Reshape(one) { shape { dim: [0, 1, 4, 5] } }"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [FROM_ARRAYS.replace("LABEL", "label"), (FROM_IMAGES + FLAT + SCORES).replace("LABEL", "flat")],
+    ids=["arrays", "images of labels, rearranged"],
+)
+def test_labels_of_pixels_that_do_not_count(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are means over the pixels whose labels count, however those are spread over images and batches."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 3, (7, 4, 5), dtype=np.uint8)
+    labels[random.random(labels.shape) < 0.3] = 255
+    labels[3], labels[5, :2] = 255, 255  # an image of which no pixel counts, and one of which few do
+    images = random.integers(0, 256, (7, 4, 5, 3), dtype=np.uint8)
+    with h5py.File("all.h5", "w") as file:
+        file["data"], file["label"] = np.moveaxis(images / np.float32(100), 3, 1).astype("f4"), labels[:, None].astype("f4")
+    Path("list.txt").write_text("all.h5\n")
+    for name, arrays in (("x", images), ("y", labels)):
+        for number, array in enumerate(arrays):
+            Image.fromarray(array).save(f"{name}{number}.png")
+        Path(f"{name}.txt").write_text("".join(f"{name}{number}.png 0\n" for number in range(7)))
+    Path("a.net").write_text(text)
+    found = {}
+    for batch in (1, 3, 7):
+        net = load_net("a.net", "test", None, batch)
+        with runtime.compile(net, "cpu", seed=1, backward=False, update=remember.remember_results) as exe:
+            exe.open_sources()
+            found[batch] = testing.run_test(exe, None)
+    for one in (found[1], found[3]):
+        assert one is not None and found[7] is not None
+        assert one.loss == pytest.approx(found[7].loss, rel=1e-5)
+        assert one.outputs == pytest.approx(found[7].outputs, rel=1e-5)
+        counted = (labels != 255).sum()
+        assert one.outputs["right"] * counted == pytest.approx(round(one.outputs["right"] * counted), abs=1e-3)
 
 
 def test_images_that_cannot_be_read_do_not_count(images: Path) -> None:
