@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import gcd
 
 from runtime.kernels.cpu.bias_relu import Epilogue
-from runtime.kernels.cpu.product import HEIGHT, PANEL
+from runtime.kernels.cpu.product import HEIGHT, PANEL, packed_size
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
 from runtime.kernels.operand import Operand, Workspace
 from runtime.ops.convolution import depthwise, tiles, winograd
@@ -20,6 +20,7 @@ TILE_COLUMNS = 448  # tiles x batch: what they are transformed to stays in the c
 GRADIENT_ROWS = 128  # of the windows' matrix in one item of the input gradient by col2im
 FEWEST_ROWS = 32  # outputs of one item: each packs the inputs again
 LEAST_COLUMNS = 2048  # positions x batch of one segment of the weights' gradient
+MOST_PACKED = 8 << 20  # bytes of packed windows that blocks of outputs share: they stay in the last cache
 FEWEST_ITEMS, MOST_ITEMS = 8, 16  # to keep several workers busy
 
 
@@ -58,7 +59,17 @@ def _convolution(
         run = position_run(winograd.tiles_of(height, width), N, TILE_COLUMNS)
         return (launch("conv2d_winograd", x, w, b, y, **common, run=run),), offset
     run, block = product_run(height * width, N), output_block(y, N, geometry.group)
+    packed = packed_runs(w, y, geometry.group, run, offset)
+    if block < M and packed.bytes <= MOST_PACKED:  # few positions: blocks of outputs share what is packed
+        pack = launch("pack_runs", x, packed, geometry=geometry, extent=(height, width), run=run)
+        return (pack, launch("conv2d_packed", packed, w, b, y, **common, run=run, block=block)), offset + packed.bytes
     return (launch("conv2d_direct", x, w, b, y, **common, run=run, block=block),), offset
+
+
+def packed_runs(w: Operand, y: Operand, group: int, run: int, offset: int) -> Operand:
+    """The windows of all positions, packed by runs, in the workspace."""
+    shape = (group * runs_of(y, run), w.size // w.shape[0], packed_size(1, run * y.shape[3]))
+    return Operand(shape, pointer=Workspace(offset))
 
 
 def tile_block(y: Operand, group: int) -> int:

@@ -79,6 +79,49 @@ def conv2d_direct(begin, end, x, w, b, y, scratch, geometry, epilogue, run, bloc
 
 
 @kernel(
+    items=lambda x, packed, geometry, extent, run: packed.shape[0] * blocks_of(packed.shape[1], DEPTH),
+    scratch=lambda x, packed, geometry, extent, run: run * x.shape[3],
+)
+@jit
+def pack_runs(begin, end, x, packed, scratch, geometry, extent, run):
+    """packed (group * runs, rows, columns): the windows of x (C, H, W, N) for products, by runs of `extent` output positions.
+
+    Item: DEPTH rows of a run.
+    """
+    runs, rows, padded = packed.shape
+    positions, chunks, out = extent[0] * extent[1], -(-rows // DEPTH), packed.reshape(-1)
+    in_group = runs // geometry.group
+    for item in range(begin, end):
+        which, k = item // chunks, item % chunks * DEPTH
+        g, position0 = which // in_group, which % in_group * run
+        row, position1 = g * rows + k, min(position0 + run, positions)
+        here = out[(which * rows + k) * padded :]
+        pack_windows(x, here, scratch, row, row + min(DEPTH, rows - k), position0, position1, extent[1], geometry)
+
+
+@kernel(
+    items=lambda packed, w, b, y, geometry, epilogue, run, block: packed.shape[0] * blocks_of(w.shape[0] // geometry.group, block)
+)
+@jit
+def conv2d_packed(begin, end, packed, w, b, y, geometry, epilogue, run, block):
+    """What `conv2d_direct` computes, of windows that `pack_runs` packed once for all blocks of outputs."""
+    (O, OH, OW, N), (_, rows, padded) = y.shape, packed.shape
+    positions, M = OH * OW, O // geometry.group
+    weights, bias, out, source = w.reshape(-1), b.reshape(-1), y.reshape(-1), packed.reshape(-1)
+    runs, blocks = packed.shape[0] // geometry.group, -(-M // block)
+    for item in range(begin, end):
+        which, o0 = item // blocks, item % blocks * block
+        position0, o = which % runs * run, which // runs * M + o0
+        columns = (min(position0 + run, positions) - position0) * N
+        for k in range(0, rows, DEPTH):
+            depth = min(DEPTH, rows - k)
+            multiply(
+                weights, o * rows + k, rows, min(block, M - o0), source[(which * rows + k) * padded :], depth, out,
+                (o * positions + position0) * N, positions * N, columns, bias, o, k == 0, k + depth == rows, epilogue,
+            )  # fmt: skip
+
+
+@kernel(
     items=lambda x, dy, parts, geometry, block, segment: (
         parts.shape[0] // dy.shape[0] * geometry.group * blocks_of(parts.size // parts.shape[0], block)
     ),
