@@ -48,6 +48,7 @@ def open_source(
     on_skip: OnSkip = warn_of_skip,
     classes: Sequence[str] | None = None,
     views: int = 1,
+    rows: range | None = None,
 ) -> Source:
     """The samples of a data layer, in the layer's phase.
 
@@ -63,6 +64,7 @@ def open_source(
     on_skip: called once for each image that cannot be read.
     classes: the names of the labels that the weights were trained with.  Class folders get their labels by these names.
     views: how many of each image come, one after the other: 1, 10 or 144, see runtime/data/views.py.
+    rows: those of each batch that have to be read, where other processes take the others; arrays in memory are whole.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def open_source(
     if isinstance(layer, WindowData):
         windows = WindowSamples(layer, Draws(seed, layer.name))
         check_labels(layer, windows.labels, windows.name)
-        return _ring(windows, layer.batch_size, workers, on_skip, RingSettings(dtype_of(layer)), DEPTH)
+        return _ring(windows, layer.batch_size, workers, on_skip, RingSettings(dtype_of(layer)), DEPTH, rows)
     assert isinstance(layer, Data | ImageData)
     settings = settings_of(layer)
     draws = Draws(seed, layer.name)
@@ -98,7 +100,7 @@ def open_source(
     else:
         samples = FileSamples(_listing(settings, hold_out, classes), settings, draws)
     check_labels(layer, samples.labels, samples.name)
-    return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
+    return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip, rows)
 
 
 def open_images(
@@ -135,11 +137,21 @@ def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -
     return listing.divided(settings.train, hold_out) if hold_out and not has_folders_for_phases else listing
 
 
-def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip) -> Prefetcher:
+def _prefetcher(
+    samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip, rows: range | None = None
+) -> Prefetcher:
     holds = RingSettings(settings.dtype, settings.label_shape)
-    return _ring(samples, settings.batch_size, workers, on_skip, holds, settings.depth)
+    return _ring(samples, settings.batch_size, workers, on_skip, holds, settings.depth, rows)
 
 
-def _ring(samples: Samples, batch_size: int, workers: int | None, on_skip: OnSkip, holds: RingSettings, depth: int) -> Prefetcher:
+def _ring(
+    samples: Samples,
+    batch_size: int,
+    workers: int | None,
+    on_skip: OnSkip,
+    holds: RingSettings,
+    depth: int,
+    rows: range | None = None,
+) -> Prefetcher:
     cores = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-    return Prefetcher(samples, batch_size, workers or cores, depth, on_skip, holds)
+    return Prefetcher(samples, batch_size, workers or cores, depth, on_skip, holds, rows)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from netdef.language.diagnostics import NetdefError
 from runtime.data.source import DEPTH, Batch, OnSkip, Sample, Samples, UnreadableError, check_position
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
@@ -36,6 +37,13 @@ class RingSettings:
 
 
 BYTES = RingSettings()
+
+
+class _OfOthers:
+    """Stands for a sample that is not read, as other processes take it."""
+
+
+OF_OTHERS = _OfOthers()
 
 
 class _Slot(Batch):
@@ -83,6 +91,7 @@ class Prefetcher:
     depth: batches in the ring, those handed out included.
     on_skip: called once for each image that cannot be read, in the thread that calls `next`.
     settings: of what batches hold.
+    rows: those of each batch that are read, where other processes read the others; None: all.
     """
 
     def __init__(
@@ -93,11 +102,13 @@ class Prefetcher:
         depth: int = DEPTH,
         on_skip: OnSkip = warn_of_skip,
         settings: RingSettings = BYTES,
+        rows: range | None = None,
     ):
         self.batch_size, self.image_shape = batch_size, samples.image_shape
         self.classes, self.size = samples.classes, samples.size
         self.skipped: dict[str, str] = {}
         self._samples, self._workers, self._depth, self._on_skip = samples, workers, depth, on_skip
+        self._rows = rows
         self._threads: list[Thread] = []
         self._lock = Lock()
         self._changed = Condition(self._lock)  # workers wait here for room, `seek` for quiet
@@ -116,9 +127,9 @@ class Prefetcher:
             slot.clear()
         self._free.extend(self._filling)
         self._filling.clear()
-        self._pending: dict[int, Sample | UnreadableError] = {}  # loaded, but one before it is not yet
+        self._pending: dict[int, Sample | UnreadableError | _OfOthers] = {}  # loaded, but one before it is not yet
         self._notices: deque[UnreadableError] = deque()
-        self._next_claim = self._next_row = self._position = position
+        self._next_claim = self._next_row = self._position = self._start_position = position
         self._error = None
 
     # Called by the consumer
@@ -246,21 +257,26 @@ class Prefetcher:
         return self._next_claim - self._next_row < rows
 
     def _load(self, position: int) -> None:
-        loaded: Sample | UnreadableError
-        try:
-            loaded = self._samples.load(position)
-        except UnreadableError as unreadable:
-            loaded = unreadable
+        loaded: Sample | UnreadableError | _OfOthers = OF_OTHERS
+        if self._rows is None or (position - self._start_position) % self.batch_size in self._rows:
+            try:
+                loaded = self._samples.load(position)
+            except UnreadableError as unreadable:
+                if self._rows is not None:  # the processes that read the others would not know
+                    hint = "ranks read only their own images, and leave none out: take it from the list, or mend it"
+                    raise NetdefError(f"{unreadable.path} cannot be read: {unreadable.reason}", hint=hint) from None
+                loaded = unreadable
         with self._lock:
             self._pending[position] = loaded
             rows = self._assign()
         for slot, row, sample in rows:
-            slot.put(row, sample)
+            if not isinstance(sample, _OfOthers):
+                slot.put(row, sample)
         with self._lock:
             for slot, _, _ in rows:
                 slot.written += 1
 
-    def _assign(self) -> list[tuple[_Slot, int, Sample]]:
+    def _assign(self) -> list[tuple[_Slot, int, Sample | _OfOthers]]:
         """Give rows to the samples that are now next in the stream."""
         rows = []
         while (loaded := self._pending.pop(self._next_row, None)) is not None:

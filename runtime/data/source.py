@@ -80,7 +80,7 @@ class Source(Protocol):
 
 
 class Opener(Protocol):
-    """Opens a data layer's source."""
+    """Opens a data layer's source.  Where ranks share its images, it is given `rows` too, see `open_source`."""
 
     def __call__(self, layer: Any, seed: int, *, classes: Sequence[str] | None) -> Source: ...
 

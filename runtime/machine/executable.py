@@ -24,7 +24,7 @@ from runtime.machine.open import different
 from runtime.machine.parameters import adopt_parameters, fill_parameters, share_parameters
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import Ranks
-from runtime.machine.ranks.shares import binder_of, remote_shares
+from runtime.machine.ranks.shares import binder_of, images_taken, remote_shares
 from runtime.machine.regions import BufferMap
 from runtime.machine.reshape import check_parameters_fit, check_runs_again, follow_memory, given_shapes
 from runtime.machine.schedule import Schedule
@@ -462,7 +462,7 @@ class Executable(Values):
                 self.open_sources()
             self.sources.load(self)
 
-    def open_sources(self, opener: Opener | None = None, classes: Sequence[str] | None = None) -> None:
+    def open_sources(self, opener: Opener | None = None, classes: Sequence[str] | None = None, own_images: bool = False) -> None:
         """Open the sources of all data layers that have none yet, at their start.  The first run opens those that are still closed.
 
         Parameters
@@ -470,8 +470,16 @@ class Executable(Values):
         opener: opens a data layer's source; default `runtime.data.open_source`.
         classes: the names of the labels that the weights were trained with, for a net with one source; several may have different
             classes.
+        own_images: let a rank read no other images of a batch than those that its shares take; for batches that are all whole.
         """
-        self.sources.open(self, self.seed, opener, classes)
+        rows = self._own_rows if own_images and self.ranks is not None else lambda name: None
+        self.sources.open(self, self.seed, opener, classes, rows)
+
+    def _own_rows(self, name: str) -> range | None:
+        """Which images of a batch this rank's shares take of a data layer; None: every rank takes all."""
+        assert self.ranks is not None
+        taken = images_taken(self.program, self.devices, self.ranks.rank, name)
+        return None if all(len(images) == self.net.batch for images in taken.values()) else taken[self.ranks.rank]
 
     def set_input_arrays(self, images: Any, labels: Any, layer: str | None = None) -> None:
         """Give the net's MemoryData layer, or the one of that name, its images (N, C, H, W) and labels (N,), as in pycaffe.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
@@ -58,8 +58,18 @@ class OpenSources(dict[str, "Source"]):
         self._taken: dict[str, Batch] = {}  # by `one_pass`, for the run that comes
         self._images: int | None = None  # how many of their images it takes
 
-    def open(self, values: Values, seed: int, opener: Opener | None = None, classes: Sequence[str] | None = None) -> None:
-        """Open those of all data layers that have none yet; see `Executable.open_sources`."""
+    def open(
+        self,
+        values: Values,
+        seed: int,
+        opener: Opener | None = None,
+        classes: Sequence[str] | None = None,
+        rows: Callable[[str], range | None] = lambda name: None,
+    ) -> None:
+        """Open those of all data layers that have none yet; see `Executable.open_sources`.
+
+        rows: by data layer, those of each batch that have to be read; None: all.
+        """
         from runtime.data import open_source
 
         names = list(dict.fromkeys(source.layer.name for source in values.program.sources))
@@ -67,7 +77,9 @@ class OpenSources(dict[str, "Source"]):
             if name not in self:
                 layer: Any = values.net.layer(name)  # whole, where the program's are regions of it
                 known = classes if len(names) == 1 else None
-                self[name] = (opener or open_source)(layer, seed, classes=known)
+                some = rows(name)
+                only: dict[str, Any] = {} if some is None else {"rows": some}
+                self[name] = (opener or open_source)(layer, seed, classes=known, **only)
 
     def close(self) -> None:
         """Close all."""

@@ -99,6 +99,11 @@ class Memory:
             self._arrays[buffer] = self._devices[buffer.device].array(arena, begin, buffer.shape, buffer.dtype)
         return self._arrays[buffer]
 
+    @property
+    def allocated(self) -> int:
+        """Bytes of the arenas that are here."""
+        return sum(self._sizes[arena] for arena, memory in self._arenas.items() if memory is not None)
+
     def _locate(self, buffer: Buffer) -> tuple[Any, int]:
         """The arena that a buffer lies in, and its first byte there."""
         other, theirs = self._home(buffer.root)

@@ -210,9 +210,10 @@ class Solver:
         ----------
         classes: names of the labels; None leaves their order to the training data.
         """
-        self.executable.open_sources(self._opener, classes)
-        for test in self.tests:
-            test.executable.open_sources(self._opener, classes_of(self.executable))
+        self.executable.open_sources(self._opener, classes, own_images=True)
+        for test in self.tests:  # a test over all images ends with a batch that is not whole
+            own = test.batches is not None
+            test.executable.open_sources(self._opener, classes_of(self.executable), own_images=own)
 
     def _executables(self) -> list[Executable]:
         return [self.executable, *(test.executable for test in self.tests)]

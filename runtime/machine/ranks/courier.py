@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
+from time import monotonic
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 from runtime.machine.ranks.transport import Bytes, Transport
 
+PING, PINGS = 2.0, 9  # seconds between signs of life, and how many may be missing
 FIRST, LONGEST, IDLE = 20e-6, 1e-3, 20e-3  # seconds between looks: after one that found something, at most, with nothing under way
+
+
+ALIVE = b"A"  # a notice that says no more than that
 
 
 class RankError(NetdefError):
@@ -32,16 +37,23 @@ class _Parcel:
 
 
 class Courier:
-    """Sends and receives on a thread of its own.
+    """Sends and receives on a thread of its own; rank 0 and each of the others see to it that the other one is alive.
+
+    Parameters
+    ----------
+    ping: seconds between signs of life.
 
     Attributes
     ----------
+    hosts: of the ranks, as far as they are known.
     failure: why nothing more is waited for: the first failure of another rank that became known, or one of this rank.
     ended: the ranks that have failed, this one left out.
     """
 
-    def __init__(self, transport: Transport):
-        self._transport = transport
+    def __init__(self, transport: Transport, ping: float = PING):
+        self._transport, self._ping = transport, ping
+        self.hosts: Sequence[str] = ["an unknown host"] * transport.size
+        self._missing = dict.fromkeys(self._others if transport.rank == 0 else [0], 0)  # signs of life, by rank
         self.failure: NetdefError | None = None
         self.ended: set[int] = set()
         self._posted: deque[_Parcel] = deque()
@@ -130,8 +142,11 @@ class Courier:
     # The thread
 
     def _serve(self) -> None:
-        delay = FIRST
+        delay, due = FIRST, monotonic()
         while not self._closed or self._posted:
+            if monotonic() >= due:
+                due = monotonic() + self._ping
+                self._show_life()
             busy = bool(self._under_way) or self._expected
             found = self._wake.wait(delay if busy else IDLE)
             self._wake.clear()
@@ -139,6 +154,15 @@ class Courier:
                 self._begin(self._posted.popleft())
             found |= self._look()
             delay = FIRST if found else min(LONGEST, 1.5 * delay)
+
+    def _show_life(self) -> None:
+        """Send signs of life, and count those that have not come; by turns of this loop, in case this process was stopped."""
+        for rank in self._missing:
+            self._transport.notify(ALIVE, rank)
+            self._missing[rank] += 1
+            if self._missing[rank] > PINGS and rank not in self.ended:
+                text = f"it has not answered for {PINGS * self._ping:.0f} seconds: it was killed, or its host is down"
+                self._stop(RankError(rank, self.hosts[rank], text))
 
     def _begin(self, parcel: _Parcel) -> None:
         handle = parcel.begin()
@@ -159,6 +183,10 @@ class Courier:
         return bool(found)
 
     def _take(self, source: int, message: bytes) -> None:
+        if source in self._missing:
+            self._missing[source] = 0
+        if message == ALIVE:
+            return
         kind, value = message[:1], pickle.loads(message[1:])
         if kind == b"V":
             self._values[source].put(value)

@@ -13,11 +13,11 @@ from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
-from runtime.machine.ranks.courier import Courier, RankError
+from runtime.machine.ranks.courier import PING, Courier, RankError
 from runtime.machine.ranks.transport import Bytes, Transport
 
 READ = 0  # the tag of what all ranks read; the messages of a program have those above
-PATIENCE = 10.0  # seconds to wait for other ranks to end, before they are made to
+PATIENCE = 5.0  # seconds to wait for other ranks to end, before they are made to
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,13 @@ class Ranks:
     members: of all ranks.  courier: sends and receives.
     """
 
-    def __init__(self, transport: Transport, host: str | None = None):
+    def __init__(self, transport: Transport, host: str | None = None, ping: float = PING):
         self.rank, self.size = transport.rank, transport.size
-        self.courier = Courier(transport)
+        self.courier = Courier(transport, ping)
         self._transport = transport
         mine = Member(host or socket.gethostname(), tuple(sorted(os.sched_getaffinity(0))))
         self.members: list[Member] = self.exchange(mine)
+        self.courier.hosts = [member.host for member in self.members]
         here = [rank for rank, member in enumerate(self.members) if member.host == mine.host]
         self.local = here.index(self.rank)
 

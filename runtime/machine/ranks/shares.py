@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from netdef.language.diagnostics import NetdefError
-from runtime.ir.program import Instruction
+from runtime.ir.program import Instruction, Program
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.device import Device
 from runtime.machine.open import MOST, device_names, different, hosts_of, thread_shares
@@ -67,3 +67,13 @@ def binder_of(instruction: Instruction, devices: Sequence[Device], remote: Colle
             return None
         return devices[target] if target in remote else devices[share]
     return None if share in remote else devices[share]
+
+
+def images_taken(program: Program, devices: Sequence[Device], here: int, name: str) -> dict[int, range]:
+    """Which images of a batch the shares of each rank take of a data layer.  here: this rank."""
+    ranks = {share: device.rank if isinstance(device, RemoteDevice) else here for share, device in enumerate(devices)}
+    runs: dict[int, list[tuple[int, int]]] = {rank: [] for rank in ranks.values()}
+    for source in program.sources:
+        for field, buffer in source.fields.items() if source.layer.name == name else ():
+            runs[ranks[buffer.device]].append(source.images.get(field, (0, buffer.shape[-1])))
+    return {rank: range(min(a for a, _ in found), max(b for _, b in found)) if found else range(0) for rank, found in runs.items()}

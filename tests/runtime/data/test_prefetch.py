@@ -252,3 +252,29 @@ def test_the_ring_takes_no_more_memory_as_it_runs():
         tracemalloc.stop()
     assert len(held) <= 3
     assert sum(one.size_diff for one in grown) < 128 * pixels.nbytes / 10
+
+
+def test_rows_of_other_processes_are_not_read():
+    """Each of two processes reads its half of every batch; the batches' positions are those of one that reads all."""
+    for rows in (range(1), range(1, 4), range(0, 0)):
+        samples = Numbers()
+        with ring(samples, rows=rows) as source:
+            source.seek({"sample": 6})
+            for first in (6, 10):
+                batch = source.next()
+                assert batch.positions.tolist() == list(range(first, first + 4))
+                assert [batch.labels[row] for row in rows] == [(first + row) % 10 for row in rows]
+                source.release(batch)
+            assert source.position() == {"sample": 14}
+        assert {(position - 6) % BATCH for position in samples.loaded} == set(rows)
+
+
+def test_an_unreadable_image_is_an_error_where_others_would_not_know():
+    with ring(Numbers(bad=[5]), rows=range(2)) as source:
+        source.next()
+        with pytest.raises(NetdefError, match=r"5\.jpg cannot be read: damaged") as caught:
+            source.next()
+        assert "ranks read only their own images" in str(caught.value)
+    with ring(Numbers(bad=[7]), rows=range(2)) as source:  # which another process reads
+        assert source.next().positions[0] == 0
+        assert source.next().positions[0] == 4

@@ -25,6 +25,7 @@ class Mail:
     notices: dict[int, deque[tuple[int, bytes]]] = field(default_factory=dict)
     aborted: list[int] = field(default_factory=list)
     sent: list[tuple[int, int, int]] = field(default_factory=list)
+    dead: set[int] = field(default_factory=set)  # ranks whose messages go nowhere
 
 
 class Sent:
@@ -66,6 +67,8 @@ class Loopback:
 
     def notify(self, message: bytes, to: int) -> None:
         with self.mail.lock:
+            if self.rank in self.mail.dead:
+                return
             self.mail.notices.setdefault(to, deque()).append((self.rank, message))
 
     def notice(self) -> tuple[int, bytes] | None:
@@ -80,12 +83,18 @@ class Loopback:
         pass
 
 
-def on_ranks(size: int, work: Callable[[Ranks], T], late: Callable[[], bool] = lambda: False, mail: Mail | None = None) -> list[T]:
+def on_ranks(
+    size: int,
+    work: Callable[[Ranks], T],
+    late: Callable[[], bool] = lambda: False,
+    mail: Mail | None = None,
+    ping: float = 2.0,
+) -> list[T]:
     """What `work` returns on each of some ranks, all at once; an error is an entry too, once all others know of it."""
     mail, results = mail or Mail(size), [None] * size
 
     def run(rank: int) -> None:
-        ranks = Ranks(Loopback(mail, rank, late), host="here")
+        ranks = Ranks(Loopback(mail, rank, late), host="here", ping=ping)
         try:
             results[rank] = work(ranks)
         except BaseException as error:

@@ -14,7 +14,7 @@ from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.launch import Launched
 from runtime.machine.ranks.ranks import Member, Ranks
 from runtime.machine.ranks.shares import open_shares
-from tests.runtime.machine.ranks.loopback import on_ranks
+from tests.runtime.machine.ranks.loopback import Mail, on_ranks
 
 OTHER = "rank 1 on here has another"
 
@@ -56,6 +56,24 @@ def test_a_failure_wakes_whoever_waits() -> None:
     for error in (first, third):
         assert isinstance(error, RankError)
         assert str(error) == "error: rank 1 on here: disk full\n    remove something"
+
+
+def test_a_rank_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.machine.ranks.ranks.PATIENCE", 0.1)
+    mail = Mail(3)
+
+    def work(ranks: Ranks) -> Any:
+        ranks.exchange(1)
+        if ranks.rank == 2:
+            mail.dead.add(2)  # without a word
+            return "killed"
+        return ranks.exchange(2)
+
+    first, second, third = on_ranks(3, work, mail=mail, ping=0.01)
+    assert third == "killed"
+    for error in (first, second):
+        assert isinstance(error, RankError)
+        assert str(error).startswith("error: rank 2 on here: it has not answered for 0 seconds: it was killed")
 
 
 @pytest.mark.parametrize(

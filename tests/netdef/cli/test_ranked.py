@@ -1,0 +1,123 @@
+"""`mpirun -n 2 netdef train`: real processes, whose files are those of one, and whose errors are on the screen once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from netdef.cli.main import run
+from tests.paths import ROOT
+
+MPIRUN = next(
+    (str(path) for path in (Path(sys.executable).parent / "mpirun", Path(sys.prefix) / "bin/mpirun") if path.exists()),
+    shutil.which("mpirun"),
+)
+pytestmark = pytest.mark.skipif(MPIRUN is None or find_spec("mpi4py") is None, reason="there is no mpirun, or no mpi4py")
+
+NET = """
+name: "small"
+layer data: DummyData -> data, label {
+  dummy_data_param {
+    shape { dim: 6 dim: 5 } shape { dim: 6 }
+    data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" min: 0 max: 2.9 }
+  }
+}
+layer drop: Dropout(data)
+layer fc: InnerProduct(drop) { num_output: 3 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+test layer accuracy: Accuracy(fc, label)
+"""
+SOLVER = 'base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 random_seed: 5 display: 2 test_iter: 2 test_interval: 3 snapshot: 3 '
+TRAIN = [sys.executable, "-m", "netdef", "train", "small.net", "solver.txt", "--split", "batch", "--out", "run"]
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two folders, `one` and `two`, with the same files; `one` is the current one."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "small.net").write_text(NET)
+        (tmp_path / name / "solver.txt").write_text(SOLVER + "max_iter: 6")
+    monkeypatch.chdir(tmp_path / "one")
+    for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def mpirun(*words: str, cwd: str = "../two") -> subprocess.CompletedProcess[str]:
+    command = [str(MPIRUN), "--oversubscribe", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def snapshots(folder: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(folder, "run").glob("small_iter_*")}
+
+
+def test_two_processes_write_the_files_of_one(capfd: pytest.CaptureFixture[str]) -> None:
+    ran = mpirun("-n", "2", *TRAIN)
+    assert ran.returncode == 0, ran.stderr
+    assert run([*TRAIN[3:], "--devices", "cpu:0,cpu:0"]) == 0
+    assert len(snapshots(".")) == 6
+    assert snapshots("../two") == snapshots(".")
+    assert ran.stdout.startswith("2 ranks on ")
+    alone = capfd.readouterr().out
+    for word in ("reading small.net", "training small on", "iteration      0  test", "snapshot run/small_iter_6", "done:"):
+        assert ran.stdout.count(word) == alone.count(word) == 1, ran.stdout
+
+
+def test_an_error_of_one_rank_is_shown_once() -> None:
+    other = Path("../two/solver.txt")
+    other.write_text(other.read_text().replace("0.02", "0.03"))
+    ran = mpirun("-n", "1", *TRAIN, ":", "-n", "1", "--wdir", str(Path("../two").resolve()), *TRAIN, cwd=".")
+    assert ran.returncode == 2
+    errors = [line for line in ran.stderr.splitlines() if "error" in line.lower()]
+    assert len(errors) == 1, ran.stderr
+    assert errors[0].startswith("error: rank 1 on ") and "has another solver (solver.txt) than rank 0" in errors[0]
+    assert "Traceback" not in ran.stderr
+    assert not Path("run").exists()
+
+
+def ranks_of(job: subprocess.Popen[str]) -> Iterator[tuple[int, int]]:
+    """The processes of a job, and their ranks."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            values = dict(line.split("=", 1) for line in path.read_text().split("\0") if "=" in line)
+            command = (path.parent / "cmdline").read_text()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if values.get("OMPI_COMM_WORLD_RANK") and values.get("JOB") == str(job.args) and "netdef" in command:
+            yield int(path.parent.name), int(values["OMPI_COMM_WORLD_RANK"])
+
+
+@pytest.mark.slow
+def test_a_killed_rank_ends_the_job_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("solver.txt").write_text(SOLVER + "max_iter: 100000")
+    command = [str(MPIRUN), "--oversubscribe", "-n", "3", *TRAIN]
+    monkeypatch.setenv("JOB", str(command))
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(Path("run").glob("*_6.solverstate")):
+        assert job.poll() is None
+        time.sleep(0.1)
+    (process,) = [process for process, rank in ranks_of(job) if rank == 1]
+    os.kill(process, signal.SIGKILL)
+    _, errors = job.communicate(timeout=30)
+    assert job.returncode
+    assert "rank 1" in errors
+    Path("solver.txt").write_text(SOLVER + "max_iter: 9")
+    for path in Path("run").glob("small_iter_*"):
+        if "_3." not in path.name:
+            path.unlink()
+    assert run([*TRAIN[3:], "--devices", "cpu:0,cpu:0,cpu:0", "--resume", "latest"]) == 0
+    resumed = snapshots(".")["small_iter_9.caffemodel"]
+    shutil.rmtree("run")
+    assert run([*TRAIN[3:], "--devices", "cpu:0,cpu:0,cpu:0"]) == 0
+    assert snapshots(".")["small_iter_9.caffemodel"] == resumed
