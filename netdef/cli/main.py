@@ -39,6 +39,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "time": "Measure each layer of NET, and compute the least time that its memory traffic and its arithmetic need.",
     "selftest": "Compare a device's kernels with the CPU's, train on both, and measure it.",
     "devices": "The devices of this machine: the cores, the graphics cards, and why a card cannot be used.",
+    "pycaffe": "Run SCRIPT, Python that imports caffe, on netdef.",
     "plot": "Draw loss, accuracy and rate of each RUN to one PNG: a run's directory, or what `caffe train` printed.",
 }
 

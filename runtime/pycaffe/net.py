@@ -53,6 +53,10 @@ def user_errors() -> Iterator[None]:
         raise cause from None
 
 
+class MissingFileError(NetdefError, RuntimeError):
+    """A file is not there; pycaffe raises a RuntimeError of this text."""
+
+
 class Net(InBatches):
     """A net that a script runs layer by layer, and whose blobs and parameters it reads and writes.
 
@@ -288,7 +292,7 @@ def _check_file(file: Any) -> None:
     from netdef.language.find import model_names
 
     if not os.path.exists(file) and str(file) not in model_names():
-        raise RuntimeError(f"Could not open file {os.fspath(file)}")
+        raise MissingFileError(f"Could not open file {os.fspath(file)}")
 
 
 def _compiled(graph: Graph) -> tuple[Executable, NetdefError | None]:

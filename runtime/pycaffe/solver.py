@@ -14,7 +14,7 @@ from netdef.solver_file import read_solver
 from runtime.machine.look import look_at_data
 from runtime.ops.python.modules import UserCodeRemark
 from runtime.pycaffe.constants import fill_once
-from runtime.pycaffe.net import Net, user_errors
+from runtime.pycaffe.net import MissingFileError, Net, user_errors
 from runtime.pycaffe.settings import PycaffeRemark, settings
 from runtime.solver import solver as training
 from runtime.solver.update import scalars_at
@@ -53,7 +53,7 @@ class Solver:
         if not isinstance(solver_file, str | os.PathLike):
             raise NetdefError(f"expected the path of a solver's file, not {type(solver_file).__name__}")
         if not os.path.exists(solver_file):
-            raise RuntimeError(f"Could not open file {os.fspath(solver_file)}")
+            raise MissingFileError(f"Could not open file {os.fspath(solver_file)}")
         bound = read_solver(solver_file)
         bound.announce()
         if self._type and bound.message.type != self._type:
@@ -170,7 +170,7 @@ class Solver:
         RuntimeError: there is no such file.  NetdefError: it is damaged, or of another net.
         """
         if not os.path.exists(path):
-            raise RuntimeError(f"Could not open file {os.fspath(path)}")
+            raise MissingFileError(f"Could not open file {os.fspath(path)}")
         before = self._solver.executable
         self._solver.restore(Path(path))
         nets = [self.net, *self.test_nets]

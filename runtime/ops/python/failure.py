@@ -11,8 +11,9 @@ from pathlib import Path
 from netdef.language.diagnostics import NetdefError, Note, Position, Source
 from netdef.layers.python import Python
 
+IMPORTED = "while it was imported"
 LONGEST = 400  # characters of an exception's text
-OURS = Path(__file__).parents[2]
+OURS = tuple(Path(__file__).parents[3] / package for package in ("runtime", "netdef"))
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
@@ -25,14 +26,14 @@ def failure(layer: Python, doing: str, error: BaseException, hint: str = "") -> 
     text = " ".join(str(error).split())
     text = text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return UserCodeError(f"Python {layer.name}: {doing} raised {what}", layer.position, hint, list(_frames(error)))
+    return UserCodeError(f"Python {layer.name}: {doing} raised {what}", layer.position, hint, list(frames(error)))
 
 
-def _frames(error: BaseException) -> Iterator[Note]:
+def frames(error: BaseException) -> Iterator[Note]:
     """The calls that led to it, outermost first; those inside libraries and netdef are left out."""
     for frame in traceback.extract_tb(error.__traceback__):
-        if not _is_library(frame.filename):
-            name = f"in {frame.name}" if not frame.name.startswith("<") else "while it was imported"
+        if not is_library(frame.filename):
+            name = f"in {frame.name}" if not frame.name.startswith("<") else IMPORTED
             one_line = frame.colno is not None and frame.end_colno is not None and frame.lineno == frame.end_lineno
             start, end = (frame.colno or 0, frame.end_colno or 1) if one_line else (0, 1)
             yield Note(name, _position(frame.filename, frame.lineno or 1, start, end))
@@ -47,8 +48,9 @@ def shown_path(file: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
-def _is_library(file: str) -> bool:
-    return file.startswith(("<", *LIBRARIES)) or Path(file).is_relative_to(OURS)
+def is_library(file: str) -> bool:
+    """Whether a file is not the user's: of Python, of an installed package, or of netdef."""
+    return file.startswith(("<", *LIBRARIES)) or any(Path(file).is_relative_to(folder) for folder in OURS)
 
 
 def _position(file: str, line: int, start: int, end: int) -> Position:

@@ -1,0 +1,77 @@
+"""What Python 2 has under names that Python 3 lacks, or uses for something else.  Translated files import what they need."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable
+from functools import reduce
+from importlib import reload
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "basestring", "cmp", "divide", "divide_in_place", "execfile", "filter", "long", "map", "next_of", "range", "raw_input",
+    "reduce", "reload", "round", "unichr", "unicode", "xrange", "zip",
+]  # fmt: skip
+
+basestring = unicode = str
+long = int
+unichr = chr
+xrange = builtins.range
+raw_input = builtins.input
+
+
+def cmp(a: Any, b: Any) -> int:
+    """-1, 0 or 1: how a compares with b."""
+    return int(a > b) - int(a < b)
+
+
+def range(*arguments: int) -> list[int]:
+    return list(builtins.range(*arguments))
+
+
+def zip(*iterables: Iterable[Any]) -> list[tuple[Any, ...]]:
+    return list(builtins.zip(*iterables, strict=False))
+
+
+def map(function: Callable[..., Any] | None, *iterables: Iterable[Any]) -> list[Any]:
+    return list(builtins.map(function, *iterables)) if function else zip(*iterables)
+
+
+def filter(function: Callable[[Any], Any] | None, iterable: Iterable[Any]) -> list[Any]:
+    return list(builtins.filter(function, iterable))
+
+
+def round(number: Any, digits: int = 0) -> float:
+    return float(builtins.round(float(number), digits))
+
+
+def execfile(path: str, names: dict[str, Any]) -> None:
+    exec(compile(Path(path).read_bytes(), path, "exec"), names)
+
+
+def _are_whole(a: Any, b: Any) -> bool:
+    return all(isinstance(one, Integral) or (isinstance(one, np.ndarray) and one.dtype.kind in "biu") for one in (a, b))
+
+
+def divide(a: Any, b: Any) -> Any:
+    """a / b as Python 2 has it: of whole numbers, rounded down."""
+    return a // b if _are_whole(a, b) else a / b
+
+
+def divide_in_place(a: Any, b: Any) -> Any:
+    """What a becomes by a /= b."""
+    if _are_whole(a, b):
+        a //= b
+    else:
+        a /= b
+    return a
+
+
+def next_of(iterator: Any) -> Any:
+    """iterator.next(): its own, or what Python 3 calls __next__."""
+    own = getattr(iterator, "next", None)
+    return own() if own is not None else next(iterator)
