@@ -24,10 +24,11 @@ COPIES = 2  # of a snapshot while it is written: the one before it stays until i
 
 @dataclass
 class Findings:
-    """Lines about a run, and how many of them are problems."""
+    """Lines about a run, how many of them are problems, and the seconds that it takes."""
 
     lines: list[str] = field(default_factory=list)
     problems: int = 0
+    seconds: float = 0.0
 
     def say(self, topic: str, text: str) -> None:
         self.lines.append(f"{topic + ':':<11}{text}")
@@ -133,6 +134,7 @@ def duration_of(findings: Findings, solver: Solver) -> None:
         batch = seconds_of(lambda run=executable.run_forward: run(), ITERATIONS)  # type: ignore[misc]
         of_test += batch * (test.batches or batches_of_pass(executable))
     whole = left * each + tests * of_test
+    findings.seconds = whole
     text = f"about {duration(whole)}: {plural(left, 'iteration')} of {short(each)} ({solver.batch_size / each:.1f} images/s)"
     text += f", {plural(tests, 'test')} of {short(of_test)}" if tests else ""
     findings.say("time", f"{text} on {solver.devices}")

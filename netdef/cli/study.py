@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ OUT = "study"
 @click.option("--epochs", type=click.FloatRange(min=0, min_open=True), metavar="N", help="The same in passes over the data.")
 @click.option("--test-every", metavar="N", help="Iterations between tests, or '1 epoch', instead of test_interval.")
 @click.option("--batch", type=COUNT, metavar="N", help="Images in a training batch, instead of the net's.")
+@click.option("--dry-run", is_flag=True, help="Compute the room and time that the runs take; train nothing.")
 @run_options
 def command(net: str, others: tuple[str, ...], **options: Any) -> int:
     """Train each NET from several seeds, and print what they reach, and how they differ from the first.
@@ -67,6 +68,7 @@ class Options(RunOptions):
     epochs: float | None = None
     test_every: str | None = None
     batch: int | None = None
+    dry_run: bool = False
 
 
 def study(nets: Sequence[str], options: Options) -> int:
@@ -87,23 +89,16 @@ def study(nets: Sequence[str], options: Options) -> int:
     for net in nets:  # all of them, before hours of training
         for phase in ("train", "test"):
             load_net(net, phase, options.overrides, options.batch if phase == "train" else None, options.data)
-    folder, files, rates = Path(options.out), dict(zip(names, nets, strict=True)), dict.fromkeys(names, 0.0)
-    if options.rates:
-        seed = options.seeds + 1  # none of the table's: a rate that suits a seed by chance must not count for it
-        tried = {
-            (name, rate): Entry(folder / f"{name}-rate-{rate:g}", files[name], seed, rate)
-            for name in names
-            for rate in options.rates
-        }
+    files, rates = dict(zip(names, nets, strict=True)), dict.fromkeys(names, 0.0)
+    tried = trials(files, options)
+    if options.dry_run:
+        return dry_run(files, [*tried.values(), *table_of(files, rates, options).values()], parameters, options)
+    if tried:
         if code := train_all(list(tried.values()), parameters, options):
             return code
         found = {key: run_in(entry.out, options.reach) for key, entry in tried.items()}
         rates = {name: best_rate({rate: found[name, rate] for rate in options.rates}) for name in names}
-    entries = {
-        (name, seed): Entry(folder / f"{name}-{seed}", files[name], seed, rates[name])
-        for seed in range(1, options.seeds + 1)
-        for name in names
-    }
+    entries = table_of(files, rates, options)
     if code := train_all(list(entries.values()), parameters, options):
         return code
     runs = {name: [run_in(entry.out, options.reach) for (own, _), entry in entries.items() if own == name] for name in names}
@@ -115,6 +110,40 @@ def study(nets: Sequence[str], options: Options) -> int:
         lines += [f"  {name} {rate:g}" for name, rate in rates.items()]
     click.echo("\n".join(lines))
     return 0
+
+
+def trials(files: Mapping[str, str], options: Options) -> dict[tuple[str, float], Entry]:
+    """A run for each net and each of --rates."""
+    seed = options.seeds + 1  # none of the table's: a rate that suits a seed by chance must not count for it
+    return {
+        (name, rate): Entry(Path(options.out) / f"{name}-rate-{rate:g}", net, seed, rate)
+        for name, net in files.items()
+        for rate in options.rates
+    }
+
+
+def table_of(files: Mapping[str, str], rates: Mapping[str, float], options: Options) -> dict[tuple[str, int], Entry]:
+    """A run for each net and seed, at the net's rate."""
+    seeds = range(1, options.seeds + 1)
+    return {
+        (name, seed): Entry(Path(options.out) / f"{name}-{seed}", files[name], seed, rates[name])
+        for seed in seeds
+        for name in files
+    }
+
+
+def dry_run(files: Mapping[str, str], entries: Sequence[Entry], parameters: Any, options: Options) -> int:
+    """Run `netdef study --dry-run`; returns the exit code."""
+    from netdef.cli.study_dry_run import dry_study, left_of
+    from runtime.machine.open import device_names
+
+    left = dict.fromkeys(files, 0.0)
+    for entry in entries:
+        name = next(name for name, net in files.items() if net == entry.net)
+        left[name] += 0 if is_finished(entry) else left_of(entry.out)
+    how = train_options.Options(out=str(Path(options.out) / "dry-run"), **shared_options(options))
+    devices = 1 if options.over is None else len(device_names(options.over))
+    return dry_study(files, left, solver_text(parameters, 1), how, devices)
 
 
 @dataclass(frozen=True)
@@ -189,17 +218,21 @@ def over_devices(due: Sequence[tuple[Entry, Path]], options: Options) -> int:
 
 def training_options(out: Path, options: Options) -> train_options.Options:
     """The options of `netdef train` for one run, which goes on if it has a snapshot."""
-    given = {name: getattr(options, name) for name in ("data", "iterations", "epochs", "test_every", "batch")}
-    how = {name: getattr(options, name) for name in RunOptions.__dataclass_fields__}
     resume = "latest" if list(out.glob("*.solverstate*")) else None
     if resume is None:
         (out / "log.jsonl").unlink(missing_ok=True)  # of a run that ended before its first snapshot
-    return train_options.Options(out=str(out), resume=resume, **given, **how)
+    return train_options.Options(out=str(out), resume=resume, **shared_options(options))
 
 
 def ended_as_trial(entry: Entry) -> bool:
     """Whether a run that failed only tried a rate, and so found that it is too high."""
     return entry.is_trial and is_finished(entry)
+
+
+def shared_options(options: Options) -> dict[str, Any]:
+    """The options that are those of `netdef train`."""
+    names = ("data", "iterations", "epochs", "test_every", "batch", *RunOptions.__dataclass_fields__)
+    return {name: getattr(options, name) for name in names}
 
 
 def is_finished(entry: Entry) -> bool:
@@ -220,9 +253,21 @@ def solver_file(out: Path, parameters: Any, seed: int, rate: float = 0.0) -> Pat
     ------
     NetdefError: another solver is there: the runs are of another study.
     """
+    from netdef.language.writing import write_over
+
+    text = solver_text(parameters, seed, rate)
+    path = out.parent / f"{out.name}.solver.txt"
+    if path.exists() and path.read_text() != text:
+        raise NetdefError(f"{path} is another solver: {out.parent} holds another study", hint="--out DIR names another directory")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_over(path, text)
+    return path
+
+
+def solver_text(parameters: Any, seed: int, rate: float = 0.0) -> str:
+    """A solver that names no nets, with a seed, and with a rate if that is not its own."""
     from netdef.cli.run_files import NAMES_NETS
     from netdef.language.printer import print_message
-    from netdef.language.writing import write_over
 
     own = type(parameters)()
     own.CopyFrom(parameters)
@@ -232,10 +277,4 @@ def solver_file(out: Path, parameters: Any, seed: int, rate: float = 0.0) -> Pat
     own.snapshot_prefix = ""
     for field in NAMES_NETS:
         own.ClearField(field)
-    text = print_message(own)
-    path = out.parent / f"{out.name}.solver.txt"
-    if path.exists() and path.read_text() != text:
-        raise NetdefError(f"{path} is another solver: {out.parent} holds another study", hint="--out DIR names another directory")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_over(path, text)
-    return path
+    return print_message(own)

@@ -26,6 +26,7 @@ from netdef.solver_file.nets import test_count
 from netdef.solver_file.testing import rare_tests
 
 if TYPE_CHECKING:
+    from netdef.cli.dry_run import Findings
     from runtime.machine.ranks.ranks import Ranks
     from runtime.solver.epochs import Epoch
     from runtime.solver.loop import TrainingLoop
@@ -59,12 +60,18 @@ def command(net: str, solver: str | None, **options: Any) -> int:
     return on_all_ranks(lambda ranks: train(net, solver, Options(**options), ranks))
 
 
-def train(first: str, second: str | None, options: Options, ranks: Ranks | None = None) -> int:
+def train(
+    first: str,
+    second: str | None,
+    options: Options,
+    ranks: Ranks | None = None,
+    on_dry_run: Callable[[Findings], None] = lambda findings: None,
+) -> int:
     """Run `netdef train FIRST [SECOND]`; returns the exit code: 0, or 130 and 143 after a signal.
 
     Parameters
     ----------
-    ranks: this process among those of an MPI job.
+    ranks: this process among those of an MPI job.  on_dry_run: called with what a dry run found.
 
     Raises
     ------
@@ -134,6 +141,7 @@ def train(first: str, second: str | None, options: Options, ranks: Ranks | None 
 
             findings = dry_run(solver, run.out, keep)
             click.echo("\n".join(findings.lines))
+            on_dry_run(findings)
             return 1 if findings.problems else 0
         log = JsonLog(run.out / LOG) if writes else None
         if log is not None:

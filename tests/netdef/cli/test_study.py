@@ -1,5 +1,6 @@
 """`netdef study`: variants from several seeds, one table."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from netdef import load
 from netdef.cli.main import run
 from netdef.cli.study import best_rate
+from netdef.cli.study_dry_run import left_of
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import models_folder
 from runtime.solver.comparison import Run, run_of, table
@@ -125,6 +127,27 @@ def test_the_best_rate():
         best_rate({0.1: failed})
 
 
+def test_a_dry_run_says_what_is_left_and_writes_nothing(capsys):
+    arguments = ["--seeds", "2", "--threads", "1"]
+    assert study(*arguments, "--dry-run", "--rates", "0.1,0.2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines if line.endswith("for 4 runs")] == ["shades", "tanh"]
+    assert lines[-1].startswith("the study takes about ") and lines[-1].endswith(", no nets with problems")
+    assert not Path("study").exists()
+    assert run(["study", "shades.net", "--solver", "solver.txt", *arguments[2:], "--seeds", "1"]) == 0
+    log = Path("study/shades-1/log.jsonl")
+    capsys.readouterr()
+    assert study(*arguments, "--dry-run") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^shades: .* for 1 runs?$", out, re.M) and re.search(r"^tanh: .* for 2 runs$", out, re.M)
+    log.write_text("".join(line for line in log.read_text().splitlines(True) if '"end"' not in line))
+    assert [left_of(Path(f"study/shades-{seed}")) for seed in (1, 2)] == [0, 1]
+    Path("shades.net").write_text(images.NET.replace("num_output: 2", "num_output: 3"))
+    assert study(*arguments, "--dry-run", "--over", "cpu,cpu") == 1
+    out = capsys.readouterr().out
+    assert "PROBLEM: the net has 3 classes" in out and "on each of 2 devices, 1 net with problems" in out
+
+
 @pytest.mark.parametrize("rates", ["a", "0.1,", "0", "-1", "inf", "nan", ""])
 def test_wrong_rates(rates, capsys):
     assert study("--rates", rates) == 2
@@ -132,7 +155,7 @@ def test_wrong_rates(rates, capsys):
 
 
 def test_there_are_variants():
-    assert PAPER == ["alexnet", "no_augmentation", "no_dropout", "no_lrn", "one_tower", "pool_2x2", "tanh"]
+    assert PAPER == ["alexnet", "no_augmentation", "no_color_shift", "no_dropout", "no_lrn", "one_tower", "pool_2x2", "tanh"]
 
 
 def test_a_study_over_devices_is_the_same(capsys):
