@@ -12,15 +12,16 @@ from netdef.graph.shape import Shape, per_image, shape_text
 class Upsample(Layer):
     """Each number at the index that the second top of a Pooling layer has for it, zeros elsewhere (Badrinarayanan et al. 2017).
 
-    Bottoms: numbers, indices. Output: scale times as many rows and columns, or upsample_h and upsample_w.
+    Bottoms: numbers, indices. Output: scale times as many rows and columns, or upsample_h and upsample_w. Of YOLO's forks, with
+    numbers only, each of them scale x scale times.
     """
 
-    bottoms_allowed = (2, 2)
+    bottoms_allowed = (1, 2)
     channel_groups = None
     no_gradient_to = (1,)
     allows_in_place = False
     kind = "pooling"
-    origin = "SegNet"
+    origin = "SegNet and YOLO"
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -31,12 +32,22 @@ class Upsample(Layer):
         scale_h, scale_w = (p.scale_h, p.scale_w) if p.HasField("scale_h") else (p.scale, p.scale)
         return height * scale_h - p.pad_out_h, width * scale_w - p.pad_out_w
 
+    @property
+    def repeats(self) -> bool:
+        """Whether it repeats numbers, as YOLO's."""
+        return len(self.bottoms) == 1
+
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        x, indices = bottoms
+        x = bottoms[0]
         if len(x) != 4:
             raise self.error(f"expected images (N x C x H x W), but {self.bottoms[0]} is {shape_text(x)}", "bottom", 0)
-        if x != indices:
-            text = f"{self.bottoms[1]} ({shape_text(indices)}) must have one index for each number of {self.bottoms[0]}"
+        if self.repeats:
+            for field, _ in self.p.ListFields():
+                if field.name != "scale":
+                    text = f"{field.name} is for numbers with their indices, a second bottom: without them each is repeated"
+                    raise self.error(text, field.name, hint="give the second top of the Pooling layer too, or scale alone")
+        elif x != bottoms[1]:
+            text = f"{self.bottoms[1]} ({shape_text(bottoms[1])}) must have one index for each number of {self.bottoms[0]}"
             raise self.error(f"{text} ({shape_text(x)})", "bottom", 1)
         for a, b in (("upsample_h", "upsample_w"), ("scale_h", "scale_w")):
             if self.p.HasField(a) != self.p.HasField(b):

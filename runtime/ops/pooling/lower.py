@@ -9,6 +9,7 @@ from netdef.layers.pooling import SPP, Pooling
 from netdef.layers.resize import Upsample
 from runtime.ir.builder import Builder
 from runtime.ir.program import Buffer
+from runtime.ops.gather.box import box, strides_of
 from runtime.ops.registry import lowers
 
 Pair = tuple[int, ...]
@@ -107,11 +108,27 @@ def _stochastic(windows: Windows) -> None:
 
 @lowers(Upsample)
 def lower_upsample(layer: Upsample, build: Builder) -> None:
+    if layer.repeats:
+        lower_repeated(layer, build)
+        return
     x, positions = build.bottom(layer, 0), build.bottom(layer, 1)
     build.forward("unpool_forward", x, positions, out=build.top(layer, 0), apart=_lie_apart(layer))
     if build.needs_gradient(layer, 0):
         dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
         build.backward("unpool_backward", dy, positions, out=dx)
+
+
+def lower_repeated(layer: Upsample, build: Builder) -> None:
+    """Each number scale x scale times; its gradient is their sum, first over rows and then over columns."""
+    x, y, s = build.bottom(layer, 0), build.top(layer, 0), layer.p.scale
+    C, H, W, N = x.shape
+    repeated = (C * H, s, W, s, N)
+    build.forward("copy_box", x.flat(), out=y.flat(), box=box(repeated, (W * N, 0, N, 0, 1), strides_of(repeated)))
+    if build.needs_gradient(layer, 0):
+        dy, dx = build.top_gradient(layer, 0), build.bottom_gradient(layer, 0)
+        rows = build.saved(layer, "rows.grad", (C * H, W * s * N))
+        build.backward("sum_tiles", dy.view((C * H, s, W * s * N)), out=rows)
+        build.backward("sum_tiles", rows.view((C * H * W, s, N)), out=dx.view((C * H * W, N)))
 
 
 def _lie_apart(layer: Upsample) -> bool:

@@ -21,6 +21,12 @@ def test_upsample(settings, size):
     assert shape_of(f"layer u: Upsample(x0, x1) {{ {settings} }}", X, X) == (1, 8, *size)
 
 
+def test_upsample_of_yolo():
+    assert shape_of("layer u: Upsample(x0) { scale: 3 }", X) == (1, 8, 27, 21)
+    said = complaint("layer u: Upsample(x0) { upsample_h: 17 upsample_w: 13 }", X)
+    assert "upsample_h is for numbers with their indices, a second bottom" in said
+
+
 def test_upsample_that_does_not_fit():
     assert "must have one index for each number" in complaint("layer u: Upsample(x0, x1)", X, (1, 8, 9, 6))
     assert "scale_h and scale_w belong together" in complaint("layer u: Upsample(x0, x1) { scale_h: 2 }", X, X)

@@ -42,6 +42,19 @@ def test_what_is_no_region_is_an_error(layer, region, words):
         exe.forward(x=X, r=np.array([region]))
 
 
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_numbers_that_are_repeated(scale):
+    """As upsample_layer.cpp of YOLO's forks."""
+    x = np.random.default_rng(1).normal(size=(2, 3, 2, 5)).astype("f4")
+    dy = np.random.default_rng(2).normal(size=(2, 3, 2 * scale, 5 * scale)).astype("f4")
+    with compiled(f"Upsample(x) {{ scale: {scale} }}", {"x": x.shape}) as exe:
+        (name,) = (y := exe.forward(x=x))
+        np.testing.assert_array_equal(y[name], x.repeat(scale, axis=2).repeat(scale, axis=3))
+        exe.backward(**{name: dy})
+        sums = dy.reshape(2, 3, 2, scale, 5, scale).sum(axis=(3, 5))
+        np.testing.assert_allclose(exe.blob_grad("x"), sums, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("position", [24, -2, np.nan])
 def test_positions_outside_are_an_error(position):
     positions = np.zeros((1, 1, 2, 3))
