@@ -11,7 +11,7 @@ import netdef.layers  # noqa: F401 - fills LAYERS, the registry of types
 from netdef.graph.build import build
 from netdef.graph.data_shapes import Look, data_looked_at, shapes_kept
 from netdef.graph.found_in_run import images_found
-from netdef.graph.phases import is_selected, state_of
+from netdef.graph.phases import PHASES, is_selected, state_of
 from netdef.graph.user_code import user_code_allowed
 from netdef.language import NetdefError, read_file, read_text
 from netdef.language.find import find_net
@@ -132,8 +132,8 @@ class Opened:
         return phase_with_data(self.message)
 
     def has_phase(self, phase: str) -> bool:
-        """Whether the file has a net for this phase: a layer without bottoms."""
-        return _has_data(self.message, phase)
+        """Whether the file has a net for this phase: a layer without bottoms, and in training more than a deploy net lacks."""
+        return _has_data(self.message, phase) and not (phase == "train" and _is_deployed(self.message))
 
 
 def phase_with_data(message: Any) -> str | None:
@@ -146,6 +146,16 @@ def phase_with_data(message: Any) -> str | None:
 def _has_data(message: Any, phase: str) -> bool:
     state = state_of(message, phase)
     return any(not layer.bottom and is_selected(layer, state) for layer in message.layer)
+
+
+def _is_deployed(message: Any) -> bool:
+    """Whether training would be testing without some of its layers: fed by Input layers only, without a loss."""
+    train, test = (
+        [index for index, layer in enumerate(message.layer) if is_selected(layer, state_of(message, phase))] for phase in PHASES
+    )
+    layers = [message.layer[index] for index in train]
+    fed = all(layer.bottom or layer.type == "Input" for layer in layers)
+    return fed and {*train} < {*test} and not any("Loss" in layer.type or any(layer.loss_weight) for layer in layers)
 
 
 def with_batch_size(net: Net, batch_size: int) -> Net:

@@ -116,7 +116,8 @@ def compare(
         result.notes.append(f"shapes and costs are not compared: {unsized}")
     for name, errors in ((a, not_before), (b, not_after)):
         for missing, error in errors.items():
-            result.notes.append(f"{name} is not compared in the {missing} phase: {error.diagnostics[0].message}")
+            note = f"{name} is not compared in the {missing} phase: {error.diagnostics[0].message}"
+            result.notes += [note] * (note not in result.notes)
     return result
 
 

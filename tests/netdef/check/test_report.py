@@ -3,6 +3,7 @@
 import json
 
 from netdef.check import CODES
+from netdef.check.run import check
 from netdef.cli.main import run
 
 WARNING = """layer data: Input -> data, label { shape { dim: [4, 8] } shape { dim: 4 } }
@@ -104,3 +105,18 @@ def test_colours_do_not_change_the_text(file):
     assert "\x1b[" not in plain
     assert click.style("warning:", fg="yellow", bold=True) in coloured and click.style("[ND209]", dim=True) in coloured
     assert click.unstyle(coloured) == plain
+
+
+def test_a_deploy_net_with_layers_for_testing_only_is_no_training_net(tmp_path, capsys):
+    """Without a loss nobody trains it; with one, the layer that the training net lacks is an error."""
+    text = """input: "data" input_shape { dim: [1, 8] }
+    layer { name: "r" type: "Reshape" bottom: "data" top: "r" reshape_param { shape { dim: [1, 8] } } include { phase: TEST } }
+    layer { name: "fc" type: "InnerProduct" bottom: "r" top: "fc" inner_product_param { num_output: 2 weight_filler { std: 1 } } }
+    """
+    path = tmp_path / "deploy.prototxt"
+    path.write_text(text)
+    assert check(str(path)).errors == 0
+    assert run(["diff", str(path), str(path)]) == 0
+    assert "no differences in test phase" in capsys.readouterr().out
+    path.write_text(text + 'layer { name: "loss" type: "EuclideanLoss" bottom: "fc" bottom: "fc" top: "loss" }')
+    assert [one.code for one in check(str(path)).findings if one.severity == "error"] == ["ND101"]
