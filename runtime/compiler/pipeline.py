@@ -7,7 +7,7 @@ device carries out the instructions is its own plan (runtime/machine).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netdef.graph.net import Net
@@ -62,7 +62,10 @@ def _place(program: Program, request: Request) -> Program:
 
 
 def _lower(program: Program, request: Request) -> Program:
-    return lower(program.net, request.backward, request.losses_only, request.seed, program.division)
+    lowered = lower(program.net, request.backward, request.losses_only, request.seed, program.division)
+    if request.backward:
+        return lowered
+    return replace(lowered, forward=tuple(replace(instruction, lasting=True) for instruction in lowered.forward))
 
 
 def _fold(program: Program, request: Request) -> Program:

@@ -111,6 +111,7 @@ class Instruction:
     inplace: the first output may take the memory of the first input, if no other instruction needs that.
     macs: multiply-accumulates per image, 0 if it has no matrix products.
     once: it depends only on parameters, and need not run again until one of them changes; what it makes lasts.
+    lasting: its parameters do not change in most runs, so that a device may keep what it makes of them.
     """
 
     kernel: str
@@ -121,6 +122,7 @@ class Instruction:
     inplace: bool = False
     macs: int = 0
     once: bool = False
+    lasting: bool = False
 
     @property
     def device(self) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,22 @@ from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Buffer, Instruction, Program
 
 BoundInstruction = Callable[[], None]  # an instruction bound to its kernels and arrays; calling it launches them
+
+
+@dataclass(frozen=True, eq=False)
+class Keeping:
+    """A bound instruction whose device keeps what it makes of parameters: a call makes that anew, `again` takes what was kept."""
+
+    run: BoundInstruction
+    again: BoundInstruction
+
+    def __call__(self) -> None:
+        self.run()
+
+
+def repeated(bound: BoundInstruction) -> BoundInstruction:
+    """What runs a bound instruction again while no parameter has changed."""
+    return bound.again if isinstance(bound, Keeping) else bound
 
 
 BLOCKING = "CUDA_LAUNCH_BLOCKING"  # CUDA's own switch: launches wait for their kernels

@@ -17,7 +17,7 @@ from netdef.loading import rebuilt, with_batch_size, with_input_shapes
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.wrong_number import WrongNumberError
 from runtime.machine.bad_input import not_finite_because, wrong_number
-from runtime.machine.device import BoundInstruction, Device, LaunchError, location
+from runtime.machine.device import BoundInstruction, Device, Keeping, LaunchError, location, repeated
 from runtime.machine.feeding import OpenSources, feed, seed_backward
 from runtime.machine.memory import Memory
 from runtime.machine.open import different
@@ -106,7 +106,8 @@ class Executable(Values):
         binders = ((one, binder_of(one, self.devices, self._remote)) for one in self.program.instructions)
         self._bound = {one: device.bind(one, self.memory.array) for one, device in binders if device is not None}
         self._runners: dict[tuple[tuple[str, ...], bool, bool], Callable[[], None]] = {}  # see `_run`
-        self._makes_once = any(instruction.once for instruction in self.program.forward)
+        keeps = any(isinstance(bound, Keeping) for bound in self._bound.values())
+        self._makes_once = keeps or any(instruction.once for instruction in self.program.forward)
         self._prepared: int | None = None  # after how many changes of parameters that was made
 
     def __repr__(self) -> str:
@@ -391,7 +392,7 @@ class Executable(Values):
         except LaunchError as error:
             if isinstance(error.__cause__, ShapesChangedError | RankError):
                 raise error.__cause__ from None
-            instruction = next((i for i, bound in self._bound.items() if bound is error.bound), None)
+            instruction = next((i for i, bound in self._bound.items() if error.bound in (bound, repeated(bound))), None)
             raise self._number_error(instruction, error) or error.named(instruction) from error.__cause__
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
@@ -413,7 +414,9 @@ class Executable(Values):
         if key not in self._runners:
             pairs = [pair for name in names for pair in self.bound(name)]
             pairs = [pair for pair in pairs if not (without_sources and pair[0].layer in self._fed)]
-            self._runners[key] = self._runner([pair for pair in pairs if not (prepared and pair[0].once)])
+            if prepared:
+                pairs = [(instruction, repeated(bound)) for instruction, bound in pairs if not instruction.once]
+            self._runners[key] = self._runner(pairs)
         self._prepared = None
         try:
             with self._naming_failures():

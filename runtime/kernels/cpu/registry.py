@@ -46,6 +46,7 @@ class Launch:
     arrays: which of the instruction's arrays, or an offset in the workspace; shapes: of those in the workspace.
     constants: after the arrays, by the kernel's parameter names.
     scratch: floats of private memory of each worker.
+    once: it writes what is kept between runs, and need not run again until a parameter changes.
     """
 
     kernel: Kernel
@@ -53,20 +54,25 @@ class Launch:
     constants: Mapping[str, Any]
     items: int
     scratch: int
+    once: bool = False
 
     def __str__(self) -> str:
         shown = {name: value for name, value in self.constants.items() if isinstance(value, int) and not isinstance(value, bool)}
         own = "".join(f" {name} {value}" for name, value in shown.items())
         private = f", {4 * self.scratch / 2**10:,.0f} KiB of scratch a thread" if self.scratch else ""
-        return f"{self.kernel.name}{own}: {self.items:,} items{private}"
+        return f"{self.kernel.name}{own}: {self.items:,} items{private}{', once' * self.once}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What carries out an instruction, in order; workspace: bytes that all threads share, free again afterwards."""
+    """What carries out an instruction, in order.
+
+    workspace: bytes that all threads share, free again afterwards; kept: bytes that hold what launches with `once` wrote.
+    """
 
     launches: tuple[Launch, ...]
     workspace: int = 0
+    kept: int = 0
 
 
 Count = int | Callable[..., float]  # for each element of the largest array, or of the same arguments as the kernel or the plan

@@ -17,11 +17,11 @@ from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cpu.cached import cached
 from runtime.kernels.cpu.registry import Launch
-from runtime.kernels.operand import Operand, Workspace
+from runtime.kernels.operand import Kept, Operand, Workspace
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.cpu.needs import planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
-from runtime.machine.device import BoundInstruction, run_in_order
+from runtime.machine.device import BoundInstruction, Keeping, run_in_order
 
 CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
 
@@ -106,6 +106,18 @@ def _take(worker: int, work: Callable[[int, int, int], None], items: int, chunk:
         work(worker, begin, min(begin + chunk, items))
 
 
+def in_turn(launches: Sequence[BoundInstruction]) -> BoundInstruction:
+    """What runs all launches of an instruction."""
+    if len(launches) == 1:
+        return launches[0]
+
+    def run() -> None:
+        for launch in launches:
+            launch()
+
+    return run
+
+
 class CpuDevice:
     """Host memory and worker threads.
 
@@ -184,27 +196,24 @@ class CpuDevice:
             return lambda: np.copyto(target, source)
         made = planned(instruction)
         self.reserve(max(launch.scratch for launch in made.launches), made.workspace)
-        launches = [self._launcher(launch, given) for launch in made.launches]
-        if len(launches) == 1:
-            return launches[0]
-
-        def run() -> None:
-            for launch in launches:
-                launch()
-
-        return run
+        kept = self.allocate(made.kept) if made.kept else np.empty(0, np.uint8)
+        launches = [self._launcher(launch, given, kept) for launch in made.launches]
+        if made.kept:
+            again = [run for launch, run in zip(made.launches, launches, strict=True) if not launch.once]
+            return Keeping(in_turn(launches), in_turn(again))
+        return in_turn(launches)
 
     def forget(self, bound: Collection[BoundInstruction]) -> None:
         """Nothing is kept."""
 
-    def _launcher(self, launch: Launch, given: Sequence[np.ndarray]) -> BoundInstruction:
+    def _launcher(self, launch: Launch, given: Sequence[np.ndarray], kept: np.ndarray) -> BoundInstruction:
         function, items, run = launch.kernel.function, launch.items, self.workers.run
         self._bound.add(launch.kernel.name)
         constants = tuple(launch.constants.values())
         in_workspace = any(isinstance(operand.pointer, Workspace) for operand in launch.arrays)
 
         def arrays() -> tuple[np.ndarray, ...]:
-            return tuple(self._array(operand, given) for operand in launch.arrays)
+            return tuple(self._array(operand, given, kept) for operand in launch.arrays)
 
         if launch.kernel.scratch is None and not in_workspace:
             fixed = (*arrays(), *constants)
@@ -221,7 +230,9 @@ class CpuDevice:
 
         return launched
 
-    def _array(self, operand: Operand, given: Sequence[np.ndarray]) -> np.ndarray:
+    def _array(self, operand: Operand, given: Sequence[np.ndarray], kept: np.ndarray) -> np.ndarray:
+        if isinstance(operand.pointer, Kept):
+            return self.array(kept, operand.pointer.offset, operand.shape, operand.dtype)
         if isinstance(operand.pointer, Workspace):
             return self.array(self._workspace, operand.pointer.offset, operand.shape, operand.dtype)
         assert isinstance(operand.pointer, int)

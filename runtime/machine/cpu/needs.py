@@ -15,8 +15,8 @@ def planned(instruction: Instruction) -> Plan:
 
 
 def workspace_bytes(programs: Sequence[Program], shares: Collection[int], threads: int) -> int:
-    """Bytes of every thread's scratch, and of the workspace that they share."""
+    """Bytes of every thread's scratch, of the workspace that they share, and of what is kept between runs."""
     mine = (instruction for program in programs for instruction in program.instructions if instruction.device in shares)
     plans = [planned(instruction) for instruction in mine]
     scratch = max((launch.scratch for made in plans for launch in made.launches), default=0)
-    return 4 * threads * scratch + max((made.workspace for made in plans), default=0)
+    return 4 * threads * scratch + max((made.workspace for made in plans), default=0) + sum(made.kept for made in plans)

@@ -34,7 +34,10 @@ class CudaInstruction:
             if isinstance(pointer, Workspace):
                 assert workspace is not None
                 return workspace(pointer.offset)
-            return self.arrays[pointer] if isinstance(pointer, int) else self.constants[pointer]
+            if isinstance(pointer, int):
+                return self.arrays[pointer]
+            assert isinstance(pointer, str)  # cards keep nothing
+            return self.constants[pointer]
 
         def address(matrix: Matrix) -> int:
             return int(array(matrix.pointer).data.ptr) + 4 * matrix.offset

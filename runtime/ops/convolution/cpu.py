@@ -8,13 +8,14 @@ from math import gcd
 from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.product import HEIGHT, PANEL, packed_size
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
-from runtime.kernels.operand import Operand, Workspace
+from runtime.kernels.operand import Kept, Operand, Workspace
 from runtime.ops.convolution import depthwise, tiles, winograd
 from runtime.ops.convolution.direct import blocks_of, column_block, runs_of
 from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is_depthwise, is_pointwise, position_run
 
 COLUMNS = 10 * PANEL  # output positions x batch in one product: what is packed of the windows stays in the caches
 FEW_COLUMNS = 4 * PANEL  # tiles of 4 x 4 outputs x batch; they have more terms than those of 2 x 2
+KEPT_COLUMNS = 1024  # tiles x batch; for more, transforming the weights anew takes a small share of the time
 FEWEST_TILED, TILED_ROWS = 4, 128  # items, and outputs of one: each transforms the inputs again
 TILE_COLUMNS = 448  # tiles x batch: what they are transformed to stays in the caches
 GRADIENT_ROWS = 128  # of the windows' matrix in one item of the input gradient by col2im
@@ -40,30 +41,30 @@ def conv2d(
     if is_depthwise(geometry, w):
         rows = depthwise.output_rows(y, geometry)
         return launch("conv2d_depthwise", x, w, b, y, geometry=geometry, epilogue=epilogue, rows=rows)
-    launches, workspace = _convolution(x, w, b, y, geometry, epilogue)
-    return Plan(launches, workspace)
+    return _convolution(x, w, b, y, geometry, epilogue)
 
 
-def _convolution(
-    x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, offset: int = 0
-) -> tuple[tuple[Launch, ...], int]:
-    """The launches, and where the workspace that they take ends, from `offset` on."""
+def _convolution(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, offset: int = 0) -> Plan:
+    """The launches.  offset: where the workspace that they take begins."""
     (O, height, width, N), channels, M = y.shape, w.shape[1], y.shape[0] // geometry.group
     common = {"geometry": geometry, "epilogue": epilogue}
     if tiles.pays(geometry, channels, M, tiles.tiles_of(height, width) * N) and tiles.saves(height, width, height * width):
-        transformed = Operand((tiles.TERMS, O, channels), pointer=Workspace(offset))
+        columns = tiles.tiles_of(height, width) * N
+        keeps = w.lasting and columns <= KEPT_COLUMNS
+        transformed = Operand((tiles.TERMS, O, channels), pointer=Kept() if keeps else Workspace(offset))
         run, block = position_run(tiles.tiles_of(height, width), N, FEW_COLUMNS), tile_block(y, geometry.group)
-        transform = launch("transform_tile_weights", w, transformed)
-        return (transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)), offset + transformed.bytes
+        transform = replace(launch("transform_tile_weights", w, transformed), once=keeps)
+        launches = transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)
+        return Plan(launches, kept=transformed.bytes) if keeps else Plan(launches, offset + transformed.bytes)
     if winograd.pays(geometry, channels, N):
         run = position_run(winograd.tiles_of(height, width), N, TILE_COLUMNS)
-        return (launch("conv2d_winograd", x, w, b, y, **common, run=run),), offset
+        return Plan((launch("conv2d_winograd", x, w, b, y, **common, run=run),), offset)
     run, block = product_run(height * width, N), output_block(y, N, geometry.group)
     packed = packed_runs(w, y, geometry.group, run, offset)
     if block < M and packed.bytes <= MOST_PACKED:  # few positions: blocks of outputs share what is packed
         pack = launch("pack_runs", x, packed, geometry=geometry, extent=(height, width), run=run)
-        return (pack, launch("conv2d_packed", packed, w, b, y, **common, run=run, block=block)), offset + packed.bytes
-    return (launch("conv2d_direct", x, w, b, y, **common, run=run, block=block),), offset
+        return Plan((pack, launch("conv2d_packed", packed, w, b, y, **common, run=run, block=block)), offset + packed.bytes)
+    return Plan((launch("conv2d_direct", x, w, b, y, **common, run=run, block=block),), offset)
 
 
 def packed_runs(w: Operand, y: Operand, group: int, run: int, offset: int) -> Operand:
@@ -152,5 +153,5 @@ def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) ->
         else launch("flip_weights", w, flipped, group=geometry.group)
     )
     no_bias = replace(flipped, shape=(flipped.size,))
-    launches, workspace = _convolution(dy, flipped, no_bias, dx, full, Epilogue(), flipped.bytes)
-    return Plan((flip, *launches), workspace)
+    made = _convolution(dy, flipped, no_bias, dx, full, Epilogue(), flipped.bytes)
+    return replace(made, launches=(flip, *made.launches))
