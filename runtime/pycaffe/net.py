@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +20,10 @@ from netdef.weights import hdf5
 from runtime.machine.compile import compile
 from runtime.machine.look import look_at_data
 from runtime.machine.weights import owned_arrays, write_caffemodel
-from runtime.ops.python.failure import UserCodeError
-from runtime.ops.python.layer import python_allowed
-from runtime.ops.python.modules import UserCodeRemark
 from runtime.pycaffe.batches import Arrays, InBatches
 from runtime.pycaffe.constants import fill_once
 from runtime.pycaffe.engine import Engine
+from runtime.pycaffe.python_layer import layers_of_scripts, user_errors
 from runtime.pycaffe.settings import settings
 
 if TYPE_CHECKING:
@@ -38,19 +34,6 @@ ABSENT = {
     "after_backward": "layers run as one list, without calls between them",
     "before_backward": "layers run as one list, without calls between them",
 }
-
-
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """What a Python layer of the script raises comes out as it is, as from pycaffe; where it was is a note to it."""
-    try:
-        yield
-    except UserCodeError as error:
-        cause = error.__cause__
-        if not isinstance(cause, Exception):
-            raise
-        cause.add_note(error.diagnostics[0].message)
-        raise cause from None
 
 
 class MissingFileError(NetdefError, RuntimeError):
@@ -101,10 +84,8 @@ class Net(InBatches):
             _check_file(file)
         states = {"state.level": level} if level else {}
         overrides: dict[str, Any] = {**states, **({"state.stage": [*stages]} if stages else {})}
-        with user_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserCodeRemark)
-            with python_allowed(), data_looked_at(look_at_data):
-                graph = load(os.fspath(network_file), phase_name(phase), overrides)
+        with user_errors(), layers_of_scripts(), data_looked_at(look_at_data):
+            graph = load(os.fspath(network_file), phase_name(phase), overrides)
             self._take(*_compiled(graph))
         if weights is not None:
             self.copy_from(weights)

@@ -19,6 +19,7 @@ from runtime.pycaffe.python2_text import as_python3_text
 HOME = "runtime.pycaffe.python2_names"
 ONLY_2 = {"basestring", "cmp", "execfile", "long", "raw_input", "reduce", "reload", "unichr", "unicode", "xrange"}
 OF_DICTS = {"iteritems": "items", "itervalues": "values", "iterkeys": "keys"}
+FOR_BOTH = re.compile(r"\bversion_info\b|\bPY_?[23]\b|\bimport six\b|\bfrom six\b")  # what asks which Python it is
 LISTS = ("items", "keys", "values")
 MODULES = {
     "ConfigParser": "configparser", "HTMLParser": "html.parser", "Queue": "queue", "StringIO": "io", "Tkinter": "tkinter",
@@ -40,7 +41,7 @@ def translated(path: str | Path) -> tuple[ast.Module, str]:
     except (SyntaxError, ValueError) as error:
         tree, why = _from_python2(text, str(path), error), f"line {getattr(error, 'lineno', 1)}"
     else:
-        why = _evidence(tree)
+        why = "" if FOR_BOTH.search(text) else _evidence(tree)
         if not why:
             return tree, ""
     return _Translation(text, Path(path)).done(tree), why
@@ -80,11 +81,13 @@ def _evidence(tree: ast.Module) -> str:
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     guarded = {inner for node in ast.walk(tree) if isinstance(node, ast.Try) for inner in ast.walk(node)}
     for node in ast.walk(tree):
+        if node in guarded:
+            continue
         if isinstance(node, ast.Name) and node.id in ONLY_2 - bound:
             return f"line {node.lineno}: {node.id}"
         if isinstance(node, ast.Call) and _is_of_dicts(node.func):
             return f"line {node.lineno}: .{ast.unparse(node.func).rpartition('.')[2]}()"
-        if isinstance(node, ast.Import) and node not in guarded:
+        if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name in MODULES:
                     return f"line {node.lineno}: import {alias.name}"

@@ -12,9 +12,9 @@ from netdef.graph.data_shapes import data_looked_at
 from netdef.language.diagnostics import NetdefError
 from netdef.solver_file import read_solver
 from runtime.machine.look import look_at_data
-from runtime.ops.python.modules import UserCodeRemark
 from runtime.pycaffe.constants import fill_once
-from runtime.pycaffe.net import MissingFileError, Net, user_errors
+from runtime.pycaffe.net import MissingFileError, Net
+from runtime.pycaffe.python_layer import layers_of_scripts, user_errors
 from runtime.pycaffe.settings import PycaffeRemark, settings
 from runtime.solver import solver as training
 from runtime.solver.update import scalars_at
@@ -55,16 +55,13 @@ class Solver:
         if not os.path.exists(solver_file):
             raise MissingFileError(f"Could not open file {os.fspath(solver_file)}")
         bound = read_solver(solver_file)
-        bound.announce()
         if self._type and bound.message.type != self._type:
             if bound.message.HasField("type"):
                 text = f"{os.fspath(solver_file)} asks for {bound.message.type}; caffe.{type(self).__name__} trains by {self._type}"
                 warnings.warn(f"{text}, as in Caffe: caffe.get_solver follows the file", PycaffeRemark, stacklevel=2)
             bound.message.type = self._type
-        with user_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserCodeRemark)
-            with data_looked_at(look_at_data):
-                self._solver = _Training(bound, devices=settings.devices, seed=settings.next_seed(), allow_python=True)
+        with user_errors(), layers_of_scripts(), data_looked_at(look_at_data):
+            self._solver = _Training(bound, devices=settings.devices, seed=settings.next_seed())
         self.net = Net._of(self._solver.executable)
         self.test_nets = [Net._of(test.executable) for test in self._solver.tests]
         for net in self.test_nets:

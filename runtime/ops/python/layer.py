@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,10 +41,12 @@ class PythonLayer:
     NetdefError: the class is not found, lacks a method, or its code fails.
     """
 
+    required: ClassVar[tuple[str, ...]] = REQUIRED
+
     def __init__(self, layer: Python):
         self.layer = layer
         self._class = load_class(layer)
-        for method in REQUIRED:
+        for method in self.required:
             if not callable(getattr(self._class, method, None)):
                 hint = "its methods are setup(bottom, top), reshape(bottom, top), forward(bottom, top) and backward"
                 raise layer.error(f"class {self} has no method {method}", "layer", hint=hint)

@@ -95,6 +95,7 @@ def test_whole_numbers_divide_to_whole_numbers(tmp_path):
         "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle\nx = 7 / 2",
         "from functools import reduce\nx = reduce(lambda a, b: a / b, [7, 2])",
         "import types\nsix = types.SimpleNamespace(iteritems=lambda d: d.items())\nx = 7 / 2 + len(list(six.iteritems({})))",
+        "import sys\nif sys.version_info[0] == 2:\n    import cPickle\n    range = xrange\nx = 7 / 2",
     ],
 )
 def test_python_3_is_left_alone(tmp_path, text):
