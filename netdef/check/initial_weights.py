@@ -10,9 +10,11 @@ from netdef.check.registry import Findings, each_net, error, setting, warning
 from netdef.graph.layer import Layer, Path
 from netdef.graph.net import Net
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import shortened
 from netdef.schema import is_repeated
 from netdef.schema.filler_types import FILLERS, SPARSE
 
+SHOWN = 8  # layers named in a line
 MANY = 5  # layers without a filler that are no oversight
 
 
@@ -21,6 +23,14 @@ def constant_weights(net: Net) -> Findings:
     """Layers that learn from a loss and whose weights start at a constant."""
     if net.phase != "train" or starts_from_weights(net):
         return
+    for layer, value in starting_constant(net):
+        text = f"all weights of {layer.type} {layer.name} start at {value:g}"
+        reason = 'its neurons never become different: add weight_filler { type: "xavier" }, say'
+        yield warning("ND209", text, setting(layer, "weight_filler"), reason)
+
+
+def starting_constant(net: Net) -> Iterator[tuple[Layer, float]]:
+    """The layers that learn from a loss and whose weights all start at one value, with it."""
     trained = behind(losses(net), gradient=True)
     for layer in net.layers:
         if not _has_weight_filler(layer) or layer not in trained or not learns(layer):
@@ -28,10 +38,7 @@ def constant_weights(net: Net) -> Findings:
         weights = layer.parameters[0]
         filler = weights.filler
         if weights.lr_mult and not weights.shared and (filler is None or filler.type == "constant"):
-            value = filler.value if filler is not None else 0
-            text = f"all weights of {layer.type} {layer.name} start at {value:g}"
-            reason = 'its neurons never become different: add weight_filler { type: "xavier" }, say'
-            yield warning("ND209", text, setting(layer, "weight_filler"), reason)
+            yield layer, filler.value if filler is not None else 0
 
 
 @each_net
@@ -52,6 +59,15 @@ def starts_from_weights(net: Net) -> bool:
     """Whether a net is likely to start from a file of weights: it has many layers with weights, and none has a filler."""
     weighted = [layer for layer in net.layers if _has_weight_filler(layer)]
     return len(weighted) >= MANY and not any(layer.p.HasField("weight_filler") for layer in weighted)
+
+
+def without_weights(net: Net) -> str:
+    """What becomes of a net that is likely to start from a file of weights and is given none; "" for other nets."""
+    names = [layer.name for layer, _ in starting_constant(net)] if starts_from_weights(net) else []
+    if not names:
+        return ""
+    text = f"no layer has a weight_filler and no weights are given: all weights of {shortened(names, SHOWN)} start at 0"
+    return f"{text}, and their neurons never become different"
 
 
 def _has_weight_filler(layer: Layer) -> bool:

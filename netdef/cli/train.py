@@ -222,6 +222,7 @@ def prepare(
     ranks: Ranks | None = None,
 ) -> tuple[Solver, Epoch | None]:
     """The compiled solver, its weights those of the snapshot or the file that was asked for; an epoch, if it counts them."""
+    from netdef.check.initial_weights import without_weights
     from netdef.cli import runs
     from runtime.solver.epochs import set_counts
     from runtime.solver.snapshot import read_side
@@ -282,6 +283,8 @@ def prepare(
             runs.check_prefix_free(solver.prefix)
         if solver.loaded is not None:
             say(f"weights of {plural(len(solver.loaded.filled), 'layer')} from {' and '.join(map(str, solver.loaded.files))}")
+        elif not run.snapshot and (text := without_weights(solver.nets.train)):
+            say(f"warning: {text}; --weights FILE starts from a file's")
         if solver.writes:
             runs.check_writable(solver.prefix)
         if not solver.kernels_cached:

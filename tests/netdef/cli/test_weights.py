@@ -1,5 +1,6 @@
 """What train, test and predict say of weights that do not fill the net, are something else, or lead to numbers that are none."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,26 @@ def test_a_solvers_own_weights_may_lack_no_layer(folder, capsys):
         assert run([*train, *more, "--allow-missing"]) == 0
         out = capsys.readouterr().out
         assert no_effect in out and (said in out) == (more[0] == "--weights")
+
+
+def test_a_net_without_fillers_that_is_given_no_weights(folder, capsys):
+    """`check` takes it for one that starts from weights; without them it learns nothing."""
+    text = (
+        Path("levels.net")
+        .read_text()
+        .replace("SoftmaxWithLoss(fc,", "SoftmaxWithLoss(fc5,")
+        .replace("Accuracy(fc,", "Accuracy(fc5,")
+    )
+    names = ["fc", *(f"fc{number}" for number in range(2, 6))]
+    more = "".join(f"layer {b}: InnerProduct({a}) {{ num_output: 2 }}\n" for a, b in pairwise(names))
+    at = text.index("layer loss")
+    Path("levels.net").write_text(text[:at] + more + text[at:])
+    said = "warning: no layer has a weight_filler and no weights are given: all weights of fc, fc2, fc3, fc4, fc5 start at 0"
+    train = ["train", "levels.net", "solver.txt", "--iterations", "0"]
+    assert run(train) == 0
+    assert said in capsys.readouterr().out
+    assert run([*train, "--weights", "w.caffemodel"]) == 0
+    assert said not in capsys.readouterr().out
 
 
 def test_the_directory_of_a_run_stands_for_its_last_weights(folder, capsys):
