@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from io import TextIOWrapper
+from keyword import iskeyword
 from typing import Any, TextIO
 
 import click
@@ -66,7 +67,8 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         name = self.aliases.get(name, name)
-        return import_module(f"{self.room}.{name}").command if name in self.summaries else None
+        module = f"{name}_" if iskeyword(name) else name  # `import` names no module
+        return import_module(f"{self.room}.{module}").command if name in self.summaries else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in {*self.summaries, *self.aliases} and not args[0].startswith("-"):

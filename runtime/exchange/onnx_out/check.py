@@ -73,8 +73,12 @@ def compare(found: Values, expected: Values) -> Agreement:
     return Agreement(error, name, len(differences))
 
 
-def check_agreement(found: Values, expected: Values) -> Agreement:
+def check_agreement(found: Values, expected: Values, what: str = "the exported file differs from netdef's") -> Agreement:
     """The agreement of outputs.
+
+    Parameters
+    ----------
+    what: is compared, in the error's words.
 
     Raises
     ------
@@ -82,12 +86,12 @@ def check_agreement(found: Values, expected: Values) -> Agreement:
     """
     result = compare(found, expected)
     if not result.error <= LIMIT:
-        raise NetdefError(_apart(result))
+        raise NetdefError(_apart(result, what))
     return result
 
 
-def _apart(result: Agreement) -> str:
+def _apart(result: Agreement, what: str) -> str:
     share = (
         f"by {result.error:.1e} of its largest number" if np.isfinite(result.error) else "in its shape, or a number is not finite"
     )
-    return f"{result.output} of the exported file differs from netdef's {share}; the limit is {LIMIT:.0e}"
+    return f"{result.output} of {what} {share}; the limit is {LIMIT:.0e}"

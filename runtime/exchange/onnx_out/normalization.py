@@ -11,6 +11,8 @@ from netdef.layers.normalize import DIVISOR, SCALE
 from runtime.exchange.onnx_out.graph import Scope
 from runtime.exchange.onnx_out.registry import refused, writes
 
+NORM, AND = "BatchNorm ", " -> "  # a note on a node, for `netdef import`: that it is a BatchNorm alone, or one and its top
+
 
 @writes("LRN")
 def lrn(layer: Any, on: Scope) -> None:
@@ -37,13 +39,27 @@ def _within_channel(layer: Any, on: Scope) -> None:
 
 @writes("BatchNorm")
 def batch_norm(layer: Any, on: Scope) -> None:
-    if layer.use_global_stats:
-        divisor = on.array(DIVISOR).item()
-        factor = np.float32(0 if divisor == 0 else 1 / divisor)
-        statistics = [on.weight(index, lambda array: array * factor, form) for index, form in enumerate(("mean", "variance"))]
-        _with_statistics(layer, on, (SCALE, SCALE + 1) if layer.scale_bias else None, statistics)
-    else:
+    if not layer.use_global_stats:
         _of_batch(layer, on, (SCALE, SCALE + 1) if layer.scale_bias else None)
+    elif _scale_behind(layer) is None:
+        _with_statistics(layer, on, (SCALE, SCALE + 1) if layer.scale_bias else None, _statistics(on))
+
+
+def _statistics(on: Scope) -> list[str]:
+    """Mean and variance of a BatchNorm: its sums, divided."""
+    divisor = on.array(DIVISOR).item()
+    factor = np.float32(0 if divisor == 0 else 1 / divisor)
+    return [on.weight(index, lambda array: array * factor, form) for index, form in enumerate(("mean", "variance"))]
+
+
+def _scale_behind(layer: Any) -> Any:
+    """The Scale of each channel that alone reads a BatchNorm, and that one node computes with it; None where there is none."""
+    readers = layer.tops[0].consumers
+    if len(readers) != 1 or readers[0].type != "Scale" or layer.scale_bias or len(layer.bottoms[0].shape) < 2:
+        return None
+    (scale,) = readers
+    whole = len(scale.bottoms) == 1 and scale.bias_term and scale.axis == 1 and scale.p.num_axes == 1
+    return scale if whole and layer.use_global_stats else None
 
 
 @writes("BN")
@@ -66,7 +82,8 @@ def _with_statistics(layer: Any, on: Scope, learned: tuple[int, int] | None, sta
         pair = [on.constant(np.full(channels, value, np.float32), form) for value, form in ((1, "scale"), (0, "shift"))]
     else:
         pair = [on.weight(index, np.ravel, form) for index, form in zip(learned, ("scale", "shift"), strict=True)]
-    on.out("BatchNormalization", on.x, *pair, *statistics, epsilon=layer.eps)
+    alone = NORM if learned is None else None
+    on.out("BatchNormalization", on.x, *pair, *statistics, epsilon=layer.eps, doc_string=alone)
 
 
 def _of_batch(layer: Any, on: Scope, learned: tuple[int, int] | None) -> None:
@@ -126,6 +143,14 @@ def mvn(layer: Any, on: Scope) -> None:
 
 @writes("Scale")
 def scale(layer: Any, on: Scope) -> None:
+    norm = layer.bottoms[0].producer
+    if norm.type == "BatchNorm" and _scale_behind(norm) is layer:
+        of_norm = Scope(on.graph, norm)
+        note = f"{NORM}{norm.name}{AND}{on.x}"
+        on.out(
+            "BatchNormalization", of_norm.x, on.weight(0), on.weight(1), *_statistics(of_norm), epsilon=norm.eps, doc_string=note
+        )
+        return
     factor, index = (_second(layer, on), 0) if len(layer.bottoms) == 2 else (_aligned(layer, on, 0), 1)
     if layer.bias_term:
         on.out("Add", on.op("Mul", on.x, factor), _aligned(layer, on, index))

@@ -1,0 +1,69 @@
+"""Import an ONNX file: its net and weights, compared with what ONNX Runtime makes of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netdef.graph.net import Net
+from netdef.language.printer import print_message
+from netdef.loading import parse
+from runtime.exchange.agreement import inputs_by_seed
+from runtime.exchange.onnx_in.layers import Weights, net_of
+from runtime.exchange.onnx_in.reading import read_model
+from runtime.exchange.onnx_out.check import Agreement, check_agreement, run, runtime_module
+from runtime.machine.compile import compile
+
+NOISE = 1.0
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A net and its weights. agreement: None where it was not compared."""
+
+    message: Any
+    net: Net
+    weights: Weights
+    agreement: Agreement | None
+
+    def read(self, layer: str, index: int) -> np.ndarray:
+        """A parameter, in the net's shape."""
+        return self.weights[layer][index].astype(np.float32).reshape(self.net.layer(layer).parameters[index].shape)
+
+
+def import_onnx(
+    path: str, batch: int | None = None, shapes: Mapping[str, Sequence[int]] | None = None, check: bool = True
+) -> Imported:
+    """The net and the weights of an ONNX file; parameters as in `read_model`.
+
+    Parameters
+    ----------
+    check: whether to compare the net with the file, run in ONNX Runtime.
+
+    Raises
+    ------
+    NetdefError: the file cannot be read, has nodes that no layer computes, which are all named, or the net differs from it.
+    """
+    if check:
+        runtime_module()
+    model = read_model(path, batch, shapes)
+    layers = net_of(model)
+    net = parse(print_message(layers.message), path, phase="test")
+    found = Imported(layers.message, net, layers.weights, None)
+    if not check:
+        return found
+    return Imported(found.message, net, found.weights, _agreement(path, found, model.outputs))
+
+
+def _agreement(path: str, found: Imported, outputs: Sequence[str]) -> Agreement:
+    """How well a net agrees with its file; raises NetdefError if it does not."""
+    with compile(found.net, backward=False, keep="outputs") as executable:
+        for layer in found.net.layers:
+            for parameter in layer.parameters:
+                executable.set_param(layer.name, parameter.index, found.read(layer.name, parameter.index))
+        inputs = inputs_by_seed(found.net, scale=NOISE)
+        results = executable.forward(0, **inputs)
+    return check_agreement({name: results[name] for name in outputs}, run(path, inputs), f"the net differs from that of {path}")
