@@ -15,6 +15,9 @@ from typing import Any, Protocol, TextIO
 
 from runtime.solver.log import Record
 
+SECONDS_OF_DAY = 86400
+DAYS = 3  # from which on hours say little
+
 
 class Sink(Protocol):
     """Takes a run's records.  live: takes train records several times a second, not only where a line is due."""
@@ -212,9 +215,11 @@ WRITERS = {
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 4.2 s, 3:05, 2:00:01."""
+    """Seconds as people say them: 4.2 s, 3:05, 2:00:01, 340 days."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds >= DAYS * SECONDS_OF_DAY:
+        return f"{seconds / SECONDS_OF_DAY:,.{1 if seconds < 10 * SECONDS_OF_DAY else 0}f} days"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

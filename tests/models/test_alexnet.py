@@ -147,7 +147,7 @@ def test_solver_of_the_paper():
     assert (solver.momentum, solver.weight_decay, solver.base_lr) == pytest.approx((0.9, 0.0005, 0.01))
     assert (solver.lr_policy, solver.gamma, solver.plateau_max) == ("plateau", pytest.approx(0.1), 3)
     assert round(solver.max_iter * 128 / 1_281_167) == 90
-    assert solver.test_iter[0] * 50 == 50_000
+    assert not solver.test_iter  # all validation images, however many there are
 
 
 def test_every_model_loads_in_both_phases():

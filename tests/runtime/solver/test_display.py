@@ -78,7 +78,17 @@ def test_late_sinks_get_the_remarks_they_missed():
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.04, "0.0 s"), (4.25, "4.2 s"), (10, "10 s"), (59.7, "60 s"), (185, "3:05"), (7201, "2:00:01"), (90061, "25:01:01")],
+    [
+        (0.04, "0.0 s"),
+        (4.25, "4.2 s"),
+        (10, "10 s"),
+        (59.7, "60 s"),
+        (185, "3:05"),
+        (7201, "2:00:01"),
+        (90061, "25:01:01"),
+        (3e5, "3.5 days"),
+        (29_337_599, "340 days"),
+    ],
 )
 def test_durations(seconds, said):
     assert duration(seconds) == said
