@@ -17,14 +17,17 @@ from runtime.pycaffe import python2_names
 from runtime.pycaffe.python2_text import as_python3_text
 
 HOME = "runtime.pycaffe.python2_names"
-ONLY_2 = {"basestring", "cmp", "execfile", "long", "raw_input", "reduce", "reload", "unichr", "unicode", "xrange"}
+ONLY_2 = {"basestring", "cmp", "execfile", "file", "long", "raw_input", "reduce", "reload", "unichr", "unicode", "xrange"}
 OF_DICTS = {"iteritems": "items", "itervalues": "values", "iterkeys": "keys"}
+NUMPY_TYPES = ("bool", "complex", "float", "int", "object", "str")
+TEMPORARY = ("NamedTemporaryFile", "TemporaryFile")
 FOR_BOTH = re.compile(r"\bversion_info\b|\bPY_?[23]\b|\bimport six\b|\bfrom six\b")  # what asks which Python it is
 LISTS = ("items", "keys", "values")
+PICKLE, STRINGS = "runtime.pycaffe.python2_pickle", "runtime.pycaffe.python2_stringio"
 MODULES = {
-    "ConfigParser": "configparser", "HTMLParser": "html.parser", "Queue": "queue", "StringIO": "io", "Tkinter": "tkinter",
-    "__builtin__": "builtins", "cPickle": "pickle", "cStringIO": "io", "cookielib": "http.cookiejar", "httplib": "http.client",
-    "urllib2": "urllib.request", "urlparse": "urllib.parse",
+    "ConfigParser": "configparser", "HTMLParser": "html.parser", "Queue": "queue", "StringIO": STRINGS, "Tkinter": "tkinter",
+    "__builtin__": "builtins", "cPickle": PICKLE, "cStringIO": STRINGS, "cookielib": "http.cookiejar", "httplib": "http.client",
+    "pickle": PICKLE, "urllib2": "urllib.request", "urlparse": "urllib.parse",
 }  # fmt: skip
 
 
@@ -43,7 +46,8 @@ def translated(path: str | Path) -> tuple[ast.Module, str]:
     else:
         why = "" if FOR_BOTH.search(text) else _evidence(tree)
         if not why:
-            return tree, ""
+            return ast.fix_missing_locations(_OldNumpy().visit(tree)), ""
+        tree = _from_python2(text, str(path), SyntaxError(why))
     return _Translation(text, Path(path)).done(tree), why
 
 
@@ -87,9 +91,11 @@ def _evidence(tree: ast.Module) -> str:
             return f"line {node.lineno}: {node.id}"
         if isinstance(node, ast.Call) and _is_of_dicts(node.func):
             return f"line {node.lineno}: .{ast.unparse(node.func).rpartition('.')[2]}()"
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift) and ast.unparse(node.left) == "print":
+            return f"line {node.lineno}: print >>"
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name in MODULES:
+                if alias.name in MODULES and alias.name != "pickle":
                     return f"line {node.lineno}: import {alias.name}"
     return ""
 
@@ -110,7 +116,7 @@ class _Translation(ast.NodeTransformer):
         self._folder = path.absolute().parent
 
     def done(self, tree: ast.Module) -> ast.Module:
-        tree = self.visit(tree)
+        tree = self.visit(_OldNumpy().visit(tree))
         loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         names = sorted(self._used | (loaded & set(python2_names.__all__)))
         if names:
@@ -147,6 +153,8 @@ class _Translation(ast.NodeTransformer):
         name, holder = node.func.attr, node.func.value
         if name == "has_key" and len(node.args) == 1:
             return ast.copy_location(ast.Compare(node.args[0], [ast.In()], [holder]), node)
+        if name in TEMPORARY and not node.args and all(one.arg != "mode" for one in node.keywords):
+            node.keywords.append(ast.keyword("mode", ast.Constant("w+")))  # text is what Python 2 writes
         if node.args or node.keywords:
             return node
         if name == "next":
@@ -182,6 +190,16 @@ class _Translation(ast.NodeTransformer):
         is_package = (self._folder / "__init__.py").exists()
         beside = (self._folder / f"{name}.py").exists() or (self._folder / name / "__init__.py").exists()
         return is_package and beside and PathFinder.find_spec(name) is None
+
+
+class _OldNumpy(ast.NodeTransformer):
+    """What NumPy had when Caffe was written: np.float and the like, names of Python's own types until its release 1.24."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy") and node.attr in NUMPY_TYPES:
+            return ast.copy_location(ast.Name(node.attr, node.ctx), node)
+        return node
 
 
 def _comes_first(node: ast.stmt) -> bool:

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable, Iterable
 from functools import reduce
 from importlib import reload
+from io import BufferedWriter, FileIO
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "basestring", "cmp", "divide", "divide_in_place", "execfile", "filter", "long", "map", "next_of", "range", "raw_input",
-    "reduce", "reload", "round", "unichr", "unicode", "xrange", "zip",
+    "basestring", "cmp", "divide", "divide_in_place", "execfile", "file", "filter", "long", "map", "next_of", "open", "range",
+    "raw_input", "reduce", "reload", "round", "unichr", "unicode", "xrange", "zip",
 ]  # fmt: skip
 
 basestring = unicode = str
@@ -47,6 +48,22 @@ def filter(function: Callable[[Any], Any] | None, iterable: Iterable[Any]) -> li
 
 def round(number: Any, digits: int = 0) -> float:
     return float(builtins.round(float(number), digits))
+
+
+class _Writer(BufferedWriter):
+    """A binary file that takes text too, whose characters are bytes in Python 2."""
+
+    def write(self, data: Any) -> int:
+        return super().write(data.encode("latin1") if isinstance(data, str) else data)
+
+
+def open(name: Any, mode: str = "r", buffering: int = -1) -> Any:
+    if "b" in mode and "r" not in mode and "+" not in mode:
+        return _Writer(FileIO(name, mode.replace("b", "")))
+    return builtins.open(name, mode.replace("U", "") or "r", buffering if buffering != 0 or "b" in mode else 1)
+
+
+file = open
 
 
 def execfile(path: str, names: dict[str, Any]) -> None:

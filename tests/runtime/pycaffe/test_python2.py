@@ -63,7 +63,7 @@ def test_spellings(tmp_path):
     assert names["first"] == ("a", 1, ("a", 1)) and names["pairs"] == [("a", 1), 1] and names["flags"] == (True, True, True)
     assert names["numbers"] == (511, 10, 31, 1e-5, 0, 3.5) and names["text"] == "{'a': 1}x\\d"
     assert names["lists"] == (1, [(1, 2)], ("a", "b"), [1], [0, 1])
-    assert type(names["r"]) is float and names["queue_module"].__name__ == "queue" and names["cPickle"].__name__ == "pickle"
+    assert type(names["r"]) is float and names["queue_module"].__name__ == "queue" and names["cPickle"].loads(b"I3\n.") == 3
 
 
 DIVISION = """
@@ -87,6 +87,40 @@ def test_whole_numbers_divide_to_whole_numbers(tmp_path):
     assert run(tmp_path, "from __future__ import division\nprint 1\nwhole = 7 / 2")[0]["whole"] == 3.5
 
 
+FILES = """
+import pickle, tempfile
+import cPickle
+with tempfile.NamedTemporaryFile(delete=False) as f:
+    f.write(str(3))
+with open(f.name, 'wb') as g:
+    g.write('\\x00')
+    g.write(chr(255))
+data = file(f.name, 'rb').read()
+with open(f.name, 'wb') as g:
+    pickle.dump({'a': 1}, g)
+loaded = pickle.load(open(f.name))
+from cStringIO import StringIO
+texts, both = StringIO(), StringIO('a')
+texts.write('b')
+print >>texts, 3
+both.seek(1)
+both.write(b'\\xff')
+"""
+
+
+def test_files_take_text_as_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names, _ = run(tmp_path, FILES)
+    assert names["data"] == b"\x00\xff" and names["loaded"] == {"a": 1}
+    assert names["texts"].getvalue() == "b3\n" and names["both"].getvalue() == b"a\xff"
+
+
+@pytest.mark.parametrize("old", ["", "print 'a'\n"])
+def test_numpy_of_that_time(tmp_path, old):
+    names, _ = run(tmp_path, f"{old}import numpy as np\nx = np.zeros(2, np.float), np.array([1], dtype=np.int), np.bool, np.object")
+    assert names["x"][0].dtype == "float64" and names["x"][2:] == (bool, object)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -103,7 +137,14 @@ def test_python_3_is_left_alone(tmp_path, text):
     assert why == "" and names["x"] == 3.5
 
 
-@pytest.mark.parametrize(("text", "why"), [("xrange(3)", "line 1: xrange"), ("\n{}.has_key(3)", "line 2: .has_key()")])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("xrange(3)", "line 1: xrange"),
+        ("\n{}.has_key(3)", "line 2: .has_key()"),
+        ("import sys\nprint >>sys.stderr", "line 2: print >>"),
+    ],
+)
 def test_names_of_python_2(tmp_path, text, why):
     assert run(tmp_path, text)[1] == why
 
