@@ -187,6 +187,7 @@ def record(path: Path, solver: Solver, command: CommandLine, resumed: Path | Non
         "seed": solver.seed,
         "devices": solver.devices,
         "threads": solver.executable.threads,
+        "ranks": None if solver.ranks is None else [member.host for member in solver.ranks.members],
         "versions": versions(),
     }
     starts = []

@@ -334,6 +334,7 @@ def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
         batch_size=solver.batch_size,
         devices=solver.devices,
         threads=solver.executable.threads,
+        **({} if solver.ranks is None else {"ranks": solver.ranks.size}),
         seed=solver.seed,
         out=str(run.out),
     )

@@ -308,6 +308,12 @@ class Program:
         return [[share for share, host in enumerate(hosts) if host == device] for device in range(max(hosts) + 1)]
 
     @property
+    def learning(self) -> tuple[Instruction, ...]:
+        """Backward and update as one list, in the order of `iteration`."""
+        forward = set(self.forward)
+        return tuple(instruction for instruction in self.iteration if instruction not in forward)
+
+    @property
     def instructions(self) -> Iterator[Instruction]:
         yield from self.forward
         yield from self.backward

@@ -17,6 +17,7 @@ from netdef.loading import rebuilt, with_batch_size, with_input_shapes
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.wrong_number import WrongNumberError
 from runtime.machine.bad_input import not_finite_because, wrong_number
+from runtime.machine.cpu.queue import HostQueue
 from runtime.machine.device import BoundInstruction, Device, Keeping, LaunchError, location, repeated
 from runtime.machine.feeding import OpenSources, feed, seed_backward
 from runtime.machine.memory import Memory
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from netdef.graph.layer import Layer
     from netdef.graph.net import Net
     from runtime.data.source import Opener
+
+UPDATING = frozenset({"update", "learning", "iteration"})  # the lists that change weights
 
 
 class Executable(Values):
@@ -175,6 +178,11 @@ class Executable(Values):
         seed_backward(self, top_gradients)
         self._run("backward")
 
+    def run_learning(self) -> None:
+        """Backward from the losses, and the update, as one list: weights are updated, and sent, while backward goes on."""
+        seed_backward(self, {})
+        self._run("learning")
+
     def update(self) -> None:
         """Run the update list: what the solver does to all parameters in an iteration."""
         self._run("update")
@@ -214,7 +222,7 @@ class Executable(Values):
         """Where an instruction has made what is not finite, and the cause where that is known."""
         where = location(self.devices[instruction.device].name, instruction)
         because = not_finite_because(self.net.layer(instruction.layer), self._present)
-        on = f"rank {self.ranks.rank} on {self.ranks.member.host}, " if self.ranks is not None else ""
+        on = f"{self.ranks.name}, " if self.ranks is not None else ""
         return f"{on}{where}: {because}" if because else on + where
 
     # Shapes
@@ -303,6 +311,12 @@ class Executable(Values):
         """Host threads that compute; 0 where the hardware has its own."""
         return sum(device.threads for device in different(self.devices))
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long this rank's CPU devices have computed until now, the longest of them; without what they have waited."""
+        here = (device for share, device in enumerate(self.devices) if share not in self._remote)
+        return max((device.queue.seconds for device in here if isinstance(device.queue, HostQueue)), default=0.0)
+
     def close(self) -> None:
         """Stop the data sources and the worker threads, and give the files of HDF5Output layers their names.
 
@@ -334,7 +348,7 @@ class Executable(Values):
     # Binding
 
     def bound(self, name: str) -> list[tuple[Instruction, BoundInstruction]]:
-        """A list's instructions ("forward", "backward", "update" or "iteration") that this rank has, each as its device runs it."""
+        """A list's instructions ("forward", "backward", "update", "learning", "iteration") that this rank has, bound to devices."""
         instructions = getattr(self.program, name)
         return [(instruction, self._bound[instruction]) for instruction in instructions if instruction in self._bound]
 
@@ -393,6 +407,8 @@ class Executable(Values):
             if isinstance(error.__cause__, ShapesChangedError | RankError):
                 raise error.__cause__ from None
             instruction = next((i for i, bound in self._bound.items() if error.bound in (bound, repeated(bound))), None)
+            if self.ranks is not None and self.ranks.first:  # on its own screen; others' errors are named there by their ranks
+                error.device = f"{self.ranks.name}, {error.device}"
             raise self._number_error(instruction, error) or error.named(instruction) from error.__cause__
 
     def _run(self, *names: str, without_sources: bool = False) -> None:
@@ -425,13 +441,13 @@ class Executable(Values):
                 self._sinks.append(self.program, self._read)
             if self._makes_once and (prepared or "forward" in names):
                 self._prepared = changes
-            if not {"update", "iteration"}.isdisjoint(names):
+            if not UPDATING.isdisjoint(names):
                 self._owner._changes += 1
         except ShapesChangedError:
             raise
         except BaseException:
             self._sinks.discard()
-            self.update_interrupted |= not {"update", "iteration"}.isdisjoint(names)
+            self.update_interrupted |= not UPDATING.isdisjoint(names)
             raise
 
     def _number_error(self, instruction: Instruction | None, error: LaunchError) -> NetdefError | None:

@@ -17,6 +17,7 @@ from runtime.solver.log import Record
 
 SECONDS_OF_DAY = 86400
 DAYS = 3  # from which on hours say little
+RANKS_SHOWN = 8  # ranks whose speeds are in a line
 
 
 class Sink(Protocol):
@@ -167,7 +168,10 @@ def start_text(record: Record) -> str:
     batch = f"batches of {record['batch_size']}"
     threads = f" ({record['threads']} thread{'' if record['threads'] == 1 else 's'})" if record["threads"] else ""
     first = f"from iteration {record['iteration']} " if record["iteration"] else ""
-    line = f"training {record['name']} on {record['devices']}{threads}, {batch}, {first}to iteration "
+    on = f"{record['devices']}{threads}"
+    if record.get("ranks"):
+        on = f"{record['ranks']} ranks, {on} each"
+    line = f"training {record['name']} on {on}, {batch}, {first}to iteration "
     return line + f"{record['max_iter']}; seed {record['seed']}; files in {record['out']}"
 
 
@@ -180,9 +184,19 @@ def train_text(record: Record) -> str:
     ]
     if "images_per_second" in record:
         parts.append(f"{record['images_per_second']:.1f} images/s")
+    if "ranks_images_per_second" in record:
+        parts.append(ranks_text(record))
     if "eta_seconds" in record:
         parts.append(f"eta {duration(record['eta_seconds'])}")
     return "  ".join(parts).rstrip()
+
+
+def ranks_text(record: Record) -> str:
+    """The speed of each rank, of many only the lowest and the highest, and which is the slowest."""
+    rates = record["ranks_images_per_second"]
+    some = rates if len(rates) <= RANKS_SHOWN else [min(rates), max(rates)]
+    shown = (" " if some is rates else " to ").join(f"{rate:.1f}" for rate in some)
+    return f"(by rank {shown}, slowest {record['slowest_rank']} on {record['slowest_host']})"
 
 
 def epoch_text(record: Record) -> list[str]:

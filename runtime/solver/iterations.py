@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,7 @@ class Iteration:
         self.losses: list[float] = []
         self._iterations, self._executable = iterations, iterations.executable
         self._smoothed = 0.0
+        self._outputs: dict[str, float] | None = None  # no cached_property: of Python 3.11, all of a class share one lock
 
     @property
     def runs(self) -> range:
@@ -77,7 +77,7 @@ class Iteration:
         self.settle()
         return self._smoothed
 
-    @cached_property
+    @property
     def outputs(self) -> dict[str, float]:
         """The last batch's outputs that are small enough to show; to be read before the next iteration, as only losses stay.
 
@@ -85,11 +85,14 @@ class Iteration:
         ------
         NetdefError: the net has run again.
         """
+        if self._outputs is not None:
+            return self._outputs
         self.settle()
         shown = [blob.name for blob in shown_of(self._executable.net)]
         if self._executable.run_number != self.runs[-1]:
             raise NetdefError(f"{', '.join(shown)}: not kept, and the net has run again", hint="ask after each iteration")
-        return numbers({name: self._executable.blob(name) for name in shown})
+        self._outputs = numbers({name: self._executable.blob(name) for name in shown})
+        return self._outputs
 
     def settle(self) -> None:
         """Wait until this iteration's losses are known, and those before."""

@@ -103,6 +103,7 @@ class TrainingLoop:
         self.tested_at: int | None = None
         self._shown_at = 0.0  # when the last train record was made
         self._since = Clock()  # iterations since the last one that was due
+        self._busy = 0.0  # what the executable had computed by then
 
     def run(self) -> Outcome:
         """Train; on a stop request, end after the iteration with a snapshot.
@@ -143,8 +144,8 @@ class TrainingLoop:
 
     def _show(self, made: Iteration, due: bool) -> None:
         since, left = self._since, self.max_iter - made.iteration - 1
-        speed = self.solver.batch_size * since.iterations / since.training
-        timing = {"images_per_second": round(speed, 2)}
+        images = self.solver.batch_size * since.iterations
+        timing: dict[str, Any] = {"images_per_second": round(images / since.training, 2), **self._by_rank(images)}
         remaining = self.outcome.clock.remaining(left, self._tests_left(made.iteration))
         if remaining is not None:
             timing["eta_seconds"] = round(remaining, 1)
@@ -154,6 +155,17 @@ class TrainingLoop:
         self.report("train", iteration=made.iteration, due=due, **epochs, **values, **timing)
         if due:
             self._since = Clock()
+
+    def _by_rank(self, images: int) -> dict[str, Any]:
+        """Where ranks train: how many images a second each would do if it waited for no other, and the slowest of them."""
+        ranks = self.solver.ranks
+        if ranks is None:
+            return {}
+        busy, before = self.solver.executable.busy_seconds, self._busy
+        self._busy = busy
+        rates = [round(images / max(seconds, 1e-9), 2) for seconds in ranks.exchange(busy - before)]
+        slowest = rates.index(min(rates))
+        return {"ranks_images_per_second": rates, "slowest_rank": slowest, "slowest_host": ranks.members[slowest].host}
 
     def _tests_left(self, iteration: int) -> int:
         interval = self.solver.parameters.test_interval

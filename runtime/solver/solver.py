@@ -143,6 +143,7 @@ class Solver:
         if ranks is not None:
             self.seed = ranks.broadcast(self.seed)
             ranks.check_same(self._identity())
+            self._check_batch(ranks.size)
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
@@ -168,6 +169,14 @@ class Solver:
             "--split": self.split,
             "--data": self.data,
         }
+
+    def _check_batch(self, ranks: int) -> None:
+        """Raises NetdefError: a batch has too few images for each rank to have one."""
+        if self.split in ("batch", "hybrid") and self.nets.batch_size < ranks:
+            raise NetdefError(
+                f"--split {self.split} divides batches of {plural(self.nets.batch_size, 'image')} over {ranks} ranks",
+                hint=f"start fewer ranks, or give --batch {ranks} or more",
+            )
 
     @property
     def writes(self) -> bool:
@@ -313,6 +322,9 @@ class Solver:
                 continue
             executable.run_forward(run, **inputs)
             iteration.read_losses(batch + 1)  # before it spoils the weights
+            if last and self.ranks is not None:
+                executable.run_learning()
+                continue
             executable.backward()
             if last:
                 executable.update()

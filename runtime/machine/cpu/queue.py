@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
+from time import perf_counter
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
@@ -127,10 +128,15 @@ class HostQueue:
     Parameters
     ----------
     device, name: for messages, and the thread's name.
+
+    Attributes
+    ----------
+    seconds: how long instructions have run until now.
     """
 
     def __init__(self, device: str, name: str, peers: Peers):
         self._device, self._peers = device, peers
+        self.seconds = 0.0
         self._jobs: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
         Thread(target=self._serve, daemon=True, name=f"{device}-{name}").start()
 
@@ -166,6 +172,7 @@ class HostQueue:
             job()
 
     def _run(self, bound: Sequence[BoundInstruction]) -> None:
+        begun = perf_counter()
         for instruction in bound:
             if self._peers.stopped:
                 return
@@ -175,3 +182,4 @@ class HostQueue:
                 failure = LaunchError(self._device, instruction)
                 failure.__cause__ = error
                 self._peers.fail(failure)
+        self.seconds += perf_counter() - begun

@@ -60,6 +60,11 @@ class Ranks:
         return self.members[self.rank]
 
     @property
+    def name(self) -> str:
+        """This rank as messages name it."""
+        return f"rank {self.rank} on {self.member.host}"
+
+    @property
     def threads(self) -> int:
         """Worker threads by default: this rank's cores, divided by the ranks of its host that run on the same ones."""
         return max(1, len(self.member.cores) // self.members.count(self.member))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from netdef import NetdefError
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import Ranks
+from runtime.solver.display import Reporter, text
 from runtime.solver.diverged import DivergedError
+from runtime.solver.loop import TrainingLoop
 from runtime.solver.solver import Solver
+from runtime.solver.stop import StopRequest
 from tests.runtime.machine.ranks.loopback import Mail, on_ranks
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
@@ -35,8 +39,8 @@ EXTRA = "iter_size: 2 clip_gradients: 0.5"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name, text in {"images": IMAGES, "digits": DIGITS}.items():
-        Path(f"{name}.net").write_text(text)
+    Path("images.net").write_text(IMAGES)
+    Path("digits.net").write_text(DIGITS)
     return tmp_path
 
 
@@ -145,6 +149,63 @@ def test_a_kernel_that_fails_ends_all() -> None:
     errors = on_ranks(2, start)
     assert any("label 7" in str(error) for error in errors)
     assert all(isinstance(error, NetdefError) for error in errors)
+
+
+def test_a_failure_of_rank_0_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(ranks: Ranks) -> None:
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            if ranks.rank == 0:
+                bound = solver.executable._bound
+                fc = next(one for one in bound if one.kernel == "inner_product" and one.layer == "fc")
+                bound[fc] = lambda: 1 / 0  # type: ignore[assignment]
+            solver.step(1)
+
+    text = "rank 0 on here, cpu:0, inner_product of layer fc failed: ZeroDivisionError: division by zero"
+    first, second = on_ranks(2, start)
+    assert str(first) == f"error: {text}"
+    assert str(second) == f"error: rank 0 on here: {text}"
+
+
+def test_a_batch_has_an_image_for_each_rank() -> None:
+    def start(ranks: Ranks) -> None:
+        Solver(SOLVER, "images.net", "cpu", split="batch", batch_size=2, ranks=ranks).close()
+
+    for error in on_ranks(3, start):
+        assert str(error).startswith("error: --split batch divides batches of 2 images over 3 ranks\n    start fewer ranks")
+
+
+def test_lines_name_the_slowest_rank() -> None:
+    records: list[dict[str, Any]] = []
+
+    class Kept:
+        live = False
+        show, close = staticmethod(records.append), staticmethod(lambda: None)
+
+    def start(ranks: Ranks) -> None:
+        with Solver(SOLVER + "display: 2", "images.net", "cpu", threads=1, split="batch", max_iter=3, ranks=ranks) as solver:
+            TrainingLoop(solver, Reporter(*[Kept()] if ranks.first else []), StopRequest(ranks)).run()
+
+    assert on_ranks(2, start) == [None, None]
+    trained = [record for record in records if record["event"] == "train"]
+    assert [record["iteration"] for record in trained] == [0, 2]
+    for record in trained:
+        rates, slowest = record["ranks_images_per_second"], record["slowest_rank"]
+        assert len(rates) == 2 and rates[slowest] == min(rates) > 0
+        assert f"slowest {slowest} on here)" in text(record)
+
+
+def test_a_signal_to_one_rank_ends_all_after_the_iteration() -> None:
+    def start(ranks: Ranks) -> tuple[int, int]:
+        stop = StopRequest(ranks)
+        with Solver(SOLVER + TESTED, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            if ranks.rank == 1:
+                stop.signal = signal.SIGTERM
+            outcome = TrainingLoop(solver, Reporter(), stop).run()
+            assert outcome.interrupted
+            return solver.iteration, stop.exit_code
+
+    assert on_ranks(2, start) == [(0, 143), (0, 143)]
+    assert len(files(0)) == 3
 
 
 def test_all_ranks_name_where_a_loss_is_no_number() -> None:
