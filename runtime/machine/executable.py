@@ -16,16 +16,17 @@ from netdef.language.units import binary
 from netdef.loading import rebuilt, with_batch_size, with_input_shapes
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.wrong_number import WrongNumberError
-from runtime.machine.bad_input import not_finite_because, wrong_number
+from runtime.machine.bad_input import wrong_number
 from runtime.machine.cpu.queue import HostQueue
-from runtime.machine.device import BoundInstruction, Device, Keeping, LaunchError, location, repeated
+from runtime.machine.device import BoundInstruction, Device, Keeping, LaunchError, repeated
 from runtime.machine.feeding import OpenSources, feed, seed_backward
 from runtime.machine.memory import Memory
+from runtime.machine.non_finite import find_non_finite
 from runtime.machine.open import different
 from runtime.machine.parameters import adopt_parameters, fill_parameters, share_parameters
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import Ranks
-from runtime.machine.ranks.shares import binder_of, images_taken, remote_shares
+from runtime.machine.ranks.shares import binder_of, images_read, remote_shares
 from runtime.machine.regions import BufferMap
 from runtime.machine.reshape import check_parameters_fit, check_runs_again, follow_memory, given_shapes
 from runtime.machine.schedule import Schedule
@@ -199,31 +200,10 @@ class Executable(Values):
         ------
         NetdefError: a kernel failed.
         """
-        found = None
         with ExitStack() as stack:
             for one in self._python:
                 stack.enter_context(one.repeated())
-            stack.enter_context(self.memory.only_here())
-            for number, instruction in enumerate(self.program.forward):
-                if instruction not in self._bound:
-                    continue
-                self.run_bound([self._bound[instruction]], instruction.device)
-                self.devices[instruction.device].synchronize()
-                finite = all(np.isfinite(self.memory.read(b)).all() for b in instruction.outputs if b.dtype == "float32")
-                if found is None and not finite:
-                    found = number, self._location(instruction)
-                if found is not None and self.ranks is None:
-                    break
-        if self.ranks is not None:  # which all run to the end, as others wait for what they send
-            found = min((one for one in self.ranks.exchange(found) if one is not None), default=None)
-        return None if found is None else found[1]
-
-    def _location(self, instruction: Instruction) -> str:
-        """Where an instruction has made what is not finite, and the cause where that is known."""
-        where = location(self.devices[instruction.device].name, instruction)
-        because = not_finite_because(self.net.layer(instruction.layer), self._present)
-        on = f"{self.ranks.name}, " if self.ranks is not None else ""
-        return f"{on}{where}: {because}" if because else on + where
+            return find_non_finite(self, self._present)
 
     # Shapes
 
@@ -491,14 +471,8 @@ class Executable(Values):
             classes.
         own_images: let a rank read no other images of a batch than those that its shares take; for batches that are all whole.
         """
-        rows = self._own_rows if own_images and self.ranks is not None else lambda name: None
-        self.sources.open(self, self.seed, opener, classes, rows)
-
-    def _own_rows(self, name: str) -> range | None:
-        """Which images of a batch this rank's shares take of a data layer; None: every rank takes all."""
-        assert self.ranks is not None
-        taken = images_taken(self.program, self.devices, self.ranks.rank, name)
-        return None if all(len(images) == self.net.batch for images in taken.values()) else taken[self.ranks.rank]
+        ranks = self.ranks if own_images else None
+        self.sources.open(self, self.seed, opener, classes, partial(images_read, self.program, self.devices, ranks))
 
     def set_input_arrays(self, images: Any, labels: Any, layer: str | None = None) -> None:
         """Give the net's MemoryData layer, or the one of that name, its images (N, C, H, W) and labels (N,), as in pycaffe.

@@ -69,11 +69,16 @@ def binder_of(instruction: Instruction, devices: Sequence[Device], remote: Colle
     return None if share in remote else devices[share]
 
 
-def images_taken(program: Program, devices: Sequence[Device], here: int, name: str) -> dict[int, range]:
-    """Which images of a batch the shares of each rank take of a data layer.  here: this rank."""
-    ranks = {share: device.rank if isinstance(device, RemoteDevice) else here for share, device in enumerate(devices)}
-    runs: dict[int, list[tuple[int, int]]] = {rank: [] for rank in ranks.values()}
+def images_read(program: Program, devices: Sequence[Device], ranks: Ranks | None, name: str) -> range | None:
+    """Which images of a batch a rank has to read of a data layer; None: all, as each rank needs all."""
+    if ranks is None:
+        return None
+    owner = {share: device.rank if isinstance(device, RemoteDevice) else ranks.rank for share, device in enumerate(devices)}
+    runs: dict[int, list[tuple[int, int]]] = {rank: [] for rank in range(ranks.size)}
+    batch = 0
     for source in program.sources:
         for field, buffer in source.fields.items() if source.layer.name == name else ():
-            runs[ranks[buffer.device]].append(source.images.get(field, (0, buffer.shape[-1])))
-    return {rank: range(min(a for a, _ in found), max(b for _, b in found)) if found else range(0) for rank, found in runs.items()}
+            runs[owner[buffer.device]].append(source.images.get(field, (0, buffer.shape[-1])))
+            batch = max(batch, runs[owner[buffer.device]][-1][1])
+    taken = [range(min(a for a, _ in found), max(b for _, b in found)) if found else range(0) for found in runs.values()]
+    return None if all(len(images) == batch for images in taken) else taken[ranks.rank]
