@@ -130,10 +130,10 @@ def predict(net: Net, options: Options) -> str:
         click.echo(note, err=True)
     cuda = options.cuda if limits.tf32 else replace(options.cuda, math="fp32")
     program = compile_program(net, **how(net, options))
-    cuda_needs.workspace(program, 0, cuda)  # which refuses one that is too small
-    table = empty(net)
+    cuda_needs.workspace(program, 0, cuda, limits.multiprocessors)  # which refuses one that is too small
+    table, target = empty(net), cuda.target(limits.multiprocessors)
     for name, instruction in _instructions(program):
-        costs = launches(instruction, cuda.workspace_limit)
+        costs = launches(instruction, target)
         _put(table, instruction, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
     rate = f"{limits.bandwidth / 1e9:,.0f} GB/s and {limits.products(cuda.math) / 1e12:.1f} TFLOP/s"
     lines = [
@@ -168,6 +168,7 @@ def measure(net: Net, options: Options) -> str:
     """The measured time on a device of this machine, and its floor."""
     from runtime.machine.compile import compile
     from runtime.machine.costs import launches, plain, total
+    from runtime.machine.cuda.cards import target_of
     from runtime.machine.yardstick import measured_limits
     from runtime.selftest.agreement import write_noise
     from runtime.selftest.speed import iteration_timer
@@ -176,7 +177,7 @@ def measure(net: Net, options: Options) -> str:
     cuda = options.cuda
     with compile(net, devices, threads=options.threads, cuda=cuda, **how(net, options)) as executable:
         device = executable.device
-        before = measured_limits(device)
+        before, target = measured_limits(device), target_of(device.name, cuda)
         write_noise(executable)
         table = empty(net)
         rounds = options.iterations or ROUNDS
@@ -192,7 +193,7 @@ def measure(net: Net, options: Options) -> str:
         limits = before.best(measured_limits(device))  # others may have kept the device busy during one of the two
         for name, pairs in lists.items():
             for instruction, _ in pairs:
-                costs = [plain(instruction)] if device.threads else launches(instruction, cuda.workspace_limit)
+                costs = [plain(instruction)] if device.threads else launches(instruction, target)
                 _put(table, instruction, name, Row.of(total(costs), sum(cost.seconds(limits, cuda.math) for cost in costs)))
     what = f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}"
     lines = [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from runtime.ir.program import Instruction
 from runtime.kernels.cpu.registry import work_of
+from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import CUDA_KERNELS, AnyLaunch, Gemm, Launch, Matrix, plan
 from runtime.kernels.operand import Operand, operands_of
 from runtime.kernels.rooms import load_rooms
@@ -38,13 +39,13 @@ def total(costs: Iterable[Cost]) -> Cost:
     return sum(costs, Cost())
 
 
-def launches(instruction: Instruction, workspace: int) -> list[Cost]:
+def launches(instruction: Instruction, target: Target) -> list[Cost]:
     """The cost of each kernel launch and matrix product that carries out an instruction on a card."""
     load_rooms("cuda")
     if instruction.kernel not in CUDA_KERNELS:
         return [plain(instruction)]
     operands = operands_of(instruction)
-    launched = plan(instruction.kernel, operands, instruction.constants, workspace).launches
+    launched = plan(instruction.kernel, operands, instruction.constants, target).launches
     return [product(one) if isinstance(one, Gemm) else launch(instruction, operands, one) for one in launched]
 
 

@@ -18,6 +18,7 @@ class Limits:
     fp32: floating point operations, a multiply-add counting two.
     tf32: those of matrix products on tensor cores, without sparsity; None if it has none for TF32.
     source: where the numbers are from.
+    multiprocessors: of a card.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Limits:
     fp32: float
     tf32: float | None
     source: str
+    multiprocessors: int = 132
 
     def products(self, math: str) -> float:
         """The rate of matrix products."""
@@ -35,22 +37,24 @@ class Limits:
         return replace(self, bandwidth=max(self.bandwidth, other.bandwidth), fp32=max(self.fp32, other.fp32))
 
 
-def _card(name: str, gigabytes: float, fp32: float, tf32: float | None, source: str) -> Limits:
-    return Limits(name, gigabytes * 1e9, fp32 * 1e12, None if tf32 is None else tf32 * 1e12, source)
+def _card(name: str, gigabytes: float, fp32: float, tf32: float | None, source: str, multiprocessors: int) -> Limits:
+    return Limits(name, gigabytes * 1e9, fp32 * 1e12, None if tf32 is None else tf32 * 1e12, source, multiprocessors)
 
 
 # Rates of tensor cores are those for dense matrices: half of what sheets that count sparsity say.  Each row was checked against the
 # page named after it: hpctech is archive-lib.hpctech.co.jp/gpuproduct/nvidia-h100.html, Lockwood glennklockwood.com/garden.
 CARDS = {
-    "h200": _card("H200 SXM", 4800, 67, 495, "NVIDIA H200 data sheet"),  # Lockwood; 4.8 TB/s: aiwiki.ai/wiki/nvidia_h200
-    "h100": _card("H100 SXM 80GB", 3350, 67, 495, "NVIDIA H100 data sheet"),  # hpctech; Lockwood: TF32 494.7
-    "h100-pcie": _card("H100 PCIe 80GB", 2000, 51, 378, "NVIDIA H100 data sheet"),  # hpctech: TF32 756 with sparsity
-    "a100": _card("A100 SXM 80GB", 2039, 19.5, 156, "NVIDIA A100 data sheet"),  # Lockwood
-    "a100-40gb": _card("A100 SXM 40GB", 1555, 19.5, 156, "NVIDIA A100 data sheet"),  # Lockwood
-    "v100": _card("V100 SXM2", 900, 15.7, None, "NVIDIA V100 data sheet"),  # huggingface.co/RajBhope/gpu-runtime-predictor
-    "l4": _card("L4", 300, 30.3, 60, "NVIDIA L4 data sheet"),  # store.sourcecode.com: TF32 120 with sparsity; fpsbench.com: 30.29
-    "t4": _card("T4", 320, 8.1, None, "NVIDIA T4 data sheet"),  # sysrqmts.com/gpus/compare
-    "4090": _card("GeForce RTX 4090", 1008, 82.6, 82.6, "NVIDIA Ada GPU architecture white paper"),  # waredb.com
+    "h200": _card("H200 SXM", 4800, 67, 495, "NVIDIA H200 data sheet", 132),  # Lockwood; 4.8 TB/s: aiwiki.ai/wiki/nvidia_h200
+    "h100": _card("H100 SXM 80GB", 3350, 67, 495, "NVIDIA H100 data sheet", 132),  # hpctech; Lockwood: TF32 494.7
+    "h100-pcie": _card("H100 PCIe 80GB", 2000, 51, 378, "NVIDIA H100 data sheet", 114),  # hpctech: TF32 756 with sparsity
+    "a100": _card("A100 SXM 80GB", 2039, 19.5, 156, "NVIDIA A100 data sheet", 108),  # Lockwood
+    "a100-40gb": _card("A100 SXM 40GB", 1555, 19.5, 156, "NVIDIA A100 data sheet", 108),  # Lockwood
+    "v100": _card("V100 SXM2", 900, 15.7, None, "NVIDIA V100 data sheet", 80),  # huggingface.co/RajBhope/gpu-runtime-predictor
+    "l4": _card(
+        "L4", 300, 30.3, 60, "NVIDIA L4 data sheet", 58
+    ),  # store.sourcecode.com: TF32 120 with sparsity; fpsbench.com: 30.29
+    "t4": _card("T4", 320, 8.1, None, "NVIDIA T4 data sheet", 40),  # sysrqmts.com/gpus/compare
+    "4090": _card("GeForce RTX 4090", 1008, 82.6, 82.6, "NVIDIA Ada GPU architecture white paper", 128),  # waredb.com
 }
 
 

@@ -62,7 +62,7 @@ def _launches(instruction: Instruction, cards: CudaOptions | None) -> Iterator[s
     elif runs_on_host(instruction):
         yield f"    on the host{', and uploaded' if is_data(instruction) else ', with copies from the card and back'}"
     else:
-        made = plan(instruction.kernel, operands_of(instruction), instruction.constants, cards.workspace_limit)
+        made = plan(instruction.kernel, operands_of(instruction), instruction.constants, cards.target())
         yield from (f"    {_text(one)}" for one in made.launches)
 
 

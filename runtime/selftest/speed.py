@@ -11,9 +11,10 @@ from typing import Any
 from netdef.loading import load
 from netdef.schema import message_class
 from runtime.ir.program import Instruction
-from runtime.kernels.cuda.options import CudaOptions
+from runtime.kernels.cuda.options import CudaOptions, Target
 from runtime.machine.compile import compile
 from runtime.machine.costs import Cost, launches, plain, total
+from runtime.machine.cuda.cards import target_of
 from runtime.machine.executable import Executable
 from runtime.machine.limits import Limits
 from runtime.machine.yardstick import measured_limits
@@ -80,17 +81,17 @@ def measure_training(
     with compile(train, devices, keep="activations", losses_only=True, update=update, threads=threads, cuda=cuda) as executable:
         limits = measured_limits(executable.device)
         write_noise(executable)
-        rates = kernel_rates(executable, limits, rounds, (cuda or CudaOptions()).workspace_limit)
+        rates = kernel_rates(executable, limits, rounds, target_of(executable.device.name, cuda or CudaOptions()))
         return limits, rates, batch / iteration_seconds(executable, LISTS, rounds)
 
 
-def kernel_rates(executable: Executable, limits: Limits, rounds: int, workspace: int) -> list[Rate]:
+def kernel_rates(executable: Executable, limits: Limits, rounds: int, target: Target) -> list[Rate]:
     """Each instruction, in the order of the program, so that caches hold what they hold in training."""
     device, pairs = executable.device, [pair for name in LISTS for pair in executable.bound(name)]
     bound = [one for _, one in pairs]
     executable.times(bound)  # which compiles
     taken = [executable.times(bound) for _ in range(rounds)]
-    costs = [plain(instruction) if device.threads else total(launches(instruction, workspace)) for instruction, _ in pairs]
+    costs = [plain(instruction) if device.threads else total(launches(instruction, target)) for instruction, _ in pairs]
     return [
         Rate(instruction, max(median(seconds), 1e-9), cost, limits)
         for (instruction, _), seconds, cost in zip(pairs, zip(*taken, strict=True), costs, strict=True)

@@ -67,20 +67,23 @@ def images_per_second(torch: Any, device: Any, synchronize: Callable[[], None], 
     return rates
 
 
-def alexnet(torch: Any) -> Any:
-    """Krizhevsky, Sutskever & Hinton 2012, groups and normalisation included."""
+def alexnet(torch: Any, lrn: bool = True) -> Any:
+    """Krizhevsky, Sutskever & Hinton 2012, groups included; lrn: normalisation too."""
     nn = torch.nn
 
     def convolution(inputs: int, outputs: int, *shape: int, groups: int = 1) -> list[Any]:
         size, stride, pad = shape
         return [nn.Conv2d(inputs, outputs, size, stride, pad, groups=groups), nn.ReLU(inplace=True)]
 
+    def normalisation() -> list[Any]:
+        return [nn.LocalResponseNorm(5, 5e-4, 0.75, 2)] if lrn else []
+
     def pool() -> Any:
         return nn.MaxPool2d(3, 2)
 
     return nn.Sequential(
-        *convolution(3, 96, 11, 4, 0), nn.LocalResponseNorm(5, 5e-4, 0.75, 2), pool(),
-        *convolution(96, 256, 5, 1, 2, groups=2), nn.LocalResponseNorm(5, 5e-4, 0.75, 2), pool(),
+        *convolution(3, 96, 11, 4, 0), *normalisation(), pool(),
+        *convolution(96, 256, 5, 1, 2, groups=2), *normalisation(), pool(),
         *convolution(256, 384, 3, 1, 1), *convolution(384, 384, 3, 1, 1, groups=2),
         *convolution(384, 256, 3, 1, 1, groups=2), pool(),
         nn.Flatten(), nn.Linear(9216, 4096), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(inplace=True),

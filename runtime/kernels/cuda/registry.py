@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.options import DEFAULT_WORKSPACE
+from runtime.kernels.cuda.options import Target
 from runtime.kernels.operand import Operand, Pointer
 from runtime.kernels.rooms import OPS, load_rooms
 
 FOLDER = Path(__file__).parent
+DEFAULT = Target()
 
 Extent = tuple[int, int, int]
 
@@ -101,7 +102,7 @@ HOST_KERNELS: set[str] = set()  # instructions that the host carries out by the 
 
 
 def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan]:
-    """Register a plan under its function's name.  It takes an Operand for each array, then constants; `workspace`: a limit."""
+    """Register a plan under its function's name.  It takes an Operand for each array, then constants; `target`: see Target."""
 
     def whole(*operands: Operand, **constants: Any) -> Plan:
         made = function(*operands, **constants)
@@ -115,16 +116,11 @@ def plans(function: Callable[..., Launch | Plan]) -> Callable[..., Launch | Plan
 PARAMETERS: dict[str, tuple[str, ...]] = {}  # of each plan
 
 
-def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], workspace: int = DEFAULT_WORKSPACE) -> Plan:
-    """How an instruction runs on arrays like these.
-
-    Parameters
-    ----------
-    workspace: bytes that it should not exceed; a plan that cannot do with so little needs as little as it can.
-    """
+def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], target: Target = DEFAULT) -> Plan:
+    """How an instruction runs on arrays like these, on such a card."""
     load_rooms("cuda")
-    limit = {"workspace": workspace} if "workspace" in PARAMETERS[name] else {}
-    return CUDA_KERNELS[name](*operands, **constants, **limit)
+    known = {"target": target} if "target" in PARAMETERS[name] else {}
+    return CUDA_KERNELS[name](*operands, **constants, **known)
 
 
 Text = Callable[[], str]

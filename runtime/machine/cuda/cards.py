@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from runtime.kernels.cuda.options import CudaOptions, Target
 
 OLDEST = (7, 0)  # compute capability that the kernels are written for: shuffles and barriers of Volta
 TF32 = (8, 0)  # that of the first tensor cores for TF32: Ampere's
@@ -88,6 +89,17 @@ def find_card(index: int) -> Card:
     if card.trouble:
         raise NoCudaError(f"gpu:{index} ({card.name}) cannot be used: {card.trouble}")
     return card
+
+
+def target_of(device: str, options: CudaOptions) -> Target:
+    """What plans may know of a device, by its name; of another than a card, what they take by default.
+
+    Raises
+    ------
+    NoCudaError: the card is not here, or cannot be used.
+    """
+    kind, _, index = device.partition(":")
+    return options.target(find_card(int(index)).multiprocessors) if kind == "gpu" else options.target()
 
 
 def _import_cupy() -> Any:

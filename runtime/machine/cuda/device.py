@@ -89,6 +89,7 @@ class CudaDevice:
     Attributes
     ----------
     card: what it is.
+    target: what plans may know of it.
     queue: for kernels.  copies: for what is sent to other cards.
     progress: what was put on the queues since the card was last waited for.
 
@@ -103,6 +104,7 @@ class CudaDevice:
         load_rooms("cuda")
         self.options = options or CudaOptions()
         self.card = find_card(index)
+        self.target = self.options.target(self.card.multiprocessors)
         self.name = f"gpu:{index}"
         self.cupy = load_cupy()
         self._library = load_library(self.cupy)
@@ -160,7 +162,7 @@ class CudaDevice:
         NetdefError: the matrices need more than --workspace.
         """
         mine = [(program, share) for program in programs for share in shares]
-        matrices = max(cuda_needs.workspace(program, share, self.options) for program, share in mine)
+        matrices = max(cuda_needs.workspace(program, share, self.options, self.card.multiprocessors) for program, share in mine)
         held = sum(cuda_needs.landing_bytes(program, share) + cuda_needs.constants(program, share) for program, share in mine)
         return matrices + held + cuda_needs.reserve(self.card.memory)
 
@@ -190,7 +192,7 @@ class CudaDevice:
             missing = f"there is no CUDA kernel {instruction.kernel} yet"
             raise NetdefError(f"layer '{instruction.layer}' cannot run on {self.name}: {missing}")
         operands = [Operand(tuple(array.shape), str(np.dtype(array.dtype)), int(array.data.ptr)) for array in given]
-        planned = plan(instruction.kernel, operands, instruction.constants, self.options.workspace_limit)
+        planned = plan(instruction.kernel, operands, instruction.constants, self.target)
         constants = {name: self._constant(instruction.constants[name]) for name in named(planned)}
         self._needed = max(self._needed, planned.workspace)
         for one in planned.launches:

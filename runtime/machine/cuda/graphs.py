@@ -63,6 +63,11 @@ class Graphs:
         for launch in known.launches:
             launch()
 
+    @property
+    def captured(self) -> int:
+        """How many lists are replayed, each as graphs and what cannot be in one."""
+        return sum(bool(known.launches) for known in self._known.values()) if self.enabled else 0
+
     def clear(self) -> None:
         """Drop all graphs."""
         self._known.clear()

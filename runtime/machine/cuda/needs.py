@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Instruction, Program
-from runtime.kernels.cuda.options import MB, CudaOptions
+from runtime.kernels.cuda.options import MB, MULTIPROCESSORS, CudaOptions, Target
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, plan
 from runtime.kernels.operand import operands_of
 from runtime.kernels.rooms import load_rooms
@@ -15,7 +15,7 @@ RESERVE = 64 << 20  # bytes that CUDA takes as it goes on: the code of kernels, 
 SHARE = 32  # of a small card's memory, one part in so many is enough for that
 
 
-def workspace(program: Program, index: int, options: CudaOptions) -> int:
+def workspace(program: Program, index: int, options: CudaOptions, multiprocessors: int = MULTIPROCESSORS) -> int:
     """Bytes that the matrices of convolutions take in turn on the `index`-th device.
 
     Raises
@@ -24,13 +24,16 @@ def workspace(program: Program, index: int, options: CudaOptions) -> int:
     """
     instructions = _planned(program, index)
     if options.workspace is not None:
-        least, layer = max(((_plan(instruction, 0).workspace, instruction.layer) for instruction in instructions), default=(0, ""))
+        smallest = options.target(multiprocessors, 0)
+        each = ((_plan(instruction, smallest).workspace, instruction.layer) for instruction in instructions)
+        least, layer = max(each, default=(0, ""))
         if least > options.workspace:
             raise NetdefError(
                 f"--workspace {options.workspace // MB} is too small: one output row of layer '{layer}' takes {least / MB:.1f} MB",
                 hint=f"--workspace {-(-least // MB)} is the least for this net and batch size",
             )
-    return max((_plan(instruction, options.workspace_limit).workspace for instruction in instructions), default=0)
+    target = options.target(multiprocessors)
+    return max((_plan(instruction, target).workspace for instruction in instructions), default=0)
 
 
 def landing_bytes(program: Program, index: int) -> int:
@@ -44,7 +47,7 @@ def landing_bytes(program: Program, index: int) -> int:
 
 def constants(program: Program, index: int) -> int:
     """Bytes of constants that are arrays, such as a mean image."""
-    instructions = [(instruction, named(_plan(instruction, 0))) for instruction in _planned(program, index)]
+    instructions = [(instruction, named(_plan(instruction, Target(workspace=0)))) for instruction in _planned(program, index)]
     return sum(4 * instruction.constants[name].size for instruction, names in instructions for name in names)
 
 
@@ -59,5 +62,5 @@ def _planned(program: Program, index: int) -> list[Instruction]:
     return [instruction for instruction in mine if instruction.kernel in CUDA_KERNELS]
 
 
-def _plan(instruction: Instruction, limit: int) -> Plan:
-    return plan(instruction.kernel, operands_of(instruction), instruction.constants, limit)
+def _plan(instruction: Instruction, target: Target) -> Plan:
+    return plan(instruction.kernel, operands_of(instruction), instruction.constants, target)

@@ -17,6 +17,7 @@ from math import prod
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
+from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import AnyLaunch, Gemm, Launch, Matrix, Plan, plans
 from runtime.kernels.operand import Operand, Pointer, Workspace
 from runtime.ops.convolution import depthwise_cuda
@@ -132,13 +133,13 @@ def conv2d(
     has_bias: bool,
     relu: bool,
     slope: float,
-    workspace: int,
+    target: Target,
     **constants: Pair | int,
 ) -> Launch | Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise_on_cards(geometry, w):
         return depthwise_cuda.forward(x, w, b, y, geometry, has_bias, relu, slope)
-    windows = Windows(x, y, geometry, workspace)
+    windows = Windows(x, y, geometry, target.workspace)
     rows = Operand((1, windows.O, windows.OH * windows.columns), address=y.address)
     return Plan((*products(windows, x, 0, 1, 3), *bias_relu(rows, 2, 3, has_bias, relu, slope)), windows.workspace)
 
@@ -165,11 +166,11 @@ def bias_relu(y: Operand, bias: int, array: int, has_bias: bool, relu: bool, slo
 
 
 @plans
-def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, workspace: int, **constants: Pair | int) -> Plan:
+def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, target: Target, **constants: Pair | int) -> Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise_on_cards(geometry, dw):
         return depthwise_cuda.weight_gradient(x, dy, dw, geometry)
-    windows, group = Windows(x, dy, geometry, workspace), geometry.group
+    windows, group = Windows(x, dy, geometry, target.workspace), geometry.group
     launches: list[AnyLaunch] = []
     for chunk in windows.chunks:
         launches += windows.im2col(x, 0, chunk)
@@ -194,15 +195,15 @@ def one_by_one(gemm: Gemm) -> Iterator[Gemm]:
 
 
 @plans
-def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, workspace: int, **constants: Pair | int) -> Launch | Plan:
+def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, target: Target, **constants: Pair | int) -> Launch | Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise_on_cards(geometry, w):
         return depthwise_cuda.input_gradient(dy, w, dx, geometry)
     group, per_group = geometry.group, w.shape[1]
     # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
-    windows = Windows(dx, dy, geometry, workspace)
+    windows = Windows(dx, dy, geometry, target.workspace)
     if geometry.stride == (1, 1) and w.shape[0] // group < 2 * per_group and not windows.pointwise:
-        return as_convolution(dy, w, dx, geometry, workspace)
+        return as_convolution(dy, w, dx, geometry, target.workspace)
     launches: list[AnyLaunch] = []
     for chunk in windows.chunks:
         n = windows.columns * (chunk[1] - chunk[0])

@@ -68,7 +68,7 @@ def one_by_one(case: Case) -> Iterator[Check]:
 def shifted(case: Case, shifts: tuple[int, ...]) -> Check:
     arrays = zip(case.arrays, shifts, strict=True)
     operands = [Operand(spec.shape, spec.dtype, shift * np.dtype(spec.dtype).itemsize) for spec, shift in arrays]
-    return Check(case, shifts, plan(case.kernel, operands, case.constants, case.workspace))
+    return Check(case, shifts, plan(case.kernel, operands, case.constants, case.target))
 
 
 def on_cpu(case: Case) -> list[np.ndarray]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import Launch, Plan, plan
 from runtime.kernels.operand import Operand, Pointer, Workspace
 from runtime.ops.update.table import ROWS
@@ -72,7 +73,7 @@ class Case:
     workspace: Array | None = None
 
     def plan(self, images: int) -> Plan:
-        return plan(self.kernel, [array.of(images) for array in self.arrays], self.constants(images), NO_LIMIT)
+        return plan(self.kernel, [array.of(images) for array in self.arrays], self.constants(images), Target(NO_LIMIT))
 
 
 def given(**constants: Any) -> Callable[[int], dict[str, Any]]:

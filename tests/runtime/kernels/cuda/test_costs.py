@@ -48,7 +48,7 @@ def instruction(case: Case) -> Instruction:
 def test_bytes_are_those_that_kernels_move(aligned: list[Check], traced: dict[str, Module], say: Say) -> None:
     nearest: dict[str, float] = defaultdict(float)
     for check in aligned:
-        predicted = launches(instruction(check.case), check.case.workspace)
+        predicted = launches(instruction(check.case), check.case.target)
         for cost, count in zip(predicted, moved(check, traced), strict=True):
             if count is None:  # a matrix product
                 continue

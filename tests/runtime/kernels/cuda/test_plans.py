@@ -8,6 +8,7 @@ import pytest
 
 import netdef
 from runtime.compiler.pipeline import compile_program
+from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import Gemm, Launch, plan
 from runtime.kernels.operand import Operand, operands_of
 from runtime.ops.convolution.cuda import Windows
@@ -37,7 +38,7 @@ def test_workspace(limit: int) -> None:
         for one in compile_program(netdef.load(name, phase="train", batch_size=64), losses_only=True).instructions:
             if not one.kernel.startswith("conv2d"):
                 continue
-            made = plan(one.kernel, operands_of(one), one.constants, limit)
+            made = plan(one.kernel, operands_of(one), one.constants, Target(limit))
             rows = sum(part.batch for part in made.launches if isinstance(part, Gemm)) / one.constants["group"]
             heights = {one.buffers[index].shape[1] for index in OUTPUTS[one.kernel]}
             assert made.workspace <= limit or rows in heights, one

@@ -9,7 +9,7 @@ import pytest
 import netdef
 from netdef import NetdefError
 from runtime.compiler.pipeline import compile_program
-from runtime.kernels.cuda.options import DEFAULT_WORKSPACE
+from runtime.kernels.cuda.options import Target
 from runtime.machine.costs import Cost, launches, plain, total
 from runtime.machine.limits import CARDS, Limits, find_limits
 from runtime.solver.update import updates
@@ -30,7 +30,7 @@ def of(program, kernel: str, layer: str):
 
 
 def cost(one) -> Cost:
-    return total(launches(one, DEFAULT_WORKSPACE))
+    return total(launches(one, Target(conv="im2col")))
 
 
 def test_products_are_the_macs_that_the_net_is_known_for(alexnet) -> None:

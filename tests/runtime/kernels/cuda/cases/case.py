@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.registry import DEFAULT_WORKSPACE
+from runtime.kernels.cuda.options import Target
+from runtime.kernels.cuda.registry import DEFAULT
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -39,7 +40,7 @@ class Case:
     constants: dict[str, Any] = field(default_factory=dict)
     aliases: tuple[Pair, ...] = ()
     close: float = 1e-5
-    workspace: int = DEFAULT_WORKSPACE
+    target: Target = DEFAULT
 
     def __str__(self) -> str:
         shapes = " ".join("x".join(map(str, spec.shape)) for spec in self.arrays[:3])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
+from runtime.kernels.cuda.options import Target
 from tests.runtime.kernels.cuda.cases.case import Case, Pair, Shape, normal, out
 
 ALEXNET_WINDOWS = (((11, 11), (4, 4), (0, 0), 1), ((5, 5), (1, 1), (2, 2), 2), ((3, 3), (1, 1), (1, 1), 2))
@@ -44,11 +45,11 @@ def convolution_cases() -> Iterator[Case]:
             limit = 4 * group * rows * OW * N * rows_at_once
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
-            yield Case("conv2d", arrays, {**geometry, **extra}, close=1e-4, workspace=limit)
+            yield Case("conv2d", arrays, {**geometry, **extra}, close=1e-4, target=Target(limit, conv="im2col"))
             arrays = (normal(*x), normal(*y), out(*w))
-            yield Case("conv2d_weight_gradient", arrays, geometry, close=1e-3, workspace=limit)
+            yield Case("conv2d_weight_gradient", arrays, geometry, close=1e-3, target=Target(limit, conv="im2col"))
             arrays = (normal(*y), normal(*w), out(*x))
-            yield Case("conv2d_input_gradient", arrays, geometry, close=1e-4, workspace=limit)
+            yield Case("conv2d_input_gradient", arrays, geometry, close=1e-4, target=Target(limit, conv="im2col"))
         yield Case("bias_gradient", (normal(1, *y[:2], OW * N), out(O)), close=1e-4)
         window = {name: value for name, value in geometry.items() if name != "group"}
         if (kernel, stride) != (one, one):

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The most that ten minutes on a graphics card can tell:  bash tools/card.sh FOLDER [--stand-in]
+#
+# Every step has a time limit and none is fatal.  FOLDER gets card.json (what each step found), table.txt (the same in short, printed
+# last), log.txt (what the steps printed), memcheck.txt, racecheck.txt and ncu.txt.  --stand-in tries it without a card, in small.
+# PYTHON: the interpreter, python3 by default.  WHEELS: a folder of wheels, for a machine that lacks packages and reaches no index.
+# STEPS: names of steps, all by default.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+[ $# -ge 1 ] || { sed -n '2,7s/^# \{0,1\}//p' tools/card.sh >&2; exit 2; }
+folder=$1
+shift
+mkdir -p "$folder" || exit 2
+folder=$(cd "$folder" && pwd)
+PYTHON=${PYTHON:-python3}
+export PYTHONPATH=$PWD:$PWD/tools${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
+log=$folder/log.txt
+rm -f "$folder/card.json"
+: >"$log"
+
+step() {  # NAME SECONDS COMMAND...: run a command, note how it ended
+  local name=$1 seconds=$2 begun=$SECONDS code=0
+  shift 2
+  case " ${STEPS:-$name} " in *" $name "*) ;; *) return ;; esac
+  echo "== $name (at most $seconds s)" | tee -a "$log"
+  timeout --kill-after=10 "$seconds" "$@" >>"$log" 2>&1 || code=$?
+  "$PYTHON" tools/card_results.py "$folder" note "$name" "$code" "$((SECONDS - begun))" "$seconds" >>"$log" 2>&1
+}
+
+with() {  # TOOL NAME SECONDS COMMAND...: a step under a tool that the machine may lack
+  local tool=$1
+  shift
+  if command -v "$tool" >/dev/null; then step "$@"; else
+    echo "== $1: NOT RUN, there is no $tool on this machine" | tee -a "$log"
+    "$PYTHON" tools/card_results.py "$folder" skip "$1" "there is no $tool on this machine" >>"$log" 2>&1
+  fi
+}
+
+steps=("$PYTHON" tools/card_steps.py "$@" "$folder")
+missing=$("$PYTHON" tools/card_results.py "$folder" missing 2>&1)
+if [ -n "$missing" ]; then
+  echo "packages that are missing or broken: $missing" | tee -a "$log"
+  target=$(mktemp -d)
+  trap 'rm -rf "$target"' EXIT
+  # shellcheck disable=SC2086  # names of packages, one a word
+  if "$PYTHON" -m pip install --quiet --target "$target" ${WHEELS:+--no-index --find-links "$WHEELS"} $missing >>"$log" 2>&1; then
+    export PYTHONPATH=$target:$PYTHONPATH
+  else
+    echo "they could not be installed${WHEELS:+ from $WHEELS}: give WHEELS=FOLDER with their wheels; numpy and numba must fit each other" | tee -a "$log"
+  fi
+fi
+
+step versions 30 "${steps[@]}" versions
+for math in fp32 tf32; do step "selftest-$math" 90 "${steps[@]}" selftest --math "$math"; done
+step cases 100 "${steps[@]}" cases
+with compute-sanitizer memcheck 60 compute-sanitizer --tool memcheck --log-file "$folder/memcheck.txt" "${steps[@]}" few
+with compute-sanitizer racecheck 40 compute-sanitizer --tool racecheck --log-file "$folder/racecheck.txt" "${steps[@]}" few --shared
+step bits 60 "${steps[@]}" bits
+for math in fp32 tf32; do step "speed-$math" 40 "${steps[@]}" speed --math "$math"; done
+step products 20 "${steps[@]}" products
+step memory 30 "${steps[@]}" memory
+step torch 90 "${steps[@]}" torch
+with ncu ncu 60 ncu --csv --set basic --kernel-name-base function --log-file "$folder/ncu.txt" \
+  --kernel-name 'regex:^(lrn_forward|lrn_backward|pool_max_forward|pool_max_backward|im2col|bias_relu)$' --launch-count 12 "${steps[@]}" once
+step train 60 "${steps[@]}" train
+step input 40 "${steps[@]}" input
+"$PYTHON" tools/card_results.py "$folder" table | tee "$folder/table.txt"
