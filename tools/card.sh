@@ -51,17 +51,18 @@ if [ -n "$missing" ]; then
 fi
 
 step versions 30 "${steps[@]}" versions
-for math in fp32 tf32; do step "selftest-$math" 90 "${steps[@]}" selftest --math "$math"; done
+for math in fp32 3xtf32 tf32 bf16; do step "selftest-$math" 60 "${steps[@]}" selftest --math "$math"; done
 step cases 100 "${steps[@]}" cases
-with compute-sanitizer memcheck 60 compute-sanitizer --tool memcheck --log-file "$folder/memcheck.txt" "${steps[@]}" few
+with compute-sanitizer memcheck 60 compute-sanitizer --tool memcheck --log-file "$folder/memcheck.txt" "${steps[@]}" few --math 3xtf32
 with compute-sanitizer racecheck 40 compute-sanitizer --tool racecheck --log-file "$folder/racecheck.txt" "${steps[@]}" few --shared
 step bits 60 "${steps[@]}" bits
-for math in fp32 tf32; do step "speed-$math" 40 "${steps[@]}" speed --math "$math"; done
+for math in fp32 3xtf32 tf32 bf16; do step "speed-$math" 30 "${steps[@]}" speed --math "$math"; done
+for math in fp32 tf32; do step "speed-$math-im2col" 30 "${steps[@]}" speed --math "$math" --conv im2col; done
 step products 20 "${steps[@]}" products
 step memory 30 "${steps[@]}" memory
 step torch 90 "${steps[@]}" torch
 with ncu ncu 60 ncu --csv --set basic --kernel-name-base function --log-file "$folder/ncu.txt" \
-  --kernel-name 'regex:^(lrn_forward|lrn_backward|pool_max_forward|pool_max_backward|im2col|bias_relu)$' --launch-count 12 "${steps[@]}" once
+  --kernel-name 'regex:^(lrn_forward|lrn_backward|pool_max_forward|pool_max_backward|conv_tiles|conv_weight_tiles)$' --launch-count 12 "${steps[@]}" once
 step train 60 "${steps[@]}" train
 step input 40 "${steps[@]}" input
 "$PYTHON" tools/card_results.py "$folder" table | tee "$folder/table.txt"

@@ -146,7 +146,7 @@ def products(task: Task) -> None:
             continue
         operands = operands_of(one)
         copies = replace(device.target, conv="im2col")
-        whole = plan(one.kernel, operands, one.constants, replace(copies, multiprocessors=1))
+        whole = plan(one.kernel, operands, one.constants, replace(copies, multiprocessors=0))
         cut = plan(one.kernel, operands, one.constants, copies)
         tiles = plan(one.kernel, operands, one.constants, device.target)
         plain, split, own = (seconds_of(device, operands, made, task.rounds) for made in (whole, cut, tiles))

@@ -91,7 +91,9 @@ def _speed(found: Record) -> str:
 
 
 def _products(found: Record) -> str:
-    return ", ".join(f"{row['layer']} {row['plain_us']:.0f} -> {row['split_us']:.0f} us ({row['splits']})" for row in found["rows"])
+    return ", ".join(
+        f"{row['layer']} {row['plain_us']:.0f} -> {row['split_us']:.0f} -> {row['own_us']:.0f} us" for row in found["rows"]
+    )
 
 
 def _memory(found: Record) -> str:

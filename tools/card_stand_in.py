@@ -36,4 +36,4 @@ def stand_in() -> Iterator[None]:
 
 def small(task: Task) -> Task:
     """The same step on a small net."""
-    return replace(task, net="lenet", batch=4, rounds=2, few=True, warm_up=0.0)
+    return replace(task, net="lenet", batch=4, rounds=2, few=True, warm_up=0.0, math="fp32" if task.math == "3xtf32" else task.math)

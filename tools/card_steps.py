@@ -1,6 +1,6 @@
 """The steps of tools/card.sh, each of which adds what it finds to FOLDER/card.json:
 
-    python tools/card_steps.py [--stand-in] FOLDER STEP [--math M] [--shared]
+    python tools/card_steps.py [--stand-in] FOLDER STEP [--math M] [--conv C] [--shared]
 
 --stand-in runs them on the tests' stand-in for CuPy, with small nets.
 """
@@ -12,7 +12,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -23,7 +23,7 @@ import card_results
 import card_torch
 from alexnet_text import alexnet_fed_by
 
-from runtime.kernels.cuda.options import CudaOptions
+from runtime.kernels.cuda.options import CONVS, MATHS, CudaOptions
 
 DEVICE = "gpu:0"
 
@@ -41,7 +41,8 @@ class Task:
 
     folder: Path
     step: str
-    math: str = "fp32"
+    math: str = "3xtf32"
+    conv: str = "tiles"
     shared: bool = False
     net: str = "alexnet"
     batch: int = 128
@@ -51,7 +52,7 @@ class Task:
 
     @property
     def cuda(self) -> CudaOptions:
-        return CudaOptions(math=self.math)
+        return CudaOptions(math=self.math, conv=self.conv)
 
     def found(self, **results: Any) -> None:
         """Add to the results of this step."""
@@ -88,7 +89,7 @@ def bits(task: Task) -> None:
     from runtime.selftest.training import train
 
     def weights(devices: str = DEVICE, **options: Any) -> bytes:
-        made = train(task.net, min(task.batch, 32), 5, devices, cuda=CudaOptions(math=task.math, **options))
+        made = train(task.net, min(task.batch, 32), 2 if task.few else 5, devices, cuda=replace(task.cuda, **options))
         return b"".join(array.tobytes() for array in made.after)
 
     once, without, two = weights(), weights(graphs=False), weights(f"{DEVICE},{DEVICE}")
@@ -152,7 +153,7 @@ def once(task: Task) -> None:
     from runtime.selftest.agreement import write_noise
     from runtime.selftest.speed import iteration_timer
 
-    net, cuda = load(task.net, phase="train", batch_size=task.batch), CudaOptions(math=task.math, graphs=False)
+    net, cuda = load(task.net, phase="train", batch_size=task.batch), replace(task.cuda, graphs=False)
     with compile(net, DEVICE, keep="activations", losses_only=True, update=_update(), cuda=cuda) as executable:
         write_noise(executable)
         iteration_timer(executable, ("forward", "backward", "update"))
@@ -220,14 +221,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("step", choices=STEPS)
-    parser.add_argument("--math", default="fp32")
+    parser.add_argument("--math", choices=MATHS, default="3xtf32")
+    parser.add_argument("--conv", choices=CONVS, default="tiles")
     parser.add_argument("--shared", action="store_true", help="only kernels with shared memory")
     parser.add_argument("--stand-in", action="store_true")
     given = parser.parse_args(arguments)
-    name = f"{given.step}-{given.math}" if given.step in NAMED else given.step
+    name = given.step
+    if given.step in NAMED:
+        name += f"-{given.math}" + (f"-{given.conv}" if given.conv != "tiles" else "")
     if given.step == "few":
         name = "racecheck" if given.shared else "memcheck"
-    task = Task(given.folder, name, given.math, given.shared)
+    task = Task(given.folder, name, given.math, given.conv, given.shared)
     if given.stand_in:
         from card_stand_in import small, stand_in
 

@@ -12,6 +12,8 @@ from netdef.cli.options import (
     Overrides,
     allow_python_option,
     batch_option,
+    conv_option,
+    math_option,
     phase_option,
     set_option,
     without_effect,
@@ -41,6 +43,8 @@ ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", 
 @click.option("--inference", is_flag=True, help="Without backward, memory reused by lifetime.")
 @click.option("--devices", metavar="DEVICES", help="Divide it over several: how many, or which.")
 @click.option("--split", type=SPLIT, help="What is cut.")
+@math_option
+@conv_option
 @workspace_option
 def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:
     """The program that NET compiles to, and the memory it takes."""
@@ -57,6 +61,8 @@ def report(
     threads: int | None = None,
     devices: str | None = None,
     split: str | None = None,
+    math: str | None = None,
+    conv: str | None = None,
     workspace: int | None = None,
 ) -> str:
     """The program after a pass, or as its devices run it; and a table of the bytes it needs.
@@ -68,7 +74,7 @@ def report(
     inference: compile without backward.
     threads: worker threads, each with a workspace; default all cores.
     devices, split: how many devices, or which, and what is cut; default one.  One that is named twice has two shares.
-    workspace: MB that a convolution's matrices may take on graphics cards.
+    math, conv, workspace: how graphics cards compute; see CudaOptions.
 
     Raises
     ------
@@ -84,8 +90,10 @@ def report(
     if split and len(hosts) == 1:
         raise NetdefError(f"--split {split} divides a net over several devices", hint="--devices 2, say")
     cards = devices is not None and devices.startswith("gpu")
-    if workspace and not cards:
-        raise NetdefError(f"--workspace {workspace} is about graphics cards", hint="--devices gpu:0, say; none need be here")
+    about_cards = {"--math": math, "--conv": conv, "--workspace": workspace}
+    for name, value in about_cards.items():
+        if value and not cards:
+            raise NetdefError(f"{name} {value} is about graphics cards", hint="--devices gpu:0, say; none need be here")
     program = compile_program(
         net,
         devices=len(hosts),
@@ -98,15 +106,14 @@ def report(
         update=plain_update(net) if instructions and not inference else None,
     )
     if program.plan is None:
-        for note in without_effect({"--workspace": workspace}, f"cards plan their launches after the last pass, not after {after}"):
+        for note in without_effect(about_cards, f"cards plan their launches after the last pass, not after {after}"):
             click.echo(note, err=True)
-    sections = []
+    sections, options = [], cuda_options(math, workspace, no_graph=False, conv=conv)
     if instructions and after:
         sections.append(program.text() if program.forward else _layers(program))
     elif instructions:
-        sections.append(text_of_plans(program, cuda_options(None, workspace, no_graph=False) if cards else None))
+        sections.append(text_of_plans(program, options if cards else None))
     if program.plan is not None:
-        options = cuda_options(None, workspace, no_graph=False)
         workspaces = _on_cards(program, options) if cards else _on_cores(program, threads)
         sections.append(_memory(program, workspaces, names_in(devices or "1")))
     elif not instructions:

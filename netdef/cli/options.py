@@ -73,7 +73,16 @@ split_option = click.option(
 threads_option = click.option(
     "--threads", type=COUNT, metavar="N", help="Worker threads, by default one a core. No result depends on it."
 )
-math_option = click.option("--math", type=click.Choice(["fp32", "tf32"]), help="Of matrix products on a GPU; fp32 if not given.")
+math_option = click.option(
+    "--math",
+    type=click.Choice(["fp32", "3xtf32", "tf32", "bf16"]),
+    help="Of matrix products on a GPU; default: 3xtf32, as exact as fp32, where it is faster (A100, H100, B200), else fp32.",
+)
+conv_option = click.option(
+    "--conv",
+    type=click.Choice(["tiles", "im2col"]),
+    help="How convolutions run on a GPU: by kernels of our own (default), or by cuBLAS.",
+)
 workspace_option = click.option(
     "--workspace",
     type=COUNT,
@@ -87,8 +96,8 @@ graph_option = click.option("--no-graph", is_flag=True, help="Launch the kernels
 
 
 def card_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare how graphics cards compute: --math, --workspace, --no-graph."""
-    return math_option(workspace_option(graph_option(command)))
+    """Declare how graphics cards compute: --math, --conv, --workspace, --no-graph."""
+    return math_option(conv_option(workspace_option(graph_option(command))))
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,6 +26,7 @@ class RunOptions:
     split: str | None = None
     threads: int | None = None
     math: str | None = None
+    conv: str | None = None
     workspace: int | None = None
     no_graph: bool = False
     no_fold: bool = False
@@ -35,7 +36,7 @@ class RunOptions:
     def cuda(self) -> CudaOptions:
         from runtime.kernels.cuda.options import cuda_options
 
-        return cuda_options(self.math, self.workspace, self.no_graph)
+        return cuda_options(self.math, self.workspace, self.no_graph, self.conv)
 
     def choose(self) -> str:
         """The devices given, or the default device; prints the notes about them on stderr.
@@ -71,16 +72,17 @@ class RunOptions:
             notes += without_effect({"--split": self.split}, "there is one device")
         if names[0].startswith("gpu"):
             return notes + without_effect({"--threads": self.threads}, "it is about CPU devices") + self._of_cards(names)
-        about_cards = {"--math": self.math, "--workspace": self.workspace, "--no-graph": self.no_graph}
+        about_cards = {"--math": self.math, "--conv": self.conv, "--workspace": self.workspace, "--no-graph": self.no_graph}
         return notes + without_effect(about_cards, "it is about graphics cards")
 
     def _of_cards(self, names: Sequence[str]) -> list[str]:
         """A note if a card lacks what --math asks for."""
-        from runtime.machine.cuda.cards import TF32, find_card
+        from runtime.kernels.cuda.options import TENSOR_CORES
+        from runtime.machine.cuda.cards import find_card
 
-        found = (find_card(int(name.split(":")[1])) for name in names if self.math == "tf32")
-        old = next((card for card in found if card.capability < TF32), None)
-        return without_effect({"--math": self.math}, f"{old.name} has no TF32") if old is not None else []
+        found = (find_card(int(name.split(":")[1])) for name in names if self.math not in (None, "fp32"))
+        old = next((card for card in found if card.capability < TENSOR_CORES), None)
+        return without_effect({"--math": self.math}, f"{old.name} has no tensor cores for it") if old is not None else []
 
     def compiler(self) -> Callable[..., Executable]:
         """`runtime.compile` for the devices given, or for the default device; prints the notes about them on stderr.

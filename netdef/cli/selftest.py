@@ -88,6 +88,7 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
     ----------
     agreements: the result for each net is appended as soon as it is known.
     """
+    from runtime.machine.cuda.cards import target_of
     from runtime.selftest import torch_alexnet
     from runtime.selftest.agreement import Allowed
     from runtime.selftest.report import Agreement, Results
@@ -96,7 +97,8 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
     from runtime.solver.diverged import DivergedError
 
     on_card = name.startswith("gpu")
-    allowed = Allowed.exact() if not on_card else Allowed.of(cuda.math)
+    math = target_of(name, cuda).math
+    allowed = Allowed.exact() if not on_card else Allowed.of(math)
     reference: dict[str, Any] = {"devices": "cpu", "threads": None if on_card else 1}
     for net, batch in sizes.nets:
         say(f"comparing the kernels of {Path(net).stem}")
@@ -111,7 +113,7 @@ def run(name: str, sizes: Sizes, cuda: CudaOptions, about: dict[str, Any], agree
         apart = Drift(float("inf"), float("inf"), allowed.training)
     say(f"measuring {sizes.measured} in batches of {sizes.measured_batch}")
     speed = measure(sizes.measured, sizes.measured_batch, sizes.rounds, name, cuda=cuda)
-    index, tf32 = int(name.split(":")[1]), cuda.math == "tf32"
+    index, tf32 = int(name.split(":")[1]), math == "tf32"
     torch = torch_alexnet.measure(index, sizes.measured_batch, sizes.rounds, tf32) if on_card else None
     return Results(
         about["device"],
@@ -187,6 +189,6 @@ def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:
             "cupy": cupy.__version__,
             "driver": int(cupy.cuda.runtime.driverGetVersion()),
             "cuda": int(cupy.cuda.runtime.runtimeGetVersion()),
-            "math": cuda.math,
+            "math": cuda.math_on(card.capability),
         }
     return record

@@ -20,18 +20,24 @@ from runtime.machine.limits import Limits
 
 @dataclass(frozen=True)
 class Cost:
-    """bytes: moved.  flops: of elementwise arithmetic.  products: floating point operations of matrix products."""
+    """bytes: moved.  flops: of elementwise arithmetic.  products: floating point operations of matrix products.
+
+    single: how many of the products CUDA cores compute in float32, whatever the mode.
+    """
 
     bytes: float = 0
     flops: float = 0
     products: float = 0
+    single: float = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.bytes + other.bytes, self.flops + other.flops, self.products + other.products)
+        sums = self.bytes + other.bytes, self.flops + other.flops, self.products + other.products
+        return Cost(*sums, self.single + other.single)
 
     def seconds(self, limits: Limits, math: str = "fp32") -> float:
         """The floor: the longer of moving the bytes and of computing."""
-        return max(self.bytes / limits.bandwidth, self.flops / limits.fp32 + self.products / limits.products(math))
+        products = (self.products - self.single) / limits.products(math)
+        return max(self.bytes / limits.bandwidth, (self.flops + self.single) / limits.fp32 + products)
 
 
 def total(costs: Iterable[Cost]) -> Cost:
@@ -46,26 +52,27 @@ def launches(instruction: Instruction, target: Target) -> list[Cost]:
         return [plain(instruction)]
     operands = operands_of(instruction)
     launched = plan(instruction.kernel, operands, instruction.constants, target).launches
-    return [product(one) if isinstance(one, Gemm) else launch(instruction, operands, one) for one in launched]
+    return [product(one, target.math) if isinstance(one, Gemm) else launch(instruction, operands, one) for one in launched]
 
 
 def plain(instruction: Instruction) -> Cost:
     """An instruction as one piece of work that moves only what it reads and writes; its products are those of the card's plan."""
     load_rooms("cuda")
     operands = operands_of(instruction)
-    gemms = [one for one in _launched(instruction, operands) if isinstance(one, Gemm)]
-    return Cost(*work_of(instruction.kernel, operands, instruction.constants), sum(product(gemm).products for gemm in gemms))
+    made = [product(one).products if isinstance(one, Gemm) else one.products for one in _launched(instruction, operands)]
+    return Cost(*work_of(instruction.kernel, operands, instruction.constants), sum(made))
 
 
 def _launched(instruction: Instruction, operands: Sequence[Operand]) -> Sequence[AnyLaunch]:
     return plan(instruction.kernel, operands, instruction.constants).launches if instruction.kernel in CUDA_KERNELS else ()
 
 
-def product(gemm: Gemm) -> Cost:
-    """A matrix product: its factors read, its result written, and read before if it adds to it."""
+def product(gemm: Gemm, math: str = "fp32") -> Cost:
+    """A matrix product by cuBLAS, which knows no 3xtf32: its factors read, its result written, and read before if it adds to it."""
     a, b = _matrix(gemm.a, gemm.m * gemm.k, gemm.batch), _matrix(gemm.b, gemm.k * gemm.n, gemm.batch)
     c = gemm.m * gemm.n * gemm.batch * (2 if gemm.accumulate else 1)
-    return Cost(bytes=4 * (a + b + c), products=2 * gemm.m * gemm.n * gemm.k * gemm.batch)
+    products = 2 * gemm.m * gemm.n * gemm.k * gemm.batch
+    return Cost(bytes=4 * (a + b + c), products=products, single=products if math == "3xtf32" else 0)
 
 
 def _matrix(matrix: Matrix, size: int, batch: int) -> int:
@@ -75,4 +82,5 @@ def _matrix(matrix: Matrix, size: int, batch: int) -> int:
 
 def launch(instruction: Instruction, operands: Sequence[Operand], one: Launch) -> Cost:
     """One kernel launch of an instruction's plan: its own work, or all of the instruction's."""
-    return Cost(*(one.work or work_of(instruction.kernel, operands, instruction.constants)))
+    moved, flops = one.work or work_of(instruction.kernel, operands, instruction.constants)
+    return Cost(moved, flops, one.products)

@@ -10,6 +10,8 @@ from runtime.ir.program import PARAMETERS, STATES, WORKING, Program, arena_of
 from runtime.machine.device import Device
 from runtime.machine.open import different
 
+WHOLE = 4  # images in a pack
+
 TestPrograms = Callable[[Program], Sequence[Program]]
 
 
@@ -84,12 +86,16 @@ def check_fit(
 
 
 def _largest(batch: int, fits: Callable[[int], bool]) -> int:
-    """The largest size below `batch` that fits, 0 if none does; a larger batch never needs less."""
-    low, high = 0, batch
+    """The largest size below `batch` that fits, 0 if none does.
+
+    Of multiples of WHOLE a larger one never needs less; others may need more than the next multiple, as cards have kernels for it.
+    """
+    low, high = 0, -(-batch // WHOLE)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+        low, high = (middle, high) if fits(WHOLE * middle) else (low, middle)
+    between = range(min(batch, WHOLE * (low + 1)) - 1, WHOLE * low, -1)
+    return next((size for size in between if fits(size)), WHOLE * low)
 
 
 def _why_none(fits: Callable[[int, TestPrograms], bool]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
+from runtime.kernels.cuda.options import Capability
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,22 @@ class Limits:
     source: str
     multiprocessors: int = 132
 
+    @property
+    def capability(self) -> Capability:
+        """One that stands for what its tensor cores can do."""
+        if self.tf32 is None:
+            return (7, 0)
+        return (9, 0) if self.tf32 > 3 * self.fp32 else (8, 9)
+
     def products(self, math: str) -> float:
-        """The rate of matrix products."""
-        return self.tf32 or self.fp32 if math == "tf32" else self.fp32
+        """The rate of matrix products; tensor cores take twice as many of bfloat16 as of TF32."""
+        share = {"tf32": 1, "3xtf32": 1 / 3, "bf16": 2}
+        return self.tf32 * share[math] if self.tf32 and math in share else self.fp32
 
     def best(self, other: Limits) -> Limits:
         """The higher rates of two measurements."""
-        return replace(self, bandwidth=max(self.bandwidth, other.bandwidth), fp32=max(self.fp32, other.fp32))
+        tf32 = max(self.tf32, other.tf32) if self.tf32 and other.tf32 else self.tf32
+        return replace(self, bandwidth=max(self.bandwidth, other.bandwidth), fp32=max(self.fp32, other.fp32), tf32=tf32)
 
 
 def _card(name: str, gigabytes: float, fp32: float, tf32: float | None, source: str, multiprocessors: int) -> Limits:

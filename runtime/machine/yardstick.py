@@ -38,8 +38,8 @@ def fastest(device: Device, bound: BoundInstruction, rounds: int = ROUNDS) -> fl
     return min(device.times([bound] * (rounds + 1))[1:])
 
 
-def measured_limits(device: Device) -> Limits:
-    """A device's copy rate and its rate of matrix products."""
+def measured_limits(device: Device, math: str = "fp32") -> Limits:
+    """A device's copy rate and its rate of matrix products, by cuBLAS on a card; with "3xtf32" that of our tiles too."""
     size, product = (COPY, PRODUCT) if device.threads else (CARD_COPY, CARD_PRODUCT)
     numbers = np.random.default_rng(0).standard_normal(product * product, dtype=np.float32)
     x, y = (Buffer(name, (size // 4,), "input") for name in "xy")
@@ -52,7 +52,16 @@ def measured_limits(device: Device) -> Limits:
     for buffer in (a, w):
         device.write(multiply.arrays[buffer], numbers.reshape(buffer.shape))
     rate = 2 * product**3 / fastest(device, multiply.bound)
-    return Limits(device.name, bandwidth, rate, None, "measured now")
+    tf32 = None
+    if math == "3xtf32":
+        blob, weights = (product, 1, 1, product), (product, product, 1, 1)
+        x, w, y = (Buffer(name, shape, "input") for name, shape in zip("xwy", (blob, weights, blob), strict=True))
+        window = {"kernel": (1, 1), "stride": (1, 1), "pad": (0, 0), "dilation": (1, 1), "group": 1}
+        tiles = prepare(device, "conv2d", [x, w, w], [y], **window, has_bias=False, relu=False, slope=0.0)
+        for buffer in (x, w):
+            device.write(tiles.arrays[buffer], numbers.reshape(buffer.shape))
+        tf32 = 3 * 2 * product**3 / fastest(device, tiles.bound)  # products of TF32, three for each of float32
+    return Limits(device.name, bandwidth, rate, tf32, "measured now")
 
 
 def _shapes(size: int) -> tuple[tuple[int, ...], ...]:

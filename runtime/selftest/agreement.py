@@ -43,11 +43,11 @@ class Allowed:
 
     @staticmethod
     def of(math: str) -> Allowed:
-        """Sums of thousands of products in another order; with tf32, of factors that are rounded to 10 bits.
+        """Sums of thousands of products in another order; with tf32 and bf16, of factors that are rounded to 10 bits and to 7.
 
         AlexNet's first weights changed by 1e-6 of themselves are 1e-3 of the way after ten iterations.
         """
-        return Allowed(2e-5, 1e-5, 1e-2) if math == "fp32" else Allowed(2e-3, 1e-5, 0.5)
+        return {"tf32": Allowed(2e-3, 1e-5, 0.5), "bf16": Allowed(1.6e-2, 1e-5, 1.0)}.get(math, Allowed(2e-5, 1e-5, 1e-2))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 MB = 1 << 20  # bytes, as --workspace counts them
 DEFAULT_WORKSPACE = 256 * MB
-MATHS = ("fp32", "tf32")
+MATHS = ("fp32", "3xtf32", "tf32", "bf16")
 CONVS = ("tiles", "im2col")
-MULTIPROCESSORS = 132  # of an H100 or H200, for plans that no card was named for
+Capability = tuple[int, int]  # a card's compute capability
+TENSOR_CORES: Capability = (8, 0)  # the first with those for TF32 and bfloat16: Ampere's
+# Whose tensor cores take three products of TF32 in less time than their CUDA cores take one of float32: A100, H100, B200, B300.
+FAST_TENSOR_CORES: tuple[Capability, ...] = ((8, 0), (9, 0), (10, 0), (10, 3))
+MULTIPROCESSORS, NEW = 132, (9, 0)  # of an H100 or H200, for plans that no card was named for
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Target:
 
     workspace: int = DEFAULT_WORKSPACE
     multiprocessors: int = MULTIPROCESSORS
-    math: str = "fp32"
+    math: str = "3xtf32"
     conv: str = "tiles"
 
 
@@ -35,24 +39,32 @@ class CudaOptions:
 
     Parameters
     ----------
-    math: "fp32", or "tf32" for matrix products on tensor cores, their factors rounded to 10 bits behind the point.
+    math: of matrix products: "fp32", by CUDA cores; on tensor cores "tf32", factors rounded to 10 bits behind the point, "bf16", to
+        7 bits, and "3xtf32", each factor as a sum of two TF32 numbers, as exact as fp32.  Sums are float32 in all.  None: 3xtf32 on
+        cards where it is faster than fp32, else fp32.
     workspace: bytes that the matrices of a convolution may take; a net whose output rows need more is refused.  By default
         DEFAULT_WORKSPACE, or one output row where that takes more.
     graphs: whether lists of kernels are captured as CUDA graphs.
     conv: how convolutions run, see Target.
     """
 
-    math: str = "fp32"
+    math: str | None = None
     workspace: int | None = None
     graphs: bool = True
     conv: str = "tiles"
 
-    def target(self, multiprocessors: int = MULTIPROCESSORS, workspace: int | None = None) -> Target:
-        """What plans are given; workspace: another limit than the user's."""
-        chosen = DEFAULT_WORKSPACE if self.workspace is None else self.workspace
-        return Target(chosen if workspace is None else workspace, multiprocessors, self.math, self.conv)
+    def math_on(self, capability: Capability) -> str:
+        """The mode on such a card; those before Ampere compute in fp32 only."""
+        if capability < TENSOR_CORES:
+            return "fp32"
+        return self.math or ("3xtf32" if capability in FAST_TENSOR_CORES else "fp32")
+
+    def target(self, multiprocessors: int = MULTIPROCESSORS, capability: Capability = NEW) -> Target:
+        """What plans for such a card are given."""
+        workspace = DEFAULT_WORKSPACE if self.workspace is None else self.workspace
+        return Target(workspace, multiprocessors, self.math_on(capability), self.conv)
 
 
 def cuda_options(math: str | None, workspace: int | None, no_graph: bool, conv: str | None = None) -> CudaOptions:
     """From --math, --workspace (in MB), --no-graph and --conv."""
-    return CudaOptions(math or MATHS[0], None if workspace is None else workspace * MB, not no_graph, conv or CONVS[0])
+    return CudaOptions(math, None if workspace is None else workspace * MB, not no_graph, conv or CONVS[0])

@@ -42,6 +42,7 @@ class Launch:
     pointers: the kernel's first parameters.  A constant given by name is a float32 array, which the device holds a copy of.
     scalars: the kernel's other parameters, each of the NumPy type that has the C++ type's size.
     work: bytes that it moves and its floating point operations, where it is not all of an instruction (runtime/machine/costs.py).
+    products: floating point operations of matrix products that it computes itself.
     """
 
     file: str
@@ -51,6 +52,7 @@ class Launch:
     pointers: tuple[Pointer, ...]
     scalars: tuple[np.generic, ...] = ()
     work: tuple[int, int] | None = None
+    products: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cuda.options import CudaOptions, Target
 
 OLDEST = (7, 0)  # compute capability that the kernels are written for: shuffles and barriers of Volta
-TF32 = (8, 0)  # that of the first tensor cores for TF32: Ampere's
 NO_GPU = "no GPU can be used"
 NO_CARD = "there is no NVIDIA card on this machine, or CUDA_VISIBLE_DEVICES hides it"
 INSTALL = "pip install 'cupy-cuda12x[ctk]' for a driver of CUDA 12, or 'cupy-cuda13x[ctk]' for one of CUDA 13"
@@ -99,7 +98,10 @@ def target_of(device: str, options: CudaOptions) -> Target:
     NoCudaError: the card is not here, or cannot be used.
     """
     kind, _, index = device.partition(":")
-    return options.target(find_card(int(index)).multiprocessors) if kind == "gpu" else options.target()
+    if kind != "gpu":
+        return options.target()
+    card = find_card(int(index))
+    return options.target(card.multiprocessors, card.capability)
 
 
 def _import_cupy() -> Any:

@@ -104,7 +104,7 @@ class CudaDevice:
         load_rooms("cuda")
         self.options = options or CudaOptions()
         self.card = find_card(index)
-        self.target = self.options.target(self.card.multiprocessors)
+        self.target = self.options.target(self.card.multiprocessors, self.card.capability)
         self.name = f"gpu:{index}"
         self.cupy = load_cupy()
         self._library = load_library(self.cupy)
@@ -116,7 +116,7 @@ class CudaDevice:
             self.transfers = Transfers(self.cupy, compute, upload, self._memory)
             products = workspace_of(self.card.memory)
             self._cublas_memory = self._memory(products)
-            self.cublas = Cublas(self._library, compute.ptr, self.options.math, self._cublas_memory.ptr, products)
+            self.cublas = Cublas(self._library, compute.ptr, self.target.math, self._cublas_memory.ptr, products)
         self.queue, self.copies = CudaQueue(self, compute), CudaQueue(self, copies)
         self._streams = (compute, upload, copies)
         self.peers = CardPeers(self.cupy, self.card, self.here, copies)
@@ -162,7 +162,7 @@ class CudaDevice:
         NetdefError: the matrices need more than --workspace.
         """
         mine = [(program, share) for program in programs for share in shares]
-        matrices = max(cuda_needs.workspace(program, share, self.options, self.card.multiprocessors) for program, share in mine)
+        matrices = max(cuda_needs.workspace(program, share, self.options, self.target) for program, share in mine)
         held = sum(cuda_needs.landing_bytes(program, share) + cuda_needs.constants(program, share) for program, share in mine)
         return matrices + held + cuda_needs.reserve(self.card.memory)
 

@@ -15,7 +15,9 @@ from runtime.kernels.cuda.registry import Gemm, Matrix
 from runtime.machine.cuda.cards import NO_GPU, TOOLKIT, first_line
 
 FP32, TF32 = 0, 3  # CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH
-MODES = {"fp32": FP32, "tf32": TF32}
+MODES = {"fp32": FP32, "3xtf32": FP32, "tf32": TF32, "bf16": FP32}
+FLOATS, BF16 = 0, 75  # CUDA_R_32F; CUBLAS_COMPUTE_32F_FAST_16BF: of float32 numbers, rounded to bfloat16 on their way
+ANY_WAY = -1  # CUBLAS_GEMM_DEFAULT
 PLAIN, TRANSPOSED = 0, 1  # CUBLAS_OP_N, CUBLAS_OP_T
 LEAST_WORKSPACE, MOST_WORKSPACE = 4 << 20, 32 << 20  # bytes that NVIDIA recommends: before Hopper, and from Hopper on
 WORKSPACE_SHARE = 512  # of a card's memory, one part in so many is not missed
@@ -35,6 +37,11 @@ SIGNATURES: dict[str, list[Any]] = {  # cublas_api.h
         _pointer, _int, _int, _int, _int, _int, ctypes.POINTER(ctypes.c_float),
         _pointer, _int, _long, _pointer, _int, _long,
         ctypes.POINTER(ctypes.c_float), _pointer, _int, _long, _int,
+    ],
+    "cublasGemmStridedBatchedEx": [
+        _pointer, _int, _int, _int, _int, _int, ctypes.POINTER(ctypes.c_float),
+        _pointer, _int, _int, _long, _pointer, _int, _int, _long,
+        ctypes.POINTER(ctypes.c_float), _pointer, _int, _int, _long, _int, _int, _int,
     ],
 }  # fmt: skip
 
@@ -77,7 +84,7 @@ class Cublas:
     """
 
     def __init__(self, library: Any, stream: int, math: str, workspace: int, size: int):
-        self._library = library
+        self._library, self._math = library, math
         self._handle = ctypes.c_void_p()
         self._one, self._zero = ctypes.c_float(1), ctypes.c_float(0)
         self._call("cublasCreate_v2", ctypes.byref(self._handle))
@@ -95,6 +102,10 @@ class Cublas:
         a, b, c = gemm.a, gemm.b, gemm.c
         one, beta = ctypes.byref(self._one), ctypes.byref(self._one if gemm.accumulate else self._zero)
         extents = _order(b), _order(a), gemm.n, gemm.m, gemm.k, one
+        if self._math == "bf16":
+            typed = address(b), FLOATS, b.leading, b.stride, address(a), FLOATS, a.leading, a.stride
+            made = beta, address(c), FLOATS, c.leading, c.stride, gemm.batch, BF16, ANY_WAY
+            return partial(self._call, "cublasGemmStridedBatchedEx", self._handle, *extents, *typed, *made)
         if gemm.batch == 1:  # cuBLAS has more ways to compute these, such as cutting a long k
             matrices = address(b), b.leading, address(a), a.leading, beta, address(c), c.leading
             return partial(self._call, "cublasSgemm_v2", self._handle, *extents, *matrices)

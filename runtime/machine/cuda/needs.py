@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import Instruction, Program
-from runtime.kernels.cuda.options import MB, MULTIPROCESSORS, CudaOptions, Target
+from runtime.kernels.cuda.options import MB, CudaOptions, Target
 from runtime.kernels.cuda.registry import CUDA_KERNELS, Plan, plan
 from runtime.kernels.operand import operands_of
 from runtime.kernels.rooms import load_rooms
@@ -15,24 +17,23 @@ RESERVE = 64 << 20  # bytes that CUDA takes as it goes on: the code of kernels, 
 SHARE = 32  # of a small card's memory, one part in so many is enough for that
 
 
-def workspace(program: Program, index: int, options: CudaOptions, multiprocessors: int = MULTIPROCESSORS) -> int:
-    """Bytes that the matrices of convolutions take in turn on the `index`-th device.
+def workspace(program: Program, index: int, options: CudaOptions, target: Target | None = None) -> int:
+    """Bytes that the matrices of convolutions take in turn on the `index`-th device; target: what is known of it.
 
     Raises
     ------
-    NetdefError: --workspace is less than one output row of a layer needs.
+    NetdefError: --workspace is less than a layer needs: matrices of one output row, or a copy of its weights.
     """
-    instructions = _planned(program, index)
+    instructions, target = _planned(program, index), target or options.target()
     if options.workspace is not None:
-        smallest = options.target(multiprocessors, 0)
+        smallest = replace(target, workspace=0)
         each = ((_plan(instruction, smallest).workspace, instruction.layer) for instruction in instructions)
         least, layer = max(each, default=(0, ""))
         if least > options.workspace:
             raise NetdefError(
-                f"--workspace {options.workspace // MB} is too small: one output row of layer '{layer}' takes {least / MB:.1f} MB",
+                f"--workspace {options.workspace // MB} is too small: layer '{layer}' takes {least / MB:.1f} MB at least",
                 hint=f"--workspace {-(-least // MB)} is the least for this net and batch size",
             )
-    target = options.target(multiprocessors)
     return max((_plan(instruction, target).workspace for instruction in instructions), default=0)
 
 

@@ -20,12 +20,13 @@ from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, ro
 from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import AnyLaunch, Gemm, Launch, Matrix, Plan, plans
 from runtime.kernels.operand import Operand, Pointer, Workspace
-from runtime.ops.convolution import depthwise_cuda
+from runtime.ops.convolution import depthwise_cuda, implicit_cuda
 from runtime.ops.convolution.geometry import Geometry, Pair, is_depthwise_on_cards
 
 FILE = "convolution.cu"
 WARP, MOST_THREADS = 32, 512  # in a block that sums up
 ALIGNMENT = 256  # bytes, of what follows something else in the workspace
+TILE = 128  # rows and columns of a result that one block of cuBLAS makes
 FEW_GROUPS = 4  # whose products of long rows are separate calls
 
 
@@ -139,6 +140,8 @@ def conv2d(
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise_on_cards(geometry, w):
         return depthwise_cuda.forward(x, w, b, y, geometry, has_bias, relu, slope)
+    if implicit_cuda.fits(x, w, y, geometry, target):
+        return implicit_cuda.forward(x, w, y, (0, 1, 2, 3), geometry, target, has_bias, relu, slope)
     windows = Windows(x, y, geometry, target.workspace)
     rows = Operand((1, windows.O, windows.OH * windows.columns), address=y.address)
     return Plan((*products(windows, x, 0, 1, 3), *bias_relu(rows, 2, 3, has_bias, relu, slope)), windows.workspace)
@@ -170,28 +173,50 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, target: Target,
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise_on_cards(geometry, dw):
         return depthwise_cuda.weight_gradient(x, dy, dw, geometry)
-    windows, group = Windows(x, dy, geometry, target.workspace), geometry.group
+    if implicit_cuda.fits(x, dw, dy, geometry, target):
+        return implicit_cuda.weight_gradient(x, dy, dw, geometry, target)
+    group = geometry.group
+    splits = gradient_splits(dw, dy, group, target)
+    parts = aligned(splits * dw.bytes) if splits > 1 else 0
+    windows = Windows(x, dy, geometry, max(0, target.workspace - parts), parts)
+    if splits > 1 and parts + windows.workspace > target.workspace:  # a row of its matrices leaves no room for them
+        splits, parts, windows = 1, 0, Windows(x, dy, geometry, target.workspace)
     launches: list[AnyLaunch] = []
     for chunk in windows.chunks:
         launches += windows.im2col(x, 0, chunk)
         k = windows.columns * (chunk[1] - chunk[0])
-        product = windows.outputs(1, chunk), windows.col(0, chunk, transposed=True), windows.weights(2)
+        result = windows.weights(2 if splits == 1 else Workspace())
+        product = windows.outputs(1, chunk), windows.col(0, chunk, transposed=True), result
         gemm = Gemm(windows.O // group, windows.rows, k, *product, batch=group, accumulate=chunk[0] > 0)
-        launches += one_by_one(gemm) if group <= FEW_GROUPS else [gemm]
-    return Plan(tuple(launches), windows.workspace)
+        launches += one_by_one(gemm, splits, dw.size) if group <= FEW_GROUPS else [gemm]
+    if splits > 1:
+        launches.append(implicit_cuda.sum_splits(dw, 2, splits))
+    return Plan(tuple(launches), parts + windows.workspace)
 
 
-def one_by_one(gemm: Gemm) -> Iterator[Gemm]:
-    """A batch's products.
+def gradient_splits(dw: Operand, dy: Operand, group: int, target: Target) -> int:
+    """Into how many products of equal length those of a weight gradient are cut, each a multiple of 4 numbers long.
 
-    Few small results of long sums keep a large card busy only where each sum is cut, and cuBLAS does not cut those of batches.
+    Few small results of long sums keep a large card busy only so; what cuBLAS would do itself depends on its version.
     """
+    if group > FEW_GROUPS:
+        return 1
+    tiles = group * blocks(dw.shape[0] // group, TILE) * blocks(dw.size // dw.shape[0], TILE)
+    wanted = implicit_cuda.splits_of(tiles, prod(dy.shape[1:]), replace(target, workspace=target.workspace // 4), dw.bytes)
+    row = dy.shape[2] * dy.shape[3]  # the length of which that of every chunk is a multiple
+    return next((splits for splits in range(wanted, 1, -1) if row % (4 * splits) == 0), 1)
 
-    def own(matrix: Matrix, index: int) -> Matrix:
-        return replace(matrix, offset=matrix.offset + index * matrix.stride, stride=0)
 
+def one_by_one(gemm: Gemm, splits: int, result: int) -> Iterator[Gemm]:
+    """A batch's products, each as a batch of so many that make a share of its sums, `result` numbers apart."""
+
+    def own(matrix: Matrix, index: int, stride: int) -> Matrix:
+        return replace(matrix, offset=matrix.offset + index * matrix.stride, stride=stride if splits > 1 else 0)
+
+    k = gemm.k // splits
     for index in range(gemm.batch):
-        yield replace(gemm, a=own(gemm.a, index), b=own(gemm.b, index), c=own(gemm.c, index), batch=1)
+        factors = own(gemm.a, index, k), own(gemm.b, index, k), own(gemm.c, index, result)
+        yield replace(gemm, k=k, a=factors[0], b=factors[1], c=factors[2], batch=splits)
 
 
 @plans
@@ -201,6 +226,9 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, target: Target, 
         return depthwise_cuda.input_gradient(dy, w, dx, geometry)
     group, per_group = geometry.group, w.shape[1]
     # As a convolution of dy the copies grow with the outputs, by col2im (which reads and writes) with the inputs.
+    if geometry.stride == (1, 1) and implicit_cuda.fits(dy, turned(w, group), dx, full(geometry), target):
+        launch = implicit_cuda.forward(dy, turned(w, group), dx, (0, Workspace(), Workspace(), 2), full(geometry), target)
+        return Plan((flip_weights(w, Workspace(), group), launch), w.bytes)
     windows = Windows(dx, dy, geometry, target.workspace)
     if geometry.stride == (1, 1) and w.shape[0] // group < 2 * per_group and not windows.pointwise:
         return as_convolution(dy, w, dx, geometry, target.workspace)
@@ -216,10 +244,26 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, target: Target, 
 def as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, limit: int) -> Plan:
     """Of windows that move by 1: dx as the convolution of dy with flipped weights, which lie first in the workspace."""
     flipped = Workspace()
-    height, width = (d * (k - 1) - p for d, k, p in zip(geometry.dilation, geometry.kernel, geometry.pad, strict=True))
-    offset = -(-w.bytes // ALIGNMENT) * ALIGNMENT
-    windows = Windows(dy, dx, geometry._replace(pad=(height, width)), max(0, limit - offset), offset)
+    offset = aligned(w.bytes)
+    windows = Windows(dy, dx, full(geometry), max(0, limit - offset), offset)
     return Plan((flip_weights(w, flipped, geometry.group), *products(windows, dy, 0, flipped, 2)), offset + windows.workspace)
+
+
+def aligned(size: int) -> int:
+    """Where in the workspace something may begin behind so many bytes."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def full(geometry: Geometry) -> Geometry:
+    """Of windows that move by 1: that of the convolution which makes dx of dy."""
+    height, width = (d * (k - 1) - p for d, k, p in zip(geometry.dilation, geometry.kernel, geometry.pad, strict=True))
+    return geometry._replace(pad=(height, width))
+
+
+def turned(w: Operand, group: int) -> Operand:
+    """What `flip_weights` makes."""
+    O, per_group, *kernel = w.shape
+    return Operand((per_group * group, O // group, *kernel))
 
 
 def flip_weights(w: Operand, flipped: Pointer, group: int) -> Launch:

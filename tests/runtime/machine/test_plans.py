@@ -28,12 +28,13 @@ def test_a_cpu_shows_its_kernels_and_three_lists() -> None:
 
 def test_a_card_shows_one_list_its_launches_and_its_graph() -> None:
     program = lenet()
-    text = text_of_plans(program, CudaOptions())
+    text = text_of_plans(program, CudaOptions(conv="im2col"))
     assert re.findall(r"^(\w+):$", text, re.MULTILINE) == ["iteration"]
     assert f"graph of {len(program.iteration)} instructions:" in text
     assert re.search(r"^ +gemm 20 x \d+ x 25$", text, re.MULTILINE)
     assert re.search(r"^ +im2col<4, 5, 5, 1, 1, 0, 0, 1, 1>: \d+ blocks of 256 threads$", text, re.MULTILINE)
     assert "graph of" not in text_of_plans(program, CudaOptions(graphs=False))
+    assert re.search(r"^ +conv_tiles<2, 32>: \d+ blocks of 256 threads$", text_of_plans(program, CudaOptions()), re.MULTILINE)
 
 
 def test_several_devices_show_the_order_and_what_waits() -> None:

@@ -73,7 +73,8 @@ class Case:
     workspace: Array | None = None
 
     def plan(self, images: int) -> Plan:
-        return plan(self.kernel, [array.of(images) for array in self.arrays], self.constants(images), Target(NO_LIMIT))
+        target = Target(NO_LIMIT, 0, conv="im2col")
+        return plan(self.kernel, [array.of(images) for array in self.arrays], self.constants(images), target)
 
 
 def given(**constants: Any) -> Callable[[int], dict[str, Any]]:

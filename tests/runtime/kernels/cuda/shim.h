@@ -80,6 +80,12 @@ static inline float __int_as_float(int bits) {
   memcpy(&value, &bits, sizeof value);
   return value;
 }
+static inline float __uint_as_float(unsigned bits) { return __int_as_float(int(bits)); }
+static inline unsigned __float_as_uint(float value) {
+  unsigned bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
 
 UNTRACED static void spoil(const SharedMemory& memory) {
   if (memory.size) memset(memory.begin, 0xff, memory.size);
@@ -94,7 +100,8 @@ struct Fiber {
   void* stack;
   int waits;  // the number of the barrier it stands at, counted from 1, times 2 ** 16, plus its line; 0 before the first
   bool done;
-  bool fresh;  // it was never entered
+  bool fresh;    // it was never entered
+  bool meeting;  // it waits for the other lanes of its warp
 };
 
 constexpr unsigned long long STACK = 1 << 16;
@@ -142,6 +149,32 @@ static inline void barrier(int line) {
   leave(*running);
 }
 
+// Where all lanes of a warp come together; each has left what `exchange` has of it before, and reads the others' after.
+constexpr unsigned LANES = 32;
+struct Fragments {
+  unsigned a[4], b[2];
+};
+static Fragments exchange[2][1024];  // by turns: a lane can be ahead of another one by one meeting at most
+static unsigned turns[1024], met[1024 / LANES];
+
+UNTRACED static inline const Fragments* meet(unsigned thread, const unsigned* a, const unsigned* b) {
+  Fragments* mine = exchange[turns[thread]++ % 2];
+  for (int i = 0; i < 4; ++i) mine[thread].a[i] = a[i];
+  for (int i = 0; i < 2; ++i) mine[thread].b[i] = b[i];
+  const unsigned warp = thread / LANES;
+  barriers_seen = true;
+  if (!running) {
+    snprintf(failure, sizeof failure, "the first block of this launch met no barrier, a later one tensor cores");
+  } else if (++met[warp] < LANES) {
+    running->meeting = true;
+    leave(*running);
+  } else {  // the last lane; the others may go on
+    met[warp] = 0;
+    for (unsigned lane = 0; lane < LANES; ++lane) fibers[warp * LANES + lane].meeting = false;
+  }
+  return mine + warp * LANES;
+}
+
 // One thread of the launches to come, block after block: making a context anew costs more than most threads' work.
 static inline void fiber_body() {
   for (;;) {
@@ -175,7 +208,7 @@ static inline void place(Extent& at, const Extent& within, unsigned flat) {
 static inline bool start(Fiber& fiber) {
   const bool ended = fiber.done;
   fiber.waits = 0;
-  fiber.done = false;
+  fiber.done = fiber.meeting = false;
   if (ended) return false;
   if (!fiber.stack) fiber.stack = malloc(STACK);
 #ifdef SANITIZED
@@ -192,19 +225,28 @@ static inline bool start(Fiber& fiber) {
 // One block's threads, from barrier to barrier.
 static inline void run_fibers(unsigned threads, unsigned long long seed) {
   for (unsigned t = 0; t < threads; ++t) fibers[t].fresh = start(fibers[t]);
+  memset(turns, 0, sizeof turns);
+  memset(met, 0, sizeof met);
   phase = 0;
   for (unsigned left = threads; left && !failure[0]; ++phase) {
     const Order order(threads, seed ? seed + phase : 0);
     const unsigned before = left;
-    for (unsigned i = 0; i < threads; ++i) {
-      const unsigned t = order[i];
-      if (fibers[t].done) continue;
-      running = &fibers[t];
-      place(threadIdx, blockDim, t);
-      enter(*running, running->fresh);
-      running->fresh = false;
-      left -= running->done;
+    unsigned coming = left;  // threads that are not at the barrier yet
+    for (bool moved = true; coming && moved;) {
+      moved = false;
+      for (unsigned i = 0; i < threads; ++i) {
+        const unsigned t = order[i];
+        if (fibers[t].done || fibers[t].meeting || unsigned(fibers[t].waits) >> 16 > phase) continue;
+        running = &fibers[t];
+        place(threadIdx, blockDim, t);
+        enter(*running, running->fresh);
+        running->fresh = false;
+        left -= running->done;
+        coming -= running->done || unsigned(running->waits) >> 16 > phase;
+        moved = true;
+      }
     }
+    if (coming && !failure[0]) snprintf(failure, sizeof failure, "not all lanes of a warp reach its tensor core");
     int waits = 0;
     for (unsigned t = 0; t < threads; ++t) {
       if (fibers[t].done) continue;
@@ -270,3 +312,52 @@ EXPORTED void only_the_edge(bool on) { shim::edge = on; }
   }
 
 #define __syncthreads() shim::barrier(__LINE__)
+
+// Tensor cores, as runtime/kernels/cuda/mma.cuh describes them: each lane computes its four numbers from what all lanes hold.
+#define TENSOR_CORES_OF_SHIM
+
+UNTRACED static inline unsigned to_tf32(float value) {
+  const unsigned bits = __float_as_uint(value);
+  return value != value ? 0x7fffffffu : bits % 0x80000000u >= 0x7f800000u ? bits : (bits + 0x1000u) & 0xffffe000u;
+}
+
+UNTRACED static inline unsigned to_bf16(float value) {
+  const unsigned bits = __float_as_uint(value);
+  return value != value ? 0x7fffu : (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+}
+UNTRACED static inline unsigned to_bf16(float low, float high) { return to_bf16(high) << 16 | to_bf16(low); }
+
+// The sum of exact products is cut, not rounded, to a float (Fasi et al. 2021, "Numerical behavior of NVIDIA tensor cores").
+UNTRACED static inline float cut(double sum) {
+  const float rounded = float(sum);
+  return fabs(double(rounded)) > fabs(sum) && !isinf(rounded) ? __uint_as_float(__float_as_uint(rounded) - 1) : rounded;
+}
+
+UNTRACED static inline void mma_tf32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  const unsigned thread = threadIdx.x, lane = thread % shim::LANES;
+  const shim::Fragments* all = shim::meet(thread, a, b);
+  for (unsigned i = 0; i < 4; ++i) {
+    const unsigned g = lane / 4, column = 2 * (lane % 4) + i % 2;
+    double sum = c[i];
+    for (unsigned k = 0; k < 8; ++k) {  // a factor's last 13 bits are not looked at
+      const unsigned left = all[4 * g + k % 4].a[i / 2 + 2 * (k / 4)], right = all[4 * column + k % 4].b[k / 4];
+      sum += double(__uint_as_float(left & 0xffffe000u)) * __uint_as_float(right & 0xffffe000u);
+    }
+    c[i] = cut(sum);
+  }
+}
+
+UNTRACED static inline void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  const unsigned thread = threadIdx.x, lane = thread % shim::LANES;
+  const shim::Fragments* all = shim::meet(thread, a, b);
+  for (unsigned i = 0; i < 4; ++i) {
+    const unsigned g = lane / 4, column = 2 * (lane % 4) + i % 2;
+    double sum = c[i];
+    for (unsigned k = 0; k < 16; ++k) {
+      const unsigned owner = k / 2 % 4, half = k / 8, shift = k % 2 * 16;
+      const unsigned left = all[4 * g + owner].a[i / 2 + 2 * half] >> shift, right = all[4 * column + owner].b[half] >> shift;
+      sum += double(__uint_as_float(left << 16)) * __uint_as_float(right << 16);
+    }
+    c[i] = cut(sum);
+  }
+}

@@ -84,6 +84,7 @@ ALSO_SINGLY |= {
 # Kernels without packs.
 SINGLY = {
     "depthwise_weight_sums": "sums of weights, a thread for each",
+    **dict.fromkeys(("conv_tiles", "conv_weight_tiles"), "tiles of products: images in packs, always; weights and results singly"),
     "flip_weights": "weights, which are no batch: those of a window are read backwards",
     "global_statistics": "a number or two of each channel",
     "running_statistics": "a number or two of each channel",

@@ -38,12 +38,15 @@ def test_workspace(limit: int) -> None:
         for one in compile_program(netdef.load(name, phase="train", batch_size=64), losses_only=True).instructions:
             if not one.kernel.startswith("conv2d"):
                 continue
-            made = plan(one.kernel, operands_of(one), one.constants, Target(limit))
+            made = plan(one.kernel, operands_of(one), one.constants, Target(limit, 0, conv="im2col"))
             rows = sum(part.batch for part in made.launches if isinstance(part, Gemm)) / one.constants["group"]
             heights = {one.buffers[index].shape[1] for index in OUTPUTS[one.kernel]}
             assert made.workspace <= limit or rows in heights, one
             if one.constants["kernel"] == (1, 1):
                 assert made.workspace == 0 and rows == 1
+            for conv in ("im2col", "tiles"):  # with sums in splits
+                other = plan(one.kernel, operands_of(one), one.constants, Target(limit, conv=conv))
+                assert other.workspace <= max(limit, made.workspace) or one.kernel == "conv2d_input_gradient", one
 
 
 def test_chunks_cover_the_rows_once() -> None:
@@ -54,7 +57,7 @@ def test_chunks_cover_the_rows_once() -> None:
 
 
 def test_products_over_groups() -> None:
-    """One for all groups; the weight gradients of few groups are few small results of long sums, and asked for one by one."""
+    """One for all groups; the weight gradients of few groups are few small results of long sums, and cut into splits."""
     for group, apart in ((1, 1), (2, 2), (4, 4), (8, 1)):
         x, y, w, b = (Operand(shape) for shape in ((16, 5, 5, 4), (16, 5, 5, 4), (16, 16 // group, 3, 3), (16,)))
         window = {"kernel": (3, 3), "stride": (1, 1), "pad": (1, 1), "dilation": (1, 1), "group": group}

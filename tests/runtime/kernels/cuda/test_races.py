@@ -20,7 +20,12 @@ from tests.runtime.kernels.cuda.sanitizers import needs
 from tests.runtime.kernels.cuda.tracing import moved, watch
 
 BARRIER = "__syncthreads();"
-USES = {"loss.cu": range(2), "softmax.cu": range(3), "image_transform.cu": range(2)}  # of the barriers in a text, those that run
+USES = {
+    "loss.cu": range(2),
+    "softmax.cu": range(3),
+    "image_transform.cu": range(2),
+    "implicit.cu": range(1),
+}  # of the barriers in a text, those that run
 SEEDS = range(4)
 
 
@@ -32,8 +37,8 @@ def without(text: str, index: int) -> str:
 
 def test_every_barrier_is_tested() -> None:
     found = {file.name for file in (*FOLDER.glob("*.cuh"), *OPS.glob("*/*.cu")) if BARRIER in file.read_text()}
-    assert found == {"reduce.cuh", "slices.cuh", "image_transform.cu"}
-    assert [source(file).count(BARRIER) for file in USES] == [2, 3, 2]
+    assert found == {"reduce.cuh", "slices.cuh", "image_transform.cu", "product.cuh"}
+    assert [source(file).count(BARRIER) for file in USES] == [2, 3, 2, 1]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 import netdef
 from netdef import NetdefError
 from runtime.compiler.pipeline import compile_program
-from runtime.kernels.cuda.options import Target
+from runtime.kernels.cuda.options import CudaOptions, Target
 from runtime.machine.costs import Cost, launches, plain, total
 from runtime.machine.limits import CARDS, Limits, find_limits
 from runtime.solver.update import updates
@@ -60,14 +60,24 @@ def test_a_convolution_moves_its_windows_twice(alexnet) -> None:
     x, y, w, b = BATCH * 3 * 227 * 227, BATCH * 96 * 55 * 55, 96 * 363, 96
     windows = BATCH * 363 * 55 * 55
     one = of(alexnet, "conv2d", "conv1")
-    made = launches(one, 1 << 40)  # in one chunk: im2col, product, bias and ReLU
+    made = launches(one, Target(1 << 40, conv="im2col"))  # in one chunk: im2col, product, bias and ReLU
     assert [part.bytes for part in made] == [
         FLOAT * (x + windows), FLOAT * (w + windows + y), FLOAT * (2 * y + b),
     ]  # fmt: skip
-    chunks = launches(one, 1 << 20)  # a row of outputs each: it sees 11 rows of the image
+    chunks = launches(one, Target(1 << 20, conv="im2col"))  # a row of outputs each: it sees 11 rows of the image
     assert len(chunks) == 2 * 55 + 1
     seen = BATCH * 3 * 55 * 11 * 227
     assert sum(part.bytes for part in chunks) == FLOAT * (seen + 2 * windows + 3 * y + b + 55 * w)
+
+
+def test_tiles_move_what_a_convolution_reads_and_writes(alexnet) -> None:
+    """Once each; copies of windows make it five times as much in AlexNet's training."""
+    x, y, w, b = BATCH * 3 * 227 * 227, BATCH * 96 * 55 * 55, 96 * 363, 96
+    (made,) = launches(of(alexnet, "conv2d", "conv1"), Target())
+    assert (made.bytes, made.products) == (FLOAT * (x + y + w + b), 2 * w * y // 96)
+    convolutions = [one for one in alexnet.instructions if one.kernel.startswith("conv2d")]
+    copied, tiled = (sum(total(launches(one, Target(conv=conv))).bytes for one in convolutions) for conv in ("im2col", "tiles"))
+    assert copied > 5 * tiled
 
 
 def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
@@ -75,6 +85,9 @@ def test_the_floor_is_the_slower_of_memory_and_arithmetic() -> None:
     assert Cost(bytes=1000, flops=10).seconds(limits) == 10
     assert Cost(bytes=100, flops=10, products=100).seconds(limits) == 11
     assert Cost(bytes=100, flops=10, products=100).seconds(limits, "tf32") == 6
+    assert Cost(products=60).seconds(limits, "3xtf32") == pytest.approx(9)  # three products of tensor cores for one
+    assert Cost(products=60, single=20).seconds(limits, "3xtf32") == pytest.approx(8)  # and what CUDA cores do in any mode
+    assert Cost(products=60).seconds(limits, "bf16") == 1.5
 
 
 def test_cards_are_found_by_name() -> None:
@@ -90,7 +103,8 @@ def test_products_are_those_that_the_card_carries_out(machine: Callable, execute
     from tests.runtime.machine.cuda.networks import LENET, inputs
 
     machine(execute=execute, seed=None)
-    with runtime.compile(netdef.parse(LENET, phase="train"), "gpu:0", losses_only=True) as executable:
+    net, copies = netdef.parse(LENET, phase="train"), CudaOptions(conv="im2col")
+    with runtime.compile(net, "gpu:0", losses_only=True, cuda=copies) as executable:
         executable.forward(**inputs(executable.net))
         executable.backward()
         executable.device.synchronize()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.runtime.kernels.cuda.cases.argmax import largest_cases
 from tests.runtime.kernels.cuda.cases.broadcast import broadcast_cases
 from tests.runtime.kernels.cuda.cases.case import Case
-from tests.runtime.kernels.cuda.cases.convolution import convolution_cases
+from tests.runtime.kernels.cuda.cases.convolution import convolution_cases, tile_cases
 from tests.runtime.kernels.cuda.cases.dropout import dropout_cases
 from tests.runtime.kernels.cuda.cases.elementwise import elementwise_cases, function_cases
 from tests.runtime.kernels.cuda.cases.embed import embed_cases
@@ -28,7 +28,7 @@ from tests.runtime.kernels.cuda.cases.update import solver_cases
 def all_cases() -> list[Case]:
     families = (
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
-        lrn_cases, convolution_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases, reducing_cases,
-        normalizing_cases, largest_cases, embed_cases, recurrent_cases, unpooling_cases, resize_cases, roi_cases,
+        lrn_cases, convolution_cases, tile_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases,
+        reducing_cases, normalizing_cases, largest_cases, embed_cases, recurrent_cases, unpooling_cases, resize_cases, roi_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

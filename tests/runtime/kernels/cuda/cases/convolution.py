@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import prod
 
 from runtime.kernels.cuda.options import Target
-from tests.runtime.kernels.cuda.cases.case import Case, Pair, Shape, normal, out
+from tests.runtime.kernels.cuda.cases.case import Case, Pair, Shape, Spec, normal, out, whole
 
 ALEXNET_WINDOWS = (((11, 11), (4, 4), (0, 0), 1), ((5, 5), (1, 1), (2, 2), 2), ((3, 3), (1, 1), (1, 1), 2))
 
@@ -41,13 +42,15 @@ def convolution_cases() -> Iterator[Case]:
         y, rows = (O, OH, OW, N), C // group * prod(kernel)
         w = (O, C // group, *kernel)
         geometry = {"kernel": kernel, "stride": stride, "pad": pad, "dilation": dilation, "group": group}
-        for rows_at_once in (1, 3, OH):
+        for rows_at_once in (1, 3, OH):  # by copies of windows, and by tiles below
             limit = 4 * group * rows * OW * N * rows_at_once
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
             yield Case("conv2d", arrays, {**geometry, **extra}, close=1e-4, target=Target(limit, conv="im2col"))
             arrays = (normal(*x), normal(*y), out(*w))
-            yield Case("conv2d_weight_gradient", arrays, geometry, close=1e-3, target=Target(limit, conv="im2col"))
+            yield Case("conv2d_weight_gradient", arrays, geometry, close=1e-3, target=Target(limit, 1, conv="im2col"))
+            if rows_at_once == 3 and kernel == one:  # in splits, where there are positions enough
+                yield Case("conv2d_weight_gradient", arrays, geometry, close=1e-3, target=Target(1 << 20, conv="im2col"))
             arrays = (normal(*y), normal(*w), out(*x))
             yield Case("conv2d_input_gradient", arrays, geometry, close=1e-4, target=Target(limit, conv="im2col"))
         yield Case("bias_gradient", (normal(1, *y[:2], OW * N), out(O)), close=1e-4)
@@ -56,3 +59,39 @@ def convolution_cases() -> Iterator[Case]:
             columns = (C * prod(kernel), OH, OW, N)
             yield Case("im2col", (normal(*x), out(*columns)), window, close=0)
             yield Case("col2im", (normal(*columns), out(*x)), window, close=1e-5)
+
+
+def tile_cases() -> Iterator[Case]:
+    """By tiles: each height, in each mode; edges, steps, groups, weights that are no whole packs; several splits of a sum.
+
+    Small whole numbers are the same in every mode, so that a number in a wrong place shows.
+    """
+    one, small = (1, 1), partial(whole, 7)
+    shapes: Sequence[tuple[Pair, Pair, Pair, Pair, int, Shape, int]] = (  # kernel, stride, pad, dilation, group, x, O
+        ((3, 3), one, one, one, 1, (3, 5, 6, 4), 20),
+        ((3, 3), one, one, one, 1, (3, 5, 6, 4), 50),
+        ((3, 3), one, one, one, 1, (3, 5, 6, 4), 90),
+        ((3, 3), one, one, one, 1, (3, 5, 6, 4), 125),
+        ((2, 3), (2, 1), (1, 0), (1, 2), 2, (8, 7, 8, 12), 70),
+    )
+    modes = {"fp32": (0, 1, 2, 3, 4), "3xtf32": (0, 1, 2, 3, 4), "tf32": (1, 4), "bf16": (1, 4)}
+    for math, chosen in modes.items():
+        for index in chosen:
+            made = small if math in ("tf32", "bf16") or index == 4 else normal
+            yield from by_tiles(*shapes[index], made, Target(1 << 20, 2, math))
+    yield from by_tiles(one, one, (0, 0), one, 1, (8, 3, 4, 16), 9, normal, Target(1 << 20, 2, "3xtf32"))
+    yield from by_tiles((3, 3), one, one, one, 1, (2, 9, 8, 32), 5, normal, Target(1 << 20, 132 // 4, "fp32"))  # in splits
+
+
+def by_tiles(
+    kernel: Pair, stride: Pair, pad: Pair, dilation: Pair, group: int, x: Shape, O: int, made: Callable[..., Spec], target: Target
+) -> Iterator[Case]:
+    """A convolution's three directions."""
+    geometry = {"kernel": kernel, "stride": stride, "pad": pad, "dilation": dilation, "group": group}
+    OH, OW = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(x[1:3], kernel, stride, pad, dilation, strict=True))
+    y, w = (O, OH, OW, x[3]), (O, x[0] // group, *kernel)
+    epilogue = {"has_bias": True, "relu": True, "slope": 0.1 if group == 1 else 0.0}
+    yield Case("conv2d", (made(*x), made(*w), made(O), out(*y)), {**geometry, **epilogue}, target=target)
+    yield Case("conv2d_weight_gradient", (made(*x), made(*y), out(*w)), geometry, close=1e-4, target=target)
+    if stride == (1, 1):
+        yield Case("conv2d_input_gradient", (made(*y), made(*w), out(*x)), geometry, close=1e-4, target=target)

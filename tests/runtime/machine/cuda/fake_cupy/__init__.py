@@ -39,7 +39,7 @@ class Cards:
 
     def __init__(
         self, count: int = 1, memory: int = GIB, seed: int | None = 0, peers: bool = True,
-        execute: Execute | None = None, capability: tuple[int, int] = (8, 0),
+        execute: Execute | None = None, capability: tuple[int, int] = (8, 6),
     ):  # fmt: skip
         self.scheduler = Scheduler(seed)
         self.memories = [CardMemory(device, memory) for device in range(count)]

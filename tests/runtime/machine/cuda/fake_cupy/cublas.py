@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from tests.runtime.machine.cuda.fake_cupy.streams import Queue
 
 INVALID_VALUE = 7
+
+
+def to_bf16(numbers: np.ndarray) -> np.ndarray:
+    """Rounded to 7 bits behind the point, ties to even."""
+    bits = np.ascontiguousarray(numbers).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
 
 
 class FakeCublas:
@@ -60,6 +67,26 @@ class FakeCublas:
         b: int, ldb: int, stride_b: int, beta: Any, c: int, ldc: int, stride_c: int, batch: int,
     ) -> int:  # fmt: skip
         """c = alpha op(a) op(b) + beta c; column-major, so that element (i, j) of a lies at i + j lda."""
+        return self._multiply(
+            handle, transa, transb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c, batch
+        )  # fmt: skip
+
+    def cublasGemmStridedBatchedEx(  # noqa: N802
+        self, handle: Any, transa: int, transb: int, m: int, n: int, k: int, alpha: Any, a: int, type_a: int, lda: int,
+        stride_a: int, b: int, type_b: int, ldb: int, stride_b: int, beta: Any, c: int, type_c: int, ldc: int, stride_c: int,
+        batch: int, compute: int, way: int,
+    ) -> int:  # fmt: skip
+        """The same of numbers that are rounded to bfloat16."""
+        assert (type_a, type_b, type_c, compute, way) == (0, 0, 0, 75, -1)
+        return self._multiply(
+            handle, transa, transb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c, batch, to_bf16
+        )  # fmt: skip
+
+    def _multiply(
+        self, handle: Any, transa: int, transb: int, m: int, n: int, k: int, alpha: Any, a: int, lda: int, stride_a: int,
+        b: int, ldb: int, stride_b: int, beta: Any, c: int, ldc: int, stride_c: int, batch: int,
+        rounded: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    ) -> int:  # fmt: skip
         if handle.value not in self._workspaces:
             raise AssertionError("without a workspace of its own a handle cannot be captured")
         rows_a, rows_b = (k if transa else m), (n if transb else k)
@@ -71,7 +98,7 @@ class FakeCublas:
             left = self._matrices(a, rows_a, m if transa else k, lda, stride_a, batch)
             right = self._matrices(b, rows_b, k if transb else n, ldb, stride_b, batch)
             result = self._matrices(c, m, n, ldc, stride_c, batch)
-            product = np.matmul(left.swapaxes(1, 2) if transa else left, right.swapaxes(1, 2) if transb else right)
+            product = np.matmul(*map(rounded, (left.swapaxes(1, 2) if transa else left, right.swapaxes(1, 2) if transb else right)))
             result[...] = scale * product + (keep * result if keep else 0)
             self.flops += 2 * m * n * k * batch
 

@@ -1,0 +1,149 @@
+// Convolution as a matrix product whose factor of windows is never in memory: a block reads what its tile sees of the blob itself.
+// Blobs are (C, H, W, N), so that a row of windows is a run of images: 4 neighbours of a row are 4 images at one position, and a
+// warp's 128 columns are one position where N is a multiple of 128.
+#include "common.cuh"
+#include "product.cuh"
+
+// n / divisor for n * divisor < 2 ** 32; magic = ceil(2 ** 32 / divisor), 0 for a divisor of 1.
+__device__ inline unsigned divided(unsigned n, unsigned magic) { return magic ? __umulhi(n, magic) : n; }
+
+// Which outputs, of which group (or split and group), and which of the other columns of the product a block makes.
+struct Place {
+  int part, row0, column0;
+};
+
+// `block` hides from the compiler that it is the same twice: it would rather keep the result all the time than compute it again.
+template <int BM> __device__ inline Place place_of(unsigned block, int row_tiles, int columns) {
+  asm volatile("" : "+r"(block));
+  const int tile = block / row_tiles, column_tiles = (columns - 1) / TILE_COLUMNS + 1;
+  return {tile / column_tiles, int(block % row_tiles) * BM, tile % column_tiles * TILE_COLUMNS};
+}
+
+// One row of windows, (input channel, row, column of the window) of row k of the matrix.
+struct Row {
+  int c, i, j;
+};
+
+__device__ inline Row row_of(unsigned k, int window, int KW, unsigned by_window, unsigned by_kw) {
+  const unsigned c = divided(k, by_window), inner = k - c * window, i = divided(inner, by_kw);
+  return {int(c), int(i), int(inner - i * KW)};
+}
+
+// DEPTH rows of windows at 128 columns, each of them 4 images of one position.
+template <int MATH, int BM> struct WindowLoader {
+  static constexpr int DEPTH = depth_of(MATH), EACH = DEPTH / 8;
+  Pack<float, 4> held[EACH];
+
+  __device__ void store_to(Tile<MATH, BM>& tile) const {
+#pragma unroll
+    for (int p = 0; p < EACH; ++p) store<4>(&tile.b[threadIdx.x / 32 + 8 * p][4 * (threadIdx.x % 32)], 0, held[p]);
+  }
+};
+
+// y (O, OH, OW, N) = w (O, C / groups, KH, KW) * x (C, H, W, N) + bias, then ReLU with a slope below zero, which leaves a NaN one.
+// A block has BM outputs of a group at 128 columns; blocks of the same columns are neighbours.  `inputs`, `outputs`: of a group;
+// whole: weights are taken in packs.
+template <int MATH, int BM>
+__global__ void __launch_bounds__(TILE_THREADS, 2) conv_tiles(
+    const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ bias, float* __restrict__ y, int inputs,
+    int H, int W, int N, int OW, int columns, int outputs, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW,
+    unsigned by_window, unsigned by_kw, int row_tiles, int whole, int has_bias, int relu, float slope) {
+  const Place at = place_of<BM>(blockIdx.x, row_tiles, columns);
+  const int column = at.column0 + 4 * (threadIdx.x % 32), position = column / N;
+  const int top = position / OW * SH - PH, left = position % OW * SW - PW;
+  const unsigned packs = N / 4, images = unsigned(at.part * inputs) * H * W * packs + column % N / 4;
+  const float* weights = w + (Index(at.part) * outputs + at.row0) * K;
+  const int rows = outputs - at.row0;
+  const bool any = column < columns;
+  RowLoader<MATH, BM> a;
+  WindowLoader<MATH, BM> b;
+  Sums<MATH, BM> sums;
+  product_of<MATH, BM>(
+      0, K, sums, a, b, [&](int k0) { a.load_from(weights, K, rows, k0, K, whole); },
+      [&](int k0) {
+#pragma unroll
+        for (int p = 0; p < WindowLoader<MATH, BM>::EACH; ++p) {
+          const int k = k0 + threadIdx.x / 32 + 8 * p;
+          const Row row = row_of(k, KH * KW, KW, by_window, by_kw);
+          const int ih = top + row.i * DH, iw = left + row.j * DW;
+          const bool inside = any && k < K && unsigned(ih) < unsigned(H) && unsigned(iw) < unsigned(W);
+          b.held[p] = inside ? load<4>(x, images + (unsigned(row.c * H + ih) * W + iw) * packs) : all<4>(0.f);
+        }
+      });
+  const Place to = place_of<BM>(blockIdx.x, row_tiles, columns);
+  each_result<MATH, BM>(sums, [&](int row, int across, auto values) {
+    constexpr int WIDTH = sizeof values / sizeof(float);
+    if (to.row0 + row >= outputs || to.column0 + across >= columns) return;
+    const int o = to.part * outputs + to.row0 + row;
+    const float added = has_bias ? bias[o] : 0.f;
+    for (int v = 0; v < WIDTH; ++v) {
+      const float value = values.at[v] + added;
+      values.at[v] = relu && value < 0 ? (slope == 0 ? 0.f : slope * value) : value;
+    }
+    store<WIDTH>(y + Index(o) * columns + to.column0 + across, 0, values);
+  });
+}
+
+// DEPTH columns of the transpose of what WindowLoader has: rows of windows at some 4 images of a position, each row to a thread.
+template <int MATH, int BM> struct TurnedLoader {
+  static constexpr int DEPTH = depth_of(MATH), EACH = DEPTH / 8;
+  Pack<float, 4> held[EACH];
+
+  __device__ void store_to(Tile<MATH, BM>& tile) const {
+#pragma unroll
+    for (int p = 0; p < EACH; ++p) {
+      for (int v = 0; v < 4; ++v) tile.b[4 * (threadIdx.x / TILE_COLUMNS + 2 * p) + v][threadIdx.x % TILE_COLUMNS] = held[p].at[v];
+    }
+  }
+};
+
+// parts (splits, O, C / groups * KH * KW): of dw = dy * x the sums over images and positions [split * share, (split + 1) * share).
+// A block has BM outputs of a group and 128 weights of each, in a split.
+template <int MATH, int BM>
+__global__ void __launch_bounds__(TILE_THREADS, 2) conv_weight_tiles(
+    const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ parts, int inputs, int H, int W, int N, int OW,
+    int columns, int outputs, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, unsigned by_window,
+    unsigned by_kw, unsigned by_n, unsigned by_ow, int row_tiles, int groups, int share) {
+  const Place at = place_of<BM>(blockIdx.x, row_tiles, K);
+  const int group = at.part % groups, rows = outputs - at.row0, weight = at.column0 + threadIdx.x % TILE_COLUMNS;
+  const int begin = at.part / groups * share, end = min(begin + share, columns);
+  const Row row = row_of(weight, KH * KW, KW, by_window, by_kw);
+  const unsigned packs = N / 4, images = unsigned(group * inputs + row.c) * H * W * packs;
+  const float* gradients = dy + (Index(group) * outputs + at.row0) * columns;
+  RowLoader<MATH, BM> a;
+  TurnedLoader<MATH, BM> b;
+  Sums<MATH, BM> sums;
+  product_of<MATH, BM>(
+      begin, end, sums, a, b, [&](int k0) { a.load_from(gradients, columns, rows, k0, end, true); },
+      [&](int k0) {
+#pragma unroll
+        for (int p = 0; p < TurnedLoader<MATH, BM>::EACH; ++p) {
+          const int k = k0 + 4 * (threadIdx.x / TILE_COLUMNS + 2 * p);
+          const unsigned position = divided(k, by_n), oh = divided(position, by_ow);
+          const int ih = int(oh) * SH - PH + row.i * DH, iw = int(position - oh * OW) * SW - PW + row.j * DW;
+          const bool inside = weight < K && k < end && unsigned(ih) < unsigned(H) && unsigned(iw) < unsigned(W);
+          b.held[p] = inside ? load<4>(x, images + (unsigned(ih) * W + iw) * packs + (k / 4 - position * packs)) : all<4>(0.f);
+        }
+      });
+  const Place to = place_of<BM>(blockIdx.x, row_tiles, K);
+  float* result = parts + (Index(to.part) * outputs + to.row0) * K + to.column0;
+  each_result<MATH, BM>(sums, [&](int down, int across, auto values) {
+    constexpr int WIDTH = sizeof values / sizeof(float);
+    for (int v = 0; v < WIDTH; ++v) {
+      if (to.row0 + down < outputs && to.column0 + across + v < K) result[Index(down) * K + across + v] = values.at[v];
+    }
+  });
+}
+
+// y = the sum of the parts (splits, packs), in order.
+template <int V> __global__ void sum_splits(const float* __restrict__ parts, float* __restrict__ y, Index packs, int splits) {
+  const Index pack = flat_thread();
+  if (pack >= packs) return;
+  Pack<float, V> sum = load<V>(parts, pack);
+#pragma unroll 4
+  for (int split = 1; split < splits; ++split) {
+    const Pack<float, V> part = load<V>(parts, split * packs + pack);
+    for (int v = 0; v < V; ++v) sum.at[v] += part.at[v];
+  }
+  store<V>(y, pack, sum);
+}
