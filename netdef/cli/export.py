@@ -103,7 +103,7 @@ def export(net_path: str, options: Options) -> None:
     form = options.form
     if form != "onnx" and (given := [name for name in OF_ONNX if getattr(options, name)]):
         raise NetdefError(f"--{given[0].replace('_', '-')} is about ONNX files; {options.out} is none", hint="leave it out")
-    write = {"onnx": _onnx, "npz": _arrays, "safetensors": _arrays}
+    write = {"onnx": _onnx, "npz": _arrays, "safetensors": _arrays, "torch": _torch}
     for line in write[form](net_path, options):
         click.echo(line)
 
@@ -141,6 +141,24 @@ def _arrays(net_path: str, options: Options) -> Iterable[str]:
     yield f"{options.out}: {plural(count, 'array')}, {net.totals.counts}"
 
 
+def _torch(net_path: str, options: Options) -> Iterable[str]:
+    """A module, its state_dict and a script that compares."""
+    from runtime.exchange.torch_out.module import blank, check_folder, export_torch, lines_of
+
+    if options.batch == DYNAMIC:
+        raise NetdefError("a PyTorch module takes any number of images", hint="leave --batch dynamic out")
+    check_folder(options.out)
+    files = weights_for(net_path, options.weights)
+    _, net, left_out = opened(net_path, options)
+    lines_of(net, blank)
+    with loaded(net, files, options) as executable:
+        done = export_torch(options.out, executable)
+    yield f"{options.out}: {', '.join(done)}; {plural(len(net.layers), 'layer')}, {net.totals.counts}"
+    if left_out:
+        yield f"left out, as they need labels: {', '.join(left_out)}"
+    yield f"python {Path(options.out) / 'check.py'} compares it with netdef"
+
+
 def own_net(net_path: str, options: Options) -> Net:
     """The net as its file has it."""
     from runtime.solver.nets import load_net
@@ -168,7 +186,7 @@ def loaded(net: Net, files: list[str], options: Options) -> Executable:
     """The net with its weights, on the CPU."""
     from runtime.machine.compile import compile
 
-    executable = compile(net, "cpu", backward=False, keep="outputs")
+    executable = compile(net, "cpu", backward=False, keep="activations", fold=False)
     try:
         executable.load_weights(files, options.allow_missing)
     except BaseException:

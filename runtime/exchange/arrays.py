@@ -46,10 +46,11 @@ def write_safetensors(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]]
     ------
     NetdefError: it cannot be written; what was there is untouched.
     """
-    named, at = {name: np.asarray(array, "<f4", order="C") for name, array in arrays}, 0
+    named, at = {name: _plain(array) for name, array in arrays}, 0
     header: dict[str, Any] = {"__metadata__": dict(facts)} if facts else {}
     for name, array in named.items():
-        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        kind = "F32" if array.dtype.kind == "f" else "I64"
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
         at += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % HEAD)  # so that the arrays are aligned
@@ -58,6 +59,11 @@ def write_safetensors(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]]
         for array in named.values():
             file.write(array.reshape(-1).view(np.uint8).data)
     return len(named)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Float32, or whole numbers of 64 bits."""
+    return np.asarray(array, "<f4" if np.asarray(array).dtype.kind == "f" else "<i8", order="C")
 
 
 def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:

@@ -41,7 +41,7 @@ def _within_channel(layer: Any, on: Scope) -> None:
 def batch_norm(layer: Any, on: Scope) -> None:
     if not layer.use_global_stats:
         _of_batch(layer, on, (SCALE, SCALE + 1) if layer.scale_bias else None)
-    elif _scale_behind(layer) is None:
+    elif scale_behind(layer) is None:
         _with_statistics(layer, on, (SCALE, SCALE + 1) if layer.scale_bias else None, _statistics(on))
 
 
@@ -52,7 +52,7 @@ def _statistics(on: Scope) -> list[str]:
     return [on.weight(index, lambda array: array * factor, form) for index, form in enumerate(("mean", "variance"))]
 
 
-def _scale_behind(layer: Any) -> Any:
+def scale_behind(layer: Any) -> Any:
     """The Scale of each channel that alone reads a BatchNorm, and that one node computes with it; None where there is none."""
     readers = layer.tops[0].consumers
     if len(readers) != 1 or readers[0].type != "Scale" or layer.scale_bias or len(layer.bottoms[0].shape) < 2:
@@ -144,7 +144,7 @@ def mvn(layer: Any, on: Scope) -> None:
 @writes("Scale")
 def scale(layer: Any, on: Scope) -> None:
     norm = layer.bottoms[0].producer
-    if norm.type == "BatchNorm" and _scale_behind(norm) is layer:
+    if norm.type == "BatchNorm" and scale_behind(norm) is layer:
         of_norm = Scope(on.graph, norm)
         note = f"{NORM}{norm.name}{AND}{on.x}"
         on.out(
