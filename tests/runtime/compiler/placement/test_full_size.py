@@ -3,8 +3,8 @@
 On the paper's two devices all numbers are to the bit those of one device with two shares.  With other placements a pass forward and
 back is the same to rounding.  Over many iterations it is not, nor is one device to itself with the last bits of its weights
 changed: some of the millions of ReLUs and maxima always lie so near their border that a rounding decides, and there
-gradients jump (tools/compare_placements.py shows it).  Without those borders the weights after 20 iterations are the
-same to rounding.
+gradients jump (tools/compare_placements.py shows it).  Without those borders the weights after some iterations
+are the same to rounding.  test_shares and test_training run 20 iterations of smaller nets, tools/compare_placements.py of this one.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from runtime.machine.executable import Executable
 from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import devices, difference, without_kinks
 
-BATCH, ITERATIONS = 2, 20
+BATCH, ITERATIONS = 2, 5  # a difference, once there, stays: updates carry it on
 SHARES = "cpu:0,cpu:0"  # one device with as many shares as the paper's two
 ONE_JUMP = 1e-2  # what one maximum that a rounding decided changes of a gradient, and several times that
 Values = dict[str, np.ndarray]
@@ -90,7 +90,7 @@ def test_one_pass(one: tuple[Values, Values], split: str, count: int) -> None:
 
 
 @pytest.mark.slow
-def test_weights_after_20_iterations_on_the_papers_two_devices() -> None:
+def test_weights_after_five_iterations_on_the_papers_two_devices() -> None:
     begun, expected = weights_of(alexnet(), SHARES, "groups")
     _, found = weights_of(alexnet(), devices(2), "groups")
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
@@ -114,12 +114,12 @@ def numbers_of(exe: Executable) -> Values:
 
 
 @pytest.mark.slow
-def test_weights_after_20_iterations_by_images() -> None:
+def test_weights_after_five_iterations_by_images() -> None:
     text = without_kinks(alexnet())
     begun, expected = weights_of(text, "cpu")
     _, found = weights_of(text, devices(2), "batch")
     for name in expected:
         apart, learned = (np.linalg.norm(weights - expected[name]) for weights in (found[name], begun[name]))
         assert apart < 1e-6 * np.linalg.norm(expected[name]) or not np.any(begun[name]), name
-        assert apart < 1e-3 * learned, name  # so much of what 20 iterations changed may be rounding: weights move little
+        assert apart < 1e-3 * learned, name  # so much of what the iterations changed may be rounding: weights move little
     assert any((found[name] != expected[name]).any() for name in expected)

@@ -1,4 +1,4 @@
-"""A network in four shares, on one device, two, three and four: the same weights after 20 iterations, to the bit.
+"""A network in four shares, on one device, two, three and four: the same weights after 20 iterations (GoogLeNet's: 5), to the bit.
 
 The nets keep their ReLUs and maxima: no sum is made in another order, so that there is nothing for a rounding to decide.
 """
@@ -33,6 +33,7 @@ SOLVER = """
 base_lr: 0.002 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.001 max_iter: 20 random_seed: 3 snapshot_prefix: "run"
 """
 CLIPPED = "clip_gradients: 0.5 iter_size: 2"
+ITERATIONS = {"googlenet": 5}  # it takes long; the others 20
 OF_ALL = (CLIPPED, f'type: "Adam" {CLIPPED}', "larc: true larc_eta: 0.1")  # what needs sums over all devices
 
 
@@ -58,14 +59,14 @@ def trained(name: str, where: str, split: str, more: str = "", iterations: int =
 
 @cache
 def on_four(name: str, split: str) -> dict[str, np.ndarray]:
-    return trained(name, FOUR[4], split)
+    return trained(name, FOUR[4], split, iterations=ITERATIONS.get(name, 20))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize(("name", "split"), WAYS)
-def test_weights_after_20_iterations(name: str, split: str, count: int) -> None:
-    found, expected = trained(name, FOUR[count], split), on_four(name, split)
+def test_weights_after_some_iterations(name: str, split: str, count: int) -> None:
+    found, expected = trained(name, FOUR[count], split, iterations=ITERATIONS.get(name, 20)), on_four(name, split)
     assert found.keys() == expected.keys()
     assert [what for what in expected if not np.array_equal(found[what], expected[what])] == []
 
