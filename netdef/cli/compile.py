@@ -48,9 +48,12 @@ ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", 
 @workspace_option
 def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:
     """The program that NET compiles to, and the memory it takes."""
-    from netdef.loading import load
+    from netdef.loading import open_net
 
-    click.echo(report(load(net, phase or "train", overrides, batch), **options))
+    opened = open_net(net, overrides, batch, phase or "train")
+    opened.bound.announce()
+    chosen = phase or ("train" if opened.has_phase("train") else "test")
+    click.echo(report(opened.net(chosen), **options))
 
 
 def report(

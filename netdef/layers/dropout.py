@@ -9,7 +9,10 @@ from netdef.graph.shape import Shape
 
 @layer("Dropout")
 class Dropout(Layer):
-    """In training, each element is kept with probability 1 - dropout_ratio and divided by that, else 0. In testing, y = x."""
+    """In training, each element is kept with probability 1 - dropout_ratio and divided by that, else 0. In testing, y = x.
+
+    With scale_train: false, of Fast R-CNN's Caffe, training divides by nothing, and in testing y = (1 - dropout_ratio) * x.
+    """
 
     cuts = Same()
     channel_groups = None
@@ -21,6 +24,15 @@ class Dropout(Layer):
     @property
     def ratio(self) -> float:
         return self.p.dropout_ratio
+
+    @property
+    def factor(self) -> float:
+        """What training multiplies the elements by that it keeps."""
+        return 1 / (1 - self.ratio) if self.p.scale_train else 1.0
+
+    @property
+    def scales_in_testing(self) -> bool:
+        return not self.p.scale_train and self.ratio > 0
 
     @property
     def keeps_values(self) -> bool:  # type: ignore[override]

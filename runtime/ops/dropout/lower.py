@@ -14,13 +14,16 @@ from runtime.ops.registry import lowers
 
 @lowers(Dropout)
 def lower(layer: Dropout, build: Builder) -> None:
+    if layer.phase == "test" and layer.scales_in_testing:
+        lower_scaled(layer, build)
+        return
     if layer.phase == "test" or layer.ratio == 0:
         build.alias(layer, 0, 0)
         if build.needs_gradient(layer, 0):
             build.alias_gradient(layer, 0, 0)
         return
     x, y, iteration = build.bottom(layer, 0).flat(), build.top(layer, 0).flat(), build.scalar("iteration")
-    constants = {"key": build.seed(layer), "threshold": ceil(layer.ratio * 2**24), "factor": 1 / (1 - layer.ratio)}
+    constants = {"key": build.seed(layer), "threshold": ceil(layer.ratio * 2**24), "factor": layer.factor}
     needed = build.needs_gradient(layer, 0)
     dy, dx = (build.top_gradient(layer, 0).flat(), build.bottom_gradient(layer, 0).flat()) if needed else (y, x)
     region = build.region(layer.tops[0])
@@ -39,6 +42,18 @@ def lower(layer: Dropout, build: Builder) -> None:
         if needed:
             build.backward("dropout_region", some(dy), iteration, out=some(dx), **constants, **numbers, inplace=True)
         begin += count
+
+
+def lower_scaled(layer: Dropout, build: Builder) -> None:
+    """Testing of a net whose training does not divide by what is kept."""
+    factor = build.saved(layer, "factor", (1,))
+    build.forward("fill", out=factor, value=1 - layer.ratio)
+    x, y = build.bottom(layer, 0), build.top(layer, 0)
+    rows = (1, 1, x.size)
+    build.forward("scale_rows", x.view(rows), factor, out=y.view(rows), inplace=True)
+    if build.needs_gradient(layer, 0):
+        dy, dx = build.top_gradient(layer, 0).view(rows), build.bottom_gradient(layer, 0).view(rows)
+        build.backward("scale_rows", dy, factor, out=dx, inplace=True)
 
 
 def runs(region: Region, shape: tuple[int, ...]) -> Iterator[tuple[int, dict[str, int]]]:

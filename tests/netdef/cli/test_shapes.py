@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -157,3 +158,12 @@ def test_channels_of_data_that_are_not_here(tmp_path, capsys):
     for wrong in ("1x2", "axbxc", "0x2x2"):
         assert run(["shapes", str(tmp_path / "x.net"), "--input", wrong]) == 2
         assert f"--input {wrong}: an image is channels x rows x columns" in capsys.readouterr().err
+
+
+def test_compile_takes_the_phase_that_has_data(tmp_path, monkeypatch, capsys):
+    """A net for testing only compiles in the test phase, unless another is asked for."""
+    monkeypatch.chdir(tmp_path)
+    Path("t.net").write_text("test layer x: DummyData { shape { dim: [2, 3] } }\nlayer y: ReLU(x)")
+    assert run(["compile", "t.net"]) == 0
+    assert run(["compile", "t.net", "--phase", "train"]) == 2
+    assert "is not in phase train" in capsys.readouterr().err

@@ -42,6 +42,7 @@ DataParameter.prefetch 10 4
 Datum.encoded 7 False
 Datum.float_data 6 -
 DropoutParameter.dropout_ratio 1 0.5
+DropoutParameter.scale_train 2 True
 DummyDataParameter.shape 6 -
 EltwiseParameter.operation 1 1
 EltwiseParameter.stable_prod_grad 3 True
