@@ -50,6 +50,11 @@ if TYPE_CHECKING:
 @click.option("--batch", type=COUNT, metavar="N", help="Images in a training batch, instead of the net's.")
 @click.option("--mean", metavar="B,G,R|FILE", help="Subtract these values or this mean image, instead of the net's mean.")
 @click.option("--data-mean", is_flag=True, help="Subtract the mean image of the training data, instead of the net's mean.")
+@click.option(
+    "--gradients",
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    help="As what ranks of mpirun or srun send gradients; default: fp32, as they are.",
+)
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
 def command(net: str, solver: str | None, **options: Any) -> int:
@@ -132,6 +137,8 @@ def train(
         if options.weights or options.resume or not parameters.weights:
             why = "it is about weights that a solver names, and none of those are read"
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
+        if ranks is None:
+            idle += options_without_effect({"--gradients": options.gradients}, "there is one process, which sends none")
         for note in filter(None, [*options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note, ranks)
@@ -198,7 +205,7 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
 
 
 def check_ranks(ranks: Ranks | None, options: Options) -> None:
-    """That the ranks were given the same options, and none that takes one process.
+    """Let the ranks take their options, the same ones and none that takes one process.
 
     Raises
     ------
@@ -206,6 +213,10 @@ def check_ranks(ranks: Ranks | None, options: Options) -> None:
     """
     if ranks is None:
         return
+    if options.gradients not in (None, "fp32"):
+        from runtime.machine.ranks.rounding import Rounding
+
+        ranks.rounding = Rounding(options.gradients)
     own = ("devices", "threads", "overrides")  # of which each rank may have its own, and what the nets show
     ranks.check_same({f"--{f.name.replace('_', '-')}": getattr(options, f.name) for f in fields(options) if f.name not in own})
     if options.dry_run:

@@ -37,6 +37,7 @@ class Options(RunOptions):
     data_mean: bool = False
     dry_run: bool = False
     batch: int | None = None
+    gradients: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runtime.machine.ranks.rounding import relative_error
 from runtime.solver.best import Best
 from runtime.solver.display import Reporter
 from runtime.solver.diverged import DivergedError
@@ -103,6 +104,7 @@ class TrainingLoop:
         self.tested_at: int | None = None
         self._shown_at = 0.0  # when the last train record was made
         self._since = Clock()  # iterations since the last one that was due
+        self._error_shown = False  # that of rounded gradients
         self._busy = 0.0  # what the executable had computed by then
 
     def run(self) -> Outcome:
@@ -161,6 +163,10 @@ class TrainingLoop:
         ranks = self.solver.ranks
         if ranks is None:
             return {}
+        if ranks.rounding is not None and not self._error_shown:
+            self._error_shown = True
+            error = relative_error(ranks.exchange(ranks.rounding.measured()))
+            self.report("note", text=f"gradients are sent as {ranks.rounding.form}: relative error {error:.2g} until here")
         busy, before = self.solver.executable.busy_seconds, self._busy
         self._busy = busy
         rates = [round(images / max(seconds, 1e-9), 2) for seconds in ranks.exchange(busy - before)]

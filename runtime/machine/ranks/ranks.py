@@ -14,6 +14,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from runtime.machine.ranks.courier import PING, Courier, RankError
+from runtime.machine.ranks.rounding import Rounding
 from runtime.machine.ranks.transport import Bytes, Transport
 
 READ = 0  # the tag of what all ranks read; the messages of a program have those above
@@ -37,11 +38,13 @@ class Ranks:
     ----------
     rank, size: as in MPI.  local: the rank among those of this host.
     members: of all ranks.  courier: sends and receives.
+    rounding: how gradients are rounded on their way; None: not at all.
     """
 
     def __init__(self, transport: Transport, host: str | None = None, ping: float = PING):
         self.rank, self.size = transport.rank, transport.size
         self.courier = Courier(transport, ping)
+        self.rounding: Rounding | None = None
         self._transport = transport
         mine = Member(host or socket.gethostname(), tuple(sorted(os.sched_getaffinity(0))))
         self.members: list[Member] = self.exchange(mine)

@@ -11,6 +11,7 @@ from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.cpu.queue import HostQueue, Peers
 from runtime.machine.device import BoundInstruction
 from runtime.machine.ranks.ranks import READ, Ranks
+from runtime.machine.ranks.rounding import Rounding
 
 
 class RemoteDevice:
@@ -55,11 +56,27 @@ class RemoteDevice:
         (source,), (target,) = instruction.inputs, instruction.outputs
         courier, tag = self._ranks.courier, READ + 1 + self.tags[source.device][target.device]
         here, there = arrays(source), arrays(target)
+        rounding = self._ranks.rounding
+        if rounding is not None and source.root.role == "parameter_gradient":
+            if there is None:
+                gradient = here.reshape(-1)
+                return lambda: courier.send(rounding.rounded(gradient).view(np.uint8), self.rank, tag)
+            return self._widening(rounding, there.reshape(-1), tag)
         if there is None:
             sent = here.reshape(-1).view(np.uint8)
             return lambda: courier.send(sent, self.rank, tag)
         received = there.reshape(-1).view(np.uint8)
         return lambda: courier.receive(received, self.rank, tag)
+
+    def _widening(self, rounding: Rounding, target: np.ndarray, tag: int) -> BoundInstruction:
+        """The receiving of gradients that were rounded."""
+        halves = np.empty(target.size, np.uint16)
+
+        def receive() -> None:
+            self._ranks.courier.receive(halves.view(np.uint8), self.rank, tag)
+            target[:] = rounding.widen(halves)
+
+        return receive
 
     def allocate(self, size: int) -> None:
         """Nothing: the other rank does."""

@@ -13,6 +13,7 @@ import pytest
 from netdef import NetdefError
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.rounding import Rounding
 from runtime.solver.display import Reporter, text
 from runtime.solver.diverged import DivergedError
 from runtime.solver.loop import TrainingLoop
@@ -230,3 +231,19 @@ def test_what_is_sent_is_what_placement_says() -> None:
 
     sizes = on_ranks(2, start, mail=mail)
     assert sum(size for _, _, size in mail.sent) == sizes[0] == sizes[1] > 0
+
+
+def test_rounded_gradients_are_half_the_bytes_and_equal_on_all_ranks() -> None:
+    def start(ranks: Ranks, form: str) -> tuple[float, bytes]:
+        ranks.rounding = Rounding(form) if form else None
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            loss = solver.step(4)
+            return loss, solver.executable.param("fc", 0).tobytes()
+
+    exact, rounded = Mail(2), Mail(2)
+    plain, _ = on_ranks(2, lambda ranks: start(ranks, ""), mail=exact)
+    first, second = on_ranks(2, lambda ranks: start(ranks, "bf16"), mail=rounded)
+    assert first == second != plain
+    assert first[0] == pytest.approx(plain[0], rel=0.01)
+    sent = [sum(size for _, _, size in mail.sent) for mail in (exact, rounded)]
+    assert sent[1] == pytest.approx(0.75 * sent[0], rel=0.01)  # gradients are half of what is sent, weights the other
