@@ -2,8 +2,9 @@
 
 Images a second of each source, from its files to a net's input (decoded, resized, cropped to 227, mirrored, the mean
 subtracted), on one core and on two: LMDBs of pixels and of JPEG files, lists of JPEG files of 256 x 256 and of 500 x 375
-brought to 256 x 256, HDF5, and the built-in photographs.  With --torch, a Python that has PyTorch and torchvision, their
-DataLoader reads the same files, in turns with ours.  Each figure is the best of several runs.
+brought to 256 x 256, HDF5 (rows as they are, as a layer has no transformation of them), and the built-in photographs.  With
+--torch, a Python that has PyTorch and torchvision, their DataLoader reads the same files, in turns with ours.  Each figure is the
+best of several runs.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def write_sources(folder: Path) -> list[Case]:
         file["label"] = np.zeros(COUNT, np.float32)
     (folder / "h5.txt").write_text(f"{folder}/a.h5\n")
     rows = f'HDF5Data -> data, label {{ source: "{folder}/h5.txt" shuffle: true batch_size: '
-    cases.append(Case("HDF5, float32 256 x 256", lambda batch: f"{rows}{batch} }}"))
+    cases.append(Case("HDF5, float32 256 x 256", lambda batch: f"{rows}{batch} }}", ("hdf5", f"{folder}/a.h5")))
     cases.append(Case(PHOTOS, lambda batch: f'ImageData -> data, label {{ source: "{PHOTOS}" batch_size: {batch} {TRANSFORM} }}'))
     return cases
 
@@ -133,7 +134,7 @@ def theirs(python: str, case: Case, batch: int, cores: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--torch", metavar="PYTHON", help="A Python with torch, torchvision and lmdb.")
+    parser.add_argument("--torch", metavar="PYTHON", help="A Python with torch, torchvision, lmdb and h5py.")
     parser.add_argument("--only", default="", help="Measure only sources whose names have this in them.")
     options = parser.parse_args()
     all_cores = sorted(os.sched_getaffinity(0))

@@ -1,9 +1,10 @@
-"""PyTorch's side of tools/bench_data.py, for a Python that has torch, torchvision and lmdb.
+"""PyTorch's side of tools/bench_data.py, for a Python that has torch, torchvision, lmdb and h5py.
 
     bench_data_torch.py KIND PATH BATCH CORES RUNS BATCHES
 
 Prints images a second of a DataLoader with as many workers as cores, and torchvision's transforms as its ImageNet example has them.
-KIND: files (a folder of JPEG files), lmdb_files or lmdb_pixels (Datums under eight digits, see runtime/data/datum.py).
+KIND: files (a folder of JPEG files), lmdb_files or lmdb_pixels (Datums under eight digits, see runtime/data/datum.py), or hdf5
+(rows of the datasets data and label, as they are).
 """
 
 from __future__ import annotations
@@ -85,12 +86,40 @@ class Records(Files):
         return self.tensors(pixels), 0
 
 
+class Rows(torch.utils.data.Dataset):
+    """The rows of an HDF5 file, which each worker opens."""
+
+    def __init__(self, path: str):
+        import h5py
+
+        self.path = path
+        self.file: Any = None
+        with h5py.File(path) as file:
+            self.count = len(file["data"])
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        import h5py
+
+        if self.file is None:
+            self.file = h5py.File(self.path)
+        return torch.from_numpy(self.file["data"][index]), self.file["label"][index]
+
+
+def dataset_of(kind: str, path: str) -> Any:
+    if kind == "hdf5":
+        return Rows(path)
+    return Files(path) if kind == "files" else Records(path, kind == "lmdb_files")
+
+
 def main() -> None:
     kind, path, *numbers = sys.argv[1:]
     batch, cores, runs, batches = map(int, numbers)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     torch.set_num_threads(cores)
-    dataset = Files(path) if kind == "files" else Records(path, kind == "lmdb_files")
+    dataset = dataset_of(kind, path)
     many = torch.utils.data.ConcatDataset([dataset] * ((runs + 2) * batches * batch // len(dataset) + 1))
     loader = torch.utils.data.DataLoader(many, batch, shuffle=True, num_workers=cores, drop_last=True)
     best, taken = 0.0, iter(loader)

@@ -7,6 +7,8 @@ import shutil
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock, local
@@ -17,7 +19,8 @@ from netdef.language.diagnostics import NetdefError
 LMDB, LEVELDB = "LMDB", "LEVELDB"  # as DataParameter.DB has them
 DB_KINDS = {0: LEVELDB, 1: LMDB}  # by its numbers
 NAMES = {LMDB: "an LMDB", LEVELDB: "a LevelDB"}
-EXTRAS = {LMDB: ("lmdb", "lmdb"), LEVELDB: ("plyvel", "leveldb")}  # the package that reads it, and netdef's extra
+# The modules that read it, of which one is enough, and netdef's extra. plyvel-next, for Python 3.13, is imported by another name.
+EXTRAS = {LMDB: (("lmdb",), "lmdb"), LEVELDB: (("plyvel", "plyvel_next"), "leveldb")}
 LMDB_FILE, LEVELDB_FILE = "data.mdb", "CURRENT"
 NO_RECORDS = {"LOCK", "LOG", "LOG.old", "lock.mdb"}  # files that change when it is read
 TABLES = {".ldb", ".sst"}  # a LevelDB's files that never change
@@ -124,11 +127,11 @@ def package_for(kind: str, path: str) -> Any:
     ------
     NetdefError: it is not installed.
     """
-    package, extra = EXTRAS[kind]
-    try:
-        return __import__(package)
-    except ImportError:
-        raise NetdefError(f"{path} needs {package}, which is not installed", hint=f"pip install '.[{extra}]'") from None
+    modules, extra = EXTRAS[kind]
+    for module in modules:
+        with suppress(ImportError):
+            return import_module(module)
+    raise NetdefError(f"{path} needs {' or '.join(modules)}, which is not installed", hint=f"pip install '.[{extra}]'")
 
 
 def files_with_records(path: str) -> list[Path]:

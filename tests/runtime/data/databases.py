@@ -7,8 +7,8 @@ from pathlib import Path
 
 import lmdb
 import numpy as np
-import plyvel
 
+from runtime.data.database import LEVELDB, package_for
 from runtime.data.datum import Datum, encode_datum
 
 
@@ -20,7 +20,7 @@ def write_lmdb(path: Path, records: Mapping[bytes, bytes]) -> str:
 
 
 def write_leveldb(path: Path, records: Mapping[bytes, bytes]) -> str:
-    opened = plyvel.DB(str(path), create_if_missing=True)
+    opened = package_for(LEVELDB, str(path)).DB(str(path), create_if_missing=True)
     for key, value in records.items():
         opened.put(key, value)
     opened.close()
