@@ -20,7 +20,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "check": "Find errors and suspicious settings in nets and solvers.",
     "fmt": "Bring nets and solvers into one canonical form, comments and meaning kept; - is the standard input.",
     "convert": "Write the net or solver in IN, a file or the name of a model, to OUT, in the form that its ending says.",
-    "import": "Write the net and the weights of an ONNX file as files of Caffe.",
+    "import": "Write the net and the weights of an ONNX file, or a state_dict, as files of Caffe.",
     "export": "Write NET and its weights for other programs: ONNX, PyTorch, arrays.",
     "draw": "Draw NET: shapes, parameters and costs.",
     "models": "The networks that come with netdef, each with a line about it and its totals.",
