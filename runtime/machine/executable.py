@@ -36,7 +36,6 @@ from runtime.ops.changed_shapes import ShapesChangedError
 from runtime.ops.python.layer import python_layers
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
     from netdef.graph.net import Net
     from runtime.data.source import Opener
 
@@ -56,6 +55,7 @@ class Executable(Values):
     sources: the open data sources, by data layer.
     memory: where the program's buffers are.
     ranks: this process among others that run the same; None where it is alone.  What is read is then read by all at once.
+    differentiable: whether it has a backward program.
     run_number: of the last forward run, -1 before the first.
     update_interrupted: whether a run with an update was interrupted or failed: only some of the weights may be updated.
         It stays true until a caller that has restored weights and states sets it to False.
@@ -79,7 +79,7 @@ class Executable(Values):
         self._sinks = Sinks(program, writes=ranks is None or ranks.first)
         self.sources = OpenSources()
         self._share = share
-        self._differentiable = differentiable
+        self.differentiable = differentiable
         self._recompile = recompile
         self._images_kept: dict[str, int] = {}  # by the last run, of layers that keep some
         self._use(program)
@@ -170,7 +170,7 @@ class Executable(Values):
         top_gradients: gradients of outputs by name; an output not given has its loss weight (0 for what is no loss).
             An output that no parameter or input could learn from, such as an accuracy, ignores its gradient.
         """
-        if not self._differentiable:
+        if not self.differentiable:
             raise NetdefError(f"net '{self.net.name}' has no backward program", hint="it was compiled with backward=False")
         by_name = {blob.name: blob for blob in self.buffers.seeded}
         for name in top_gradients:
@@ -228,9 +228,7 @@ class Executable(Values):
     def share_parameters(self, other: Executable, layers: Collection[str]) -> None:
         """Use the parameters that another executable, on the same devices, has for these layers, instead of own ones.
 
-        Raises
-        ------
-        NetdefError: a layer's parameters have another shape, or number, there.
+        Raises NetdefError: a layer's parameters have other shapes there.
         """
         share_parameters(self, other, layers)
         for device in different(self.devices):
@@ -343,12 +341,7 @@ class Executable(Values):
             self.devices[device].run(bound)
 
     def begin_run(self, number: int | None = None, load: bool = True) -> None:
-        """Begin a forward run that `run_some` will do.  number: as `forward` has it.  load: whether data sources give a batch.
-
-        Raises
-        ------
-        NetdefError: a source cannot be read.
-        """
+        """Begin a forward run that `run_some` will do.  number: as `forward` has it.  load: whether data sources give a batch."""
         self._check_open()
         self._begin(number, load)
         for one in self._python:
@@ -366,12 +359,9 @@ class Executable(Values):
         pairs = [pair for pair in self.bound(name) if chosen(pair[0])]
         with self._naming_failures():
             self._runner(pairs)()
-        if name == "forward" and any(chosen(one) for sink in self.program.sinks for one in self._of(sink.layer)):
+        ran = {instruction.layer for instruction, _ in pairs}
+        if name == "forward" and any(sink.layer.name in ran for sink in self.program.sinks):
             self._sinks.append(self.program, self._read)
-
-    def _of(self, layer: Layer) -> list[Instruction]:
-        """The forward instructions of a layer."""
-        return [one for one in self.program.forward if one.layer == layer.name]
 
     def times(self, bound: Sequence[BoundInstruction]) -> list[float]:
         """Seconds that each of some bound instructions takes on the first device, one after the other; raises as `run_bound`."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netdef.graph.layer import Blob as GraphBlob
+from netdef.graph.overrides import set_input_shapes
 from netdef.language.diagnostics import NetdefError
+from netdef.loading import rebuilt
 from runtime.ir.program import Buffer
 from runtime.machine.values import outer
 from runtime.ops.changed_shapes import ShapesChangedError
@@ -27,8 +29,10 @@ from runtime.pycaffe.flow import BackwardRun, ForwardRun, Versions
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Parameter
+    from netdef.graph.net import Net as Graph
     from runtime.machine.executable import Executable
 
+CompileFirst = Callable[["Graph", "Executable"], "Executable"]
 ADDED = "added"  # how many batches an iteration has added up before this one
 
 
@@ -39,15 +43,18 @@ class Engine:
     ----------
     executable: compiled with keep="versions", without folding.
     why_not: what kept it from being compiled with its backward; None: it was.
+    compile_first: compiles a net of its first layers, which uses its parameters; None: nets of other shapes are whole.
 
     Attributes
     ----------
+    whole: of all layers.  executable: that runs now: the whole one, or one of the first layers.
     blobs: by name, in the order in which layers make them.
     parameters: of each layer with any.
     """
 
-    def __init__(self, executable: Executable, why_not: NetdefError | None = None):
-        self.executable, self._why_not = executable, why_not
+    def __init__(self, executable: Executable, why_not: NetdefError | None = None, compile_first: CompileFirst | None = None):
+        self.executable, self._why_not, self._compile_first = executable, why_not, compile_first
+        self.whole, self._first_layers = executable, executable
         self._pending: dict[str, Shape] = {}  # of inputs that the script has reshaped
         self._shared_with: list[Engine] = []  # whose devices and parameters live as long as this one
         weights = {
@@ -65,7 +72,7 @@ class Engine:
 
     @property
     def net(self) -> Any:
-        """The graph."""
+        """The graph of the layers that can run now."""
         return self.executable.net
 
     def _attach(self) -> None:
@@ -84,7 +91,7 @@ class Engine:
     def adopt(self, executable: Executable) -> None:
         """Go on with another executable of the same net; blobs and parameters have its values."""
         self._closes.detach()
-        self.executable = executable
+        self.executable = self.whole = self._first_layers = executable
         self._closes = weakref.finalize(self, executable.close)
         old = self.parameters
         self.parameters = OrderedDict()
@@ -115,14 +122,14 @@ class Engine:
         return Copy(top.shape, read, write, first)
 
     def _parameter(self, owner: Parameter) -> ParameterBlob:
-        memory, program = self.executable.memory, self.executable.program
+        memory, program = self.whole.memory, self.whole.program
         buffer = program.parameters[owner]
 
         def read(version: int) -> np.ndarray:
-            return self.executable.param(owner.layer.name, owner.index)
+            return self.whole.param(owner.layer.name, owner.index)
 
         def write(version: int, values: np.ndarray) -> None:
-            self.executable.set_param(owner.layer.name, owner.index, values)
+            self.whole.set_param(owner.layer.name, owner.index, values)
 
         def gradient() -> np.ndarray:
             return self.executable.param_grad(owner.layer.name, owner.index)
@@ -196,7 +203,7 @@ class Engine:
 
     def forward(self, first: int, last: int) -> None:
         """Run the layers from one to another, both by index."""
-        self.reshape()
+        self.reshape(last)
         self.write_parameters()
         layers = self.net.layers[first : last + 1]
         self.executable.begin_run(load=any(layer.name in self.versions.sources for layer in layers))
@@ -281,17 +288,38 @@ class Engine:
 
     def _ask(self, name: str, shape: Shape) -> None:
         """A script has given a blob a shape."""
-        if name in self.executable.inputs:
+        if name in self.whole.inputs:
             self._pending[name] = shape
 
-    def reshape(self) -> None:
-        """Give the net the shapes of its inputs, and every blob behind them."""
-        pending, self._pending = self._pending, {}
-        if pending:
+    def reshape(self, last: int | None = None) -> None:
+        """Give the net the shapes of its inputs, and every blob behind them; at least as far as the layer of an index.
+
+        Raises
+        ------
+        NetdefError: layers up to that one, by default all, do not fit the shapes.
+        """
+        if self._pending or (last is not None and last >= len(self.net.layers)):
             self._take_out(name for name, blob in self.blobs.items() if blob.data_copy.is_held or name in self.versions.given)
-            self.executable.reshape(**pending)
-        if pending or any(blob.shape != self.net.blobs[name].shape for name, blob in self.blobs.items()):
+            for parameter in self.every_parameter:
+                parameter.settle_diff()
+            self.executable = self._of_shapes({name: self.blobs[name].shape for name in self.whole.inputs}, last)
+            self._pending = {}
             self._follow_shapes()
+        elif any(self.blobs[name].shape != blob.shape for name, blob in self.net.blobs.items()):
+            self._follow_shapes()
+
+    def _of_shapes(self, shapes: dict[str, Shape], last: int | None) -> Executable:
+        """All layers with these inputs; where they do not fit, those up to one, as Caffe gives each its shapes when it runs."""
+        try:
+            self.whole.reshape(**shapes)
+            return self.whole
+        except NetdefError:
+            if self._compile_first is None or last is None or last + 1 == len(self.whole.net.layers):
+                raise
+        if self._first_layers is self.whole or len(self._first_layers.net.layers) != last + 1:
+            self._first_layers = self._compile_first(first_layers(self.whole.net, last + 1, shapes), self.whole)
+        self._first_layers.reshape(**{name: shapes[name] for name in self._first_layers.inputs})
+        return self._first_layers
 
     def _take_out(self, names: Iterable[str]) -> None:
         """Take the values of blobs from memory that is given up."""
@@ -302,7 +330,7 @@ class Engine:
         """Let blobs have the shapes of the net, after it was built again."""
         self.versions = Versions(self.executable)
         for name, blob in self.blobs.items():
-            shape = self.net.blobs[name].shape
+            shape = self.net.blobs[name].shape if name in self.net.blobs else blob.shape
             blob.data_copy.drop(shape)
             blob.diff_copy.drop(shape)
 
@@ -311,8 +339,12 @@ class Engine:
     def share_with(self, other: Engine) -> None:
         """Use the parameters of another net for all layers that have the same names."""
         layers = [name for name in self.parameters if name in other.parameters]
-        self.executable.share_parameters(other.executable, layers)
-        self._shared_with.append(other)
+        self.whole.share_parameters(other.whole, layers)
+        if self._first_layers is not self.whole:
+            there = {layer.name for layer in self._first_layers.net.layers}
+            self._first_layers.share_parameters(other.whole, [name for name in layers if name in there])
+        if other not in self._shared_with:
+            self._shared_with.append(other)
         for name in layers:
             for mine, theirs in zip(self.parameters[name], other.parameters[name], strict=True):
                 mine.source = theirs.source
@@ -327,3 +359,13 @@ class Engine:
         self.executable.update()
         self._synchronize()
         self.parameters_changed()
+
+
+def first_layers(net: Graph, count: int, shapes: dict[str, Shape]) -> Graph:
+    """A net of the first layers of another one, with inputs of these shapes.  Raises NetdefError: they do not fit."""
+
+    def change(message: Any) -> None:
+        del message.layer[count:]
+        set_input_shapes(message, shapes)
+
+    return rebuilt(net, change)

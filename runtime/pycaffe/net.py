@@ -22,7 +22,7 @@ from runtime.machine.look import look_at_data
 from runtime.machine.weights import owned_arrays, write_caffemodel
 from runtime.pycaffe.batches import Arrays, InBatches
 from runtime.pycaffe.constants import fill_once
-from runtime.pycaffe.engine import Engine
+from runtime.pycaffe.engine import CompileFirst, Engine
 from runtime.pycaffe.python_layer import layers_of_scripts, user_errors
 from runtime.pycaffe.settings import settings
 
@@ -86,7 +86,7 @@ class Net(InBatches):
         overrides: dict[str, Any] = {**states, **({"state.stage": [*stages]} if stages else {})}
         with user_errors(), layers_of_scripts(), data_looked_at(look_at_data):
             graph = load(os.fspath(network_file), phase_name(phase), overrides)
-            self._take(*_compiled(graph))
+            self._take(*_compiled(graph), _compiled_first)
         if weights is not None:
             self.copy_from(weights)
 
@@ -97,8 +97,8 @@ class Net(InBatches):
         net._take(executable, None)
         return net
 
-    def _take(self, executable: Executable, why_not: NetdefError | None) -> None:
-        self._engine = Engine(executable, why_not)
+    def _take(self, executable: Executable, why_not: NetdefError | None, first: CompileFirst | None = None) -> None:
+        self._engine = Engine(executable, why_not, first)
         self._before: list[Callable[[int], Any]] = []
         self._after: list[Callable[[int], Any]] = []
         self._name_all()
@@ -231,7 +231,7 @@ class Net(InBatches):
         if not self.params:
             return
         self._engine.write_parameters()
-        self._engine.executable.load_weights(os.fspath(weights), allow_missing=True)
+        self._engine.whole.load_weights(os.fspath(weights), allow_missing=True)
         self._engine.parameters_changed()
 
     def load_hdf5(self, weights: Any) -> None:
@@ -246,13 +246,13 @@ class Net(InBatches):
         """Write the net with its parameters as a .caffemodel."""
         self._engine.write_parameters()
         with replacing(os.fspath(filename)) as partial:
-            write_caffemodel(Path(partial), self._graph, self._engine.executable.param)
+            write_caffemodel(Path(partial), self._graph, self._engine.whole.param)
 
     def save_hdf5(self, filename: Any) -> None:
         """Write the parameters as HDF5."""
         self._engine.write_parameters()
         with replacing(os.fspath(filename)) as partial:
-            hdf5.write_weights(Path(partial), owned_arrays(self._graph, self._engine.executable.param))
+            hdf5.write_weights(Path(partial), owned_arrays(self._graph, self._engine.whole.param))
 
     def __getattr__(self, name: str) -> Any:
         if name in ABSENT:
@@ -276,14 +276,21 @@ def _check_file(file: Any) -> None:
         raise MissingFileError(f"Could not open file {os.fspath(file)}")
 
 
+OPTIONS: dict[str, Any] = {"keep": "versions", "fold": False}
+
+
 def _compiled(graph: Graph) -> tuple[Executable, NetdefError | None]:
     """A net that any layers can run of; and why it has no backward, where it has none."""
-    options: dict[str, Any] = {"keep": "versions", "fold": False, "update": fill_once()}
     devices, seed = settings.devices, settings.next_seed()
     try:
-        return compile(graph, devices, seed=seed, **options), None
+        return compile(graph, devices, seed=seed, update=fill_once(), **OPTIONS), None
     except NetdefError as error:
         try:
-            return compile(graph, devices, seed=seed, backward=False, **options), error
+            return compile(graph, devices, seed=seed, update=fill_once(), backward=False, **OPTIONS), error
         except NetdefError:
             raise error from None
+
+
+def _compiled_first(graph: Graph, whole: Executable) -> Executable:
+    """The first layers of a net, with its parameters."""
+    return compile(graph, share=whole, seed=whole.seed, update=fill_once(), backward=whole.differentiable, **OPTIONS)

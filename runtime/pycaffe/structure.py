@@ -28,7 +28,7 @@ class Structure:
 
     @property
     def _graph(self) -> Graph:
-        return self._engine.executable.net
+        return self._engine.whole.net
 
     @property
     def blobs(self) -> Named[NetBlob]:

@@ -223,6 +223,33 @@ def test_reshape(tmp_path, by_net):
         net.blobs["data"].reshape(0, 3)
 
 
+def test_layers_that_do_not_fit_are_left_out(tmp_path):
+    """As in Caffe, layers behind `end` need not fit the shapes: DeepDream runs a classifier's first layers on any image."""
+    text = DEPLOY.replace("pooling_param { pool: AVE global_pooling: true }", "pooling_param { pool: AVE kernel_size: 6 }")
+    net = caffe.Net(written(tmp_path, text), caffe.TEST)
+    weights = net.params["conv"][0].data
+    src, dst = net.blobs["data"], net.blobs["conv"]
+    for rows, end in ((30, "relu"), (13, "relu"), (30, "pool"), (13, "conv")):
+        src.reshape(1, 3, rows, 14)
+        src.data[0] = image = normal((3, rows, 14))
+        net.forward(end=end)
+        if end != "pool":
+            dst.diff[:] = dst.data
+            net.backward(start=end)
+            assert src.diff.shape == (1, 3, rows, 14) and np.abs(src.diff).max() > 0
+            other = caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST)
+            other.params["conv"][0].data[...] = weights
+            other.blobs["data"].data[...] = image[:, :8, :8]
+            other.forward(end=end)
+            assert np.allclose(dst.data[0, :, :6, :6], other.blobs["conv"].data[0], atol=1e-5)
+        assert np.array_equal(src.data[0], image)
+    with pytest.raises(NetdefError, match="parameter ip/0 is 5 x 6, and would be"):
+        net.forward()
+    assert [*net.params] == ["conv", "ip"] and len(net.layers) == 6 and net.outputs == ["prob"]
+    src.reshape(4, 3, 8, 8)
+    assert net.forward()["prob"].shape == (4, 5)
+
+
 def test_calls_around_each_layer(tmp_path):
     net = caffe.Net(written(tmp_path, DEPLOY), caffe.TEST)
     seen = []
