@@ -22,6 +22,8 @@ REGISTERS = 65536  # of a multiprocessor, shared by the threads of its blocks
 THREADS = 512  # of the largest blocks, and what a multiprocessor should hold to be kept busy
 FULLEST = [f"lrn_backward<4, {window}, {root}>" for window in (7, 9) for root in ("true", "false")]  # of registers
 
+OF_CUDA_CORES = ["conv_tiles<0, 128>", "conv_weight_tiles<0, 128>"]  # what cards without tensor cores for TF32 run
+
 
 @pytest.fixture(scope="module")
 def needed(tested: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -33,6 +35,7 @@ def needed(tested: dict[str, list[str]]) -> dict[str, list[str]]:
         other = {nvrtc.bare(name): name for name in names if nvrtc.bare(name) not in map(nvrtc.bare, mine)}
         mine += other.values()
     functions["lrn.cu"] += (name for name in FULLEST if name not in functions["lrn.cu"])
+    functions["implicit.cu"] += OF_CUDA_CORES
     return functions
 
 
