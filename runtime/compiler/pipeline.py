@@ -82,7 +82,11 @@ PIPELINE = (
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),
     Pass("fuse_scale", "in training, normalise and scale in one kernel", lambda p, request: fuse_scale(p, request.keep)),
-    Pass("fuse", "let the kernel of a product or a sum do the activation behind it", lambda p, request: fuse(p, request.keep)),
+    Pass(
+        "fuse",
+        "let the kernel of a product or a sum do what follows: a sum, an activation",
+        lambda p, request: fuse(p, request.keep),
+    ),
     Pass("elide", "make what is gathered where it will lie", lambda p, _: elide(p)),
     Pass("plan_memory", "give every buffer its offset in an arena", lambda p, request: plan_memory(p, request.keep)),
     Pass("order", "update each weight as soon as its gradient is whole", lambda p, _: order(p)),

@@ -1,15 +1,20 @@
-"""Fusion: an activation directly behind a product, a sum, or a BatchNorm with its Scale, is done by that kernel."""
+"""Fusion: an activation directly behind a product, a sum, or a BatchNorm with its Scale, is done by that kernel.
+
+So is the sum of a convolution and another array, as blocks of residual nets end, by the convolution's.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from netdef.layers.elementwise import relu_forward
 from runtime.ir.program import Buffer, Instruction, Program
 
 RELU = relu_forward.value.name  # the one activation that other kernels compute
-SUMS = {"add": "add_relu", "scaled_add": "scaled_add_relu"}  # kernels that are other ones with a ReLU
+SUM, CONVOLUTION, WITH_SUM = "add", "conv2d", "conv2d_add"
+SUMS = {SUM: "add_relu", "scaled_add": "scaled_add_relu"}  # kernels that are other ones with a ReLU
 
 
 def uses_of(program: Program, keep: str) -> Counter[Buffer]:
@@ -21,7 +26,8 @@ def uses_of(program: Program, keep: str) -> Counter[Buffer]:
 
 
 def fuse(program: Program, keep: str = "outputs") -> Program:
-    """Fold each ReLU into the instruction that makes its input, if that can compute one and no other one reads the input.
+    """Fold each ReLU into the instruction that makes its input, if that can compute one and no other one reads the input; and each
+    sum into a convolution that makes one of its inputs, likewise.
 
     Backward stays as it is: relu_backward masks by the sign of the output, which both forms keep.
 
@@ -33,7 +39,12 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     makers: dict[Buffer, int] = {}
     forward: list[Instruction | None] = []
     fused_away: set[Buffer] = set()
-    for instruction in program.forward:
+    for given in program.forward:
+        found = convolution_of(given, forward, makers, uses)
+        if found is not None:
+            fused_away.add(found.outputs[0].root)
+            forward[makers[found.outputs[0].root]] = None
+        instruction = with_sum(found, given) if found is not None else given
         source = instruction.inputs[0].root if instruction.inputs else None
         whole = source is not None and instruction.inputs[0].size == source.size
         if instruction.kernel == RELU and source in makers and uses[source] == 2 and whole:
@@ -49,6 +60,34 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
         forward.append(instruction)
     blobs = {blob: buffer for blob, buffer in program.blobs.items() if buffer.root not in fused_away}
     return replace(program, forward=tuple(instruction for instruction in forward if instruction is not None), blobs=blobs)
+
+
+def convolution_of(
+    instruction: Instruction, before: Sequence[Instruction | None], makers: Mapping[Buffer, int], uses: Counter[Buffer]
+) -> Instruction | None:
+    """The convolution that can add what a sum adds to it: the last one whose result only the sum reads."""
+    if instruction.kernel != SUM:
+        return None
+    for source in sorted(instruction.inputs, key=lambda buffer: makers.get(buffer.root, -1), reverse=True):
+        maker = before[makers[source.root]] if source.root in makers else None
+        if maker is None or maker.kernel != CONVOLUTION or maker.constants["relu"] or uses[source.root] != 2:
+            continue
+        y, channels = maker.outputs[0], maker.inputs[1].shape[1]
+        whole = y.size == y.root.size == source.size == instruction.outputs[0].size
+        between = {buffer.root for one in before[makers[source.root] + 1 :] if one for buffer in one.outputs}
+        if whole and channels > 1 and between.isdisjoint(buffer.root for buffer in maker.inputs):
+            return maker
+    return None
+
+
+def with_sum(convolution: Instruction, total: Instruction) -> Instruction:
+    """A convolution that adds what a sum adds to its result."""
+    y = convolution.outputs[0]
+    (other,) = (buffer for buffer in total.inputs if buffer.root is not y.root)
+    target = total.outputs[0]
+    made = target if target.shape == y.shape else target.view(y.shape)
+    inputs = (*convolution.inputs, other.view(y.shape))
+    return replace(convolution, kernel=WITH_SUM, inputs=inputs, outputs=(made,), layer=total.layer)
 
 
 def with_relu(maker: Instruction, slope: float) -> Instruction:

@@ -10,11 +10,12 @@ from runtime.kernels.cpu.jit import jit
 
 
 class Epilogue(NamedTuple):
-    """What follows a product: a bias added, then ReLU with a slope below zero."""
+    """What follows a product: a bias added, another array as large as the result, then ReLU with a slope below zero."""
 
     has_bias: bool = False
     relu: bool = False
     slope: float = 0.0
+    added: bool = False
 
 
 @jit

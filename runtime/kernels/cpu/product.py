@@ -49,20 +49,30 @@ def pack_transposed(lines, at, length, count, packed, column, depth):
 
 
 @inner
-def multiply(a, a_at, a_row, M, packed, depth, c, c_at, c_row, columns, bias, bias_at, first, last, epilogue):
+def multiply(a, a_at, a_row, M, packed, depth, c, c_at, c_row, columns, bias, bias_at, first, last, epilogue, more, more_at):
     """c (M, columns) = a (M, depth) times packed (depth, columns), the `first` part of a sum, or c += as much.
 
-    A bias (M,) is added to the first part, ReLU follows the last.  a, c, bias: flat, from *_at on; rows of a and c are *_row floats
-    apart.
+    A bias (M,) is added to the first part; to the last one `more` (M, columns) and ReLU, if the epilogue says so.  a, c, bias and
+    more are flat, from *_at on; rows of a are a_row floats apart, those of c and more c_row.
     """
     biased, relu, slope = first and epilogue.has_bias, last and epilogue.relu, np.float32(epilogue.slope)
+    added = last and epilogue.added
     for i in range(0, M, ROWS):
-        rows, left, to, b = min(ROWS, M - i), a_at + i * a_row, c_at + i * c_row, bias_at + i
+        rows, left, to, b, m = min(ROWS, M - i), a_at + i * a_row, c_at + i * c_row, bias_at + i, more_at + i * c_row
         for j in range(0, columns, WIDTH):
             n, right = min(WIDTH, columns - j), j * depth
             if n > 2 * LANES:
-                multiply_three(a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, first, biased, relu, slope)
+                multiply_three(
+                    a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, more, m + j,
+                    first, biased, added, relu, slope,
+                )  # fmt: skip
             elif n > LANES:
-                multiply_two(a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, first, biased, relu, slope)
+                multiply_two(
+                    a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, more, m + j,
+                    first, biased, added, relu, slope,
+                )  # fmt: skip
             else:
-                multiply_one(a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, first, biased, relu, slope)
+                multiply_one(
+                    a, left, a_row, packed, right, depth, c, to + j, c_row, rows, n, bias, b, more, m + j,
+                    first, biased, added, relu, slope,
+                )  # fmt: skip

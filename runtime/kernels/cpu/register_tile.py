@@ -34,15 +34,17 @@ def _intrinsic(vectors: int) -> Any:
     @intrinsic
     def multiply_tile(
         context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, depth: Any, c: Any, c_at: Any, c_row: Any,
-        rows: Any, columns: Any, bias: Any, bias_at: Any, first: Any, has_bias: Any, relu: Any, slope: Any,
+        rows: Any, columns: Any, bias: Any, bias_at: Any, more: Any, more_at: Any, first: Any, has_bias: Any, added: Any, relu: Any,
+        slope: Any,
     ) -> Any:  # fmt: skip
         """c (rows, columns) = a (rows, depth) times b (depth, columns), plus bias (rows,) if it has one, plus c unless this is the
-        first part of the sum; then ReLU if asked.
+        first part of the sum; then plus more (rows, columns), and ReLU, if asked.
 
-        Arrays are flat, each from *_at on.  Rows of a and c are *_row floats apart, those of b WIDTH, padded to whole vectors.
+        Arrays are flat, each from *_at on.  Rows of a and c are *_row floats apart, those of more as those of c, those of b WIDTH,
+        padded to whole vectors.
         """
         n, flag = types.intp, types.boolean
-        signature = types.void(a, n, n, b, n, n, c, n, n, n, n, bias, n, flag, flag, flag, types.float32)
+        signature = types.void(a, n, n, b, n, n, c, n, n, n, n, bias, n, more, n, flag, flag, flag, flag, types.float32)
         return signature, lambda *parts: _Tile(vectors, *parts).generate()
 
     return multiply_tile
@@ -54,8 +56,9 @@ class _Tile:
     def __init__(self, vectors: int, context: Any, build: Any, signature: Any, arguments: Any):
         self.vectors, self.build, self.nothing = vectors, build, context.get_dummy_value()
         names = ("a", "a_at", "a_row", "b", "b_at", "depth", "c", "c_at", "c_row", "rows", "columns", "bias", "bias_at")
-        self.given = dict(zip((*names, "first", "has_bias", "relu", "slope"), arguments, strict=True))
-        for name in ("a", "b", "c", "bias"):
+        flags = ("more", "more_at", "first", "has_bias", "added", "relu", "slope")
+        self.given = dict(zip((*names, *flags), arguments, strict=True))
+        for name in ("a", "b", "c", "bias", "more"):
             kind = signature.args[list(self.given).index(name)]
             data = context.make_array(kind)(context, build, self.given[name]).data
             self.given[name] = build.gep(data, [self.given[f"{name}_at"]])
@@ -67,7 +70,8 @@ class _Tile:
     def generate(self) -> Any:
         slope, given = self.given["slope"], self.given
         sums = self._sums()
-        sums = self._if(self._bit("first"), lambda: sums, lambda: self._with_before(sums))
+        sums = self._if(self._bit("first"), lambda: sums, lambda: self._plus("c", sums))
+        sums = self._if(self._bit("added"), lambda: self._plus("more", sums), lambda: sums)
         no_slope = self.build.fcmp_ordered("==", slope, ir.Constant(ir.FloatType(), 0.0))
         # Ways of their own, as numbers that only one of them needs would push sums out of the registers.
         sums = self._if(
@@ -113,9 +117,9 @@ class _Tile:
         build, zero, has = self.build, ir.Constant(ir.FloatType(), 0.0), self._bit("has_bias")
         return [self._spread(build.select(has, build.load(build.gep(self.given["bias"], [row])), zero)) for row in self.rows]
 
-    def _with_before(self, sums: list[list[Any]]) -> list[list[Any]]:
+    def _plus(self, array: str, sums: list[list[Any]]) -> list[list[Any]]:
         return [
-            [self.build.fadd(one, self._load_result(row, v)) for v, one in enumerate(line)]
+            [self.build.fadd(one, self._load_result(array, row, v)) for v, one in enumerate(line)]
             for row, line in zip(self.rows, sums, strict=True)
         ]
 
@@ -164,21 +168,21 @@ class _Tile:
         loaded.align = 4
         return loaded
 
-    def _address(self, row: Any, v: int) -> Any:
+    def _address(self, array: str, row: Any, v: int) -> Any:
         build = self.build
         at = build.add(build.mul(self.given["c_row"], row), INDEX(v * LANES))
-        return build.bitcast(build.gep(self.given["c"], [at]), VECTOR.as_pointer())
+        return build.bitcast(build.gep(self.given[array], [at]), VECTOR.as_pointer())
 
-    def _load_result(self, row: Any, v: int) -> Any:
+    def _load_result(self, array: str, row: Any, v: int) -> Any:
         if v < self.vectors - 1:
-            return self._load(self._address(row, v), VECTOR)
-        return load_lanes(self.build, self._address(row, v), self.mask)
+            return self._load(self._address(array, row, v), VECTOR)
+        return load_lanes(self.build, self._address(array, row, v), self.mask)
 
     def _store(self, value: Any, row: Any, v: int) -> None:
         if v < self.vectors - 1:
-            self.build.store(value, self._address(row, v)).align = 4
+            self.build.store(value, self._address("c", row, v)).align = 4
         else:
-            store_lanes(self.build, value, self._address(row, v), self.mask)
+            store_lanes(self.build, value, self._address("c", row, v), self.mask)
 
 
 def lanes_below(build: Any, count: Any) -> Any:

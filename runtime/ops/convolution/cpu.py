@@ -41,15 +41,32 @@ def conv2d(
     if is_depthwise(geometry, w):
         rows = depthwise.output_rows(y, geometry)
         return launch("conv2d_depthwise", x, w, b, y, geometry=geometry, epilogue=epilogue, rows=rows)
-    return _convolution(x, w, b, y, geometry, epilogue)
+    return _by_tiles(x, w, b, y, geometry, epilogue) or _by_windows(x, w, b, y, y, geometry, epilogue)
 
 
-def _convolution(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, offset: int = 0) -> Plan:
-    """The launches.  offset: where the workspace that they take begins."""
+@plans(flops=lambda x, w, b, more, y, **constants: y.size + conv2d_flops(x, w, b, y, **constants))
+def conv2d_add(
+    x: Operand, w: Operand, b: Operand, more: Operand, y: Operand, has_bias: bool, relu: bool, slope: float, **constants: Pair | int
+) -> Plan:
+    """The convolution plus another array, bit for bit as if that were added behind it."""
+    geometry = Geometry(**constants)  # type: ignore[arg-type]
+    b = replace(b, shape=(b.size,))
+    made = _by_tiles(x, w, b, y, geometry, Epilogue(has_bias))
+    if made is None:
+        return _by_windows(x, w, b, more, y, geometry, Epilogue(has_bias, relu, float(slope), added=True))
+    flat = [replace(operand, shape=(y.size,)) for operand in (y, more, y)]
+    after = launch("add_relu", *flat, slope=slope) if relu else launch("add", *flat)
+    return replace(made, launches=(*made.launches, after))
+
+
+def _by_tiles(
+    x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, offset: int = 0
+) -> Plan | None:
+    """The launches of a convolution by tiles, if one pays.  offset: where the workspace that they take begins."""
     (O, height, width, N), channels, M = y.shape, w.shape[1], y.shape[0] // geometry.group
     common = {"geometry": geometry, "epilogue": epilogue}
-    if tiles.pays(geometry, channels, M, tiles.tiles_of(height, width) * N) and tiles.saves(height, width, height * width):
-        columns = tiles.tiles_of(height, width) * N
+    columns = tiles.tiles_of(height, width) * N
+    if tiles.pays(geometry, channels, M, columns) and tiles.saves(height, width, height * width):
         keeps = w.lasting and columns <= KEPT_COLUMNS
         transformed = Operand((tiles.TERMS, O, channels), pointer=Kept() if keeps else Workspace(offset))
         run, block = position_run(tiles.tiles_of(height, width), N, FEW_COLUMNS), tile_block(y, geometry.group)
@@ -59,12 +76,21 @@ def _convolution(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geome
     if winograd.pays(geometry, channels, N):
         run = position_run(winograd.tiles_of(height, width), N, TILE_COLUMNS)
         return Plan((launch("conv2d_winograd", x, w, b, y, **common, run=run),), offset)
+    return None
+
+
+def _by_windows(
+    x: Operand, w: Operand, b: Operand, more: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, offset: int = 0
+) -> Plan:
+    """The launches of a convolution by windows and products; parameters as above, and `more`: what is added, y for nothing."""
+    (_, height, width, N), M = y.shape, y.shape[0] // geometry.group
     run, block = product_run(height * width, N), output_block(y, N, geometry.group)
+    common = {"geometry": geometry, "epilogue": epilogue, "run": run, "block": block}
     packed = packed_runs(w, y, geometry.group, run, offset)
     if block < M and packed.bytes <= MOST_PACKED:  # few positions: blocks of outputs share what is packed
         pack = launch("pack_runs", x, packed, geometry=geometry, extent=(height, width), run=run)
-        return Plan((pack, launch("conv2d_packed", packed, w, b, y, **common, run=run, block=block)), offset + packed.bytes)
-    return Plan((launch("conv2d_direct", x, w, b, y, **common, run=run, block=block),), offset)
+        return Plan((pack, launch("conv2d_packed", packed, w, b, more, y, **common)), offset + packed.bytes)
+    return Plan((launch("conv2d_direct", x, w, b, more, y, **common),), offset)
 
 
 def packed_runs(w: Operand, y: Operand, group: int, run: int, offset: int) -> Operand:
@@ -153,5 +179,6 @@ def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) ->
         else launch("flip_weights", w, flipped, group=geometry.group)
     )
     no_bias = replace(flipped, shape=(flipped.size,))
-    made = _convolution(dy, flipped, no_bias, dx, full, Epilogue(), flipped.bytes)
+    made = _by_tiles(dy, flipped, no_bias, dx, full, Epilogue(), flipped.bytes)
+    made = made or _by_windows(dy, flipped, no_bias, dx, dx, full, Epilogue(), flipped.bytes)
     return replace(made, launches=(flip, *made.launches))

@@ -18,7 +18,7 @@ import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
 from runtime.kernels.cuda.options import Target
-from runtime.kernels.cuda.registry import AnyLaunch, Gemm, Launch, Matrix, Plan, plans
+from runtime.kernels.cuda.registry import CUDA_KERNELS, AnyLaunch, Gemm, Launch, Matrix, Plan, plans
 from runtime.kernels.operand import Operand, Pointer, Workspace
 from runtime.ops.convolution import depthwise_cuda, implicit_cuda
 from runtime.ops.convolution.geometry import Geometry, Pair, is_depthwise_on_cards
@@ -140,11 +140,40 @@ def conv2d(
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise_on_cards(geometry, w):
         return depthwise_cuda.forward(x, w, b, y, geometry, has_bias, relu, slope)
+    return _forward(x, w, y, 3, geometry, target, has_bias, relu, slope)
+
+
+@plans
+def conv2d_add(
+    x: Operand,
+    w: Operand,
+    b: Operand,
+    more: Operand,
+    y: Operand,
+    has_bias: bool,
+    relu: bool,
+    slope: float,
+    target: Target,
+    **constants: Pair | int,
+) -> Plan:
+    """The convolution into y, the array 4; then y = y + more, the array 3."""
+    made = _forward(x, w, y, 4, Geometry(**constants), target, has_bias, False, 0.0)  # type: ignore[arg-type]
+    result, other = (replace(operand, shape=(operand.size,)) for operand in (y, more))
+    after = CUDA_KERNELS["add_relu"](result, other, result, slope=slope) if relu else CUDA_KERNELS["add"](result, other, result)
+    work = 3 * y.bytes, (1 + relu) * y.size
+    sums = (replace(one, pointers=(4, 3, 4), work=work) for one in after.launches if isinstance(one, Launch))
+    return replace(made, launches=(*made.launches, *sums))
+
+
+def _forward(
+    x: Operand, w: Operand, y: Operand, to: int, geometry: Geometry, target: Target, has_bias: bool, relu: bool, slope: float
+) -> Plan:
+    """A convolution of the arrays 0, 1 and 2 into the one of number `to`, y."""
     if implicit_cuda.fits(x, w, y, geometry, target):
-        return implicit_cuda.forward(x, w, y, (0, 1, 2, 3), geometry, target, has_bias, relu, slope)
+        return Plan((implicit_cuda.forward(x, w, y, (0, 1, 2, to), geometry, target, has_bias, relu, slope),))
     windows = Windows(x, y, geometry, target.workspace)
     rows = Operand((1, windows.O, windows.OH * windows.columns), address=y.address)
-    return Plan((*products(windows, x, 0, 1, 3), *bias_relu(rows, 2, 3, has_bias, relu, slope)), windows.workspace)
+    return Plan((*products(windows, x, 0, 1, to), *bias_relu(rows, 2, to, has_bias, relu, slope)), windows.workspace)
 
 
 def products(windows: Windows, operand: Operand, x: int, w: Pointer, y: int) -> Iterator[AnyLaunch]:

@@ -48,33 +48,35 @@ def chunk_positions(N: int) -> int:
 
 
 @kernel(
-    items=lambda x, w, b, y, geometry, epilogue, run, block: (
+    items=lambda x, w, b, more, y, geometry, epilogue, run, block: (
         geometry.group * runs_of(y, run) * blocks_of(w.shape[0] // geometry.group, block)
     ),
-    scratch=lambda x, w, b, y, geometry, epilogue, run, block: packed_size(min(DEPTH, w.size // w.shape[0]) + 1, run * x.shape[3]),
+    scratch=lambda x, w, b, more, y, geometry, epilogue, run, block: packed_size(
+        min(DEPTH, w.size // w.shape[0]) + 1, run * x.shape[3]
+    ),
 )
 @jit
-def conv2d_direct(begin, end, x, w, b, y, scratch, geometry, epilogue, run, block):
-    """y (O, OH, OW, N) = w (O, C/group, kh, kw) * x (C, H, W, N) + b (O,), then ReLU if asked.
+def conv2d_direct(begin, end, x, w, b, more, y, scratch, geometry, epilogue, run, block):
+    """y (O, OH, OW, N) = w (O, C/group, kh, kw) * x (C, H, W, N) + b (O,) + more, shaped as y, then ReLU; each that is asked for.
 
     Item: a block of a group's outputs at a run of positions.
     """
     N, (O, OH, OW, _) = x.shape[3], y.shape
     rows, positions, M = w[0].size, OH * OW, O // geometry.group
-    weights, bias, out = w.reshape(-1), b.reshape(-1), y.reshape(-1)
+    weights, bias, out, other = w.reshape(-1), b.reshape(-1), y.reshape(-1), more.reshape(-1)
     line, packed = scratch[: run * N], scratch[run * N :]
     runs, blocks = -(-positions // run), -(-M // block)
     for item in range(begin, end):
         g, position0, o0 = item // blocks // runs, item // blocks % runs * run, item % blocks * block
         position1, o = min(position0 + run, positions), item // blocks // runs * M + o0
-        columns = (position1 - position0) * N
+        columns, to = (position1 - position0) * N, (o * positions + position0) * N
         for k in range(0, rows, DEPTH):
             depth = min(DEPTH, rows - k)
             row = g * rows + k
             pack_windows(x, packed, line, row, row + depth, position0, position1, OW, geometry)
             multiply(
-                weights, o * rows + k, rows, min(block, M - o0), packed, depth, out, (o * positions + position0) * N, positions * N,
-                columns, bias, o, k == 0, k + depth == rows, epilogue,
+                weights, o * rows + k, rows, min(block, M - o0), packed, depth, out, to, positions * N, columns, bias, o, k == 0,
+                k + depth == rows, epilogue, other, to,
             )  # fmt: skip
 
 
@@ -100,24 +102,26 @@ def pack_runs(begin, end, x, packed, scratch, geometry, extent, run):
 
 
 @kernel(
-    items=lambda packed, w, b, y, geometry, epilogue, run, block: packed.shape[0] * blocks_of(w.shape[0] // geometry.group, block)
+    items=lambda packed, w, b, more, y, geometry, epilogue, run, block: (
+        packed.shape[0] * blocks_of(w.shape[0] // geometry.group, block)
+    )
 )
 @jit
-def conv2d_packed(begin, end, packed, w, b, y, geometry, epilogue, run, block):
+def conv2d_packed(begin, end, packed, w, b, more, y, geometry, epilogue, run, block):
     """What `conv2d_direct` computes, of windows that `pack_runs` packed once for all blocks of outputs."""
     (O, OH, OW, N), (_, rows, padded) = y.shape, packed.shape
     positions, M = OH * OW, O // geometry.group
-    weights, bias, out, source = w.reshape(-1), b.reshape(-1), y.reshape(-1), packed.reshape(-1)
+    weights, bias, out, other, source = w.reshape(-1), b.reshape(-1), y.reshape(-1), more.reshape(-1), packed.reshape(-1)
     runs, blocks = packed.shape[0] // geometry.group, -(-M // block)
     for item in range(begin, end):
         which, o0 = item // blocks, item % blocks * block
         position0, o = which % runs * run, which // runs * M + o0
-        columns = (min(position0 + run, positions) - position0) * N
+        columns, to = (min(position0 + run, positions) - position0) * N, (o * positions + position0) * N
         for k in range(0, rows, DEPTH):
             depth = min(DEPTH, rows - k)
             multiply(
-                weights, o * rows + k, rows, min(block, M - o0), source[(which * rows + k) * padded :], depth, out,
-                (o * positions + position0) * N, positions * N, columns, bias, o, k == 0, k + depth == rows, epilogue,
+                weights, o * rows + k, rows, min(block, M - o0), source[(which * rows + k) * padded :], depth, out, to,
+                positions * N, columns, bias, o, k == 0, k + depth == rows, epilogue, other, to,
             )  # fmt: skip
 
 
@@ -151,7 +155,7 @@ def conv2d_weight_gradient_direct(begin, end, x, dy, parts, scratch, geometry, b
             pack_windows_transposed(x, packed, lines, row, row + height, position0, position1, OW, geometry)
             at, depth = (g * M * positions + position0) * N, (position1 - position0) * N
             first = position0 == start
-            multiply(gradients, at, positions * N, M, packed, depth, out, to, rows, height, out, 0, first, True, PLAIN)
+            multiply(gradients, at, positions * N, M, packed, depth, out, to, rows, height, out, 0, first, True, PLAIN, out, 0)
 
 
 @kernel(items=lambda parts, dw: dw.shape[0])
@@ -216,6 +220,8 @@ def conv2d_input_gradient_direct(begin, end, dy, across, dx, scratch, geometry, 
                     k == 0,
                     True,
                     PLAIN,
+                    weights,
+                    0,
                 )
             matrix = col[: height * columns].reshape(height, columns)
             col2im_add(

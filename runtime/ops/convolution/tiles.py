@@ -152,7 +152,9 @@ def conv2d_tiles(begin, end, x, weights, b, y, scratch, geometry, epilogue, run,
                     term * count * columns,
                 )
                 depth = min(DEPTH, channels - k)
-                multiply(flat, left, channels, count, right, depth, result, to, columns, columns, flat, 0, k == 0, True, PLAIN)
+                multiply(
+                    flat, left, channels, count, right, depth, result, to, columns, columns, flat, 0, k == 0, True, PLAIN, flat, 0
+                )
         if N < LANES:
             finish_dealt_tiles(result, y, g * M + o, count, columns, work, tile0, tile1, bias, epilogue)
         else:

@@ -51,10 +51,45 @@ def test_a_sum_and_the_relu_behind_it(coefficients: str, slope: float, fused: st
             exe.forward(data=np.random.default_rng(0).standard_normal((2, 3, 8, 8), np.float32))
             exe.backward()
             found.append([exe.blob(name), *(exe.param_grad(layer, index) for layer in "cd" for index in (0, 1))])
-        inference = compile_program(net, backward=False)
-        assert [one.kernel for one in inference.forward][:3] == ["conv2d", "conv2d", fused]
+        inference = [one.kernel for one in compile_program(net, backward=False).forward]
+        assert inference[:2] == ["conv2d", "conv2d_add"] if fused == "add_relu" else inference[:3] == ["conv2d", "conv2d", fused]
     assert (found[0][0] < 0).any() == (slope > 0)
     assert all(mine.any() and mine.tobytes() == apart.tobytes() for mine, apart in zip(*found, strict=True))
+
+
+RESIDUAL = """
+layer data: Input { shape { dim: IMAGES dim: 24 dim: 9 dim: 9 } }
+layer a: Convolution(data) { num_output: 300 kernel_size: 1 }
+layer b: Convolution(a) { num_output: OUTPUTS kernel_size: SIZE pad: PAD }
+layer c: Convolution(data) { num_output: OUTPUTS kernel_size: 1 }
+layer e: Eltwise(ORDER)
+layer r: ReLU(e) -> e
+"""
+
+
+@pytest.mark.parametrize("order", ["b, c", "c, b"])
+@pytest.mark.parametrize(("images", "outputs", "size"), [(1, 70, 1), (3, 12, 1), (40, 12, 1), (2, 16, 3)])
+def test_a_convolution_adds_what_a_sum_adds_to_it(order: str, images: int, outputs: int, size: int) -> None:
+    """Bit for bit, by windows that are packed once, by windows, and by tiles."""
+    text = RESIDUAL.replace("IMAGES", str(images)).replace("OUTPUTS", str(outputs)).replace("ORDER", order)
+    text = text.replace("SIZE", str(size)).replace("PAD", str(size // 2))
+    net = netdef.parse(text.replace("kernel_size", 'weight_filler { type: "gaussian" std: 0.1 } kernel_size'))
+    x, found = np.random.default_rng(0).standard_normal((images, 24, 9, 9), np.float32), []
+    for keep, kernels in (("outputs", ["conv2d", "conv2d", "conv2d_add"]), ("all", ["conv2d", "conv2d", "conv2d", "add_relu"])):
+        with runtime.compile(net, seed=3, backward=False, keep=keep) as exe:
+            assert [one.kernel for one in exe.program.forward] == kernels
+            assert exe.program.forward[-1].constants["slope"] == 0
+            found.append(exe.forward(data=x)["e"])
+    assert found[0].any()
+    assert found[0].tobytes() == found[1].tobytes()
+
+
+def test_a_sum_that_a_convolution_cannot_do_stays() -> None:
+    """Where others read its result, where it is added to itself, and of one channel a group."""
+    assert kernels("layer t: TanH(c)\nlayer e: Eltwise(c, t)", "outputs") == ["conv2d", "tanh_forward", "add"]
+    assert kernels("layer e: Eltwise(c, c)", "outputs") == ["conv2d", "add"]
+    depthwise = "layer d: Convolution(data) { num_output: 3 group: 3 kernel_size: 1 }\nlayer e: Eltwise(d, data)"
+    assert kernels(depthwise, "outputs")[1:] == ["conv2d", "add"]
 
 
 @pytest.mark.parametrize("change", ["operation: MAX", "operation: PROD", ""])

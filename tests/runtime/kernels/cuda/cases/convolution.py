@@ -47,6 +47,9 @@ def convolution_cases() -> Iterator[Case]:
             extra = {"has_bias": True, "relu": rows_at_once == 1, "slope": 0.1 if group == 1 else 0.0}
             arrays = (normal(*x), normal(*w), normal(O), out(*y))
             yield Case("conv2d", arrays, {**geometry, **extra}, close=1e-4, target=Target(limit, conv="im2col"))
+            if group < C and rows_at_once == 1:
+                arrays = (normal(*x), normal(*w), normal(O), normal(*y), out(*y))
+                yield Case("conv2d_add", arrays, {**geometry, **extra}, close=1e-4, target=Target(limit, conv="im2col"))
             arrays = (normal(*x), normal(*y), out(*w))
             yield Case("conv2d_weight_gradient", arrays, geometry, close=1e-3, target=Target(limit, 1, conv="im2col"))
             if rows_at_once == 3 and kernel == one:  # in splits, where there are positions enough
@@ -92,6 +95,7 @@ def by_tiles(
     y, w = (O, OH, OW, x[3]), (O, x[0] // group, *kernel)
     epilogue = {"has_bias": True, "relu": True, "slope": 0.1 if group == 1 else 0.0}
     yield Case("conv2d", (made(*x), made(*w), made(O), out(*y)), {**geometry, **epilogue}, target=target)
+    yield Case("conv2d_add", (made(*x), made(*w), made(O), made(*y), out(*y)), {**geometry, **epilogue}, target=target)
     yield Case("conv2d_weight_gradient", (made(*x), made(*y), out(*w)), geometry, close=1e-4, target=target)
     if stride == (1, 1):
         yield Case("conv2d_input_gradient", (made(*y), made(*w), out(*x)), geometry, close=1e-4, target=target)
