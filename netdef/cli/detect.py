@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import weights_for
+from netdef.cli.image_options import ImageOptions, image_options
 from netdef.cli.labels import Classes
-from netdef.cli.options import allow_missing_option, fold_option, run_options, weights_option
+from netdef.cli.options import fold_option, run_options
 from netdef.cli.pixels import Given, image_layer, with_images
 from netdef.cli.predict import BATCH, check_images, images_of
 from netdef.cli.regions import RegionNet, check_finite, check_within, pixels_for, region_net, rows_of_regions, sides_of
-from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
@@ -36,11 +36,7 @@ LEAST = 0.5
 @click.command(cls=Command)
 @click.argument("net")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@weights_option
-@allow_missing_option
-@click.option("--labels", metavar="FILE", help="The classes' names, one a line; that of the background may be left out.")
-@click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net with an Input layer.")
-@click.option("--scale", type=float, help="What to multiply the pixels with then.")
+@image_options(labels="The classes' names, one a line; that of the background may be left out.")
 @click.option("--least", type=click.FloatRange(0, 1), default=LEAST, show_default=True, metavar="SCORE", help="Of an object.")
 @click.option("--boxes", metavar="FILE", help="The regions of images, for Fast R-CNN: lines of image left top right bottom.")
 @click.option("--sides", metavar="SHORT,LONG", help="What images become for a net of regions, in pixels; default: 600,1000.")
@@ -59,14 +55,9 @@ def command(net: str, images: tuple[str, ...], **options: Any) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(RunOptions):
+class Options(ImageOptions):
     """What --NAME gives; None for what was not given."""
 
-    weights: str | None = None
-    allow_missing: bool = False
-    labels: str | None = None
-    mean: str | None = None
-    scale: float | None = None
     least: float = LEAST
     boxes: str | None = None
     sides: str | None = None

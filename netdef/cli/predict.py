@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import net_and_weights, weights_files, weights_for
-from netdef.cli.options import COUNT, allow_missing_option, fold_option, run_options, weights_option
+from netdef.cli.image_options import ImageOptions, image_options
+from netdef.cli.options import COUNT, fold_option, run_options
 from netdef.cli.pixels import Given, image_layer, images_of_training, with_images
 from netdef.cli.predictions import FORMATS, best, writer
-from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
@@ -35,11 +35,7 @@ BATCH = 16  # images at a time, at most
 @click.command(cls=Command)
 @click.argument("net")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@weights_option
-@allow_missing_option
-@click.option("--labels", metavar="FILE", help="The classes' names, one a line.")
-@click.option("--mean", metavar="B,G,R|FILE", help="What to subtract from the pixels, for a net with an Input layer.")
-@click.option("--scale", type=float, help="What to multiply the pixels with then.")
+@image_options(labels="The classes' names, one a line.")
 @click.option("--crops", type=click.Choice(["1", "10", "144"]), default="1", help="Average over so many crops of each image.")
 @click.option("--with", "voters", multiple=True, metavar="NET:WEIGHTS", help="Average with another net; may be repeated.")
 @click.option("--top", type=COUNT, default=BEST, show_default=True, metavar="N", help="How many classes of each image.")
@@ -55,14 +51,9 @@ def command(net: str, images: tuple[str, ...], **options: Any) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(RunOptions):
-    """What --NAME gives; None for what was not given."""
+class Options(ImageOptions):
+    """What --NAME gives."""
 
-    weights: str | None = None
-    allow_missing: bool = False
-    labels: str | None = None
-    mean: str | None = None
-    scale: float | None = None
     crops: str = "1"
     voters: tuple[str, ...] = ()
     top: int = BEST
