@@ -55,7 +55,7 @@ def test_tf32_of_a_card_that_has_none(capsys):
     assert run(["time", "lenet", "--predict", "t4"]) == 0
     expected = capsys.readouterr().out
     assert run(["time", "lenet", "--predict", "t4", "--math", "tf32"]) == 0
-    assert capsys.readouterr() == (expected, "--math tf32 has no effect: T4 has no TF32\n")
+    assert capsys.readouterr() == (expected, "--math tf32 has no effect: T4 has no tensor cores for it\n")
 
 
 def test_workspace_before_launches_are_planned(capsys):
