@@ -150,6 +150,7 @@ def test_solver_of_the_paper():
     assert not solver.test_iter  # all validation images, however many there are
 
 
+@pytest.mark.slow
 def test_every_model_loads_in_both_phases():
     assert len(model_names()) >= 3
     for name in model_names():

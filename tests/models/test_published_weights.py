@@ -37,6 +37,7 @@ def write_v1(path, net):
             file.writelines(blobs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bvlc_alexnet", "bvlc_reference_caffenet", "googlenet"])
 @pytest.mark.parametrize("form", ["V1", "present"])
 def test_weights_of_that_shape_load(name, form, tmp_path):

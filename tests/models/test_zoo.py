@@ -289,6 +289,7 @@ OWN_LAYERS = {
 }  # in training alone: losses, and their targets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOTALS)
 def test_training_has_the_same_parameters_and_ends_in_losses(name):
     train, test = netdef.load(name, phase="train"), netdef.load(name, phase="test")
@@ -390,6 +391,7 @@ def test_biases_learn_at_their_rates(name):
     assert sorted(rates) == [tuple(map(pytest.approx, pair)) for pair in sorted(expected)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATISTICS)
 def test_statistics_are_no_solvers_and_a_scale_follows(name):
     net = netdef.load(name, phase="train")
@@ -448,6 +450,7 @@ def test_six_conv_adds_one_convolution_after_the_last_pooling_layer():
     assert set(net.blobs) - set(netdef.load("alexnet").blobs) == {"conv6"}
 
 
+@pytest.mark.slow
 def test_the_order_of_normalisation_and_pooling():
     nets = {name: netdef.load(name) for name in TOTALS}
     after = {name: net.layer("norm1").bottoms[0].producer.type for name, net in nets.items() if "norm1" in net.blobs}

@@ -137,6 +137,7 @@ def test_it_trains(name):
             assert parameter.index or gradient.any(), f"no gradient reaches {parameter}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", cases(COMPILE_LONG))
 def test_it_compiles_at_full_size_in_both_phases(name):
     for phase in ("train", "test"):

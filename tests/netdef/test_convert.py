@@ -19,6 +19,7 @@ def message(path):
     return read_file(str(path), "NetParameter").message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alexnet", "googlenet", "caffenet_norm_first", "lenet"])
 def test_all_forms_and_back(tmp_path, name, capsys):
     """.net -> .prototxt -> binary -> .prototxt -> .net: one network all along."""

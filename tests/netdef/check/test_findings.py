@@ -275,6 +275,7 @@ PUBLISHED = {
 }
 
 
+@pytest.mark.slow
 def test_models_have_no_findings_but_those_of_the_published_nets():
     from netdef.check.run import files_of
     from netdef.language.find import models_folder

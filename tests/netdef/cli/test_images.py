@@ -154,6 +154,7 @@ def test_predictions_are_those_of_the_net(folder, capsys):
     assert shown == pytest.approx(sorted(100 * prob, reverse=True), abs=0.006)
 
 
+@pytest.mark.slow
 def test_missing_and_invalid_files_are_rejected(folder, capsys):
     Path("text.png").write_text("no image")
     cases = [

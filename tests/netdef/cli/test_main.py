@@ -115,6 +115,7 @@ def test_empty_arguments_are_rejected(arguments, option, capsys):
     assert f"Invalid value for '{option}': it is empty" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_exits_2():
     done = subprocess.run(f"{sys.executable} -m netdef models > /dev/full", shell=True, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (2, "error: cannot write the output: No space left on device\n")

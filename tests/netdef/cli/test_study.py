@@ -158,6 +158,7 @@ def test_there_are_variants():
     assert PAPER == ["alexnet", "no_augmentation", "no_color_shift", "no_dropout", "no_lrn", "one_tower", "pool_2x2", "tanh"]
 
 
+@pytest.mark.slow
 def test_a_study_over_devices_is_the_same(capsys):
     assert study("--seeds", "1", "--threads", "1") == 0
     lines = capsys.readouterr().out.splitlines()[-4:]

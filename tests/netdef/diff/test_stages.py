@@ -32,6 +32,7 @@ def found(before, after):
     return {finding.kind: finding for finding in findings(compare_nets(before, after))}
 
 
+@pytest.mark.slow
 def test_resnets_fit_a_screen():
     lines = render(compare("resnet50", "resnet101")).splitlines()
     assert len(lines) <= 40

@@ -9,6 +9,8 @@ import netdef
 from netdef.draw import draw
 from netdef.language.find import models_folder
 
+pytestmark = pytest.mark.slow  # each starts a browser
+
 FILLERS = 'weight_filler { type: "gaussian" std: 0.01 } bias_filler { value: 1 }'
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from netdef.cli.main import run
 from netdef.fmt.files import MOST_COMPARED
 
@@ -85,6 +87,7 @@ def test_standard_input():
     assert (done.returncode, done.stdout) == (0, GOOD)
 
 
+@pytest.mark.slow
 def test_standard_input_is_checked_as_files_are():
     for given, code, said in (
         (BAD.encode(), 1, b"<stdin> is not in its form\n--- <stdin>"),
@@ -98,6 +101,7 @@ def test_standard_input_is_checked_as_files_are():
         assert said in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_differences_that_no_lines_show(file, tmp_path, capsys):
     (tmp_path / "x.net").write_bytes(GOOD.replace("\n", "\r\n").encode())
     assert run(["fmt", "--check", "x.net"]) == 1

@@ -124,6 +124,7 @@ layer {  # opened
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [*MODELS, *SOLVERS], ids=lambda path: path.name)
 def test_models_are_formatted(path):
     text = path.read_text()

@@ -22,6 +22,7 @@ def check(text, message="NetParameter"):
     return bound
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.text(), MESSAGES)
 def test_any_text(text, message):

@@ -10,6 +10,7 @@ from netdef.language.parser import Builder, parse, tokens_of
 from tests.paths import ROOT
 
 
+@pytest.mark.slow
 def test_the_tables_are_those_of_the_grammar():
     pytest.importorskip("lark")
     sys.path.insert(0, str(ROOT / "tools"))
@@ -20,6 +21,7 @@ def test_the_tables_are_those_of_the_grammar():
     assert TABLES.read_text(encoding="utf-8") == make_grammar.contents(), "run python tools/make_grammar.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(models_folder().glob("*.*t")), ids=lambda path: path.name)
 def test_models_parse_as_lark_parses_them(path):
     lark = pytest.importorskip("lark")

@@ -27,12 +27,14 @@ def test_capabilities(editor):
     assert editor.initialized.server_info.name == "netdef"
 
 
+@pytest.mark.slow
 def test_the_server_ends_with_its_editor(tmp_path):
     editor = Editor(tmp_path)
     editor.process.stdin.close()
     assert editor.ended() == (1, "")
 
 
+@pytest.mark.slow
 def test_invalid_messages_do_not_end_it(tmp_path):
     editor = Editor(tmp_path)
     opening = b'{"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": 3}'
@@ -44,6 +46,7 @@ def test_invalid_messages_do_not_end_it(tmp_path):
     assert "netdef lsp: " in said
 
 
+@pytest.mark.slow
 def test_prints_do_not_mix_with_messages(tmp_path):
     """Some library may print; the editor must not read that."""
     code = "import netdef.lsp.server as s; s.hover = lambda *_: print('printed', flush=True); s.serve({})"

@@ -35,6 +35,7 @@ def mutated(data, draw):
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", READERS, ids=lambda path: path.name)
 def test_any_damage_ends_in_arrays_or_one_diagnostic(path, tmp_path):
     draw, whole, refused = random.Random(1), path.read_bytes(), 0

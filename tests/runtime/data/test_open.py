@@ -45,6 +45,7 @@ def test_photographs(image_layer):
     assert coffee[2] > 1.5 * coffee[0]  # red is last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["train", "test"])
 def test_workers_and_restarts_change_nothing(image_layer, phase):
     transform = "transform_param { crop_size: 200 mirror: true color_shift: 0.1 }"

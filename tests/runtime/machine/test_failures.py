@@ -88,6 +88,7 @@ def exe():
         yield executable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", [0, 1])
 @pytest.mark.parametrize(("name", "kernel"), [("forward", "conv2d"), ("forward", "send"), ("backward", "lrn_backward")])
 def test_a_failing_kernel_stops_all_and_is_named(exe: Executable, device: int, name: str, kernel: str) -> None:

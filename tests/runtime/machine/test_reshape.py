@@ -29,6 +29,7 @@ def image(shape):
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", ["cpu", "cpu:0,cpu:1", "cpu:0,cpu:0"])
 @pytest.mark.parametrize("options", [{"keep": "all"}, {"keep": "activations"}, {"backward": False}], ids=str)
 def test_the_numbers_are_those_of_a_net_of_that_shape(devices, options):

@@ -61,6 +61,7 @@ def test_a_log_as_records(log):
     assert title_of(records) == "LeNet: 300 of 300 iterations in batches of 128"
 
 
+@pytest.mark.slow
 def test_it_is_drawn_alone_and_beside_a_run_of_ours(log, tmp_path, capsys):
     assert run(["plot", str(log)]) == 0
     assert (tmp_path / "plot.png").exists()

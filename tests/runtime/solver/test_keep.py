@@ -65,6 +65,7 @@ def test_a_run_keeps_the_last_and_the_best():
     )
 
 
+@pytest.mark.slow
 def test_kept_or_not_the_weights_are_the_same():
     assert train("--out", "all", "--test-every", "5") == 0
     assert train("--out", "cut", "--test-every", "5", "--keep", "best", "--iterations", "13") == 0

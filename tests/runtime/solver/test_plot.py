@@ -23,6 +23,7 @@ def log(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_png_beside_the_log(log, capsys):
     assert run(["plot", str(log)]) == 0
     assert capsys.readouterr().out.strip() == str(log / "plot.png")

@@ -40,6 +40,7 @@ def batch() -> dict[str, np.ndarray]:
     return {"data": data, "label": label}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["cpu:0", "cpu:0,cpu:0"])
 @pytest.mark.parametrize("more", ["", "iter_size: 2"])
 def test_it_learns_and_tests_with_what_it_learned(where: str, more: str, batch: dict[str, np.ndarray], tmp_path) -> None:

@@ -18,6 +18,7 @@ def program_of(name: str, split: str, count: int, **settings: object) -> Program
     return compile_program(net, devices=count, split=split, losses_only=True, update=updates(solver))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*TEXTS, "alexnet", pytest.param("googlenet", marks=pytest.mark.slow)])
 def test_regions_taken_together_are_a_whole_parameter_once(name: str) -> None:
     """So that its norm is that of the undivided one."""

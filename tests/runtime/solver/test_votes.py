@@ -55,6 +55,7 @@ def error(rows, labels):
     return np.mean((rows >= own[:, None]).sum(axis=1) > 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", ["4", "7"])
 @pytest.mark.parametrize("name", ["shades", "prob"])
 def test_ten_crops(name, batch, capsys):

@@ -76,6 +76,7 @@ def test_images_given_by_hand_replace_the_sources() -> None:
     assert losses[2] == pytest.approx(losses[0], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["groups", "batch"])
 def test_a_run_goes_on_with_the_next_images_on_other_devices(split: str, tmp_path) -> None:
     path = tmp_path / "photos.net"

@@ -82,6 +82,7 @@ def test_weights_after_20_iterations(name: str, split: str, count: int) -> None:
     same(found, on_one(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 118))
 def test_random_nets(seed: int) -> None:
     """Weights that are shared, frozen, made by hand on one device, and whatever else random nets have, after some updates."""
@@ -127,6 +128,7 @@ def test_everything_the_update_can_do(split: str, extra: str) -> None:
     same(trained("alexnet", devices(2), 6, text, split=split), on_one("alexnet", 6, extra))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
 def test_snapshots_are_the_same_files(form: str, tmp_path: Path) -> None:
     """Byte for byte: weights and momentum read on any devices and written again; nothing tells how many devices there were."""

@@ -97,6 +97,7 @@ def test_cards_are_found_by_name() -> None:
         find_limits("409")
 
 
+@pytest.mark.slow
 def test_products_are_those_that_the_card_carries_out(machine: Callable, execute: Callable) -> None:
     """The stand-in counts what is asked of cuBLAS."""
     import runtime

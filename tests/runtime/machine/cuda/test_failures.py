@@ -64,6 +64,7 @@ def compiled(devices: str, split: str = "batch", graphs: bool = True) -> Iterato
         yield executable, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graphs", [True, False], ids=["graph", "no graph"])
 @pytest.mark.parametrize(("devices", "split"), WAYS, ids=str)
 def test_a_failing_kernel_is_named(

@@ -159,6 +159,7 @@ def test_what_must_not_be_captured(forbidden: Callable[[Any, Any, Any], None], s
         stream.end_capture()
 
 
+@pytest.mark.slow
 def test_a_graph_keeps_no_memory() -> None:
     cards = Cards(seed=None, execute=lambda code, names: {"f": lambda grid, block, arguments: None})
     cupy = make_module(cards)

@@ -32,6 +32,7 @@ def solver_of(net: str, iter_size: int = 1, clip: float = -1, devices: str = "gp
     return Solver(SOLVER % (iter_size, clip), parse(net), devices, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", [-1, 0.5])
 def test_an_iteration_is_one_graph_launch(machine: Callable[..., Cards], execute: Callable, monkeypatch, clip: float) -> None:
     """Beside it: the images' way, the small arrays of a batch, and the iteration's number."""
@@ -52,6 +53,7 @@ def test_an_iteration_is_one_graph_launch(machine: Callable[..., Cards], execute
     solver.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", [ALEXNET, MADE_UP])
 def test_two_iterations_are_begun_before_any_is_done(machine: Callable[..., Cards], execute: Callable, net: str) -> None:
     """The third waits for the page-locked memory that the first one's images lie in."""
@@ -66,6 +68,7 @@ def test_two_iterations_are_begun_before_any_is_done(machine: Callable[..., Card
     solver.close()
 
 
+@pytest.mark.slow
 def test_batches_that_are_summed_are_one_graph_each(machine: Callable[..., Cards], execute: Callable) -> None:
     cards = machine(execute=execute, seed=0)
     solver = solver_of(LENET, iter_size=3)

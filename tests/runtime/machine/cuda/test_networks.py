@@ -154,6 +154,7 @@ def test_a_loss_that_is_no_number_is_an_error_when_it_is_read(machine: Callable[
     solver.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_waited_for_between_iterations(machine: Callable[..., Cards], execute: Callable) -> None:
     """The host is ahead of the card until somebody asks for a loss."""
     cards = machine(execute=execute, seed=0)

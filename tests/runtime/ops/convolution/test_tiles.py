@@ -47,6 +47,7 @@ CASES = [  # C, H, W, N of x; pad; outputs; group
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "block"), [(1, 100), (2, 8), (100, 5)])
 @pytest.mark.parametrize(("shape", "pad", "O", "group"), CASES, ids=str)
 def test_sums_equal_float64_in_any_runs(shape: tuple[int, ...], pad: Pair, O: int, group: int, run: int, block: int) -> None:

@@ -84,6 +84,7 @@ def test_gradient_is_the_derivative_of_the_value(name: str, settings: str) -> No
     np.testing.assert_allclose(found[smooth], wanted[smooth], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @each_case
 def test_in_place(name: str, settings: str) -> None:
     """A kernel may write its result over any array that it reads."""
@@ -173,6 +174,7 @@ def test_constants_are_float32_and_so_is_what_is_made_of_them() -> None:
     assert not re.search(r"\bf(add|sub|mul|div|cmp)\b[^\n]* double ", text)
 
 
+@pytest.mark.slow
 def test_kernels_are_found_again_by_the_next_process() -> None:
     """Numba keeps what it compiled beside the table, and knows by it."""
     code = (
