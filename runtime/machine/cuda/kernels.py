@@ -16,6 +16,7 @@ from runtime.machine.cuda.cards import NO_GPU, TOOLKIT, first_line
 
 OPTIONS = ("--std=c++17",)
 COMPILERS = 4  # threads; a file takes a second or so
+OUT_OF_MEMORY = "CUDA_ERROR_OUT_OF_MEMORY"  # in the words of the driver's error 2, with which a module is not loaded
 KEEPS = (14, 2)  # earlier versions of CuPy compile templates with several parameters again in each process
 
 
@@ -72,7 +73,7 @@ class Kernels:
 
         Raises
         ------
-        NetdefError: NVRTC is missing, or does not take a file.
+        NetdefError: NVRTC is missing, or does not take a file; the card has no room for the code.
         """
         if not self._wanted:
             return
@@ -95,5 +96,8 @@ class Kernels:
                 module.compile()
                 return {(file, function): module.get_function(function) for function in functions}
             except Exception as error:
+                if isinstance(error, MemoryError) or OUT_OF_MEMORY in str(error):
+                    reason = f"out of memory on gpu:{self._card.id} while the kernels of {file} are loaded"
+                    raise NetdefError(reason, hint="a smaller batch_size leaves room for them") from error
                 reason = f"the kernels of {file} cannot be compiled: {first_line(error)}"
                 raise NetdefError(reason, hint=f"NVRTC {TOOLKIT}") from error

@@ -5,22 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
+from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import Extent, Launch, plans
 from runtime.kernels.operand import Operand
 
 FILE = "lrn.cu"
 WIDEST = 9  # the largest window held in registers
 FEW = 128  # threads in a block: each holds many registers
-ENOUGH = 1 << 16  # threads that keep a card busy: with fewer positions, the channels are cut into runs as well
+BLOCKS = 4  # of FEW threads that a multiprocessor runs at once, as registers allow it
 SHORTEST = 16  # channels in a run: the windows at both ends are read twice
 
 
-def runs_of(columns: int, group: int, per_group: int) -> int:
-    """How many runs a group's channels are cut into."""
-    return max(1, min(-(-ENOUGH // (columns * group)), per_group // SHORTEST))
+def runs_of(columns: int, group: int, per_group: int, window: int, multiprocessors: int) -> int:
+    """How many runs a group's channels are cut into: those whose blocks, wave by wave, take the least time together.
+
+    A wave is what a card's multiprocessors run at once.  It takes as long as one run, the channels read beside it included.
+    """
+
+    def duration(runs: int) -> int:
+        waves = blocks(blocks(columns, FEW) * group * runs, BLOCKS * multiprocessors)
+        return waves * (blocks(per_group, runs) + window - 1)
+
+    return min(range(1, max(1, per_group // SHORTEST) + 1), key=duration)
 
 
-def across(function: str, arrays: tuple[Operand, ...], size: int, group: int, beta: float, *numbers: float) -> Launch:
+def across(
+    function: str, arrays: tuple[Operand, ...], size: int, group: int, beta: float, target: Target, *numbers: float
+) -> Launch:
     """A kernel over (C, positions) with these float parameters; compiled in is whether beta is 0.75, which roots compute."""
     C, positions = arrays[0].shape
     per_group, window = C // group, size // 2 * 2 + 1
@@ -32,20 +43,22 @@ def across(function: str, arrays: tuple[Operand, ...], size: int, group: int, be
         grid: Extent = (blocks(columns), rows(C), 1)
         extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(size // 2)
         return Launch(FILE, name(f"{function}_wide", wide, root), grid, (THREADS, 1, 1), pointers, (*extents, *scalars))
-    runs = runs_of(columns, group, per_group)
+    runs = runs_of(columns, group, per_group, window, target.multiprocessors)
     extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(runs)
     grid = (blocks(columns, FEW), rows(group * runs), 1)
     return Launch(FILE, name(function, wide, window, root), grid, (FEW, 1, 1), pointers, (*extents, *scalars))
 
 
 @plans
-def lrn_forward(x: Operand, y: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
-    return across("lrn_forward", (x, y), size, group, beta, alpha / size, beta, k)
+def lrn_forward(x: Operand, y: Operand, size: int, alpha: float, beta: float, k: float, group: int, target: Target) -> Launch:
+    return across("lrn_forward", (x, y), size, group, beta, target, alpha / size, beta, k)
 
 
 @plans
-def lrn_backward(x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int) -> Launch:
-    return across("lrn_backward", (x, dy, dx), size, group, beta, alpha / size, beta, k, -2.0 * alpha * beta / size)
+def lrn_backward(
+    x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int, target: Target
+) -> Launch:
+    return across("lrn_backward", (x, dy, dx), size, group, beta, target, alpha / size, beta, k, -2.0 * alpha * beta / size)
 
 
 def within(function: str, arrays: tuple[Operand, ...], size: int, *numbers: float) -> Launch:

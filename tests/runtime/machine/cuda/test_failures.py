@@ -14,7 +14,7 @@ import runtime
 from netdef import NetdefError
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.executable import Executable
-from tests.runtime.machine.cuda.fake_cupy import Cards
+from tests.runtime.machine.cuda.fake_cupy import Cards, CUDADriverError
 from tests.runtime.machine.cuda.fake_cupy.graphs import CUDARuntimeError
 from tests.runtime.machine.cuda.networks import inputs
 
@@ -152,3 +152,13 @@ def test_the_kernel_of_a_graph_that_cannot_be_launched_is_named(
         with pytest.raises(NetdefError, match=f"gpu:0, lrn.* of layer norm1 failed: CUDARuntimeError: {BROKEN}") as caught:
             run()
         assert not caught.value.diagnostics[0].hint
+
+
+def test_a_card_without_room_for_kernels_is_told_as_that(machine: Machine, execute: Callable) -> None:
+    def full(source: str, names: Sequence[str]) -> dict[str, Callable]:
+        raise CUDADriverError("CUDA_ERROR_OUT_OF_MEMORY: out of memory")
+
+    machine(execute=full)
+    message = r"out of memory on gpu:0 while the kernels of \w+\.cu are loaded\n.*a smaller batch_size"
+    with compiled("gpu:0") as (_, run), pytest.raises(NetdefError, match=message):
+        run()
