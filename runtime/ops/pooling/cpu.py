@@ -56,7 +56,8 @@ def pool_max_forward(begin, end, x, y, argmax, scratch, kernel, stride, pad):
     offsets, places = np.empty(kernel[0] * kernel[1], np.int64), np.empty(kernel[0] * kernel[1], np.int32)
     inside, beyond = whole_windows(W, OW, kernel[1], stride[1], pad[1])
     across = -(-W // stride[1]) * N  # of a phase
-    lines = scratch if dealt else source
+    lines, step = (scratch, stride[0] * stride[1] * across) if dealt else (source, stride[0] * W * N)
+    long = (dealt or stride[1] == 1) and inside < beyond
     for item in range(begin, end):
         c, first = item // -(-OH // together), item % -(-OH // together) * together
         last = min(first + together, OH)
@@ -66,19 +67,27 @@ def pool_max_forward(begin, end, x, y, argmax, scratch, kernel, stride, pad):
                 for p in range(min(stride[1], W)):
                     at, to = ((c * H + ih) * W + p) * N, (ih - base) * stride[1] * across + p * across
                     copy_units(source, at, stride[1] * N, scratch, to, N, N, -(-(W - p) // stride[1]))
-        for oh in range(first, last):
-            rows, ow, count, at = (oh * stride[0] - pad[0], c * H, base, H), 0, 0, 0
-            while ow < OW:
-                run = beyond - ow if ow == inside < beyond and (dealt or stride[1] == 1) else 1
-                to, at = ((c * OH + oh) * OW + ow) * N, at + stride[1] * N
-                if not inside < ow < beyond:  # else its elements lie as those of the window before
-                    count, at = list_elements(offsets, places, rows, ow * stride[1] - pad[1], W, N, kernel, stride[1], dealt), 0
-                if count == 0:
-                    out[to : to + run * N] = LOWEST
-                    where[to : to + run * N] = 0
-                else:
-                    keep_largest(lines, at, offsets, places, count, out, where, to, run * N)
-                ow += run
+        before, count, at = (-1, -1, False), 0, 0
+        runs = OW - (beyond - inside - 1) if long else OW
+        for t in range(runs * (last - first)):
+            # Down the rows where a run is as wide as the image, along a row where each window is one: lists are made seldom.
+            r, i = (t % (last - first), t // (last - first)) if long else (t // runs, t % runs)
+            oh, ow = first + r, i + (beyond - inside - 1 if long and i > inside else 0)
+            run, top = beyond - inside if long and i == inside else 1, oh * stride[0] - pad[0]
+            whole = 0 <= top <= H - kernel[0]
+            if whole and before[2] and before[1] == ow:
+                at += (oh - before[0]) * step
+            elif before[0] == oh and inside <= before[1] < ow < beyond:
+                at += (ow - before[1]) * stride[1] * N
+            else:
+                rows = top, c * H, base, H
+                count, at = list_elements(offsets, places, rows, ow * stride[1] - pad[1], W, N, kernel, stride[1], dealt), 0
+            before, to = (oh, ow, whole), ((c * OH + oh) * OW + ow) * N
+            if count == 0:
+                out[to : to + run * N] = LOWEST
+                where[to : to + run * N] = 0
+            else:
+                keep_largest(lines, at, offsets, places, count, out, where, to, run * N)
 
 
 @jit
