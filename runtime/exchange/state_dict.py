@@ -5,11 +5,11 @@ A line of the table is `layer/index name`.  A BatchNorm's divisor needs none: it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def _read_torch(path: str) -> dict[str, np.ndarray]:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of torch's and pickle's own kinds
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split()).partition(". ")[0][:200]
         raise NetdefError(f"{path} is not a state_dict that torch reads without running its code: {reason}") from None
     held = held.get("state_dict", held) if isinstance(held, dict) else {}
     return {str(name): one.detach().float().numpy() for name, one in held.items() if hasattr(one, "detach")}
@@ -85,7 +85,8 @@ def wanted(net: Net) -> list[Parameter]:
 def propose(net: Net, arrays: Arrays) -> Proposal:
     """Which array is which parameter: by the layer's name, else the first in the file's order that fits and is left.
 
-    Parameters of a layer take arrays of one prefix; a BatchNorm and the Scale behind it share theirs.
+    Parameters of a layer take arrays of one prefix; a BatchNorm and the Scale behind it share theirs.  What reads a layer with
+    weights takes a prefix that goes with that layer's, where there is one: bn1 with conv1, downsample.1 with downsample.0.
     """
     own = {str(one): str(one) for one in wanted(net) if str(one) in arrays}
     if len(own) == len(wanted(net)):  # what `netdef export` wrote
@@ -93,29 +94,37 @@ def propose(net: Net, arrays: Arrays) -> Proposal:
     groups = _groups(arrays)
     table: Table = {}
     unsure: list[str] = []
-    taken: set[str] = set()
+    taken: dict[Layer, str] = {}
     for layers in _units(net):
-        candidates = [name for name, group in groups.items() if name not in taken and _fits(layers, group, arrays)]
-        named = [name for name in candidates if name in _names(layers)]
+        candidates = [name for name, group in groups.items() if name not in taken.values() and _fits(layers, group, arrays)]
         if not candidates:
             continue
-        chosen = (named or candidates)[0]
-        taken.add(chosen)
+        named = [name for name in candidates if name in _names(layers)]
+        before = taken.get(layers[0].bottoms[0].producer, "") if layers[0].bottoms else ""
+        kin = [name for name in candidates if name in _kin(before)]
+        chosen = (named or kin or candidates)[0]
+        taken |= dict.fromkeys(layers, chosen)
+        sure = bool(named or kin) or len(candidates) == 1
         for parameter, key in _pairs(layers, groups[chosen]).items():
             table[str(parameter)] = key
-            if not named and len({_shapes(groups[name], arrays) for name in candidates}) < len(candidates):
-                unsure.append(str(parameter))
+            unsure += [] if sure else [str(parameter)]
     return Proposal(table, tuple(unsure))
 
 
-def _shapes(group: Mapping[str, str], arrays: Arrays) -> tuple[Any, ...]:
-    return tuple((end, arrays[key].shape) for end, key in sorted(group.items()))
+def _kin(name: str) -> set[str]:
+    """What the normalisation or activation behind a layer may be called."""
+    parent, dot, last = name.rpartition(".")
+    found = {name.replace("conv", "bn"), name.replace("conv", "norm"), f"{parent}{dot}bn", f"{parent}{dot}norm"} if name else set()
+    return (found | ({f"{parent}{dot}{int(last) + 1}"} if last.isdecimal() else set())) - {name}
 
 
 def _groups(arrays: Arrays) -> dict[str, dict[str, str]]:
     """Arrays by what stands before the last dot or slash of their names, then by what stands behind it."""
     groups: dict[str, dict[str, str]] = {}
-    for key in arrays:
+    keys = list(arrays)
+    if keys == sorted(keys):  # as safetensors writes them: layer3.10 comes after layer3.9 in the module
+        keys.sort(key=lambda key: [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", key)])
+    for key in keys:
         at = max(key.rfind("."), key.rfind("/"))
         groups.setdefault(key[: max(at, 0)], {})[key[at + 1 :]] = key
     return groups
