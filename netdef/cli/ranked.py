@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,9 +17,16 @@ from netdef.language.diagnostics import NetdefError, Remark
 if TYPE_CHECKING:
     from runtime.machine.ranks.ranks import Ranks
 
+Work = Callable[["Ranks | None"], int]
+Resumed = Callable[[Path], Work]  # the work that goes on with the run in a directory
 
-def on_all_ranks(work: Callable[[Ranks | None], int]) -> int:
+
+def on_all_ranks(work: Work, resumed: Resumed | None = None) -> int:
     """Run some work, which is given this process's ranks; None where mpirun or srun started no other.  Returns the exit code.
+
+    Parameters
+    ----------
+    resumed: what goes on after a rank was killed, where MPI lets the others live; None: the job ends.
 
     Raises
     ------
@@ -37,15 +46,64 @@ def on_all_ranks(work: Callable[[Ranks | None], int]) -> int:
             return TROUBLE
         raise
     assert ranks is not None
-    if not ranks.first:
-        warnings.simplefilter("ignore", Remark)
+    return _run(ranks, work, resumed)
+
+
+@contextmanager
+def lost_from(out: Path) -> Iterator[None]:
+    """Let the error of a rank that was killed know the directory of the run."""
+    from runtime.machine.ranks.courier import LostRankError
+
     try:
-        code = work(ranks)
-    except BaseException as error:
-        return _failed(ranks, error)
-    ranks.exchange("done")  # nobody ends while another may still fail
-    ranks.close()
-    return code
+        yield
+    except LostRankError as lost:
+        lost.out = out
+        raise
+
+
+def _run(ranks: Ranks, work: Work, resumed: Resumed | None) -> int:
+    """Run the work, with fewer and fewer ranks where some are killed.  Returns the exit code."""
+    from runtime.machine.ranks.courier import LostRankError
+
+    while True:
+        if not ranks.first:
+            warnings.simplefilter("ignore", Remark)
+        try:
+            code = work(ranks)
+            ranks.exchange("done")  # nobody ends while another may still fail
+            ranks.close()
+            return code
+        except LostRankError as error:
+            lost = error
+        except BaseException as error:
+            return _failed(ranks, error)
+        ranks, gone = ranks.survivors()
+        try:
+            work = _go_on(ranks, gone, lost.out, resumed)
+        except LostRankError as error:
+            lost = error
+        except NetdefError as error:
+            return _failed(ranks, error)
+
+
+def _go_on(left: Ranks, gone: Sequence[str], out: Path | None, resumed: Resumed | None) -> Work:
+    """What the ranks that are left do.
+
+    Raises
+    ------
+    NetdefError: they do not go on, or have nothing to go on from.
+    """
+    from netdef.weights.snapshots import snapshots_in
+
+    found = next((one for one in left.exchange(out) if one is not None), None)
+    names = f"{' and '.join(gone)} {'was' if len(gone) == 1 else 'were'} killed, or lost with the host"
+    if resumed is None:
+        raise NetdefError(names, hint="--resume latest goes on from the last snapshot")
+    if found is None or not left.broadcast(left.first and bool(snapshots_in(found))):
+        raise NetdefError(f"{names}, before there was a snapshot to go on from", hint="start the run again")
+    if left.first:
+        click.echo(f"{names}: {left.text()} go on from the last snapshot", err=True)
+    return resumed(found)
 
 
 def _failed(ranks: Ranks, error: BaseException) -> int:

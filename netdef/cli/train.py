@@ -15,7 +15,7 @@ from netdef.cli.arguments import is_run, net_and_solver, weights_files
 from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.options import without_effect as options_without_effect
-from netdef.cli.ranked import on_all_ranks
+from netdef.cli.ranked import lost_from, on_all_ranks
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     type=click.Choice(["fp32", "bf16", "fp16"]),
     help="As what ranks of mpirun or srun send gradients; default: fp32, as they are.",
 )
+@click.option("--elastic", is_flag=True, help="Go on from the last snapshot without ranks that are killed; for MPI with ULFM.")
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
 def command(net: str, solver: str | None, **options: Any) -> int:
@@ -62,7 +63,12 @@ def command(net: str, solver: str | None, **options: Any) -> int:
 
     Ctrl-C ends the run after the iteration, with a snapshot to go on from.
     """
-    return on_all_ranks(lambda ranks: train(net, solver, Options(**options), ranks))
+    given = Options(**options)
+
+    def resumed(out: Path) -> Callable[[Ranks | None], int]:
+        return lambda ranks: train(net, solver, replace(given, weights=None, resume="latest", out=str(out)), ranks)
+
+    return on_all_ranks(lambda ranks: train(net, solver, given, ranks), resumed if given.elastic else None)
 
 
 def train(
@@ -123,6 +129,7 @@ def train(
     if ranks is not None:
         run = ranks.broadcast(run)
     with ExitStack() as stack:
+        stack.enter_context(lost_from(run.out))
         if writes:
             stack.callback(runs.remove_if_empty, run.made)
             stack.callback(discard_alone, run.out)
@@ -138,7 +145,8 @@ def train(
             why = "it is about weights that a solver names, and none of those are read"
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
         if ranks is None:
-            idle += options_without_effect({"--gradients": options.gradients}, "there is one process, which sends none")
+            only = {"--gradients": options.gradients, "--elastic": options.elastic}
+            idle += options_without_effect(only, "there is one process, and no other rank")
         for note in filter(None, [*options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note, ranks)
@@ -213,6 +221,10 @@ def check_ranks(ranks: Ranks | None, options: Options) -> None:
     """
     if ranks is None:
         return
+    if options.elastic:
+        from runtime.machine.ranks.mpi import check_elastic
+
+        check_elastic()
     if options.gradients not in (None, "fp32"):
         from runtime.machine.ranks.rounding import Rounding
 

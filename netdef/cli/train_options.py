@@ -38,6 +38,7 @@ class Options(RunOptions):
     dry_run: bool = False
     batch: int | None = None
     gradients: str | None = None
+    elastic: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from runtime.machine.ranks.transport import Bytes, Transport
+from runtime.machine.ranks.transport import Bytes, LostError, Transport
 
 PING, PINGS = 2.0, 9  # seconds between signs of life, and how many may be missing
 FIRST, LONGEST, IDLE = 20e-6, 1e-3, 20e-3  # seconds between looks: after one that found something, at most, with nothing under way
@@ -26,6 +27,21 @@ class RankError(NetdefError):
     def __init__(self, rank: int, host: str, text: str) -> None:
         super().__init__(f"rank {rank} on {host}: {text}")
         self.rank, self.host, self.text = rank, host, text
+
+
+class LostRankError(RankError):
+    """A rank is gone, and those that are left could go on without it.
+
+    Attributes
+    ----------
+    out: the directory of the run that it took part in, once that is known.
+    """
+
+    out: Path | None = None
+
+    def __init__(self, text: str) -> None:
+        NetdefError.__init__(self, text, hint="--resume latest goes on from the last snapshot")
+        self.rank, self.host, self.text = -1, "", text
 
 
 class _Parcel:
@@ -142,6 +158,16 @@ class Courier:
     # The thread
 
     def _serve(self) -> None:
+        try:
+            self._carry()
+        except LostError as error:
+            self._stop(LostRankError("a rank was killed, or its host is down") if error.gone else NetdefError(str(error)))
+        except Exception as error:  # whoever waits must not wait for ever
+            self._stop(NetdefError(f"messages between ranks failed: {type(error).__name__}: {error}"))
+        for parcel in [*self._posted]:
+            parcel.through.set()
+
+    def _carry(self) -> None:
         delay, due = FIRST, monotonic()
         while not self._closed or self._posted:
             if monotonic() >= due:

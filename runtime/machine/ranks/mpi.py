@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 from runtime.machine.ranks.launch import Launched, launched
 from runtime.machine.ranks.ranks import Ranks
-from runtime.machine.ranks.transport import Bytes
+from runtime.machine.ranks.transport import Bytes, LostError
 
 NOTICE, DATA = 1, 2  # the first tags of notices, and of arrays
 
@@ -24,24 +26,48 @@ class MpiTransport:
         self._world = MPI.COMM_WORLD.Dup() if communicator is None else communicator
         self.rank, self.size = self._world.rank, self._world.size
         self._notices: list[Any] = []  # under way
+        names = ("ERR_PROC_FAILED", "ERR_PROC_FAILED_PENDING", "ERR_REVOKED")
+        self._gone = [getattr(MPI, name) for name in names if hasattr(MPI, name)]
 
     def send(self, array: Bytes, to: int, tag: int) -> Any:
-        return self._world.Isend([array, self._mpi.BYTE], to, DATA + tag)
+        with self._watched():
+            return self._world.Isend([array, self._mpi.BYTE], to, DATA + tag)
 
     def receive(self, array: Bytes, source: int, tag: int) -> Any:
-        return self._world.Irecv([array, self._mpi.BYTE], source, DATA + tag)
+        with self._watched():
+            return self._world.Irecv([array, self._mpi.BYTE], source, DATA + tag)
 
     def done(self, handles: Sequence[Any]) -> list[int]:
-        return list(self._mpi.Request.Testsome(handles) or ())
+        with self._watched():
+            return list(self._mpi.Request.Testsome(handles) or ())
 
     def notify(self, message: bytes, to: int) -> None:
-        self._notices = [one for one in self._notices if not one.Test()]
-        self._notices.append(self._world.isend(message, to, NOTICE))
+        with self._watched():
+            self._notices = [one for one in self._notices if not one.Test()]
+            self._notices.append(self._world.isend(message, to, NOTICE))
 
     def notice(self) -> tuple[int, bytes] | None:
         status = self._mpi.Status()
-        found = self._world.improbe(self._mpi.ANY_SOURCE, NOTICE, status)
-        return None if found is None else (status.source, found.recv())
+        with self._watched():
+            found = self._world.improbe(self._mpi.ANY_SOURCE, NOTICE, status)
+            return None if found is None else (status.source, found.recv())
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Make the errors of MPI those of a transport; a rank that is gone is one on all ranks (User-Level Failure Mitigation)."""
+        try:
+            yield
+        except self._mpi.Exception as error:
+            gone = error.Get_error_class() in self._gone
+            if gone:
+                self._world.Revoke()
+            raise LostError(f"MPI failed: {error.Get_error_string()}", gone) from None
+
+    def survivors(self) -> tuple[MpiTransport, list[int]]:
+        world = self._world.Shrink()
+        every = list(range(self.size))
+        there = self._mpi.Group.Translate_ranks(self._world.group, every, world.group)
+        return MpiTransport(world), [rank for rank, now in zip(every, there, strict=True) if now == self._mpi.UNDEFINED]
 
     def abort(self, code: int) -> None:
         self._world.Abort(code)
@@ -76,4 +102,13 @@ def check_installed(found: Launched) -> None:
         raise NetdefError(
             f"{found.by} started {found.size} processes, and training over ranks needs mpi4py",
             hint="pip install 'netdef-compiler[mpi]'; to train in one process, start it without mpirun",
+        )
+
+
+def check_elastic() -> None:
+    """Raises NetdefError: this MPI ends the job where a rank is killed."""
+    if os.environ.get("OMPI_MCA_mpi_ft_enable") not in ("1", "true"):  # noqa: SIM112 - so Open MPI writes it
+        raise NetdefError(
+            "--elastic needs an MPI that lets other ranks go on when one is killed",
+            hint="Open MPI 5 does (ULFM): mpirun --with-ft ulfm; without --elastic the job ends, and --resume latest goes on",
         )

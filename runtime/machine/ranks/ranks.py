@@ -13,7 +13,7 @@ from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
-from runtime.machine.ranks.courier import PING, Courier, RankError
+from runtime.machine.ranks.courier import PING, Courier, LostRankError, RankError
 from runtime.machine.ranks.rounding import Rounding
 from runtime.machine.ranks.transport import Bytes, Transport
 
@@ -135,6 +135,20 @@ class Ranks:
         while len(self.courier.ended) < self.size - 1 and time.monotonic() < deadline:
             time.sleep(0.01)
         return len(self.courier.ended) == self.size - 1
+
+    def survivors(self) -> tuple[Ranks, list[str]]:
+        """The ranks that are left, as a job of their own, and the names of those that are gone."""
+        self.courier.close()
+        names = [f"rank {rank} on {member.host}" for rank, member in enumerate(self.members)]
+        transport, lost = self._transport, []
+        while True:
+            transport, gone = transport.survivors()
+            lost += [names[rank] for rank in gone]
+            names = [name for rank, name in enumerate(names) if rank not in gone]
+            try:
+                return Ranks(transport), lost
+            except LostRankError:  # one more, meanwhile
+                continue
 
     def abort(self, code: int) -> None:
         """End the processes of all ranks at once."""

@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 
 
+class LostError(Exception):
+    """The transport carries nothing more: a rank is gone, or the messages fail.  gone: whether it is a rank."""
+
+    def __init__(self, text: str, gone: bool):
+        super().__init__(text)
+        self.gone = gone
+
+
 class Transport(Protocol):
-    """Messages between ranks.  All but `abort` is called by one thread only, the courier's, and none of it waits.
+    """Messages between ranks.  All but `abort` and `survivors` is called by one thread only, the courier's, and none of it waits.
+
+    Where the library behind it reports that a rank is gone, all of it raises LostError, on every rank that is left.
 
     Messages from one rank to another under one tag arrive in the order in which they were sent; notices likewise.
 
@@ -41,6 +51,9 @@ class Transport(Protocol):
 
     def abort(self, code: int) -> None:
         """End the processes of all ranks at once with an exit code."""
+
+    def survivors(self) -> tuple[Transport, list[int]]:
+        """The transport of the ranks that are left, which all call this, and the ranks that are gone."""
 
     def close(self) -> None:
         """Let go of what is still under way."""

@@ -121,3 +121,27 @@ def test_a_killed_rank_ends_the_job_and_the_run_goes_on(monkeypatch: pytest.Monk
     shutil.rmtree("run")
     assert run([*TRAIN[3:], "--devices", "cpu:0,cpu:0,cpu:0"]) == 0
     assert snapshots(".")["small_iter_9.caffemodel"] == resumed
+
+
+@pytest.mark.slow
+def test_other_ranks_go_on_to_the_numbers_of_a_run_resumed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = SOLVER.replace("snapshot: 3", "snapshot: 300").replace("test_interval: 3", "test_interval: 3000")
+    Path("solver.txt").write_text(text + "max_iter: 1200")
+    command = [str(MPIRUN), "--with-ft", "ulfm", "--oversubscribe", "-n", "3", *TRAIN, "--elastic"]
+    monkeypatch.setenv("JOB", str(command))
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(Path("run").glob("*_300.solverstate")):
+        assert job.poll() is None
+        time.sleep(0.05)
+    (process,) = [process for process, rank in ranks_of(job) if rank == 0]
+    os.kill(process, signal.SIGKILL)
+    out, errors = job.communicate(timeout=100)
+    assert job.returncode == 0, errors
+    assert errors.count("2 ranks on") == 1 and "rank 0 on" in errors
+    last = snapshots(".")["small_iter_1200.caffemodel"]
+    resumed = next(line.split()[-1] for line in out.splitlines() if line.startswith("resuming from"))
+    for path in Path("run").glob("small_iter_*"):
+        if not path.name.startswith(Path(resumed).stem + "."):
+            path.unlink()
+    assert run([*TRAIN[3:], "--devices", "cpu:0,cpu:0", "--resume", resumed]) == 0
+    assert snapshots(".")["small_iter_1200.caffemodel"] == last

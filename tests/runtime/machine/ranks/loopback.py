@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.transport import LostError
 
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ class Mail:
     aborted: list[int] = field(default_factory=list)
     sent: list[tuple[int, int, int]] = field(default_factory=list)
     dead: set[int] = field(default_factory=set)  # ranks whose messages go nowhere
+    gone: set[int] = field(default_factory=set)  # ranks that were killed, which all others are told
+    next: Mail | None = None  # of those that are left
 
 
 class Sent:
@@ -63,6 +66,7 @@ class Loopback:
         return arrived
 
     def done(self, handles: Sequence[Any]) -> list[int]:
+        self._check()
         return [index for index, handle in enumerate(handles) if handle()]
 
     def notify(self, message: bytes, to: int) -> None:
@@ -71,13 +75,24 @@ class Loopback:
                 return
             self.mail.notices.setdefault(to, deque()).append((self.rank, message))
 
+    def _check(self) -> None:
+        if self.mail.gone:
+            raise LostError("a rank is gone", gone=True)
+
     def notice(self) -> tuple[int, bytes] | None:
+        self._check()
         with self.mail.lock:
             waiting = self.mail.notices.get(self.rank)
             return waiting.popleft() if waiting and not self._late() else None
 
     def abort(self, code: int) -> None:
         self.mail.aborted.append(code)
+
+    def survivors(self) -> tuple[Loopback, list[int]]:
+        left = [rank for rank in range(self.size) if rank not in self.mail.gone]
+        with self.mail.lock:
+            self.mail.next = self.mail.next or Mail(len(left))
+        return Loopback(self.mail.next, left.index(self.rank)), sorted(self.mail.gone)
 
     def close(self) -> None:
         pass

@@ -10,11 +10,12 @@ import pytest
 
 from netdef import NetdefError
 from runtime.machine.ranks import mpi
-from runtime.machine.ranks.courier import RankError
+from runtime.machine.ranks.courier import Courier, LostRankError, RankError
 from runtime.machine.ranks.launch import Launched
 from runtime.machine.ranks.ranks import Member, Ranks
 from runtime.machine.ranks.shares import open_shares
-from tests.runtime.machine.ranks.loopback import Mail, on_ranks
+from runtime.machine.ranks.transport import LostError
+from tests.runtime.machine.ranks.loopback import Loopback, Mail, on_ranks
 
 OTHER = "rank 1 on here has another"
 
@@ -56,6 +57,44 @@ def test_a_failure_wakes_whoever_waits() -> None:
     for error in (first, third):
         assert isinstance(error, RankError)
         assert str(error) == "error: rank 1 on here: disk full\n    remove something"
+
+
+def test_ranks_that_are_left_go_on_as_a_job() -> None:
+    mail = Mail(3)
+
+    def work(ranks: Ranks) -> Any:
+        ranks.exchange(1)
+        if ranks.rank == 1:
+            mail.gone.add(1)
+            return "killed"
+        with pytest.raises(LostRankError, match="a rank was killed"):
+            ranks.exchange(2)
+        left, gone = ranks.survivors()
+        found = left.rank, left.size, gone, left.exchange(ranks.rank)
+        left.close()
+        return found
+
+    assert on_ranks(3, work, mail=mail) == [(0, 2, ["rank 1 on here"], [0, 2]), "killed", (1, 2, ["rank 1 on here"], [0, 2])]
+
+
+def test_messages_that_fail_wake_whoever_waits() -> None:
+    class Failing(Loopback):
+        def notice(self) -> tuple[int, bytes] | None:
+            raise LostError("MPI failed: out of memory", gone=False)
+
+    courier = Courier(Failing(Mail(2), 0))
+    with pytest.raises(NetdefError, match="MPI failed: out of memory"):
+        courier.hear(1)
+    courier.close()
+
+
+def test_elastic_needs_an_mpi_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMPI_MCA_mpi_ft_enable", raising=False)
+    with pytest.raises(NetdefError, match="--elastic needs an MPI that lets other ranks go on") as caught:
+        mpi.check_elastic()
+    assert "mpirun --with-ft ulfm" in str(caught.value)
+    monkeypatch.setenv("OMPI_MCA_mpi_ft_enable", "1")
+    mpi.check_elastic()
 
 
 def test_a_rank_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
