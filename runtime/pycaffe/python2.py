@@ -46,7 +46,7 @@ def translated(path: str | Path) -> tuple[ast.Module, str]:
     else:
         why = "" if FOR_BOTH.search(text) else _evidence(tree)
         if not why:
-            return ast.fix_missing_locations(_OldNumpy().visit(tree)), ""
+            return ast.fix_missing_locations(_OldLibraries().visit(tree)), ""
         tree = _from_python2(text, str(path), SyntaxError(why))
     return _Translation(text, Path(path)).done(tree), why
 
@@ -116,7 +116,7 @@ class _Translation(ast.NodeTransformer):
         self._folder = path.absolute().parent
 
     def done(self, tree: ast.Module) -> ast.Module:
-        tree = self.visit(_OldNumpy().visit(tree))
+        tree = self.visit(_OldLibraries().visit(tree))
         loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         names = sorted(self._used | (loaded & set(python2_names.__all__)))
         if names:
@@ -192,13 +192,19 @@ class _Translation(ast.NodeTransformer):
         return is_package and beside and PathFinder.find_spec(name) is None
 
 
-class _OldNumpy(ast.NodeTransformer):
-    """What NumPy had when Caffe was written: np.float and the like, names of Python's own types until its release 1.24."""
+class _OldLibraries(ast.NodeTransformer):
+    """What libraries had when Caffe was written: np.float and the like, names of Python's types, and yaml.load without a loader."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy") and node.attr in NUMPY_TYPES:
             return ast.copy_location(ast.Name(node.attr, node.ctx), node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if ast.unparse(node.func) == "yaml.load" and len(node.args) == 1 and not node.keywords:
+            node.func = ast.copy_location(ast.Attribute(ast.Name("yaml", ast.Load()), "safe_load", ast.Load()), node.func)
         return node
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from netdef.graph.user_code import user_code_allowed
 from netdef.language.diagnostics import OldFormatWarning
 from runtime.ops.python.layer import PythonLayer
-from runtime.ops.python.modules import UserCodeRemark
+from runtime.ops.python.modules import TRAIN, UserCodeRemark
 
 
 class LayerRaised(BaseException):
@@ -20,10 +20,22 @@ class LayerRaised(BaseException):
         self.error = error
 
 
+class PhaseNumber(int):
+    """0 or 1, as in Caffe; as a text TRAIN or TEST, as in the fork of Faster R-CNN, whose layers look up settings by it."""
+
+    def __str__(self) -> str:
+        return "TRAIN" if self == TRAIN else "TEST"
+
+
 class ScriptLayer(PythonLayer):
     """The object of a layer's class; as in Caffe, a method that is missing shows when it is called."""
 
     required: ClassVar[tuple[str, ...]] = ()
+
+    def _made(self) -> Any:
+        made = super()._made()
+        made.phase = PhaseNumber(made.phase)
+        return made
 
     def _guarded(self, name: str, function: Any, *arguments: Any) -> None:
         try:

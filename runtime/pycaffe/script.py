@@ -14,7 +14,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError, Note
-from runtime.ops.python.failure import IMPORTED, frames, is_library, shown_path
+from runtime.ops.python.failure import IMPORTED, frames, is_library, is_ours, shown_path
 from runtime.pycaffe.blob import MissingNameError
 from runtime.pycaffe.names import known_as
 from runtime.pycaffe.python2 import translated
@@ -68,11 +68,10 @@ def _lines(error: Exception) -> list[Note]:
 
 
 def _show(error: Exception) -> None:
-    """The traceback, from the script's first line on."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None and is_library(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
-    traceback.print_exception(error.with_traceback(trace))
+    """The traceback, without netdef's lines."""
+    shown = traceback.TracebackException.from_exception(error)
+    shown.stack = traceback.StackSummary.from_list([frame for frame in shown.stack if not is_ours(frame.filename)])
+    print("".join(shown.format()), end="", file=sys.stderr)
 
 
 class _Loader(SourceFileLoader):

@@ -50,7 +50,12 @@ def shown_path(file: str) -> str:
 
 def is_library(file: str) -> bool:
     """Whether a file is not the user's: of Python, of an installed package, or of netdef."""
-    return file.startswith(("<", *LIBRARIES)) or any(Path(file).is_relative_to(folder) for folder in OURS)
+    return file.startswith(("<", *LIBRARIES)) or is_ours(file)
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file is netdef's."""
+    return any(Path(file).is_relative_to(folder) for folder in OURS)
 
 
 def _position(file: str, line: int, start: int, end: int) -> Position:

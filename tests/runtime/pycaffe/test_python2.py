@@ -119,6 +119,7 @@ def test_files_take_text_as_bytes(tmp_path, monkeypatch):
 def test_numpy_of_that_time(tmp_path, old):
     names, _ = run(tmp_path, f"{old}import numpy as np\nx = np.zeros(2, np.float), np.array([1], dtype=np.int), np.bool, np.object")
     assert names["x"][0].dtype == "float64" and names["x"][2:] == (bool, object)
+    assert run(tmp_path, f"{old}import yaml\nx = yaml.load('feat_stride: 16')")[0]["x"] == {"feat_stride": 16}
 
 
 @pytest.mark.parametrize(

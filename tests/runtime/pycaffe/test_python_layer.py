@@ -47,7 +47,7 @@ class Phase(caffe.Layer):
     def reshape(self, bottom, top):
         top[0].reshape()
     def forward(self, bottom, top):
-        top[0].data[()] = self.phase
+        top[0].data[()] = self.phase + 10 * (str(self.phase) == ("TRAIN", "TEST")[self.phase])
 """
 
 
@@ -104,7 +104,7 @@ def test_parameters(make, tmp_path):
 
 def test_phase(make):
     for phase in (caffe.TRAIN, caffe.TEST):
-        assert make(("Phase", ""), phase=phase, source=True).forward()["top0"] == phase
+        assert make(("Phase", ""), phase=phase, source=True).forward()["top0"] == phase + 10
 
 
 def test_errors_are_the_layer_s_own(make):
