@@ -116,14 +116,14 @@ class Samples(Layer):
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         if self.batch_size < 1:
             raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
-        why = self._look() if self.asks_data else ""
+        why, remedy = self._look() if self.asks_data else ("", "")
         transforms.check_colors(self)
         transforms.check_crop(self)
         crop, size = self.crop, self.image_size()
         if size is None and not crop and self.assumed:
             return [(self.batch_size, *self.assumed), (self.batch_size, *self.label_shape)][: len(self.message.top)]
         if size is None and not crop:
-            hint = f"{self.how_to_size}; {SIZE_FROM_OUTSIDE}"
+            hint = f"{remedy or self.how_to_size}; {SIZE_FROM_OUTSIDE}"
             raise self.error(f"the size of its images is not known here{why}", hint=hint, code=SIZE_UNKNOWN)
         if self.cuts_regions:
             transforms.check_regions(self)
@@ -135,13 +135,14 @@ class Samples(Layer):
         assert sides is not None
         return [(self.batch_size, self.channels, *sides), (self.batch_size, *self.label_shape)][: len(self.message.top)]
 
-    def _look(self) -> str:
-        """Ask the data; why they do not answer, to go behind what is then not known."""
+    def _look(self) -> tuple[str, str]:
+        """Ask the data; why they do not answer, to go behind what is then not known, and what to do about data that are here."""
         try:
             self.found = sample_shapes(self)
         except NetdefError as error:
-            return f": {error.diagnostics[0].message}"
-        return ""
+            is_here = located(self, self.source).exists()
+            return f": {error.diagnostics[0].message}", error.diagnostics[0].hint or "" if is_here else ""
+        return "", ""
 
 
 @layer("ImageData")
@@ -333,11 +334,13 @@ class HDF5Data(Layer):
         return self.p.batch_size
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
-        why = ""
+        why, remedy = "", "use Input with those shapes"
         try:
             self.found = sample_shapes(self)
         except NetdefError as error:
             why = f": {error.diagnostics[0].message}"
+            if located(self, self.source).exists() and error.diagnostics[0].hint:
+                remedy = error.diagnostics[0].hint
         if self.found is not None:
             if self.batch_size < 1:
                 raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")
@@ -346,7 +349,7 @@ class HDF5Data(Layer):
             batch = max(1, self.batch_size)
             return [(batch, *self.assumed), *[(batch,)] * (len(self.message.top) - 1)]
         text = f"only its HDF5 files give the shapes of its tops{why}"
-        raise self.error(text, hint=f"use Input with those shapes; {SIZE_FROM_OUTSIDE}", code=SIZE_UNKNOWN)
+        raise self.error(text, hint=f"{remedy}; {SIZE_FROM_OUTSIDE}", code=SIZE_UNKNOWN)
 
 
 def shapes_of_data(net: Net) -> dict[str, SampleShapes]:
