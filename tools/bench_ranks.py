@@ -16,18 +16,21 @@ import time
 from statistics import median
 from types import SimpleNamespace
 
+import numpy as np
+
 import netdef
 import runtime
 from netdef.schema import message_class
 from runtime.data import open_source
 from runtime.machine.executable import Executable
 from runtime.machine.ranks.mpi import join
-from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.ranks import READ, Ranks
 from runtime.solver.update import updates
 
 SPEED = {"groups": 0.92, "hybrid": 0.88, "batch": 0.75}
 MEMORY = 0.05
 SEED = 1
+LARGE, ROUNDS = 2**24, 10  # bytes of a large message, and how often it goes there and back
 
 
 def executable(net: netdef.Net, threads: int, split: str, ranks: Ranks | None) -> Executable:
@@ -75,6 +78,7 @@ def main() -> int:
     net = netdef.load(options.net, phase="train", batch_size=options.batch)
     several = executable(net, 1, options.split, ranks)
     one = executable(net, ranks.size, options.split, None) if ranks.first else None
+    latency, bandwidth = link(ranks)
     turns = []
     for turn in range(options.turns + 1):  # the first compiles kernels
         times = [iteration(one)] if one is not None else []
@@ -98,13 +102,34 @@ def main() -> int:
     print(f"one process against itself: {', '.join(f'{r:.3f}' for r in noise)}")
     print(f"processor time of the ranks: {used:.3f} of one process's")
     sent = sum(one.outputs[0].bytes for one in several.program.instructions if one.is_send)
-    print(f"sent in an iteration: {sent / 2**20:.1f} MiB between all ranks")
+    messages = sum(one.is_send for one in several.program.instructions)
+    print(f"sent in an iteration: {sent / 2**20:.1f} MiB between all ranks, in {messages} messages")
+    print(f"a message takes {1e6 * latency:.0f} us and {bandwidth / 2**20:,.0f} MiB/s; all one after the other would take ", end="")
+    print(f"{1000 * (messages * latency + sent / bandwidth):.0f} ms")
     off = [abs(has / said - 1) for has, said in ranks.exchange(held(several))]
     print(f"memory of the ranks: at most {max(off):.1%} from what placement says")
     fast, fits = median(ratios) >= SPEED[options.split], max(off) <= MEMORY
     for what, target, met in (("speed", SPEED[options.split], fast), ("memory", MEMORY, fits)):
         print(f"{what} target {target}: {'met' if met else 'missed'}")
     return 0 if fast and fits else 1
+
+
+def link(ranks: Ranks) -> tuple[float, float]:
+    """Seconds that a message of one byte takes between ranks 0 and 1, and bytes a second of a large one."""
+    times = {}
+    for size in (1, LARGE):
+        array = np.zeros(size, np.uint8)
+        ranks.exchange(size)
+        begun = time.perf_counter()
+        for _ in range(ROUNDS if ranks.rank < 2 else 0):
+            for sender in (0, 1):
+                if ranks.rank == sender:
+                    ranks.courier.send(array, 1 - sender, READ)
+                else:
+                    ranks.courier.receive(array, sender, READ)
+        times[size] = (time.perf_counter() - begun) / (2 * ROUNDS)
+    ranks.exchange("done")
+    return times[1], LARGE / max(times[LARGE] - times[1], 1e-9)
 
 
 def held(exe: Executable) -> tuple[int, int]:
