@@ -16,8 +16,12 @@ from runtime.ir.program import Buffer, Instruction
 from runtime.kernels.cuda.registry import Gemm, Launch, Plan, source
 from runtime.kernels.operand import Operand
 from runtime.machine.cuda import kernels as cuda_kernels
+from runtime.machine.cuda import needs as cuda_needs
 from runtime.machine.cuda.bound import CudaInstruction, named
+from runtime.machine.cuda.cards import load_cupy
 from runtime.machine.cuda.device import CudaDevice
+from runtime.machine.cuda.gemm import workspace_of
+from runtime.machine.fit import needed
 
 if TYPE_CHECKING:
     from card_steps import Task
@@ -37,6 +41,20 @@ def clocks() -> str:
         return subprocess.run(["nvidia-smi", query, "--format=csv"], capture_output=True, text=True, timeout=20).stdout.strip()
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"unknown: {error}"
+
+
+def free_bytes() -> int:
+    """Of the card's memory, as the driver counts it."""
+    cupy = load_cupy()
+    with cupy.cuda.Device(0):
+        return int(cupy.cuda.runtime.memGetInfo()[0])
+
+
+def planned_bytes(executable: Any) -> int:
+    """What a program is known to take on the card before it is opened, the reserve not counted."""
+    device = executable.device
+    size = needed([executable.program], device, [0], own_parameters=True) + workspace_of(device.card.memory)
+    return int(size - cuda_needs.reserve(device.card.memory))
 
 
 def cases(task: Task) -> None:

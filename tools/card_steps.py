@@ -113,7 +113,7 @@ def speed(task: Task) -> None:
 
     for phase, name in (("train", "training"), ("test", "forward")):
         how = {"keep": "activations", "update": _update()} if phase == "train" else {"backward": False}
-        net = load(task.net, phase=phase, batch_size=task.batch)
+        net, free = load(task.net, phase=phase, batch_size=task.batch), card_kernels.free_bytes()
         with compile(net, DEVICE, losses_only=True, cuda=task.cuda, **how) as executable:
             write_noise(executable)
             lists = ("forward", "backward", "update") if phase == "train" else ("forward",)
@@ -123,6 +123,8 @@ def speed(task: Task) -> None:
                 **{name: task.batch / median(seconds), f"{name}_seconds": seconds}, graphs_ran=device.queue.graphs.captured > 0
             )
             if phase == "train":
+                taken = free - card_kernels.free_bytes()  # with the card's own for code, cuBLAS and graphs, which RESERVE is for
+                task.found(memory_taken=taken, memory_planned=card_kernels.planned_bytes(executable))
                 limits = measured_limits(device)
                 rates = kernel_rates(executable, limits, task.rounds, device.target)
                 task.found(kernels=rates_json(rates), copy_bytes=limits.bandwidth, product_flops=limits.fp32)

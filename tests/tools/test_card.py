@@ -43,7 +43,7 @@ def run(steps: Any, folder: Path, name: str, *arguments: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", [*STEPS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_steps_on_the_stand_in(steps: Any, tmp_path: Path, name: str) -> None:
-    found = run(steps, tmp_path, name)
+    found = run(steps, tmp_path, name, "--math", "fp32")
     results = found.get({"few": "memcheck", "selftest": "selftest-fp32", "speed": "speed-fp32"}.get(name, name), {})
     checks = {
         "versions": lambda: results["device"].startswith("gpu:0"),
@@ -51,7 +51,12 @@ def test_steps_on_the_stand_in(steps: Any, tmp_path: Path, name: str) -> None:
         "cases": lambda: results["run"] == results["agree"] > 30 and results["beside"] == 0 and not results["wrong"],
         "few": lambda: results["run"] == results["agree"] == 5,
         "bits": lambda: len(results["equal"]) == 4 and all(results["equal"].values()),
-        "speed": lambda: results["training"] > 0 and results["graphs_ran"] and len(results["training_seconds"]) == 2,
+        "speed": lambda: (
+            results["training"] > 0
+            and results["graphs_ran"]
+            and len(results["training_seconds"]) == 2
+            and results["memory_taken"] == results["memory_planned"] > 0
+        ),
         "products": lambda: results["rows"][0]["layer"] == "ip2",
         "memory": lambda: {"pool_max_forward", "pool_max_backward"} <= {row["kernel"] for row in results["rows"]},
         "once": lambda: not results,

@@ -1,12 +1,20 @@
-"""Plans of a fully connected layer: matrix products on x (A, K, N), w (O, K) and y (A, O, N), and convolution.cu's bias."""
+"""Plans of a fully connected layer: matrix products on x (A, K, N), w (O, K) and y (A, O, N), and convolution.cu's bias.
+
+With 3xtf32 the weights' gradient is made in a convolution's tiles, as that of a window of one pixel; cuBLAS lacks that mode.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import Gemm, Matrix, Plan, plans
 from runtime.kernels.operand import Operand
+from runtime.ops.convolution import implicit_cuda
 from runtime.ops.convolution.cuda import bias_relu
+from runtime.ops.convolution.geometry import Geometry
+
+OF_ONE_PIXEL = Geometry((1, 1), (1, 1), (0, 0), (1, 1), 1)
 
 
 def columns(array: int, operand: Operand, transposed: bool = False) -> Matrix:
@@ -25,8 +33,13 @@ def inner_product(
 
 
 @plans
-def inner_product_weight_gradient(x: Operand, dy: Operand, dw: Operand, transpose: bool) -> Plan:
+def inner_product_weight_gradient(x: Operand, dy: Operand, dw: Operand, transpose: bool, target: Target) -> Plan:
     A, _, N = x.shape
+    if target.math == "3xtf32" and A == 1 and not transpose:  # which cuBLAS does not know
+        blobs = (replace(one, shape=(one.shape[1], 1, 1, N)) for one in (x, dy))
+        image, gradient, weights = *blobs, replace(dw, shape=(*dw.shape, 1, 1))
+        if implicit_cuda.fits(image, weights, gradient, OF_ONE_PIXEL, target):
+            return implicit_cuda.weight_gradient(image, gradient, weights, OF_ONE_PIXEL, target)
     left, right = ((0, x), (1, dy)) if transpose else ((1, dy), (0, x))
 
     def one(a: int) -> Gemm:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runtime.kernels.cuda.options import Target
 from tests.runtime.kernels.cuda.cases.case import Case, normal, out
 
 
@@ -20,3 +21,5 @@ def inner_product_cases() -> Iterator[Case]:
             parts = (normal(A, O, N), normal(*w), out(A, K, N))
             yield Case("inner_product_input_gradient", parts, {"transpose": transpose})
         yield Case("bias_gradient", (normal(A, O, 1, N), out(O)))
+    parts = (normal(1, 131, 12), normal(1, 33, 12), out(33, 131))
+    yield Case("inner_product_weight_gradient", parts, {"transpose": False}, close=1e-5, target=Target(multiprocessors=2))
