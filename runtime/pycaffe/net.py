@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     from netdef.graph.net import Net as Graph
     from runtime.machine.executable import Executable
 
-ABSENT = {
-    "after_backward": "layers run as one list, without calls between them",
-    "before_backward": "layers run as one list, without calls between them",
-}
+
+CALLS = ("before_forward", "after_forward", "before_backward", "after_backward")
 
 
 class MissingFileError(NetdefError, RuntimeError):
@@ -99,8 +97,7 @@ class Net(InBatches):
 
     def _take(self, executable: Executable, why_not: NetdefError | None, first: CompileFirst | None = None) -> None:
         self._engine = Engine(executable, why_not, first)
-        self._before: list[Callable[[int], Any]] = []
-        self._after: list[Callable[[int], Any]] = []
+        self._calls: dict[str, list[Callable[[int], Any]]] = {name: [] for name in CALLS}
         self._name_all()
 
     # Running
@@ -130,11 +127,12 @@ class Net(InBatches):
     def _forward(self, start: int, end: int) -> float:
         """Run layers forward, both by index; the loss of those that ran."""
         with user_errors():
-            if self._before or self._after:
+            before, after = self._calls["before_forward"], self._calls["after_forward"]
+            if before or after:
                 for index in range(start, end + 1):
-                    self._call(self._before, index)
+                    self._call(before, index)
                     self._engine.forward(index, index)
-                    self._call(self._after, index)
+                    self._call(after, index)
             else:
                 self._engine.forward(start, end)
         return self._loss(start, end)
@@ -167,8 +165,15 @@ class Net(InBatches):
 
     def _backward(self, start: int, end: int) -> None:
         """Run layers backward, both by index, from `start` down to `end`."""
+        before, after = self._calls["before_backward"], self._calls["after_backward"]
         with user_errors():
-            self._engine.backward(start, end)
+            if not (before or after):
+                self._engine.backward(start, end)
+                return
+            for index in range(start, end - 1, -1):
+                self._call(before, index)
+                self._engine.backward(index, index)
+                self._call(after, index)
 
     def _index(self, layer: str | None, default: int) -> int:
         names = self._layer_names
@@ -193,11 +198,19 @@ class Net(InBatches):
 
     def before_forward(self, call: Callable[[int], Any]) -> None:
         """Call a function with each layer's index before it runs forward."""
-        self._before.append(call)
+        self._calls["before_forward"].append(call)
 
     def after_forward(self, call: Callable[[int], Any]) -> None:
         """Call a function with each layer's index after it has run forward."""
-        self._after.append(call)
+        self._calls["after_forward"].append(call)
+
+    def before_backward(self, call: Callable[[int], Any]) -> None:
+        """Call a function with each layer's index before it runs backward."""
+        self._calls["before_backward"].append(call)
+
+    def after_backward(self, call: Callable[[int], Any]) -> None:
+        """Call a function with each layer's index after it has run backward."""
+        self._calls["after_backward"].append(call)
 
     @staticmethod
     def _call(functions: list[Callable[[int], Any]], index: int) -> None:
@@ -253,11 +266,6 @@ class Net(InBatches):
         self._engine.write_parameters()
         with replacing(os.fspath(filename)) as partial:
             hdf5.write_weights(Path(partial), owned_arrays(self._graph, self._engine.whole.param))
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ABSENT:
-            raise NotImplementedError(f"caffe.Net.{name}: netdef has no such method; {ABSENT[name]}")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         graph = self._graph

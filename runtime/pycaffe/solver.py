@@ -86,11 +86,12 @@ class Solver:
     # Training
 
     def step(self, n: int) -> float:
-        """Train for n iterations, with the tests and snapshots that the file asks for; returns the smoothed loss."""
+        """Train for n iterations, with the tests and snapshots that the file asks for; returns the loss, smoothed but for calls."""
         if self._callbacks:
+            loss = 0.0
             for _ in range(n):
-                self._iterate()
-            return self._solver.loss
+                loss = self._iterate()
+            return loss
         return self._run(lambda: self._solver.step(n))
 
     def _run(self, work: Callable[[], Any]) -> Any:
@@ -107,15 +108,16 @@ class Solver:
                 if net._engine.executable.run_number != run:
                     net._engine.after_iterations(backward=net is self.net and self.iter > before)
 
-    def _iterate(self) -> None:
-        """One iteration with the calls that a script has asked for."""
+    def _iterate(self) -> float:
+        """One iteration with the calls that a script has asked for; returns its loss."""
         if self._solver.test_due:
             self._run(self._solver.test)
         for on_start, _ in self._callbacks:
             on_start()
         self.net.clear_param_diffs()
+        loss = 0.0
         for _ in range(self.param.iter_size):
-            self.net._forward(0, len(self.net._layer_names) - 1)
+            loss += self.net._forward(0, len(self.net._layer_names) - 1) / self.param.iter_size
             self.net._backward(len(self.net._layer_names) - 1, 0)
         for _, on_gradients_ready in self._callbacks:
             on_gradients_ready()
@@ -123,6 +125,7 @@ class Solver:
         self._solver.iteration += 1
         if self._solver.snapshot_due:
             self.snapshot()
+        return loss
 
     def solve(self, resume_file: Any = None) -> None:
         """Train to the file's max_iter, from a .solverstate if one is given; write a snapshot at the end, and test."""

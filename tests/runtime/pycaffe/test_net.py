@@ -261,8 +261,18 @@ def test_calls_around_each_layer(tmp_path):
     plain = caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST)
     plain.share_with(net)
     assert np.array_equal(plain.forward(data=net.blobs["data"].data)["prob"], by_layer)
-    with pytest.raises(NotImplementedError, match="after_backward"):
-        net.after_backward(print)
+
+
+def test_calls_around_each_layer_backward(tmp_path):
+    net = caffe.Net(written(tmp_path, TOWERS), caffe.TRAIN)
+    net.blobs["x"].data[...] = x = normal((2, 3))
+    net.forward()
+    net.blobs["sum"].diff[...] = dy = normal((2, 3), 5)
+    seen = []
+    net.before_backward(lambda index: seen.append(-index))
+    net.after_backward(seen.append)
+    assert np.allclose(net.backward()["x"], 4 * dy) and seen == [-4, 4, -3, 3, -2, 2, -1, 1, 0, 0]
+    assert net.params["a"][0].diff == pytest.approx(2 * (x * dy).sum(), rel=1e-5)
 
 
 BY_STATE = """

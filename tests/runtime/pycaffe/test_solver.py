@@ -80,7 +80,7 @@ def test_snapshot_and_restore(solver, tmp_path):
 
 def test_one_by_one_is_a_step(tmp_path):
     """Forward, backward and update by hand, with calls around them, do what `step` does."""
-    path, trained = solver_file(tmp_path), []
+    path, trained, losses = solver_file(tmp_path), [], []
     for by_hand in (False, True):
         caffe.set_random_seed(3)
         solver = caffe.SGDSolver(path)
@@ -88,10 +88,10 @@ def test_one_by_one_is_a_step(tmp_path):
         calls = []
         if by_hand:
             solver.add_callback(lambda calls=calls: calls.append("start"), lambda calls=calls: calls.append("ready"))
-        solver.step(2)
+        losses.append(solver.step(2))
         assert calls == ["start", "ready"] * (2 * by_hand)
         trained.append(solver.net.params["ip"][0].data.copy())
-    assert np.allclose(*trained, rtol=1e-6)
+    assert np.allclose(*trained, rtol=1e-6) and losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_inputs_are_the_script_s(tmp_path):
