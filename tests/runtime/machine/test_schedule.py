@@ -138,10 +138,17 @@ def test_what_others_wait_for_is_computed_and_sent_before_the_gradients_of_weigh
             assert not any(found[i].after for i in learning)
 
 
-@pytest.mark.parametrize("split", ["groups", "batch", "hybrid"])
-@pytest.mark.parametrize("count", [2, 4])
-@pytest.mark.parametrize("name", slow_except("alexnet", ["alexnet", "googlenet"]))
-def test_no_race_is_left(split: str, count: int, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "count", "split"),
+    slow_except(
+        "alexnet",
+        [
+            *(("alexnet", count, split) for count in (2, 4) for split in ("groups", "batch", "hybrid")),
+            *(("googlenet", count, split) for count, split in ((4, "groups"), (2, "batch"), (2, "hybrid"))),
+        ],
+    ),
+)
+def test_no_race_is_left(name: str, count: int, split: str) -> None:
     """Every pair of instructions that touch the same bytes, one of them writing, is ordered by queues and events."""
     program = training(split, count, name)
     steps = [*program.instructions]  # an iteration runs as one list

@@ -39,8 +39,11 @@ JUMPS = 2  # in so many iterations a rounding may decide on which side of zero a
 JUMP = 5e-2  # how far a gradient jumps then
 
 SPLITS = ("groups", "batch", "hybrid")
-WAYS = [(name, count, split) for name in ("alexnet", "caffenet", "lenet") for count in (2, 3, 4) for split in SPLITS]
-WAYS += [("googlenet", count, split) for count, split in zip((2, 3, 4), SPLITS, strict=True)]  # it takes long
+WAYS = [("lenet", count, split) for count in (2, 3, 4) for split in SPLITS]
+# Of the nets that take longer each count and each split.
+WAYS += [("alexnet", count, split) for count, split in zip((3, 4, 2), SPLITS, strict=True)]
+WAYS += [("caffenet", count, split) for count, split in zip((4, 2, 3), SPLITS, strict=True)]
+WAYS += [("googlenet", count, split) for count, split in zip((2, 3, 4), SPLITS, strict=True)]
 
 Values = dict[str, np.ndarray]
 
