@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from functools import cache
 from itertools import count
 from math import prod
 from queue import SimpleQueue
@@ -23,7 +24,7 @@ from runtime.machine.cpu.needs import planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
 from runtime.machine.device import BoundInstruction, Keeping, run_in_order
 
-CHUNKS_PER_WORKER = 4  # enough to even out workers that run at different speeds, few enough to keep launches cheap
+SMALLEST_CHUNKS = 8  # for each worker: small enough to even out workers at the end, few enough to keep launches cheap
 
 
 def available_cores() -> int:
@@ -34,8 +35,8 @@ def available_cores() -> int:
 class Workers:
     """Threads that work through the items of one kernel together.
 
-    The caller is one of them.  Items are handed out in chunks, in order; which worker takes which chunk is chance, and results
-    do not depend on it.
+    The caller is one of them.  Items are handed out in chunks, in order, which get smaller towards the end.  Which worker takes
+    which chunk is chance, and results do not depend on it.
     """
 
     def __init__(self, threads: int):
@@ -58,14 +59,13 @@ class Workers:
         if helpers <= 0:
             work(0, 0, items)
             return
-        chunk = max(1, items // (CHUNKS_PER_WORKER * self.threads))
-        tickets = count()
+        chunks, tickets = chunks_of(items, self.threads), count()
         failure: BaseException | None = None
         try:
             for queue in self._queues[:helpers]:
-                queue.put((work, items, chunk, tickets, self._done))
+                queue.put((work, chunks, tickets, self._done))
             try:
-                _take(0, work, items, chunk, tickets)
+                _take(0, work, chunks, tickets)
             except BaseException as error:
                 failure = error
             for _ in range(helpers):
@@ -101,9 +101,25 @@ class Workers:
                 done.put(error)
 
 
-def _take(worker: int, work: Callable[[int, int, int], None], items: int, chunk: int, tickets: count[int]) -> None:
-    while (begin := next(tickets) * chunk) < items:
-        work(worker, begin, min(begin + chunk, items))
+Chunks = tuple[tuple[int, int], ...]
+
+
+@cache
+def chunks_of(items: int, threads: int) -> Chunks:
+    """[0, items) in pieces: each half of what is left for a worker, and not too small (guided self-scheduling, Polychronopoulos &
+    Kuck 1987).
+    """
+    least, begin, found = max(1, items // (SMALLEST_CHUNKS * threads)), 0, []
+    while begin < items:
+        end = min(items, begin + max(least, (items - begin) // (2 * threads)))
+        found.append((begin, end))
+        begin = end
+    return tuple(found)
+
+
+def _take(worker: int, work: Callable[[int, int, int], None], chunks: Chunks, tickets: count[int]) -> None:
+    while (ticket := next(tickets)) < len(chunks):
+        work(worker, *chunks[ticket])
 
 
 def in_turn(launches: Sequence[BoundInstruction]) -> BoundInstruction:

@@ -107,9 +107,13 @@ def tile_block(y: Operand, group: int) -> int:
 
 
 def product_run(positions: int, N: int) -> int:
-    """How many output positions one product takes: about COLUMNS columns, whole tiles if these are many."""
+    """How many output positions one product takes: about COLUMNS columns, whole tiles if these are many; an even number of runs
+    where they are few, as most machines have an even number of cores.
+    """
     run, unit = position_run(positions, N, COLUMNS), PANEL // gcd(N, PANEL)
-    return run if 2 * unit * N > COLUMNS else min(positions, blocks_of(run, unit) * unit)
+    run = run if 2 * unit * N > COLUMNS else min(positions, blocks_of(run, unit) * unit)
+    runs = blocks_of(positions, run)
+    return blocks_of(positions, runs + 1) if runs % 2 and 1 < runs < MOST_ITEMS else run
 
 
 def output_block(y: Operand, N: int, group: int) -> int:

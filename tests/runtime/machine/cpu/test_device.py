@@ -5,7 +5,7 @@ import pytest
 
 import netdef
 import runtime
-from runtime.machine.cpu.device import CpuDevice, Workers
+from runtime.machine.cpu.device import SMALLEST_CHUNKS, CpuDevice, Workers, chunks_of
 from runtime.machine.cpu.needs import planned, workspace_bytes
 from runtime.machine.device import Keeping
 
@@ -56,3 +56,19 @@ def test_an_instruction_that_fails_with_what_was_kept_is_named(monkeypatch: pyte
         monkeypatch.setattr(CpuDevice, "_array", fail)
         with pytest.raises(netdef.NetdefError, match="conv2d of layer y failed"):
             exe.forward(x=np.zeros((1, 16, 14, 14)))
+
+
+@pytest.mark.parametrize("threads", [2, 3, 16])
+def test_workers_end_together(threads: int) -> None:
+    """Within a tenth, where the items are alike and enough."""
+    for items in (1, 7, threads, 4 * threads + 1, 20 * threads + 3, 52 * threads, 1568, 100003):
+        chunks = chunks_of(items, threads)
+        assert [begin for begin, _ in chunks] == [0, *(end for _, end in chunks[:-1])]
+        assert chunks[-1][1] == items
+        busy = [0] * threads
+        for begin, end in chunks:  # each to the worker that is free first
+            assert begin < end
+            busy[busy.index(min(busy))] += end - begin
+        if items >= 20 * threads:
+            assert max(busy) < 1.1 * items / threads
+        assert len(chunks) <= 2 * threads * SMALLEST_CHUNKS

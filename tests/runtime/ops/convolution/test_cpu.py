@@ -5,6 +5,7 @@ import pytest
 
 import netdef
 import runtime
+from runtime.ops.convolution.cpu import product_run
 from tests.runtime.reference import convolution
 
 
@@ -114,3 +115,9 @@ def test_relu_is_fused_and_gives_the_same(slope: float) -> None:
 def test_a_nan_stays_a_nan() -> None:
     with runtime.compile(net((1, 1, 3, 3), "num_output: 1 kernel_size: 3", "layer r: ReLU(y) -> y")) as exe:
         assert np.isnan(exe.forward(x=np.full((1, 1, 3, 3), np.nan))["y"]).all()
+
+
+@pytest.mark.parametrize(("positions", "items"), [(14 * 14, 12), (7 * 7, 4), (1, 1), (56 * 56, 175)])
+def test_few_runs_are_of_an_even_number(positions: int, items: int) -> None:
+    """Of ResNet-50's windows of one element, at batch 32."""
+    assert -(-positions // product_run(positions, 32)) == items
