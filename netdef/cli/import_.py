@@ -89,7 +89,7 @@ def import_file(source: str, options: Options) -> None:
 def _onnx(source: str, options: Options) -> None:
     from netdef.fmt import formatted
     from netdef.language.printer import print_message
-    from netdef.language.writing import write_over
+    from netdef.language.writing import replacing
     from runtime.exchange.onnx_in.importing import import_onnx
     from runtime.machine.weights import write_weights
 
@@ -101,8 +101,9 @@ def _onnx(source: str, options: Options) -> None:
         raise NetdefError(f"{options.out}: unknown ending", hint=f"endings: {', '.join(ENDINGS)}")
     found = import_onnx(source, options.batch, options.shapes, not options.no_check)
     text = formatted(print_message(found.message), options.out, form)
-    write_weights(options.weights, found.net, found.read)
-    write_over(options.out, text)
+    with replacing(options.out) as partial:  # both files are written, or none
+        partial.write_text(text, encoding="utf-8")
+        write_weights(options.weights, found.net, found.read)
     click.echo(f"{options.out}, {options.weights}: {plural(len(found.net.layers), 'layer')}, {found.net.totals.counts}")
     click.echo(str(found.agreement) if found.agreement else "not compared with the file")
 

@@ -125,7 +125,7 @@ def _load(onnx: Any, path: str) -> Any:
     if not whole:
         form = form_of(data)
         what = f"it is {form}" if form else f"or is cut short ({len(data):,} bytes in all)"
-        raise NetdefError(f"{path} is not an ONNX file{', ' if form else ' '}{what}")
+        raise NetdefError(f"{path} is not an ONNX file, {what}")
     return model
 
 

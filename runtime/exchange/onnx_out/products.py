@@ -34,7 +34,7 @@ def convolution(layer: Any, on: Scope) -> None:
 
 @writes("Im2col")
 def im2col(layer: Any, on: Scope) -> None:
-    """A convolution whose filters are ones at one place each."""
+    """A convolution whose filters have a single one each."""
     channels, places = layer.bottoms[0].shape[1], prod(layer.kernel)
     picks = np.eye(places, dtype=np.float32).reshape(places, 1, *layer.kernel)
     on.out(
