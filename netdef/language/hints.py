@@ -55,6 +55,9 @@ def described(scope: Scope) -> str:
     )
 
 
+OUTSIDE = "it belongs one level up"
+
+
 def unknown_field(statement: Field, statements: list[Statement], scope: Scope, file: str) -> tuple[str, str, bool]:
     """The message and the hint for a field that its block lacks; and whether it is misspelt or misplaced, not only unknown."""
     name = statement.name
@@ -72,6 +75,8 @@ def unknown_field(statement: Field, statements: list[Statement], scope: Scope, f
     hint = formerly or _reads(statement, statements, scope) or _elsewhere(statement, statements, scope, file)
     if name in IDLE_FIELDS and not scope.type:
         return message, "", False
+    if hint.startswith(OUTSIDE) and isinstance(statement.value, Block):
+        return message, hint, False  # forks put a block into another; where a brace is missing, the text says so elsewhere
     wrong = bool(hint) or misspelt(name, known) is not None or scope.type in schema.LAYER_TYPES
     return message, hint or did_you_mean(name, known) or _all_of(scope), wrong
 
@@ -143,7 +148,7 @@ def _elsewhere(statement: Field, statements: list[Statement], scope: Scope, file
     outer = scope.outer
     while outer is not None:
         if name in fields(outer.message) and not (outer.type and name in HEAD):
-            return f"it belongs one level up, in {described(outer)}: is a '}}' missing before it?"
+            return f"{OUTSIDE}, in {described(outer)}: is a '}}' missing before it?"
         outer = outer.outer
     return _other_file(name, scope, file) or _other_types(name, scope)
 

@@ -167,6 +167,16 @@ def test_fields_that_are_misspelt(word, known, meant):
     assert misspelt(word, known) == meant
 
 
+def test_a_block_that_a_fork_puts_into_another_is_kept():
+    """As Intel's LRN with a pooling fused to it; where a brace is missing it is what Caffe has there, and misplaced."""
+    text = 'layer { name: "n" type: "LRN" bottom: "x" top: "n" lrn_param { local_size: 5 pooling_param { kernel_size: 3 } }'
+    (layer,) = net(f"{text} }}").layer
+    assert [(one.at, one.text) for one in layer.kept] == [("lrn_param", "pooling_param { kernel_size: 3 }")]
+    assert layer.lrn_param.local_size == 5
+    with pytest.raises(NetdefError, match=r"'\{' of .* is not closed"):
+        net(text)
+
+
 def test_engines_of_forks_stand_anywhere():
     assert [one.text for one in net('layer { type: "Convolution" engine: "MKLDNN" }').layer[0].kept] == ['engine: "MKLDNN"']
     of_nvidia = 'name: "n" default_forward_type: FLOAT default_backward_type: FLOAT layer { type: "ReLU" }'
