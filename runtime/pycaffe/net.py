@@ -77,7 +77,8 @@ class Net(InBatches):
             else:
                 weights = value
         if phase not in (TRAIN, TEST) or len(given) > 4:
-            raise NetdefError(f"Net({network_file!r}, ...): no phase is given", hint="write caffe.Net(file, caffe.TEST)")
+            what = "no phase is given" if phase is None else f"{phase!r} is no phase"
+            raise NetdefError(f"Net({network_file!r}, ...): {what}", hint="write caffe.Net(file, caffe.TEST)")
         for file in (network_file, weights):
             _check_file(file)
         states = {"state.level": level} if level else {}
@@ -253,6 +254,8 @@ class Net(InBatches):
 
     def share_with(self, other: Net) -> None:
         """Use the parameters of another net, for layers of the same name: both nets then see what either changes."""
+        if not isinstance(other, Net):
+            raise NetdefError(f"share_with takes a caffe.Net, not {type(other).__name__}")
         self._engine.share_with(other._engine)
 
     def save(self, filename: Any) -> None:

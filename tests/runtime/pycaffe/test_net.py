@@ -351,6 +351,10 @@ def test_wrong_arguments(tmp_path, net):
     file = str(tmp_path / "net.prototxt")
     with pytest.raises(NetdefError, match="no phase is given"):
         caffe.Net(file)
+    with pytest.raises(NetdefError, match="3 is no phase"):
+        caffe.Net(file, 3)
+    with pytest.raises(NetdefError, match=r"share_with takes a caffe.Net, not str"):
+        net.share_with(file)
     with pytest.raises(RuntimeError, match="Could not open file"):
         net.copy_from("none.caffemodel")
     with pytest.raises(NetdefError, match=r"net.prototxt"):
