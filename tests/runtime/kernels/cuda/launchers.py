@@ -10,17 +10,24 @@ from tests.runtime.kernels.cuda.checks import all_checks
 from tests.runtime.kernels.cuda.on_cpu import Module, build, load_all
 from tests.runtime.kernels.cuda.running import functions_of
 
+BUILT: dict[str, dict[str, Module]] = {}  # by source and function
+
 
 def launchers(code: str, names: Sequence[str], seed: int = 0) -> dict[str, Callable[..., None]]:
     """The named functions of a source.  seed: of the order of blocks and threads."""
-    return {name: partial(_module(code, name).launch, name, seed=seed) for name in names}
+    modules = _modules(code, names)
+    return {name: partial(modules[name].launch, name, seed=seed) for name in names}
 
 
-@cache
-def _module(code: str, name: str) -> Module:
-    """The library of what the checks run, if it has the function, else one of its own."""
-    module = _checked().get(code)
-    return module if module and name in module.symbols else build(code, [name])
+def _modules(code: str, names: Sequence[str]) -> dict[str, Module]:
+    """The library of what the checks run where it has the function; one library for all others that were not built before."""
+    known, checked = BUILT.setdefault(code, {}), _checked().get(code)
+    if checked:
+        known |= {name: checked for name in names if name in checked.symbols}
+    missing = sorted(set(names) - set(known))
+    if missing:
+        known |= dict.fromkeys(missing, build(code, missing))
+    return known
 
 
 @cache

@@ -21,6 +21,14 @@ from runtime.selftest.report import torch_text
 from tests.runtime.machine.cuda.conftest import TINY
 from tests.runtime.machine.cuda.fake_cupy import Cards, CUDARuntimeError
 
+MEANS = """
+layer data: Input -> data, label { shape { dim: [6, 3, 8, 8] } shape { dim: 6 } }
+layer conv1: Convolution(data) { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } }
+layer pool2: Pooling(conv1) { pool: AVE kernel_size: 2 }
+layer pool3: Pooling(pool2) { pool: AVE kernel_size: 3 stride: 2 }
+layer fc: InnerProduct(pool3) { num_output: 5 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 LENET = replace(TINY, nets=(("lenet", 5),))
 pytestmark = pytest.mark.usefixtures("small_run")
 
@@ -128,16 +136,20 @@ def test_the_network_that_pytorch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_kernel_that_is_wrong_fails_and_is_named(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
+def test_a_kernel_that_is_wrong_fails_and_is_named(
+    machine: Callable[..., Cards], execute: Callable, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     def broken(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
         kernels = execute(code, names)
         wrong = {name: kernel for name, kernel in kernels.items() if name.startswith("pool_ave_forward")}
         return {**kernels, **{name: lambda grid, block, arguments: None for name in wrong}}
 
+    Path("means.net").write_text(MEANS)
+    monkeypatch.setattr(nets, "CARD", replace(TINY, nets=(("means.net", 6),)))
     machine(execute=broken, seed=0)
     assert run(["selftest", "--devices", "gpu:0"]) == 1
     out = capsys.readouterr().out
-    assert re.search(r"^FAILED: 4 of \d+ instructions differ", out, re.M)
+    assert re.search(r"^FAILED: 2 of \d+ instructions differ", out, re.M)
     assert len(re.findall(r"^    DIFFERS: layer pool[23]: .*pool_ave_forward", out, re.M)) == 2
     assert not results()["passed"]
 
