@@ -61,7 +61,7 @@ def table(record: Record) -> str:
     for step, found in record.items():
         say = LINES.get(step.split("-")[0], lambda found: "")
         try:
-            words = say(found)
+            words = str(found["error"]).splitlines()[0] if "error" in found else say(found)
         except (KeyError, TypeError, ValueError):  # of a step that was stopped
             words = "incomplete, see card.json"
         rows.append((step, str(found.get("seconds", "")), found.get("ended", ""), words))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import card_results
 import card_torch
 from alexnet_text import alexnet_fed_by
 
+from netdef.language.diagnostics import NetdefError
 from runtime.kernels.cuda.options import CONVS, MATHS, CudaOptions
 
 DEVICE = "gpu:0"
@@ -234,13 +236,23 @@ def main(arguments: list[str] | None = None) -> None:
     if given.step == "few":
         name = "racecheck" if given.shared else "memcheck"
     task = Task(given.folder, name, given.math, given.conv, given.shared)
-    if given.stand_in:
+    try:
+        run(given.step, task, given.stand_in)
+    except NetdefError as error:
+        task.found(error=str(error))
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def run(step: str, task: Task, on_stand_in: bool) -> None:
+    """One step, on the card or the stand-in."""
+    if on_stand_in:
         from card_stand_in import small, stand_in
 
         with stand_in():
-            STEPS[given.step](small(task))
+            STEPS[step](small(task))
     else:
-        STEPS[given.step](task)
+        STEPS[step](task)
 
 
 if __name__ == "__main__":

@@ -95,13 +95,37 @@ def test_no_step_is_fatal(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "card.json").read_text())
     assert found["bits"]["ended"] == "FAILED with exit code 3"
-    assert found["torch"]["ended"] == "out of time after 90 s"
+    assert found["torch"]["ended"] == "out of time after 60 s"
     assert found["versions"]["ended"] == found["input"]["ended"] == "done"
     assert {"memcheck", "racecheck", "ncu", "train", "memory", "products", "speed-tf32", "selftest-fp32"} <= set(found)
     assert len(list(folder.iterdir())) <= 8
     table = (folder / "table.txt").read_text()
     assert done.stdout.endswith(table) and "FAILED with exit code 3" in table
     assert "ran tools/card_steps.py --stand-in" in (folder / "log.txt").read_text()
+
+
+def test_a_budget_ends_the_steps(tmp_path: Path) -> None:
+    """What has no time left is noted as not run."""
+    python = tmp_path / "python"
+    python.write_text(PYTHON.format(python=sys.executable))
+    python.chmod(0o755)
+    environment = {**os.environ, "PYTHON": str(python), "BUDGET": "0", "STEPS": "versions train"}
+    done = subprocess.run(["bash", "tools/card.sh", str(tmp_path)], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "versions  " in done.stdout
+    assert {
+        step: found["ended"] for step, found in json.loads((tmp_path / "card.json").read_text()).items() if step == "train"
+    } == {"train": "NOT RUN: no time is left"}
+
+
+def test_a_machine_without_a_card_is_told_in_one_line(
+    steps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(SystemExit) as ended:
+        steps.main([str(tmp_path), "versions"])
+    assert ended.value.code == 2 and capsys.readouterr().err.startswith("error: no GPU can be used: CuPy is not installed")
+    results = __import__("card_results")
+    assert "no GPU can be used" in results.table(results.read(tmp_path))
 
 
 def test_without_a_folder_it_says_how_it_is_used() -> None:
