@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from runtime.exchange.onnx_in.layers import Layers, reads
+from runtime.exchange.onnx_in.products import read_within_channel
 from runtime.exchange.onnx_in.reading import Node
 
 PLAIN = {"Abs": "AbsVal", "Exp": "Exp", "Log": "Log", "Relu": "ReLU", "Sigmoid": "Sigmoid", "Softplus": "BNLL", "Tanh": "TanH"}
@@ -131,6 +132,8 @@ def several(node: Node, into: Layers) -> None:
 @reads("Add", "Sub", "Mul", "Div")
 def arithmetic(node: Node, into: Layers) -> None:
     constants = [into.constant(name) for name in node.inputs]
+    if node.kind == "Mul" and node.inputs[0] == node.inputs[1] and read_within_channel(node, into):
+        return
     if all(one is None for one in constants):
         _of_blobs(node, into)
         return

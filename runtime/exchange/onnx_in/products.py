@@ -12,6 +12,9 @@ from runtime.exchange.onnx_in.layers import Layers, reads
 from runtime.exchange.onnx_in.reading import Node
 from runtime.exchange.onnx_out.normalization import AND, NORM
 
+MIDDLE = ["Mul", "Add", "Pow"]  # of an LRN within channels, between the mean of squares and the product
+WITHIN_CHANNEL = 1  # of LRNParameter's enum
+
 
 def once(values: Sequence[int]) -> list[int]:
     """A setting of a window: one number where all axes have the same."""
@@ -202,4 +205,39 @@ def read_towers(node: Node, into: Layers) -> bool:
     named = Node(norm.kind, back.name if into.model.by_netdef else norm.name, node.inputs[:1], back.outputs, norm.attributes)
     into.add(named, "LRN", node.inputs[:1], back.outputs[:1], **_lrn_settings(norm, into), group=whole[1] // folded[1])
     into.done |= {norm.outputs[0], back.outputs[0]}
+    return True
+
+
+def read_within_channel(node: Node, into: Layers) -> bool:
+    """Whether x * x begins an LRN within channels, x * (1 + alpha * mean of squares) ** -beta; then its layer is added."""
+    mean = into.only_reader(node.outputs[0], "AveragePool")
+    last, chain, numbers = mean, [mean], {"Mul": 1.0, "Add": 0.0, "Pow": 1.0}
+    while last is not None and (behind := into.only_reader(last.outputs[0], "Mul", "Add", "Pow")) is not None:
+        last = behind
+        chain.append(last)
+        number = next((into.constant(name) for name in last.inputs if into.constant(name) is not None), None)
+        if number is None or number.size != 1:
+            break
+        numbers[last.kind] = float(number.reshape(()))
+    kinds = [one.kind for one in chain if one is not None]
+    if mean is None or last is None or kinds not in (["AveragePool", *MIDDLE, "Mul"], ["AveragePool", *MIDDLE[1:], "Mul"]):
+        return False
+    size, x = mean.attributes["kernel_shape"][0], node.inputs[0]
+    square = {"kernel_shape": [size, size], "pads": [size // 2] * 4}
+    same = all(list(mean.attributes.get(name, ())) == value for name, value in square.items())
+    if (
+        not same
+        or not mean.attributes.get("count_include_pad", 0)
+        or size % 2 == 0
+        or set(mean.attributes.get("strides", [1])) != {1}
+        or numbers["Add"] != 1
+        or x not in last.inputs
+    ):
+        return False
+    rule = {"alpha": (numbers["Mul"], 1.0), "beta": (-numbers["Pow"], 0.75)}
+    settings: dict[str, Any] = {
+        name: None if np.float32(value) == np.float32(idle) else value for name, (value, idle) in rule.items()
+    }
+    into.add(last, "LRN", [x], last.outputs[:1], local_size=size if size != 5 else None, **settings, norm_region=WITHIN_CHANNEL)
+    into.done |= {one.outputs[0] for one in chain if one is not None}
     return True

@@ -16,7 +16,8 @@ layer data: Input -> data { shape { dim: [2, 4, 13, 12] } }
 layer conv1: Convolution(data) -> conv1 { num_output: 8 kernel_h: 3 kernel_w: 5 stride: 2 pad_h: 1 pad_w: 2 group: 2 }
 layer relu1: ReLU(conv1) -> conv1
 layer norm1: LRN(conv1) { local_size: 3 alpha: 5e-4 k: 2 group: 2 }
-layer pool1: Pooling(norm1) { kernel_size: 3 stride: 2 }
+layer norm2: LRN(norm1) { local_size: 3 alpha: 0.5 beta: 0.6 norm_region: WITHIN_CHANNEL }
+layer pool1: Pooling(norm2) { kernel_size: 3 stride: 2 }
 layer conv2: Convolution(pool1) { num_output: 6 kernel_size: 3 pad: 2 dilation: 2 bias_term: false }
 layer bn2: BatchNorm(conv2) -> conv2
 layer scale2: Scale(conv2) -> conv2 { bias_term: true }
