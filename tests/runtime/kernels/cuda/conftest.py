@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator
 
 import pytest
 
@@ -42,10 +43,18 @@ def compiler(say: Say) -> None:
 
 @pytest.fixture(scope="session")
 def every_form(compiler: None, tested: dict[str, list[str]]) -> list[nvrtc.Compiled]:
-    """What the checks run, and what the zoo needs for its own batches and for single images, for one kind of card."""
+    """What the zoo needs for its own batches and for single images, and what the checks run, for one kind of card."""
     own, single = zoo.functions(), zoo.functions(1, zoo.ONE)
-    functions = {file: sorted({*names, *own.get(file, []), *single.get(file, [])}) for file, names in tested.items()}
+    functions = {}
+    for file, names in tested.items():
+        zoos = {*own.get(file, []), *single.get(file, [])}
+        functions[file] = sorted(zoos | {name for name in names if not in_packs_too(name, names)})
     return nvrtc.compile_files(functions, 80)
+
+
+def in_packs_too(function: str, others: Collection[str]) -> bool:
+    """Whether a function takes single numbers, and its like for packs, which takes more registers, is among the others."""
+    return re.sub("<1(?=[,>])", "<4", function) in set(others) - {function}
 
 
 @pytest.fixture(scope="session")

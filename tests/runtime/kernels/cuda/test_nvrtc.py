@@ -1,4 +1,4 @@
-"""Every kernel compiles to machine code for every kind of card, in every form that the zoo needs, within its registers."""
+"""Every kernel compiles to machine code for every kind of card, for one in every form that the zoo needs, within its registers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.cubin import resources
 
 ARCHITECTURES = (70, 75, 86, 90, 100, 120)  # and sm_80, which has every form
-OLDER = {75: 70, 86: 80}  # whose machine code runs on these too: within a major number cards load that of an earlier minor one
 OLDEST_TOOLKIT = {70: "CUDA 13 makes no code for sm_70"}  # architectures that a toolkit may have dropped
 REGISTERS = 65536  # of a multiprocessor, shared by the threads of its blocks
 THREADS = 512  # of the largest blocks, and what a multiprocessor should hold to be kept busy
@@ -39,14 +38,23 @@ def needed(tested: dict[str, list[str]]) -> dict[str, list[str]]:
     return functions
 
 
-def fullest(older: list[nvrtc.Compiled], needed: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Of each kernel the form that took most registers of an older card."""
-    registers = {form.function: form.resources.registers for form in older}
+@pytest.fixture(scope="module")
+def fullest(every_form: list[nvrtc.Compiled], needed: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Of each kernel the form that takes most registers of an sm_80; all forms where a source asks for its architecture.
+
+    What does not ask is the same program on each, and a form that takes fewer registers on one is not the one to spill on another.
+    """
+    registers = {form.function: form.resources.registers for form in every_form}
     found = {}
     for file, names in needed.items():
         forms = {nvrtc.bare(name): name for name in sorted(names, key=registers.__getitem__)}
-        found[file] = [*forms.values()]
+        found[file] = names if asks(source(file)) else [*forms.values()]
     return found
+
+
+def asks(text: str) -> bool:
+    """Whether what a source says depends on the card's architecture."""
+    return "__CUDA_ARCH__" in text or "asm" in text
 
 
 def check_resources(function: nvrtc.Compiled) -> None:
@@ -57,17 +65,12 @@ def check_resources(function: nvrtc.Compiled) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_machine_code(
-    architecture: int, compiler: None, every_form: list[nvrtc.Compiled], needed: dict[str, list[str]], say: Say
-) -> None:
-    """Every form that the zoo needs; where an older card's machine code runs, which is tested, the fullest form of each kernel."""
+def test_machine_code(architecture: int, compiler: None, fullest: dict[str, list[str]], say: Say) -> None:
+    """The fullest form of every kernel, see there."""
     if architecture not in nvrtc.architectures() and architecture in OLDEST_TOOLKIT:
         say(f"CUDA kernels compiled for sm_{architecture}: NOT RUN, {OLDEST_TOOLKIT[architecture]}")
         pytest.skip(OLDEST_TOOLKIT[architecture])
-    older = OLDER.get(architecture)
-    if older in nvrtc.architectures():
-        needed = fullest(every_form if older == 80 else nvrtc.compile_files(needed, older), needed)
-    made = nvrtc.compile_files(needed, architecture)
+    made = nvrtc.compile_files(fullest, architecture)
     for function in made:
         check_resources(function)
     most = max(function.resources.registers for function in made)
@@ -76,7 +79,7 @@ def test_machine_code(
 
 @pytest.mark.slow
 def test_every_form(every_form: list[nvrtc.Compiled], needed: dict[str, list[str]], say: Say) -> None:
-    """Of sm_80 windows and constants beyond the zoo's too, and the zoo's for a batch that is no whole packs."""
+    """Of sm_80: all that the zoo needs, for single images too, and windows and constants beyond the zoo's in whole packs."""
     assert {name for names in needed.values() for name in names} <= {form.function for form in every_form}
     for function in every_form:
         check_resources(function)

@@ -18,10 +18,11 @@ from tests.built import built_json, digest_of_sources
 MODELS = Path(netdef.__file__).parents[1] / "models"
 
 TIME_FIRST = {"lrcn"}  # whose blobs do not all have the images first
-# Which divide into the shares of resnet50's layers, more of them; or of vgg16's, and their own layers run whole.
-DEEPER = {"resnet101", "resnet152", "ssd300_vgg16", "faster_rcnn_vgg16", "fast_rcnn_caffenet"}
-# Long to place, and divided by images into what resnet50's and googlenet's layers have: on two cards by the default split only.
-LONG = {"densenet121", "inception_v3"}
+# Long to place, and divided over two cards into the shares that the layers of the other nets have: on one card only.
+DEEP = {
+    "densenet121", "fast_rcnn_caffenet", "faster_rcnn_vgg16", "fcn32s", "fcn8s", "googlenet", "inception_v3", "mobilenet_v2",
+    "resnet101", "resnet152", "resnet50", "resnext50", "squeezenet_v1.0", "ssd300_vgg16", "vgg19",
+}  # fmt: skip
 ONE: tuple[tuple[int, str | None], ...] = ((1, None),)
 ONE_OR_TWO = (*ONE, (2, "groups"), (2, "batch"), (2, "hybrid"))
 
@@ -38,7 +39,7 @@ def programs(batch: int | None, cards: tuple[tuple[int, str | None], ...]) -> It
     for path in sorted(MODELS.glob("*.net")):
         size = None if path.stem in TIME_FIRST else batch
         train, test = (netdef.load(path, phase=phase, batch_size=size) for phase in ("train", "test"))
-        for devices, split in cards[: 1 if path.stem in DEEPER else 2 if path.stem in LONG else None]:
+        for devices, split in cards[: 1 if path.stem in DEEP else None]:
             options = {"devices": devices, "split": split, "after": "elide"}  # arrays lie in their buffers as they will in memory
             yield compile_program(train, losses_only=True, update=updates(solver), **options)
             yield compile_program(test, backward=False, update=remember_results, **options)
