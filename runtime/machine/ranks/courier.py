@@ -177,7 +177,8 @@ class Courier:
             found = self._wake.wait(delay if busy else IDLE)
             self._wake.clear()
             while self._posted:
-                self._begin(self._posted.popleft())
+                self._begin(self._posted[0])
+                self._posted.popleft()  # only now, so that it is there to be woken where it could not begin
             found |= self._look()
             delay = FIRST if found else min(LONGEST, 1.5 * delay)
 

@@ -13,6 +13,7 @@ from runtime.machine.ranks.launch import Launched, launched
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.transport import Bytes, LostError
 
+ULFM, ON = "OMPI_MCA_mpi_ft_enable", ("1", "true")  # how Open MPI says that ranks may go on without others
 NOTICE, DATA = 1, 2  # the first tags of notices, and of arrays
 
 
@@ -28,6 +29,8 @@ class MpiTransport:
         self._notices: list[Any] = []  # under way
         names = ("ERR_PROC_FAILED", "ERR_PROC_FAILED_PENDING", "ERR_REVOKED")
         self._gone = [getattr(MPI, name) for name in names if hasattr(MPI, name)]
+        if self._gone and os.environ.get(ULFM) in ON:
+            self._gone += [MPI.ERR_IN_STATUS, MPI.ERR_PENDING]  # of several messages at once
 
     def send(self, array: Bytes, to: int, tag: int) -> Any:
         with self._watched():
@@ -107,7 +110,7 @@ def check_installed(found: Launched) -> None:
 
 def check_elastic() -> None:
     """Raises NetdefError: this MPI ends the job where a rank is killed."""
-    if os.environ.get("OMPI_MCA_mpi_ft_enable") not in ("1", "true"):  # noqa: SIM112 - so Open MPI writes it
+    if os.environ.get(ULFM) not in ON:
         raise NetdefError(
             "--elastic needs an MPI that lets other ranks go on when one is killed",
             hint="Open MPI 5 does (ULFM): mpirun --with-ft ulfm; without --elastic the job ends, and --resume latest goes on",

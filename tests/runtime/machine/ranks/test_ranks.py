@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,11 @@ def test_a_failure_wakes_whoever_waits() -> None:
 
 
 def test_ranks_that_are_left_go_on_as_a_job() -> None:
-    mail = Mail(3)
+    mail, all_there = Mail(3), threading.Barrier(3)
 
     def work(ranks: Ranks) -> Any:
         ranks.exchange(1)
+        all_there.wait()
         if ranks.rank == 1:
             mail.gone.add(1)
             return "killed"
@@ -88,6 +90,18 @@ def test_messages_that_fail_wake_whoever_waits() -> None:
     courier.close()
 
 
+def test_a_message_that_cannot_begin_wakes_its_sender() -> None:
+    class Failing(Loopback):
+        def send(self, array: np.ndarray, to: int, tag: int) -> Any:
+            raise LostError("a rank is gone", gone=True)
+
+    courier = Courier(Failing(Mail(2), 0))
+    for _ in range(2):  # the second finds that it has failed
+        with pytest.raises(LostRankError):
+            courier.send(np.zeros(3, np.uint8), 1, 0)
+    courier.close()
+
+
 def test_elastic_needs_an_mpi_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMPI_MCA_mpi_ft_enable", raising=False)
     with pytest.raises(NetdefError, match="--elastic needs an MPI that lets other ranks go on") as caught:
@@ -99,20 +113,21 @@ def test_elastic_needs_an_mpi_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_rank_that_dies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.machine.ranks.ranks.PATIENCE", 0.1)
-    mail = Mail(3)
+    mail, all_there = Mail(3), threading.Barrier(3)
 
     def work(ranks: Ranks) -> Any:
         ranks.exchange(1)
+        all_there.wait()
         if ranks.rank == 2:
             mail.dead.add(2)  # without a word
             return "killed"
         return ranks.exchange(2)
 
-    first, second, third = on_ranks(3, work, mail=mail, ping=0.01)
+    first, second, third = on_ranks(3, work, mail=mail, ping=0.1)
     assert third == "killed"
     for error in (first, second):
         assert isinstance(error, RankError)
-        assert str(error).startswith("error: rank 2 on here: it has not answered for 0 seconds: it was killed")
+        assert str(error).startswith("error: rank 2 on here: it has not answered for 1 seconds: it was killed")
 
 
 @pytest.mark.parametrize(
