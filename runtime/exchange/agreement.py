@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -77,8 +76,3 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
         return 0.0
     largest, apart = float(np.abs(expected).max()), float(np.abs(found.astype(np.float64) - expected).max())
     return apart / largest if largest else apart
-
-
-def worst(found: Callable[[str], np.ndarray], expected: dict[str, np.ndarray]) -> tuple[float, str]:
-    """The largest difference of all outputs, and of which."""
-    return max((difference(found(name), value), name) for name, value in expected.items())

@@ -59,10 +59,6 @@ class Layers:
         alone = len(readers) == 1 and value not in self.model.outputs and (not kinds or readers[0].kind in kinds)
         return readers[0] if alone else None
 
-    def maker(self, value: str) -> Node | None:
-        """The node that makes a value."""
-        return next((node for node in self.model.nodes if value in node.outputs), None)
-
     def _layer(self, kind: str, name: str) -> Any:
         layer = self.message.layer.add()
         layer.name, layer.type = _free(name, self._names), kind
