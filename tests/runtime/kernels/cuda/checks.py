@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -17,6 +17,9 @@ from tests.runtime.kernels.cuda.cases import all_cases
 from tests.runtime.kernels.cuda.cases.case import Case
 from tests.runtime.kernels.cuda.on_cpu import Module
 from tests.runtime.kernels.cuda.running import Arrays, Memory, arrays_of, run_plan
+
+ENOUGH = 20000  # numbers
+FORMS = 3  # of each way: their windows, slices and flags
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,46 @@ class Check:
 
 def all_checks() -> list[Check]:
     """Each case with all arrays at aligned addresses and with none; of each way through a plan one with each array beside one."""
-    checks = [planned(case, shift) for case in all_cases() for shift in (0, 1)]
+    checks = [check for pair in pairs() for check in pair]
     largest: dict[tuple[str, ...], Check] = {}
     for check in checks:
         way = tuple(function.split("<")[0] for function in check.functions)
         packs = way and not any(re.search("<1[,>]", function) for function in check.functions)
-        if check.aligned and packs and (way not in largest or size(largest[way].case) < size(check.case)):
+        if check.aligned and packs and (way not in largest or work(largest[way].case) < work(check.case)):
             largest[way] = check
     return checks + [beside for check in largest.values() for beside in one_by_one(check.case)]
 
 
+def of_few_forms(checks: Iterable[Check]) -> list[Check]:
+    """Those of the first forms of each way through a plan; a way's other forms differ in compile-time constants alone."""
+    forms: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    chosen = []
+    for check in checks:
+        way = tuple(re.sub(r"<(\d+).*", r"<\1", function) for function in check.functions)
+        known = forms.setdefault(way, set())
+        if len(known) < FORMS or tuple(check.functions) in known:
+            known.add(tuple(check.functions))
+            chosen.append(check)
+    return chosen
+
+
+def pairs() -> Iterator[list[Check]]:
+    """Each case at aligned addresses, and at others where these need other functions; each function once at others at least."""
+    made = [(planned(case, 0), planned(case, 1)) for case in all_cases()]
+    moved = {function for aligned, other in made if other.functions != aligned.functions for function in other.functions}
+    for aligned, other in made:
+        again = other.functions == aligned.functions and moved.issuperset(other.functions)
+        moved.update(other.functions)
+        yield [aligned] if again else [aligned, other]
+
+
 def size(case: Case) -> int:
     return sum(prod(spec.shape) for spec in case.arrays)
+
+
+def work(case: Case) -> int:
+    """More is better for what is run once for each array: many packs, but not so many that it takes long."""
+    return size(case) if size(case) <= ENOUGH else -size(case)
 
 
 def planned(case: Case, shift: int) -> Check:

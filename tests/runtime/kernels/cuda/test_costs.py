@@ -10,7 +10,7 @@ from runtime.ir.program import Buffer, Instruction
 from runtime.kernels.cuda.registry import CUDA_KERNELS
 from runtime.machine.costs import launches
 from tests.runtime.kernels.cuda.cases.case import Case
-from tests.runtime.kernels.cuda.checks import Check
+from tests.runtime.kernels.cuda.checks import Check, of_few_forms
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.on_cpu import Module, compiler, load_all
 from tests.runtime.kernels.cuda.running import functions_of
@@ -30,7 +30,7 @@ PARTLY = {
 @pytest.fixture(scope="module")
 def aligned(checks: list[Check]) -> list[Check]:
     """The checks of kernels that take packs of four, where there are such: what a kernel moves does not depend on it."""
-    return [check for check in checks if check.aligned and not any("<1," in name for name in check.functions)]
+    return of_few_forms(check for check in checks if check.aligned and not any("<1," in name for name in check.functions))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from runtime.ir.runs import ELEMENTS
 from tests.runtime.kernels.cuda.cases.case import Pair, Shape
 
 BATCHES, CHANNELS = (1, 3, 32, 128), (1, 3, 48, 96)
-FLAT = (1, 3, 4, 1023, 4096, 2 * ELEMENTS + 5)
+FLAT = (1, 3, 4, 1023, 4096, ELEMENTS + 5)
 COLUMNS = (1, 1, 1), (1, 27, 1), (5, 7, 3), (3, 49, 32), (1, 600, 8), (40, 2, 128), (2, 131, 36)  # (outer, K, inner)
 
 
