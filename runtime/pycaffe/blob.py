@@ -142,8 +142,8 @@ class ParameterBlob(Blob):
 
     @property
     def has_sum(self) -> bool:
-        """Whether the diff is more than what the last backward run has made."""
-        return self._sum is not None
+        """Whether the diff is another than what the last backward run has made."""
+        return self._sum is not None or not self._is_pending
 
     def settle_diff(self) -> None:
         """Add what a backward run has made, before another run makes it anew."""

@@ -235,6 +235,12 @@ class Engine:
             raise self._why_not
         if self._pending:
             raise NetdefError("a blob was reshaped since the last forward run", hint="run forward before backward")
+        if first >= len(self.net.layers):
+            layer = self.net.layers[-1].name
+            raise NetdefError(
+                f"layers behind {layer} do not fit the shapes of the inputs, and did not run forward",
+                hint=f"backward(start={layer!r}) begins with the last one that ran",
+            )
         self.write_parameters()
         run = BackwardRun(self.versions, self.net.layers[last : first + 1])
         for blob in self.every_parameter:

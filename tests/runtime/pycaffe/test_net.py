@@ -243,6 +243,8 @@ def test_layers_that_do_not_fit_are_left_out(tmp_path):
             other.forward(end=end)
             assert np.allclose(dst.data[0, :, :6, :6], other.blobs["conv"].data[0], atol=1e-5)
         assert np.array_equal(src.data[0], image)
+    with pytest.raises(NetdefError, match="layers behind conv do not fit"):
+        net.backward()
     with pytest.raises(NetdefError, match="parameter ip/0 is 5 x 6, and would be"):
         net.forward()
     assert [*net.params] == ["conv", "ip"] and len(net.layers) == 6 and net.outputs == ["prob"]

@@ -43,6 +43,22 @@ def test_apply_update(solver):
     assert np.allclose(data, -0.01, atol=1e-7) and solver.iter == 0 and solver.lr == pytest.approx(0.01)
 
 
+def test_cleared_diffs_update_nothing(tmp_path):
+    path = solver_file(tmp_path)
+    text = (tmp_path / "solver.prototxt").read_text()
+    (tmp_path / "solver.prototxt").write_text(text.replace("momentum: 0.9 weight_decay: 0.0005", ""))
+    solver = caffe.SGDSolver(path)
+    solver.net.forward()
+    solver.net.backward()
+    before = solver.net.params["ip"][0].data.copy()
+    solver.net.clear_param_diffs()
+    solver.apply_update()
+    assert np.array_equal(solver.net.params["ip"][0].data, before)
+    solver.net.backward()
+    solver.apply_update()
+    assert not np.array_equal(solver.net.params["ip"][0].data, before)
+
+
 def test_test_nets_have_the_weights(solver):
     (test,) = solver.test_nets
     solver.step(1)
