@@ -117,9 +117,7 @@ def test_a_budget_ends_the_steps(tmp_path: Path) -> None:
     } == {"train": "NOT RUN: no time is left"}
 
 
-def test_a_machine_without_a_card_is_told_in_one_line(
-    steps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_a_missing_card_is_one_line(steps: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(SystemExit) as ended:
         steps.main([str(tmp_path), "versions"])

@@ -105,11 +105,11 @@ template <int BM> __device__ inline void multiply(const Tile<TF32X3, BM>& tile, 
     for (int h = 0; h < 4; ++h) split(tile.a[at.row + 16 * i + at.g + h % 2 * 8][at.q + h / 2 * 4], a[h], a_small[h]);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      float part[4] = {0, 0, 0, 0};
-      mma_tf32(part, a_small, b[j]);
-      mma_tf32(part, a, b_small[j]);
-      mma_tf32(part, a, b[j]);
-      for (int v = 0; v < 4; ++v) sums.at[i][j][v] += part[v];
+      float product[4] = {0, 0, 0, 0};
+      mma_tf32(product, a_small, b[j]);
+      mma_tf32(product, a, b_small[j]);
+      mma_tf32(product, a, b[j]);
+      for (int v = 0; v < 4; ++v) sums.at[i][j][v] += product[v];
     }
   }
 }

@@ -8,12 +8,12 @@
 __device__ inline unsigned divided(unsigned n, unsigned magic) { return magic ? __umulhi(n, magic) : n; }
 
 // Which outputs, of which group (or split and group), and which of the other columns of the product a block makes.
-struct Place {
-  int part, row0, column0;
+struct BlockTile {
+  int section, row0, column0;
 };
 
 // `block` hides from the compiler that it is the same twice: it would rather keep the result all the time than compute it again.
-template <int BM> __device__ inline Place place_of(unsigned block, int row_tiles, int columns) {
+template <int BM> __device__ inline BlockTile tile_of(unsigned block, int row_tiles, int columns) {
   asm volatile("" : "+r"(block));
   const int tile = block / row_tiles, column_tiles = (columns - 1) / TILE_COLUMNS + 1;
   return {tile / column_tiles, int(block % row_tiles) * BM, tile % column_tiles * TILE_COLUMNS};
@@ -48,11 +48,11 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_tiles(
     const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ bias, float* __restrict__ y, int inputs,
     int H, int W, int N, int OW, int columns, int outputs, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW,
     unsigned by_window, unsigned by_kw, int row_tiles, int whole, int has_bias, int relu, float slope) {
-  const Place at = place_of<BM>(blockIdx.x, row_tiles, columns);
+  const BlockTile at = tile_of<BM>(blockIdx.x, row_tiles, columns);
   const int column = at.column0 + 4 * (threadIdx.x % 32), position = column / N;
   const int top = position / OW * SH - PH, left = position % OW * SW - PW;
-  const unsigned packs = N / 4, images = unsigned(at.part * inputs) * H * W * packs + column % N / 4;
-  const float* weights = w + (Index(at.part) * outputs + at.row0) * K;
+  const unsigned packs = N / 4, images = unsigned(at.section * inputs) * H * W * packs + column % N / 4;
+  const float* weights = w + (Index(at.section) * outputs + at.row0) * K;
   const int rows = outputs - at.row0;
   const bool any = column < columns;
   RowLoader<MATH, BM> a;
@@ -70,11 +70,11 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_tiles(
           b.held[p] = inside ? load<4>(x, images + (unsigned(row.c * H + ih) * W + iw) * packs) : all<4>(0.f);
         }
       });
-  const Place to = place_of<BM>(blockIdx.x, row_tiles, columns);
+  const BlockTile to = tile_of<BM>(blockIdx.x, row_tiles, columns);
   each_result<MATH, BM>(sums, [&](int row, int across, auto values) {
     constexpr int WIDTH = sizeof values / sizeof(float);
     if (to.row0 + row >= outputs || to.column0 + across >= columns) return;
-    const int o = to.part * outputs + to.row0 + row;
+    const int o = to.section * outputs + to.row0 + row;
     const float added = has_bias ? bias[o] : 0.f;
     for (int v = 0; v < WIDTH; ++v) {
       const float value = values.at[v] + added;
@@ -97,16 +97,16 @@ template <int MATH, int BM> struct TurnedLoader {
   }
 };
 
-// parts (splits, O, C / groups * KH * KW): of dw = dy * x the sums over images and positions [split * share, (split + 1) * share).
+// partial (splits, O, C / groups * KH * KW): of dw = dy * x the sums over images and positions [split * share, (split + 1) * share).
 // A block has BM outputs of a group and 128 weights of each, in a split.
 template <int MATH, int BM>
 __global__ void __launch_bounds__(TILE_THREADS, 2) conv_weight_tiles(
-    const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ parts, int inputs, int H, int W, int N, int OW,
+    const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ partial, int inputs, int H, int W, int N, int OW,
     int columns, int outputs, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, unsigned by_window,
     unsigned by_kw, unsigned by_n, unsigned by_ow, int row_tiles, int groups, int share) {
-  const Place at = place_of<BM>(blockIdx.x, row_tiles, K);
-  const int group = at.part % groups, rows = outputs - at.row0, weight = at.column0 + threadIdx.x % TILE_COLUMNS;
-  const int begin = at.part / groups * share, end = min(begin + share, columns);
+  const BlockTile at = tile_of<BM>(blockIdx.x, row_tiles, K);
+  const int group = at.section % groups, rows = outputs - at.row0, weight = at.column0 + threadIdx.x % TILE_COLUMNS;
+  const int begin = at.section / groups * share, end = min(begin + share, columns);
   const Row row = row_of(weight, KH * KW, KW, by_window, by_kw);
   const unsigned packs = N / 4, images = unsigned(group * inputs + row.c) * H * W * packs;
   const float* gradients = dy + (Index(group) * outputs + at.row0) * columns;
@@ -125,8 +125,8 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_weight_tiles(
           b.held[p] = inside ? load<4>(x, images + (unsigned(ih) * W + iw) * packs + (k / 4 - position * packs)) : all<4>(0.f);
         }
       });
-  const Place to = place_of<BM>(blockIdx.x, row_tiles, K);
-  float* result = parts + (Index(to.part) * outputs + to.row0) * K + to.column0;
+  const BlockTile to = tile_of<BM>(blockIdx.x, row_tiles, K);
+  float* result = partial + (Index(to.section) * outputs + to.row0) * K + to.column0;
   each_result<MATH, BM>(sums, [&](int down, int across, auto values) {
     constexpr int WIDTH = sizeof values / sizeof(float);
     for (int v = 0; v < WIDTH; ++v) {
@@ -135,15 +135,15 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_weight_tiles(
   });
 }
 
-// y = the sum of the parts (splits, packs), in order.
-template <int V> __global__ void sum_splits(const float* __restrict__ parts, float* __restrict__ y, Index packs, int splits) {
+// y = the sum of partial (splits, packs) over the splits, in order.
+template <int V> __global__ void sum_splits(const float* __restrict__ partial, float* __restrict__ y, Index packs, int splits) {
   const Index pack = flat_thread();
   if (pack >= packs) return;
-  Pack<float, V> sum = load<V>(parts, pack);
+  Pack<float, V> sum = load<V>(partial, pack);
 #pragma unroll 4
   for (int split = 1; split < splits; ++split) {
-    const Pack<float, V> part = load<V>(parts, split * packs + pack);
-    for (int v = 0; v < V; ++v) sum.at[v] += part.at[v];
+    const Pack<float, V> next = load<V>(partial, split * packs + pack);
+    for (int v = 0; v < V; ++v) sum.at[v] += next.at[v];
   }
   store<V>(y, pack, sum);
 }

@@ -1,7 +1,7 @@
 """Launches of implicit.cu: convolutions whose windows are never in memory, and sums in splits.
 
 A tile is BM outputs x 128 columns (positions x images), or x 128 weights of an output where weights' gradients are made.  Tiles fit
-where a pack of 4 images is at one position, and pay where they keep a good part of the card busy.
+where a pack of 4 images is at one position, and pay where they keep a quarter of the card busy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COLUMNS, TILE_THREADS = 128, 256
 HEIGHTS = (128, 96, 64, 32)  # outputs in a tile
 SPLIT_HEIGHTS = HEIGHTS[1:]  # with 3xtf32, where registers hold both parts of each factor
 BLOCKS = 2  # of a tile that a multiprocessor runs at once
-BUSY = 4  # a card of which less than one part in so many would be at work is better served by cuBLAS
+BUSY = 4  # a card of which less than one in so many multiprocessors would be at work is better served by cuBLAS
 DEPTH = 16  # of the sum, in steps of which it is cut
 LEAST_SHARE = 512  # terms of a sum in one split
 MOST_SPLITS, MOST_WAVES = 128, 4
@@ -93,12 +93,12 @@ def weight_gradient(x: Operand, dy: Operand, dw: Operand, geometry: Geometry, ta
     splits = splits_of(tiles * geometry.group, columns, target, dw.bytes)
     share = blocks(columns, splits * DEPTH) * DEPTH
     splits = blocks(columns, share)
-    parts: Pointer = 2 if splits == 1 else Workspace()
+    partial: Pointer = 2 if splits == 1 else Workspace()
     scalars = (*extents(x, dw, dy, geometry), magic(x.shape[3]), magic(dy.shape[2]), *ints(row_tiles, geometry.group, share))
     work = 4 * (seen(x, dy, geometry) + dy.size + splits * dw.size), 0
     function = name("conv_weight_tiles", MODES[target.math], height)
     grid, products = (tiles * geometry.group * splits, 1, 1), 2 * columns * dw.size
-    launch = Launch(FILE, function, grid, (TILE_THREADS, 1, 1), (0, 1, parts), scalars, work, products)
+    launch = Launch(FILE, function, grid, (TILE_THREADS, 1, 1), (0, 1, partial), scalars, work, products)
     return Plan((launch,)) if splits == 1 else Plan((launch, sum_splits(dw, 2, splits)), splits * dw.bytes)
 
 
@@ -117,12 +117,12 @@ def splits_of(tiles: int, terms: int, target: Target, result: int) -> int:
     return max(sorted(wanted), key=lambda splits: round(tiles * splits / (blocks(tiles * splits, slots) * slots), 1))
 
 
-def sum_splits(y: Operand, result: int, splits: int, parts: Workspace | None = None) -> Launch:
+def sum_splits(y: Operand, result: int, splits: int) -> Launch:
     """The n-th array, y, as the sum of so many of its size in the workspace."""
     wide = width(y, run=y.size)
     packs, work = y.size // wide, (4 * (splits + 1) * y.size, (splits - 1) * y.size)
     scalars = np.int64(packs), np.int32(splits)
-    pointers = (parts or Workspace(), result)
+    pointers = (Workspace(), result)
     return Launch(FILE, name("sum_splits", wide), (blocks(packs), 1, 1), (THREADS, 1, 1), pointers, scalars, work)
 
 

@@ -154,7 +154,7 @@ def test_the_kernel_of_a_graph_that_cannot_be_launched_is_named(
         assert not caught.value.diagnostics[0].hint
 
 
-def test_a_card_without_room_for_kernels_is_told_as_that(machine: Machine, execute: Callable) -> None:
+def test_a_card_without_room_for_kernels_says_so(machine: Machine, execute: Callable) -> None:
     def full(source: str, names: Sequence[str]) -> dict[str, Callable]:
         raise CUDADriverError("CUDA_ERROR_OUT_OF_MEMORY: out of memory")
 
