@@ -19,6 +19,8 @@ from numba.extending import register_jitable
 
 from runtime.kernels.cpu.bias_relu import bias_relu_row
 from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.moves import copy_units
+from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel as register
 from runtime.ops.convolution.geometry import position_run
 from runtime.ops.convolution.windows import copy
@@ -191,9 +193,8 @@ def copy_columns(source, at, step, target, to, to_step, columns, N):
     """From `to` on, each to_step-th column of target = from `at` on each step-th one of source; a column is N floats."""
     if step == to_step == 1:
         copy(source[at : at + columns * N], target[to : to + columns * N])
-    elif N == 1:
-        for q in range(columns):
-            target[to + q * to_step] = source[at + q * step]
+    elif N <= LANES:
+        copy_units(source, at, step * N, target, to, to_step * N, N, columns)
     else:
         for q in range(columns):
             start, end = at + q * step * N, to + q * to_step * N

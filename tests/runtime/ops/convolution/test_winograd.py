@@ -22,7 +22,7 @@ def by(kernel: str, x: np.ndarray, w: np.ndarray, pad: Pair, run: int, group: in
     """y (O, OH, OW, N) of x (C, H, W, N) by one of the CPU's kernels, in runs of so many tiles or positions."""
     height, width = (x.shape[1 + i] + 2 * pad[i] - w.shape[2 + i] + 1 for i in range(2))
     y = np.full((len(w), height, width, x.shape[3]), np.nan, np.float32)
-    arrays = [x, w, w.reshape(-1), y]
+    arrays = [x, w, w.reshape(-1), *([y] if kernel == "conv2d_direct" else []), y]
     geometry = Geometry(w.shape[2:], ONE, pad, ONE, group)
     block = {"block": 8} if kernel == "conv2d_direct" else {}
     made = launch(kernel, *(Operand(array.shape) for array in arrays), geometry=geometry, epilogue=Epilogue(), run=run, **block)
