@@ -140,7 +140,7 @@ def test_rand_skip_starts_somewhere_below_it():
 
 
 def test_random_crops_stay_inside_and_reach_everywhere(write_image):
-    settings = replace(PLAIN, train=True, crop=3, mirror=True)
+    settings = replace(PLAIN, train=True, crop=(3, 3), mirror=True)
     paths = [write_image("a.png", 4, 6, 1)]
     stream = samples(paths, settings)
     drawn = [stream.load(p) for p in range(300)]
@@ -154,7 +154,7 @@ def test_random_crops_stay_inside_and_reach_everywhere(write_image):
 def test_images_of_any_size_are_cropped_one_by_one(write_image):
     paths = [write_image("a.png", 9, 5, 1), write_image("b.png", 5, 12, 2), write_image("c.png", 5, 5, 3)]
     for train in (True, False):
-        stream = samples(paths, Settings("data", train, "list", (5, 5), crop=5))
+        stream = samples(paths, Settings("data", train, "list", (5, 5), crop=(5, 5)))
         seen = set()
         for position in range(240):
             sample, whole = stream.load(position), np.asarray(Image.open(paths[position % 3]))
@@ -171,13 +171,13 @@ def test_images_of_any_size_are_cropped_one_by_one(write_image):
 
 
 def test_an_image_smaller_than_the_crop(write_image):
-    stream = samples([write_image("tiny.png", 4, 9, 1)], Settings("data", True, "list", (5, 5), crop=5))
+    stream = samples([write_image("tiny.png", 4, 9, 1)], Settings("data", True, "list", (5, 5), crop=(5, 5)))
     with pytest.raises(NetdefError, match=r"tiny\.png is 4 x 9, smaller than crop_size 5"):
         stream.load(0)
 
 
 def test_an_image_that_does_not_fit_the_mean_image(write_image):
-    stream = samples([write_image("odd.png", 4, 9, 1)], Settings("data", True, "list", (8, 8), crop=5))
+    stream = samples([write_image("odd.png", 4, 9, 1)], Settings("data", True, "list", (8, 8), crop=(5, 5)))
     with pytest.raises(NetdefError, match=r"odd\.png is 4 x 9, not 8 x 8"):
         stream.load(0)
 

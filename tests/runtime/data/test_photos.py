@@ -103,7 +103,7 @@ def test_training_epochs_hold_every_class_alike_in_another_order():
 
 
 def test_samples_depend_on_the_seed_and_the_position_alone():
-    stream, again, other = samples(True, crop=227), samples(True, crop=227), samples(True, seed=4, crop=227)
+    stream, again, other = samples(True, crop=(227, 227)), samples(True, crop=(227, 227)), samples(True, seed=4, crop=(227, 227))
     for position in (17, 3, 1999):
         one, two = stream.load(position), again.load(position)
         np.testing.assert_array_equal(pixels(one), pixels(two))
@@ -127,10 +127,10 @@ def test_one_channel_where_the_net_asks_for_it():
 
 @pytest.mark.slow
 def test_crops_and_mirrors_are_drawn_in_training_and_crops_centred_in_testing():
-    drawn = [samples(True, crop=227, mirror=True).load(p) for p in range(60)]
+    drawn = [samples(True, crop=(227, 227), mirror=True).load(p) for p in range(60)]
     assert len({s.offset for s in drawn}) > 50
     assert {0, 1} == {int(s.mirror) for s in drawn}
     assert all(0 <= edge <= 29 for s in drawn for edge in s.offset)
-    still = [samples(False, crop=227).load(p) for p in islice(range(500), 20)]
+    still = [samples(False, crop=(227, 227)).load(p) for p in islice(range(500), 20)]
     assert {s.offset for s in still} == {(14, 14)}
     assert not any(s.mirror for s in still)
