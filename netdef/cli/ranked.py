@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -65,6 +66,7 @@ def _run(ranks: Ranks, work: Work, resumed: Resumed | None) -> int:
     """Run the work, with fewer and fewer ranks where some are killed.  Returns the exit code."""
     from runtime.machine.ranks.courier import LostRankError
 
+    whole = ranks
     while True:
         if not ranks.first:
             warnings.simplefilter("ignore", Remark)
@@ -72,18 +74,26 @@ def _run(ranks: Ranks, work: Work, resumed: Resumed | None) -> int:
             code = work(ranks)
             ranks.exchange("done")  # nobody ends while another may still fail
             ranks.close()
-            return code
+            return code if ranks is whole else _leave(code)
         except LostRankError as error:
             lost = error
         except BaseException as error:
-            return _failed(ranks, error)
+            code = _failed(ranks, error)
+            return code if ranks is whole else _leave(code)
         ranks, gone = ranks.survivors()
         try:
             work = _go_on(ranks, gone, lost.out, resumed)
         except LostRankError as error:
             lost = error
         except NetdefError as error:
-            return _failed(ranks, error)
+            return _leave(_failed(ranks, error))
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process without MPI_Finalize, which may wait for a rank that was killed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _go_on(left: Ranks, gone: Sequence[str], out: Path | None, resumed: Resumed | None) -> Work:
