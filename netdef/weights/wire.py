@@ -100,8 +100,12 @@ def read_blob(data: memoryview) -> np.ndarray:
         raise MalformedError(f"a blob of {len(shape)} axes; Caffe's have {MOST_AXES} at most")
     if prod(shape) != array.size or max(shape, default=0) >= 1 << 31:
         raise MalformedError(f"a blob of shape {tuple(shape)} with {array.size} numbers")
+    try:
+        shaped = array.reshape(shape)
+    except ValueError:  # no numbers, but the other extents multiply beyond what NumPy counts
+        raise MalformedError(f"a blob of shape {tuple(shape)}: its extents are too large") from None
     with np.errstate(over="ignore"):  # a double that is too large becomes infinite, which check_finite reports
-        return array.reshape(shape).astype(np.float32, copy=False)
+        return shaped.astype(np.float32, copy=False)
 
 
 def read_floats(value: memoryview, dtype: str) -> np.ndarray:

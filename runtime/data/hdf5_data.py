@@ -19,7 +19,7 @@ from netdef.graph.data_shapes import SampleShapes
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.layers.data import HDF5Data, located
-from netdef.weights.hdf5 import reading
+from netdef.weights.hdf5 import check_claim, reading
 from runtime.data.draws import Draws
 from runtime.data.labels import check_labels
 from runtime.data.rows import RowSource, field_of, refuse_transform
@@ -159,7 +159,11 @@ def shapes_of(file: str, names: Sequence[str]) -> tuple[list[Shape], int]:
 def read_rows(file: str, names: Sequence[str]) -> list[NDArray[np.float32]]:
     """Some datasets of a file as float32; raises as `shapes_of`."""
     with reading(Path(file), "HDF5 file") as opened:
-        return [np.asarray(_dataset(opened, file, name)[...], np.float32) for name in names]
+        datasets = [_dataset(opened, file, name) for name in names]
+        for dataset in datasets:
+            if not (dataset.is_virtual or dataset.external):  # else its numbers are in other files
+                check_claim(Path(file), dataset)
+        return [np.asarray(dataset[...], np.float32) for dataset in datasets]
 
 
 def _dataset(opened: Any, file: str, name: str) -> Any:

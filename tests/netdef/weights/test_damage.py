@@ -5,7 +5,8 @@ import random
 import pytest
 
 from netdef import NetdefError
-from netdef.weights import read_weights
+from netdef.cli.main import run
+from netdef.weights import read_weights, wire
 from runtime.solver.solverstate import read_solverstate
 from tests.netdef.weights.files import BINARY, FILES, HDF5
 
@@ -16,6 +17,8 @@ READERS = {
     FILES / "snap_iter_4.solverstate.h5": read_solverstate,
 }
 MUTATIONS = 400  # of each file
+COMMANDS = {"shapes": ["FILE"], "diff": ["FILE", "WHOLE"], "convert": ["FILE", "out.caffemodel"]}
+LARGEST = (1 << 31) - 1  # extent that a shape may have
 
 
 def mutated(data, draw):
@@ -50,3 +53,29 @@ def test_any_damage_ends_in_arrays_or_one_diagnostic(path, tmp_path):
             refused += 1
             assert len(error.diagnostics) == 1 and str(target) in str(error)
     assert refused > MUTATIONS // 10
+
+
+@pytest.mark.parametrize("path", [BINARY, HDF5], ids=lambda path: path.suffix)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_end_in_a_result_or_one_error(command, path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    draw, whole, codes = random.Random(command), path.read_bytes(), []
+    target = tmp_path / path.name
+    words = {"FILE": str(target), "WHOLE": str(path)}
+    for _ in range(12):
+        target.write_bytes(mutated(whole[:2048], draw) + whole[2048:])
+        codes.append(run([command, *(words.get(word, word) for word in COMMANDS[command])]))
+        assert ("error: " in capsys.readouterr().err) == (codes[-1] == 2)
+    assert set(codes) <= {0, 1, 2} and 2 in codes
+
+
+@pytest.mark.parametrize("dims", [[0, *[LARGEST] * 3], [*[LARGEST] * 31, 0]], ids=len)
+def test_a_shape_without_numbers_that_is_beyond_numpy_is_named(dims, tmp_path):
+    def field(number, data):
+        return wire.prefix(number, len(data)) + data
+
+    shape = field(wire.SHAPE_DIM, b"".join(bytes(wire.varint(dim)) for dim in dims))
+    layer = field(1, b"fc") + field(wire.LAYER_BLOBS, field(wire.SHAPE, shape))
+    (tmp_path / "a.caffemodel").write_bytes(field(wire.LAYERS, layer))
+    with pytest.raises(NetdefError, match=r"a\.caffemodel is not a \.caffemodel, .* a blob of shape .* too large"):
+        read_weights(tmp_path / "a.caffemodel")

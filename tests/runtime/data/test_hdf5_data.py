@@ -10,6 +10,7 @@ import netdef
 import runtime
 from netdef import NetdefError
 from runtime.data import open_source
+from runtime.data.hdf5_data import read_rows
 from tests.runtime.data.test_database_samples import data_looked_at, look_at_data
 
 COUNTS = (5, 0, 3, 4)
@@ -145,3 +146,21 @@ def test_a_transformation_is_refused(list_file):
     (list_file.parent / "a.net").write_text(text(list_file, "transform_param { scale: 0.5 }"))
     with pytest.raises(NetdefError, match=r"its arrays are taken as they are: transform_param \{ scale \} does not"):
         runtime.compile(list_file.parent / "a.net")
+
+
+def test_rows_that_the_file_cannot_hold_are_refused_before_memory_is_taken(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", (1 << 40, 2), "f4", chunks=(1, 2))
+    with pytest.raises(NetdefError, match=r"a\.h5 is not a whole HDF5 file: /data claims 8,796,093,022,208 bytes"):
+        read_rows(str(tmp_path / "a.h5"), ["data"])
+
+
+def test_rows_of_other_files_are_read_through_a_virtual_dataset(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", (1 << 16, 64), "f4", chunks=(64, 64))
+    layout = h5py.VirtualLayout((1 << 16, 64), "f4")
+    layout[:] = h5py.VirtualSource(tmp_path / "a.h5", "data", (1 << 16, 64))
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    (rows,) = read_rows(str(tmp_path / "b.h5"), ["data"])
+    assert rows.shape == (1 << 16, 64)
