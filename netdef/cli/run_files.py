@@ -26,6 +26,7 @@ from netdef.language.printer import print_message
 from netdef.language.writing import write_over
 from netdef.layers.data import BUILTIN, located
 from netdef.schema import TEST, TRAIN
+from netdef.weights.snapshots import snapshots_in
 from runtime.solver.log import finite
 
 if TYPE_CHECKING:
@@ -78,9 +79,10 @@ def options_of_run(directory: str, options: Options) -> Options:
     given: dict[str, Any] = {}
     if options.data is None and start.get("data"):
         given["data"] = _there(start, start["data"])
-    if options.resume is None and options.weights is None and start.get("weights"):
+    begins = options.resume is None or (options.resume == "latest" and not snapshots_in(options.out or directory))
+    if begins and options.weights is None and start.get("weights"):
         given["weights"] = ",".join(_there(start, path) for path in start["weights"].split(","))
-    if options.resume is None and options.weights is None and not start.get("weights"):
+    if begins and options.weights is None and not start.get("weights"):
         given["allow_missing"] = options.allow_missing or bool(start.get("allow_missing"))
     if options.resume == "latest" and options.out is None:
         given["out"] = directory

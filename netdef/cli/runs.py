@@ -12,6 +12,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from netdef.weights.snapshots import latest_snapshot, snapshots_in
 from runtime.solver.log import NAME as LOG
+from runtime.solver.log import read_log
 from runtime.solver.prefix import directory_under
 
 RUNS = Path("runs")
@@ -51,6 +52,24 @@ def check_free(out: Path) -> None:
         raise NetdefError(f"{out} holds another run already", hint=f"{resume}another --out, or none, starts a new one")
 
 
+def is_cut_short(out: Path) -> bool:
+    """Whether a directory holds a run that began at iteration 0 and was killed before its first snapshot, by its log.
+
+    Raises
+    ------
+    NetdefError: the log cannot be read.
+    """
+    log = out / LOG
+    if not log.is_file() or snapshots_in(out):
+        return False
+    records = read_log(out)
+    if not records:  # no log of ours, or the run was killed before it wrote a line
+        return not log.stat().st_size
+    return not any(
+        record["event"] in ("snapshot", "end") or (record["event"] == "start" and record["iteration"]) for record in records
+    )
+
+
 def check_prefix_free(prefix: Path) -> None:
     """Check that no other run's snapshots have the prefix of a new one.
 
@@ -78,20 +97,21 @@ def check_writable(prefix: Path) -> None:
         raise NetdefError(f"cannot write snapshots to {prefix.parent}: {error.strerror}") from None
 
 
-def find_snapshot(resume: str, out: Path | None, name: str, solver: Any) -> Path:
-    """The .solverstate that --resume means: a path, or `latest` of a run.
+def find_snapshot(resume: str, out: Path | None, name: str) -> Path | None:
+    """The .solverstate that --resume means: a path, or `latest` of a run; None where `latest` finds none.
 
     Parameters
     ----------
-    out: where to look for the latest; None for the last of this net's runs, or where the solver's prefix says.
+    out: where to look for the latest; None for the last of this net's runs.
 
     Raises
     ------
-    NetdefError: there is none.
+    NetdefError: there is no such file, or it is no state.
     """
     if resume == "latest":
-        fixed = Path(solver.snapshot_prefix)
-        return latest_snapshot(out or (fixed.parent if fixed.is_absolute() else last_run(name)))
+        if out is None:
+            return latest_of_runs(name)
+        return latest_snapshot(out) if snapshots_in(out) else None
     path = Path(resume)
     if path.is_dir():
         return latest_snapshot(path)
@@ -104,21 +124,10 @@ def find_snapshot(resume: str, out: Path | None, name: str, solver: Any) -> Path
     return path
 
 
-def last_run(name: str) -> Path:
-    """The run of a net that was written to last, of those that have a snapshot.
-
-    Raises
-    ------
-    NetdefError: there is none.
-    """
+def latest_of_runs(name: str) -> Path | None:
+    """The last snapshot of that run of a net which was written to last; None where no run has any."""
     runs = [path for path in RUNS.glob(f"{name}-*") if path.name.removeprefix(f"{name}-").isdigit()]
-    with_snapshots = [path for path in runs if snapshots_in(path)]
-    if not with_snapshots:
-        raise NetdefError(
-            f"no run of {name} under {RUNS} has a snapshot to resume from",
-            hint="--out DIR --resume latest looks in DIR; without --resume a new run starts",
-        )
-    return max(with_snapshots, key=lambda path: snapshots_in(path)[-1].stat().st_mtime)
+    return max((found[-1] for path in runs if (found := snapshots_in(path))), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def run_of(snapshot: Path, solver: Any) -> Path:

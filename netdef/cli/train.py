@@ -103,10 +103,10 @@ def train(
 
     check_ranks(ranks, options)
     net, solver_path = net_and_solver(first, second)
-    if second is None and is_run(first):
-        options = options_of_run(first, options)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
+    if second is None and is_run(first):
+        options = options_of_run(first, options)
     if options.mean is not None and options.data_mean:
         raise NetdefError("--mean and --data-mean exclude each other", hint="each says which mean is subtracted")
     if options.iterations is not None and options.epochs is not None:
@@ -141,13 +141,13 @@ def train(
         idle += [": ".join(devices_left_out(parameters))] if options.devices is None and len(parameters.device_id) > 1 else []
         counted = (options.iterations, options.epochs, options.test_every)
         rare = [rare_tests(parameters)[1]] if counted == (None, None, None) else []
-        if options.weights or options.resume or not parameters.weights:
+        if options.weights or run.snapshot or not parameters.weights:
             why = "it is about weights that a solver names, and none of those are read"
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
         if ranks is None:
             only = {"--gradients": options.gradients, "--elastic": options.elastic}
             idle += options_without_effect(only, "there is one process, and no other rank")
-        for note in filter(None, [*options.notes(choice, ranks), *idle, *rare]):
+        for note in filter(None, [run.note, *options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note, ranks)
         stack.callback(solver.close)
@@ -183,11 +183,17 @@ def train(
 
 @dataclass(frozen=True)
 class Run:
-    """Where a run writes, and the snapshot it goes on from.  made: its directories that were not there before, inner first."""
+    """Where a run writes, and the snapshot it goes on from.
+
+    made: its directories that were not there before, inner first.  note: why it starts from the beginning.
+    anew: whether it takes the place of a run that was killed before its first snapshot.
+    """
 
     out: Path
     snapshot: Path | None = None
     made: tuple[Path, ...] = ()
+    note: str = ""
+    anew: bool = False
 
 
 def open_run(net: str | None, solver_path: str, parameters: Any, options: Options) -> Run:
@@ -198,18 +204,24 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
     if Path(named).name == RUN_NET:  # of another run, which called its files after its net
         named = parameters.snapshot_prefix or Path(solver_path).parent
     name, out = Path(named).stem, Path(options.out) if options.out else None
+    fixed, note = Path(parameters.snapshot_prefix), ""
+    there = fixed.parent if out is None and fixed.is_absolute() else out
     if options.resume:
-        snapshot = runs.find_snapshot(options.resume, out, name, parameters)
-        return Run(out or runs.run_of(snapshot, parameters), snapshot)
-    fixed = Path(parameters.snapshot_prefix)
-    if out is None and fixed.is_absolute():
-        out = fixed.parent
-    if out is None:
+        snapshot = runs.find_snapshot(options.resume, there, name)
+        if snapshot is not None:
+            return Run(out or runs.run_of(snapshot, parameters), snapshot)
+        where = f"no run of {name} under {runs.RUNS} has a snapshot" if there is None else f"there is no snapshot under {there}"
+        note = f"{where} to resume from: the run starts from the beginning"
+    if there is None:
         made = runs.missing(runs.RUNS)
         out = runs.new_run(name)
-        return Run(out, made=(out, *made))
-    runs.check_free(out)
-    return Run(out, made=runs.missing(out))
+        return Run(out, made=(out, *made), note=note)
+    anew = runs.is_cut_short(there)
+    if anew:
+        note = note or f"the run in {there} ended before its first snapshot: it starts anew"
+    else:
+        runs.check_free(there)
+    return Run(there, made=runs.missing(there), note=note, anew=anew)
 
 
 def check_ranks(ranks: Ranks | None, options: Options) -> None:
@@ -302,7 +314,7 @@ def prepare(
             say(f"resuming from {run.snapshot}")
             for note in otherwise(read_side(run.snapshot), solver.side_state()):
                 say(note)
-        elif solver.writes:
+        elif solver.writes and not (run.anew and solver.prefix.resolve().is_relative_to(run.out.resolve())):
             runs.check_prefix_free(solver.prefix)
         if solver.loaded is not None:
             say(f"weights of {plural(len(solver.loaded.filled), 'layer')} from {' and '.join(map(str, solver.loaded.files))}")

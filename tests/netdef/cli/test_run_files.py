@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,16 @@ def test_the_solver_trains_the_same_again(folder):
 def test_a_run_that_began_with_weights_begins_with_them_again(folder):
     assert run(["train", "b", "--out", "again-b"]) == 0
     same_weights("b/shades_iter_4.caffemodel", "again-b/shades_iter_4.caffemodel")
+
+
+def test_a_run_that_began_with_weights_and_left_no_snapshot_begins_with_them_again(folder):
+    shutil.copytree("b", "cut")
+    for path in Path("cut").glob("*_iter_*"):
+        path.unlink()
+    log = Path("cut/log.jsonl")
+    log.write_text(log.read_text().splitlines(keepends=True)[0])
+    assert run(["train", "cut", "--resume", "latest"]) == 0
+    same_weights("b/shades_iter_4.caffemodel", "cut/shades_iter_4.caffemodel")
 
 
 def same_weights(*paths):

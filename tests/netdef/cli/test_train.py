@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from netdef.check.run import check
 from netdef.cli.main import run
 from netdef.cli.train import otherwise
 from netdef.weights import read_weights
-from runtime.solver.log import read_log
+from runtime.solver.log import JsonLog, read_log
 from runtime.solver.solverstate import read_solverstate
 from tests.paths import ROOT
 from tests.runtime.solver.nets import IMAGES, SOLVER
@@ -209,11 +210,10 @@ def test_a_finished_run_resumes_to_its_end(capsys):
         (["solver.txt"], "names no net"),
         (["missing.net", "solver.txt"], "missing.net"),
         (["small.net", "missing.txt"], "missing.txt"),
-        (["small.net", "solver.txt", "--resume", "latest"], "no run of small"),
         (["small.net", "solver.txt", "--resume", "x.solverstate"], "x.solverstate"),
         (["small.net", "solver.txt", "--resume", "latest", "--weights", "w"], "exclude each other"),
         (["small.net", "solver.txt", "--weights", "small.net"], "small.net holds no weights: it is a net in text"),
-        (["small.net", "solver.txt", "--data", "builtin:photos"], "no ImageData layer"),
+        (["small.net", "solver.txt", "--data", "builtin:photos"], "builtin:photos has label 9"),
     ],
 )
 def test_invalid_arguments_leave_no_run(arguments, says, capsys):
@@ -230,6 +230,61 @@ def test_the_directory_of_another_run_is_refused(capsys):
     assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 2
     assert "holds another run" in capsys.readouterr().err
     assert {path: Path(path).read_bytes() for path in files("a")} == before
+
+
+def killed_early(out):
+    """A run's directory as a kill before the first snapshot is complete leaves it."""
+    assert run(["train", "small.net", "solver.txt", "--out", out]) == 0
+    lines = Path(out, "log.jsonl").read_text().splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if '"event":"snapshot"' in line)
+    Path(out, "log.jsonl").write_text("".join(lines[:first]) + lines[first][:9])
+    for path in Path(out).glob("*_iter_*"):
+        if path.name != "small_iter_4.caffemodel":  # a half of the snapshot is there
+            path.unlink()
+
+
+def shown_losses(out):
+    return [(r["iteration"], r["loss"]) for r in read_log(out) if r["event"] == "train" and r["due"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "the run in a ended before its first snapshot: it starts anew"),
+        (["--resume", "latest"], "there is no snapshot under a to resume from: the run starts from the beginning"),
+    ],
+)
+def test_a_run_killed_before_its_first_snapshot_starts_anew(options, says, capsys):
+    killed_early("a")
+    capsys.readouterr()
+    assert run(["train", "small.net", "solver.txt", "--out", "a", *options]) == 0
+    assert says in capsys.readouterr().out
+    assert run(["train", "small.net", "solver.txt", "--out", "whole"]) == 0
+    assert shown_losses("a") == shown_losses("whole")
+    assert [Path(path).name for path in files("a")] == [Path(path).name for path in files("whole")]
+    assert Path("a/small_iter_10.caffemodel").read_bytes() == Path("whole/small_iter_10.caffemodel").read_bytes()
+
+
+def test_a_run_that_ended_or_is_written_now_does_not_start_anew(capsys):
+    Path("solver.txt").write_text(SOLVER + "snapshot_after_train: false")
+    assert run(["train", "small.net", "solver.txt", "--out", "a"]) == 0  # no snapshot, but its end is in the log
+    for options in ([], ["--resume", "latest"]):
+        assert run(["train", "small.net", "solver.txt", "--out", "a", *options]) == 2
+        assert "a holds another run already" in capsys.readouterr().err
+    Path("b").mkdir()
+    Path("b/log.jsonl").write_text("of another program\n")
+    assert run(["train", "small.net", "solver.txt", "--out", "b"]) == 2
+    Path("b/log.jsonl").write_text("")
+    with closing(JsonLog("b/log.jsonl")):
+        assert run(["train", "small.net", "solver.txt", "--out", "b"]) == 2
+    assert "another run is writing to b" in capsys.readouterr().err
+    assert files("b") == ["b/log.jsonl"]
+
+
+def test_resume_latest_without_any_run_starts_the_first(capsys):
+    assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
+    assert "no run of small under runs has a snapshot to resume from: the run starts" in capsys.readouterr().out
+    assert Path("runs/small-1/small_iter_10.caffemodel").exists()
 
 
 def test_an_absolute_prefix_is_the_runs_directory_too(tmp_path, capsys):
