@@ -66,8 +66,9 @@ def convolution_of(
     instruction: Instruction, before: Sequence[Instruction | None], makers: Mapping[Buffer, int], uses: Counter[Buffer]
 ) -> Instruction | None:
     """The convolution that can add what a sum adds to it: the last one whose result only the sum reads."""
-    if instruction.kernel != SUM:
-        return None
+    target = instruction.outputs[0].root
+    if instruction.kernel != SUM or any(buffer.root is target for buffer in instruction.inputs):
+        return None  # a convolution writes its result before it adds the rest, which would be lost
     for source in sorted(instruction.inputs, key=lambda buffer: makers.get(buffer.root, -1), reverse=True):
         maker = before[makers[source.root]] if source.root in makers else None
         if maker is None or maker.kernel != CONVOLUTION or maker.constants["relu"] or uses[source.root] != 2:
@@ -87,7 +88,7 @@ def with_sum(convolution: Instruction, total: Instruction) -> Instruction:
     target = total.outputs[0]
     made = target if target.shape == y.shape else target.view(y.shape)
     inputs = (*convolution.inputs, other.view(y.shape))
-    return replace(convolution, kernel=WITH_SUM, inputs=inputs, outputs=(made,), layer=total.layer)
+    return replace(convolution, kernel=WITH_SUM, inputs=inputs, outputs=(made,))
 
 
 def with_relu(maker: Instruction, slope: float) -> Instruction:

@@ -84,6 +84,21 @@ def test_a_convolution_adds_what_a_sum_adds_to_it(order: str, images: int, outpu
     assert found[0].tobytes() == found[1].tobytes()
 
 
+@pytest.mark.parametrize("images", [1, 40])
+@pytest.mark.parametrize("order", ["b, c, d", "d, c, b", "c, b, d"])
+def test_three_convolutions_are_added(order: str, images: int) -> None:
+    text = RESIDUAL.replace("IMAGES", str(images)).replace("OUTPUTS", "12").replace("ORDER", order)
+    text = text.replace("SIZE", "1").replace("PAD", "0")
+    text = text.replace("layer e:", "layer d: Convolution(a) { num_output: 12 kernel_size: 1 }\nlayer e:")
+    net = netdef.parse(text.replace("kernel_size", 'weight_filler { type: "gaussian" std: 0.1 } kernel_size'))
+    x, found = np.random.default_rng(0).standard_normal((images, 24, 9, 9), np.float32), []
+    for keep in ("outputs", "all"):
+        with runtime.compile(net, seed=3, backward=False, keep=keep) as exe:
+            assert ("conv2d_add" in [one.kernel for one in exe.program.forward]) == (keep == "outputs")
+            found.append(exe.forward(data=x)["e"])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-4)
+
+
 def test_a_sum_that_a_convolution_cannot_do_stays() -> None:
     """Where others read its result, where it is added to itself, and of one channel a group."""
     assert kernels("layer t: TanH(c)\nlayer e: Eltwise(c, t)", "outputs") == ["conv2d", "tanh_forward", "add"]
