@@ -47,10 +47,10 @@ def lower_bn(layer: BN, build: Builder) -> None:
     if layer.uses_batch_statistics:
         running: list[tuple[Buffer, Buffer]] = []
         if layer.phase == "train" and not layer.of_segnet:
-            divisor = [build.saved(layer, name, (1,)) for name in ("divisor", "divisor.next")]
-            build.forward("fill", out=divisor[0], value=1.0)
+            one = build.saved(layer, "divisor", (1,))  # stays 1: before and after are one array, which each batch fills anew
+            build.forward("fill", out=one, value=1.0)
             averages = [build.next_value(layer, index) for index in (2, 3)]
-            running = [*((before.flat(), after.flat()) for before, after in averages), (divisor[0], divisor[1])]
+            running = [*((before.flat(), after.flat()) for before, after in averages), (one, one)]
         lower_batch_statistics(layer, build, x, mean, inverse, running, layer.momentum, 1 - layer.momentum)
     else:
         one = build.saved(layer, "divisor", (1,))
