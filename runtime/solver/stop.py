@@ -31,6 +31,7 @@ class StopRequest:
     def __init__(self, ranks: Ranks | None = None) -> None:
         self.signal: signal.Signals | None = None
         self._ranks, self._agreed = ranks, False
+        self._came = False  # one came to this process itself
         self._before: dict[signal.Signals, Any] = {}
 
     def __bool__(self) -> bool:
@@ -38,7 +39,9 @@ class StopRequest:
             return self.signal is not None
         signals = [one for one in self._ranks.exchange(self.signal) if one is not None]
         self._agreed = bool(signals)
-        self.signal = self.signal or next(iter(signals), None)
+        if signals and self.signal is None:
+            self.signal = signals[0]
+            self._show_message()
         return self._agreed
 
     @property
@@ -57,14 +60,18 @@ class StopRequest:
             signal.signal(which, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
+        if self._came:
             if number == signal.SIGHUP:  # the kernel and the shell each send one
                 return
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-        self.signal = signal.Signals(number)
-        # Written past Python's buffers, which the main thread may be in the middle of using.
-        if sys.__stderr__ is not None and (
-            self._ranks is None or self._ranks.first
-        ):  # or descriptor 2 may be one of the run's files
+        self._came = True
+        if self.signal is None:  # else another rank had one, and this is the same request
+            self.signal = signal.Signals(number)
+            self._show_message()
+
+    def _show_message(self) -> None:
+        """Written past Python's buffers, which the main thread may be in the middle of using."""
+        is_shown = self._ranks is None or self._ranks.first
+        if is_shown and sys.__stderr__ is not None:  # or descriptor 2 may be one of the run's files
             with suppress(OSError):
                 os.write(sys.__stderr__.fileno(), MESSAGE)
