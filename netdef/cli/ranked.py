@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -66,7 +68,7 @@ def _run(ranks: Ranks, work: Work, resumed: Resumed | None) -> int:
     """Run the work, with fewer and fewer ranks where some are killed.  Returns the exit code."""
     from runtime.machine.ranks.courier import LostRankError
 
-    whole = ranks
+    whole, out = ranks, None
     while True:
         if not ranks.first:
             warnings.simplefilter("ignore", Remark)
@@ -76,17 +78,31 @@ def _run(ranks: Ranks, work: Work, resumed: Resumed | None) -> int:
             ranks.close()
             return code if ranks is whole else _leave(code)
         except LostRankError as error:
-            lost = error
+            out = error.out or out
         except BaseException as error:
-            code = _failed(ranks, error)
-            return code if ranks is whole else _leave(code)
+            if ranks is not whole:
+                _leave(_failed_after_loss(ranks, error))
+            return _failed(ranks, error)
         ranks, gone = ranks.survivors()
         try:
-            work = _go_on(ranks, gone, lost.out, resumed)
-        except LostRankError as error:
-            lost = error
+            work = _go_on(ranks, gone, out, resumed)
+        except LostRankError:
+            continue  # one more, meanwhile: the work ends at its first message, and those that are left go on
         except NetdefError as error:
             return _leave(_failed(ranks, error))
+
+
+def _failed_after_loss(ranks: Ranks, error: BaseException) -> int:
+    """As `_failed`, but nothing is raised, so that this process can leave.  Returns the exit code."""
+    try:
+        return _failed(ranks, error)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
 
 
 def _leave(code: int) -> NoReturn:
@@ -122,7 +138,13 @@ def _failed(ranks: Ranks, error: BaseException) -> int:
     if ranks.first and is_ours:
         click.echo(str(error), err=True)
         sys.stderr.flush()
-    if not ranks.fail(error):  # some rank does not answer
+    if not ranks.fail(error):  # some rank does not answer, or is busy for long
+        from runtime.machine.ranks.courier import RankError
+        from runtime.machine.ranks.ranks import text_of
+
+        if not ranks.first and not isinstance(error, RankError):
+            click.echo(f"error: {ranks.name}: {text_of(error)}", err=True)
+            sys.stderr.flush()
         ranks.abort(TROUBLE)
     ranks.close()
     if not is_ours:

@@ -100,12 +100,19 @@ def join() -> Ranks | None:
 
 
 def check_installed(found: Launched) -> None:
-    """Raises NetdefError: mpi4py is missing."""
+    """Raises NetdefError: mpi4py is missing, or finds no MPI."""
     if find_spec("mpi4py") is None:
         raise NetdefError(
             f"{found.by} started {found.size} processes, and training over ranks needs mpi4py",
             hint="pip install 'netdef-compiler[mpi]'; to train in one process, start it without mpirun",
         )
+    try:
+        from mpi4py import MPI  # noqa: F401
+    except (ImportError, RuntimeError) as error:
+        raise NetdefError(
+            f"mpi4py cannot load an MPI: {error}",
+            hint=f"load the MPI that {found.by} belongs to: its module, or its lib directory in LD_LIBRARY_PATH",
+        ) from None
 
 
 def check_elastic() -> None:
