@@ -417,7 +417,9 @@ class Executable(Values):
             raise
         except BaseException:
             self._sinks.discard()
-            self.update_interrupted |= not UPDATING.isdisjoint(names)
+            if not UPDATING.isdisjoint(names):
+                self.update_interrupted = True
+                self._owner._changes += 1  # of some weights
             raise
 
     def _number_error(self, instruction: Instruction | None, error: LaunchError) -> NetdefError | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from functools import cache
+from functools import lru_cache
 from itertools import count
 from math import prod
 from queue import SimpleQueue
@@ -104,7 +104,7 @@ class Workers:
 Chunks = tuple[tuple[int, int], ...]
 
 
-@cache
+@lru_cache(4096)
 def chunks_of(items: int, threads: int) -> Chunks:
     """[0, items) in pieces: each half of what is left for a worker, and not too small (guided self-scheduling, Polychronopoulos &
     Kuck 1987).
