@@ -171,6 +171,7 @@ def measure(net: Net, options: Options) -> str:
     from runtime.machine.compile import compile
     from runtime.machine.costs import launches, plain, total
     from runtime.machine.cuda.cards import target_of
+    from runtime.machine.device import repeated
     from runtime.machine.yardstick import measured_limits
     from runtime.selftest.agreement import write_noise
     from runtime.selftest.speed import iteration_timer
@@ -186,8 +187,8 @@ def measure(net: Net, options: Options) -> str:
         write_noise(executable)
         table = empty(net)
         rounds = options.iterations or ROUNDS
-        lists = {name: [pair for pair in executable.bound(name) if not pair[0].once] for name in LISTS}
-        whole_iterations = iteration_timer(executable, LISTS)  # which compiles
+        whole_iterations = iteration_timer(executable, LISTS)  # which compiles, and makes what later runs keep
+        lists = {name: [(one, repeated(bound)) for one, bound in executable.bound(name) if not one.once] for name in LISTS}
         iteration = 0.0
         for _ in range(rounds):  # in turns, so that a machine whose speed drifts treats both alike
             for name, pairs in lists.items():

@@ -15,6 +15,7 @@ from runtime.kernels.cuda.options import CudaOptions, Target
 from runtime.machine.compile import compile
 from runtime.machine.costs import Cost, launches, plain, total
 from runtime.machine.cuda.cards import target_of
+from runtime.machine.device import repeated
 from runtime.machine.executable import Executable
 from runtime.machine.limits import Limits
 from runtime.machine.yardstick import measured_limits
@@ -106,8 +107,8 @@ def iteration_seconds(executable: Executable, lists: tuple[str, ...], rounds: in
 def iteration_timer(executable: Executable, lists: tuple[str, ...]) -> Callable[[int], float]:
     """What runs so many iterations and returns their seconds."""
     device, pairs = executable.device, [pair for name in lists for pair in executable.bound(name)]
-    bound = [one for instruction, one in pairs if not instruction.once]
-    executable.run_bound([one for instruction, one in pairs if instruction.once])
+    executable.run_bound([one for _, one in pairs])
+    bound = [repeated(one) for instruction, one in pairs if not instruction.once]
 
     def run(count: int) -> float:
         device.synchronize()
