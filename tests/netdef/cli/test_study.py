@@ -106,7 +106,7 @@ def test_each_net_gets_its_best_rate(capsys):
     arguments = ["--seeds", "1", "--rates", "0.001,0.05,3e38", "--reach", "0.6", "--threads", "1", "--epochs", "2"]
     assert study(*arguments) == 0
     lines = capsys.readouterr().out.splitlines()[-6:]
-    assert lines[-3] == "rates by one run at each of 0.001, 0.05, 3e+38, of seed 2:"
+    assert lines[-3] == "rates by one run at each of 0.001, 0.05, 3e+38, of seed 0:"
     for line in lines[-2:]:
         name, rate = line.split()
         runs = {one: run_of(read_log(f"study/{name}-rate-{one}"), 0.6) for one in ("0.001", "0.05")}
