@@ -58,8 +58,8 @@ fi
 step versions 20 "${steps[@]}" versions
 for math in fp32 3xtf32 tf32 bf16; do step "selftest-$math" 50 "${steps[@]}" selftest --math "$math"; done
 step cases 80 "${steps[@]}" cases
-with compute-sanitizer memcheck 45 compute-sanitizer --tool memcheck --log-file "$folder/memcheck.txt" "${steps[@]}" few --math 3xtf32
-with compute-sanitizer racecheck 30 compute-sanitizer --tool racecheck --log-file "$folder/racecheck.txt" "${steps[@]}" few --shared
+with compute-sanitizer memcheck 45 compute-sanitizer --error-exitcode 86 --tool memcheck --log-file "$folder/memcheck.txt" "${steps[@]}" few --math 3xtf32
+with compute-sanitizer racecheck 30 compute-sanitizer --error-exitcode 86 --tool racecheck --log-file "$folder/racecheck.txt" "${steps[@]}" few --shared
 step bits 45 "${steps[@]}" bits
 for math in fp32 3xtf32 tf32 bf16; do step "speed-$math" 20 "${steps[@]}" speed --math "$math"; done
 for math in fp32 tf32; do step "speed-$math-im2col" 20 "${steps[@]}" speed --math "$math" --conv im2col; done

@@ -54,6 +54,8 @@ def one(
     images = torch.randn(batch, 3, 227, 227, device=device).to(memory_format=layout)
     labels = torch.randint(0, 1000, (batch,), device=device)
     optimiser, loss_of = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4), torch.nn.CrossEntropyLoss()
+    if compiled:
+        torch._dynamo.reset()  # or it would fall back to eager after a few nets of one class
     run = torch.compile(net, mode="reduce-overhead") if compiled else net
 
     def training() -> None:

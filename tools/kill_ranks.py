@@ -70,6 +70,8 @@ def one_time(folder: Path, number: int, chance: random.Random, iterations: int) 
     try:
         out, _ = job.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired:
+        for left in [one for number in range(3) for one in process_of(number, environment["KILL_RANKS"])]:
+            os.kill(left, signal.SIGKILL)
         job.kill()
         return False, f"rank {rank} killed: the others hang"
     resumed = [line.split()[-1] for line in out.splitlines() if line.startswith("resuming from")]
