@@ -28,6 +28,25 @@ def test_the_second_ends_at_once(capfd):
     assert ended.value.code == 143
 
 
+class Others:
+    """Ranks of which another one had SIGTERM."""
+
+    first = True
+
+    def exchange(self, value):
+        return [value, signal.SIGTERM]
+
+
+def test_a_signal_that_reached_another_rank_first_is_the_same_request(capfd):
+    with StopRequest(Others()) as stop:
+        assert stop
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (stop.signal, stop.exit_code) == (signal.SIGTERM, 143)
+        with pytest.raises(SystemExit):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert capfd.readouterr().err.count("once more stops at once") == 1
+
+
 def test_handlers_are_put_back():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with StopRequest():

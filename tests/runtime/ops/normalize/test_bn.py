@@ -79,6 +79,23 @@ def test_averages_of_nvidias_batch_norm():
             assert exe.param("y", 2) == pytest.approx(1)
 
 
+def test_batches_of_one_iteration_average_one_by_one():
+    """What other blobs leave in memory between two batches changes nothing: a channel of zeros makes zeros."""
+    x = np.array(X)
+    x[:, 0] = 0
+    mean = np.zeros(4)
+    with runtime.compile(net_of("BN(x) layer z: ReLU(y)", "train"), keep="activations") as exe:
+        for index in range(3):
+            exe.set_scalar("added", index)
+            batch = x + index * (np.arange(4) > 0).reshape(1, 4, 1, 1)
+            exe.run_forward(0, x=batch)
+            exe.backward(z=np.ones(SHAPE))
+            momentum = exe.net.layer("y").momentum
+            mean = momentum * mean + (1 - momentum) * batch.mean(axis=(0, 2, 3))
+        exe.update()
+        np.testing.assert_allclose(exe.param("y", 2).ravel(), mean, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_weights_of_nvidias_batch_norm(legacy, tmp_path):
     """Its divisor, which older files leave at 0, is not read; Caffe 0.14 has the arrays in another order, 1 x C x 1 x 1."""
