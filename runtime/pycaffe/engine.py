@@ -312,6 +312,7 @@ class Engine:
             self._pending = {}
             self._follow_shapes()
         elif any(self.blobs[name].shape != blob.shape for name, blob in self.net.blobs.items()):
+            self._take_out(self.blobs)  # what the layers do not make again, such as constants, stays
             self._follow_shapes()
 
     def _of_shapes(self, shapes: dict[str, Shape], last: int | None) -> Executable:

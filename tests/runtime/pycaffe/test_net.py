@@ -293,6 +293,23 @@ def test_levels_and_stages(tmp_path):
     assert [*caffe.Net(file, caffe.TRAIN, 0, ["A", "B"]).blobs] == ["data", "any", "A", "AB"]
 
 
+def test_constants_stay_where_another_blob_is_reshaped(tmp_path):
+    net = caffe.Net(written(tmp_path, DUMMY), caffe.TEST)
+    assert net.forward()["out"].tolist() == [[10, 10]]
+    net.blobs["out"].reshape(3, 1)
+    assert net.forward()["out"].tolist() == [[10, 10]]
+    net.blobs["data"].data[...] = 4
+    net.forward()
+    net.blobs["out"].reshape(3, 1)
+    assert net.forward()["out"].tolist() == [[8, 8]]
+
+
+DUMMY = """
+layer { name: 'data' type: 'DummyData' top: 'data' dummy_data_param { data_filler { value: 5 } shape { dim: [1, 2] } } }
+layer { name: 'out' type: 'Power' bottom: 'data' top: 'out' power_param { scale: 2 } }
+"""
+
+
 TOWERS = """
 force_backward: true
 layer { name: 'x' type: 'Input' top: 'x' input_param { shape { dim: [2, 3] } } }
