@@ -81,8 +81,12 @@ ABSENT = {
 }
 
 
+class AbsentError(AttributeError, NotImplementedError):
+    """Caffe has it, netdef has not; hasattr is False."""
+
+
 def __getattr__(name: str) -> Any:
     """Say what is not there."""
     if name in ABSENT:
-        raise NotImplementedError(f"caffe.{name}: netdef's pycaffe has none; {ABSENT[name]}")
+        raise AbsentError(f"caffe.{name}: netdef's pycaffe has none; {ABSENT[name]}")
     raise AttributeError(f"caffe.{name}: neither pycaffe nor netdef has it")

@@ -31,6 +31,7 @@ def test_it_has_the_names_of_caffe():
 def test_what_is_not_there_says_so():
     with pytest.raises(NotImplementedError, match=r"caffe.NCCL: netdef's pycaffe has none; `netdef train"):
         _ = caffe.NCCL
+    assert not hasattr(caffe, "NCCL")
     with pytest.raises(AttributeError, match=r"caffe.Nett: neither pycaffe nor netdef has it"):
         _ = caffe.Nett
     with pytest.raises(NotImplementedError, match="netdef draws without pydot"):
