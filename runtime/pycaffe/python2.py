@@ -16,7 +16,7 @@ from netdef.language.diagnostics import NetdefError, Position, Source
 from runtime.pycaffe import python2_names
 from runtime.pycaffe.python2_text import as_python3_text
 
-HOME = "runtime.pycaffe.python2_names"
+HOME, EXECFILE = "runtime.pycaffe.python2_names", "runtime.pycaffe.python2_execfile"
 ONLY_2 = {"basestring", "cmp", "execfile", "file", "long", "raw_input", "reduce", "reload", "unichr", "unicode", "xrange"}
 OF_DICTS = {"iteritems": "items", "itervalues": "values", "iterkeys": "keys"}
 NUMPY_TYPES = ("bool", "complex", "float", "int", "object", "str")
@@ -80,14 +80,16 @@ def _from_python2(text: str, name: str, error: SyntaxError | ValueError) -> ast.
 def _evidence(tree: ast.Module) -> str:
     """Where a valid Python 3 file uses what only Python 2 has; "" if nowhere."""
     bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    bound |= {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    bound |= {alias.asname or alias.name.partition(".")[0] for node in imports for alias in node.names}
+    only_2 = set() if "*" in bound else ONLY_2 - bound  # import * may bind any name
     bound |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     guarded = {inner for node in ast.walk(tree) if isinstance(node, ast.Try) for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if node in guarded:
             continue
-        if isinstance(node, ast.Name) and node.id in ONLY_2 - bound:
+        if isinstance(node, ast.Name) and node.id in only_2:
             return f"line {node.lineno}: {node.id}"
         if isinstance(node, ast.Call) and _is_of_dicts(node.func):
             return f"line {node.lineno}: .{ast.unparse(node.func).rpartition('.')[2]}()"
@@ -119,9 +121,11 @@ class _Translation(ast.NodeTransformer):
         tree = self.visit(_OldLibraries().visit(tree))
         loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         names = sorted(self._used | (loaded & set(python2_names.__all__)))
+        place = next((i for i, node in enumerate(tree.body) if not _comes_first(node)), len(tree.body))
         if names:
-            place = next((i for i, node in enumerate(tree.body) if not _comes_first(node)), len(tree.body))
             tree.body.insert(place, ast.ImportFrom(HOME, [ast.alias(name, self._hidden(name)) for name in names], 0))
+        if "execfile" in loaded:
+            tree.body.insert(place, ast.ImportFrom(EXECFILE, [ast.alias("execfile")], 0))
         return ast.fix_missing_locations(tree)
 
     def _hidden(self, name: str) -> str | None:
@@ -162,7 +166,7 @@ class _Translation(ast.NodeTransformer):
         if name in OF_DICTS:
             return ast.copy_location(ast.Call(ast.Attribute(holder, OF_DICTS[name], ast.Load()), [], []), node)
         if name in LISTS:
-            return ast.copy_location(ast.Call(ast.Name("list", ast.Load()), [node], []), node)
+            return ast.copy_location(ast.Call(self._own("as_list"), [node], []), node)
         return node
 
     def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.stmt]:

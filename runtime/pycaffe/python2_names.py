@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable, Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import reduce
 from importlib import reload
 from io import BufferedWriter, FileIO
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 __all__ = [
-    "basestring", "cmp", "divide", "divide_in_place", "execfile", "file", "filter", "long", "map", "next_of", "open", "range",
-    "raw_input", "reduce", "reload", "round", "unichr", "unicode", "xrange", "zip",
+    "as_list", "basestring", "cmp", "divide", "divide_in_place", "file", "filter", "long", "map", "next_of", "open",
+    "range", "raw_input", "reduce", "reload", "round", "unichr", "unicode", "xrange", "zip",
 ]  # fmt: skip
 
+as_list = builtins.list
 basestring = unicode = str
 long = int
 unichr = chr
@@ -47,7 +49,12 @@ def filter(function: Callable[[Any], Any] | None, iterable: Iterable[Any]) -> li
 
 
 def round(number: Any, digits: int = 0) -> float:
-    return float(builtins.round(float(number), digits))
+    """The nearest number of so many digits; of two as near, the one away from zero."""
+    value = float(number)
+    if not math.isfinite(value) or digits > 330:  # no float has digits behind that
+        return value
+    unit = Decimal(1).scaleb(-digits)
+    return float(Decimal(value).quantize(unit, ROUND_HALF_UP, Context(prec=700)))
 
 
 class _Writer(BufferedWriter):
@@ -64,10 +71,6 @@ def open(name: Any, mode: str = "r", buffering: int = -1) -> Any:
 
 
 file = open
-
-
-def execfile(path: str, names: dict[str, Any]) -> None:
-    exec(compile(Path(path).read_bytes(), path, "exec"), names)
 
 
 def _are_whole(a: Any, b: Any) -> bool:

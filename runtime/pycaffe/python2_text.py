@@ -96,8 +96,8 @@ def _translated(tokens: list[Token], own_print: bool) -> str:
     following = rest[0][1] if rest else ""
     if kind == "name" and word == "print" and not own_print and following not in ("=", ".", ","):
         return _print(rest)
-    if kind == "name" and word == "exec" and rest and following not in ("=", ".", "("):
-        parts = _split(rest, "in")
+    parts = _split(rest, "in")
+    if kind == "name" and word == "exec" and rest and (following not in ("=", ".", "(") or (following == "(" and len(parts) > 1)):
         return f"exec({', '.join(_text(part).strip() for part in parts)})"
     parts = _split(rest, ",")
     if kind == "name" and word == "raise" and len(parts) > 1:

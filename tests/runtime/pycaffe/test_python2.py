@@ -54,6 +54,7 @@ it = iter([5]).next()
 big = long(3)
 number = lambda x: x
 r = round(2.5)
+rounded = round(0.5), round(-2.5), round(0.125, 2), round(25, -1), round(float('inf')), round(1e300, 2)
 """
 
 
@@ -63,7 +64,19 @@ def test_spellings(tmp_path):
     assert names["first"] == ("a", 1, ("a", 1)) and names["pairs"] == [("a", 1), 1] and names["flags"] == (True, True, True)
     assert names["numbers"] == (511, 10, 31, 1e-5, 0, 3.5) and names["text"] == "{'a': 1}x\\d"
     assert names["lists"] == (1, [(1, 2)], ("a", "b"), [1], [0, 1])
+    assert names["r"] == 3 and names["rounded"] == (1, -3, 0.13, 30, float("inf"), 1e300)
     assert type(names["r"]) is float and names["queue_module"].__name__ == "queue" and names["cPickle"].loads(b"I3\n.") == 3
+
+
+def test_other_code_runs_among_the_names_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.py").write_text("print ''\nmade = 7 / 2")
+    names, _ = run(tmp_path, "print ''\nexecfile('other.py')\nns, own = {}, {}\nexecfile('other.py', own)\nexec('x = 3') in ns")
+    assert names["made"] == names["own"]["made"] == names["ns"]["x"] == 3 and "x" not in names
+
+
+def test_methods_of_dicts_make_lists_whatever_list_names(tmp_path):
+    assert run(tmp_path, "print ''\nlist = {'a': 1}\nfirst = list.keys()[0]")[0]["first"] == "a"
 
 
 DIVISION = """
@@ -129,6 +142,8 @@ def test_numpy_of_that_time(tmp_path, old):
         "try:\n    xrange\nexcept NameError:\n    xrange = range\nx = 7 / len(list(xrange(2)))",
         "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle\nx = 7 / 2",
         "from functools import reduce\nx = reduce(lambda a, b: a / b, [7, 2])",
+        "import os as file\nx = 7 / 2 if file.sep else 0",
+        "from operator import *\nx = truediv(7, 2) if truediv else reload",
         "import types\nsix = types.SimpleNamespace(iteritems=lambda d: d.items())\nx = 7 / 2 + len(list(six.iteritems({})))",
         "import sys\nif sys.version_info[0] == 2:\n    import cPickle\n    range = xrange\nx = 7 / 2",
     ],
