@@ -1,6 +1,6 @@
 """Weights of other programs for a net: arrays by name, and a table of which is which, which is proposed by names, shapes and order.
 
-A line of the table is `layer/index name`.  A BatchNorm's divisor needs none: it is 1.
+A line of the table is `layer/index name`.  A BatchNorm's divisor needs none: it is 1 then.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ Arrays = Mapping[str, np.ndarray]
 Table = dict[str, str]  # from layer/index to the name of an array
 READ = (".safetensors", ".npz", ".pth", ".pt")
 MEAN, VARIANCE = "running_mean", "running_var"
+WINDOWS = ("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "Deconvolution")
 ENDS = ("weight", "bias")  # of names, by the index of the parameter
 
 
@@ -88,8 +89,8 @@ def propose(net: Net, arrays: Arrays) -> Proposal:
     Parameters of a layer take arrays of one prefix; a BatchNorm and the Scale behind it share theirs.  What reads a layer with
     weights takes a prefix that goes with that layer's, where there is one: bn1 with conv1, downsample.1 with downsample.0.
     """
-    own = {str(one): str(one) for one in wanted(net) if str(one) in arrays}
-    if len(own) == len(wanted(net)):  # what `netdef export` wrote
+    own = {str(one): str(one) for one in net.parameters if not one.shared and str(one) in arrays}
+    if all(str(one) in own for one in wanted(net)):  # what `netdef export` wrote, divisors included
         return Proposal(own, ())
     groups = _groups(arrays)
     table: Table = {}
@@ -164,19 +165,25 @@ def _fits(layers: Sequence[Layer], group: Mapping[str, str], arrays: Arrays) -> 
     """Whether a group has an array of the right shape for each parameter that needs one."""
     pairs = _pairs(layers, group)
     needed = [one for layer in layers for one in layer.parameters if not (layer.type == "BatchNorm" and one.index == DIVISOR)]
-    whole = all(one in pairs and fitted(one, arrays[pairs[one]]) is not None for one in needed)
+    whole = all(one in pairs and fitted(one, arrays[pairs[one]], own=pairs[one] == str(one)) is not None for one in needed)
     left = {"weight", "bias", MEAN, VARIANCE} & group.keys() - {key.rpartition(".")[2] for key in pairs.values()}
     return whole and not left
 
 
-def fitted(parameter: Parameter, array: np.ndarray) -> np.ndarray | None:
-    """An array in a parameter's shape: as it is but for axes of one element, or turned as an InnerProduct is; None if none fits."""
-    shape, plain = parameter.shape, _squeezed(array.shape)
-    if plain == _squeezed(shape):
-        return array.reshape(shape)
-    turned = parameter.layer.type == "InnerProduct" and getattr(parameter.layer, "transpose", False)
-    if turned and array.ndim == 2 and array.T.shape == shape:
+def fitted(parameter: Parameter, array: np.ndarray, own: bool) -> np.ndarray | None:
+    """An array in a parameter's shape: as it is but for axes of one element, or turned as an InnerProduct is; None if none fits.
+
+    Parameters
+    ----------
+    own: whether the array has netdef's name for the parameter, and so netdef's order of axes.
+    """
+    shape = parameter.shape
+    turned = parameter.layer.type == "InnerProduct" and getattr(parameter.layer, "transpose", False) and not own
+    if turned and array.ndim == 2 and array.T.shape == shape:  # before all else: a square matrix fits both ways
         return np.ascontiguousarray(array.T)
+    short = _shortened if parameter.layer.type in WINDOWS and parameter.index == 0 else _squeezed
+    if short(array.shape) == short(shape):
+        return array.reshape(shape)
     if parameter.layer.type == "InnerProduct" and array.ndim > 2 and (array.shape[0], prod(array.shape[1:])) == shape:
         return array.reshape(shape)
     return None
@@ -184,6 +191,13 @@ def fitted(parameter: Parameter, array: np.ndarray) -> np.ndarray | None:
 
 def _squeezed(shape: Shape) -> Shape:
     return tuple(size for size in shape if size != 1)
+
+
+def _shortened(shape: Shape) -> Shape:
+    """Without the ones at its end: a window of 3 rows is none of 3 columns."""
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
 
 
 def read_table(path: str) -> Table:
@@ -215,17 +229,20 @@ def weights_of(net: Net, arrays: Arrays, table: Table, file: str) -> dict[str, n
     NetdefError: with all parameters without an array, and all lines of the table that name none, or one of another shape.
     """
     errors, found = list[Diagnostic](), {}
-    known = {str(one): one for one in wanted(net)}
+    known = {str(one): one for one in net.parameters if not one.shared}
+    needed = {str(one) for one in wanted(net)}
     for name in table.keys() - known.keys():
         errors.append(Diagnostic(f"the net has no parameter {name}", hint=did_you_mean(name, known)))
     for name, parameter in known.items():
+        if name not in table and name not in needed:
+            continue
         key = table.get(name)
         if key is None or key not in arrays:
             what = f"has no array {key}" if key else "has no array that fits"
             hint = did_you_mean(key, arrays) if key else "--names FILE says which it is"
             errors.append(Diagnostic(f"{file} {what} for {name} ({shape_text(parameter.shape)})", hint=hint))
             continue
-        array = fitted(parameter, arrays[key])
+        array = fitted(parameter, arrays[key], own=key == name)
         if array is None:
             text = f"{key} of {file} is {shape_text(arrays[key].shape)}, where {name} is {shape_text(parameter.shape)}"
             errors.append(Diagnostic(text))

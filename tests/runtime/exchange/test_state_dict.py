@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdef import NetdefError, load
+from netdef import NetdefError, load, parse
 from netdef.cli.main import run
 from netdef.weights import read_weights
 from runtime.exchange.arrays import read_safetensors, write_safetensors
+from runtime.exchange.state_dict import fitted
 from tests.runtime.exchange.nets import compiled
 
 NET = """layer data: Input -> data { shape { dim: [1, 3, 8, 8] } }
@@ -81,12 +82,25 @@ def test_what_netdef_exported(out):
     assert run(["export", "x.net", "--weights", "a.caffemodel", "-o", out, *(["--to", "torch"] if out == "torch" else [])]) == 0
     assert imported(source=f"{out}/model.safetensors" if out == "torch" else out) == 0
     before, after = read_weights("a.caffemodel"), read_weights("w.caffemodel")
+    assert after["bn1"][2] == (1.0 if out == "torch" else before["bn1"][2])
     divisor = 2.0 if out == "torch" else 1.0
     for name, held in before.items():
         for index, array in enumerate(held):
             if name != "bn1":
                 np.testing.assert_array_equal(array, after[name][index])
     np.testing.assert_allclose(before["bn1"][0] / divisor, after["bn1"][0], rtol=1e-6)
+
+
+def test_arrays_that_fit_both_ways():
+    text = """layer data: Input -> data { shape { dim: [1, 3, 5, 5] } }
+              layer conv: Convolution(data) { num_output: 4 kernel_h: 3 kernel_w: 1 }
+              layer fc: InnerProduct(data) { num_output: 75 transpose: true }"""
+    conv, _, square, _ = parse(text, phase="test").parameters
+    array = np.arange(75.0 * 75).reshape(75, 75)
+    np.testing.assert_array_equal(fitted(square, array, own=False), array.T)
+    np.testing.assert_array_equal(fitted(square, array, own=True), array)
+    assert fitted(conv, np.zeros((4, 3, 1, 3)), own=False) is None
+    assert fitted(conv, np.zeros((4, 3, 3)), own=False).shape == (4, 3, 3, 1)
 
 
 def test_all_that_does_not_fit(arrays, capsys):
