@@ -87,7 +87,7 @@ def dropout(node: Node, into: Layers) -> None:
     if len(node.outputs) > 1 and into.model.readers(node.outputs[1]):
         raise into.model.refused(node, "its mask is read")
     given = into.constant(node.input(1)) if node.input(1) else None
-    ratio = float(given) if given is not None else node.attributes.get("ratio", 0.5)
+    ratio = float(np.reshape(given, -1)[0]) if given is not None else node.attributes.get("ratio", 0.5)
     into.add(node, "Dropout", node.inputs[:1], node.outputs[:1], dropout_ratio=ratio if ratio != 0.5 else None)
 
 

@@ -31,7 +31,7 @@ class Layers:
         self.blobs: dict[str, str] = {}
         self.done: set[str] = set()  # outputs of nodes that were taken together with an earlier one
         self._names: set[str] = set()
-        self._tops: set[str] = set(model.inputs)
+        self._tops: set[str] = set(model.inputs) | (set() if model.by_netdef else set(model.outputs))
         for name in model.inputs:
             layer = self._layer("Input", name)
             layer.top.append(name)
@@ -95,7 +95,7 @@ class Layers:
             in_place = len(bottoms) == 1 and blob_of(bottoms[0]) == blob_of(value)
             return self.blobs[bottoms[0]] if in_place else _free(blob_of(value), self._tops)
         if value in self.model.outputs:
-            return _free(value, self._tops)
+            return value
         family = LAYERS[kind]
         works = family.kind == "activation" or (kind == "Scale" and self._is_normalized(bottoms[0]))
         alone = len(bottoms) == 1 and (self.only_reader(bottoms[0]) is not None or not self.model.readers(bottoms[0]))

@@ -94,11 +94,13 @@ def padding(node: Node, into: Layers) -> None:
         _window(reader, into, node.inputs[0], kernel, strides, tuple(begin), tuple(end), 1)
         into.done.add(reader.outputs[0])
         return
-    own = list(reader.attributes.get("pads", [0] * 4))
+    rule = reader.attributes.get("auto_pad", "NOTSET")
+    if rule.startswith("SAME"):
+        raise into.model.refused(reader, f"its padding {rule} is added to that of the Pad before it")
+    own = list(reader.attributes.get("pads", [0] * 4)) if rule == "NOTSET" else [0] * 4
     both = [a + b for a, b in zip(own, [*begin, *end], strict=True)]
-    joined = Node(
-        reader.kind, reader.name, (node.inputs[0], *reader.inputs[1:]), reader.outputs, {**reader.attributes, "pads": both}
-    )
+    attributes = {**reader.attributes, "pads": both, "auto_pad": "NOTSET"}
+    joined = Node(reader.kind, reader.name, (node.inputs[0], *reader.inputs[1:]), reader.outputs, attributes)
     into.model.nodes[into.model.nodes.index(reader)] = joined  # it reads what this node reads
     into.done.add(node.outputs[0])
 

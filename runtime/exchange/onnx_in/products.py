@@ -141,8 +141,9 @@ def product(node: Node, into: Layers) -> None:
     addition = into.only_reader(output, "Add")
     if addition is not None:
         others = [into.constant(name) for name in addition.inputs if name != output]
-        if others and others[0] is not None and others[0].size == weights.shape[1] == others[0].shape[-1]:
-            held.append(others[0].reshape(-1))
+        bias = others[0] if others else None
+        if bias is not None and bias.ndim and bias.size == weights.shape[1] == bias.shape[-1]:
+            held.append(bias.reshape(-1))
             into.done.add(addition.outputs[0])
             output = addition.outputs[0]
     _inner_product(node, into, held, True, output, len(into.shape_of(node.inputs[0])) - 1)

@@ -7,7 +7,7 @@ import pytest
 
 from netdef import NetdefError
 from runtime.exchange.onnx_in.importing import import_onnx
-from tests.runtime.exchange.onnx_in.models import node, weights, write
+from tests.runtime.exchange.onnx_in.models import node, onnx, weights, write
 
 IMAGE = {"x": [2, 4, 9, 8]}
 W, B, ONES = weights(6, 4, 3, 3), weights(6), np.ones(4, np.float32)
@@ -31,6 +31,15 @@ CASES = {
     "zeros before": (
         [node("Pad", "x p", "z"), node("Conv", "z w", "y")], {"w": W, "p": np.array([0, 0, 1, 2, 0, 0, 1, 2])}, ["Convolution"],
     ),
+    "zeros before a rule": (
+        [node("Pad", "x p", "z"), node("Conv", "z w", "y", auto_pad="VALID")],
+        {"w": W, "p": np.array([0, 0, 1, 2, 0, 0, 1, 2])}, ["Convolution"],
+    ),
+    "a node of the output's name": (
+        [onnx.helper.make_node("Relu", ["x"], ["a"], name="y"), node("Concat", "a x", "y", axis=1)], {}, ["ReLU", "Concat"],
+    ),
+    "one output": ([node("MatMul", "x w", "m"), node("Add", "m b", "y")], {"w": weights(8, 1), "b": np.float32(2)},
+                   ["InnerProduct", "Power"]),
     "transposed": (
         [node("ConvTranspose", "x w b", "y", strides=[2, 2], pads=[1] * 4, group=2)],
         {"w": weights(4, 3, 3, 3), "b": B}, ["Deconvolution"],
@@ -123,6 +132,12 @@ def test_layers_of_nodes(name):
     assert np.isfinite(found.agreement.error)
 
 
+def test_a_ratio_in_an_array():
+    """Which ONNX Runtime refuses."""
+    found = import_onnx(write([node("Dropout", "x r", "y")], IMAGE, {"r": np.array([0.3], np.float32)}), check=False)
+    assert found.net.layers[-1].ratio == pytest.approx(0.3)
+
+
 @pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
 @pytest.mark.parametrize("ceil", [0, 1])
 @pytest.mark.parametrize(("kernel", "stride", "pad"), [(3, 2, 0), (2, 2, 0), (3, 2, 1), (3, 1, 1), (3, 3, 0)])
@@ -141,6 +156,10 @@ REFUSED = {
     "padding": ([node("Conv", "x w", "y", pads=[0, 0, 1, 1])], {"w": W}, "its padding differs at both ends"),
     "mean": ([node("AveragePool", "x", "y", kernel_shape=[3, 3], pads=[1] * 4)], {}, "its mean does not divide as Caffe's does"),
     "dilation": ([node("MaxPool", "x", "y", kernel_shape=[2, 2], dilations=[2, 2])], {}, "a Pooling has no dilation"),
+    "two paddings": (
+        [node("Pad", "x p", "z"), node("Conv", "z w", "y", auto_pad="SAME_UPPER")],
+        {"w": W, "p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}, "its padding SAME_UPPER is added",
+    ),
     "indices": ([node("MaxPool", "x", "a i", kernel_shape=[2, 2]), node("Cast", "i", "y", to=1)], {}, "its indices are read"),
     "weights": ([node("Conv", "x k", "y")], {}, "its weights are computed"),
     "broadcast": ([node("Add", "x b", "y")], {"b": weights(4, 1, 8)}, "does not lie along axes"),
