@@ -79,6 +79,11 @@ class Options:
     no_check: bool = False
     overrides: Overrides = None
 
+    def gives(self, name: str) -> bool:
+        """Whether an option is given: a number of 0 is, a flag that is off is not."""
+        value = getattr(self, name)
+        return value is not None and value is not False
+
     @property
     def form(self) -> str:
         """What to write.
@@ -101,7 +106,7 @@ def export(net_path: str, options: Options) -> None:
     NetdefError: the net cannot be expressed, the weights do not fit, the file differs from netdef, or cannot be written.
     """
     form = options.form
-    if form != "onnx" and (given := [name for name in OF_ONNX if getattr(options, name)]):
+    if form != "onnx" and (given := [name for name in OF_ONNX if options.gives(name)]):
         raise NetdefError(f"--{given[0].replace('_', '-')} is about ONNX files; {options.out} is none", hint="leave it out")
     write = {"onnx": _onnx, "npz": _arrays, "safetensors": _arrays, "torch": _torch}
     for line in write[form](net_path, options):
@@ -201,5 +206,5 @@ def wanted_of(own: Net, net: Net, files: list[str], options: Options) -> Wanted:
     from runtime.exchange.onnx_out.export import Wanted
 
     pixels = pixels_of(net, options.mean, options.scale, options.rgb)
-    facts = facts_of(own, net, files, options.labels, options.mean, pixels)
+    facts = facts_of(own, net, files, options.labels, options.mean, options.scale, pixels.rgb)
     return Wanted(options.opset, options.batch == DYNAMIC, pixels, facts, not options.no_check)

@@ -47,8 +47,14 @@ def mean_of(text: str, channels: int, sides: tuple[int, int]) -> Any:
     return mean if mean.shape[1:] in ((1, 1), sides) else mean.mean(axis=(1, 2), keepdims=True)
 
 
-def facts_of(own: Net, net: Net, files: Sequence[str], labels: str | None, mean: str | None, pixels: Pixels) -> dict[str, str]:
+def facts_of(
+    own: Net, net: Net, files: Sequence[str], labels: str | None, mean: str | None, scale: float | None, rgb: bool
+) -> dict[str, str]:
     """The metadata by key: order, mean, scale, size and labels, as far as they are known; or that the graph does it.
+
+    Parameters
+    ----------
+    mean, scale, rgb: as in `pixels_of`; mean and scale each None where the graph leaves it to who runs it.
 
     Raises
     ------
@@ -58,15 +64,15 @@ def facts_of(own: Net, net: Net, files: Sequence[str], labels: str | None, mean:
     images = [blob for blob in net.inputs if len(blob.shape) == 4 and blob.shape[1] in (1, 3)]
     if len(images) == 1:
         known, origin = _of_source(own) or trained_pixels(files[-1])
-        found["order"] = ("RGB" if pixels.rgb else "BGR") if images[0].shape[1] == 3 else "gray"
-        if pixels.is_idle:
-            found["mean"] = _mean_text(known) if known else "not known"
-            found["scale"] = print_float(known["scale"]) if known else "not known"
-            if known:
-                found["origin"] = origin
-        else:
-            found["mean"] = f"{mean or 'none'}, in the graph"
-            found["scale"] = f"{print_float(pixels.scale)}, in the graph"
+        found["order"] = ("RGB" if rgb else "BGR") if images[0].shape[1] == 3 else "gray"
+        found["mean"] = _mean_text(known) if known else "not known"
+        found["scale"] = print_float(known["scale"]) if known else "not known"
+        if mean is not None:
+            found["mean"] = f"{mean}, in the graph"
+        if scale is not None:
+            found["scale"] = f"{print_float(scale)}, in the graph"
+        if known and (mean is None or scale is None):
+            found["origin"] = origin
         size = {name: known.get(name) for name in TAKEN} if known else {}
         found |= {name: str(value) for name, value in size.items() if value}
     names = classes_of(labels, files, own).names

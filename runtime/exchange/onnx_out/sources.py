@@ -38,6 +38,9 @@ def split(layer: Any, on: Scope) -> None:
 def dropout(layer: Any, on: Scope) -> None:
     if layer.phase == "train" and layer.ratio:
         raise refused(layer, "it draws random numbers in phase train")
+    if layer.scales_in_testing:
+        on.out("Mul", on.x, on.constant(np.float32(1 - layer.ratio), "kept"))
+        return
     on.out("Dropout", on.x, on.constant(np.float32(layer.ratio), "ratio"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,9 @@ for name, found in outputs.items():
     print(f"{{name}}: largest difference {{apart:.1e}}")
 sys.exit(1 if failed else 0)
 '''
+
+
+TAKEN = {"nn", "torch", "F", "json", "Path", "DTYPES", "load", "read_weights"}  # names of model.py
 
 
 def lines_of(net: Net, read: Reader) -> Lines:
@@ -182,11 +186,11 @@ def text_of(lines: Lines) -> str:
     results = results_of(net)
     return MODEL.format(
         title=(net.name or "a net").replace("\\", "/").replace('"', "'"),
-        name=identifier(net.name or "Net", {"nn", "torch", "F"}),
+        name=identifier(net.name or "Net", TAKEN),
         inputs=", ".join(shapes),
         outputs=", ".join(f"{lines.variables[blob.name]} {tuple(blob.shape)}" for blob in results),
         made="\n".join(indent + line for line in lines.made) or f"{indent}pass",
         arguments=", ".join(lines.variables[blob.name] for blob in net.inputs),
         run="\n".join(indent + line for line in lines.run),
-        results=", ".join(f"{blob.name!r}: {lines.variables[blob.name]}" for blob in results).replace("'", '"'),
+        results=", ".join(f"{json.dumps(blob.name, ensure_ascii=False)}: {lines.variables[blob.name]}" for blob in results),
     )

@@ -83,6 +83,11 @@ def _line(x: str, factor: float, term: float) -> str:
 
 @writes("Dropout")
 def dropout(layer: Any, on: Scope) -> None:
+    if layer.phase == "train" and layer.ratio:
+        raise refused(layer, "it draws random numbers in phase train")
+    if layer.scales_in_testing:
+        on.let(_times(on.x, 1 - layer.ratio))
+        return
     on.let(f"F.dropout({on.x}, {layer.ratio:.9g}, self.training)")
 
 
@@ -307,6 +312,8 @@ def reduction(layer: Any, on: Scope) -> None:
 @writes("MVN")
 def mvn(layer: Any, on: Scope) -> None:
     axes = tuple(range(1 if layer.p.across_channels else 2, len(layer.bottoms[0].shape)))
+    if not axes:  # which PyTorch takes for all
+        raise refused(layer, "its input has no axis to take a mean over", "bottom", 0)
     centred = f"({on.x} - {on.x}.mean({axes}, keepdim=True))"
     deviation = f"({on.x}.var({axes}, unbiased=False, keepdim=True).sqrt() + {layer.p.eps:.9g})"
     on.let(f"{centred} / {deviation}" if layer.p.normalize_variance else centred)

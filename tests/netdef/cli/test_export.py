@@ -77,6 +77,10 @@ def test_pixels_in_the_graph():
     np.testing.assert_allclose(run_onnx("pixels.onnx", {"data": pixels})["prob"], expected["prob"], rtol=1e-5, atol=1e-7)
     found = metadata("pixels.onnx")
     assert (found["order"], found["mean"], found["scale"]) == ("RGB", "1,2,3, in the graph", "0.5, in the graph")
+    assert export("--no-check", "--rgb", out="rgb.onnx") == 0
+    found = metadata("rgb.onnx")
+    assert (found["order"], found["mean"], found["scale"]) == ("RGB", "not known", "not known")
+    assert export("--scale", "0", out="x.npz") == 2
 
 
 def test_a_mean_image_and_labels():

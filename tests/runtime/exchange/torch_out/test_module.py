@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdef import load, parse
+from netdef import NetdefError, load, parse
 from netdef.cli.main import run
 from runtime.exchange.arrays import read_safetensors
 from runtime.exchange.deployed import deployed
@@ -123,6 +123,27 @@ def test_all_layers_without_a_line_at_once(tmp_path, monkeypatch, capsys):
     Path("full/thesis.txt").touch()
     assert run(["export", "x.net", "--weights", "w.caffemodel", "-o", "full", "--to", "torch"]) == 2
     assert "full has other files: thesis.txt" in capsys.readouterr().err
+
+
+DATA = 'name: "json" layer data: Input -> "it\'s" { shape { dim: [2, 3] } } '
+
+
+def test_names_and_dropout_of_a_module():
+    text = text_of(
+        lines_of(
+            parse(DATA + 'layer drop: Dropout("it\'s") -> "y\'s" { scale_train: false dropout_ratio: 0.25 }', phase="test"), blank
+        )
+    )
+    ast.parse(text)
+    assert "class json_2(" in text
+    assert '"y\'s": ' in text
+    assert "* 0.75" in text
+
+
+@pytest.mark.parametrize(("layer", "said"), [('MVN("it\'s")', "no axis to take a mean"), ('Dropout("it\'s")', "in phase train")])
+def test_layers_that_no_line_can_say(layer, said):
+    with pytest.raises(NetdefError, match=said):
+        lines_of(parse(f"{DATA} layer one: {layer}", phase="train"), blank)
 
 
 @pytest.mark.parametrize(
