@@ -20,7 +20,7 @@ from runtime.ops.python.failure import failure, shown_path
 TRAIN, TEST = 0, 1  # pycaffe's numbers of the phases
 HOME = "caffe"
 PYCAFFE = "netdef.pycaffe"
-ONLY = "Caffe itself is not installed; for Python layers netdef has caffe.Layer, caffe.TRAIN and caffe.TEST only"
+ONLY = "Caffe itself is not installed, and what netdef has of it (netdef.pycaffe) lacks that"
 
 
 class UserCodeRemark(Remark):

@@ -73,7 +73,7 @@ class Case:
     workspace: Array | None = None
 
     def plan(self, images: int) -> Plan:
-        target = Target(NO_LIMIT, 0, conv="im2col")
+        target = Target(NO_LIMIT, 1, conv="im2col")
         return plan(self.kernel, [array.of(images) for array in self.arrays], self.constants(images), target)
 
 

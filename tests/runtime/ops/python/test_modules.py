@@ -103,6 +103,6 @@ def test_a_class_that_is_not_there(folder):
 
 
 def test_what_else_caffe_has(folder):
-    text = said(folder, code="from caffe.proto import caffe_pb2\n" + LOSS)
-    assert "Python loss: importing distance raised ModuleNotFoundError: No module named 'caffe.proto'" in text
-    assert "Caffe itself is not installed; for Python layers netdef has caffe.Layer, caffe.TRAIN and caffe.TEST only" in text
+    text = said(folder, code="from caffe.examples import tools\n" + LOSS)
+    assert "Python loss: importing distance raised ModuleNotFoundError: No module named 'caffe.examples'" in text
+    assert "Caffe itself is not installed, and what netdef has of it (netdef.pycaffe) lacks that" in text
