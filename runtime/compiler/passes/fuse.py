@@ -66,8 +66,9 @@ def convolution_of(
     instruction: Instruction, before: Sequence[Instruction | None], makers: Mapping[Buffer, int], uses: Counter[Buffer]
 ) -> Instruction | None:
     """The convolution that can add what a sum adds to it: the last one whose result only the sum reads."""
-    target = instruction.outputs[0].root
-    if instruction.kernel != SUM or any(buffer.root is target for buffer in instruction.inputs):
+    if instruction.kernel != SUM:
+        return None
+    if any(buffer.root is instruction.outputs[0].root for buffer in instruction.inputs):
         return None  # a convolution writes its result before it adds the rest, which would be lost
     for source in sorted(instruction.inputs, key=lambda buffer: makers.get(buffer.root, -1), reverse=True):
         maker = before[makers[source.root]] if source.root in makers else None
