@@ -11,6 +11,7 @@ from netdef.graph.layer import LAYERS
 from netdef.graph.shape import Shape
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.schema import message_class
+from runtime.exchange.names import free_name
 from runtime.exchange.onnx_in.reading import Model, Node
 
 Weights = dict[str, list[np.ndarray]]  # by layer
@@ -61,7 +62,7 @@ class Layers:
 
     def _layer(self, kind: str, name: str) -> Any:
         layer = self.message.layer.add()
-        layer.name, layer.type = _free(name, self._names), kind
+        layer.name, layer.type = free_name(name, self._names, "_"), kind
         return layer
 
     def add(
@@ -93,7 +94,7 @@ class Layers:
         """The blob of a new value: the bottom's where the layer works in place, as Caffe's nets do where they can."""
         if self.model.by_netdef:
             in_place = len(bottoms) == 1 and blob_of(bottoms[0]) == blob_of(value)
-            return self.blobs[bottoms[0]] if in_place else _free(blob_of(value), self._tops)
+            return self.blobs[bottoms[0]] if in_place else free_name(blob_of(value), self._tops, "_")
         if value in self.model.outputs:
             return value
         family = LAYERS[kind]
@@ -101,7 +102,7 @@ class Layers:
         alone = len(bottoms) == 1 and (self.only_reader(bottoms[0]) is not None or not self.model.readers(bottoms[0]))
         if works and alone and family.allows_in_place and bottoms[0] not in self.model.inputs:
             return self.blobs[bottoms[0]]
-        return _free(layer.name if len(layer.top) == 0 else value.strip("/"), self._tops)
+        return free_name(layer.name if len(layer.top) == 0 else value.strip("/"), self._tops, "_")
 
     def _is_normalized(self, value: str) -> bool:
         """Whether the layer before made a value, and is a BatchNorm."""
@@ -130,16 +131,6 @@ def _set(message: Any, settings: dict[str, Any]) -> None:
             getattr(message, field).extend(value)
         else:
             setattr(message, field, value)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, with a number where it is taken; it is taken from now on."""
-    count, free = 1, name
-    while free in taken:
-        count += 1
-        free = f"{name}_{count}"
-    taken.add(free)
-    return free
 
 
 Rule = Callable[[Node, Layers], None]

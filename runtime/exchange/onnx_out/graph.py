@@ -10,6 +10,7 @@ import numpy as np
 
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.net import Net
+from runtime.exchange.names import free_name
 
 Reader = Callable[[Parameter], np.ndarray]  # the array of a parameter, in Caffe's shape
 Value = str | None  # the name of a value; None leaves an optional input out
@@ -53,21 +54,11 @@ class Graph:
 
     def fresh(self, name: str) -> str:
         """A name that no value has yet."""
-        return _free(name, self.taken)
+        return free_name(name, self.taken)
 
     def fresh_node(self, name: str) -> str:
         """A name that no node has yet."""
-        return _free(name, self.taken_by_nodes)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, with a number where it is taken; it is taken from now on."""
-    count, free = 1, name
-    while free in taken:
-        count += 1
-        free = f"{name}.{count}"
-    taken.add(free)
-    return free
+        return free_name(name, self.taken_by_nodes)
 
 
 class Scope:
