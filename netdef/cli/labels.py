@@ -47,8 +47,9 @@ def classes_of(labels: str | None, weights: Sequence[str], net: Net) -> Classes:
     ------
     NetdefError: the file of labels, or the side file, cannot be read.
     """
+    from netdef.weights.snapshots import side_path
     from runtime.data.classes import read_labels
-    from runtime.solver.snapshot import read_side, side_path
+    from runtime.solver.snapshot import read_side
 
     if labels is not None:
         return Classes(read_labels(labels), labels)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.writing import make_folder, sync_names
 from netdef.weights.snapshots import latest_snapshot, snapshots_in
 from runtime.solver.log import NAME as LOG
-from runtime.solver.log import read_log
+from runtime.solver.log import JsonLog, read_log
 from runtime.solver.prefix import directory_under
 
 RUNS = Path("runs")
@@ -29,7 +30,9 @@ def new_run(name: str) -> Path:
     while True:
         path = RUNS / f"{name}-{number}"
         try:
-            path.mkdir(parents=True)
+            make_folder(RUNS)
+            path.mkdir()
+            sync_names(RUNS)
             return path
         except FileExistsError:
             number += 1
@@ -90,31 +93,32 @@ def check_writable(prefix: Path) -> None:
     NetdefError: they cannot.
     """
     try:
-        prefix.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(prefix.parent)
         with TemporaryFile(dir=prefix.parent):
             pass
     except OSError as error:
         raise NetdefError(f"cannot write snapshots to {prefix.parent}: {error.strerror}") from None
 
 
-def find_snapshot(resume: str, out: Path | None, name: str) -> Path | None:
-    """The .solverstate that --resume means: a path, or `latest` of a run; None where `latest` finds none.
+def find_snapshot(resume: str, out: Path | None, name: str, say: Callable[[str], None]) -> Path | None:
+    """The .solverstate that --resume means: a path, or the last whole one of a run for `latest`; None where `latest` finds none.
 
     Parameters
     ----------
     out: where to look for the latest; None for the last of this net's runs.
+    say: called with a line about later snapshots that are damaged.
 
     Raises
     ------
-    NetdefError: there is no such file, or it is no state.
+    NetdefError: there is no such file, it is no state, or none of a run's snapshots is whole.
     """
-    if resume == "latest":
-        if out is None:
-            return latest_of_runs(name)
-        return latest_snapshot(out) if snapshots_in(out) else None
     path = Path(resume)
+    if resume == "latest":
+        found = latest_of_runs(name) if out is None else snapshots_in(out)
+        return last_whole(found, say) if found else None
     if path.is_dir():
-        return latest_snapshot(path)
+        latest_snapshot(path)  # raises where there is none
+        return last_whole(snapshots_in(path), say)
     if ".caffemodel" in path.name:
         state = path.with_name(path.name.replace(".caffemodel", ".solverstate"))
         hint = f"--resume {state}" if state.exists() else f"--weights {path} starts a new run from these weights"
@@ -124,10 +128,32 @@ def find_snapshot(resume: str, out: Path | None, name: str) -> Path | None:
     return path
 
 
-def latest_of_runs(name: str) -> Path | None:
-    """The last snapshot of that run of a net which was written to last; None where no run has any."""
+def last_whole(states: Sequence[Path], say: Callable[[str], None]) -> Path:
+    """The last of some snapshots that is whole; `say` and errors as in `find_snapshot`."""
+    from runtime.solver.saving import newest_whole
+
+    found, wrong = newest_whole(states)
+    for reason in wrong:
+        say(f"warning: {reason}: the snapshot before it is taken")
+    return found
+
+
+def latest_of_runs(name: str) -> list[Path]:
+    """The snapshots of that run of a net which was written to last, oldest first; none where no run has any."""
     runs = [path for path in RUNS.glob(f"{name}-*") if path.name.removeprefix(f"{name}-").isdigit()]
-    return max((found[-1] for path in runs if (found := snapshots_in(path))), key=lambda path: path.stat().st_mtime, default=None)
+    found = [states for path in runs if (states := snapshots_in(path))]
+    return max(found, key=lambda states: states[-1].stat().st_mtime, default=[])
+
+
+def check_not_running(out: Path) -> None:
+    """Check that no run is writing to a directory.
+
+    Raises
+    ------
+    NetdefError: one is.
+    """
+    if (out / LOG).exists():
+        JsonLog.check_unlocked(out / LOG)
 
 
 def run_of(snapshot: Path, solver: Any) -> Path:

@@ -147,7 +147,7 @@ def train(
         if ranks is None:
             only = {"--gradients": options.gradients, "--elastic": options.elastic}
             idle += options_without_effect(only, "there is one process, and no other rank")
-        for note in filter(None, [run.note, *options.notes(choice, ranks), *idle, *rare]):
+        for note in filter(None, [*run.notes, *options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note, ranks)
         stack.callback(solver.close)
@@ -185,14 +185,14 @@ def train(
 class Run:
     """Where a run writes, and the snapshot it goes on from.
 
-    made: its directories that were not there before, inner first.  note: why it starts from the beginning.
+    made: its directories that were not there before, inner first.  notes: why it starts from the beginning, or from an earlier one.
     anew: whether it takes the place of a run that was killed before its first snapshot.
     """
 
     out: Path
     snapshot: Path | None = None
     made: tuple[Path, ...] = ()
-    note: str = ""
+    notes: tuple[str, ...] = ()
     anew: bool = False
 
 
@@ -204,24 +204,28 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
     if Path(named).name == RUN_NET:  # of another run, which called its files after its net
         named = parameters.snapshot_prefix or Path(solver_path).parent
     name, out = Path(named).stem, Path(options.out) if options.out else None
-    fixed, note = Path(parameters.snapshot_prefix), ""
+    fixed, notes = Path(parameters.snapshot_prefix), list[str]()
     there = fixed.parent if out is None and fixed.is_absolute() else out
+    if there is not None:
+        runs.check_not_running(there)
     if options.resume:
-        snapshot = runs.find_snapshot(options.resume, there, name)
+        snapshot = runs.find_snapshot(options.resume, there, name, notes.append)
         if snapshot is not None:
-            return Run(out or runs.run_of(snapshot, parameters), snapshot)
+            found = out or runs.run_of(snapshot, parameters)
+            runs.check_not_running(found)
+            return Run(found, snapshot, notes=tuple(notes))
         where = f"no run of {name} under {runs.RUNS} has a snapshot" if there is None else f"there is no snapshot under {there}"
-        note = f"{where} to resume from: the run starts from the beginning"
+        notes.append(f"{where} to resume from: the run starts from the beginning")
     if there is None:
         made = runs.missing(runs.RUNS)
         out = runs.new_run(name)
-        return Run(out, made=(out, *made), note=note)
+        return Run(out, made=(out, *made), notes=tuple(notes))
     anew = runs.is_cut_short(there)
-    if anew:
-        note = note or f"the run in {there} ended before its first snapshot: it starts anew"
-    else:
+    if not anew:
         runs.check_free(there)
-    return Run(there, made=runs.missing(there), note=note, anew=anew)
+    elif not notes:
+        notes.append(f"the run in {there} ended before its first snapshot: it starts anew")
+    return Run(there, made=runs.missing(there), notes=tuple(notes), anew=anew)
 
 
 def check_ranks(ranks: Ranks | None, options: Options) -> None:

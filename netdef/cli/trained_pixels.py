@@ -16,8 +16,9 @@ def trained_pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
     ------
     NetdefError: the side file is damaged.
     """
+    from netdef.weights.snapshots import side_path
     from netdef.weights.trained_net import trained_net
-    from runtime.solver.snapshot import read_side, side_path
+    from runtime.solver.snapshot import read_side
 
     if pixels := read_side(weights).get("pixels"):
         return pixels, str(side_path(weights))

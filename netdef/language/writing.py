@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,12 +10,15 @@ from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
 
+NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)  # of a folder that may be written and not read, or where folders have no sync
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], make_folders: bool = False) -> Iterator[Path]:
     """A file to write in the same folder; when the block ends well it is synced and renamed to `path`, else it is removed.
 
-    At any moment the old or the new file is complete. Permissions of an existing file are kept, and a link is followed.
+    At any moment the old or the new file is complete. Permissions of an existing file are kept, and a link is followed. The file
+    to write is a new one: a link that somebody else made under its name is not written through.
 
     Parameters
     ----------
@@ -26,20 +30,42 @@ def replacing(path: str | os.PathLike[str], make_folders: bool = False) -> Itera
     """
     target = Path(path).resolve()
     partial = target.with_name(f".{target.name}.partial")
+    mine: int | None = None
     try:
         if make_folders:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
+        partial.unlink(missing_ok=True)  # of a process that was killed
+        mine = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         yield partial
         if target.exists():
             os.chmod(partial, target.stat().st_mode & 0o7777)
         sync(partial)
+        if not os.path.samestat(os.fstat(mine), os.stat(partial)):
+            raise OSError(errno.EBUSY, "another process is writing it")
         os.replace(partial, target)
-        sync(target.parent)
+        sync_names(target.parent)
     except OSError as error:
         raise _unwritable(path, target, error) from error
     finally:
-        with suppress(OSError):
-            partial.unlink()
+        if mine is not None:
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(mine), os.lstat(partial)):
+                    partial.unlink()
+            os.close(mine)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and wait until their names are on disk.
+
+    Raises
+    ------
+    OSError: one cannot be made.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_names(folder.parent)
 
 
 def write_over(path: str | os.PathLike[str], data: str | bytes) -> None:
@@ -62,12 +88,21 @@ def write_over(path: str | os.PathLike[str], data: str | bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
+    """Wait until a file's contents are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, where its permissions and the file system allow it."""
+    try:
+        sync(folder)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
 
 
 def _unwritable(path: str | os.PathLike[str], target: Path, error: OSError) -> NetdefError:

@@ -14,6 +14,7 @@ from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.weights import hdf5, wire
+from netdef.weights.checksums import warn_of_change
 from netdef.weights.foreign import not_weights
 
 Weights = Mapping[str, Sequence[np.ndarray | None]]  # by layer; None where a file leaves a shared one to its owner
@@ -28,7 +29,7 @@ SHOWN = 8  # arrays named in a message
 def read_weights(path: str | Path) -> Weights:
     """The weights in a .caffemodel of any age, or a .caffemodel.h5, by layer; layers without any are left out.
 
-    None marks a shared parameter that the file has only with its owner.
+    None marks a shared parameter that the file has only with its owner. A warning says where a run's side file knows other weights.
 
     Arrays are float32 in Caffe's shapes, read-only views of the file where that can be.
 
@@ -39,6 +40,7 @@ def read_weights(path: str | Path) -> Weights:
     """
     path = Path(path)
     data = contents(path)
+    warn_of_change(path)
     if not hdf5.is_hdf5(data):
         return weights_in(data, path)
     weights = hdf5.read_weights(path)

@@ -28,6 +28,13 @@ def weights_beside(state: str | Path, learned_net: str) -> Path:
     )
 
 
+def side_path(path: str | Path) -> Path:
+    """The path of the side file of a .caffemodel or a .solverstate."""
+    path = Path(path)
+    stem = re.sub(r"\.(caffemodel|solverstate)(\.h5)?$", "", path.name)
+    return path.with_name(f"{stem}.netdef.json")
+
+
 def iteration_of(path: Path) -> int | None:
     """The N of PREFIX_iter_N.solverstate."""
     match = re.search(r"_iter_(\d+)\.solverstate(\.h5)?$", path.name)

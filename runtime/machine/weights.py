@@ -192,10 +192,20 @@ def write_weights(path: str | Path, net: Net, read: Reader) -> None:
     NetdefError: it cannot be written; a file that was there is untouched.
     """
     with replacing(path, make_folders=True) as partial:
-        if str(path).endswith(".h5"):
-            hdf5.write_weights(partial, owned_arrays(net, read))
-        else:
-            write_caffemodel(partial, net, read)
+        write_weights_into(partial, net, read, as_hdf5=str(path).endswith(".h5"))
+
+
+def write_weights_into(path: Path, net: Net, read: Reader, as_hdf5: bool) -> None:
+    """The same, straight into a file.
+
+    Raises
+    ------
+    OSError: it cannot be written.
+    """
+    if as_hdf5:
+        hdf5.write_weights(path, owned_arrays(net, read))
+    else:
+        write_caffemodel(path, net, read)
 
 
 def read_as_written(path: str | Path, net: Net, read: Reader) -> None:

@@ -8,8 +8,7 @@ from glob import escape
 from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
-from netdef.weights.snapshots import iteration_of
-from runtime.solver.snapshot import side_path
+from netdef.weights.snapshots import iteration_of, side_path
 
 EXPECTED = "expected best, last=3, or both with a comma between them"
 

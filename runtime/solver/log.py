@@ -3,21 +3,29 @@
 import fcntl
 import json
 import math
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.writing import make_folder
 from runtime.solver.caffe_log import caffe_records, is_caffe_log
 
 NAME = "log.jsonl"
 Record = dict[str, Any]
+SYNCED = ("start", "snapshot", "end")  # the events whose records are on disk before the run goes on
+TAIL = 1 << 16  # bytes of a log that are read at a time
 CAFFE_LINES = 1000  # the first lines, one of which is glog's in a log of Caffe's
 
 
 class JsonLog:
-    """Appends records to a file, each on disk as soon as it is made: a killed run loses none.
+    """Appends records to a file, each given to the system as soon as it is made: a killed run loses none.
+
+    The file is locked until the run ends, however it ends. What a killed run left of its last line is removed. What a run can
+    be resumed from is on disk when its record is: a power cut loses no record from before a snapshot.
 
     Raises
     ------
@@ -29,30 +37,35 @@ class JsonLog:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            cut = ends_in_the_middle(self.path)
+            make_folder(self.path.parent)
             self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - open for the whole run
-            self._lock()
-            if cut:
-                self._file.write("\n")
+            if not (_lock(self._file.fileno()) and _is_named(self._file.fileno(), self.path)):
+                self._file.close()
+                raise _another_run(self.path)
+            whole = whole_length(self.path)
+            if whole < self.path.stat().st_size:
+                self._file.truncate(whole)
         except OSError as error:
             raise NetdefError(f"cannot write {self.path}: {error.strerror}") from None
 
-    def _lock(self) -> None:
-        """Keep other runs from the directory until this one ends, however it ends."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            hint = "--out DIR names another directory"
-            raise NetdefError(f"another run is writing to {self.path.parent}", hint=hint) from None
-        except OSError:
-            pass  # a file system without locks
+    @staticmethod
+    def check_unlocked(path: Path) -> None:
+        """Check that no run is writing to a log that is there.
+
+        Raises
+        ------
+        NetdefError: one is.
+        """
+        with suppress(OSError), open(path, "rb") as file:
+            if not _lock(file.fileno()):
+                raise _another_run(path)
 
     def show(self, record: Record) -> None:
         try:
             self._file.write(json.dumps(finite(record), separators=(",", ":")) + "\n")
             self._file.flush()
+            if record.get("event") in SYNCED:
+                os.fsync(self._file.fileno())
         except OSError as error:
             raise NetdefError(f"cannot write {self.path}: {error.strerror}") from None
 
@@ -61,17 +74,42 @@ class JsonLog:
 
     def discard(self) -> None:
         """Leave no log."""
-        self.close()
         self.path.unlink(missing_ok=True)
+        self.close()
 
 
-def ends_in_the_middle(path: Path) -> bool:
-    """Whether a file's last line was never finished: the run that wrote it was killed."""
-    if not path.exists() or not path.stat().st_size:
+def _lock(descriptor: int) -> bool:
+    """Whether a file can be locked: until it is closed, or the process has ended in any way."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    except OSError:
+        pass  # a file system without locks
+    return True
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    """Whether a file still has its name: the run that had the lock may have removed it."""
+    return path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
+
+
+def _another_run(path: Path) -> NetdefError:
+    return NetdefError(f"another run is writing to {path.parent}", hint="--out DIR names another directory")
+
+
+def whole_length(path: Path) -> int:
+    """The bytes of a log up to the end of its last whole line."""
+    end = path.stat().st_size
     with open(path, "rb") as file:
-        file.seek(-1, 2)
-        return file.read(1) != b"\n"
+        while end:
+            begin = max(0, end - TAIL)
+            file.seek(begin)
+            newline = file.read(end - begin).rfind(b"\n")
+            if newline >= 0:
+                return begin + newline + 1
+            end = begin
+    return 0
 
 
 def finite(value: Any) -> Any:

@@ -2,17 +2,17 @@
 
 PREFIX_iter_N.caffemodel    the weights
 PREFIX_iter_N.netdef.json   the side file: position of each data source, states that layers carry, names of the classes, state of
-                            `plateau`, smoothed loss, seed ...
+                            `plateau`, smoothed loss, seed ..., and the lengths and checksums of the two other files
 PREFIX_iter_N.solverstate   iteration, histories, stage of the rate; written last, so where it is there the others are whole
 """
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from netdef.language.writing import replacing
+from netdef.weights import checksums
+from netdef.weights.snapshots import side_path
 from runtime.solver.pixels import FORM as PIXELS
 from runtime.solver.pixels import LATER
 
@@ -45,23 +45,15 @@ class SnapshotFiles:
 
     def __init__(self, prefix: str | Path, iteration: int, hdf5: bool = False) -> None:
         stem, end = f"{prefix}_iter_{iteration}", HDF5 if hdf5 else ""
-        self.iteration = iteration
+        self.iteration, self.hdf5 = iteration, hdf5
         self.weights = Path(f"{stem}.caffemodel{end}")
         self.state = Path(f"{stem}.solverstate{end}")
         self.side = Path(f"{stem}.netdef.json")
 
 
-def side_path(path: str | Path) -> Path:
-    """The path of the side file of a .caffemodel or a .solverstate."""
-    path = Path(path)
-    stem = re.sub(r"\.(caffemodel|solverstate)(\.h5)?$", "", path.name)
-    return path.with_name(f"{stem}.netdef.json")
-
-
-def write_side(path: Path, content: dict[str, Any]) -> None:
-    """Write a side file; raises as `replacing` does."""
-    with replacing(path, make_folders=True) as partial:
-        partial.write_text(json.dumps({"format": FORMAT, **content}, indent=1) + "\n", encoding="utf-8")
+def side_text(content: dict[str, Any]) -> str:
+    """The text of a side file."""
+    return json.dumps({"format": FORMAT, **content}, indent=1) + "\n"
 
 
 def read_side(path: str | Path) -> dict[str, Any]:
@@ -91,6 +83,9 @@ def read_side(path: str | Path) -> dict[str, Any]:
         content["pixels"] = {**LATER, **content["pixels"]}
     if content.get("pixels") is not None and not is_whole(content["pixels"], PIXELS):
         raise damaged(path, "pixels are not what a run writes")
+    files = content.get("files", {})
+    if not (isinstance(files, dict) and all(is_whole(one, checksums.FORM) for one in files.values())):
+        raise damaged(path, "files are not what a run writes")
     if content.get("classes") is not None and not has_form(content["classes"], [str]):
         raise damaged(path, "classes are no list of names")
     return content

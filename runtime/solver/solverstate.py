@@ -8,7 +8,6 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.foreign import how_to_get
-from netdef.language.writing import replacing
 from netdef.weights import check_finite, hdf5, wire
 from netdef.weights.foreign import SOLVER_STATE, form_of
 from netdef.weights.reading import contents
@@ -79,21 +78,20 @@ def parse(data: memoryview) -> SolverState:
     return state
 
 
-def write_solverstate(path: str | Path, state: SolverState) -> None:
-    """Write a path ending in .h5 as HDF5, any other as a binary SolverState.
+def write_solverstate(path: Path, state: SolverState, as_hdf5: bool = False) -> None:
+    """Write a .solverstate.h5, or a binary SolverState.
 
     Raises
     ------
-    NetdefError: it cannot be written; a file that was there is untouched.
+    OSError: it cannot be written.
     """
-    with replacing(path, make_folders=True) as partial:
-        if str(path).endswith(".h5"):
-            hdf5.write_state(partial, state.iteration, state.learned_net, state.rate_stage, state.history)
-            return
-        with open(partial, "wb") as file:
-            name = state.learned_net.encode("utf-8", "surrogateescape")
-            file.write(wire.key(ITER, wire.VARINT) + wire.varint(state.iteration))
-            file.write(wire.prefix(LEARNED_NET, len(name)) + name)
-            for array in state.history:
-                wire.write_blob(file, HISTORY, array, array.shape)
-            file.write(wire.key(CURRENT_STEP, wire.VARINT) + wire.varint(state.rate_stage))
+    if as_hdf5:
+        hdf5.write_state(path, state.iteration, state.learned_net, state.rate_stage, state.history)
+        return
+    with open(path, "wb") as file:
+        name = state.learned_net.encode("utf-8", "surrogateescape")
+        file.write(wire.key(ITER, wire.VARINT) + wire.varint(state.iteration))
+        file.write(wire.prefix(LEARNED_NET, len(name)) + name)
+        for array in state.history:
+            wire.write_blob(file, HISTORY, array, array.shape)
+        file.write(wire.key(CURRENT_STEP, wire.VARINT) + wire.varint(state.rate_stage))

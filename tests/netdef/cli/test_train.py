@@ -281,6 +281,45 @@ def test_a_run_that_ended_or_is_written_now_does_not_start_anew(capsys):
     assert files("b") == ["b/log.jsonl"]
 
 
+def damage(path, how):
+    """Cut a file to its half, or let zeros take its place."""
+    data = Path(path).read_bytes()
+    Path(path).write_bytes(data[: len(data) // 2] if how == "cut" else bytes(len(data)))
+
+
+@pytest.mark.parametrize(("kind", "how"), [("caffemodel", "zeroed"), ("solverstate", "cut"), ("netdef.json", "zeroed")])
+def test_resume_latest_takes_the_snapshot_before_a_damaged_one(kind, how, capsys):
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--snapshot-every", "4"]) == 0
+    whole = Path("a/small_iter_10.caffemodel").read_bytes()
+    damage(f"a/small_iter_8.{kind}", how)
+    damage(f"a/small_iter_10.{kind}", how)
+    capsys.readouterr()
+    assert run(["train", "small.net", "solver.txt", "--resume", "a/small_iter_10.solverstate"]) == 2
+    assert f"a/small_iter_10.{kind} is " in capsys.readouterr().err
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--resume", "latest"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"warning: a/small_iter_{n}.{kind} is " in out for n in (8, 10))
+    assert "resuming from a/small_iter_4.solverstate" in out
+    assert Path("a/small_iter_10.caffemodel").read_bytes() == whole
+
+
+def test_no_snapshot_of_a_run_is_whole(capsys):
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "2"]) == 0
+    damage("a/small_iter_2.solverstate", "cut")
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--resume", "latest"]) == 2
+    assert "error: no snapshot is whole:\n  a/small_iter_2.solverstate is " in capsys.readouterr().err
+
+
+def test_weights_that_are_not_as_the_run_wrote_them_are_reported(capsys):
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "2"]) == 0
+    path = Path("a/small_iter_2.caffemodel")
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(512) + data[4608:])  # amid the numbers
+    capsys.readouterr()
+    assert run(["test", "a"]) == 0
+    assert "warning: a/small_iter_2.caffemodel is not as the run wrote it: its checksum is" in capsys.readouterr().err
+
+
 def test_resume_latest_without_any_run_starts_the_first(capsys):
     assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
     assert "no run of small under runs has a snapshot to resume from: the run starts" in capsys.readouterr().out

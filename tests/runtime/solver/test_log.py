@@ -5,6 +5,7 @@ import json
 import pytest
 
 from netdef import NetdefError
+from runtime.solver import log as log_module
 from runtime.solver.log import JsonLog, read_log
 
 
@@ -39,6 +40,16 @@ def test_a_line_cut_by_a_kill(tmp_path):
     path.write_text('{"event":"note","text":"whole"}\n{"event":"tra')
     write(path, {"event": "note", "text": "after"})
     assert [record["text"] for record in read_log(tmp_path)] == ["whole", "after"]
+    assert [json.loads(line)["text"] for line in path.read_text().splitlines()] == ["whole", "after"]
+
+
+@pytest.mark.parametrize("tail", [bytes(1 << 17), b"x" * 9, b'{"event":"train"}'], ids=["zeros", "noise", "no newline"])
+def test_what_a_power_cut_leaves_at_the_end_is_removed(tail, tmp_path):
+    whole = b'{"event":"note","text":"whole"}\n'
+    for before in (whole, b""):
+        (tmp_path / "log.jsonl").write_bytes(before + tail)
+        JsonLog(tmp_path / "log.jsonl").close()
+        assert (tmp_path / "log.jsonl").read_bytes() == before
 
 
 def test_a_resumed_run_replaces_what_it_does_again(tmp_path):
@@ -76,3 +87,16 @@ def test_a_log_that_is_not_wanted(tmp_path):
     log = JsonLog(tmp_path / "log.jsonl")
     log.discard()
     assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_a_lock_on_a_log_that_is_gone_counts_for_nothing(tmp_path, monkeypatch):
+    """Another run removed the log between our opening and our locking it."""
+    path, real = tmp_path / "log.jsonl", log_module._lock
+
+    def removed(descriptor):
+        path.unlink()
+        return real(descriptor)
+
+    monkeypatch.setattr(log_module, "_lock", removed)
+    with pytest.raises(NetdefError, match="another run is writing to"):
+        JsonLog(path)

@@ -10,8 +10,8 @@ import netdef
 import runtime
 from netdef import NetdefError
 from netdef.solver_file import TYPES
+from netdef.weights.snapshots import side_path
 from runtime.ops.update.table import ROWS
-from runtime.solver.snapshot import side_path
 from runtime.solver.solverstate import read_solverstate
 from runtime.solver.update import row_of
 from tests.runtime.solver.nets import IMAGES, SEQUENCES, SOLVER

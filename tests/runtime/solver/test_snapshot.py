@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from netdef import NetdefError
+from netdef.weights.snapshots import side_path
 from runtime.solver.nets import read_solver
 from runtime.solver.prefix import snapshot_prefix
-from runtime.solver.snapshot import read_side, side_path, write_side
+from runtime.solver.snapshot import read_side, side_text
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,8 @@ from runtime.solver.snapshot import read_side, side_path, write_side
         ('{"format": 1, "last_losses": [1, "a"]}', "is damaged: last_losses"),
         ('{"format": 1, "sources": {"train": {"data": 3}}}', "is damaged: sources"),
         ('{"format": 1, "sources": {"test": [{"data": {"sample": []}}]}}', "is damaged: sources"),
+        ('{"format": 1, "files": []}', "is damaged: files are not what a run writes"),
+        ('{"format": 1, "files": {"state": {"bytes": 3}}}', "is damaged: files are not what a run writes"),
         ('{"format": 1, "classes": "cat"}', "is damaged: classes are no list of names"),
     ],
 )
@@ -37,7 +40,8 @@ def test_a_damaged_side_file(content, said, tmp_path):
 def test_what_is_written_is_read(tmp_path):
     rate = {"step": 1, "best": None, "tests_since_best": 2, "of a later version": [1]}
     content = {"seed": 2**40, "rate": rate, "last_losses": [0.5], "sources": {"train": {"data": {"sample": 7}}, "test": []}}
-    write_side(tmp_path / "a.netdef.json", {**content, "data": None, "hold_out": 5, "classes": None, "more": {}})
+    text = side_text({**content, "data": None, "hold_out": 5, "classes": None, "more": {}})
+    (tmp_path / "a.netdef.json").write_text(text)
     read = read_side(tmp_path / "a.caffemodel.h5")
     assert {name: read[name] for name in content} == content
     assert json.loads(side_path(tmp_path / "a.caffemodel").read_text())["format"] == 1

@@ -29,7 +29,7 @@ def state():
 
 @pytest.mark.parametrize("name", ["s.solverstate", "s.solverstate.h5"])
 def test_what_is_written_is_read(tmp_path, state, name):
-    write_solverstate(tmp_path / name, state)
+    write_solverstate(tmp_path / name, state, as_hdf5=name.endswith(".h5"))
     read = read_solverstate(tmp_path / name)
     assert (read.iteration, read.learned_net, read.rate_stage) == (300, "runs/x_iter_300.caffemodel", 2)
     for a, b in zip(read.history, state.history, strict=True):
@@ -39,7 +39,7 @@ def test_what_is_written_is_read(tmp_path, state, name):
 @pytest.mark.parametrize("name", ["s.solverstate", "s.solverstate.h5"])
 def test_a_path_that_is_no_text(tmp_path, state, name):
     state.learned_net = os.fsdecode(b"runs/\xff\xc3\xa9/x.caffemodel")
-    write_solverstate(tmp_path / name, state)
+    write_solverstate(tmp_path / name, state, as_hdf5=name.endswith(".h5"))
     assert os.fsencode(read_solverstate(tmp_path / name).learned_net) == b"runs/\xff\xc3\xa9/x.caffemodel"
 
 
@@ -52,7 +52,7 @@ def test_written_bytes_are_protobufs_own(tmp_path, state):
 
 
 def test_hdf5_is_laid_out_as_caffe_lays_it_out(tmp_path, state, goldens):
-    write_solverstate(tmp_path / "s.h5", state)
+    write_solverstate(tmp_path / "s.h5", state, as_hdf5=True)
     with h5py.File(tmp_path / "s.h5") as ours, h5py.File(goldens / "files/snap_iter_4.solverstate.h5") as theirs:
         assert sorted(ours) == sorted(theirs)
         for name in ("iter", "current_step"):
