@@ -16,19 +16,27 @@ from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
     from netdef.cli.train_options import Options
+    from runtime.machine.ranks.ranks import Ranks
 
 NAME = "mean.binaryproto"
 OPTION = "--data-mean"
 
 
 def with_data_mean(
-    out: Path, net: str | None, solver_path: str, options: Options, resumed: bool, say: Callable[[str], None]
+    out: Path,
+    net: str | None,
+    solver_path: str,
+    options: Options,
+    resumed: bool,
+    say: Callable[[str], None],
+    ranks: Ranks | None = None,
 ) -> Mapping[str, Any]:
     """The changes of the command line, and those that make the mean of the training data the nets' own.
 
     Parameters
     ----------
     out: the run's directory, which the mean is written to.  resumed: whether the run has one there already.
+    ranks: those that train together; rank 0 computes and writes the mean.
 
     Raises
     ------
@@ -40,10 +48,11 @@ def with_data_mean(
     parameters, filename = read_solver(solver_path, options.iterations)
     nets = SolverNets(parameters, filename, net, options.batch, options.data, options.overrides)
     path = out / NAME
-    if not (resumed and path.exists()):
+    if (ranks is None or ranks.first) and not (resumed and path.exists()):
         out.mkdir(parents=True, exist_ok=True)
         write_mean(str(path), mean_of(nets, options, say))
-    return changed(nets, options, OPTION, mean_file=str(path.absolute()))
+    file = str(path.absolute())
+    return changed(nets, options, OPTION, mean_file=file if ranks is None else ranks.broadcast(file))
 
 
 def with_mean(given: str, net: str | None, solver_path: str, options: Options) -> Mapping[str, Any]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from runtime.solver.solver import Solver
 
 RECORD = "run.json"
+ROUNDED = ("bf16", "fp16")  # forms in which ranks send gradients, other than as they are
 FILES_OF = ("transform_param", "mean_file"), ("", "source"), ("", "root_folder")  # fields that name files
 NAMES_NETS = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param", "train_state", "test_state")
 PACKAGES = ("netdef-compiler", "numpy", "numba", "pillow", "protobuf", "cupy-cuda12x")
@@ -72,13 +73,15 @@ class RunFiles:
 
 
 def options_of_run(directory: str, options: Options) -> Options:
-    """Options of `netdef train DIR`, with what they leave out of that run: data, weights to start from, where to resume."""
+    """Options of `netdef train DIR`, with what they leave out of that run: data, gradients, weights, where to resume."""
     start: dict[str, Any] = {}
     with suppress(OSError, ValueError, TypeError, KeyError, IndexError):
         start = dict(json.loads((Path(directory) / RECORD).read_text(encoding="utf-8"))["starts"][0])
     given: dict[str, Any] = {}
     if options.data is None and start.get("data"):
         given["data"] = _there(start, start["data"])
+    if options.gradients is None and start.get("gradients") in ROUNDED:
+        given["gradients"] = start["gradients"]
     begins = options.resume is None or (options.resume == "latest" and not snapshots_in(options.out or directory))
     if begins and options.weights is None and start.get("weights"):
         given["weights"] = ",".join(_there(start, path) for path in start["weights"].split(","))
@@ -189,6 +192,7 @@ def record(path: Path, solver: Solver, command: CommandLine, resumed: Path | Non
         "seed": solver.seed,
         "devices": solver.devices,
         "threads": solver.executable.threads,
+        "gradients": solver.gradients,
         "ranks": None if solver.ranks is None else [member.host for member in solver.ranks.members],
         "versions": versions(),
     }

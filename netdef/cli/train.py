@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,12 +101,12 @@ def train(
     from runtime.solver.nets import read_solver
     from runtime.solver.stop import StopRequest
 
-    check_ranks(ranks, options)
-    net, solver_path = net_and_solver(first, second)
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
     if second is None and is_run(first):
         options = options_of_run(first, options)
+    check_ranks(ranks, options)
+    net, solver_path = net_and_solver(first, second)
     if options.mean is not None and options.data_mean:
         raise NetdefError("--mean and --data-mean exclude each other", hint="each says which mean is subtracted")
     if options.iterations is not None and options.epochs is not None:
@@ -127,7 +127,7 @@ def train(
     writes = ranks is None or ranks.first
     run = open_run(net, solver_path, parameters, options) if writes else Run(Path())
     if ranks is not None:
-        run = ranks.broadcast(run)
+        run = Run(*ranks.broadcast(astuple(run)))
     with ExitStack() as stack:
         stack.enter_context(lost_from(run.out))
         if writes:
@@ -237,6 +237,8 @@ def check_ranks(ranks: Ranks | None, options: Options) -> None:
     """
     if ranks is None:
         return
+    if options.dry_run:
+        raise NetdefError("--dry-run looks at a run of one process", hint="start it without mpirun or srun")
     if options.elastic:
         from runtime.machine.ranks.mpi import check_elastic
 
@@ -247,8 +249,6 @@ def check_ranks(ranks: Ranks | None, options: Options) -> None:
         ranks.rounding = Rounding(options.gradients)
     own = ("devices", "threads", "overrides")  # of which each rank may have its own, and what the nets show
     ranks.check_same({f"--{f.name.replace('_', '-')}": getattr(options, f.name) for f in fields(options) if f.name not in own})
-    if options.dry_run:
-        raise NetdefError("--dry-run looks at a run of one process", hint="start it without mpirun or srun")
 
 
 def prepare(
@@ -284,10 +284,7 @@ def prepare(
     if options.data_mean:
         from netdef.cli.data_mean import with_data_mean
 
-        if ranks is None or ranks.first:
-            overrides = with_data_mean(run.out, net, solver_path, options, run.snapshot is not None, say)
-        if ranks is not None:
-            overrides = ranks.broadcast(overrides)
+        overrides = with_data_mean(run.out, net, solver_path, options, run.snapshot is not None, say, ranks)
     solver = Solver(
         solver_path,
         net,
@@ -340,6 +337,7 @@ def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     notes = {
         "batch_size": f"note: the snapshot's run had batches of {before.get('batch_size')}, this one has {now['batch_size']}",
         "data": f"note: the snapshot's run had {before.get('data') or images}, this one has {now['data'] or images}",
+        "gradients": f"note: the snapshot's run sent gradients as {before.get('gradients')}, this one as {now['gradients']}",
     }
     return [note for name, note in notes.items() if name in before and before[name] != now[name]]
 

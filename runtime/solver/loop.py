@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ class TrainingLoop:
         now = time.perf_counter()
         for clock in (self.outcome.clock, self._since):
             clock.train(now - begun)
+        self._show_rounding()
         if shown:
             self._shown_at = now
             self._show(made, due)
@@ -158,20 +160,36 @@ class TrainingLoop:
         if due:
             self._since = Clock()
 
+    def _show_rounding(self) -> None:
+        """After the first iteration, where gradients are rounded: how large the error of that is."""
+        ranks = self.solver.ranks
+        if ranks is None or ranks.rounding is None or self._error_shown:
+            return
+        self._error_shown = True
+        form, said = ranks.rounding.form, ranks.exchange((ranks.rounding.measured(), ranks.rounding.sent))
+        if not any(sent for _, sent in said):
+            text = f"--gradients {form} has no effect: with this split, ranks send each other no gradients of weights"
+        else:
+            error = relative_error([sums for sums, _ in said])
+            beyond = ": some are beyond 65504, the largest number of fp16" if isinf(error) else ""
+            text = f"gradients are sent as {form}: relative error {error:.2g} in the first iteration{beyond}"
+        self.report("note", text=text)
+
     def _by_rank(self, images: int) -> dict[str, Any]:
         """Where ranks train: how many images a second each would do if it waited for no other, and the slowest of them."""
         ranks = self.solver.ranks
         if ranks is None:
             return {}
-        if ranks.rounding is not None and not self._error_shown:
-            self._error_shown = True
-            error = relative_error(ranks.exchange(ranks.rounding.measured()))
-            self.report("note", text=f"gradients are sent as {ranks.rounding.form}: relative error {error:.2g} until here")
-        busy, before = self.solver.executable.busy_seconds, self._busy
+        busy, before = self._busy_seconds, self._busy
         self._busy = busy
         rates = [round(images / max(seconds, 1e-9), 2) for seconds in ranks.exchange(busy - before)]
         slowest = rates.index(min(rates))
         return {"ranks_images_per_second": rates, "slowest_rank": slowest, "slowest_host": ranks.members[slowest].host}
+
+    @property
+    def _busy_seconds(self) -> float:
+        """How long this rank has computed until now; 0 where there is one process."""
+        return 0.0 if self.solver.ranks is None else self.solver.executable.busy_seconds
 
     def _tests_left(self, iteration: int) -> int:
         interval = self.solver.parameters.test_interval
@@ -189,7 +207,7 @@ class TrainingLoop:
         solver = self.solver
         if self.keep is not None and self.keep.best and solver.iteration and self.saved_at != solver.iteration:
             self._snapshot()  # before the test: a run that resumes from it tests again, from the same images
-        begun, stage = time.perf_counter(), solver.rate.stage
+        begun, stage, busy = time.perf_counter(), solver.rate.stage, self._busy_seconds
         try:
             results = solver.test(stop=lambda: bool(self.stop), on_batch=self._testing)
         except DivergedError:
@@ -199,6 +217,7 @@ class TrainingLoop:
         if results is None:
             return False
         seconds = time.perf_counter() - begun
+        self._busy += self._busy_seconds - busy  # which is not training
         self.outcome.clock.test(seconds)
         self.outcome.last, self.tested_at = results, solver.iteration
         better = self.outcome.best.take(results[0])

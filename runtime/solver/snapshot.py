@@ -30,6 +30,7 @@ FORM = {
     "sources": {"train": POSITIONS, "test": [POSITIONS]},
     "batch_size": int,
     "data": TEXT_OR_NOTHING,
+    "gradients": str,
     "hold_out": int,
 }
 

@@ -141,7 +141,7 @@ class Solver:
         self.tests: list[TestNet] = []
         self.data, self.hold_out = data, HOLD_OUT if data and self.nets.tests else 0
         if ranks is not None:
-            self.seed = ranks.broadcast(self.seed)
+            self.seed = ranks.broadcast(int(self.seed))
             ranks.check_same(self._identity())
             self._check_batch(ranks.size)
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
@@ -182,6 +182,11 @@ class Solver:
     def writes(self) -> bool:
         """Whether this process writes the run's files: alone, or as rank 0."""
         return self.ranks is None or self.ranks.first
+
+    @property
+    def gradients(self) -> str:
+        """As what they are sent to other ranks: fp32, as they are, or the form that they are rounded to."""
+        return "fp32" if self.ranks is None or self.ranks.rounding is None else self.ranks.rounding.form
 
     def _training(self) -> dict[str, Any]:
         """How the training net is compiled."""
@@ -427,6 +432,7 @@ class Solver:
             },
             "batch_size": self.batch_size,
             "data": self.data,
+            "gradients": self.gradients,
             "hold_out": self.hold_out,
             "classes": classes_of(self.executable),
             "pixels": pixels_of((self.nets.tests or [self.nets.train])[0]),

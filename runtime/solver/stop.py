@@ -37,10 +37,11 @@ class StopRequest:
     def __bool__(self) -> bool:
         if self._ranks is None or self._agreed:
             return self.signal is not None
-        signals = [one for one in self._ranks.exchange(self.signal) if one is not None]
+        mine = None if self.signal is None else int(self.signal)
+        signals = [one for one in self._ranks.exchange(mine) if one is not None]
         self._agreed = bool(signals)
         if signals and self.signal is None:
-            self.signal = signals[0]
+            self.signal = signal.Signals(signals[0])
             self._show_message()
         return self._agreed
 

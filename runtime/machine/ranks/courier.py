@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import Any
 
 from netdef.language.diagnostics import NetdefError
 from runtime.machine.ranks.transport import Bytes, LostError, Transport
+from runtime.machine.ranks.values import packed, unpacked
 
 PING, PINGS = 2.0, 9  # seconds between signs of life, and how many may be missing
 FIRST, LONGEST, IDLE = 20e-6, 1e-3, 20e-3  # seconds between looks: after one that found something, at most, with nothing under way
 
 
-ALIVE = b"A"  # a notice that says no more than that
+ALIVE, VALUE, FAILURE = b"A", b"V", b"F"  # what a notice begins with; the first says no more than that
 
 
 class RankError(NetdefError):
@@ -107,8 +107,8 @@ class Courier:
             raise self.failure
 
     def tell(self, value: Any, to: int) -> None:
-        """Send a value that can be pickled, to be taken by `hear`."""
-        message = b"V" + pickle.dumps(value)
+        """Send a value, as `packed` takes it, to be taken by `hear`."""
+        message = VALUE + packed(value)
         self._post(lambda: self._transport.notify(message, to))
 
     def hear(self, source: int) -> Any:
@@ -128,7 +128,7 @@ class Courier:
 
     def fail(self, rank: int, host: str, text: str) -> None:
         """Let all other ranks know that this one ends, by the failure of a rank: its own or another's."""
-        message = b"F" + pickle.dumps((rank, host, text))
+        message = FAILURE + packed((rank, host, text))
         for rank in self._others:
             self._post(lambda rank=rank: self._transport.notify(message, rank))  # type: ignore[misc]
 
@@ -214,10 +214,12 @@ class Courier:
             self._missing[source] = 0
         if message == ALIVE:
             return
-        kind, value = message[:1], pickle.loads(message[1:])
-        if kind == b"V":
+        kind, value = message[:1], unpacked(message[1:])
+        if kind == VALUE:
             self._values[source].put(value)
             return
+        if kind != FAILURE:
+            raise ValueError(f"a message of an unknown kind: {kind!r}")
         self.ended.add(source)
         self._stop(RankError(*value))
 

@@ -47,13 +47,17 @@ class MpiTransport:
     def notify(self, message: bytes, to: int) -> None:
         with self._watched():
             self._notices = [one for one in self._notices if not one.Test()]
-            self._notices.append(self._world.isend(message, to, NOTICE))
+            self._notices.append(self._world.Isend([message, self._mpi.BYTE], to, NOTICE))
 
     def notice(self) -> tuple[int, bytes] | None:
         status = self._mpi.Status()
         with self._watched():
-            found = self._world.improbe(self._mpi.ANY_SOURCE, NOTICE, status)
-            return None if found is None else (status.source, found.recv())
+            found = self._world.Improbe(self._mpi.ANY_SOURCE, NOTICE, status)
+            if found is None:
+                return None
+            message = bytearray(status.Get_count(self._mpi.BYTE))
+            found.Recv([message, self._mpi.BYTE])
+            return status.source, bytes(message)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

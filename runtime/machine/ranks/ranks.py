@@ -47,7 +47,7 @@ class Ranks:
         self.rounding: Rounding | None = None
         self._transport = transport
         mine = Member(host or socket.gethostname(), tuple(sorted(os.sched_getaffinity(0))))
-        self.members: list[Member] = self.exchange(mine)
+        self.members = [Member(*said) for said in self.exchange((mine.host, mine.cores))]
         self.courier.hosts = [member.host for member in self.members]
         here = [rank for rank, member in enumerate(self.members) if member.host == mine.host]
         self.local = here.index(self.rank)
@@ -73,14 +73,19 @@ class Ranks:
         return max(1, len(self.member.cores) // self.members.count(self.member))
 
     def exchange(self, value: Any) -> list[Any]:
-        """The values of all ranks, in their order.  Raises RankError: another rank has failed."""
+        """The values of all ranks, in their order; of the types that `values.packed` takes.
+
+        Raises
+        ------
+        RankError: another rank has failed.
+        """
         for rank in range(self.size):
             if rank != self.rank:
                 self.courier.tell(value, rank)
         return [value if rank == self.rank else self.courier.hear(rank) for rank in range(self.size)]
 
     def broadcast(self, value: Any, root: int = 0) -> Any:
-        """The value of one rank, on all of them.  Raises RankError: another rank has failed."""
+        """The value of one rank, on all of them; else as `exchange`."""
         if self.rank != root:
             return self.courier.hear(root)
         for rank in range(self.size):

@@ -49,6 +49,10 @@ class Rounding:
     Parameters
     ----------
     form: one of FORMS.
+
+    Attributes
+    ----------
+    sent: how many gradients were rounded until `measured` was asked for.
     """
 
     def __init__(self, form: str):
@@ -56,14 +60,16 @@ class Rounding:
         self.narrow, self.widen = FORMS[form]
         self._lock, self._measures = Lock(), True
         self._wrong = self._all = 0.0
+        self.sent = 0
 
     def rounded(self, values: Floats) -> Halves:
         """The gradients as they are sent; their error is added up until `measured` is asked for."""
         halves = self.narrow(values)
         if self._measures:
-            wrong, all_ = _square(self.widen(halves) - values), _square(values)
+            with np.errstate(invalid="ignore", over="ignore"):
+                wrong, all_ = _square(self.widen(halves) - values), _square(values)
             with self._lock:
-                self._wrong, self._all = self._wrong + wrong, self._all + all_
+                self._wrong, self._all, self.sent = self._wrong + wrong, self._all + all_, self.sent + values.size
         return halves
 
     def measured(self) -> tuple[float, float]:

@@ -175,7 +175,8 @@ def test_a_batch_has_an_image_for_each_rank() -> None:
         assert str(error).startswith("error: --split batch divides batches of 2 images over 3 ranks\n    start fewer ranks")
 
 
-def test_lines_name_the_slowest_rank() -> None:
+def records_of(loop: type[TrainingLoop], more: str, split: str = "batch", form: str = "") -> list[dict[str, Any]]:
+    """What two ranks report of three iterations."""
     records: list[dict[str, Any]] = []
 
     class Kept:
@@ -183,16 +184,65 @@ def test_lines_name_the_slowest_rank() -> None:
         show, close = staticmethod(records.append), staticmethod(lambda: None)
 
     def start(ranks: Ranks) -> None:
-        with Solver(SOLVER + "display: 2", "images.net", "cpu", threads=1, split="batch", max_iter=3, ranks=ranks) as solver:
-            TrainingLoop(solver, Reporter(*[Kept()] if ranks.first else []), StopRequest(ranks)).run()
+        ranks.rounding = Rounding(form) if form else None
+        with Solver(SOLVER + more, "images.net", "cpu", threads=1, split=split, max_iter=3, ranks=ranks) as solver:
+            loop(solver, Reporter(*[Kept()] if ranks.first else []), StopRequest(ranks)).run()
 
     assert on_ranks(2, start) == [None, None]
-    trained = [record for record in records if record["event"] == "train"]
+    return records
+
+
+def test_lines_name_the_slowest_rank() -> None:
+    trained = [record for record in records_of(TrainingLoop, "display: 2") if record["event"] == "train"]
     assert [record["iteration"] for record in trained] == [0, 2]
     for record in trained:
         rates, slowest = record["ranks_images_per_second"], record["slowest_rank"]
         assert len(rates) == 2 and rates[slowest] == min(rates) > 0
         assert f"slowest {slowest} on here)" in text(record)
+
+
+class Clocked(TrainingLoop):
+    """Each iteration takes a second of a rank's time, a test a thousand."""
+
+    @property
+    def _busy_seconds(self) -> float:
+        return self.outcome.clock.iterations + 1000.0 * self.tests
+
+    tests = 0
+
+    def _test(self) -> bool:
+        test = self.solver.test
+
+        def counted(**options: Any) -> Any:
+            self.tests += 1
+            return test(**options)
+
+        self.solver.test = counted  # type: ignore[method-assign]
+        try:
+            return super()._test()
+        finally:
+            self.solver.test = test  # type: ignore[method-assign]
+
+
+def test_the_speed_of_a_rank_leaves_out_its_tests() -> None:
+    records = records_of(Clocked, TESTED + "display: 1 test_initialization: true")
+    events = [record["event"] for record in records if record["event"] != "snapshot"]
+    assert events == ["test", "train", "train", "test", "train", "test"]
+    rates = [record["ranks_images_per_second"] for record in records if record["event"] == "train"]
+    assert rates == [[8.0, 8.0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("form", "split", "text"),
+    [
+        ("bf16", "batch", "gradients are sent as bf16: relative error 0.00"),
+        ("fp16", "groups", "--gradients fp16 has no effect: with this split, ranks send each other no gradients of weights"),
+    ],
+)
+def test_the_error_of_rounding_is_shown_once_and_without_other_lines(form: str, split: str, text: str) -> None:
+    notes = [record["text"] for record in records_of(TrainingLoop, "display: 0", split, form) if record["event"] == "note"]
+    assert len(notes) == 1
+    assert notes[0].startswith(text)
 
 
 def test_a_signal_to_one_rank_ends_all_after_the_iteration() -> None:

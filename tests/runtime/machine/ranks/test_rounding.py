@@ -32,7 +32,8 @@ def test_the_error_is_measured_until_it_is_asked_for() -> None:
     rounding = Rounding("bf16")
     rounding.rounded(RANDOM)
     sums = rounding.measured()
+    assert rounding.sent == RANDOM.size
     assert 0.001 < relative_error([sums, (0.0, 0.0)]) < 0.003
     rounding.rounded(RANDOM)
-    assert rounding.measured() == sums
+    assert (rounding.measured(), rounding.sent) == (sums, RANDOM.size)
     assert relative_error([(0.0, 0.0)]) == 0
