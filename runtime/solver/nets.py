@@ -78,6 +78,7 @@ class SolverNets:
     ----------
     train: Net.  tests: one Net for each of the solver's test_iter that is not 0, or those that it tests on all data.
     batches: of a test of each; None for all data.
+    notes: about a test_iter that is not used: its batches are those of the solver's own data, other data are tested whole.
     """
 
     def __init__(
@@ -98,10 +99,13 @@ class SolverNets:
         else:
             raise NetdefError(f"{filename} names no net to train", hint="netdef train NET SOLVER gives it one")
         self.train = self._read(train, "train", state_overrides(solver, "train"), batch_size)
-        counts: list[int | None] = list(solver.test_iter) or [None] * len(sources)
+        given = list(solver.test_iter)
+        counts: list[int | None] = [*given] or [None] * len(sources)
         tested = [index for index in range(len(sources)) if counts[index] != 0]  # as in Caffe, 0 batches are no test
         self.tests = [self._read(sources[index], "test", state_overrides(solver, "test", index)) for index in tested]
-        self.batches = [counts[index] for index in tested]
+        self.batches = [counts[index] if data is None else None for index in tested]
+        own = [str(given[index]) for index in tested if given and data is not None]
+        self.notes = [f"test_iter {' and '.join(own)} counts batches of other data: each test takes all of {data}"] if own else []
 
     @property
     def batch_size(self) -> int:

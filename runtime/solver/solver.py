@@ -41,7 +41,7 @@ from runtime.solver.saving import naming_lack_of_memory, read_snapshot, restore_
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles
 from runtime.solver.sources import classes_of, positions, seek
-from runtime.solver.testing import run_test
+from runtime.solver.testing import run_test, uneven_test
 from runtime.solver.update import row_of, scalars_at, updates
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Solver:
     weights: files to start from instead of the solver's own `weights`; layers that they lack keep what their fillers give.  None
         reads the solver's, an empty list none at all.
     allow_missing: whether layers that the solver's own `weights` lack may keep what their fillers give.
-    say: called with a line about layers that weights lack, about those that the net lacks, and about a test without numbers.
+    say: called with a line about layers that weights lack or the net lacks, about tests of part of the data or without numbers.
     cuda: how graphics cards compute.
     split: what is cut on several devices, see `compile`.
     overrides: fields of the nets to change, see `netdef.load`.
@@ -147,6 +147,8 @@ class Solver:
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
+            for note in [*self.nets.notes, *filter(None, (uneven_test(test.executable, test.batches) for test in self.tests))]:
+                say(note)
             self.loaded = self._start_from(weights, allow_missing)
         except BaseException:
             self.close()

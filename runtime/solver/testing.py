@@ -73,6 +73,20 @@ def batches_of_pass(executable: Executable) -> int:
     return executable.sources.pass_batches or WITHOUT_END
 
 
+def uneven_test(executable: Executable, batches: int | None) -> str:
+    """How a test of a number of batches differs from one of all images; "" where it does not, or where they have no end."""
+    sizes = {source.size for source in executable.sources.values()}
+    if batches is None or len(sizes) != 1 or not executable.sources.batches_agree:
+        return ""
+    taken, size = batches * (executable.net.batch or 1), sizes.pop()
+    if taken == size:
+        return ""
+    what = f"test_iter {batches}: each test takes {taken:,} images"
+    if taken > size:
+        return f"{what}, and there are {size:,}: some count more than once; without test_iter, each counts once"
+    return f"{what} of {size:,}, those that follow the last test's; without test_iter, it takes all"
+
+
 def sizes_of_pass(executable: Executable, before_change: Callable[[], None] = lambda: None) -> Generator[tuple[int, int]]:
     """A pass over the data: for each run, how many images of the pass it has, and how many in all, once the net is of that size.
 

@@ -10,6 +10,7 @@ from PIL import Image
 from netdef import NetdefError
 from netdef.cli.main import run
 from runtime.solver.nets import load_net
+from runtime.solver.solver import Solver
 from tests.runtime.data.databases import numbered, raw, write_lmdb
 
 TAIL = """
@@ -55,6 +56,16 @@ def test_images_for_any_source(source):
         assert [top.name for top in layer.tops] == ["data", "label"] and not net.inputs
         assert load_net("run/net.net", phase).layer("data").tops[0].shape == SOURCES[source]
     assert run(["test", "x.net", "--weights", "run/x_iter_1.caffemodel", "--data", "images"]) == 0
+
+
+def test_other_data_are_tested_whole(capsys):
+    """A solver's test_iter counts the batches of its own data; a few of other data, sorted by class, would be of a class or two."""
+    Path("x.net").write_text(f"layer data: {next(iter(SOURCES))}\n{TAIL}")
+    assert run(["train", "x.net", "solver.txt", "--data", "images", "--out", "run", "--threads", "1"]) == 0
+    assert "test_iter 1 counts batches of other data: each test takes all of images" in capsys.readouterr().out
+    with Solver("solver.txt", "x.net", data="images", seed=1) as solver:
+        (result,) = solver.test()
+        assert result.images == sum(source.size for source in solver.tests[0].executable.sources.values())
 
 
 def test_a_net_without_labels_and_other_changes():

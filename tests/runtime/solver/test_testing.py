@@ -197,6 +197,24 @@ def test_two_sources_of_one_batch(images: Path) -> None:
     assert (found.images, found.outputs["far"]) == (7, 0)
 
 
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [
+        (None, ""),
+        (1, "test_iter 1: each test takes 3 images of 7, those that follow"),
+        (4, "test_iter 4: each test takes 12 images, and there are 7: some count more than once"),
+        (7, ""),
+    ],
+)
+def test_a_test_of_some_images_is_noted(images: Path, batches: int | None, expected: str) -> None:
+    text = IMAGES if batches != 7 else IMAGES.replace("batch_size: 3", "batch_size: 1")
+    (images.parent / "some.net").write_text(text)
+    given = "" if batches is None else f"test_iter: {batches}"
+    said: list[str] = []
+    with Solver(f'base_lr: 0 lr_policy: "fixed"\nmax_iter: 2 test_interval: 1 random_seed: 1 {given}', "some.net", say=said.append):
+        assert [line[: len(expected)] for line in said] == [expected] * bool(expected)
+
+
 def test_a_solver_without_test_iter_tests_all(images: Path) -> None:
     (images.parent / "all.net").write_text(IMAGES)
     text = 'base_lr: 0 lr_policy: "fixed"\nmax_iter: 2 test_interval: 1 random_seed: 1'
