@@ -125,7 +125,8 @@ class Opened:
 
     def net(self, phase: str | None = None, assumed: Shape = (), partial: bool = False) -> Net:
         """Build the network in a phase. Raises NetdefError with all errors of the graph. `assumed`, `partial`: as in `build`."""
-        return build(self.message, self.where, self.filename, phase, assumed=assumed, partial=partial)
+        removed = self.bound.removed
+        return build(self.message, self.where, self.filename, phase, assumed=assumed, partial=partial, removed=removed)
 
     def phase_with_data(self) -> str | None:
         """The phase of the file's state; the other one if only that has a layer without bottoms."""

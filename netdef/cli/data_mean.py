@@ -45,7 +45,7 @@ def with_data_mean(
     from runtime.data.statistics import write_mean
     from runtime.solver.nets import SolverNets, read_solver
 
-    parameters, filename = read_solver(solver_path, options.iterations)
+    parameters, filename = read_solver(solver_path, options.iterations, options.overrides)
     nets = SolverNets(parameters, filename, net, options.batch, options.data, options.overrides)
     path = out / NAME
     if (ranks is None or ranks.first) and not (resumed and path.exists()):
@@ -72,7 +72,7 @@ def with_mean(given: str, net: str | None, solver_path: str, options: Options) -
     values = numbers_in(given)
     if values is None and not Path(given).is_file():
         raise NetdefError(f"--mean {given} is no file", hint="expected B,G,R, one number, or a .binaryproto or .npy file")
-    parameters, filename = read_solver(solver_path, options.iterations)
+    parameters, filename = read_solver(solver_path, options.iterations, options.overrides)
     nets = SolverNets(parameters, filename, net, options.batch, options.data, options.overrides)
     if values is None:
         return changed(nets, options, "--mean", mean_file=str(Path(given).absolute()))

@@ -17,6 +17,7 @@ from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +96,7 @@ def blobs_named(net: Net, text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in net.blobs:
-            hint = did_you_mean(name, net.blobs) or f"blobs: {', '.join(net.blobs)}"
+            hint = did_you_mean(name, net.blobs) or f"blobs: {shortened([*net.blobs])}"
             raise NetdefError(f"{net.filename} has no blob '{name}' in phase test", hint=hint)
         shape = net.blobs[name].shape
         if not shape or shape[0] != net.batch:

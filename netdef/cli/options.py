@@ -42,7 +42,7 @@ set_option = click.option(
     multiple=True,
     metavar="LAYER.FIELD=VALUE",
     callback=read_settings,
-    help="Change a field of the net, as conv1.num_output=64; may be repeated.",
+    help="Change a field of a layer, as conv1.num_output=64, or of all of a type, as Pooling:kernel_size=2; may be repeated.",
 )
 phase_option = click.option("--phase", type=click.Choice(["train", "test"]), help="Which layers take part.")
 batch_option = click.option("--batch", type=COUNT, help="Images in a batch, instead of the file's.")

@@ -16,7 +16,7 @@ import click
 
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.spelling import did_you_mean
-from netdef.language.units import times
+from netdef.language.units import shortened, times
 
 TROUBLE = 2  # exit code for anything that a user can cause
 INTERRUPTED = 130  # Ctrl-C, as shells number it
@@ -72,7 +72,8 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in {*self.summaries, *self.aliases} and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], self.summaries) or f"commands: {', '.join(self.summaries)}"
+            some = f"commands: {shortened([*self.summaries])}; {ctx.command_path} --help lists them"
+            hint = did_you_mean(args[0], self.summaries) or some
             raise NetdefError(f"{ctx.command_path} has no command {args[0]}", hint=hint)
         return super().resolve_command(ctx, args)
 

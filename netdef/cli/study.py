@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.cli.study_rates import best_rate, read_rates
+from netdef.graph.overrides import for_nets
 from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def study(nets: Sequence[str], options: Options) -> int:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise NetdefError(f"two nets are called {twice}", hint="their runs would have one directory: rename a file")
-    parameters, _ = read_solver(options.solver, options.iterations)
+    parameters, _ = read_solver(options.solver, options.iterations, options.overrides)
+    options = replace(options, overrides=for_nets(options.overrides))  # each run's own solver file has the others
     for net in nets:  # all of them, before hours of training
         for phase in ("train", "test"):
             load_net(net, phase, options.overrides, options.batch if phase == "train" else None, options.data)

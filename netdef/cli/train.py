@@ -16,6 +16,7 @@ from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.options import without_effect as options_without_effect
 from netdef.cli.ranked import lost_from, on_all_ranks
+from netdef.cli.seeds import one_for_each_seed, train_seeds, with_rate
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=click.FloatRange(min=0, min_open=True), metavar="N", help="The same in passes over the data.")
 @click.option("--test-every", metavar="N", help="Iterations between tests, or '1 epoch', instead of test_interval.")
 @click.option("--snapshot-every", metavar="N", help="Iterations between snapshots, or '1 epoch', instead of snapshot.")
+@click.option("--lr", type=click.FloatRange(min=0), metavar="RATE", help="The initial rate, instead of base_lr.")
+@click.option("--seed", metavar="N|N..M", help="Of everything random, instead of random_seed; of several, a run for each.")
 @click.option("--keep", metavar="best,last=N", help="Which snapshots stay: of the best test, the last N. Default: all.")
 @click.option("--patience", type=COUNT, metavar="N", help="End after N tests without a better one.")
 @click.option("--out", metavar="DIR", help="Where the run writes its files; default: runs/NET-1, -2 ...")
@@ -63,7 +66,9 @@ def command(net: str, solver: str | None, **options: Any) -> int:
 
     Ctrl-C ends the run after the iteration, with a snapshot to go on from.
     """
-    given = Options(**options)
+    given, *others = one_for_each_seed(with_rate(Options(**options)))
+    if others:
+        return on_all_ranks(lambda ranks: train_seeds(net, solver, [given, *others], ranks))
 
     def resumed(out: Path) -> Callable[[Ranks | None], int]:
         return lambda ranks: train(net, solver, replace(given, weights=None, resume="latest", out=str(out)), ranks)
@@ -77,12 +82,14 @@ def train(
     options: Options,
     ranks: Ranks | None = None,
     on_dry_run: Callable[[Findings], None] = lambda findings: None,
+    on_run: Callable[[Path], None] = lambda out: None,
 ) -> int:
     """Run `netdef train FIRST [SECOND]`; returns the exit code: 0, or 130 and 143 after a signal.
 
     Parameters
     ----------
     ranks: this process among those of an MPI job.  on_dry_run: called with what a dry run found.
+    on_run: called with the run's directory.
 
     Raises
     ------
@@ -114,7 +121,7 @@ def train(
     if options.weights:
         options = replace(options, weights=",".join(weights_files(options.weights)))  # of a run, those of now
     counts, keep = Counts.of(options), None if options.keep is None else read_keep(options.keep)
-    parameters, _ = read_solver(solver_path, options.iterations)
+    parameters, _ = read_solver(solver_path, options.iterations, options.overrides)
     if not parameters.HasField("max_iter") and options.epochs is None:
         hint = "add max_iter: 1000, or give --iterations or --epochs"
         raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint=hint)
@@ -126,6 +133,7 @@ def train(
                 )
     writes = ranks is None or ranks.first
     run = open_run(net, solver_path, parameters, options) if writes else Run(Path())
+    on_run(run.out)
     if ranks is not None:
         run = Run(*ranks.broadcast(astuple(run)))
     with ExitStack() as stack:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.cli.running import RunOptions
+from netdef.graph.overrides import for_nets
 from netdef.graph.user_code import allowed_user_code
 from netdef.language.diagnostics import NetdefError
 
@@ -39,6 +40,8 @@ class Options(RunOptions):
     batch: int | None = None
     gradients: str | None = None
     elastic: bool = False
+    lr: float | None = None
+    seed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,10 @@ class CommandLine:
                 )
         return [*words, *self.python()]
 
-    def settings(self) -> list[str]:
-        """What --set said."""
-        return [word for setting in (self.options.overrides or {}).values() for word in ("--set", setting.text)]
+    def settings(self, of_nets: bool = False) -> list[str]:
+        """What --set said; of the nets alone, for a command that takes no solver."""
+        changes = for_nets(self.options.overrides) if of_nets else self.options.overrides or {}
+        return [word for setting in changes.values() for word in ("--set", setting.text)]
 
     def test(self, trained: str, weights: Path, own: Path) -> str:
         """Testing the weights on the net as it was given here, else as the solver found it.
@@ -111,8 +115,8 @@ class CommandLine:
             data = ["--data", self.options.data] if self.options.data else []
             return shlex.join(["netdef", "test", str(own), "--weights", str(weights), *data, *self.python()])
         data = ["--data", self.options.data] if self.options.data else []
-        words = ["netdef", "test", self.net or trained, "--weights", str(weights), *data, *self.settings(), *self.python()]
-        return shlex.join(words)
+        words = ["netdef", "test", self.net or trained, "--weights", str(weights)]
+        return shlex.join([*words, *data, *self.settings(of_nets=True), *self.python()])
 
     @staticmethod
     def python() -> list[str]:

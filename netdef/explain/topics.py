@@ -22,7 +22,7 @@ from netdef.explain.reference import (
 )
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean, nearest
-from netdef.language.units import range_text
+from netdef.language.units import range_text, shortened
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, documentation
 
@@ -59,7 +59,7 @@ def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> s
     for index, name in enumerate(path):
         found = next((field for field in known if field.name == name), None)
         if found is None:
-            hint = did_you_mean(name, [field.name for field in known]) or "fields: " + ", ".join(field.name for field in known)
+            hint = did_you_mean(name, [field.name for field in known]) or "fields: " + shortened([field.name for field in known])
             raise NetdefError(f"{here} has no field {name}", hint=hint)
         here, rest = f"{here}.{name}", path[index + 1 :]
         if not rest:
@@ -76,7 +76,7 @@ def _value(here: str, found: Field, path: list[str]) -> str:
     """Explain a value of an enum field."""
     about = dict(found.values).get(".".join(path))
     if about is None:
-        hint = did_you_mean(path[0], dict(found.values)) or "words: " + ", ".join(dict(found.values))
+        hint = did_you_mean(path[0], dict(found.values)) or "words: " + shortened([*dict(found.values)])
         raise NetdefError(f"{here} takes no {'.'.join(path)}", hint=hint)
     return f"{here}: {path[0]}{' (the default)' if path[0] == found.default else ''}\n\n{about}"
 
@@ -101,7 +101,7 @@ def _start(head: str) -> tuple[str, list[Field]]:
         lists = "`netdef layers` lists the layer types, `netdef explain solver` the solver's fields"
         if re.fullmatch(r"(?i)nd\d+", head):
             kin = [code for code in CODES if code[2] == head[2]] or CODES
-            guess, lists = "", f"codes: {', '.join(kin)}"
+            guess, lists = "", f"codes: {shortened([*kin])}"
         hint = f"did you mean {guess}?" if guess else lists
         raise NetdefError(f"there is no layer type, message or code called {head}", hint=hint) from None
 

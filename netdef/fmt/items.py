@@ -146,7 +146,7 @@ def _items(statement: Statement) -> list[Item]:
         return [Item(text=f"include {scalar_text(statement.file)}", start=statement.start, end=statement.file.end)]
     assert isinstance(statement, Remove)
     phase = f"{statement.phase.text} " if statement.phase else ""
-    text = f"remove {phase}layer {named(unquoted(statement.name))}"
+    text = f"{statement.word} {phase}layer {named(unquoted(statement.name))}"
     return [Item(text=text, start=statement.start, end=statement.name.end)]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 from netdef.graph.layer import LAYERS, SIZE_UNKNOWN, Blob, Layer, Parameter, Path
@@ -34,6 +35,7 @@ def build(
     broken: Set[int] = frozenset(),
     assumed: Shape = (),
     partial: bool = False,
+    removed: Mapping[str, str] = MappingProxyType({}),
 ) -> Net:
     """Build the graph of a NetParameter.
 
@@ -44,18 +46,29 @@ def build(
     broken: indices of layers whose errors are reported already; only their names and tops are used.
     assumed: (channels, rows, columns) of images whose size the file does not give; without it such a source is an error.
     partial: shapes that only data or code of the user's have are unknown in the net, rather than errors.
+    removed: for each blob of a layer that the file removes, what to write where a layer reads it.
 
     Raises
     ------
     NetdefError: with all errors of the file.
     """
-    return _Builder(message, where, filename, state_of(message, phase), broken, assumed, partial).net()
+    return _Builder(message, where, filename, state_of(message, phase), broken, assumed, partial, removed).net()
 
 
 class _Builder:
     """Visits the layers once, in order. Tables hold what a layer needs to know of earlier ones: time is linear in their number."""
 
-    def __init__(self, message: Any, where: Where, filename: str, state: State, broken: Set[int], assumed: Shape, partial: bool):
+    def __init__(
+        self,
+        message: Any,
+        where: Where,
+        filename: str,
+        state: State,
+        broken: Set[int],
+        assumed: Shape,
+        partial: bool,
+        removed: Mapping[str, str],
+    ):
         self.message = message
         self.where = where
         self.filename = filename
@@ -63,6 +76,7 @@ class _Builder:
         self.broken = broken
         self.assumed = assumed
         self.partial = partial
+        self.removed = removed
         self.unsized: list[Diagnostic] = []  # why shapes are not known
         self.tops_missing = any(not message.layer[index].top for index in broken)  # a missing name may be a top of one of these
         self.errors: list[Diagnostic] = []
@@ -217,7 +231,7 @@ class _Builder:
         name = message.bottom[index]
         blob = self.blobs.get(name)
         if blob is None:
-            self.missing_blobs = self.missing_blobs or MissingBlobs(self.message, self.where, self.state)
+            self.missing_blobs = self.missing_blobs or MissingBlobs(self.message, self.where, self.state, self.removed)
             if not self.tops_missing:
                 found = self.missing_blobs.missing(number, name, where(("bottom", index)), self.blobs)
                 self.errors += coded([found], "ND101")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from netdef.graph.layer import Path
@@ -18,8 +19,16 @@ MOST_SEARCHED = 20  # missing names that are explained by a search through the f
 class MissingBlobs:
     """The layers that write and that read each name, in the whole file."""
 
-    def __init__(self, message: Any, where: Callable[[Path], Position | None], state: State):
+    def __init__(
+        self,
+        message: Any,
+        where: Callable[[Path], Position | None],
+        state: State,
+        removed: Mapping[str, str] = MappingProxyType({}),
+    ):
+        """`removed`: for each blob of a layer that the file removes, the hint about it."""
         self.message = message
+        self.removed = removed
         self.where = where
         self.state = state
         self.writers: dict[str, list[int]] = {}
@@ -53,7 +62,8 @@ class MissingBlobs:
             return Diagnostic(text, at, hint=self.guess(name, known))
         if name in self.absent:
             return self.made_elsewhere(reader, name, at, self.absent[name])
-        return Diagnostic(f"layer {me} reads blob {name}, which no layer makes", at, hint=self.guess(name, known))
+        hint = self.removed.get(name) or self.guess(name, known)
+        return Diagnostic(f"layer {me} reads blob {name}, which no layer makes", at, hint=hint)
 
     def made_elsewhere(self, reader: int, name: str, at: Position | None, maker: int) -> Diagnostic:
         me, other = self.called(reader), self.called(maker)

@@ -16,11 +16,13 @@ from netdef.language.diagnostics import Diagnostic, NetdefError, coded
 from netdef.language.parser import parse
 from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import did_you_mean, one_of_namesakes
+from netdef.language.units import shortened
 from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 from netdef.schema import LAYER_TYPES, is_repeated, layer_fields
 
 NAME = "<override>"
 OPTION = "--set"
+OF_SOLVER = "solver."  # how keys of a solver's fields begin
 MOST_IMAGES = 2**31 - 1  # of a batch: what every field that counts them can hold
 
 
@@ -46,7 +48,7 @@ class Setting:
         self.equals = self.text.find("=")
         self.key = self.text[: max(0, self.equals)].rstrip()
         if not self.key.strip():
-            hint = "write LAYER.FIELD=VALUE, such as conv1.num_output=64"
+            hint = "write LAYER.FIELD=VALUE or TYPE:FIELD=VALUE, such as conv1.num_output=64"
             raise NetdefError(f"{excerpt(text)!r} sets nothing", self.at(0, len(text)), hint)
 
     @property
@@ -107,7 +109,8 @@ class Overrides:
     def apply(self, message: Any, changes: Mapping[str, Any]) -> None:
         """Set fields of a NetParameter: {"conv1.num_output": 64, "conv1.weight_filler.std": 0.1, "name": "mine"}.
 
-        A key is the name of a layer, a dot, and a field of its type or of LayerParameter; or a field of the net.
+        A key is the name of a layer, a dot, and a field of its type or of LayerParameter; or a type, a colon and a field, for all
+        layers of that type; or a field of the net.
         A number selects one of a repeated message: "conv1.param.0.lr_mult". A list replaces a repeated field. Each value is
         a Python value, or a Setting.
 
@@ -124,6 +127,18 @@ class Overrides:
             try:
                 for path, target, start in _targets(message, layers, setting):
                     self._set(setting, path, target, start)
+            except NetdefError as error:
+                errors.extend(coded(error.diagnostics, "ND002"))
+        if errors:
+            raise NetdefError(errors)
+
+    def apply_to_solver(self, message: Any, changes: Mapping[str, Any]) -> None:
+        """Set fields of a SolverParameter: {"solver.base_lr": 0.01}; errors as in `apply`."""
+        errors: list[Diagnostic] = []
+        for key, value in changes.items():
+            setting = value if isinstance(value, Setting) else Setting(f"{key} = {_text(value)}", NAME, value)
+            try:
+                self._set(setting, [], message, len(setting.key) - len(setting.key.lstrip()) + len(OF_SOLVER))
             except NetdefError as error:
                 errors.extend(coded(error.diagnostics, "ND002"))
         if errors:
@@ -225,7 +240,8 @@ def _known(target: Any, is_layer: bool) -> dict[str, tuple[str, FieldInfo]]:
 
 def _called(target: Any) -> str:
     name = target.DESCRIPTOR.name
-    return {"LayerParameter": getattr(target, "type", "") or "a layer", "NetParameter": "a network"}.get(name, name)
+    kind = getattr(target, "type", "") or "a layer"
+    return {"LayerParameter": kind, "NetParameter": "a network", "SolverParameter": "a solver"}.get(name, name)
 
 
 def set_batch_size(message: Any, batch_size: int) -> None:
@@ -276,6 +292,10 @@ def _targets(message: Any, layers: dict[str, list[int]], setting: Setting) -> It
             for index in layers[key[start:at].strip()]:
                 yield ["layer", index], message.layer[index], at + 1
             return
+    kind, colon, _ = key[start:].partition(":")
+    if colon and "." not in kind:
+        yield from _of_type(message, kind.strip(), setting, start + len(kind) + 1)
+        return
     (first, at), *others = setting.names(0)
     if first in fields("NetParameter"):
         yield [], message, 0
@@ -283,9 +303,33 @@ def _targets(message: Any, layers: dict[str, list[int]], setting: Setting) -> It
     what = f"layer called {excerpt(first)}" if others else f"field {excerpt(first)} of a network"
     known = layers if others else [*fields("NetParameter")]
     hint = one_of_namesakes(first, layers) or did_you_mean(first, known)
+    if others and first == OF_SOLVER[:-1]:
+        hint = "netdef train, rates and study take a solver, whose fields this sets"
     if not others and first in layers:
         hint = f"write {first}.FIELD={excerpt(setting.value)}"
     raise NetdefError(f"there is no {what}", setting.at(at, at + len(first)), hint)
+
+
+def _of_type(message: Any, kind: str, setting: Setting, fields_at: int) -> Iterator[tuple[list[str | int], Any, int]]:
+    """The same for each layer of a type."""
+    found = [index for index, layer in enumerate(message.layer) if layer.type == kind]
+    if not found:
+        types = list(dict.fromkeys(layer.type for layer in message.layer))
+        at = setting.key.index(kind) if kind else 0
+        hint = did_you_mean(kind, types) or f"its types: {shortened(types)}"
+        raise NetdefError(f"there is no layer of type {excerpt(kind)}", setting.at(at, at + len(kind)), hint)
+    for index in found:
+        yield ["layer", index], message.layer[index], fields_at
+
+
+def for_nets(changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Those of some changes that are not of a solver."""
+    return {key: value for key, value in (changes or {}).items() if not key.lstrip().startswith(OF_SOLVER)}
+
+
+def for_solver(changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Those of some changes that are of a solver."""
+    return {key: value for key, value in (changes or {}).items() if key.lstrip().startswith(OF_SOLVER)}
 
 
 def _text(value: Any, info: FieldInfo | None = None) -> str:

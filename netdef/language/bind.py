@@ -13,6 +13,7 @@ from typing import Any
 from netdef import schema
 from netdef.language import hints
 from netdef.language.bound import Bound, Unknown
+from netdef.language.bypass import BypassError
 from netdef.language.contents import MOST_TEXT, text_of_file
 from netdef.language.defaults import merge_under
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
@@ -53,7 +54,8 @@ def bind(tree: Tree, message_name: str) -> Bound:
             error.partial = Bound(message, tree.source.name, tree.source, origins, broken=frozenset(binder.broken))
         raise error
     idle = sorted(binder.idle.values())
-    return Bound(message, tree.source.name, tree.source, origins, idle_defaults=idle, unknown=binder.kept)
+    removed = binder.heritage.removed
+    return Bound(message, tree.source.name, tree.source, origins, idle_defaults=idle, unknown=binder.kept, removed=removed)
 
 
 def _same_file(a: FilePath, b: FilePath) -> bool:
@@ -232,9 +234,11 @@ class _Binder:
             self.name_error(message, statement, hint if self.thorough else "")
 
     def misplaced(self, statement: Statement, scope: Scope) -> None:
-        """Report a layer, defaults, include or remove inside a message."""
+        """Report a layer, defaults, include, remove or bypass inside a message."""
         kind = type(statement)
-        word = "defaults" if kind is Defaults else "include" if kind is Include else "remove" if kind is Remove else "a layer"
+        word = {Defaults: "defaults", Include: "include"}.get(kind, "a layer")
+        if isinstance(statement, Remove):
+            word = statement.word
         if self.file_message == "SolverParameter" and scope.outer is None:
             message, hint = f"{word} in a solver file", "layers belong in the network's own file; name it with net: ..."
         else:
@@ -309,7 +313,7 @@ class _Binder:
             name = statement.name
             known = list(there)
             hint = one_of_namesakes(name.name, known) or (did_you_mean(name.name, known) if self.thorough else "")
-            self.error(f"there is no layer {excerpt(name.name)} to remove", name.start, name.end, hint, code="ND005")
+            self.error(f"there is no layer {excerpt(name.name)} to {statement.word}", name.start, name.end, hint, code="ND005")
             self.elsewhere = True
 
         def several(number: int, count: int) -> None:
@@ -318,8 +322,12 @@ class _Binder:
             self.error(f"layer {excerpt(name)} would replace {count} layers of that name", *span, hint, code="ND005")
             self.elsewhere = True
 
+        def impossible(statement: Remove, error: BypassError) -> None:
+            self.error(error.message, statement.name.start, statement.name.end, error.hint, code="ND005")
+            self.elsewhere = True
+
         if self.heritage.count or self.heritage.removals:
-            new_numbers = assemble(net, origins, self.heritage, missing, several)
+            new_numbers = assemble(net, origins, self.heritage, missing, several, impossible)
             self.broken = {new_numbers[number] for number in self.broken if number in new_numbers}
 
     # Layers.

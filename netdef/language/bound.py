@@ -32,6 +32,7 @@ class Bound:
     idle_defaults: list[Span] = field(default_factory=list)  # types of `defaults` that no layer uses
     broken: frozenset[int] = frozenset()  # numbers of the layers with errors; of a partial message only
     unknown: list[Unknown] = field(default_factory=list)  # a solver's fields that forks of Caffe may have
+    removed: dict[str, str] = field(default_factory=dict)  # for each top of a removed layer, what to write instead
 
     def position(self, path: Path) -> Position | None:
         """The position of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or of the nearest message around

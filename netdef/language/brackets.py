@@ -15,7 +15,7 @@ CLOSER = {"LBRACE": "RBRACE", "LESSTHAN": "MORETHAN", "LSQB": "RSQB", "LPAR": "R
 OPENER = {closer: opener for opener, closer in CLOSER.items()}
 TEXT = {"RBRACE": "}", "MORETHAN": ">", "RSQB": "]", "RPAR": ")"}
 BLOCK = ("LBRACE", "LESSTHAN")
-WORDS = frozenset({"NAME", "LAYER", "TRAIN", "TEST", "DEFAULTS", "INCLUDE", "REMOVE"})
+WORDS = frozenset({"NAME", "LAYER", "TRAIN", "TEST", "DEFAULTS", "INCLUDE", "REMOVE", "BYPASS"})
 DEEPEST = 100  # levels; protobuf itself reads no deeper
 
 # Tokens that cannot be between parentheses, or between square brackets outside a block.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import nearest
+from netdef.language.units import shortened
 
 RUN_NET, RUN_SOLVER = "net.net", "solver.txt"  # what `netdef train` writes into a run's directory
 NET_ENDINGS = (".net", ".prototxt", ".pbtxt", ".caffemodel", ".binaryproto")
@@ -43,7 +44,7 @@ def find_net(name: str | os.PathLike[str]) -> Path:
     if path.suffix in NET_ENDINGS:
         raise NetdefError(f"there is no file {name}", hint=_suggestion(path, NET_ENDINGS))
     names = model_names()
-    listed = f"models: {', '.join(names)}"
+    listed = f"models: {shortened(names)}; netdef models lists them"
     guess = nearest(str(name), names)
     hint = f"did you mean {guess}? {listed}" if guess else listed
     raise NetdefError(f"there is no file and no model called {name}", hint=hint)

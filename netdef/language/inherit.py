@@ -1,4 +1,4 @@
-"""Networks that start from another one: `include`, `remove layer`, and layers that take the place of their namesakes.
+"""Networks that start from another one: `include`, `remove` and `bypass layer`, and layers that take the place of their namesakes.
 
 The layers of an included file stand where the include does. A layer further down, in another file, takes the place of those
 of its name that take part in a phase of its own. In the end the layers are put in an order in which they can run, as close to
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef import schema
+from netdef.language.bypass import BypassError, Slot, bypass, is_bypassable
 from netdef.language.nodes import Remove
 from netdef.schema.origins import Origins
 
@@ -27,13 +28,15 @@ class Inheritance:
     Attributes
     ----------
     marks: (layer number, file number): from that layer on, layers are of that file; the network's own file is number 0.
-    removals: (layer number, statement): removes layers before that number.
+    removals: (layer number, statement): removes or bypasses layers before that number.
+    removed: for each top of a removed layer, what to write instead.
     files: all files that are included.
     inherited: fields of the network that an included file gives.
     """
 
     marks: list[tuple[int, int]] = field(default_factory=list)
     removals: list[tuple[int, Remove]] = field(default_factory=list)
+    removed: dict[str, str] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
     inherited: set[str] = field(default_factory=set)
     count: int = 0
@@ -47,18 +50,6 @@ class Inheritance:
 
     def leave(self, layers: int, outer: int) -> None:
         self.marks.append((layers, outer))
-
-
-@dataclass(eq=False)
-class _Slot:
-    """A layer at its index in the order."""
-
-    index: int
-    layer: int
-    file: int
-    name: str
-    phases: frozenset[int]
-    alive: bool = True
 
 
 def locate(name: str, folder: Path) -> Path | None:
@@ -80,6 +71,7 @@ def assemble(
     heritage: Inheritance,
     missing: Callable[[Remove, Iterable[str]], None],
     several: Callable[[int, int], None],
+    impossible: Callable[[Remove, BypassError], None],
 ) -> dict[int, int]:
     """Drop layers that are removed or replaced, and order the rest. Returns the new number of each layer that stays.
 
@@ -87,8 +79,15 @@ def assemble(
     ----------
     missing: called for a statement that removes no layer, with the names of all layers.
     several: called for the number of a layer that would replace more than one, with how many of these run together.
+    impossible: called for a statement that cannot bypass its layer.
     """
-    slots = _slots(net, heritage, missing, several)
+    slots, bypasses = _slots(net, heritage, missing, several)
+    for statement, bypassed in bypasses:
+        try:
+            bypass(statement, bypassed, slots)
+        except BypassError as error:
+            impossible(statement, error)
+        slots = [slot for slot in slots if slot not in bypassed]
     order = runnable([net.layer[slot.layer] for slot in slots])
     chosen = [slots[index].layer for index in order]
     layers = [net.layer[number] for number in chosen]
@@ -104,21 +103,30 @@ def assemble(
 
 def _slots(
     net: Any, heritage: Inheritance, missing: Callable[[Remove, Iterable[str]], None], several: Callable[[int, int], None]
-) -> list[_Slot]:
-    """The layers that stay, in the order of the files; one that replaces others is at the index of the first of them."""
-    slots: list[_Slot] = []
-    named: dict[str, list[_Slot]] = {}
+) -> tuple[list[Slot], list[tuple[Remove, list[Slot]]]]:
+    """The layers that stay or are bypassed, in the order of the files; and those that each statement bypasses.
+
+    A layer that replaces others is at the index of the first of them.
+    """
+    slots: list[Slot] = []
+    named: dict[str, list[Slot]] = {}
+    bypasses: list[tuple[Remove, list[Slot]]] = []
     marks, removals = list(heritage.marks), list(heritage.removals)
     file = 0
     for number in range(len(net.layer) + 1):
         while removals and removals[0][0] <= number:
-            _remove(removals.pop(0)[1], named, missing)
+            statement = removals.pop(0)[1]
+            found = _remove(statement, named, missing)
+            if statement.word == "bypass":
+                bypasses.append((statement, found))
+            else:
+                heritage.removed |= {top: _advice(slot.message) for slot in found for top in slot.message.top}
         while marks and marks[0][0] <= number:
             file = marks.pop(0)[1]
         if number == len(net.layer):
             break
         message = net.layer[number]
-        mine = _Slot(len(slots), number, file, message.name, phases(message))
+        mine = Slot(len(slots), number, file, message.name, phases(message), message)
         namesakes = named.get(mine.name, ()) if mine.name else ()
         others = [slot for slot in namesakes if slot.file != file and slot.phases & mine.phases]
         together = _together([net.layer[other.layer] for other in others])
@@ -133,10 +141,18 @@ def _slots(
             slots.append(mine)
         named.setdefault(mine.name, []).append(mine)
         named[mine.name] = [slot for slot in named[mine.name] if slot.alive]
-    return [slot for slot in slots if slot.alive]
+    stay = {slot for _, bypassed in bypasses for slot in bypassed}
+    return [slot for slot in slots if slot.alive or slot in stay], bypasses
 
 
-def _remove(statement: Remove, named: dict[str, list[_Slot]], missing: Callable[[Remove, Iterable[str]], None]) -> None:
+def _advice(layer: Any) -> str:
+    """What to do where a layer still reads what a removed one made."""
+    text = f"layer {layer.name}, which made it, is removed"
+    return f"{text}: bypass layer {layer.name} lets its readers read {layer.bottom[0]}" if is_bypassable(layer) else text
+
+
+def _remove(statement: Remove, named: dict[str, list[Slot]], missing: Callable[[Remove, Iterable[str]], None]) -> list[Slot]:
+    """Take out the layers that a statement names, and return them."""
     name = statement.name.name
     phase = BOTH if statement.phase is None else {schema.TRAIN if statement.phase.text == "train" else schema.TEST}
     found = [slot for slot in named.get(name, ()) if slot.phases <= phase or statement.phase is None]
@@ -145,6 +161,7 @@ def _remove(statement: Remove, named: dict[str, list[_Slot]], missing: Callable[
     named[name] = [slot for slot in named.get(name, ()) if slot.alive]
     if not found:
         missing(statement, (other for other, slots in named.items() if slots))
+    return found
 
 
 def _together(layers: Sequence[Any]) -> int:

@@ -14,7 +14,8 @@ from netdef.schema.idle_fields import ALSO_OF_NETS
 
 NET, SOLVER, WEIGHTS = "net", "solver", "weights"
 WEIGHT_ENDINGS = (".caffemodel", ".caffemodel.h5")
-LANGUAGE = {"layer", "layers", "train", "test", "defaults", "include", "remove"}  # words that only nets start a statement with
+# Words that only nets start a statement with.
+LANGUAGE = {"layer", "layers", "train", "test", "defaults", "include", "remove", "bypass"}
 _PIECE = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|[{<]|[}>]|[A-Za-z_]\w*""")
 
 

@@ -93,9 +93,10 @@ class Include:
 
 @dataclass(slots=True, eq=False)
 class Remove:
-    """`remove layer name`, `remove train layer name`."""
+    """`remove layer name`, `remove train layer name`, `bypass layer name`."""
 
     start: int
+    word: str  # remove or bypass
     name: Scalar
     phase: Token | None = None
 

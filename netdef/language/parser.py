@@ -129,7 +129,7 @@ class Builder:
 
     @staticmethod
     def remove(parts: list[Any]) -> Remove:
-        return Remove(parts[0].start, parts[-1], parts[1] if len(parts) == 4 else None)
+        return Remove(parts[0].start, parts[0].text, parts[-1], parts[1] if len(parts) == 4 else None)
 
     @staticmethod
     def defaults(parts: list[Any]) -> Defaults:

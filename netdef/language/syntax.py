@@ -12,7 +12,8 @@ from netdef.language.source import Position, Source, excerpt
 from netdef.language.spelling import nearest
 
 NAMES = WORDS | {"STRING", "NUMBER"}
-HEADS = ("LAYER", "DEFAULTS", "TRAIN", "TEST", "REMOVE")
+LEAVE_OUT = ("REMOVE", "BYPASS")
+HEADS = ("LAYER", "DEFAULTS", "TRAIN", "TEST", *LEAVE_OUT)
 VALUES = NAMES | {"MINUS", "PLUS"}
 UNFINISHED = {  # by the first word of a statement that ends after it
     "LAYER": ("this layer has no name", "write layer NAME: TYPE(...)"),
@@ -21,6 +22,7 @@ UNFINISHED = {  # by the first word of a statement that ends after it
     "DEFAULTS": ("defaults of which type?", "write defaults TYPE { ... }"),
     "INCLUDE": ("include which file?", 'write include "FILE"'),
     "REMOVE": ("remove which layer?", "write remove layer NAME"),
+    "BYPASS": ("bypass which layer?", "write bypass layer NAME"),
 }
 _QUOTES = {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"}
 
@@ -48,7 +50,7 @@ def starts_statement(tokens: list[Token], index: int) -> bool:
         return following in NAMES
     if kind == "INCLUDE":
         return following == "STRING"
-    if kind == "REMOVE":
+    if kind in LEAVE_OUT:
         return following in ("LAYER", "TRAIN", "TEST")
     return kind in ("TRAIN", "TEST") and following == "LAYER"
 
@@ -123,7 +125,7 @@ def _misspelt_layer(tokens: list[Token], at: int) -> Clue:
     word, head = _plain(tokens[at - 1]), f"{_plain(tokens[at])}: {_plain(tokens[at + 2])}"
     if tokens[at - 1].type != "NAME":
         return f"expected layer after {word}, found {_show(tokens[at])}", f"write {word} layer {head}", at, at + 2
-    known = nearest(word, ("layer", "train", "test", "defaults", "include", "remove"))
+    known = nearest(word, ("layer", "train", "test", "defaults", "include", "remove", "bypass"))
     if known is None and following[2] not in ("LPAR", "ARROW", *BLOCK):
         return None
     return f"unknown word {word!r} before {_plain(tokens[at])}", f"write layer {head}", at - 1, at + 2
@@ -140,15 +142,16 @@ def _no_file(tokens: list[Token], at: int) -> Clue:
 
 
 def _remove_what(tokens: list[Token], at: int) -> Clue:
-    """`remove conv1`, and `remove layer` without a name."""
+    """`remove conv1`, and `bypass layer` without a name."""
     head = [one.type for one in tokens[max(0, at - 3) : at]]
-    if "REMOVE" not in head or tokens[at].type in ("COLON", *BLOCK):
+    first = next((kind for kind in head if kind in LEAVE_OUT), None)
+    if first is None or tokens[at].type in ("COLON", *BLOCK):
         return None
-    head = head[head.index("REMOVE") :]
-    if head == ["REMOVE"] and tokens[at].type in NAMES and (at < 2 or tokens[at - 2].type not in ("COLON", "LAYER")):
-        return f"expected layer after remove, found {_show(tokens[at])}", f"write remove layer {_plain(tokens[at])}", at, at + 1
-    if head in (["REMOVE", "LAYER"], ["REMOVE", "TRAIN", "LAYER"], ["REMOVE", "TEST", "LAYER"]):
-        return *UNFINISHED["REMOVE"], at - 1, at
+    head, word = head[head.index(first) :], first.lower()
+    if head == [first] and tokens[at].type in NAMES and (at < 2 or tokens[at - 2].type not in ("COLON", "LAYER")):
+        return f"expected layer after {word}, found {_show(tokens[at])}", f"write {word} layer {_plain(tokens[at])}", at, at + 1
+    if head in ([first, "LAYER"], [first, "TRAIN", "LAYER"], [first, "TEST", "LAYER"]):
+        return *UNFINISHED[first], at - 1, at
     return None
 
 

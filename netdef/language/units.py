@@ -24,7 +24,10 @@ def range_text(low: int, high: int | None) -> str:
     return f"{low} to {high}" if high > low + 1 else f"{low} or {high}"
 
 
-def shortened(names: Sequence[str], most: int) -> str:
+LISTED = 8  # names in a hint
+
+
+def shortened(names: Sequence[str], most: int = LISTED) -> str:
     """a, b and 3 more."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -29,6 +29,7 @@ _STATEMENTS = {
     "defaults": "settings of the layers below of one type: defaults TYPE { settings }",
     "include": 'the layers of another file: include "alexnet.net"',
     "remove layer": "leaves out a layer of an included file",
+    "bypass layer": "leaves out a layer, whose readers then read what it read",
 }
 _LISTED: dict[tuple[str, str], Iterable[str]] = {  # words in quotes, by message and field
     ("FillerParameter", "type"): FILLERS,

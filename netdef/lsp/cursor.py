@@ -14,6 +14,7 @@ from netdef.language.vocabulary import FieldInfo, fields, layer_vocabulary
 from netdef.lsp.document import Document
 
 _NAMES = WORDS | {"NUMBER", "STRING", OPEN_STRING}
+_LEAVE_OUT = ("REMOVE", "BYPASS")
 _PHASES = ("TRAIN", "TEST")
 _STRINGS = ("STRING", OPEN_STRING)
 _LAYERS = ("LayerParameter", "V1LayerParameter")  # messages that a layer in Caffe's form fills
@@ -271,10 +272,10 @@ def _ends_before(since: list[Token], token: Token) -> bool:
         if token.type in ("COLON", "ARROW", "COMMA"):
             return False
         return token.type in _NAMES and last.type not in ("COLON", "ARROW", "COMMA", "LAYER")
-    if head[0].type in ("LAYER", "DEFAULTS", "REMOVE", "INCLUDE", *_PHASES) and len(head) == 1:
+    if head[0].type in ("LAYER", "DEFAULTS", "INCLUDE", *_LEAVE_OUT, *_PHASES) and len(head) == 1:
         return False
-    if head[0].type == "REMOVE":
-        return last.type not in ("REMOVE", "LAYER", *_PHASES)
+    if head[0].type in _LEAVE_OUT:
+        return last.type not in (*_LEAVE_OUT, "LAYER", *_PHASES)
     if head[0].type == "DEFAULTS":
         return token.type in _NAMES
     if len(since) == 1:
@@ -320,7 +321,7 @@ def _in_head(head: list[Token]) -> Wants:
         return Wants.TYPE if len(head) == 1 else Wants.PUNCTUATION
     if first == "INCLUDE":
         return Wants.FILE if len(head) == 1 else Wants.PUNCTUATION
-    if first == "REMOVE":
+    if first in _LEAVE_OUT:
         return Wants.REMOVED if last == "LAYER" else Wants.PUNCTUATION
     return Wants.PUNCTUATION
 

@@ -23,7 +23,8 @@ _LOOKED_AT = 20_000  # letters that show what a text is
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # A statement of a net at the start of a line. In the braces of another it could only stand by mistake.
 _STATEMENT = re.compile(
-    r"""^(?:(?:(?:train|test)[ \t]+)?layers?\b|defaults\b|include[ \t]*["']|remove[ \t]+(?:layer|train|test)\b)""", re.MULTILINE
+    r"""^(?:(?:(?:train|test)[ \t]+)?layers?\b|defaults\b|include[ \t]*["']|(?:remove|bypass)[ \t]+(?:layer|train|test)\b)""",
+    re.MULTILINE,
 )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from netdef.graph.data_shapes import SampleShapes
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.units import shortened
 from netdef.layers.data import HDF5Data, located
 from netdef.weights.hdf5 import check_claim, reading
 from runtime.data.draws import Draws
@@ -169,7 +170,8 @@ def read_rows(file: str, names: Sequence[str]) -> list[NDArray[np.float32]]:
 def _dataset(opened: Any, file: str, name: str) -> Any:
     dataset = opened.get(name)
     if not hasattr(dataset, "dtype"):
-        raise NetdefError(f"{file} has no dataset {name}", hint=f"a top is the dataset of its name; there are {', '.join(opened)}")
+        hint = f"a top is the dataset of its name; there are {shortened([*opened])}"
+        raise NetdefError(f"{file} has no dataset {name}", hint=hint)
     if not dataset.shape or dataset.dtype.kind not in "biuf":
         raise NetdefError(f"{file}: dataset {name} holds no rows of numbers")
     return dataset

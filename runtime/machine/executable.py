@@ -12,7 +12,7 @@ import numpy as np
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.html_table import table
-from netdef.language.units import binary
+from netdef.language.units import binary, shortened
 from netdef.loading import rebuilt, with_batch_size, with_input_shapes
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.wrong_number import WrongNumberError
@@ -175,7 +175,7 @@ class Executable(Values):
         by_name = {blob.name: blob for blob in self.buffers.seeded}
         for name in top_gradients:
             if name not in by_name and name not in self.outputs:
-                raise NetdefError(f"'{name}' is no output", hint="the outputs are " + ", ".join(self.outputs))
+                raise NetdefError(f"'{name}' is no output", hint="the outputs are " + shortened([*self.outputs]))
         seed_backward(self, top_gradients)
         self._run("backward")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import shortened
 from runtime.ir.program import SourceInput
 from runtime.machine.values import Values, store
 
@@ -23,7 +24,7 @@ def feed(values: Values, inputs: Mapping[str, Any]) -> bool:
     feeds, replaced = _feedable(values), False
     for name, array in inputs.items():
         if name not in feeds:
-            hint = did_you_mean(name, feeds) or "those that are: " + (", ".join(feeds) or "none")
+            hint = did_you_mean(name, feeds) or "those that are: " + (shortened([*feeds]) or "none")
             raise NetdefError(f"'{name}' is not an input of net '{values.net.name}'", hint=hint)
         blob, from_source = feeds[name]
         store(values, values.buffers.blob(blob), array, blob.shape, name)

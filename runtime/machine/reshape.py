@@ -11,6 +11,7 @@ from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import shortened
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.device import BoundInstruction, Device
 from runtime.machine.memory import Memory
@@ -35,7 +36,7 @@ def given_shapes(net: Net, shapes: Mapping[str, Sequence[int]]) -> dict[str, Sha
     inputs = [blob.name for blob in net.inputs]
     for name in shapes:
         if name not in inputs:
-            hint = did_you_mean(name, inputs) or "its inputs: " + (", ".join(inputs) or "none")
+            hint = did_you_mean(name, inputs) or "its inputs: " + (shortened([*inputs]) or "none")
             raise NetdefError(f"'{name}' is not an input of net '{net.name}'", hint=hint)
     return {name: _shape(shape, name) for name, shape in shapes.items()}
 

@@ -69,7 +69,7 @@ def check_runnable(layers: Iterable[Layer]) -> None:
         missing.append(f"nothing here reads {listed(settings)}")
     if missing:
         first = lacking[0].position if lacking else _position(*unread[0])
-        hint = "types that can run: " + ", ".join(runnable_types()) if lacking else "netdef check shows where these settings stand"
+        hint = "netdef layers lists the types that can run" if lacking else "netdef check shows where these settings stand"
         raise NetdefError(f"this net cannot run: {'; '.join(missing)}", position=first, hint=hint)
     if any(isinstance(layer, Unsized) for layer in layers):
         raise NetdefError("this net cannot run: the shapes of some of its blobs are not known", hint="netdef shapes shows which")

@@ -11,6 +11,7 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import shortened
 from runtime.ops.python.blob import Shaped
 from runtime.pycaffe.arrays import Copy, Shape, zeros
 
@@ -32,7 +33,7 @@ class Named(OrderedDict[str, Value]):
         self._what = what
 
     def __missing__(self, name: object) -> Value:
-        hint = did_you_mean(str(name), self) or f"there are: {', '.join(map(str, self)) or 'none'}"
+        hint = did_you_mean(str(name), self) or f"there are: {shortened([*map(str, self)]) or 'none'}"
         raise MissingNameError(f"the net has no {self._what} {name!r}; {hint}")
 
     def __reduce__(self) -> Any:

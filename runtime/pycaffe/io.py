@@ -13,6 +13,7 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import shortened
 from runtime.data.decoding import read_image
 from runtime.data.source import UnreadableError
 from runtime.pycaffe.proto import caffe_pb2
@@ -201,7 +202,7 @@ class Transformer:
 
     def _shape(self, name: str) -> tuple[int, ...]:
         if name not in self.inputs:
-            hint = did_you_mean(str(name), self.inputs) or f"they are {', '.join(self.inputs)}"
+            hint = did_you_mean(str(name), self.inputs) or f"they are {shortened([*self.inputs])}"
             raise ValueError(f"{name} is not one of the net's inputs; {hint}")
         return self.inputs[name]
 

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from netdef.graph.data_shapes import SampleShapes, data_looked_at
 from netdef.graph.layer import Layer
+from netdef.graph.layer import Path as FieldOf
 from netdef.graph.net import Net
-from netdef.graph.overrides import Setting
+from netdef.graph.overrides import Overrides, Setting, for_nets, for_solver
 from netdef.graph.shape import Shape
 from netdef.language import Bound, read_file, read_message, read_text
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, Position
 from netdef.language.find import find_beside, find_net
 from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, state_overrides
@@ -27,13 +28,14 @@ from runtime.solver.other_data import other_data
 MESSAGE = "<message>"
 
 
-def read_solver(solver: Any, max_iter: int | None = None) -> tuple[Any, str]:
+def read_solver(solver: Any, max_iter: int | None = None, overrides: Mapping[str, Any] | None = None) -> tuple[Any, str]:
     """A SolverParameter of its own, and where it came from, from any form a solver may have.
 
     Parameters
     ----------
     solver: a path or packaged name, a text, what `netdef.load_solver` returns, or a SolverParameter.
     max_iter: replaces the solver's.
+    overrides: of them, those of the solver's fields are applied: {"solver.base_lr": 0.01}.
 
     Raises
     ------
@@ -59,8 +61,17 @@ def read_solver(solver: Any, max_iter: int | None = None) -> tuple[Any, str]:
             own.max_iter = max_iter
         except (TypeError, ValueError):
             raise NetdefError(f"max_iter {max_iter!r} is no number of iterations", hint="give a whole number") from None
-    check_solver(replace(bound, message=own))
+    changed = Overrides(bound.position)
+    changed.apply_to_solver(own, for_solver(overrides))
+    check_solver(Changed(own, changed.where))
     return own, bound.filename
+
+
+class Changed(NamedTuple):
+    """A solver's message after changes, and the position of each of its fields: in the change that set it, else in the file."""
+
+    message: Any
+    position: Callable[[FieldOf], Position | None]
 
 
 class SolverNets:
@@ -90,7 +101,7 @@ class SolverNets:
         data: str | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
-        self.solver, self.filename, self.data, self.overrides = solver, filename, data, overrides or {}
+        self.solver, self.filename, self.data, self.overrides = solver, filename, data, for_nets(overrides)
         field = train_field(solver)
         if net is not None:
             train, sources = net, [net] * test_count(solver)

@@ -84,7 +84,7 @@ class Solver:
     say: called with a line about layers that weights lack or the net lacks, about tests of part of the data or without numbers.
     cuda: how graphics cards compute.
     split: what is cut on several devices, see `compile`.
-    overrides: fields of the nets to change, see `netdef.load`.
+    overrides: fields of the nets to change, see `netdef.load`, and of the solver: {"solver.base_lr": 0.01}.
     allow_python: import and run the classes that the nets' Python layers name, see docs/python-layers.md.
     ranks: this process among others that train the same, see docs/machines.md; `devices` has this rank's shares.
 
@@ -123,7 +123,7 @@ class Solver:
         ranks: Ranks | None = None,
     ) -> None:
         out = path_of(out, "a directory for snapshots")
-        self.parameters, self.filename = read_solver(solver, max_iter)
+        self.parameters, self.filename = read_solver(solver, max_iter, overrides)
         with python_allowed() if allow_python else nullcontext():
             self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
         self.ranks = ranks

@@ -11,6 +11,7 @@ import numpy as np
 
 from netdef.graph.shape import Shape
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.units import shortened
 from netdef.weights.foreign import form_of
 from netdef.weights.reading import contents
 from runtime.exchange.onnx_out.file import onnx_module
@@ -188,7 +189,7 @@ def _fix_shapes(model: Any, path: str, constants: Mapping[str, Any], batch: int 
     inputs = [one for one in model.graph.input if one.name not in constants]
     errors = []
     for name in given.keys() - {one.name for one in inputs}:
-        errors.append(Diagnostic(f"{path} has no input {name}", hint=f"its inputs: {', '.join(one.name for one in inputs)}"))
+        errors.append(Diagnostic(f"{path} has no input {name}", hint=f"its inputs: {shortened([one.name for one in inputs])}"))
     for one in inputs:
         dims = _dims(one)
         if one.name in given:

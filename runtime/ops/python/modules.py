@@ -14,6 +14,7 @@ from typing import Any
 
 from netdef.language.diagnostics import Remark
 from netdef.language.spelling import did_you_mean
+from netdef.language.units import shortened
 from netdef.layers.python import Python
 from runtime.ops.python.failure import failure, shown_path
 
@@ -63,7 +64,7 @@ def load_class(layer: Python) -> type:
     found = getattr(module, layer.p.layer, None)
     if not isinstance(found, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type) and value.__module__ == name]
-        hint = did_you_mean(layer.p.layer, classes) or f"its classes: {', '.join(classes) or 'none'}"
+        hint = did_you_mean(layer.p.layer, classes) or f"its classes: {shortened([*classes]) or 'none'}"
         raise layer.error(f"{shown_path(origin)} has no class {layer.p.layer}", "layer", hint=hint)
     return found
 

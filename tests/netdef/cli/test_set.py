@@ -61,6 +61,28 @@ def test_set_changes_what_commands_show(capsys):
     assert layers["conv1"]["tops"][0]["shape"] == [100, 9, 24, 24]
 
 
+def test_set_changes_all_layers_of_a_type(capsys):
+    assert run(["shapes", "lenet", "--format", "json", "--set", "Convolution:num_output=7", "--set", "conv2.num_output=9"]) == 0
+    layers = {layer["name"]: layer for layer in json.loads(capsys.readouterr().out)["layers"]}
+    assert [layers[name]["tops"][0]["shape"][1] for name in ("conv1", "conv2")] == [7, 9]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Poolin:kernel_size=2", "--set:1:1: error: there is no layer of type Poolin\n    1 | Poolin:kernel_size=2\n"),
+        ("Poolin:kernel_size=2", "did you mean Pooling?"),
+        ("Xyz:stride=2", "its types: ImageData, Convolution, Pooling, InnerProduct, "),
+        ("Pooling:kernel_sze=2", "--set:1:9: error: unknown field 'kernel_sze' of Pooling"),
+        ("Pooling:=2", "unknown field '' of Pooling"),
+        (":kernel_size=2", "there is no layer of type"),
+    ],
+)
+def test_set_of_a_type_that_is_wrong(text, says, capsys):
+    assert run(["shapes", "lenet", "--set", text]) == 2
+    assert says in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending", ["net", "prototxt", "caffemodel"])
 def test_convert_writes_what_it_changes(ending, capsys, tmp_path):
     out = str(tmp_path / f"out.{ending}")

@@ -213,6 +213,7 @@ def test_solvers():
         ("layer a: Convolution { param [{lr_mult:1},{}] }", "layer a: Convolution { param { lr_mult: 1 } param { } }"),
         ("layer a: Python { module: 'm' layer: \"it's\" 'q\"' }", r'''layer a: Python { module: "m" layer: "it's" "q\"" }'''),
         ("include   'alexnet.net'  remove   layer 'norm1'", 'include "alexnet.net"\nremove layer norm1'),
+        ("include 'alexnet.net'  bypass   layer  'norm1'", 'include "alexnet.net"\nbypass layer norm1'),
         ("defaults ReLU{} layer a: ReLU", "defaults ReLU { }\nlayer a: ReLU"),
         ("state: <phase: TEST>", "state { phase: TEST }"),
         ("# only\nname: 'x'\n\n\n\n# last\n", '# only\nname: "x"\n\n# last'),

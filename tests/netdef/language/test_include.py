@@ -79,7 +79,8 @@ def test_readers_of_a_removed_layer_are_reported(folder):
         "base.net:8:26: error: layer conv2 reads blob norm1, which no layer makes\n"
         "    8 | layer conv2: Convolution(norm1) { num_output: 6 }\n"
         "      |                          ^^^^^\n"
-        "    included from x.net:1:9"
+        "    included from x.net:1:9\n"
+        "    layer norm1, which made it, is removed: bypass layer norm1 lets its readers read conv1"
     )
 
 

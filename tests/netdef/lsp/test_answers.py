@@ -182,7 +182,7 @@ def test_fields_of_caffes_form(editor):
 
 def test_statements(editor):
     found = proposals(editor, 'name: "x"\n|')
-    assert found[:6] == ["layer", "train layer", "test layer", "defaults", "include", "remove layer"]
+    assert found[:7] == ["layer", "train layer", "test layer", "defaults", "include", "remove layer", "bypass layer"]
     assert "state" in found and "name" not in found
     assert not {"layers", "input", "input_dim", "input_shape"} & set(found)  # of older formats
 

@@ -17,7 +17,7 @@ from netdef.lsp.hover import hover
 from netdef.lsp.outline import surrounding
 
 WORDS = ["name", "type", "bottom", "top", "x", "Pooling", "Convolution", "pool", "MAX", "param", "weight_filler", "base_lr", "1e5"]
-HEADS = ["layer ", "train ", "test ", "defaults ", "include ", "remove ", "layers ", "net "]
+HEADS = ["layer ", "train ", "test ", "defaults ", "include ", "remove ", "bypass ", "layers ", "net "]
 MARKS = [*"-:{}<>()[],;\"'\\=", " -> ", '"a"', "# é\n", "\n", "\x00", "🐍", "\ud800"]
 PIECES = st.sampled_from(WORDS + HEADS + MARKS)
 

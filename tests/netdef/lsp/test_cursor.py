@@ -48,6 +48,7 @@ CONV = "layer x: Convolution(a) { num_output: 4 "
         ("remove |", Wants.PUNCTUATION, ""),
         ("remove layer |", Wants.REMOVED, ""),
         ("remove test layer no|", Wants.REMOVED, "no"),
+        ("bypass layer no|", Wants.REMOVED, "no"),
         ("name: |", Wants.VALUE, ""),
         ('name: "x" |', Wants.FIELD, ""),
         (CONV + "|", Wants.FIELD, ""),

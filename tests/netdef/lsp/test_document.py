@@ -87,11 +87,11 @@ def test_nets_and_solvers(name, text, is_solver):
 def test_pieces_begin_with_statements_at_the_start_of_a_line():
     text = (
         'name: "x"\ndefaults LRN { k: 2 }\n  layer a: ReLU(b) {\n'
-        'test layer b: ReLU(c)\nlayers {\nlayer_x: 1\ninclude { phase: TEST }\n}\ninclude "x.net"\nremove layer x\n'
+        'test layer b: ReLU(c)\nlayers {\nlayer_x: 1\ninclude { phase: TEST }\n}\ninclude "x.net"\nremove layer x\nbypass layer y\n'
     )
     found = [piece for _, piece in Document(text).pieces()]
     assert "".join(found) == text
-    assert [piece.split()[0] for piece in found] == ["name:", "defaults", "test", "layers", "include", "remove"]
+    assert [piece.split()[0] for piece in found] == ["name:", "defaults", "test", "layers", "include", "remove", "bypass"]
 
 
 def test_the_piece_at_an_offset():

@@ -1,0 +1,117 @@
+"""`netdef train --lr` and `--seed`: settings of the solver, and a run for each of several seeds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netdef.graph.overrides import Setting
+from netdef.language.diagnostics import NetdefError
+
+if TYPE_CHECKING:
+    from netdef.cli.train_options import Options
+    from runtime.machine.ranks.ranks import Ranks
+
+MOST = 1000  # runs of one command
+RATE, SEED = "solver.base_lr", "solver.random_seed"
+
+
+def with_rate(options: Options) -> Options:
+    """Options with what --lr says among the changes.
+
+    Raises
+    ------
+    NetdefError: --set says another rate.
+    """
+    if options.lr is None:
+        return options
+    return _with(replace(options, lr=None), RATE, f"{options.lr:g}", "--lr")
+
+
+def one_for_each_seed(options: Options) -> list[Options]:
+    """Options of a run for each seed of --seed; of one run without it.
+
+    Raises
+    ------
+    NetdefError: the text is none, or several runs are asked for with what is about one.
+    """
+    if options.seed is None:
+        return [options]
+    seeds, plain = seeds_in(options.seed), replace(options, seed=None)
+    if options.resume:
+        raise NetdefError("--seed and --resume exclude each other", hint="a snapshot has the seed of its run")
+    if len(seeds) > 1 and options.dry_run:
+        raise NetdefError(f"--dry-run looks at one run, --seed {options.seed} asks for {len(seeds)}", hint=f"--seed {seeds[0]}")
+    runs = [_with(plain, SEED, str(seed), "--seed") for seed in seeds]
+    if len(seeds) > 1 and options.out is not None:
+        return [replace(run, out=f"{options.out}-{seed}") for run, seed in zip(runs, seeds, strict=True)]
+    return runs
+
+
+def seeds_in(text: str) -> tuple[int, ...]:
+    """The numbers in 3, 1..5 or 1,4,9.
+
+    Raises
+    ------
+    NetdefError: there are none, or too many.
+    """
+    hint = "a seed is a whole number: --seed 3, --seed 1..5, --seed 1,4,9"
+    found: list[int] = []
+    for piece in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,18})(?:\.\.([0-9]{1,18}))?\s*", piece)
+        if match is None:
+            raise NetdefError(f"--seed {text}: {piece.strip() or 'nothing'} is no seed", hint=hint)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise NetdefError(f"--seed {text}: {last} is less than {first}", hint=f"--seed {last}..{first}")
+        if len(found) + last - first >= MOST:
+            raise NetdefError(f"--seed {text} asks for more than {MOST} runs", hint=hint)
+        found += range(first, last + 1)
+    return tuple(dict.fromkeys(found))
+
+
+def train_seeds(net: str, solver: str | None, runs: list[Options], ranks: Ranks | None) -> int:
+    """Train each run, one after the other, and print what they reach; returns 0, or the exit code of one that was interrupted.
+
+    Raises
+    ------
+    NetdefError: a run fails, or there are several ranks.
+    """
+    from netdef.cli.train import train
+    from runtime.solver.comparison import run_of, spread
+    from runtime.solver.log import read_log
+
+    if ranks is not None:
+        raise NetdefError(f"--seed asks for {len(runs)} runs; under mpirun or srun there is one", hint="--seed N, a run at a time")
+    outs: list[Path] = []
+    for number, options in enumerate(runs, 1):
+        click.echo(f"run {number} of {len(runs)}: seed {seed_of(options)}", err=True)
+        if code := train(net, solver, options, on_run=outs.append):
+            left = ",".join(seed_of(one) for one in runs[number:])
+            click.echo(f"the runs of seeds {left} have not begun: --seed {left} starts them" if left else "", err=True)
+            return code
+    found = [run_of(read_log(out)) for out in outs]
+    name = next((run.name for run in found if run.name), "")
+    percent = name not in ("", "loss")
+    values = [run.metric if name else run.loss for run in found]
+    click.echo(f"{f'test {name}' if name else 'training loss'} by seed:")
+    for options, out, value in zip(runs, outs, values, strict=True):
+        click.echo(f"  seed {seed_of(options)}  {spread([value], percent)}  {out}")
+    click.echo(f"  mean    {spread(values, percent)} (standard deviation)")
+    return 0
+
+
+def seed_of(options: Options) -> str:
+    return str((options.overrides or {})[SEED].value)
+
+
+def _with(options: Options, key: str, value: str, option: str) -> Options:
+    """Options with one more change, as if --set said it."""
+    overrides = dict(options.overrides or {})
+    if key in overrides:
+        raise NetdefError(f"{option} {value} and --set {overrides[key].text} exclude each other", hint="give one of them")
+    return replace(options, overrides={**overrides, key: Setting(f"{key}={value}", option)})

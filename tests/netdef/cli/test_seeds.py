@@ -1,0 +1,95 @@
+"""`netdef train --lr`, `--seed` and `--set solver.FIELD`: settings of the solver from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from netdef.cli.main import run
+from netdef.cli.seeds import one_for_each_seed, seeds_in, with_rate
+from netdef.cli.train_options import CommandLine, Options
+from netdef.graph.overrides import settings_of
+from netdef.language import NetdefError
+from netdef.weights import read_weights
+from runtime.solver.nets import read_solver
+from tests.runtime.solver.nets import IMAGES, SOLVER
+
+SHORT = ["--iterations", "2", "--devices", "cpu", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("small.net").write_text(IMAGES)
+    Path("solver.txt").write_text(SOLVER + "test_iter: 1 test_interval: 2")
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("3", (3,)), ("1..3", (1, 2, 3)), ("1,4,9", (1, 4, 9)), ("0..1, 7,1", (0, 1, 7))])
+def test_seeds(text, seeds):
+    assert seeds_in(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x", "--seed x: x is no seed"),
+        ("-1", "--seed -1: -1 is no seed"),
+        ("1,", "--seed 1,: nothing is no seed"),
+        ("5..1", "--seed 5..1: 1 is less than 5"),
+        ("1..9999", "--seed 1..9999 asks for more than 1000 runs"),
+    ],
+)
+def test_what_is_no_seed(text, says):
+    with pytest.raises(NetdefError, match=says):
+        seeds_in(text)
+
+
+def test_each_seed_has_a_run_of_its_own(capsys):
+    assert run(["train", "small.net", "solver.txt", "--seed", "1..2", "--out", "two", "--lr", "0.005", *SHORT]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("  seed")] == [["seed", "1"], ["seed", "2"]]
+    for seed in (1, 2):
+        text = Path(f"two-{seed}/solver.txt").read_text()
+        assert f"random_seed: {seed}\n" in text and "base_lr: 0.005\n" in text
+        command = json.loads(Path(f"two-{seed}/run.json").read_text())["starts"][0]["command"]
+        assert f" --set solver.base_lr=0.005 --set solver.random_seed={seed} " in command
+    first, second = (read_weights(f"two-{seed}/small_iter_2.caffemodel") for seed in (1, 2))
+    assert any((a != b).any() for a, b in zip(first["conv"], second["conv"], strict=True))
+    assert run(["train", "small.net", "two-1/solver.txt", "--out", "again", *SHORT]) == 0
+    assert Path("again/small_iter_2.caffemodel").read_bytes() == Path("two-1/small_iter_2.caffemodel").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--seed", "1", "--resume", "latest"], "--seed and --resume exclude each other"),
+        (["--seed", "1..2", "--dry-run"], "--dry-run looks at one run"),
+        (["--lr", "0.1", "--set", "solver.base_lr=0.2"], "--lr 0.1 and --set solver.base_lr=0.2 exclude each other"),
+        (["--set", "solver.base_lrr=1"], "unknown field 'base_lrr' of a solver\n    1 | solver.base_lrr=1"),
+        (["--set", "solver.gamma=-1"], "--set:1:14: error: "),
+    ],
+)
+def test_what_contradicts(options, says, capsys):
+    assert run(["train", "small.net", "solver.txt", *options]) == 2
+    assert says in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+def test_fields_of_a_solver():
+    changes = settings_of(["solver.base_lr=0.5", "solver.stepvalue=[1, 2]", "conv.num_output=4"])
+    solver, _ = read_solver("solver.txt", overrides=changes)
+    assert (solver.base_lr, list(solver.stepvalue)) == (0.5, [1, 2])
+    assert read_solver("solver.txt", overrides={"solver.type": "Adam"})[0].type == "Adam"
+
+
+def test_a_command_without_a_solver_says_so(capsys):
+    assert run(["shapes", "small.net", "--set", "solver.base_lr=1"]) == 2
+    assert "netdef train, rates and study take a solver, whose fields this sets" in capsys.readouterr().err
+
+
+def test_the_next_command_has_what_fits_it(tmp_path):
+    (given,) = one_for_each_seed(with_rate(Options(lr=0.1, seed="4", overrides=settings_of(["conv.num_output=9"]))))
+    command = CommandLine("n", "s", given)
+    words = "--set conv.num_output=9 --set solver.base_lr=0.1 --set solver.random_seed=4"
+    assert command.resume(tmp_path) == f"netdef train n s {words} --resume {tmp_path}"
+    assert command.test("n", tmp_path, tmp_path).endswith("--set conv.num_output=9")
