@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,14 +75,17 @@ def seeds_in(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def train_seeds(net: str, solver: str | None, runs: list[Options], ranks: Ranks | None) -> int:
+def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], None]], int], ranks: Ranks | None) -> int:
     """Train each run, one after the other, and print what they reach; returns 0, or the exit code of one that was interrupted.
+
+    Parameters
+    ----------
+    train: trains one, calls a function with its directory, and returns the exit code.
 
     Raises
     ------
     NetdefError: a run fails, or there are several ranks.
     """
-    from netdef.cli.train import train
     from runtime.solver.comparison import run_of, spread
     from runtime.solver.log import read_log
 
@@ -90,7 +94,7 @@ def train_seeds(net: str, solver: str | None, runs: list[Options], ranks: Ranks 
     outs: list[Path] = []
     for number, options in enumerate(runs, 1):
         click.echo(f"run {number} of {len(runs)}: seed {seed_of(options)}", err=True)
-        if code := train(net, solver, options, on_run=outs.append):
+        if code := train(options, outs.append):
             left = ",".join(seed_of(one) for one in runs[number:])
             click.echo(f"the runs of seeds {left} have not begun: --seed {left} starts them" if left else "", err=True)
             return code

@@ -68,7 +68,11 @@ def command(net: str, solver: str | None, **options: Any) -> int:
     """
     given, *others = one_for_each_seed(with_rate(Options(**options)))
     if others:
-        return on_all_ranks(lambda ranks: train_seeds(net, solver, [given, *others], ranks))
+
+        def train_one(options: Options, on_run: Callable[[Path], None]) -> int:
+            return train(net, solver, options, on_run=on_run)
+
+        return on_all_ranks(lambda ranks: train_seeds([given, *others], train_one, ranks))
 
     def resumed(out: Path) -> Callable[[Ranks | None], int]:
         return lambda ranks: train(net, solver, replace(given, weights=None, resume="latest", out=str(out)), ranks)
