@@ -16,10 +16,10 @@ import numpy as np
 
 from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.jit import jit
-from runtime.kernels.cpu.moves import transpose_square
 from runtime.kernels.cpu.product import DEPTH, PANEL, multiply, pack_row, packed_size
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
+from runtime.kernels.cpu.transposing import transpose
 from runtime.ops.convolution.windows import col2im_add, pack_windows, pack_windows_transposed
 
 PLAIN = Epilogue()
@@ -241,13 +241,8 @@ def transpose_weights(begin, end, w, across, group):
     blocks, source, out = -(-rows // LANES), w.reshape(-1), across.reshape(-1)
     for item in range(begin, end):
         g, row = item // blocks, item % blocks * LANES
-        count, at, to = min(LANES, rows - row), g * M * rows + row, (g * rows + row) * M
-        whole = M - M % LANES if count == LANES else 0
-        for o in range(0, whole, LANES):
-            transpose_square(source, at + o * rows, rows, out, to + o, M)
-        for o in range(whole, M):
-            for r in range(count):
-                out[to + r * M + o] = source[at + o * rows + r]
+        at, to = g * M * rows + row, (g * rows + row) * M
+        transpose(source, at, rows, M, min(LANES, rows - row), out, to, M)
 
 
 @kernel(items=lambda w, flipped, group: flipped.shape[0])

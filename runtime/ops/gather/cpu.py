@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import jit
-from runtime.kernels.cpu.registry import kernel
+from runtime.kernels.cpu.registry import Launch, kernel, launch, plans
+from runtime.kernels.cpu.transposing import transpose
+from runtime.kernels.operand import Operand
 from runtime.ops.changed_shapes import ShapesChangedError
+
+COLUMNS = 256  # of a matrix that one item transposes: a kilobyte of each row
 
 
 @kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * x.bytes)
@@ -30,10 +36,33 @@ def take_columns(begin, end, x, y, offset):
             out[i] = source[i]
 
 
-@kernel(items=lambda x, y: y.shape[0], flops=0)
+@plans(flops=0)
+def rebatch(x: Operand, y: Operand) -> Launch:
+    """x (per image, N) -> y (per image', N'): the same numbers in the order that users see, N first, cut into N' images.
+
+    Where one of them has its numbers in that order already, it is a transposition.
+    """
+    if x.shape[1] == 1:
+        return launch("transpose_matrix", replace(x, shape=y.shape[::-1]), y)
+    if y.shape[1] == 1:
+        return launch("transpose_matrix", x, replace(y, shape=x.shape[::-1]))
+    return launch("cut_anew", x, y)
+
+
+@kernel(items=lambda x, y: -(-x.shape[1] // COLUMNS))
 @jit
-def rebatch(begin, end, x, y):
-    """x (per image, N) -> y (per image', N'): the same numbers in the order that users see, N first, cut into N' images."""
+def transpose_matrix(begin, end, x, y):
+    """y (columns, rows) = x (rows, columns) transposed.  Item: COLUMNS of x."""
+    rows, columns = x.shape
+    for item in range(begin, end):
+        first = item * COLUMNS
+        transpose(x.reshape(-1), first, columns, rows, min(COLUMNS, columns - first), y.reshape(-1), first * rows, rows)
+
+
+@kernel(items=lambda x, y: y.shape[0])
+@jit
+def cut_anew(begin, end, x, y):
+    """`rebatch`, any of them.  Item: a row of y."""
     old, _ = x.shape
     new, N = y.shape
     for row in range(begin, end):

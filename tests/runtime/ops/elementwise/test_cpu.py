@@ -125,7 +125,17 @@ def test_columns_join_and_part(rows: int, widths: tuple[int, ...]) -> None:
         offset += width
 
 
-@pytest.mark.parametrize("old,new", [((2, 6), (3, 4)), ((7, 1), (1, 7)), ((5, 4), (5, 4)), ((1, 12), (6, 2))])
+@pytest.mark.parametrize(
+    "old,new",
+    [
+        ((2, 6), (3, 4)),
+        ((7, 1), (1, 7)),
+        ((5, 4), (5, 4)),
+        ((1, 12), (6, 2)),
+        ((1, 33 * 601), (33, 601)),
+        ((33, 601), (1, 33 * 601)),
+    ],
+)
 def test_rebatch(old: tuple[int, int], new: tuple[int, int]) -> None:
     """(images, elements) as users see them: the flat order stays."""
     x = values(old[0] * old[1]).reshape(old)
