@@ -70,7 +70,9 @@ class _Slot(Batch):
 
     def put(self, row: int, sample: Sample) -> None:
         """Copy a sample into its row."""
-        if isinstance(sample.image, np.ndarray):
+        if isinstance(sample.image, np.ndarray) and sample.image.flags.c_contiguous:
+            self.images[row] = sample.image
+        elif isinstance(sample.image, np.ndarray):
             for channel in range(sample.image.shape[2]):  # one at a time: records have them one after the other
                 self.images[row, :, :, channel] = sample.image[:, :, channel]
         else:

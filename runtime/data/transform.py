@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from netdef.language.diagnostics import NetdefError
 from runtime.data.color import color_shift
 from runtime.data.draws import AUGMENT, REGION, Draws, below, between
+from runtime.data.resampling import resample
 from runtime.data.settings import Resize, Settings
 from runtime.data.source import Picture, Sample
 
@@ -132,9 +135,20 @@ def resampled(
     how: Image.Resampling = Image.Resampling.BILINEAR,
 ) -> Picture:
     """The box (left, top, right, bottom) of an image, brought to (height, width)."""
+    bilinear = how == Image.Resampling.BILINEAR
     if not isinstance(image, np.ndarray):
-        return image.resize(size[::-1], how, box=box)
+        if not bilinear:
+            return image.resize(size[::-1], how, box=box)
+        pixels = np.asarray(image)
+        made = resample(pixels.reshape(*pixels.shape[:2], -1), size, box)
+        return Image.fromarray(made.reshape(*size, *pixels.shape[2:]))
+    if image.dtype == np.uint8 and bilinear:
+        return resample(image, size, box)
     if image.dtype == np.uint8 and image.shape[2] == COLORS:
-        return np.asarray(resampled(Image.fromarray(np.ascontiguousarray(image)), size, box, how))
-    planes = [Image.fromarray(np.ascontiguousarray(image[:, :, channel])) for channel in range(image.shape[2])]
-    return np.stack([np.asarray(resampled(plane, size, box, how)) for plane in planes], axis=-1)
+        return _by_pillow(image, size, box, how)
+    return np.stack([_by_pillow(image[:, :, channel], size, box, how) for channel in range(image.shape[2])], axis=-1)
+
+
+def _by_pillow(pixels: NDArray[Any], size: tuple[int, int], box: tuple[float, float, float, float], how: Image.Resampling) -> Any:
+    """An array of three channels of bytes, in any order, or of one channel."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size[::-1], how, box=box))
