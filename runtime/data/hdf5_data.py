@@ -22,12 +22,14 @@ from netdef.language.units import shortened
 from netdef.layers.data import HDF5Data, located
 from netdef.weights.hdf5 import check_claim, reading
 from runtime.data.draws import Draws
+from runtime.data.hdf5_facts import is_hdf5_file
 from runtime.data.labels import check_labels
 from runtime.data.rows import RowSource, field_of, refuse_transform
 from runtime.data.texts import read_text_file
 
 EXPECTED = "expected the path of an HDF5 file on each line"
 FILES_KEPT = 2  # the one that is read, and the next
+BLOCK_BYTES = 1 << 22  # that h5py reads at a time
 MOST_LABELS = 1 << 24  # of a file, to compare with the classes of the net before the run
 
 
@@ -52,7 +54,7 @@ class Hdf5Source(RowSource):
                 if shape != first:
                     text = f"{file}: a row of {name} is {shape_text(shape)}, in {self._files[0]} it is {shape_text(first)}"
                     raise NetdefError(text)
-        super().__init__(layer.batch_size, {field_of(top): shape for top, shape in enumerate(shapes[0][0])})
+        super().__init__(layer.batch_size, {field_of(top): shape for top, shape in enumerate(shapes[0][0])}, ahead=True)
         self._counts = [count for _, count in shapes]
         self.size = sum(self._counts)
         self._shuffle = layer.p.shuffle
@@ -75,7 +77,8 @@ class Hdf5Source(RowSource):
         return self._arrays(file, after), chosen
 
     def close(self) -> None:
-        """Stop the thread that reads."""
+        """Stop the threads that read and fill."""
+        super().close()
         self._reader.shutdown(cancel_futures=True)
         self._loaded.clear()
 
@@ -110,8 +113,13 @@ class Hdf5Source(RowSource):
 
 
 def files_of(layer: HDF5Data) -> list[str]:
-    """The HDF5 files that a layer's list names; raises as `files_in_list`."""
-    return files_in_list(located(layer, layer.source))
+    """The HDF5 files of a layer; raises as `files_at`."""
+    return files_at(located(layer, layer.source))
+
+
+def files_at(path: Path) -> list[str]:
+    """The HDF5 file at a path, or those that the list there names; raises as `files_in_list`."""
+    return [str(path)] if is_hdf5_file(str(path)) else files_in_list(path)
 
 
 def files_in_list(path: Path) -> list[str]:
@@ -164,7 +172,31 @@ def read_rows(file: str, names: Sequence[str]) -> list[NDArray[np.float32]]:
         for dataset in datasets:
             if not (dataset.is_virtual or dataset.external):  # else its numbers are in other files
                 check_claim(Path(file), dataset)
-        return [np.asarray(dataset[...], np.float32) for dataset in datasets]
+        return [_numbers(file, dataset) for dataset in datasets]
+
+
+def _numbers(file: str, dataset: Any) -> NDArray[np.float32]:
+    """All numbers of a dataset as float32, in a way that lets other threads work: h5py keeps Python's lock while it reads.
+
+    Raises
+    ------
+    ValueError: the file ends before them.
+    """
+    offset = dataset.id.get_offset()  # None unless they lie one after the other in this file; wrong if they are not written yet
+    if offset is not None and dataset.dtype == np.float32 and dataset.id.get_storage_size() == 4 * dataset.size:
+        with open(file, "rb") as opened:
+            opened.seek(offset)
+            found = np.fromfile(opened, np.float32, dataset.size)
+        if found.size < dataset.size:
+            raise ValueError(f"it ends before the numbers of {dataset.name}")
+        return found.reshape(dataset.shape)
+    numbers = np.empty(dataset.shape, np.float32)
+    row = max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=int)))
+    chunk = dataset.chunks[0] if dataset.chunks else 1
+    at_once = max(1, BLOCK_BYTES // row // chunk) * chunk  # whole chunks, which may be packed
+    for first in range(0, len(numbers), at_once):
+        numbers[first : first + at_once] = dataset[first : first + at_once]
+    return numbers
 
 
 def _dataset(opened: Any, file: str, name: str) -> Any:

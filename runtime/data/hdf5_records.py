@@ -22,7 +22,7 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.weights.hdf5 import check_claim, damage_named, h5py_module, reading
 from runtime.data.datum import Datum
-from runtime.data.hdf5_data import files_in_list
+from runtime.data.hdf5_data import files_at
 from runtime.data.hdf5_facts import FORM, datasets_in, is_hdf5_file
 from runtime.data.records import state_of_file
 from runtime.data.source import UnreadableError
@@ -66,7 +66,7 @@ class Hdf5Records:
 
     def __init__(self, source: str, names: Names = Names()):
         self.name = source
-        self._files = [source] if is_hdf5_file(source) else files_in_list(Path(source))
+        self._files = files_at(Path(source))
         found = [_look(file, names) for file in self._files]
         for file, one in zip(self._files, found, strict=True):
             if one.shape != found[0].shape:

@@ -27,7 +27,7 @@ class MemorySource(RowSource):
         self._layer = layer
         self._arrays: list[NDArray[np.float32]] = []
         self._shape = layer.tops[0].shape[1:]
-        super().__init__(layer.batch_size, {field_of(0): self._shape, field_of(1): ()})
+        super().__init__(layer.batch_size, {field_of(0): self._shape, field_of(1): ()}, ahead=False)
 
     def set(self, images: Any, labels: Any) -> None:
         """Take (N, C, H, W) images and (N,) labels from now on, from their start.

@@ -1,10 +1,14 @@
-"""Batches of arrays as they are: for sources whose tops are rows of arrays, not images to be transformed."""
+"""Batches of arrays as they are: for sources whose tops are rows of arrays, not images to be transformed.
+
+A batch may be copied together while the net works on the one before: by one thread, which is as fast as memory is.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -42,35 +46,57 @@ class RowSource(ABC):
     Attributes
     ----------
     size: rows in an epoch; 0 where there are none yet.
+
+    Parameters
+    ----------
+    ahead: whether a batch is filled before it is asked for; not where the arrays are the caller's, who may change them.
     """
 
     image_shape = (0, 0, 0)  # it has rows instead
     classes: tuple[str, ...] | None = None
     size = 0
 
-    def __init__(self, batch_size: int, shapes: Mapping[str, Shape]):
+    def __init__(self, batch_size: int, shapes: Mapping[str, Shape], ahead: bool):
         self.batch_size = batch_size
         self.skipped: dict[str, str] = {}
         self._free = deque(RowBatch(batch_size, shapes) for _ in range(DEPTH))
         self._position = 0
+        self._filler = ThreadPoolExecutor(1, "rows") if ahead else None
+        self._coming: Future[RowBatch] | None = None  # the batch at the position
 
     @abstractmethod
     def rows(self, position: int, most: int) -> tuple[list[NDArray[np.float32]], NDArray[np.int64] | slice]:
-        """Arrays of all tops, and which rows of them come at a position and after it: at least one, at most `most`."""
+        """Arrays of all tops, and which rows of them come at a position and after it: at least one, at most `most`.
+
+        Where batches are filled ahead, the thread that fills them calls it.
+        """
 
     def next(self) -> Any:
         """The next batch; raises NetdefError as `rows`."""
-        batch = self._free.popleft()
-        done = 0
-        while done < self.batch_size:
-            arrays, chosen = self.rows(self._position + done, self.batch_size - done)
-            for own, array in zip(batch.arrays.values(), arrays, strict=True):
-                taken = array[chosen]
-                own[done : done + len(taken)] = taken
-                count = len(taken)
-            done += count
-        batch.positions[:] = np.arange(self._position, self._position + self.batch_size)
+        batch = self._fill(self._free.popleft(), self._position) if self._coming is None else self._coming.result()
+        self._coming = None  # only now: an error is raised again, and a batch is not lost to Ctrl-C
         self._position += self.batch_size
+        if self._filler is not None and self._free:
+            self._coming = self._filler.submit(self._fill, self._free.popleft(), self._position)
+        return batch
+
+    def _fill(self, batch: RowBatch, position: int) -> RowBatch:
+        """Copy the rows from a position on into a batch."""
+        done = 0
+        try:
+            while done < self.batch_size:
+                arrays, chosen = self.rows(position + done, self.batch_size - done)
+                count = chosen.stop - chosen.start if isinstance(chosen, slice) else len(chosen)
+                for own, array in zip(batch.arrays.values(), arrays, strict=True):
+                    if isinstance(chosen, slice):
+                        own[done : done + count] = array[chosen]
+                    else:  # clip: without it, NumPy copies them twice
+                        np.take(array, chosen, axis=0, out=own[done : done + count], mode="clip")
+                done += count
+        except BaseException:
+            self._free.append(batch)
+            raise
+        batch.positions[:] = np.arange(position, position + self.batch_size)
         return batch
 
     def release(self, batch: Any) -> None:
@@ -83,11 +109,22 @@ class RowSource(ABC):
 
     def seek(self, state: dict[str, Any]) -> None:
         """Continue from a position; raises NetdefError: it is none."""
-        self._position = check_position(state)
+        position = check_position(state)
+        self._drop()
+        self._position = position
 
     def close(self) -> None:
         """Let go of its batches."""
+        self._drop()
+        if self._filler is not None:
+            self._filler.shutdown()
         self._free.clear()
+
+    def _drop(self) -> None:
+        """Take back the batch that is being filled, once it is, for another one."""
+        coming, self._coming = self._coming, None
+        if coming is not None and coming.exception() is None:
+            self._free.append(coming.result())
 
     def __enter__(self) -> RowSource:
         return self

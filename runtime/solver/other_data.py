@@ -24,8 +24,8 @@ Edit = Callable[[Any], None]  # of a NetParameter
 def other_data(net: Net, data: str) -> tuple[list[tuple[str, str]], Edit]:
     """The fields to set, and the edit to make, so that a net reads other data.
 
-    An ImageData reads any images, a Data any database, an HDF5Data any list of HDF5 files. Of another source of images becomes an
-    ImageData.
+    An ImageData reads any images, a Data any database, an HDF5Data any HDF5 file or list of them. Of another source of images
+    becomes an ImageData.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def other_data(net: Net, data: str) -> tuple[list[tuple[str, str]], Edit]:
             else:
                 _check_there(data, layer)
                 edits.append(_of_database(layer, data, net.phase))
-        elif layer.type == "HDF5Data" and _is_hdf5_list(data):
+        elif layer.type == "HDF5Data" and _is_hdf5(data):
             settings.append((f"{layer.name}.source", data))
     if not settings and not edits:
         edits.append(_of_arrays(net, data))
@@ -150,8 +150,7 @@ def _database(data: str) -> str | None:
     return kind_of(data)
 
 
-def _is_hdf5_list(data: str) -> bool:
-    from runtime.data.hdf5_facts import is_hdf5_file
+def _is_hdf5(data: str) -> bool:
     from runtime.data.hdf5_records import is_hdf5_source
 
-    return is_hdf5_source(data) and not is_hdf5_file(data)
+    return is_hdf5_source(data)

@@ -164,3 +164,49 @@ def test_rows_of_other_files_are_read_through_a_virtual_dataset(tmp_path):
         file.create_virtual_dataset("data", layout)
     (rows,) = read_rows(str(tmp_path / "b.h5"), ["data"])
     assert rows.shape == (1 << 16, 64)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"chunks": (3, 2)}, {"chunks": (5, 4), "compression": "gzip"}, {"dtype": ">f4"}, {"dtype": "u1"}]
+)
+def test_rows_are_read_however_they_are_stored(tmp_path, monkeypatch, how):
+    monkeypatch.setattr("runtime.data.hdf5_data.BLOCK_BYTES", 64)
+    numbers = np.arange(44, dtype=np.float32).reshape(11, 4)
+    with h5py.File(tmp_path / "a.h5", "w", userblock_size=512) as file:
+        file.create_dataset("before", data=[b"text"])
+        file.create_dataset("data", data=numbers, **how)
+        file.create_dataset("unwritten", (3, 2), "f4", fillvalue=7)
+        file.create_dataset("none", (0, 2), "f4")
+    data, unwritten, none = read_rows(str(tmp_path / "a.h5"), ["data", "unwritten", "none"])
+    np.testing.assert_array_equal(data, numbers)
+    assert data.dtype == np.float32 and (unwritten == 7).all() and none.shape == (0, 2)
+
+
+def test_a_batch_is_filled_while_the_one_before_is_in_use(list_file):
+    with open_source(layer_of(list_file), 1) as source:
+        first = source.next()
+        coming = source._coming
+        assert coming.result().top0[:, 0, 0, 0].tolist() == [4, 5, 6, 7] and first.top0[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+        assert source.position() == {"sample": 4}
+        second = source.next()
+        assert second is coming.result()
+        source.release(first)
+        source.seek({"sample": 1})
+        assert numbers(source, 2) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_file_that_is_cut_during_a_run_ends_it_in_its_place(list_file):
+    layer = layer_of(list_file, batch=5)
+    with open_source(layer, 1) as source:
+        cut = list_file.parent / "3.h5"
+        cut.write_bytes(cut.read_bytes()[:-100])
+        assert numbers(source, 1) == [0, 1, 2, 3, 4]
+        with pytest.raises(NetdefError, match=r"3\.h5 is not a whole HDF5 file"):
+            numbers(source, 1)
+        source.seek({"sample": 0})
+        assert numbers(source, 1) == [0, 1, 2, 3, 4]
+
+
+def test_a_file_may_stand_for_a_list_of_one(list_file):
+    with open_source(layer_of(list_file.parent / "0.h5", batch=5), 1) as source:
+        assert numbers(source, 1) == [0, 1, 2, 3, 4]

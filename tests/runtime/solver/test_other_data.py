@@ -75,9 +75,10 @@ def test_a_net_without_labels_and_other_changes():
     assert (net.batch, net.layer("data").message.transform_param.scale) == (7, 0.5)
 
 
-def test_an_hdf5data_reads_another_list():
+def test_an_hdf5data_reads_another_list_or_file():
     Path("x.net").write_text("layer data: HDF5Data -> data, label { source: 'gone.txt' batch_size: 4 }" + TAIL)
-    assert load_net("x.net", "train", data="h5.txt").layer("data").tops[0].shape == (4, 3, 5, 4)
+    for data in ("h5.txt", Path("h5.txt").read_text().strip()):
+        assert load_net("x.net", "train", data=data).layer("data").tops[0].shape == (4, 3, 5, 4)
 
 
 @pytest.mark.parametrize(
