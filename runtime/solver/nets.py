@@ -26,6 +26,7 @@ from runtime.machine.look import look_at_data
 from runtime.solver.other_data import other_data
 
 MESSAGE = "<message>"
+TEST_ITER = "solver.test_iter"  # the change that says how long a test of other data is
 
 
 def read_solver(solver: Any, max_iter: int | None = None, overrides: Mapping[str, Any] | None = None) -> tuple[Any, str]:
@@ -110,13 +111,16 @@ class SolverNets:
         else:
             raise NetdefError(f"{filename} names no net to train", hint="netdef train NET SOLVER gives it one")
         self.train = self._read(train, "train", state_overrides(solver, "train"), batch_size)
-        given = list(solver.test_iter)
-        counts: list[int | None] = [*given] or [None] * len(sources)
+        counts: list[int | None] = list(solver.test_iter) or [None] * len(sources)
         tested = [index for index in range(len(sources)) if counts[index] != 0]  # as in Caffe, 0 batches are no test
         self.tests = [self._read(sources[index], "test", state_overrides(solver, "test", index)) for index in tested]
-        self.batches = [counts[index] if data is None else None for index in tested]
-        own = [str(given[index]) for index in tested if given and data is not None]
-        self.notes = [f"test_iter {' and '.join(own)} counts batches of other data: each test takes all of {data}"] if own else []
+        self.batches, self.notes = [counts[index] for index in tested], list[str]()
+        if data is not None and any(self.batches) and not any(key.strip() == TEST_ITER for key in overrides or ()):
+            own = " and ".join(map(str, self.batches))
+            self.notes.append(
+                f"test_iter {own} counts batches of other data: each test takes all of {data}; --set {TEST_ITER}=N changes it"
+            )
+            self.batches = [None] * len(tested)
 
     @property
     def batch_size(self) -> int:

@@ -25,7 +25,7 @@ from runtime.data.prefetch import warn_of_skip
 from runtime.data.source import OnSkip
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.compile import compile
-from runtime.machine.ranks.ranks import Ranks, fingerprint
+from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.weights import Loaded, Paths, listed, remark
 from runtime.ops.python.layer import python_allowed
 from runtime.solver.devices import choose_devices
@@ -35,6 +35,7 @@ from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.pixels import pixels_of
 from runtime.solver.prefix import snapshot_prefix
+from runtime.solver.rank_checks import check_nets
 from runtime.solver.remember import remember_results
 from runtime.solver.results import NotFiniteError, TestResult, losses_of
 from runtime.solver.saving import naming_lack_of_memory, read_snapshot, restore_arrays, write_snapshot
@@ -142,8 +143,7 @@ class Solver:
         self.data, self.hold_out = data, HOLD_OUT if data and self.nets.tests else 0
         if ranks is not None:
             self.seed = ranks.broadcast(int(self.seed))
-            ranks.check_same(self._identity())
-            self._check_batch(ranks.size)
+            check_nets(ranks, self.nets, split)
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
@@ -158,27 +158,6 @@ class Solver:
         if self.parameters.random_seed >= 0:
             return self.parameters.random_seed
         return secrets.randbits(31) if seed is None else seed
-
-    def _identity(self) -> dict[str, Any]:
-        """What all ranks must have in common, by its name for a message; texts as hashes."""
-        nets = {f"training net ({self.nets.train.filename})": self.nets.train}
-        nets |= {f"test net ({net.filename})": net for net in self.nets.tests}
-        texts = {name: fingerprint(layer.message for layer in net.layers) for name, net in nets.items()}
-        return {
-            f"solver ({self.filename})": fingerprint([self.parameters]),
-            **texts,
-            "batch size": self.batch_size,
-            "--split": self.split,
-            "--data": self.data,
-        }
-
-    def _check_batch(self, ranks: int) -> None:
-        """Raises NetdefError: a batch has too few images for each rank to have one."""
-        if self.split in ("batch", "hybrid") and self.nets.batch_size < ranks:
-            raise NetdefError(
-                f"--split {self.split} divides batches of {plural(self.nets.batch_size, 'image')} over {ranks} ranks",
-                hint=f"start fewer ranks, or give --batch {ranks} or more",
-            )
 
     @property
     def writes(self) -> bool:

@@ -66,6 +66,8 @@ def test_other_data_are_tested_whole(capsys):
     with Solver("solver.txt", "x.net", data="images", seed=1) as solver:
         (result,) = solver.test()
         assert result.images == sum(source.size for source in solver.tests[0].executable.sources.values())
+    with Solver("solver.txt", "x.net", data="images", seed=1, overrides={"solver.test_iter": 2}, say=lambda line: None) as solver:
+        assert solver.nets.batches == [2]
 
 
 def test_a_net_without_labels_and_other_changes():
