@@ -42,10 +42,21 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "runtime.machine": ("runtime.compiler", "netdef.diff"),
     "runtime.exchange": ("runtime.machine",),
     "runtime.solver": ("runtime.machine",),
+    "runtime.images": ("runtime.solver",),
+    "runtime.pictures": ("runtime.solver", "netdef.draw"),
     "runtime.selftest": ("runtime.solver",),
     "runtime.pycaffe": ("runtime.solver", "netdef.draw"),
     "netdef.pycaffe": ("runtime.pycaffe",),  # a door: the name that scripts import, with no code of its own
-    "netdef.cli": ("netdef.convert", "netdef.draw", "netdef.lsp", "netdef.pycaffe", "runtime.exchange", "runtime.selftest"),
+    "netdef.cli": (
+        "netdef.convert",
+        "netdef.draw",
+        "netdef.lsp",
+        "netdef.pycaffe",
+        "runtime.exchange",
+        "runtime.images",
+        "runtime.pictures",
+        "runtime.selftest",
+    ),
     "netdef.__main__": ("netdef.cli",),
 }
 PACKAGES = ("netdef", "runtime")

@@ -66,7 +66,7 @@ def with_mean(given: str, net: str | None, solver_path: str, options: Options) -
     ------
     NetdefError: it is neither, or no net reads images.
     """
-    from netdef.cli.pixels import numbers_in
+    from runtime.images.pixels import numbers_in
     from runtime.solver.nets import SolverNets, read_solver
 
     values = numbers_in(given)

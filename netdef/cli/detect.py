@@ -15,15 +15,15 @@ from netdef.cli.arguments import weights_for
 from netdef.cli.image_options import ImageOptions, image_options
 from netdef.cli.labels import Classes
 from netdef.cli.options import fold_option, run_options
-from netdef.cli.pixels import Given, image_layer, with_images
 from netdef.cli.predict import BATCH, check_images, images_of
 from netdef.cli.regions import RegionNet, check_finite, check_within, pixels_for, region_net, rows_of_regions, sides_of
 from netdef.cli.shell import Command
-from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import replacing
 from netdef.layers.boxes import DetectionOutput
 from netdef.loading import with_batch_size
+from runtime.images.pixels import Given, image_layer, with_images
+from runtime.images.trained_pixels import trained_pixels
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netdef.cli.labels import classes_of
-from netdef.cli.pixels import numbers_in
-from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_float
+from runtime.images.pixels import numbers_in
+from runtime.images.trained_pixels import trained_pixels
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net

@@ -34,6 +34,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "study": "Train each NET from several seeds, and print what they reach, and how they differ from the first.",
     "test": "Loss and accuracies of NET with given weights over its test data.",
     "predict": "The five most probable classes of each IMAGE by NET, and their probabilities.",
+    "show": "Draw the filters of NET, and what each layer makes of each IMAGE, as a page.",
     "detect": "The objects that NET finds in each IMAGE: label, score, and left, top, right and bottom in pixels.",
     "data": "Tools for data: make, copy and look at databases, lists and means, as Caffe's tools do.",
     "extract": "Write the values that blobs of NET have for each image of its test data (Caffe's extract_features).",

@@ -14,11 +14,10 @@ import click
 from netdef.cli.arguments import net_and_weights, weights_files, weights_for
 from netdef.cli.image_options import ImageOptions, image_options
 from netdef.cli.options import COUNT, fold_option, run_options
-from netdef.cli.pixels import Given, image_layer, images_of_training, with_images
 from netdef.cli.predictions import FORMATS, best, writer
 from netdef.cli.shell import Command
-from netdef.cli.trained_pixels import trained_pixels
 from netdef.language.diagnostics import NetdefError
+from runtime.images.pixels import image_layer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,14 +107,11 @@ def opened(
     """The probabilities of each image by a net, in order, and the names of its classes."""
     from netdef.cli.labels import classes_of
     from runtime.data import open_images
-    from runtime.solver.nets import load_net
+    from runtime.images.opening import image_net
 
     files = weights_files(weights) if weights is not None else weights_for(net_path, options.weights)
     views = int(options.crops)
-    trained, origin = trained_pixels(files[-1])
-    size = images_of_training(trained)
-    own = load_net(net_path, "test", options.overrides, min(BATCH, len(images) * views), assumed=size)
-    net = with_images(own, Given(options.mean, options.scale, trained, origin))
+    own, net = image_net(net_path, files[-1], min(BATCH, len(images) * views), options.mean, options.scale, options.overrides)
     scores, is_probability = scores_of(net)
     with options.compiler()(net, backward=False, keep="activations") as executable:
         executable.load_weights(files, options.allow_missing)
@@ -128,17 +124,22 @@ def opened(
 
 def probabilities(executable: Executable, scores: Blob, is_probability: bool, names: Sequence[str]) -> Iterator[np.ndarray]:
     """The probabilities of each view of an image, in order; `names` are those of the views' images."""
-    from runtime.solver.votes import softmax
-
     batch = image_layer(executable.net).tops[0].shape[0]
     for first in range(0, len(names), batch):
         executable.forward()
-        rows = executable.blob(scores.name).astype("float64")
-        check_count(rows, batch, scores)
-        rows = rows[: len(names) - first]
-        rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
-        check_finite(rows, names[first:], scores, executable)
-        yield from rows if is_probability else softmax(rows)
+        yield from probabilities_of_batch(executable, scores, is_probability, names[first : first + batch])
+
+
+def probabilities_of_batch(executable: Executable, scores: Blob, is_probability: bool, names: Sequence[str]) -> np.ndarray:
+    """The probabilities that the last run gives the first images of its batch, whose names are given: (images, classes)."""
+    from runtime.solver.votes import softmax
+
+    rows = executable.blob(scores.name).astype("float64")
+    check_count(rows, image_layer(executable.net).tops[0].shape[0], scores)
+    rows = rows[: len(names)]
+    rows = rows.reshape(len(rows), rows.shape[1], -1).mean(axis=2)
+    check_finite(rows, names, scores, executable)
+    return rows if is_probability else softmax(rows)
 
 
 def means(rows: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
@@ -230,11 +231,3 @@ def scores_of(net: Net) -> tuple[Blob, bool]:
     raise NetdefError(
         f"{net.filename} has no classes to name in phase test", hint="a Softmax or SoftmaxWithLoss layer shows where they are"
     )
-
-
-def softmax(rows: np.ndarray) -> np.ndarray:
-    """exp(x) / sum(exp(x)) along each row."""
-    import numpy as np
-
-    powers = np.exp(rows - rows.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

@@ -9,10 +9,10 @@ from itertools import permutations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netdef.cli.pixels import Given, mean_for, means_text, numbers_in, scale_text
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.layers.boxes import DetectionOutput
 from netdef.layers.regions import REGION, Regional
+from runtime.images.pixels import Given, mean_for, means_text, numbers_in, scale_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.html_page import figure
+from netdef.language.html_page import page as html_page
 from netdef.language.writing import write_over
+from runtime.data.thumbnails import SIDE, data_uri, thumbnail
+from runtime.data.thumbnails import png as png_file
 
-SIDE, LABEL, GAP = 96, 14, 6  # pixels: of a picture, of the line below it, between them
+LABEL, GAP = 14, 6  # pixels: of the line below a picture, between pictures
 COLUMNS = 10
 LETTERS = 15  # of a class's name that fit below a picture
 
@@ -29,22 +30,11 @@ def write_sheet(path: str, title: str, pictures: Sequence[Picture]) -> None:
     """
     kind = Path(path).suffix.lower()
     if kind == ".png":
-        file = BytesIO()
-        png(pictures).save(file, "PNG")
-        write_over(path, file.getvalue())
+        write_over(path, png_file(png(pictures)))
     elif kind in (".html", ".htm"):
         write_over(path, page(title, pictures))
     else:
         raise NetdefError(f"{path}: a contact sheet is a .png or a .html")
-
-
-def thumbnail(image: Image.Image) -> Image.Image:
-    """An image brought to fit SIDE x SIDE; small ones by whole factors, so that their pixels show."""
-    factor = SIDE / max(image.size)
-    size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
-    if factor >= 2:
-        return image.resize((image.width * int(factor), image.height * int(factor)), Image.Resampling.NEAREST)
-    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 def png(pictures: Sequence[Picture]) -> Image.Image:
@@ -65,15 +55,6 @@ def png(pictures: Sequence[Picture]) -> Image.Image:
 
 def page(title: str, pictures: Sequence[Picture]) -> str:
     """The sheet as a page that needs no other file."""
-    cells = []
-    for image, text in pictures:
-        file = BytesIO()
-        thumbnail(image).save(file, "PNG")
-        source = base64.b64encode(file.getvalue()).decode()
-        cells.append(
-            f'<figure><img src="data:image/png;base64,{source}" alt=""><figcaption>{html.escape(text)}</figcaption></figure>'
-        )
-    style = "body{font:13px sans-serif} main{display:flex;flex-wrap:wrap;gap:8px} "
-    style += "figure{margin:0;width:110px} img{image-rendering:pixelated}"
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><style>{style}</style>'
-    return f"{head}<h1>{html.escape(title)}</h1><main>\n" + "\n".join(cells) + "\n</main></html>\n"
+    style = f"figure {{ width: {SIDE + LABEL}px; }}\n"
+    cells = [figure(data_uri(thumbnail(image)), text, class_="pixels") for image, text in pictures]
+    return html_page(title, ['<main class="row">', *cells, "</main>"], style=style)

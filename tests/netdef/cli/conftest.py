@@ -1,0 +1,3 @@
+"""What the tests of several commands share."""
+
+from tests.netdef.draw.conftest import browse  # noqa: F401 - a fixture
