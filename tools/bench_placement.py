@@ -31,9 +31,7 @@ SEED = 1
 def executable(net: netdef.Net, devices: str, threads: int, split: str) -> Executable:
     """A compiled training net that is fed one batch again and again."""
     update = updates(message_class("SolverParameter")(momentum=0.9, weight_decay=0.0005))
-    exe = runtime.compile(
-        net, devices, seed=SEED, threads=threads, keep="activations", losses_only=True, update=update, split=split
-    )
+    exe = runtime.compile(net, devices, seed=SEED, threads=threads, keep="outputs", losses_only=True, update=update, split=split)
     exe.set_scalar("rate", 1e-4)
     exe.set_scalar("scale", 1.0)
     for name in {source.layer.name for source in exe.program.sources}:

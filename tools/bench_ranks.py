@@ -41,7 +41,7 @@ def executable(net: netdef.Net, threads: int, split: str, ranks: Ranks | None) -
         "cpu",
         seed=SEED,
         threads=threads,
-        keep="activations",
+        keep="outputs",
         losses_only=True,
         update=update,
         split=split,

@@ -114,7 +114,7 @@ def speed(task: Task) -> None:
     from runtime.selftest.speed import kernel_rates
 
     for phase, name in (("train", "training"), ("test", "forward")):
-        how = {"keep": "activations", "update": _update()} if phase == "train" else {"backward": False}
+        how = {"keep": "outputs", "update": _update()} if phase == "train" else {"backward": False}
         net, free = load(task.net, phase=phase, batch_size=task.batch), card_kernels.free_bytes()
         with compile(net, DEVICE, losses_only=True, cuda=task.cuda, **how) as executable:
             write_noise(executable)
@@ -158,7 +158,7 @@ def once(task: Task) -> None:
     from runtime.selftest.speed import iteration_timer
 
     net, cuda = load(task.net, phase="train", batch_size=task.batch), replace(task.cuda, graphs=False)
-    with compile(net, DEVICE, keep="activations", losses_only=True, update=_update(), cuda=cuda) as executable:
+    with compile(net, DEVICE, keep="outputs", losses_only=True, update=_update(), cuda=cuda) as executable:
         write_noise(executable)
         iteration_timer(executable, ("forward", "backward", "update"))
 

@@ -88,7 +88,6 @@ def report(
     from runtime.machine.plans import text_of_plans
     from runtime.solver.update import plain_update
 
-    keep = "outputs" if inference else "activations"
     hosts = hosts_in(devices or "1", least=1)
     if split and len(hosts) == 1:
         raise NetdefError(f"--split {split} divides a net over several devices", hint="--devices 2, say")
@@ -105,7 +104,7 @@ def report(
         backward=not inference,
         after=after or PASSES[-1],
         losses_only=True,
-        keep=keep,
+        keep="outputs",
         update=plain_update(net) if instructions and not inference else None,
     )
     if program.plan is None:

@@ -61,7 +61,7 @@ def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT
     if net.phase != "train":
         return compile_program(net, devices=len(hosts), hosts=hosts, split=split, backward=False)
     update = updates(message_class("SolverParameter")())
-    return compile_program(net, devices=len(hosts), hosts=hosts, split=split, keep="activations", losses_only=True, update=update)
+    return compile_program(net, devices=len(hosts), hosts=hosts, split=split, keep="outputs", losses_only=True, update=update)
 
 
 def traffic(program: Program) -> list[Traffic]:

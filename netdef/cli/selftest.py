@@ -158,7 +158,7 @@ def differences(
 
     solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001, **fields)
     loaded = open_net(net, batch)
-    options: dict[str, Any] = {"losses_only": True, "update": updates(solver), "keep": "activations"}
+    options: dict[str, Any] = {"losses_only": True, "update": updates(solver), "keep": "outputs"}
     with compile(loaded, **reference, **options) as mine, compile(loaded, name, cuda=cuda, **options) as theirs:
         for executable in (mine, theirs):
             for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0), ("correction", 0.5)):

@@ -162,8 +162,7 @@ def how(net: Net, options: Options) -> dict[str, Any]:
     train = net.phase == "train"
     for note in without_effect({"--no-fold": options.no_fold and train}, "only phase test folds"):
         click.echo(note, err=True)
-    keep = "activations" if train else "outputs"
-    return {"backward": train, "keep": keep, "losses_only": True, "update": plain_update(net), "fold": not options.no_fold}
+    return {"backward": train, "keep": "outputs", "losses_only": True, "update": plain_update(net), "fold": not options.no_fold}
 
 
 def measure(net: Net, options: Options) -> str:

@@ -15,6 +15,7 @@ from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.fold import fold
 from runtime.compiler.passes.fuse import fuse
 from runtime.compiler.passes.fuse_scale import fuse_scale
+from runtime.compiler.passes.fuse_terms import fuse_terms
 from runtime.compiler.passes.lower import lower
 from runtime.compiler.passes.order import order
 from runtime.compiler.passes.plan_memory import KEEP, plan_memory
@@ -82,6 +83,7 @@ PIPELINE = (
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),
     Pass("fuse_scale", "in training, normalise and scale in one kernel", lambda p, request: fuse_scale(p, request.keep)),
+    Pass("fuse_terms", "in training, sum for BatchNorm's gradient while ReLU's is made", lambda p, r: fuse_terms(p, r.keep)),
     Pass(
         "fuse",
         "let the kernel of a product or a sum do what follows: a sum, an activation",

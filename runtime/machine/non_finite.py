@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -40,11 +40,12 @@ def find_non_finite(executable: Runs, read: Reader) -> str | None:
     found, numbers = None, {instruction: number for number, instruction in enumerate(executable.program.forward)}
     with executable.memory.only_here():
         for instruction, bound in executable.bound("forward"):
+            overwritten = overwritten_by(executable, instruction, read)
             executable.run_bound([bound], instruction.device)
             executable.devices[instruction.device].synchronize()
             outputs = (executable.memory.read(buffer) for buffer in instruction.outputs if buffer.dtype == "float32")
             if found is None and not all(np.isfinite(values).all() for values in outputs):
-                found = numbers[instruction], _where(executable, instruction, read)
+                found = numbers[instruction], _where(executable, instruction, read, overwritten)
             if found is not None and executable.ranks is None:
                 break
     if executable.ranks is not None:  # which all run to the end, as others wait for what they send
@@ -52,9 +53,25 @@ def find_non_finite(executable: Runs, read: Reader) -> str | None:
     return None if found is None else found[1]
 
 
-def _where(executable: Runs, instruction: Instruction, read: Reader) -> str:
+def overwritten_by(executable: Runs, instruction: Instruction, read: Reader) -> dict[Blob, np.ndarray]:
+    """What a layer reads, and its instruction writes its result over."""
+    plan, blobs = executable.program.plan, executable.program.blobs
+    if plan is None or not (instruction.inplace and instruction.inputs and instruction.outputs):
+        return {}
+    source, target = instruction.inputs[0].root, instruction.outputs[0].root
+    if plan.offsets[source] != plan.offsets[target]:
+        return {}
+    bottoms = executable.net.layer(instruction.layer).bottoms
+    return {blob: read(blob) for blob in bottoms if blob in blobs and blobs[blob].root is source}
+
+
+def _where(executable: Runs, instruction: Instruction, read: Reader, overwritten: Mapping[Blob, np.ndarray]) -> str:
     """Rank, device, kernel and layer of an instruction, and the cause where that is known."""
+
+    def given(blob: Blob) -> np.ndarray:
+        return overwritten[blob] if blob in overwritten else read(blob)
+
     where = location(executable.devices[instruction.device].name, instruction)
-    because = not_finite_because(executable.net.layer(instruction.layer), read)
+    because = not_finite_because(executable.net.layer(instruction.layer), given)
     on = f"{executable.ranks.name}, " if executable.ranks is not None else ""
     return f"{on}{where}: {because}" if because else on + where

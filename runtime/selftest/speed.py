@@ -79,7 +79,7 @@ def measure_training(
 ) -> tuple[Limits, list[Rate], float]:
     """The device's limits, each instruction's rate, and images a second in training."""
     train, update = load(net, phase="train", batch_size=batch), updates(message_class("SolverParameter")())
-    with compile(train, devices, keep="activations", losses_only=True, update=update, threads=threads, cuda=cuda) as executable:
+    with compile(train, devices, keep="outputs", losses_only=True, update=update, threads=threads, cuda=cuda) as executable:
         limits = measured_limits(executable.device)
         write_noise(executable)
         rates = kernel_rates(executable, limits, rounds, target_of(executable.device.name, cuda or CudaOptions()))

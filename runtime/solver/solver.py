@@ -171,7 +171,7 @@ class Solver:
 
     def _training(self) -> dict[str, Any]:
         """How the training net is compiled."""
-        return {"keep": "activations", "losses_only": True, "update": updates(self.parameters)}
+        return {"keep": "outputs", "losses_only": True, "update": updates(self.parameters)}
 
     def _compile(self) -> None:
         training = self._training()

@@ -1,6 +1,6 @@
 """Fusion: an activation directly behind a product, a sum, or a BatchNorm with its Scale, is done by that kernel.
 
-So is the sum of a convolution and another array, as blocks of residual nets end, by the convolution's.
+So is the sum of one of them and another array, as blocks of residual nets end: by a convolution's kernel, or a BatchNorm's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from netdef.layers.elementwise import relu_forward
 from runtime.ir.program import Buffer, Instruction, Program
 
 RELU = relu_forward.value.name  # the one activation that other kernels compute
-SUM, CONVOLUTION, WITH_SUM = "add", "conv2d", "conv2d_add"
+SUM, CONVOLUTION = "add", "conv2d"
+WITH_SUM = {CONVOLUTION: "conv2d_add", "normalize_scale": "normalize_scale_add"}  # kernels that are other ones with a sum
 SUMS = {SUM: "add_relu", "scaled_add": "scaled_add_relu"}  # kernels that are other ones with a ReLU
 
 
@@ -27,7 +28,7 @@ def uses_of(program: Program, keep: str) -> Counter[Buffer]:
 
 def fuse(program: Program, keep: str = "outputs") -> Program:
     """Fold each ReLU into the instruction that makes its input, if that can compute one and no other one reads the input; and each
-    sum into a convolution that makes one of its inputs, likewise.
+    sum into a convolution or a BatchNorm with its Scale that makes one of its inputs, likewise.
 
     Backward stays as it is: relu_backward masks by the sign of the output, which both forms keep.
 
@@ -40,7 +41,7 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     forward: list[Instruction | None] = []
     fused_away: set[Buffer] = set()
     for given in program.forward:
-        found = convolution_of(given, forward, makers, uses)
+        found = summand_of(given, forward, makers, uses)
         if found is not None:
             fused_away.add(found.outputs[0].root)
             forward[makers[found.outputs[0].root]] = None
@@ -62,34 +63,34 @@ def fuse(program: Program, keep: str = "outputs") -> Program:
     return replace(program, forward=tuple(instruction for instruction in forward if instruction is not None), blobs=blobs)
 
 
-def convolution_of(
+def summand_of(
     instruction: Instruction, before: Sequence[Instruction | None], makers: Mapping[Buffer, int], uses: Counter[Buffer]
 ) -> Instruction | None:
-    """The convolution that can add what a sum adds to it: the last one whose result only the sum reads."""
+    """What can add what a sum adds to it: the last instruction that makes one of its inputs, which only the sum reads."""
     if instruction.kernel != SUM:
         return None
     if any(buffer.root is instruction.outputs[0].root for buffer in instruction.inputs):
         return None  # a convolution writes its result before it adds the rest, which would be lost
     for source in sorted(instruction.inputs, key=lambda buffer: makers.get(buffer.root, -1), reverse=True):
         maker = before[makers[source.root]] if source.root in makers else None
-        if maker is None or maker.kernel != CONVOLUTION or maker.constants["relu"] or uses[source.root] != 2:
+        if maker is None or maker.kernel not in WITH_SUM or maker.constants["relu"] or uses[source.root] != 2:
             continue
-        y, channels = maker.outputs[0], maker.inputs[1].shape[1]
+        y, depthwise = maker.outputs[0], maker.kernel == CONVOLUTION and maker.inputs[1].shape[1] == 1
         whole = y.size == y.root.size == source.size == instruction.outputs[0].size
         between = {buffer.root for one in before[makers[source.root] + 1 :] if one for buffer in one.outputs}
-        if whole and channels > 1 and between.isdisjoint(buffer.root for buffer in maker.inputs):
+        if whole and not depthwise and between.isdisjoint(buffer.root for buffer in maker.inputs):
             return maker
     return None
 
 
-def with_sum(convolution: Instruction, total: Instruction) -> Instruction:
-    """A convolution that adds what a sum adds to its result."""
-    y = convolution.outputs[0]
+def with_sum(maker: Instruction, total: Instruction) -> Instruction:
+    """An instruction that adds what a sum adds to its result."""
+    y = maker.outputs[0]
     (other,) = (buffer for buffer in total.inputs if buffer.root is not y.root)
     target = total.outputs[0]
     made = target if target.shape == y.shape else target.view(y.shape)
-    inputs = (*convolution.inputs, other.view(y.shape))
-    return replace(convolution, kernel=WITH_SUM, inputs=inputs, outputs=(made,))
+    inputs = (*maker.inputs, other.view(y.shape))
+    return replace(maker, kernel=WITH_SUM[maker.kernel], inputs=inputs, outputs=(made,))
 
 
 def with_relu(maker: Instruction, slope: float) -> Instruction:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS
-from runtime.kernels.cpu.jit import BLOCK, blocks, jit
+from runtime.kernels.cpu.jit import BLOCK, jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.normalize import unit as _unit  # noqa: F401 - registers its kernels
+from runtime.ops.normalize.scaled import channel_items
 
 STRIP = 2048  # floats: 8 KiB, in the nearest cache when they are read again
 RUN = 64  # inner positions of one item of columns
@@ -121,11 +122,6 @@ def running_statistics(
             next_variances[c] = f * before + unbiased * variance[c]
 
 
-def channel_items(x: Any, *_: Any) -> int:
-    """An item for each BLOCK of a channel."""
-    return x.shape[0] * blocks(x.shape[1])
-
-
 @kernel(items=channel_items, flops=2)
 @jit
 def normalize_channels(begin, end, x, mean, inverse, y):
@@ -150,57 +146,6 @@ def normalize_channels_backward(begin, end, dy, y, inverse, products, sums, dx):
         f, m, p = inverse[c], np.float32(sums[c] / R), np.float32(products[c] / R)
         for i in range(out.size):
             out[i] = (gradient[i] - m - value[i] * p) * f
-
-
-@kernel(items=channel_items, flops=4)
-@jit
-def normalize_scale(begin, end, x, mean, inverse, factor, bias, y, relu, slope):
-    """y = (x - mean) * inverse * factor + bias, then ReLU with a slope below zero if asked."""
-    per_channel, s = -(-x.shape[1] // BLOCK), np.float32(slope)
-    for item in range(begin, end):
-        c, start = item // per_channel, item % per_channel * BLOCK
-        source, out, m, i, f, b = x[c, start : start + BLOCK], y[c, start : start + BLOCK], mean[c], inverse[c], factor[c], bias[c]
-        if relu:
-            for n in range(out.size):
-                v = (source[n] - m) * i * f + b
-                out[n] = v if not (v < 0) else s * v  # written so that a NaN stays one
-        else:
-            for n in range(out.size):
-                out[n] = (source[n] - m) * i * f + b
-
-
-@kernel(items=lambda dy, x, mean, inverse, partials: partials.shape[0] * partials.shape[1], flops=4)
-@jit
-def normalize_scale_terms(begin, end, dy, x, mean, inverse, partials):
-    """partials (C, runs, 2), float64: sums of dy * (x - mean) * inverse and of dy over each run of a channel."""
-    R, runs = x.shape[1], partials.shape[1]
-    for item in range(begin, end):
-        c, start, m = item // runs, item % runs * ELEMENTS, mean[item // runs]
-        last, products, total = min(start + ELEMENTS, R), np.float64(0), np.float64(0)
-        for first in range(start, last, STRIP):
-            gradient, value = dy[c, first : min(first + STRIP, last)], x[c, first : min(first + STRIP, last)]
-            product, part = ZERO, ZERO
-            for n in range(gradient.size):
-                product += gradient[n] * (value[n] - m)
-                part += gradient[n]
-            products += product
-            total += part
-        partials[c, item % runs, 0], partials[c, item % runs, 1] = products * inverse[c], total
-
-
-@kernel(items=channel_items, flops=6)
-@jit
-def normalize_scale_backward(begin, end, dy, x, mean, inverse, factor, products, sums, dx):
-    """dx = (dy - sums / R - (x - mean) * inverse * products / R) * inverse * factor, with what normalize_scale_terms come to."""
-    R = dy.shape[1]
-    per_channel = -(-R // BLOCK)
-    for item in range(begin, end):
-        c, start = item // per_channel, item % per_channel * BLOCK
-        gradient, value, out = dy[c, start : start + BLOCK], x[c, start : start + BLOCK], dx[c, start : start + BLOCK]
-        m, i, s, p = mean[c], inverse[c], np.float32(sums[c] / R), np.float32(products[c] / R)
-        f = i * factor[c]
-        for n in range(out.size):
-            out[n] = (gradient[n] - s - (value[n] - m) * i * p) * f
 
 
 def column_items(x: Any, *_: Any) -> int:

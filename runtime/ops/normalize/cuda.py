@@ -74,6 +74,36 @@ def normalize_scale(
 
 
 @plans
+def normalize_scale_add(
+    x: Operand, mean: Operand, inverse: Operand, factor: Operand, bias: Operand, more: Operand, y: Operand, relu: bool, slope: float
+) -> Launch:
+    return channels("normalize_scale_add", 7, x, more, y, constants=(relu,), slope=slope)
+
+
+@plans
+def normalize_scale_relu_terms(
+    dy: Operand, y: Operand, x: Operand, mean: Operand, inverse: Operand, dz: Operand, partials: Operand, slope: float
+) -> Launch:
+    return masked_terms("normalize_scale_relu_terms", (dy, y, x, dz), 7, partials, slope)
+
+
+@plans
+def normalize_scale_add_relu_terms(
+    dy: Operand, more: Operand, y: Operand, x: Operand, mean: Operand, inverse: Operand, dz: Operand, partials: Operand,
+    slope: float,
+) -> Launch:  # fmt: skip
+    return masked_terms("normalize_scale_add_relu_terms", (dy, more, y, x, dz), 8, partials, slope)
+
+
+def masked_terms(function: str, arrays: tuple[Operand, ...], pointers: int, partials: Operand, slope: float) -> Launch:
+    """A kernel over arrays (C, R) that sums over runs of a channel."""
+    C, R = arrays[0].shape
+    scalars = np.int32(C), np.int64(R), np.float32(slope)
+    grid = (partials.shape[1], rows(C), 1)
+    return Launch(FILE, name(function, width(*arrays, run=R), ELEMENTS), grid, (THREADS, 1, 1), tuple(range(pointers)), scalars)
+
+
+@plans
 def normalize_scale_terms(dy: Operand, x: Operand, mean: Operand, inverse: Operand, partials: Operand) -> Launch:
     C, R = x.shape
     function = name("normalize_scale_terms", width(dy, x, run=R), ELEMENTS)

@@ -134,6 +134,21 @@ __global__ void normalize_scale(
   });
 }
 
+// y = (x - mean) * inverse * factor + bias + more, then if RELU what is below zero times slope: bits as of kernels apart.
+template <int V, bool RELU>
+__global__ void normalize_scale_add(
+    const float* x, const float* mean, const float* inverse, const float* factor, const float* bias, const float* more, float* y,
+    int C, Index packs, float slope) {
+  each_channel(C, packs, [=](int c, Index at) {
+    const float m = mean[c], i = inverse[c], f = factor[c], b = bias[c];
+    auto scaled = [=](float value, float other) {
+      const float z = ((value - m) * i * f + b) + other;
+      return RELU && z < 0 ? (slope != 0 ? slope * z : 0.f) : z;
+    };
+    apply<V>(at, y, scaled, load<V>(x, at), load<V>(more, at));
+  });
+}
+
 // partials (C, runs, 2) = sums of dy * (x - mean) * inverse and of dy over each run of a channel.  A block to each run.
 template <int V, int RUN>
 __global__ void normalize_scale_terms(
@@ -154,6 +169,62 @@ __global__ void normalize_scale_terms(
     sums[0] = products * i;
     sums[1] = total;
   }
+}
+
+// What normalize_scale_terms gives of dz, which gradient(pack's position) makes and dz keeps.  R is whole packs.
+template <int V, int RUN, class F>
+__device__ inline void masked_terms(
+    const float* x, const float* mean, const float* inverse, float* dz, double* partials, int C, Index R, F gradient) {
+  constexpr int THREADS = 256;
+  const Index start = Index(blockIdx.x) * RUN, size = R - start < RUN ? R - start : RUN;
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    const float m = mean[c], i = inverse[c];
+    double products = 0, total = 0;
+    for (Index pack = threadIdx.x; pack < size / V; pack += THREADS) {
+      const Index at = (c * R + start) / V + pack;
+      const Pack<float, V> masked = gradient(at);
+      each_of<V>([&](float dz, float value) {
+        products += dz * (value - m);
+        total += dz;
+      }, masked, load<V>(x, at));
+      store<V>(dz, at, masked);
+    }
+    products = block_sum<THREADS>(products);
+    total = block_sum<THREADS>(total);
+    if (threadIdx.x != 0) continue;
+    double* sums = partials + 2 * (Index(c) * gridDim.x + blockIdx.x);
+    sums[0] = products * i;
+    sums[1] = total;
+  }
+}
+
+// dz = dy, times slope where y is not above zero; and the sums of it.  dz may be dy, here and below.
+template <int V, int RUN>
+__global__ void normalize_scale_relu_terms(
+    const float* dy, const float* y, const float* x, const float* mean, const float* inverse, float* dz, double* partials, int C,
+    Index R, float slope) {
+  masked_terms<V, RUN>(x, mean, inverse, dz, partials, C, R, [=](Index at) {
+    Pack<float, V> masked = load<V>(dy, at);
+    const Pack<float, V> sign = load<V>(y, at);
+    for (int v = 0; v < V; ++v) masked.at[v] = sign.at[v] > 0 ? masked.at[v] : slope * masked.at[v];
+    return masked;
+  });
+}
+
+// The same with dy + more for dy.
+template <int V, int RUN>
+__global__ void normalize_scale_add_relu_terms(
+    const float* dy, const float* more, const float* y, const float* x, const float* mean, const float* inverse, float* dz,
+    double* partials, int C, Index R, float slope) {
+  masked_terms<V, RUN>(x, mean, inverse, dz, partials, C, R, [=](Index at) {
+    Pack<float, V> masked = load<V>(dy, at);
+    const Pack<float, V> other = load<V>(more, at), sign = load<V>(y, at);
+    for (int v = 0; v < V; ++v) {
+      masked.at[v] += other.at[v];
+      masked.at[v] = sign.at[v] > 0 ? masked.at[v] : slope * masked.at[v];
+    }
+    return masked;
+  });
 }
 
 // dx = (dy - sums / R - (x - mean) * inverse * products / R) * inverse * factor, with what normalize_scale_terms come to.

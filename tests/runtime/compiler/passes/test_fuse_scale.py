@@ -39,7 +39,7 @@ def test_one_kernel_forward_and_two_backward() -> None:
         "slope": np.float32(0.1),
     }
     behind = [one.kernel for one in made.backward if one.layer in "nsr"]
-    assert behind == ["relu_backward", "normalize_scale_terms", "sums_of_terms", "normalize_scale_backward"]
+    assert behind == ["normalize_scale_relu_terms", "sums_of_terms", "normalize_scale_backward"]
 
 
 @pytest.mark.parametrize(

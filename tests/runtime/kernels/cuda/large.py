@@ -151,6 +151,8 @@ def cases() -> Iterator[Case]:
     yield Case("normalize_channels", (channels, of_rows, of_rows, out(5, 16)))
     arrays = (channels, *(of_rows,) * 4, out(5, 16))
     yield Case("normalize_scale", arrays, given(relu=True, slope=0.1))
+    arrays = (channels, *(of_rows,) * 4, channels, out(5, 16))
+    yield Case("normalize_scale_add", arrays, given(relu=True, slope=0.1))
     columns, of_columns, result = Array((2, 33, 1)), Array((2, 1)), out(2, 33, 1)
     yield Case("scale_columns", (columns, of_columns, result))
     yield Case("reduce_columns", (columns, out(2, 1)), given(operation=2, factor=0.5))

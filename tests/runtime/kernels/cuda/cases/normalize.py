@@ -27,8 +27,15 @@ def normalizing_cases() -> Iterator[Case]:
         for relu in (False, True):
             constants = {"relu": relu, "slope": 0.1 if C % 2 else 0.0}
             yield Case("normalize_scale", (normal(C, R), *scales, out(C, R)), constants, close=2e-6)
+            yield Case("normalize_scale_add", (normal(C, R), *scales, normal(C, R), out(C, R)), constants, close=2e-6)
         terms = out(C, row_runs(1, R), 2, dtype="float64")
         yield Case("normalize_scale_terms", (normal(C, R), normal(C, R), channel, channel, terms), close=1e-4)
+        made, slope = (normal(C, R), channel, channel, out(C, R), terms), {"slope": 0.1 if C % 2 else 0.0}
+        for aliases in ((), ((5, 0),)):
+            yield Case("normalize_scale_relu_terms", (normal(C, R), normal(C, R), *made), slope, aliases=aliases, close=1e-4)
+        arrays = *(normal(C, R) for _ in range(3)), *made
+        for aliases in ((), ((6, 0),)):
+            yield Case("normalize_scale_add_relu_terms", arrays, slope, aliases=aliases, close=1e-4)
         arrays = normal(C, R), normal(C, R), channel, *scales[1:], normal(C), out(C, R)
         for aliases in ((), ((7, 0),)):
             yield Case("normalize_scale_backward", arrays, aliases=aliases, close=2e-6)
