@@ -99,7 +99,7 @@ def train(
     ------
     NetdefError: anything a user can cause, a loss that is not finite among them.
     """
-    from netdef.cli import runs
+    from netdef.cli import run_folders as runs
     from netdef.cli.data_mean import discard_alone
     from netdef.cli.run_files import RunFiles, options_of_run
     from runtime.solver.devices import choose_devices
@@ -210,7 +210,7 @@ class Run:
 
 def open_run(net: str | None, solver_path: str, parameters: Any, options: Options) -> Run:
     """Find or make the run's directory."""
-    from netdef.cli import runs
+    from netdef.cli import run_folders as runs
 
     named = net or parameters.net or parameters.train_net or solver_path
     if Path(named).name == RUN_NET:  # of another run, which called its files after its net
@@ -274,7 +274,7 @@ def prepare(
 ) -> tuple[Solver, Epoch | None]:
     """The compiled solver, its weights those of the snapshot or the file that was asked for; an epoch, if it counts them."""
     from netdef.check.initial_weights import without_weights
-    from netdef.cli import runs
+    from netdef.cli import run_folders as runs
     from runtime.solver.epochs import set_counts
     from runtime.solver.snapshot import read_side
     from runtime.solver.solver import Solver
