@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
@@ -32,6 +33,8 @@ def replacing(path: str | os.PathLike[str], make_folders: bool = False) -> Itera
     partial = target.with_name(f".{target.name}.partial")
     mine: int | None = None
     try:
+        if target.is_dir():  # said before anything is written: other files may get their names first
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if make_folders:
             make_folder(target.parent)
         partial.unlink(missing_ok=True)  # of a process that was killed
@@ -66,6 +69,38 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_names(folder.parent)
+
+
+@contextmanager
+def replacing_files(folder: str | os.PathLike[str], names: Sequence[str]) -> Iterator[list[Path]]:
+    """Files to write for a folder, all or none: they get their names when the block ends well and all of them are whole.
+
+    A new folder gets its name with all files in it. In one that exists the files are renamed one after another.
+
+    Raises
+    ------
+    NetdefError: one cannot be written; what was there is untouched.
+    """
+    target = Path(folder).resolve()
+    if target.is_dir():
+        with ExitStack() as stack:
+            yield [stack.enter_context(replacing(target / name)) for name in names]
+        return
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        files = [partial / name for name in names]
+        yield files
+        for file in files:
+            sync(file)
+        os.replace(partial, target)
+        sync(target.parent)
+    except OSError as error:
+        raise _unwritable(folder, target, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_over(path: str | os.PathLike[str], data: str | bytes) -> None:

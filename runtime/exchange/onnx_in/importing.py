@@ -14,6 +14,7 @@ from netdef.loading import parse
 from runtime.exchange.agreement import inputs_by_seed
 from runtime.exchange.onnx_in.layers import Weights, net_of
 from runtime.exchange.onnx_in.reading import read_model
+from runtime.exchange.onnx_in.rewritten import rewritten
 from runtime.exchange.onnx_out.check import Agreement, check_agreement, run, runtime_module
 from runtime.machine.compile import compile
 
@@ -47,12 +48,15 @@ def import_onnx(
     ------
     NetdefError: the file cannot be read, has nodes that no layer computes, which are all named, or the net differs from it.
     """
+    model = read_model(path, batch, shapes)
     if check:
         runtime_module()
-    model = read_model(path, batch, shapes)
-    layers = net_of(model)
-    net = parse(print_message(layers.message), path, phase="test")
-    found = Imported(layers.message, net, layers.weights, None)
+    own = rewritten(model)
+    if own is None:
+        layers = net_of(model)
+        own = layers.message, layers.weights
+    net = parse(print_message(own[0]), path, phase="test")
+    found = Imported(own[0], net, own[1], None)
     if not check:
         return found
     return Imported(found.message, net, found.weights, _agreement(path, found, model.outputs))

@@ -87,8 +87,9 @@ def read_model(path: str, batch: int | None = None, shapes: Mapping[str, Sequenc
     ------
     NetdefError: it cannot be read, is none, is damaged, of an opset that is not known, has loops, or leaves open a shape.
     """
+    data = contents(Path(path))  # a file that is missing is named before a package
     onnx = onnx_module("an ONNX file")
-    model = _load(onnx, path)
+    model = _load(onnx, path, data)
     opset = _check(model, path)
     constants = _constants(onnx, model, path)
     _fix_shapes(model, path, constants, batch, dict(shapes or {}))
@@ -115,9 +116,8 @@ def read_model(path: str, batch: int | None = None, shapes: Mapping[str, Sequenc
     return found
 
 
-def _load(onnx: Any, path: str) -> Any:
-    """The ModelProto in a file, with its weights."""
-    data = contents(Path(path))
+def _load(onnx: Any, path: str, data: memoryview) -> Any:
+    """The ModelProto in a file's bytes."""
     try:
         model = onnx.load_model_from_string(bytes(data))
         whole = model.ir_version > 0 and len(model.graph.node) > 0

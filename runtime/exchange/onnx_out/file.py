@@ -12,11 +12,14 @@ import numpy as np
 
 from netdef.graph.layer import Blob
 from netdef.language.diagnostics import NetdefError
+from netdef.language.printer import print_message
 from netdef.language.writing import replacing
+from runtime.exchange.onnx_out.graph import Graph
 from runtime.exchange.onnx_out.model import IMAGES, Written, used_constants
 
 IR_VERSION = 10  # the format of the file; of opsets 21 and 22
 MOST_INSIDE = 2**31 - 2**20  # bytes of weights: a message of protobuf holds less than 2 GiB
+NET_TEXT = "prototxt"  # of the metadata: the net that the graph was written from, for `netdef import`
 SMALL = 1024  # bytes: arrays up to this size stay in the model
 
 
@@ -42,12 +45,8 @@ def model_of(made: Written, data_file: str | None = None, also: Collection[Blob]
     data_file: the file that has the weights; None: the model has them.
     also: blobs that are outputs too, to compare them.
     """
-    onnx, graph = onnx_module(), made.graph
-    helper = onnx.helper
-    nodes = []
-    for node in graph.nodes:
-        attributes = {key: list(value) if isinstance(value, tuple) else value for key, value in node.attributes.items()}
-        nodes.append(helper.make_node(node.kind, node.inputs, node.outputs, name=node.name, **attributes))
+    graph, helper = made.graph, onnx_module().helper
+    nodes = nodes_of(made.graph)
     inputs = [_value(made, blob) for blob in made.inputs]
     inside = {blob: _value(made, blob) for layer in graph.net.layers for blob in layer.tops if not layer.is_input}
     shown = dict.fromkeys([*made.outputs, *also])
@@ -60,9 +59,18 @@ def model_of(made: Written, data_file: str | None = None, also: Collection[Blob]
         ir_version=IR_VERSION,
         producer_name="netdef",
     )
-    for key, text in made.facts.items():
+    for key, text in {**made.facts, NET_TEXT: print_message(graph.net.message)}.items():
         model.metadata_props.add(key=key, value=text)
     return model
+
+
+def nodes_of(graph: Graph) -> list[Any]:
+    """The NodeProtos of a graph."""
+    make, nodes = onnx_module().helper.make_node, []
+    for node in graph.nodes:
+        attributes = {key: list(value) if isinstance(value, tuple) else value for key, value in node.attributes.items()}
+        nodes.append(make(node.kind, node.inputs, node.outputs, name=node.name, **attributes))
+    return nodes
 
 
 def _value(made: Written, blob: Blob) -> Any:

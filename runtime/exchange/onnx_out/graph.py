@@ -35,7 +35,7 @@ class Graph:
     ----------
     nodes: in the order in which they can run.
     constants: arrays by name: weights, and what the rules need.
-    weights: those of `constants` that are weights.
+    weights: those of `constants` that are weights. changed: parameters by the names of constants that are made of them.
     names: of blobs. The last version of a blob has the blob's name, as an input has.
     """
 
@@ -44,6 +44,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.constants: dict[str, np.ndarray] = {}
         self.weights: dict[Parameter, str] = {}
+        self.changed: dict[str, Parameter] = {}
         self.taken: set[str] = set()
         self.taken_by_nodes: set[str] = set()
         self.names = {blob: self._name_of(blob) for layer in net.layers for blob in layer.tops}
@@ -89,7 +90,9 @@ class Scope:
                 graph.constants[graph.weights[owner]] = graph.read(owner)
             return graph.weights[owner]
         array = graph.read(owner).reshape(parameter.shape)
-        return self.constant(change(array) if change else array, form or str(index))
+        name = self.constant(change(array) if change else array, form or str(index))
+        graph.changed[name] = owner
+        return name
 
     def array(self, index: int) -> np.ndarray:
         """The numbers of a parameter."""

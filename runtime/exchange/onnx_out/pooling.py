@@ -40,6 +40,11 @@ class Windows:
         return any((count - 1) * stride - pad >= size for count, stride, pad, size in every)
 
     @property
+    def pads_more_than_half(self) -> bool:
+        """Whether the padding is more than half of the window, which PyTorch does not take."""
+        return any(2 * pad > size for pad, size in zip(self.pad, self.kernel, strict=True))
+
+    @property
     def is_clipped(self) -> bool:
         """Whether rounding up alone would make more windows."""
         every = zip(self.sides, self.kernel, self.stride, self.pad, strict=True)
@@ -120,9 +125,13 @@ def pyramid(layer: Any, on: Scope) -> None:
 
 @writes("Upsample")
 def upsample(layer: Any, on: Scope) -> None:
-    """Zeros, with each number at its index in its channel."""
-    _, channels, *_ = layer.bottoms[0].shape
+    """Zeros, with each number at its index in its channel; YOLO's repeats each number."""
     rows, columns = layer.size
+    if layer.repeats:
+        by = on.constant(np.array([1, 1, layer.p.scale, layer.p.scale], np.float32), "scales")
+        on.out("Resize", on.x, None, by, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        return
+    channels = layer.bottoms[0].shape[1]
     numbers = on.reshaped(on.x, 0, channels, -1)
     places = on.op("Cast", on.reshaped(on.inputs[1], 0, channels, -1), to=INT64)
     first = on.sliced(numbers, [0], [1], [2])

@@ -13,11 +13,12 @@ import numpy as np
 from netdef.graph.layer import Layer, Parameter
 from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
+from runtime.exchange.torch_out.calls import functions
 
 Reader = Callable[[Parameter], np.ndarray]
 Rule = TypeVar("Rule", bound=Callable[[Any, "Scope"], None])
 RULES: dict[str, Callable[[Any, Scope], None]] = {}
-TAKEN = {"self", "F", "nn", "torch", "x"}  # names that the module uses itself
+TAKEN = {"self", "F", "nn", "torch", "x", *functions()}  # names that the module uses itself
 
 
 def writes(*types: str) -> Callable[[Rule], Rule]:
@@ -42,7 +43,7 @@ class Lines:
 
     Attributes
     ----------
-    made: of __init__. run: of forward. arrays: the state_dict.
+    made: of __init__. run: of forward. arrays: the state_dict. calls: names of functions that forward calls.
     variables: names of blobs in forward. members: names of layers in the module.
     """
 
@@ -53,6 +54,7 @@ class Lines:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
+    calls: set[str] = field(default_factory=set)
 
     def variable(self, blob: str) -> str:
         """The variable of a blob, which layers that work in place write anew."""
@@ -92,6 +94,23 @@ class Scope:
         self.lines.made.append(f"self.{name} = nn.Parameter(torch.empty({sizes or '()'}))")
         self.lines.arrays[name] = array
         return f"self.{name}"
+
+    def constant(self, array: np.ndarray) -> str:
+        """Add an array that nothing learns to the module."""
+        made = self.buffer(f"torch.empty({tuple(array.shape)})", kept=True)
+        self.lines.arrays[made.removeprefix("self.")] = array
+        return made
+
+    def buffer(self, expression: str, kept: bool = False) -> str:
+        """Add an array by an expression to the module.  kept: whether it is in the state_dict."""
+        name = self._member()
+        self.lines.made.append(f'self.register_buffer("{name}", {expression}{"" if kept else ", persistent=False"})')
+        return f"self.{name}"
+
+    def call(self, function: str) -> str:
+        """A function of functions.py, which the module's file gets."""
+        self.lines.calls.add(function)
+        return function
 
     def _member(self) -> str:
         name = identifier(self.layer.name, {*self.lines.members, *TAKEN, *dir_of_module()})

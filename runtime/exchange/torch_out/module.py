@@ -11,10 +11,11 @@ import numpy as np
 from netdef.graph.layer import Blob, Parameter
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Diagnostic, NetdefError
-from netdef.language.writing import replacing, write_over
+from netdef.language.writing import replacing_files
 from runtime.exchange.agreement import LIMIT, inputs_by_seed
 from runtime.exchange.arrays import write_safetensors
-from runtime.exchange.torch_out import rules as _rules  # noqa: F401 - fills RULES
+from runtime.exchange.torch_out import arranging, pooling, recurrent, regions, rules  # noqa: F401 - fill RULES
+from runtime.exchange.torch_out.calls import text_of_functions
 from runtime.exchange.torch_out.lines import RULES, Lines, Reader, Scope, identifier, refused
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ import torch.nn.functional as F
 from torch import nn
 
 DTYPES = {{"F32": torch.float32, "I64": torch.int64}}
-
+{functions}
 
 class {name}(nn.Module):
     """Inputs: {inputs}. Outputs: {outputs}."""
@@ -157,18 +158,14 @@ def export_torch(path: str, executable: Executable) -> list[str]:
     if not all(np.isfinite(array).all() for array in outputs.values()):
         raise NetdefError(f"the outputs of {net.filename} are not finite: there is nothing to compare a module with")
     check_folder(path)
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NetdefError(f"cannot make {path}: {error.strerror}") from None
-    model, weights, script, numbers = (str(Path(path, name)) for name in FILES)
-    write_over(model, text_of(lines))
-    write_safetensors(weights, lines.arrays.items())
-    write_over(script, CHECK.format(limit=LIMIT))
     named = {f"in/{lines.variables[name]}": array for name, array in inputs.items()}
     named |= {f"out/{name}": array for name, array in outputs.items()}
-    with replacing(numbers) as partial, partial.open("wb") as file:
-        np.savez(file, **named)  # type: ignore[arg-type]
+    with replacing_files(path, FILES) as (model, weights, script, numbers):
+        model.write_text(text_of(lines), encoding="utf-8")
+        write_safetensors(weights, lines.arrays.items())
+        script.write_text(CHECK.format(limit=LIMIT), encoding="utf-8")
+        with numbers.open("wb") as file:
+            np.savez(file, **named)  # type: ignore[arg-type]
     return list(FILES)
 
 
@@ -189,6 +186,7 @@ def text_of(lines: Lines) -> str:
         name=identifier(net.name or "Net", TAKEN),
         inputs=", ".join(shapes),
         outputs=", ".join(f"{lines.variables[blob.name]} {tuple(blob.shape)}" for blob in results),
+        functions=text_of_functions(lines.calls),
         made="\n".join(indent + line for line in lines.made) or f"{indent}pass",
         arguments=", ".join(lines.variables[blob.name] for blob in net.inputs),
         run="\n".join(indent + line for line in lines.run),

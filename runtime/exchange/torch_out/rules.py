@@ -1,16 +1,13 @@
-"""The line of each layer type."""
+"""Lines of functions of one element, of products, normalisations, and element-wise sums."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from netdef.layers.normalize import DIVISOR
+from netdef.layers.normalize import DIVISOR, SCALE
 from runtime.exchange.onnx_out.normalization import scale_behind
-from runtime.exchange.onnx_out.pooling import Windows
 from runtime.exchange.torch_out.lines import Scope, refused, writes
 
 PLAIN = {
@@ -47,7 +44,7 @@ def clip(layer: Any, on: Scope) -> None:
 
 @writes("Swish")
 def swish(layer: Any, on: Scope) -> None:
-    on.let(f"{on.x} * torch.sigmoid({_times(on.x, layer.p.beta)})")
+    on.let(f"{on.x} * torch.sigmoid({times(on.x, layer.p.beta)})")
 
 
 @writes("Threshold")
@@ -58,13 +55,13 @@ def threshold(layer: Any, on: Scope) -> None:
 @writes("Exp")
 def exponential(layer: Any, on: Scope) -> None:
     constants = layer.constants_of(layer.function.value)
-    on.let(_times(f"torch.exp({_times(on.x, constants['rate'])})", constants["start"]))
+    on.let(times(f"torch.exp({times(on.x, constants['rate'])})", constants["start"]))
 
 
 @writes("Log")
 def logarithm(layer: Any, on: Scope) -> None:
     constants = layer.constants_of(layer.function.value)
-    on.let(_times(f"torch.log({_line(on.x, constants['scale'], constants['shift'])})", constants["factor"]))
+    on.let(times(f"torch.log({_line(on.x, constants['scale'], constants['shift'])})", constants["factor"]))
 
 
 @writes("Power")
@@ -73,12 +70,12 @@ def power(layer: Any, on: Scope) -> None:
     on.let(line if layer.p.power == 1 else f"({line}) ** {layer.p.power:.9g}")
 
 
-def _times(x: str, factor: float) -> str:
+def times(x: str, factor: float) -> str:
     return x if factor == 1 else f"{x} * {factor:.9g}"
 
 
 def _line(x: str, factor: float, term: float) -> str:
-    return _times(x, factor) + (f" + {term:.9g}" if term else "")
+    return times(x, factor) + (f" + {term:.9g}" if term else "")
 
 
 @writes("Dropout")
@@ -86,7 +83,7 @@ def dropout(layer: Any, on: Scope) -> None:
     if layer.phase == "train" and layer.ratio:
         raise refused(layer, "it draws random numbers in phase train")
     if layer.scales_in_testing:
-        on.let(_times(on.x, 1 - layer.ratio))
+        on.let(times(on.x, 1 - layer.ratio))
         return
     on.let(f"F.dropout({on.x}, {layer.ratio:.9g}, self.training)")
 
@@ -97,9 +94,9 @@ def convolution(layer: Any, on: Scope) -> None:
     if layer.axis != 1 or not 1 <= axes <= 3:
         raise refused(layer, f"a window over {axes} axes from axis {layer.axis} has no module", "axis")
     kind = f"nn.{'ConvTranspose' if layer.type == 'Deconvolution' else 'Conv'}{axes}d"
-    shown = [str(layer.channels), str(layer.num_output), _pair(layer.kernel)]
+    shown = [str(layer.channels), str(layer.num_output), pair(layer.kernel)]
     for word, values, idle in (("stride", layer.stride, 1), ("padding", layer.pad, 0), ("dilation", layer.dilation, 1)):
-        shown += [f"{word}={_pair(values)}"] if set(values) != {idle} else []
+        shown += [f"{word}={pair(values)}"] if set(values) != {idle} else []
     shown += [f"groups={layer.group}"] * (layer.group != 1) + ["bias=False"] * (not layer.bias_term)
     arrays = dict(zip(("weight", "bias"), map(on.array, range(1 + layer.bias_term)), strict=False))
     module = on.module(f"{kind}({', '.join(shown)})", **arrays)
@@ -107,7 +104,7 @@ def convolution(layer: Any, on: Scope) -> None:
         on.let(f"{module}({x})", index)
 
 
-def _pair(values: tuple[int, ...]) -> str:
+def pair(values: tuple[int, ...]) -> str:
     """One number where all are the same."""
     return str(values[0]) if len(set(values)) == 1 else f"({', '.join(map(str, values))})"
 
@@ -128,25 +125,6 @@ def embed(layer: Any, on: Scope) -> None:
     on.let(f"{table}({on.x}.long()){bias}")
 
 
-@writes("Pooling")
-def pooling(layer: Any, on: Scope) -> None:
-    if layer.method == "STOCHASTIC" or len(layer.tops) > 1:
-        raise refused(layer, "stochastic pooling and indices of maxima have no line", "pool")
-    mean = "avg" if layer.method == "AVE" else "max"
-    if layer.global_pooling:
-        on.let(f"F.adaptive_{mean}_pool2d({on.x}, 1)")
-        return
-    windows = Windows(layer.bottoms[0].shape[2:], layer.kernel, layer.stride, layer.pad, layer.tops[0].shape[2:])
-    if windows.has_empty:
-        raise refused(layer, "its last window lies beyond the image, which Caffe pools to a number without a meaning", "stride")
-    if any(2 * pad > size for pad, size in zip(layer.pad, layer.kernel, strict=True)):
-        raise refused(layer, "its padding is more than half of its window", "pad")
-    shown = [on.x, _pair(layer.kernel), _pair(layer.stride)]
-    shown += [_pair(layer.pad)] if any(layer.pad) else []
-    shown += ["ceil_mode=True"] if max(windows.beyond) > 0 else []
-    on.let(f"F.{mean}_pool2d({', '.join(shown)})")
-
-
 @writes("LRN")
 def lrn(layer: Any, on: Scope) -> None:
     if layer.within_channel:
@@ -163,22 +141,47 @@ def lrn(layer: Any, on: Scope) -> None:
 @writes("BatchNorm")
 def batch_norm(layer: Any, on: Scope) -> None:
     """With a Scale behind it that alone reads it, which then adds nothing."""
-    if not layer.use_global_stats or layer.scale_bias:
-        raise refused(layer, "it takes statistics of the batch, or has a scale of its own")
-    axes = len(layer.bottoms[0].shape)
-    kind = {2: "1d", 3: "1d", 4: "2d", 5: "3d"}.get(axes)
-    if kind is None:
-        raise refused(layer, f"a blob of {axes} axes has no module for it", "bottom", 0)
+    learned = {"weight": on.array(SCALE), "bias": on.array(SCALE + 1)} if layer.scale_bias else {}
+    if not layer.use_global_stats:
+        on.let(_by_batch(layer, on, *learned.values()))
+        return
     divisor = on.array(DIVISOR).item()
     factor = np.float32(0 if divisor == 0 else 1 / divisor)
-    scale = scale_behind(layer)
-    arrays = {"running_mean": on.array(0) * factor, "running_var": on.array(1) * factor, "num_batches_tracked": np.array(0)}
-    if scale is not None:
-        learned = Scope(on.lines, scale)
-        arrays |= {"weight": learned.array(0), "bias": learned.array(1)}
-    settings = f"{layer.channels}, eps={layer.eps:.9g}, momentum={1 - layer.moving_average_fraction:.6g}"
-    module = on.module(f"nn.BatchNorm{kind}({settings}{'' if scale is not None else ', affine=False'})", **arrays)
-    on.let(f"{module}({on.x})")
+    if (scale := scale_behind(layer)) is not None:
+        own = Scope(on.lines, scale)
+        learned = {"weight": own.array(0), "bias": own.array(1)}
+    _with_statistics(layer, on, on.array(0) * factor, on.array(1) * factor, learned, 1 - layer.moving_average_fraction)
+
+
+@writes("BN")
+def bn(layer: Any, on: Scope) -> None:
+    scale, shift = on.array(0), on.array(1)
+    if layer.only_scales:
+        spread = [array.reshape(-1, *[1] * (len(layer.bottoms[0].shape) - 2)) for array in (scale, shift)]
+        on.let(f"{on.x} * {on.parameter(spread[0])} + {on.parameter(spread[1])}")
+    elif layer.uses_batch_statistics:
+        on.let(_by_batch(layer, on, scale.ravel(), shift.ravel()))
+    else:
+        learned = {"weight": scale.ravel(), "bias": shift.ravel()}
+        _with_statistics(layer, on, on.array(2).ravel(), on.array(3).ravel(), learned, 1 - layer.momentum)
+
+
+def _by_batch(layer: Any, on: Scope, *learned: np.ndarray) -> str:
+    """Normalised by the mean and variance of the batch itself."""
+    shown = [on.x, "None", "None", *(on.parameter(array) for array in learned)]
+    return f"F.batch_norm({', '.join(shown)}, training=True, eps={layer.eps:.9g})"
+
+
+def _with_statistics(
+    layer: Any, on: Scope, mean: np.ndarray, variance: np.ndarray, learned: dict[str, np.ndarray], momentum: float
+) -> None:
+    """Normalised by running averages."""
+    kind = {2: "1d", 3: "1d", 4: "2d", 5: "3d"}.get(len(layer.bottoms[0].shape))
+    if kind is None:
+        raise refused(layer, f"a blob of {len(layer.bottoms[0].shape)} axes has no module for it", "bottom", 0)
+    arrays = {"running_mean": mean, "running_var": variance, "num_batches_tracked": np.array(0), **learned}
+    settings = f"{layer.channels}, eps={layer.eps:.9g}, momentum={momentum:.6g}{'' if learned else ', affine=False'}"
+    on.let(f"{on.module(f'nn.BatchNorm{kind}({settings})', **arrays)}({on.x})")
 
 
 @writes("Scale")
@@ -221,7 +224,7 @@ def prelu(layer: Any, on: Scope) -> None:
 @writes("Eltwise")
 def eltwise(layer: Any, on: Scope) -> None:
     if layer.operation == "SUM":
-        terms = [_times(x, factor) for x, factor in zip(on.inputs, layer.coefficients, strict=True)]
+        terms = [times(x, factor) for x, factor in zip(on.inputs, layer.coefficients, strict=True)]
         on.let(" + ".join(terms))
     elif layer.operation == "PROD":
         on.let(" * ".join(on.inputs))
@@ -247,68 +250,6 @@ def normalize(layer: Any, on: Scope) -> None:
     on.let(f"{on.x} / {length} * {on.parameter(spread)}")
 
 
-@writes("Concat")
-def concat(layer: Any, on: Scope) -> None:
-    on.let(f"torch.cat(({', '.join(on.inputs)},), {layer.axis})")
-
-
-@writes("Slice")
-def slice_blob(layer: Any, on: Scope) -> None:
-    sizes = [end - begin for begin, end in pairwise(layer.points)]
-    on.let_all(f"{on.x}.split({sizes}, {layer.axis})")
-
-
-@writes("Split")
-def split(layer: Any, on: Scope) -> None:
-    for top in range(len(layer.tops)):
-        on.let(on.x, top)
-
-
-@writes("Crop")
-def crop(layer: Any, on: Scope) -> None:
-    spans = [":"] * layer.axis
-    for axis in range(layer.axis, len(layer.tops[0].shape)):
-        begin = layer.offsets[axis]
-        spans.append(f"{begin}:{begin + layer.tops[0].shape[axis]}")
-    on.let(f"{on.x}[{', '.join(spans)}]")
-
-
-@writes("Flatten")
-def flatten(layer: Any, on: Scope) -> None:
-    on.let(f"{on.x}.flatten({layer.axis}, {layer.end_axis})")
-
-
-@writes("Reshape")
-def reshape(layer: Any, on: Scope) -> None:
-    before, after = layer.bottoms[0].shape, layer.tops[0].shape
-    first = f"{on.x}.shape[0]" if before[:1] == after[:1] else "-1"
-    on.let(f"{on.x}.reshape({', '.join([first, *map(str, after[1:])])})")
-
-
-@writes("Permute")
-def permute(layer: Any, on: Scope) -> None:
-    on.let(f"{on.x}.permute({', '.join(map(str, layer.order))})")
-
-
-@writes("ShuffleChannel")
-def shuffle_channel(layer: Any, on: Scope) -> None:
-    on.let(f"F.channel_shuffle({on.x}, {layer.group})")
-
-
-@writes("Tile")
-def tile(layer: Any, on: Scope) -> None:
-    repeats = [1] * len(layer.tops[0].shape)
-    repeats[layer.axis] = layer.tiles
-    on.let(f"{on.x}.repeat({', '.join(map(str, repeats))})")
-
-
-@writes("Reduction")
-def reduction(layer: Any, on: Scope) -> None:
-    shape, x = layer.bottoms[0].shape, {"ASUM": f"{on.x}.abs()", "SUMSQ": f"{on.x}.square()"}.get(layer.operation, on.x)
-    factor = layer.coeff / (prod(shape[layer.axis :]) if layer.operation == "MEAN" else 1)
-    on.let(_times(f"{x}.sum({tuple(range(layer.axis, len(shape)))})", factor))
-
-
 @writes("MVN")
 def mvn(layer: Any, on: Scope) -> None:
     axes = tuple(range(1 if layer.p.across_channels else 2, len(layer.bottoms[0].shape)))
@@ -317,16 +258,3 @@ def mvn(layer: Any, on: Scope) -> None:
     centred = f"({on.x} - {on.x}.mean({axes}, keepdim=True))"
     deviation = f"({on.x}.var({axes}, unbiased=False, keepdim=True).sqrt() + {layer.p.eps:.9g})"
     on.let(f"{centred} / {deviation}" if layer.p.normalize_variance else centred)
-
-
-@writes("Interp")
-def interp(layer: Any, on: Scope) -> None:
-    (height, width), first = layer.inside, -layer.p.pad_beg
-    whole = (height, width) == layer.bottoms[0].shape[2:]
-    x = on.x if whole else f"{on.x}[:, :, {first}:{first + height}, {first}:{first + width}]"
-    on.let(f'F.interpolate({x}, {layer.size}, mode="bilinear", align_corners=True)')
-
-
-@writes("Softmax")
-def softmax(layer: Any, on: Scope) -> None:
-    on.let(f"{on.x}.softmax({layer.axis})")

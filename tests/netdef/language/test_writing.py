@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from netdef import NetdefError
-from netdef.language.writing import write_over
+from netdef.language.writing import replacing_files, write_over
 
 
 def test_a_new_file_has_usual_permissions(tmp_path):
@@ -36,3 +36,26 @@ def test_unwritable_files_are_rejected(tmp_path, name, said):
     with pytest.raises(NetdefError, match=rf"cannot write .*{name}: {said}"):
         write_over(tmp_path / name, "text")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_all_files_of_a_folder_or_none(tmp_path, there):
+    folder = tmp_path / "deep" / "made"
+    if there:
+        folder.mkdir(parents=True)
+        (folder / "a").write_text("old")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(ZeroDivisionError), replacing_files(folder, ("a", "b")) as (a, b):
+        a.write_text("new")
+        b.write_text(str(1 / 0))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert folder.exists() == there
+    with replacing_files(folder, ("a", "b")) as files:
+        for file in files:
+            file.write_text(file.name)
+    assert {path.name for path in folder.iterdir()} == {"a", "b"}
+    (folder / "b").unlink()
+    (folder / "b").mkdir()
+    with pytest.raises(NetdefError, match="Is a directory"), replacing_files(folder, ("a", "b")) as (a, _):
+        a.write_text("newer")
+    assert (folder / "a").read_text() != "newer"

@@ -13,11 +13,14 @@ import pytest
 
 from netdef import NetdefError, load, parse
 from netdef.cli.main import run
+from netdef.graph.layer import LAYERS
 from runtime.exchange.arrays import read_safetensors
 from runtime.exchange.deployed import deployed
-from runtime.exchange.torch_out.lines import identifier
-from runtime.exchange.torch_out.module import blank, lines_of, text_of
-from tests.runtime.exchange.nets import compiled
+from runtime.exchange.torch_out.calls import functions
+from runtime.exchange.torch_out.lines import RULES, identifier
+from runtime.exchange.torch_out.module import blank, export_torch, lines_of, text_of
+from runtime.ops.registry import runnable_types
+from tests.runtime.exchange.nets import compiled, every_kind
 
 NET = """name: "two towers/3"
 layer data: Input -> data { shape { dim: [2, 4, 13, 12] } }
@@ -92,32 +95,62 @@ def test_a_line_a_layer(exported):
         assert set(numbers) == {"in/data", "out/prob", "out/class"}
 
 
-@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
-def test_netdefs_numbers(exported):
-    done = subprocess.run([sys.executable, exported / "check.py"], capture_output=True, text=True, check=False)
+def checked(folder):
+    done = subprocess.run([sys.executable, folder / "check.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_models():
-    for name in ("alexnet", "googlenet", "mobilenet_v2", "squeezenet_v1.1"):
-        lines = lines_of(deployed(load(name, phase="test", batch_size=1)).net, blank)
-        ast.parse(text_of(lines))
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+
+
+@needs_torch
+def test_netdefs_numbers(exported):
+    checked(exported)
+
+
+@needs_torch
+def test_numbers_of_every_kind_of_layer(tmp_path):
+    with compiled(deployed(every_kind()).net) as exe:
+        export_torch(str(tmp_path / "out"), exe)
+    checked(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["alexnet", "faster_rcnn_vgg16", "fcn8s", "lrcn", "mobilenet_v2", "ssd300_vgg16"])
+def test_models(name):
+    """The text calls only what it has."""
+    lines = lines_of(deployed(load(name, phase="test", batch_size=1 if name != "lrcn" else None)).net, blank)
+    tree = ast.parse(text_of(lines))
+    made = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+    called = {one.func.id for one in ast.walk(tree) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)}
+    assert lines.calls <= made <= set(functions()) | {"read_weights", "load"}
+    assert called & set(functions()) <= made
+
+
+def test_every_type_that_runs_has_a_line():
+    missing = {name for name in runnable_types() if name not in RULES}
+    left_out = {name for name in missing if is_left_out(LAYERS[name])}
+    assert missing - left_out == {"BoxAnnotatorOHEM"}
+
+
+def is_left_out(kind):
+    """Whether an exported net has no such layer: it reports, is silent, or reads data."""
+    return kind.is_loss or kind.is_accuracy or kind.is_source or kind.tops_allowed == (0, 0) or kind.is_report
 
 
 def test_all_layers_without_a_line_at_once(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("x.net").write_text(
-        "layer data: Input -> data, rois { shape { dim: [1, 4, 9, 9] } shape { dim: [2, 5] } }\n"
-        "layer spp: SPP(data) { pyramid_height: 2 }\n"
-        "layer roi: ROIPooling(data, rois) { pooled_h: 2 pooled_w: 2 }\n"
-        "layer ip: InnerProduct(data) { num_output: 2 }\n"
+        "layer data: Input -> data { shape { dim: [1, 4, 9, 9] } }\n"
+        "layer far: Pooling(data) { pool: MAX kernel_size: 1 stride: 5 }\n"
+        "layer own: MyOwn(data)\n"
+        "layer ip: InnerProduct(data) { num_output: 2 axis: 1 }\n"
+        "layer odd: Convolution(data) { num_output: 2 kernel_size: 3 axis: 2 }\n"
     )
-    with compiled(parse(Path("x.net").read_text(), phase="test")) as exe:
-        exe.save_weights("w.caffemodel")
+    Path("w.caffemodel").touch()
     assert run(["export", "x.net", "--weights", "w.caffemodel", "-o", "out", "--to", "torch"]) == 2
     said = capsys.readouterr().err
-    assert "x.net:2:12: error: SPP spp: it cannot be exported to PyTorch" in said
-    assert "x.net:3:12: error: ROIPooling roi" in said
+    assert "x.net:3:12: error: MyOwn own: it cannot be exported to PyTorch: no rule writes a MyOwn" in said
+    assert "x.net:5:" in said and "Convolution odd" in said
     assert not Path("out").exists()
     Path("full").mkdir()
     Path("full/thesis.txt").touch()
