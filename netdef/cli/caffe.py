@@ -38,7 +38,7 @@ class Command(shell.Command):
     """A command that takes Caffe's flags too."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, from_caffe(self.name or "", args))
+        return super().parse_args(ctx, from_caffe(ctx.info_name or "", args))
 
 
 def from_caffe(command: str, words: Sequence[str], two_dashes: bool = False) -> list[str]:

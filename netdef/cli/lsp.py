@@ -16,7 +16,7 @@ def command(stdio: bool) -> int:
     those that read it, outline, formatting. The editor starts it for .net and .prototxt files, and speaks with it over standard
     input and output.
 
-    pip install 'netdef-compiler[lsp]' brings what it needs.
+    pip install 'pygls>=2.0' brings what it needs.
     """
     from netdef.lsp import serve
     from runtime.ops.registry import devices_by_type

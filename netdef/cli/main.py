@@ -63,7 +63,7 @@ def print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 def commands() -> None:
     """Networks as text: look at them, compare them, compile them, train them.
 
-    NET is a .net or .prototxt file, or the name of a model of the package, such as alexnet.
+    NET is a .net or .prototxt file, or the name of a model of the package, such as alexnet. `netdef help COMMAND` explains one.
     """
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from io import TextIOWrapper
 from keyword import iskeyword
@@ -21,13 +22,50 @@ from netdef.language.units import shortened, times
 TROUBLE = 2  # exit code for anything that a user can cause
 INTERRUPTED = 130  # Ctrl-C, as shells number it
 PIPE_CLOSED = 141
+ARGUMENTS = "netdef.arguments"  # the key of what a command was given
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Command(click.Command):
-    """A command that refuses empty values: `--resume "$SNAPSHOT"` of an unset variable is a mistake; and options given twice."""
+    """A command that refuses empty values: `--resume "$SNAPSHOT"` of an unset variable is a mistake; and options given twice.
+
+    Where it fails because its words are in another order, the error says the right one.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
+        try:
+            return self._parsed(ctx, args)
+        except click.UsageError as error:
+            if line := self._meant(ctx):
+                raise NetdefError(error.format_message(), hint=line) from None
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NetdefError as error:
+            if len(error.diagnostics) == 1 and (line := self._meant(ctx)):
+                raise NetdefError([replace(error.diagnostics[0], hint=line)]) from None
+            raise
+
+    def _meant(self, ctx: click.Context) -> str:
+        """The command line with its words in order, as a hint; "" where they are in order."""
+        from netdef.cli.word_order import meant
+
+        try:
+            values, more, _ = self.make_parser(ctx).parse_args(list(ctx.meta[ARGUMENTS]))
+        except click.UsageError:
+            return ""
+        words: list[str] = []
+        for parameter in self.params:
+            if isinstance(parameter, click.Argument):
+                value = values.get(parameter.name or "")
+                words += [value] if isinstance(value, str) else list(value) if isinstance(value, tuple) else []
+        line = meant(ctx.info_name or "", [*words, *more], ctx.meta[ARGUMENTS])
+        return f"in the right order: {line}" if line else ""
+
+    def _parsed(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, given = self.make_parser(ctx).parse_args(list(args))
         for option in given:
             takes_one = isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
@@ -71,6 +109,11 @@ class Commands(click.Group):
         return import_module(f"{self.room}.{module}").command if name in self.summaries else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] == "help":
+            args = [*args[1:], "--help"] if len(args) > 1 else ["help"]
+            if args == ["help"]:
+                click.echo(ctx.get_help())
+                ctx.exit()
         if args and args[0] not in {*self.summaries, *self.aliases} and not args[0].startswith("-"):
             some = f"commands: {shortened([*self.summaries])}; {ctx.command_path} --help lists them"
             hint = did_you_mean(args[0], self.summaries) or some
@@ -78,10 +121,8 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = formatter.width - 6 - max(map(len, self.summaries))
-        shortened = {name: click.Command(name, help=text).get_short_help_str(width) for name, text in self.summaries.items()}
         with formatter.section("Commands"):
-            formatter.write_dl([*shortened.items()])
+            formatter.write_dl([*self.summaries.items()])
 
 
 def coloured(stream: TextIO) -> bool:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.extras import install
 
 Point = tuple[float, float]
 
@@ -57,7 +58,7 @@ def arrange(boxes: Sequence[Box], links: Sequence[Link], down: bool, rank_gap: f
     try:
         import graphlay
     except ImportError:
-        hint = "pip install 'netdef-compiler[draw]', or '.[draw]' in a checkout; DOT files (-o net.dot) need nothing"
+        hint = f"{install('draw')}; DOT files (-o net.dot) need nothing"
         raise NetdefError("drawing needs the library graphlay, which is not installed", hint=hint) from None
     graph = graphlay.Graph()
     for index, box in enumerate(boxes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.extras import install
 
 _ZOOM = 2.0  # pixels of the PNG for one of the SVG
 _LONGEST, _LARGEST = 32_000, 2e8  # pixels of a side, and in all; what is larger is drawn smaller
@@ -20,7 +21,7 @@ def png(picture: str) -> bytes:
     try:
         import resvg_py
     except ImportError:
-        hint = "pip install 'netdef-compiler[draw]', or '.[draw]' in a checkout; SVG and HTML files do without it"
+        hint = f"{install('draw')}; SVG and HTML files do without it"
         raise NetdefError("PNG files need the library resvg-py, which is not installed", hint=hint) from None
     width, height = _size(picture)
     fonts = [str(font) for font in _fonts()]

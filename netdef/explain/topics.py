@@ -20,8 +20,9 @@ from netdef.explain.reference import (
     own_fields,
     running,
 )
+from netdef.explain.search import listing, meanings, nearest_word
 from netdef.language.diagnostics import NetdefError
-from netdef.language.spelling import did_you_mean, nearest
+from netdef.language.spelling import did_you_mean
 from netdef.language.units import range_text, shortened
 from netdef.layers import LAYERS
 from netdef.schema import LAYER_TYPES, documentation
@@ -36,6 +37,8 @@ _NICKNAMES = {
 
 def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> str:
     """Explain a topic: LRN, LRN.alpha, Pooling.pool.AVE, ND201, solver.base_lr, FillerParameter, lrn_param.alpha.
+
+    A word alone, of any case, such as kernel_size, max or sgd, is looked for everywhere; of several meanings all are listed.
 
     Parameters
     ----------
@@ -52,6 +55,9 @@ def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> s
     head, *path = topic.split(".")
     if not path and head in LAYERS:
         return _type(layer_type(head), devices, width)
+    if not path and head not in _NICKNAMES and not _is_message(head) and (some := meanings(head)):
+        topics = list(dict.fromkeys(one.topic for one in some))
+        return explain(topics[0], devices, width) if len(topics) == 1 else listing(head, some, width)
     here, known = _start(head)
     if not path:
         message = _message_called(head)
@@ -89,6 +95,15 @@ def _formulas(head: str, found: Field) -> list[str]:
     return [text for text in paragraphs if re.search(rf"\b{found.name}\b", text)]
 
 
+def _is_message(head: str) -> bool:
+    """Whether it names a message, as LRNParameter or lrn_param."""
+    try:
+        fields(_message_called(head))
+    except KeyError:
+        return False
+    return True
+
+
 def _start(head: str) -> tuple[str, list[Field]]:
     """The first name of a topic, and the fields of what it names."""
     if head in LAYERS:
@@ -97,13 +112,13 @@ def _start(head: str) -> tuple[str, list[Field]]:
     try:
         return head, fields(_message_called(head))
     except KeyError:
-        guess = nearest(head, [*LAYERS, *_NICKNAMES, *CODES])
+        guess = nearest_word(head)
         lists = "`netdef layers` lists the layer types, `netdef explain solver` the solver's fields"
         if re.fullmatch(r"(?i)nd\d+", head):
             kin = [code for code in CODES if code[2] == head[2]] or CODES
             guess, lists = "", f"codes: {shortened([*kin])}"
         hint = f"did you mean {guess}?" if guess else lists
-        raise NetdefError(f"there is no layer type, message or code called {head}", hint=hint) from None
+        raise NetdefError(f"there is no layer type, field, word or code called {head}", hint=hint) from None
 
 
 def _message_called(name: str) -> str:

@@ -16,6 +16,7 @@ from netdef.language.contents import BINARY_ENDINGS, bytes_of, check_text, decod
 from netdef.language.diagnostics import Diagnostic, NetdefError, Remark
 from netdef.language.foreign import binary_form, how_to_get, is_binary, text_form
 from netdef.language.gc_pause import gc_paused
+from netdef.language.kinds import not_of_kind
 from netdef.language.parser import parse
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
@@ -50,7 +51,11 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     tree = parse(text, filename)
     if not tree.statements and not tree.diagnostics:
         raise NetdefError(f"{filename} holds nothing but comments", Position(filename, 1, 1, 1, tree.source))
-    return _upgraded(bind(tree, message_name))
+    try:
+        bound = bind(tree, message_name)
+    except NetdefError as error:
+        raise not_of_kind(filename, text, message_name) or error from None
+    return _upgraded(bound)
 
 
 def read_message(message: Any, filename: str = "<message>") -> Bound:

@@ -43,6 +43,9 @@ def find_net(name: str | os.PathLike[str]) -> Path:
         return shown(model)
     if path.suffix in NET_ENDINGS:
         raise NetdefError(f"there is no file {name}", hint=_suggestion(path, NET_ENDINGS))
+    if path.name == str(name) and os.path.isfile(models_folder() / f"{path.name.removesuffix('.txt')}.txt"):
+        hint = f"netdef train {name} trains the net that it names"
+        raise NetdefError(f"{name} is a solver, where a net was expected", hint=hint)
     names = model_names()
     listed = f"models: {shortened(names)}; netdef models lists them"
     guess = nearest(str(name), names)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from netdef.language.contents import MOST_TEXT
+from netdef.language.diagnostics import NetdefError
 from netdef.language.find import RUN_NET, model_names, models_folder
 from netdef.language.foreign import holds_hdf5
 from netdef.schema import message_class
@@ -36,6 +37,20 @@ def kind_of(name: str) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return kind_of_text(text, name)
+
+
+def not_of_kind(name: str, text: str, message_name: str) -> NetdefError | None:
+    """The error about a solver that is read as a net, or a net that is read as a solver."""
+    kind = kind_of_text(text, name)
+    if message_name == "NetParameter" and kind == SOLVER:
+        net = re.search(r"""^\s*(?:train_)?net\s*:\s*["']([^"'\n]+)""", text, re.MULTILINE)
+        its = f"its net is {net[1]}; " if net else ""
+        return NetdefError(
+            f"{name} is a solver, where a net was expected", hint=f"{its}netdef train {name} trains it", code="ND004"
+        )
+    if message_name == "SolverParameter" and kind == NET:
+        return NetdefError(f"{name} is a net, where a solver was expected", hint="a solver has base_lr and lr_policy", code="ND004")
+    return None
 
 
 def kind_of_text(text: str, name: str = "") -> str | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.extras import install
 
 
 def serve(devices: Mapping[str, Collection[str]]) -> int:
@@ -30,8 +31,8 @@ def serve(devices: Mapping[str, Collection[str]]) -> int:
     try:
         import pygls.lsp.server  # noqa: F401
     except ImportError:
-        hint = "pip install 'netdef-compiler[lsp]', or '.[lsp]' in a checkout"
-        raise NetdefError("the language server needs the library pygls, 2.0 or later, which is not installed", hint=hint) from None
+        text = "the language server needs the library pygls, 2.0 or later, which is not installed"
+        raise NetdefError(text, hint=install("lsp")) from None
     from netdef.lsp.server import serve as start
 
     return start(devices)

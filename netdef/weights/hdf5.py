@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.extras import install
 from netdef.language.foreign import HDF5_SIGNATURE
 
 MOST_BLOBS = 1000  # of one layer; an index beyond it is damage
@@ -33,7 +34,7 @@ def h5py_module(what: object) -> Any:
     try:
         import h5py
     except ImportError:
-        raise NetdefError(f"{what} needs h5py, which is not installed", hint="pip install h5py") from None
+        raise NetdefError(f"{what} needs h5py, which is not installed", hint=install("hdf5")) from None
     return h5py
 
 

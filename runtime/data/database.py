@@ -15,6 +15,7 @@ from threading import Lock, local
 from typing import Any, NoReturn
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.extras import install
 
 LMDB, LEVELDB = "LMDB", "LEVELDB"  # as DataParameter.DB has them
 DB_KINDS = {0: LEVELDB, 1: LMDB}  # by its numbers
@@ -131,7 +132,7 @@ def package_for(kind: str, path: str) -> Any:
     for module in modules:
         with suppress(ImportError):
             return import_module(module)
-    raise NetdefError(f"{path} needs {' or '.join(modules)}, which is not installed", hint=f"pip install '.[{extra}]'")
+    raise NetdefError(f"{path} needs {' or '.join(modules)}, which is not installed", hint=install(extra))
 
 
 def files_with_records(path: str) -> list[Path]:

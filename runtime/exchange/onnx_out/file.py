@@ -12,6 +12,7 @@ import numpy as np
 
 from netdef.graph.layer import Blob
 from netdef.language.diagnostics import NetdefError
+from netdef.language.extras import install
 from netdef.language.printer import print_message
 from netdef.language.writing import replacing
 from runtime.exchange.onnx_out.graph import Graph
@@ -33,7 +34,7 @@ def onnx_module(what: str = "ONNX") -> Any:
     try:
         import onnx
     except ImportError:
-        raise NetdefError(f"{what} needs onnx, which is not installed", hint="pip install onnx onnxruntime") from None
+        raise NetdefError(f"{what} needs onnx, which is not installed", hint=install("onnx")) from None
     return onnx
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.extras import install
 from runtime.machine.ranks.launch import Launched, launched
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.transport import Bytes, LostError
@@ -108,7 +109,7 @@ def check_installed(found: Launched) -> None:
     if find_spec("mpi4py") is None:
         raise NetdefError(
             f"{found.by} started {found.size} processes, and training over ranks needs mpi4py",
-            hint="pip install 'netdef-compiler[mpi]'; to train in one process, start it without mpirun",
+            hint=f"{install('mpi')}; to train in one process, start it without mpirun",
         )
     try:
         from mpi4py import MPI  # noqa: F401

@@ -120,19 +120,19 @@ def test_every_code_of_check_is_explained():
 @pytest.mark.parametrize(
     ("topic", "text", "hint"),
     [
-        ("LRM", "there is no layer type, message or code called LRM", "did you mean LRN?"),
-        ("convolution", "there is no layer type, message or code called convolution", "did you mean Convolution?"),
+        ("LRM", "there is no layer type, field, word or code called LRM", "did you mean LRN?"),
+        ("convolutoin", "there is no layer type, field, word or code called convolutoin", "did you mean Convolution?"),
         ("LRN.alfa", "LRN has no field alfa", ""),
         ("Pooling.kernel_sze", "Pooling has no field kernel_sze", "did you mean kernel_size?"),
         ("LRN.alpha.x", "LRN.alpha is not a message: it has no field x", ""),
         ("Convolution.weight_filler.sdt", "Convolution.weight_filler has no field sdt", "did you mean std?"),
-        ("quite another thing", "there is no layer type, message or code", "`netdef layers` lists"),
-        ("", "there is no layer type, message or code called ", ""),
+        ("quite another thing", "there is no layer type, field, word or code", "`netdef layers` lists"),
+        ("", "there is no layer type, field, word or code called ", ""),
         ("Pooling.pool.AVG", "Pooling.pool takes no AVG", "did you mean AVE?"),
         ("Pooling.pool.MAX.x", "Pooling.pool takes no MAX.x", ""),
-        ("ND999", "there is no layer type, message or code called ND999", "codes: ND0"),
-        ("nd250", "there is no layer type, message or code called nd250", "codes: ND201, "),
-        (".", "there is no layer type, message or code called ", ""),
+        ("ND999", "there is no layer type, field, word or code called ND999", "codes: ND0"),
+        ("nd250", "there is no layer type, field, word or code called nd250", "codes: ND201, "),
+        (".", "there is no layer type, field, word or code called ", ""),
     ],
 )
 def test_unknown_topics_are_rejected(topic, text, hint):

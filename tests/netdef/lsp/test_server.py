@@ -117,7 +117,7 @@ def test_without_the_library(monkeypatch, capsys):
     assert run(["lsp"]) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("error: the language server needs the library pygls")
-    assert "pip install 'netdef-compiler[lsp]'" in captured.err
+    assert "pip install 'pygls>=2.0'" in captured.err
     assert captured.out == ""
 
 

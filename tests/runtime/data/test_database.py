@@ -12,6 +12,7 @@ import pytest
 
 from netdef import NetdefError
 from netdef.cli.main import run
+from netdef.language.extras import install
 from runtime.data.database import key_text, kind_of, open_database, package_for
 from tests.runtime.data.databases import WRITERS, numbered, raw, write_lmdb
 
@@ -180,7 +181,7 @@ def test_a_package_that_is_missing(kind, packages, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(NetdefError, match=rf"needs {' or '.join(packages)}, which is not installed") as caught:
         open_database(path)
-    assert str(caught.value.diagnostics[0].hint) == f"pip install '.[{kind.lower()}]'"
+    assert str(caught.value.diagnostics[0].hint) == install(kind.lower())
 
 
 def test_keys_in_messages():

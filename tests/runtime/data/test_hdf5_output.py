@@ -111,7 +111,9 @@ def test_two_layers_with_one_file(folder: Path) -> None:
 
 def test_h5py_is_missed_before_anything_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(NetdefError, match=r"layer out, an HDF5Output, needs h5py, which is not installed\n.*pip install h5py"):
+    with pytest.raises(
+        NetdefError, match=r"layer out, an HDF5Output, needs h5py, which is not installed\n.*pip install 'h5py>=3.8'"
+    ):
         runtime.compile(net())
 
 
