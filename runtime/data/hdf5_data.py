@@ -29,7 +29,6 @@ from runtime.data.texts import read_text_file
 
 EXPECTED = "expected the path of an HDF5 file on each line"
 FILES_KEPT = 2  # the one that is read, and the next
-BLOCK_BYTES = 1 << 22  # that h5py reads at a time
 MOST_LABELS = 1 << 24  # of a file, to compare with the classes of the net before the run
 
 
@@ -172,31 +171,7 @@ def read_rows(file: str, names: Sequence[str]) -> list[NDArray[np.float32]]:
         for dataset in datasets:
             if not (dataset.is_virtual or dataset.external):  # else its numbers are in other files
                 check_claim(Path(file), dataset)
-        return [_numbers(file, dataset) for dataset in datasets]
-
-
-def _numbers(file: str, dataset: Any) -> NDArray[np.float32]:
-    """All numbers of a dataset as float32, in a way that lets other threads work: h5py keeps Python's lock while it reads.
-
-    Raises
-    ------
-    ValueError: the file ends before them.
-    """
-    offset = dataset.id.get_offset()  # None unless they lie one after the other in this file; wrong if they are not written yet
-    if offset is not None and dataset.dtype == np.float32 and dataset.id.get_storage_size() == 4 * dataset.size:
-        with open(file, "rb") as opened:
-            opened.seek(offset)
-            found = np.fromfile(opened, np.float32, dataset.size)
-        if found.size < dataset.size:
-            raise ValueError(f"it ends before the numbers of {dataset.name}")
-        return found.reshape(dataset.shape)
-    numbers = np.empty(dataset.shape, np.float32)
-    row = max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=int)))
-    chunk = dataset.chunks[0] if dataset.chunks else 1
-    at_once = max(1, BLOCK_BYTES // row // chunk) * chunk  # whole chunks, which may be packed
-    for first in range(0, len(numbers), at_once):
-        numbers[first : first + at_once] = dataset[first : first + at_once]
-    return numbers
+        return [np.asarray(dataset[...], np.float32) for dataset in datasets]
 
 
 def _dataset(opened: Any, file: str, name: str) -> Any:

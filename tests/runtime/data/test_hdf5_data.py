@@ -169,8 +169,7 @@ def test_rows_of_other_files_are_read_through_a_virtual_dataset(tmp_path):
 @pytest.mark.parametrize(
     "how", [{}, {"chunks": (3, 2)}, {"chunks": (5, 4), "compression": "gzip"}, {"dtype": ">f4"}, {"dtype": "u1"}]
 )
-def test_rows_are_read_however_they_are_stored(tmp_path, monkeypatch, how):
-    monkeypatch.setattr("runtime.data.hdf5_data.BLOCK_BYTES", 64)
+def test_rows_are_read_however_they_are_stored(tmp_path, how):
     numbers = np.arange(44, dtype=np.float32).reshape(11, 4)
     with h5py.File(tmp_path / "a.h5", "w", userblock_size=512) as file:
         file.create_dataset("before", data=[b"text"])
