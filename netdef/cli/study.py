@@ -78,11 +78,12 @@ def study(nets: Sequence[str], options: Options) -> int:
 
     Raises
     ------
-    NetdefError: two nets have one name, a net or the solver is wrong, or a run failed.
+    NetdefError: two nets have one name, a net or the solver is wrong, options exclude each other, or a run failed.
     """
     from runtime.solver.comparison import table
     from runtime.solver.nets import load_net, read_solver
 
+    devices_of(options)
     names = [Path(net).stem for net in nets]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -95,7 +96,7 @@ def study(nets: Sequence[str], options: Options) -> int:
     files, rates = dict(zip(names, nets, strict=True)), dict.fromkeys(names, 0.0)
     tried = trials(files, options)
     if options.dry_run:
-        return dry_run(files, [*tried.values(), *table_of(files, rates, options).values()], parameters, options)
+        return dry_run(files, [list(tried.values()), list(table_of(files, rates, options).values())], parameters, options)
     if tried:
         if code := train_all(list(tried.values()), parameters, options):
             return code
@@ -132,18 +133,33 @@ def table_of(files: Mapping[str, str], rates: Mapping[str, float], options: Opti
     }
 
 
-def dry_run(files: Mapping[str, str], entries: Sequence[Entry], parameters: Any, options: Options) -> int:
+def dry_run(files: Mapping[str, str], phases: Sequence[Sequence[Entry]], parameters: Any, options: Options) -> int:
     """Run `netdef study --dry-run`; returns the exit code."""
     from netdef.cli.study_dry_run import dry_study, left_of
+
+    names = {net: name for name, net in files.items()}
+    left = [[(names[entry.net], 0.0 if is_finished(entry) else left_of(entry.out)) for entry in phase] for phase in phases]
+    how = train_options.Options(out=str(Path(options.out) / "dry-run"), **shared_options(options))
+    over = devices_of(options)
+    if over:
+        how = replace(how, devices=over[0])
+    return dry_study(files, left, solver_text(parameters, 1), how, max(1, len(over)))
+
+
+def devices_of(options: Options) -> list[str]:
+    """The devices of --over; none without it.
+
+    Raises
+    ------
+    NetdefError: --devices is given too.
+    """
     from runtime.machine.open import device_names
 
-    left = dict.fromkeys(files, 0.0)
-    for entry in entries:
-        name = next(name for name, net in files.items() if net == entry.net)
-        left[name] += 0 if is_finished(entry) else left_of(entry.out)
-    how = train_options.Options(out=str(Path(options.out) / "dry-run"), **shared_options(options))
-    devices = 1 if options.over is None else len(device_names(options.over))
-    return dry_study(files, left, solver_text(parameters, 1), how, devices)
+    if options.over is None:
+        return []
+    if options.devices is not None:
+        raise NetdefError("--over and --devices exclude each other", hint="each run of --over has one device")
+    return list(device_names(options.over))
 
 
 @dataclass(frozen=True)
@@ -196,24 +212,16 @@ def in_turn(due: Sequence[tuple[Entry, Path]], options: Options) -> int:
 
 
 def over_devices(due: Sequence[tuple[Entry, Path]], options: Options) -> int:
-    """The same on the devices of --over, side by side.
-
-    Raises
-    ------
-    NetdefError: --devices is given too, or a run failed.
-    """
+    """The same on the devices of --over, side by side; raises NetdefError: a run failed."""
     from netdef.cli.study_devices import Job, run_over
     from netdef.cli.train_options import CommandLine
-    from runtime.machine.open import device_names
 
-    if options.devices is not None:
-        raise NetdefError("--over and --devices exclude each other", hint="each run of --over has one device")
     jobs = []
     for entry, solver in due:
         how = training_options(entry.out, options)
         resume = ["--resume", how.resume] if how.resume else []
         jobs.append(Job((*CommandLine(entry.net, str(solver), how).words(), *resume), entry.out, partial(ended_as_trial, entry)))
-    return run_over(device_names(options.over or ""), jobs)
+    return run_over(devices_of(options), jobs)
 
 
 def training_options(out: Path, options: Options) -> train_options.Options:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,20 +17,23 @@ if TYPE_CHECKING:
     from netdef.cli.train_options import Options
 
 
-def dry_study(nets: Mapping[str, str], left: Mapping[str, float], solver: str, options: Options, devices: int) -> int:
+def dry_study(
+    nets: Mapping[str, str], phases: Sequence[Sequence[tuple[str, float]]], solver: str, options: Options, devices: int
+) -> int:
     """Print what each net takes and the time of all runs; returns 1 if there are problems, else 0.
 
     Parameters
     ----------
-    nets: names and files.  left: how many runs of each are to be done, with fractions of those that have begun.
+    nets: names and files.  phases: the runs, as a net's name and the share that is to be done; a phase begins after the one before.
     solver: the text of the solver.  options: of `netdef train`.  devices: that train side by side.
     """
     from netdef.cli.train import train
     from runtime.solver.display import duration
 
-    problems, whole = 0, 0.0
+    problems, seconds = 0, dict.fromkeys(nets, 0.0)
     for name, net in nets.items():
-        if not left[name]:
+        left = sum(share for phase in phases for own, share in phase if own == name)
+        if not left:
             click.echo(f"{name}: all runs are finished")
             continue
         found: list[Findings] = []
@@ -39,12 +42,20 @@ def dry_study(nets: Mapping[str, str], left: Mapping[str, float], solver: str, o
             path.write_text(solver)
             click.echo(f"{name}:", err=True)
             problems += train(net, str(path), replace(options, dry_run=True), on_dry_run=found.append)
-        seconds = left[name] * found[0].seconds
-        whole += seconds
-        click.echo(f"{name}: {duration(seconds)} for {left[name]:.3g} runs")
-    over = f" on each of {devices} devices" if devices > 1 else ""
-    click.echo(f"the study takes about {duration(whole / devices)}{over}, {plural(problems, 'net')} with problems")
+        seconds[name] = found[0].seconds
+        click.echo(f"{name}: {duration(left * seconds[name])} for {left:.3g} runs")
+    whole = sum(side_by_side([share * seconds[name] for name, share in phase], devices) for phase in phases)
+    over = f" on {devices} devices" if devices > 1 else ""
+    click.echo(f"the study takes about {duration(whole)}{over}, {plural(problems, 'net')} with problems")
     return 1 if problems else 0
+
+
+def side_by_side(seconds: Sequence[float], devices: int) -> float:
+    """How long runs take that begin in this order, each on the device that is free first."""
+    ends = [0.0] * devices
+    for own in seconds:
+        ends[ends.index(min(ends))] += own
+    return max(ends)
 
 
 def left_of(out: Path) -> float:

@@ -8,7 +8,7 @@ import pytest
 from netdef import load
 from netdef.cli.main import run
 from netdef.cli.study import best_rate
-from netdef.cli.study_dry_run import left_of
+from netdef.cli.study_dry_run import left_of, side_by_side
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import models_folder
 from runtime.solver.comparison import Run, run_of, table
@@ -145,7 +145,7 @@ def test_a_dry_run_says_what_is_left_and_writes_nothing(capsys):
     Path("shades.net").write_text(images.NET.replace("num_output: 2", "num_output: 3"))
     assert study(*arguments, "--dry-run", "--over", "cpu,cpu") == 1
     out = capsys.readouterr().out
-    assert "PROBLEM: the net has 3 classes" in out and "on each of 2 devices, 1 net with problems" in out
+    assert "PROBLEM: the net has 3 classes" in out and " on 2 devices, 1 net with problems" in out
 
 
 @pytest.mark.parametrize("rates", ["a", "0.1,", "0", "-1", "inf", "nan", ""])
@@ -171,5 +171,13 @@ def test_a_run_that_fails_is_named(capsys, monkeypatch):
     monkeypatch.setattr("netdef.cli.study_devices.sys.executable", "false")
     assert study("--seeds", "1", "--over", "cpu") == 2
     assert "study/shades-1 failed" in capsys.readouterr().err
-    assert study("--seeds", "1", "--over", "cpu", "--devices", "cpu") == 2
-    assert "exclude each other" in capsys.readouterr().err
+    for also in ([], ["--dry-run"]):
+        assert study("--seeds", "1", "--over", "cpu", "--devices", "cpu", *also) == 2
+        assert "exclude each other" in capsys.readouterr().err
+
+
+def test_how_long_runs_take_side_by_side():
+    assert side_by_side([3, 1, 1, 2], 1) == 7
+    assert side_by_side([3, 1, 1, 2], 2) == 4
+    assert side_by_side([5], 4) == 5
+    assert side_by_side([], 2) == 0
