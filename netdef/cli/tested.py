@@ -25,6 +25,7 @@ class Options(RunOptions):
     data: str | None = None
     iterations: int | None = None
     batch: int | None = None
+    out: tuple[str, ...] = ()
 
 
 def tested_net(path: str, overrides: Mapping[str, Any] | None, batch: int | None, data: str | None) -> Net:

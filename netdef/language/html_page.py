@@ -29,7 +29,7 @@ def page(title: str, body: Sequence[str], *, subtitle: str = "", style: str = ""
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {runs}"
     known = "" if data is None else f'<script type="application/json" id="data">{embedded(data)}</script>\n'
     below = f"<p>{escape(subtitle)}</p>" if subtitle else ""
-    return (
+    text = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -40,6 +40,7 @@ def page(title: str, body: Sequence[str], *, subtitle: str = "", style: str = ""
         + (f"<script>\n{script}</script>\n" if script else "")
         + "</body>\n</html>\n"
     )
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text  # names of files may hold other bytes
 
 
 def embedded(data: Any) -> str:

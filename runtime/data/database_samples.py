@@ -78,6 +78,10 @@ class DatabaseSamples:
             raise NetdefError(f"{name} has no image of bytes with 1 or 3 channels")
         return as_image(image), label
 
+    def title(self, position: int) -> str:
+        """The record at a position, by its key."""
+        return f"record {key_text(self._database.key(self._only[self._order.entry(position)]))}"
+
     def _read(self, position: int) -> tuple[Picture, float, str]:
         """The image at a position, its label and its name."""
         index = self._only[self._order.entry(position)]

@@ -51,6 +51,11 @@ class DigitSamples:
         image = image.convert(MODES[self._settings.channels])
         return to_sample(image, label, self._settings, self._draws, position, DIGITS)
 
+    def title(self, position: int) -> str:
+        """Which digit is at a position."""
+        index = self._index(position)
+        return f"digit {index} of {DIGITS}"
+
     def _index(self, position: int) -> int:
         epoch, index = divmod(position, self.size)
         if not self._settings.train:

@@ -52,6 +52,10 @@ class FileSamples:
         image, label, _ = self._read(position)
         return as_image(image), label
 
+    def title(self, position: int) -> str:
+        """The path of the image at a position."""
+        return printable(self._listing.path(self.entry(position)))
+
     def _read(self, position: int) -> tuple[Picture, float, str]:
         """The decoded image at a position, its label and its name."""
         index = self.entry(position)

@@ -119,6 +119,11 @@ class PhotoSamples:
         image = self._photos[label].image.crop((left, top, left + side, top + side))
         return to_sample(image, label, self._settings, self._draws, position, PHOTOS)
 
+    def title(self, position: int) -> str:
+        """Which window of which photograph is at a position."""
+        label, (top, left, side) = self.window(position)
+        return f"{photo_names()[label]}.jpg, {side} x {side} pixels at row {top}, column {left}"
+
     def window(self, position: int) -> tuple[int, Window]:
         """The class at a position and the window of its photograph."""
         epoch, index = divmod(position, self.size)

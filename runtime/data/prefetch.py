@@ -123,6 +123,11 @@ class Prefetcher:
         self._error: BaseException | None = None
         self._restart(0)
 
+    @property
+    def samples(self) -> Samples:
+        """What the workers draw from."""
+        return self._samples
+
     def _restart(self, position: int) -> None:
         """Drop everything loaded; the stream continues at `position`."""
         for slot in self._filling:

@@ -42,6 +42,7 @@ class Views:
     """Samples whose positions are those of other samples, each `count` times: its views, one after the other."""
 
     def __init__(self, samples: Samples, settings: Settings, count: int):
+        self.whole = samples
         self.name, self.labels, self.classes = samples.name, samples.labels, samples.classes
         self.image_shape, self.size, self.count = samples.image_shape, samples.size * count, count
         self._settings = settings

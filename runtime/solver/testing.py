@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, nullcontext
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from netdef.language.diagnostics import NetdefError
 from runtime.solver.counted import LOSS, label_counts
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 WITHOUT_END = 50  # batches of sources that have no end, as `caffe test` has it
 
 
+class Watch(Protocol):
+    """Looks at the images and the blobs of each run of a test."""
+
+    def before(self) -> None:
+        """The batch is taken, and the net has its size."""
+
+    def after(self) -> None:
+        """The run is done."""
+
+
 def run_test(
     executable: Executable,
     batches: int | None,
@@ -27,6 +37,7 @@ def run_test(
     index: int = 0,
     stop: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int], None] = lambda done: None,
+    watch: Watch | None = None,
     **inputs: Any,
 ) -> TestResult | None:
     """Run a net forward over `batches` batches, or once over all images of its data sources.
@@ -44,6 +55,7 @@ def run_test(
     iteration, index: go into the result; the iteration also numbers the batches for kernels that draw numbers.
     stop: called before each batch; if it returns true, there is no result.
     on_batch: called with how many batches are done.
+    watch: called before and after each run of a test over all images.
     inputs: for a net fed by Input layers; the same for each batch.
 
     Raises
@@ -52,6 +64,7 @@ def run_test(
     """
     whole = executable.net.batch or 1
     over_images = batches is None and executable.sources.batches_agree
+    assert watch is None or over_images
     count = batches or batches_of_pass(executable)
     sums = _Sums(executable, iteration * count)
     with closing(_sized(executable, sums)) if over_images else nullcontext(repeat(whole, count)) as sizes:
@@ -60,7 +73,11 @@ def run_test(
                 return None
             counts = label_counts(executable, images) if over_images else {}
             sums.unread[iteration * count + done] = images, counts
+            if watch is not None:
+                watch.before()
             executable.run_forward(iteration * count + done, **inputs)
+            if watch is not None:
+                watch.after()
             if len(sums.unread) == ROUNDS or not executable.runs_ahead:
                 sums.read()
             on_batch(done + 1)

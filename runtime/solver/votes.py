@@ -16,6 +16,7 @@ from runtime.solver.results import NotFiniteError
 from runtime.solver.testing import sizes_of_pass
 
 if TYPE_CHECKING:
+    from netdef.graph.layer import Layer
     from runtime.machine.executable import Executable
 
 
@@ -44,14 +45,8 @@ class Votes:
         return int(self.seen.sum())
 
 
-def votes_of(
-    executable: Executable,
-    scores: str,
-    are_probabilities: bool,
-    views: int = 1,
-    on_batch: Callable[[int], None] = lambda done: None,
-) -> Votes:
-    """Run a net once over all views of the images of its data source.
+class Collector:
+    """Gathers what a net says of the images of its data source, in a pass over them.
 
     Parameters
     ----------
@@ -60,37 +55,85 @@ def votes_of(
 
     Raises
     ------
-    NotFiniteError: a score is not finite.
-    NetdefError: the net has several sources, or a row of scores belongs to no image.
+    NetdefError: the net has several sources, or one that gives no images with a label each.
     """
-    if len(executable.sources) != 1:
-        raise NetdefError(f"{executable.net.filename} has {len(executable.sources)} data sources: votes are of the images of one")
-    ((name, source),) = executable.sources.items()
-    count = source.size // views
-    classes = executable.net.blobs[scores].shape[1]
-    sums = np.zeros((count, classes), np.float32)
-    labels, seen = np.zeros(count, np.int64), np.zeros(count, np.int64)
+
+    def __init__(self, executable: Executable, scores: str, are_probabilities: bool, views: int = 1):
+        sources = executable.sources
+        if len(sources) != 1:
+            raise NetdefError(f"{executable.net.filename} has {len(sources)} data sources: votes are of the images of one")
+        ((self._name, source),) = sources.items()
+        count = source.size // views
+        self._classes = executable.net.blobs[scores].shape[1]
+        self._executable, self._scores, self._are_probabilities, self._views = executable, scores, are_probabilities, views
+        self._sums = np.zeros((count, self._classes), np.float32)
+        self._labels, self._seen = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self._index = np.zeros(0, np.int64)
+        self._batches = 0
+
+    def before(self) -> None:
+        """Note which images the next run takes; to be called once the net has the size of the batch.
+
+        Raises
+        ------
+        NetdefError: the source gives no labels, or one that is no class.
+        """
+        executable = self._executable
+        source, taken = executable.sources[self._name], executable.sources.taken(self._name)
+        if not isinstance(taken, Batch) or taken.labels.ndim != 1:
+            raise NetdefError(f"layer {self._name} gives no images with a label each: there is nothing to vote on")
+        images = int((taken.positions < source.size).sum())
+        self._index = taken.positions[:images] // self._views
+        self._labels[self._index] = check_classes(taken.labels[:images].astype(np.int64), self._classes, executable)
+
+    def after(self) -> None:
+        """Add the scores of that run.
+
+        Raises
+        ------
+        NotFiniteError: one is not finite.
+        NetdefError: a row of scores belongs to no image.
+        """
+        executable, images, scores = self._executable, len(self._index), self._scores
+        rows, batch = executable.blob(scores), executable.net.batch
+        self._batches += 1
+        if len(rows) != batch:
+            raise NetdefError(f"{scores} has {len(rows)} rows of scores for {batch} images: whose they are is not known")
+        rows = rows[:images].reshape(images, self._classes, -1).mean(axis=2, dtype=np.float64)
+        if not np.isfinite(rows).all():
+            first = executable.first_non_finite()
+            where = f": the first output that is not finite is of {first}" if first else ""
+            raise NotFiniteError(f"{scores} is not finite in batch {self._batches} of the test{where}")
+        np.add.at(self._sums, self._index, (rows if self._are_probabilities else softmax(rows)).astype(np.float32))
+        np.add.at(self._seen, self._index, 1)
+
+    @property
+    def layer(self) -> Layer:
+        """The data layer that has the images."""
+        return self._executable.net.layer(self._name)
+
+    @property
+    def votes(self) -> Votes:
+        mean = (self._sums / np.maximum(self._seen, 1)[:, None]).astype(np.float32)
+        return Votes(mean, self._labels, self._seen > 0)
+
+
+def votes_of(
+    executable: Executable,
+    scores: str,
+    are_probabilities: bool,
+    views: int = 1,
+    on_batch: Callable[[int], None] = lambda done: None,
+) -> Votes:
+    """Run a net once over all views of the images of its data source; parameters and errors as of `Collector`."""
+    collector = Collector(executable, scores, are_probabilities, views)
     with closing(sizes_of_pass(executable)) as sizes:
-        for done, (images, batch) in enumerate(sizes):
-            taken = executable.sources.taken(name)
-            if not isinstance(taken, Batch) or taken.labels.ndim != 1:
-                raise NetdefError(f"layer {name} gives no images with a label each: there is nothing to vote on")
-            index = taken.positions[:images] // views
-            labels[index] = check_classes(taken.labels[:images].astype(np.int64), classes, executable)
+        for done, _ in enumerate(sizes):
+            collector.before()
             executable.run_forward(done)
-            rows = executable.blob(scores)
-            if len(rows) != batch:
-                raise NetdefError(f"{scores} has {len(rows)} rows of scores for {batch} images: whose they are is not known")
-            rows = rows[:images].reshape(images, classes, -1).mean(axis=2, dtype=np.float64)
-            if not np.isfinite(rows).all():
-                first = executable.first_non_finite()
-                where = f": the first output that is not finite is of {first}" if first else ""
-                raise NotFiniteError(f"{scores} is not finite in batch {done + 1} of the test{where}")
-            np.add.at(sums, index, (rows if are_probabilities else softmax(rows)).astype(np.float32))
-            np.add.at(seen, index, 1)
+            collector.after()
             on_batch(done + 1)
-    mean = (sums / np.maximum(seen, 1)[:, None]).astype(np.float32)
-    return Votes(mean, labels, seen > 0)
+    return collector.votes
 
 
 def check_classes(labels: NDArray[np.int64], classes: int, executable: Executable) -> NDArray[np.int64]:

@@ -1,0 +1,136 @@
+"""`netdef test -o`: confusions on the terminal, a page, a table of predictions."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netdef.cli.main import run
+from tests.netdef.cli import levels
+
+NAMES = ["<i>zero", "one", "two"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Nine images of three classes, two more in the folder of a class whose shade they do not have, and one that is damaged."""
+    monkeypatch.chdir(tmp_path)
+    levels.make(tmp_path, NAMES)
+    for index in range(2):
+        Image.fromarray(np.full((5, 6), levels.shade(2), np.uint8)).save(f"digits/<i>zero/wrong{index}.png")
+
+
+def report(*arguments, net="levels.net"):
+    return run(["test", net, "--weights", "w.caffemodel", *arguments])
+
+
+def data_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_the_numbers_are_those_of_a_test_without_a_report(capsys):
+    assert report() == 0
+    plain = capsys.readouterr().out.splitlines()
+    assert report("-o", "x.html", "-o", "x.csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == plain[:2] and lines[1] == "accuracy  81.82%"
+    assert lines[2].split(", ")[0] == plain[2].split(", ")[0] == "over 11 images of 11 in all"
+    assert lines[3:] == [
+        "worst confusions:",
+        "      2 of     5 (40.0%)  <i>zero taken for two",
+        "x.html: 11 images",
+        "x.csv: 11 images",
+    ]
+
+
+@pytest.mark.parametrize("batch", ["3", "11", "12"])
+def test_every_image_is_in_the_table_once(batch):
+    assert report("-o", "x.csv", "--batch", batch) == 0
+    rows = list(csv.DictReader(Path("x.csv").read_text().splitlines()))
+    wrong = [f"digits/<i>zero/wrong{index}.png" for index in range(2)]
+    right = [f"digits/{name}/{index}.png" for name in NAMES for index in range(3)]
+    assert sorted(row["image"] for row in rows) == sorted([*wrong, *right])
+    for row in rows:
+        assert row["truth_name"] == row["image"].split("/")[1] == NAMES[int(row["truth"])]
+        assert row["guess_name"] == ("two" if row["image"] in wrong else row["truth_name"]) == NAMES[int(row["guess"])]
+        assert float(row["probability"]) >= float(row["truth_probability"])
+
+
+def test_cells_list_their_images_and_mistakes_have_pictures():
+    assert report("-o", "x.html") == 0
+    page = Path("x.html").read_text()
+    known = data_of(page)
+    assert known["names"] == NAMES
+    assert {cell: len(images) for cell, images in known["cells"].items()} == {"0,0": 3, "0,2": 2, "1,1": 3, "2,2": 3}
+    titles = {title for title, _, _ in known["cells"]["0,2"]}
+    assert titles == {f"digits/<i>zero/wrong{index}.png" for index in range(2)}
+    assert {str(picture) for _, _, picture in known["cells"]["0,2"]} == set(known["pictures"])
+    assert all(picture == -1 for _, _, picture in known["cells"]["1,1"])
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", page) == ["&lt;i&gt;zero taken for two, 100.0%"] * 2
+    assert "<i>zero" not in page and re.search(r"<th>accuracy</th><td[^>]*>81.82%", page)
+
+
+def test_images_that_cannot_be_read_are_counted(capsys):
+    Path("digits/one/0.png").write_bytes(b"no image")
+    assert report("-o", "x.html", "-o", "x.csv") == 0
+    assert "1 images could not be read" in capsys.readouterr().out
+    assert '<th>could not be read</th><td class="n">1</td>' in Path("x.html").read_text()
+    assert len(Path("x.csv").read_text().splitlines()) == 1 + 10
+
+
+def test_votes_have_a_report_too(capsys):
+    assert report(net="levels.net") == 0
+    pair = "levels.net:w.caffemodel"
+    assert run(["test", pair, pair, "-o", "x.html", "-o", "x.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "<i>zero taken for two" in out and "x.csv: 11 images" in out
+    assert data_of(Path("x.html").read_text())["cells"]["0,2"][0][0].startswith("digits/<i>zero/wrong")
+
+
+def test_nothing_wrong_is_said_so(capsys):
+    for index in range(2):
+        Path(f"digits/<i>zero/wrong{index}.png").unlink()
+    assert report("-o", "x.html") == 0
+    assert "no image is taken for another class" in capsys.readouterr().out
+    assert "There are none." in Path("x.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "x.png"], "x.png: a report is a .html, a table of predictions a .csv"),
+        (["-o", "nowhere/x.csv"], "there is no folder nowhere"),
+        (["-o", "x.csv", "--iterations", "2"], "a report is of all images: --iterations has no place in it"),
+        (["-o", "x.csv", "--crops", "10", "--iterations", "2"], "--iterations has no place in"),
+    ],
+)
+def test_wrong_arguments(arguments, message, capsys):
+    assert report(*arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("x.csv").exists()
+
+
+def test_in_a_browser(browse):
+    """A cell by click and by keyboard; dark, and as wide as a phone."""
+    assert report("-o", "x.html") == 0
+    page = Path("x.html").resolve()
+    script = """
+      const cell = document.getElementById("cell"), buttons = [...document.querySelectorAll("#matrix button")], said = [];
+      said.push(cell.hidden);
+      buttons[0].focus();
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+      said.push(document.activeElement.dataset.cell);
+      document.activeElement.click();
+      said.push(cell.querySelector("h3").textContent, cell.querySelectorAll("img").length, cell.querySelectorAll("i").length);
+      said.push(document.documentElement.scrollWidth <= innerWidth ? "fits" : "too wide");
+      said.push(getComputedStyle(document.body).backgroundColor);
+      document.title = said.join("; ");"""
+    text = re.sub(r"script-src 'sha256-[^']+'", "script-src 'unsafe-inline'", page.read_text())
+    page.write_text(text.replace("</body>", f"<script>{{ {script} }}</script></body>"))
+    shown, complaints = browse(page, "--dump-dom", "--window-size=500,800", "--blink-settings=preferredColorScheme=0")
+    assert complaints == ""
+    assert "<title>true; 0,2; &lt;i&gt;zero taken for two: 2 of 5 (40.0%); 2; 0; fits; rgb(15, 23, 42)</title>" in shown
