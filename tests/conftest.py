@@ -1,7 +1,9 @@
 """What every test needs of the process that it runs in, and what tests of several commands share."""
 
+import gc
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -9,6 +11,10 @@ import pytest
 
 # Tests run side by side, and threads that wait for work of a BLAS are busy; to be set before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Workers and the processes that tests start would each compile the tree anew; numba writes into __pycache__ in any case.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SAID = pytest.StashKey[Counter[str]]()
 
@@ -39,6 +45,12 @@ def say(pytestconfig: pytest.Config) -> Callable[..., None]:
         said[line] += count
 
     return add
+
+
+def pytest_collection_finish() -> None:
+    """Leave thousands of collected tests, which stay to the end, out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
