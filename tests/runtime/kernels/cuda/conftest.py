@@ -43,12 +43,10 @@ def compiler(say: Say) -> None:
 
 @pytest.fixture(scope="session")
 def every_form(compiler: None, tested: dict[str, list[str]]) -> list[nvrtc.Compiled]:
-    """What the zoo needs for its own batches and for single images, and what the checks run, for one kind of card."""
-    own, single = zoo.functions(), zoo.functions(1, zoo.ONE)
-    functions = {}
+    """What the zoo needs for its own batches, and what the checks run, for one kind of card."""
+    own, functions = zoo.functions(), {}
     for file, names in tested.items():
-        zoos = {*own.get(file, []), *single.get(file, [])}
-        functions[file] = sorted(zoos | {name for name in names if not in_packs_too(name, names)})
+        functions[file] = sorted({*own.get(file, []), *(name for name in names if not in_packs_too(name, names))})
     return nvrtc.compile_files(functions, 80)
 
 
