@@ -1,14 +1,23 @@
 """`netdef models`."""
 
 import json
+from functools import cache
 
 import pytest
 
 import netdef
 from netdef.cli.main import run
+from netdef.explain import model_list
 from netdef.explain.model_list import about, models, render
 from netdef.language.find import model_names
 from tests.timing import times_of_libraries
+
+LOADED_ONCE = cache(models)
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch):
+    monkeypatch.setattr(model_list, "models", LOADED_ONCE)
 
 
 def test_the_list():
@@ -43,7 +52,7 @@ def test_the_comment_of_a_file_is_its_description():
     assert about("# A net: with this.\n# and that\nname: 'x'\n") == "A net"
     assert about("# One of a.net's\n# two towers. More.\n\n# other\n") == "One of a.net's two towers"
     assert about("name: 'x'\n") == ""
-    assert all(5 < len(model.about) < 75 for model in models())
+    assert all(5 < len(model.about) < 75 for model in LOADED_ONCE())
 
 
 @pytest.mark.slow
