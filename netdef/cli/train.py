@@ -349,7 +349,7 @@ def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     notes = {
         "batch_size": f"note: the snapshot's run had batches of {before.get('batch_size')}, this one has {now['batch_size']}",
         "data": f"note: the snapshot's run had {before.get('data') or images}, this one has {now['data'] or images}",
-        "gradients": f"note: the snapshot's run sent gradients as {before.get('gradients')}, this one as {now['gradients']}",
+        "gradients": f"note: the snapshot's run sent gradients as {before.get('gradients')}, this one as {now.get('gradients')}",
     }
     return [note for name, note in notes.items() if name in before and before[name] != now[name]]
 

@@ -54,7 +54,8 @@ def read_text(text: str | bytes, filename: str, message_name: str) -> Bound:
     try:
         bound = bind(tree, message_name)
     except NetdefError as error:
-        raise not_of_kind(filename, text, message_name) or error from None
+        several = len(error.diagnostics) > 1  # a single one says what is wrong at its position
+        raise (not_of_kind(filename, text, message_name) if several else None) or error from None
     return _upgraded(bound)
 
 

@@ -61,7 +61,7 @@ def test_a_solver_where_a_net_was_expected(name, capsys):
 
 
 def test_a_net_where_a_solver_was_expected(capsys):
-    Path("mine.net").write_text("layer data: Input { shape { dim: [1, 2] } }")
+    Path("mine.net").write_text("layer data: Input { shape { dim: [1, 2] } }\nlayer relu: ReLU(data)")
     assert run(["study", "lenet", "--solver", "mine.net"]) == 2
     assert capsys.readouterr().err.startswith("error: mine.net is a net, where a solver was expected\n")
 
