@@ -121,15 +121,21 @@ def link(ranks: Ranks) -> tuple[float, float]:
         array = np.zeros(size, np.uint8)
         ranks.exchange(size)
         begun = time.perf_counter()
-        for _ in range(ROUNDS if ranks.rank < 2 else 0):
-            for sender in (0, 1):
-                if ranks.rank == sender:
-                    ranks.courier.send(array, 1 - sender, READ)
-                else:
-                    ranks.courier.receive(array, sender, READ)
+        if ranks.rank < 2:
+            there_and_back(ranks, array)
         times[size] = (time.perf_counter() - begun) / (2 * ROUNDS)
     ranks.exchange("done")
     return times[1], LARGE / max(times[LARGE] - times[1], 1e-9)
+
+
+def there_and_back(ranks: Ranks, array: np.ndarray) -> None:
+    """Send an array from rank 0 to rank 1 and back, ROUNDS times; called by both."""
+    for _ in range(ROUNDS):
+        for sender in (0, 1):
+            if ranks.rank == sender:
+                ranks.courier.send(array, 1 - sender, READ)
+            else:
+                ranks.courier.receive(array, sender, READ)
 
 
 def held(exe: Executable) -> tuple[int, int]:

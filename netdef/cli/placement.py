@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.options import SPLIT, Overrides, allow_python_option, batch_option, phase_option, set_option
+from netdef.cli.options import COUNT, SPLIT, Overrides, allow_python_option, batch_option, phase_option, set_option, without_effect
 from netdef.cli.placement_facts import DEFAULT_SPLIT, LISTS, Load, bytes_sent, loads, program_of, recommended, traffic
 from netdef.cli.placement_text import shares, text
 from netdef.cli.shell import Command
@@ -24,18 +24,48 @@ MANY = 1 << 30  # runs of channels that are listed one by one for programs
 
 @click.command(cls=Command)
 @click.argument("net")
-@click.option("--devices", default="2", show_default=True, help="How many, or which: 2, or gpu:0-3.")
-@click.option("--split", type=SPLIT, default=DEFAULT_SPLIT, show_default=True, help="What is cut.")
+@click.option("--devices", help="How many, or which: 2, or gpu:0-3; default: 2, with --ranks 1 of each rank.")
+@click.option("--split", type=SPLIT, help=f"What is cut; default: {DEFAULT_SPLIT}.")
+@click.option("--ranks", type=COUNT, metavar="N", help="On paper: N ranks of mpirun or srun, of as many cards as --devices says.")
+@click.option("--card", metavar="CARD", help="With --ranks: which card, h100, a100 ..., or cpu: a core of this machine.")
+@click.option("--network", metavar="SPEED", help="With --ranks: the network between ranks, 400gbit, or 8x400gbit.")
 @phase_option
 @batch_option
 @set_option
 @allow_python_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-def command(net: str, devices: str, split: str, phase: str | None, batch: int | None, overrides: Overrides, form: str) -> None:
-    """What each of several devices computes of NET, what they send each other, and which split is best."""
+def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, form: str, **options: Any) -> None:
+    """What each of several devices computes of NET, what they send each other, and which split is best.
+
+    With --ranks: how long an iteration takes on a cluster, by each split and by batches of the literature.
+    """
     from netdef.loading import load
 
-    click.echo(placement(load(net, phase or "train", overrides, batch), devices, split, form))
+    loaded = load(net, phase or "train", overrides, batch)
+    split, devices, ranks = options["split"], options["devices"], options["ranks"]
+    about_ranks = {"--card": options["card"], "--network": options["network"]}
+    if ranks is None:
+        for note in without_effect(about_ranks, "it is about --ranks"):
+            click.echo(note, err=True)
+        click.echo(placement(loaded, devices or "2", split or DEFAULT_SPLIT, form))
+        return
+    for note in without_effect({"--split": split}, "with --ranks, all three are shown"):
+        click.echo(note, err=True)
+    click.echo(of_ranks(loaded, ranks, devices or "1", options["card"], options["network"], batch is not None, form))
+
+
+def of_ranks(net: Net, ranks: int, devices: str, card: str | None, network: str | None, batch_given: bool, form: str) -> str:
+    """What `netdef placement --ranks` prints.
+
+    Raises
+    ------
+    NetdefError: `devices` means nothing, there is no such card or network, or the net does not train.
+    """
+    from netdef.cli.cluster_text import on_paper, paper
+
+    if net.phase != "train":
+        raise NetdefError("--ranks shows what training takes: --phase test does not go with it", hint="leave out one of both")
+    return on_paper(net, paper(ranks, len(hosts_in(devices, least=1)), card, network), batch_given, form)
 
 
 def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:

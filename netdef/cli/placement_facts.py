@@ -22,17 +22,19 @@ UNEVEN = 1.5  # a split whose busiest device does so many times the work that an
 
 @dataclass
 class Traffic:
-    """What one layer is sent of one blob, or of its own copies' gradients and weights: bytes of each list by (from, to)."""
+    """What one layer is sent of one blob, or of its own copies' gradients and weights: of each list by (from, to)."""
 
     layer: str
     what: str
     bytes: dict[str, dict[tuple[int, int], int]] = field(default_factory=lambda: {name: {} for name in LISTS})
+    messages: dict[str, Counter[tuple[int, int]]] = field(default_factory=lambda: {name: Counter() for name in LISTS})
 
     def total(self, name: str) -> int:
         return sum(self.bytes[name].values())
 
     def add(self, name: str, pair: tuple[int, int], size: int) -> None:
         self.bytes[name][pair] = self.bytes[name].get(pair, 0) + size
+        self.messages[name][pair] += 1
 
 
 @dataclass(frozen=True)
