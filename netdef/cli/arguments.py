@@ -12,8 +12,12 @@ from netdef.language.find import RUN_NET, RUN_SOLVER, find_net
 from netdef.language.kinds import NET, SOLVER, kind_of
 
 
-def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
+def net_and_solver(first: str, second: str | None, command: str = "train") -> tuple[str | None, str]:
     """The (net, solver) of `netdef train NET SOLVER`, `train SOLVER` or `train RUN`; no net where the solver names it.
+
+    Parameters
+    ----------
+    command: whose arguments they are.
 
     Raises
     ------
@@ -26,16 +30,18 @@ def net_and_solver(first: str, second: str | None) -> tuple[str | None, str]:
         if kinds[0] == NET:
             raise NetdefError(
                 f"{first} is a net; training it takes a solver too",
-                hint=f"netdef train {first} solver.txt uses the solver of the package",
+                hint=f"netdef {command} {first} solver.txt uses the solver of the package",
             )
         return None, first
     if kinds == [SOLVER, NET]:
-        raise NetdefError(f"{first} is a solver and {second} is a net; the net comes first", hint=f"netdef train {second} {first}")
+        raise NetdefError(
+            f"{first} is a solver and {second} is a net; the net comes first", hint=f"netdef {command} {second} {first}"
+        )
     if kinds[0] == SOLVER:
         also = " too" if kinds[1] == SOLVER else ""
         raise NetdefError(f"{first} is a solver{also}, where a net was expected", hint=f"netdef train NET {second}")
     if kinds[1] == NET:
-        raise NetdefError(f"{second} is a net, where a solver was expected", hint=f"netdef train {first} SOLVER")
+        raise NetdefError(f"{second} is a net, where a solver was expected", hint=f"netdef {command} {first} SOLVER")
     return first, second
 
 

@@ -30,6 +30,8 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "lsp": "A language server (LSP) for editors.",
     "compile": "The program that NET compiles to, and the memory it takes.",
     "placement": "What each of several devices computes of NET, what they send each other, and which split is best.",
+    "init": "Write a net and a solver for the images in FOLDER, one folder a class, and print how to train them.",
+    "rates": "Train NET for a few iterations while the rate rises, draw the loss against the rate, and propose a rate.",
     "train": "Train NET as SOLVER says.",
     "study": "Train each NET from several seeds, and print what they reach, and how they differ from the first.",
     "test": "Loss and accuracies of NET with given weights over its test data.",

@@ -34,6 +34,7 @@ def test_every_command_that_takes_a_net_applies_set(name, capsys, tmp_path):
     command = command_called(name)
     assert "overrides" in {parameter.name for parameter in command.params}
     arguments = {"diff": ["alexnet", "alexnet"], "predict": ["alexnet", "models/photos/cat.jpg"], "train": ["alexnet", "solver"]}
+    arguments |= {"rates": arguments["train"]}
     arguments |= {"convert": ["alexnet", str(tmp_path / "out.net")], "detect": arguments["predict"]}
     options = {
         "test": ["--weights", "x"],
@@ -41,6 +42,7 @@ def test_every_command_that_takes_a_net_applies_set(name, capsys, tmp_path):
         "extract": ["--weights", "x", "--blobs", "fc8", "-o", "x.h5"],
         "predict": ["--weights", "x"],
         "detect": ["--weights", "x"],
+        "show": ["--weights", "x", "-o", str(tmp_path / "x.html")],
         "train": ["--out", str(tmp_path / "run")],
         "study": ["--solver", "solver", "--out", str(tmp_path / "runs")],
     }
