@@ -112,7 +112,8 @@ def _state_dict(source: str, options: Options) -> None:
     import numpy as np
 
     from runtime.exchange.state_dict import propose, read_arrays, read_table, weights_of
-    from runtime.machine.weights import write_weights
+    from runtime.exchange.unsaid import differences
+    from runtime.machine.weights import OTHER_NET, remark, write_weights
     from runtime.solver.nets import load_net
 
     options.refuse("it is about an ONNX file, which a state_dict is not", "out", "batch", "shapes", "no_check")
@@ -135,3 +136,5 @@ def _state_dict(source: str, options: Options) -> None:
     if extra:
         click.echo(f"# {plural(len(extra), 'array')} of {source} that no parameter takes: {shortened(extra, SHOWN)}")
     click.echo(f"# {options.weights}: {plural(len(held), 'array')}, {net.totals.counts}")
+    for text in differences(net, arrays, table):
+        remark(f"{OTHER_NET}{source} holds no strides, padding and rounding: {text}")

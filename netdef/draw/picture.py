@@ -15,7 +15,7 @@ from netdef.draw.layer_cards import layer_cards
 from netdef.draw.stages import Drawing, drawing_of
 from netdef.draw.theme import KINDS, text_width
 from netdef.draw.volumes import volumes
-from netdef.draw.words import facts, headline, plain
+from netdef.draw.words import facts, headline, plain, rates
 from netdef.language.diagnostics import NetdefError
 from netdef.language.gc_pause import gc_paused
 from netdef.language.writing import write_over
@@ -60,9 +60,19 @@ def draw(
 
 
 @gc_paused
-def render(net: Net, form: str, style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()) -> bytes:
-    """The picture of a net as the bytes of a file of one of FORMATS; parameters as in `draw`."""
+def render(
+    net: Net, form: str, style: str = "auto", whole: Net | None = None, devices: Sequence[str] = (), with_rates: bool = False
+) -> bytes:
+    """The picture of a net as the bytes of a file of one of FORMATS; parameters as in `draw`.
+
+    Parameters
+    ----------
+    with_rates: whether it shows the factors of learning rates, on cards.
+    """
+    style = "cards" if with_rates and form != "dot" else style
     drawing, units = drawing_of(net, whole), list[Unit]()
+    for stage in drawing.stages if with_rates else ():
+        stage.note = rates(stage)
     most = MOST_SOLIDS if drawing.straight else MOST_CARDS
     if style == "auto" and not devices and form != "dot" and len(drawing.stages) > most:
         drawing, units = units_of(drawing)

@@ -27,7 +27,7 @@ class Stage:
     towers: in how many runs of channels it is drawn.
     labels: names of blobs it reads that are not drawn as wires: labels straight from the data.
     device: which of several devices runs it. images: how many of a batch it makes there; 0 for all of them.
-    same: stages that are not drawn, as this one stands for them.
+    same: stages that are not drawn, as this one stands for them. note: said behind its type.
     """
 
     layers: list[Layer]
@@ -38,6 +38,7 @@ class Stage:
     device: int = 0
     images: int = 0
     same: list[Stage] = field(default_factory=list)
+    note: str = ""
 
     @property
     def layer(self) -> Layer:

@@ -29,7 +29,13 @@ def headline(net: Net) -> tuple[str, str]:
 
 def doing(stage: Stage) -> str:
     """A stage's type, and what distinguishes it from others of the type: "Convolution 11 × 11, stride 4"."""
-    return " ".join(filter(None, (stage.layer.type, ", ".join(filter(None, window(stage.layer))))))
+    return " ".join(filter(None, (stage.layer.type, ", ".join(filter(None, (*window(stage.layer), stage.note))))))
+
+
+def rates(stage: Stage) -> str:
+    """What the learning rate of each of its layer's parameters is multiplied by: "lr_mult 1, 2"; nothing without parameters."""
+    factors = ", ".join(f"{parameter.lr_mult:g}" for parameter in stage.layer.parameters)
+    return f"lr_mult {factors}" if factors else ""
 
 
 def window(layer: Layer) -> tuple[str, str]:

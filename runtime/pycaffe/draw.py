@@ -25,13 +25,12 @@ def draw_net(caffe_net: Any, rankdir: str = "LR", ext: str = "png", phase: int |
     rankdir: where the text for Graphviz leads, LR or TB; netdef's own pictures go from top to bottom, or into columns.
     ext: svg, html, png, or dot and raw for the text that Graphviz reads.
     phase: caffe.TRAIN or caffe.TEST; default: the net's state, or the phase that has data.
+    display_lrm: whether it shows what the learning rates of parameters are multiplied by.
 
     Raises
     ------
     NetdefError: there is no such format or direction; the net is wrong.
     """
-    if display_lrm:
-        raise NotImplementedError("caffe.draw: netdef shows no learning rates; the .html picture shows all settings of a layer")
     if rankdir not in DIRECTIONS:
         raise NetdefError(f"rankdir {rankdir!r} is no direction", hint=f"it is one of {', '.join(DIRECTIONS)}")
     form = "dot" if ext in AS_TEXT else ext
@@ -39,7 +38,7 @@ def draw_net(caffe_net: Any, rankdir: str = "LR", ext: str = "png", phase: int |
         raise NetdefError(f"caffe.draw makes no {ext} files", hint=f"it makes {', '.join((*FORMATS, 'raw'))}")
     opened = Opened(lambda: read_message(caffe_net, caffe_net.name or "net"), caffe_net.name or "net")
     graph = opened.net(opened.phase_with_data() if phase is None else phase_name(phase), partial=True)
-    picture = render(graph, form)
+    picture = render(graph, form, with_rates=display_lrm)
     return picture.replace(b"rankdir=TB", f"rankdir={rankdir}".encode()) if form == "dot" else picture
 
 

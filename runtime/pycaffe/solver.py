@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,15 @@ from runtime.pycaffe.constants import fill_once
 from runtime.pycaffe.net import MissingFileError, Net
 from runtime.pycaffe.python_layer import layers_of_scripts, user_errors
 from runtime.pycaffe.settings import PycaffeRemark, settings
+from runtime.pycaffe.training_log import TrainingLog, info
 from runtime.solver import solver as training
+from runtime.solver.results import numbers, shown_of
 from runtime.solver.update import scalars_at
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net as Graph
+    from runtime.solver.iterations import Iteration
+    from runtime.solver.results import TestResult
 
 
 class _Training(training.Solver):
@@ -33,6 +38,21 @@ class _Training(training.Solver):
     def _testing(self, net: Graph) -> dict[str, Any]:
         options = super()._testing(net)
         return {**options, "keep": "versions", "fold": False, "update": fill_once(options["update"])}
+
+    def iterate(self, **inputs: Any) -> Iteration:
+        made = super().iterate(**inputs)
+        if self.log.is_due(made.iteration):
+            self.log.iteration(self.executable.net, made.iteration, made.smoothed, made.outputs, made.rate)
+        return made
+
+    def test(self, *arguments: Any, **inputs: Any) -> list[TestResult] | None:
+        results = super().test(*arguments, **inputs)
+        self.log.testing(self.iteration, zip((test.executable.net for test in self.tests), results or (), strict=False))
+        return results
+
+    @cached_property
+    def log(self) -> TrainingLog:
+        return TrainingLog(self.parameters)
 
 
 class Solver:
@@ -121,6 +141,10 @@ class Solver:
             self.net._backward(len(self.net._layer_names) - 1, 0)
         for _, on_gradients_ready in self._callbacks:
             on_gradients_ready()
+        self._solver.smoothed.add(loss)
+        if self._solver.log.is_due(self.iter):
+            shown = numbers({blob.name: self.net.blobs[blob.name].data for blob in shown_of(self.net._graph)})
+            self._solver.log.iteration(self.net._graph, self.iter, self._solver.smoothed.value, shown, self.lr)
         self.apply_update()
         self._solver.iteration += 1
         if self._solver.snapshot_due:
@@ -131,6 +155,8 @@ class Solver:
         """Train to the file's max_iter, from a .solverstate if one is given; write a snapshot at the end, and test."""
         if resume_file is not None:
             self.restore(resume_file)
+        info(f"Solving {self.net.name}")
+        info(f"Learning Rate Policy: {self.param.lr_policy}")
         left = max(0, self.param.max_iter - self.iter)
         self.step(left)
         written = self.param.snapshot > 0 and self.iter % self.param.snapshot == 0
@@ -138,6 +164,7 @@ class Solver:
             self.snapshot()
         if self._solver.test_due:
             self._run(self._solver.test)
+        info("Optimization Done.")
 
     def apply_update(self) -> None:
         """Change the weights by the diffs that the net's parameters have now; `iter` stays."""

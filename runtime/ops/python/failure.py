@@ -15,6 +15,7 @@ IMPORTED = "while it was imported"
 LONGEST = 400  # characters of an exception's text
 OURS = tuple(Path(__file__).parents[3] / package for package in ("runtime", "netdef"))
 LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+INSTALLED = {"site-packages", "dist-packages"}  # folders of a user's and of the system's packages, which a venv may see too
 
 
 class UserCodeError(NetdefError):
@@ -50,7 +51,7 @@ def shown_path(file: str) -> str:
 
 def is_library(file: str) -> bool:
     """Whether a file is not the user's: of Python, of an installed package, or of netdef."""
-    return file.startswith(("<", *LIBRARIES)) or is_ours(file)
+    return file.startswith(("<", *LIBRARIES)) or is_ours(file) or not INSTALLED.isdisjoint(Path(file).parts)
 
 
 def is_ours(file: str) -> bool:

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
 from netdef.language.diagnostics import NetdefError
 from runtime import pycaffe as caffe
@@ -80,8 +81,14 @@ def test_pictures(tmp_path):
     for wrong, error in ((("XX", "svg"), "is no direction"), (("LR", "pdf"), "makes no pdf files")):
         with pytest.raises(NetdefError, match=error):
             caffe.draw.draw_net(net, *wrong)
-    with pytest.raises(NotImplementedError, match="shows no learning rates"):
-        caffe.draw.draw_net(net, "LR", "svg", display_lrm=True)
+    net.layer[0].input_param.shape[0].dim.extend([4, 4])
+    net.MergeFrom(caffe.proto.caffe_pb2.NetParameter(layer=[{"name": "conv", "type": "Convolution", "bottom": ["ReLU1"]}]))
+    net.layer[2].top.append("conv")
+    net.layer[2].convolution_param.MergeFrom(type(net.layer[2].convolution_param)(num_output=2, kernel_size=[3]))
+    net.layer[2].param.add(lr_mult=3)
+    for form in ("svg", "raw"):
+        assert b"lr_mult 3, 1" in caffe.draw.draw_net(net, "LR", form, display_lrm=True)
+        assert b"lr_mult" not in caffe.draw.draw_net(net, "LR", form)
 
 
 def test_messages_and_clocks(capsys):
@@ -97,3 +104,10 @@ def test_messages_and_clocks(capsys):
     timer.start()
     timer.stop()
     assert timer.ms >= 0
+
+
+def test_label_map():
+    """As SSD's notebook reads it."""
+    found = caffe.proto.caffe_pb2.LabelMap()
+    text_format.Merge('item { name: "none_of_the_above" label: 0 display_name: "background" } item { label: 1 }', found)
+    assert [(one.label, one.display_name) for one in found.item] == [(0, "background"), (1, "")]

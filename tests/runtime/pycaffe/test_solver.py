@@ -7,6 +7,7 @@ import runtime
 from netdef.language.diagnostics import NetdefError
 from runtime import pycaffe as caffe
 from runtime.pycaffe.settings import PycaffeRemark
+from runtime.solver.caffe_log import caffe_records, is_caffe_log
 from tests.runtime.pycaffe.nets import DEPLOY, give_labels, solver_file, written
 
 
@@ -152,3 +153,31 @@ def test_wrong_files(tmp_path):
             make(3)
     with pytest.raises(NetdefError, match="unknown field 'nett' of a solver"):
         caffe.SGDSolver(written(tmp_path, "nett: 'x'", "wrong.prototxt"))
+
+
+def test_what_a_solver_prints(tmp_path, capsys):
+    """Caffe's lines, which are read again as those of its log."""
+    path = solver_file(tmp_path)
+    (tmp_path / "solver.prototxt").write_text((tmp_path / "solver.prototxt").read_text() + "\ndisplay: 5\n")
+    solver = caffe.SGDSolver(path)
+    give_labels(solver.net, *solver.test_nets)
+    capsys.readouterr()
+    solver.solve()
+    lines = capsys.readouterr().err.splitlines()
+    records = caffe_records(lines)
+    assert [one["iteration"] for one in records if one["event"] == "train"] == [0, 5, 10]
+    trained = [one for one in records if one["event"] == "train"]
+    assert [one["rate"] for one in trained] == pytest.approx(
+        [solver._solver.rate.at(one["iteration"]) for one in trained], rel=1e-4
+    )
+    assert all(one["batch_loss"] == pytest.approx(one["loss"], rel=1e-4) for one in trained)
+    assert [one for one in records if one["event"] == "test"] or not solver.test_nets
+    assert is_caffe_log(lines[0]) and "Solving" in lines[0] and "Optimization Done." in lines[-1]
+    assert " iter/s, " in "".join(lines)
+    solver.add_callback(lambda: None, lambda: None)
+    caffe.init_log(1)
+    solver.step(8)
+    caffe.init_log(0)
+    assert capsys.readouterr().err == ""
+    solver.step(6)
+    assert "Iteration 25" in capsys.readouterr().err

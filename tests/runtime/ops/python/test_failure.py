@@ -4,6 +4,7 @@ import pytest
 
 import runtime
 from netdef.language import NetdefError
+from runtime.ops.python.failure import is_library
 from tests.runtime.ops.python.layers import LOSS, NET, write
 
 pytestmark = pytest.mark.filterwarnings("ignore::runtime.ops.python.modules.UserCodeRemark")
@@ -63,3 +64,16 @@ def test_the_module_does_not_parse(folder):
 def test_the_cause_is_kept(folder):
     error = raised(folder, "for i, sign in", "1 / 0\n        for i, sign in")
     assert isinstance(error.__cause__.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("file", "installed"),
+    [
+        ("/home/me/.local/lib/python3.11/site-packages/numpy/ma/core.py", True),
+        ("/usr/lib/python3/dist-packages/scipy/__init__.py", True),
+        ("/home/me/packages/mine.py", False),
+    ],
+)
+def test_packages_of_a_user_and_of_the_system(file, installed):
+    """A venv may see them, and they are of Python 3: none is translated."""
+    assert is_library(file) == installed
