@@ -2,16 +2,78 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
 import click
 
 from netdef.cli.shell import Command
+from netdef.language.diagnostics import NetdefError
+
+INTERVAL = 2.0  # seconds between two looks at the logs
 
 
 @click.command(cls=Command)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
-@click.option("--out", metavar="FILE", help="The picture; default: plot.png beside the first log.")
-def command(runs: tuple[str, ...], out: str | None) -> None:
-    """Draw loss, accuracy and rate of each RUN to one PNG: a run's directory, or what `caffe train` printed."""
-    from runtime.solver.plot import plot
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    help="A .png or .svg, or a .html with values under the mouse; default: plot.png beside the first log.",
+)
+@click.option("--reach", type=click.FloatRange(0, 1), metavar="SHARE", help="Show when each run first was so accurate: 0.75, say.")
+@click.option(
+    "--follow", is_flag=True, help="Write the .html again whenever a log grows, until the runs end; the page reads itself again."
+)
+def command(runs: tuple[str, ...], out: str | None, reach: float | None, follow: bool) -> int:
+    """Draw loss, accuracy and rate of each RUN in one picture: a run's directory, or what `caffe train` printed.
 
-    click.echo(plot(*runs, out=out))
+    Several runs are called by what distinguishes them from the first.
+    """
+    from netdef.diff.short import labels
+    from runtime.solver.plot import PAGES, plot
+
+    names = labels(list(dict.fromkeys(runs)))
+    if follow:
+        if out is None or Path(out).suffix.lower() not in PAGES:
+            raise NetdefError("--follow writes a page again and again", hint="add -o run.html, and open that in a browser")
+        return _follow(tuple(names), out, names, reach)
+    click.echo(plot(*names, out=out, labels=names, reach=reach))
+    if reach is not None:
+        from runtime.solver.curves import curves_of
+        from runtime.solver.log import read_log
+
+        for path, name in names.items():
+            click.echo(f"{name}: {curves_of(name, read_log(path)).reach_text(reach)}")
+    return 0
+
+
+def _follow(runs: tuple[str, ...], out: str, names: Mapping[str, str], reach: float | None) -> int:
+    """Write the page until all runs have ended, or Ctrl-C."""
+    from runtime.solver.plot import plot
+    from runtime.solver.run_facts import is_running
+
+    size = -1
+    click.echo(f"{Path(out).absolute()} follows {'the runs' if len(runs) > 1 else 'the run'}; Ctrl-C ends it", err=True)
+    try:
+        while True:
+            live = any(is_running(Path(run)) for run in runs)
+            now = sum(_size(Path(run)) for run in runs)
+            if now != size or not live:
+                plot(*runs, out=out, labels=names, reach=reach, refresh=INTERVAL if live else None)
+                size = now
+            if not live:
+                click.echo(out)
+                return 0
+            time.sleep(INTERVAL)
+    except KeyboardInterrupt:
+        plot(*runs, out=out, labels=names, reach=reach)
+        return 0
+
+
+def _size(run: Path) -> int:
+    from runtime.solver.log import NAME
+
+    path = run / NAME if run.is_dir() else run
+    return path.stat().st_size if path.exists() else 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.diff import solvers, text, weights
 from netdef.diff.difference import PHASES, Difference, difference
+from netdef.diff.finding import Row
 from netdef.graph.layer import SIZE_UNKNOWN
 from netdef.graph.net import Net
 from netdef.graph.shape import Shape
@@ -70,12 +71,20 @@ def diff(
 
 
 def _solvers_of_runs(a: str, b: str) -> list[str]:
-    """In which settings the solvers of two runs differ, where both are given by their directories."""
+    return [f"solver: {row.what} {row.before} -> {row.after}" for row in solver_rows(a, b)]
+
+
+def solver_rows(a: str, b: str) -> list[Row]:
+    """The settings in which the solvers of two runs differ, where both are given by their directories; else none.
+
+    Raises
+    ------
+    NetdefError: one cannot be read.
+    """
     files = [Path(name) / RUN_SOLVER for name in (a, b)]
     if not all(map(os.path.isfile, files)):
         return []
-    rows = [row for finding in _solvers(*map(str, files)).findings for row in finding.rows]
-    return [f"solver: {row.what} {row.before} -> {row.after}" for row in rows]
+    return [row for finding in _solvers(*map(str, files)).findings for row in finding.rows]
 
 
 def _rendered(found: Difference | solvers.SolverDifference | weights.WeightsDifference, form: str, sheet: text.Sheet) -> str:

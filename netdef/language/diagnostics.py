@@ -126,13 +126,13 @@ def _quoted(position: Position) -> list[str]:
         before, after = "..." if start else "", "..." if start + _WIDTH < len(line) else ""
         line, column = line[start : start + _WIDTH], column - start
         length = max(1, min(length, _WIDTH - column))
-    shown = before + _plain(line[:column])
-    under = _plain(line[column : column + length])
-    whole = shown + under + _plain(line[column + length :]) + after
+    shown = before + plain(line[:column])
+    under = plain(line[column : column + length])
+    whole = shown + under + plain(line[column + length :]) + after
     number = f"{position.line:>5}"
     return [f"{number} | {whole}".rstrip(), f"{' ' * len(number)} | {' ' * len(shown)}{'^' * max(1, len(under))}"]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text for a terminal: tabs become spaces, control characters a replacement character."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.replace("\t", "    "))

@@ -3,6 +3,7 @@
 import pytest
 
 from netdef.cli.main import run
+from runtime.solver.curves import curves_of
 from runtime.solver.log import JsonLog, read_log
 from runtime.solver.plot import draw_together, title_of
 
@@ -71,7 +72,7 @@ def test_it_is_drawn_alone_and_beside_a_run_of_ours(log, tmp_path, capsys):
     ours.close()
     assert run(["plot", str(log), str(tmp_path / "run"), "--out", str(tmp_path / "both.png")]) == 0
     assert (tmp_path / "both.png").stat().st_size > 10_000
-    logs = {"caffe": read_log(log), "ours": read_log(tmp_path / "run")}
+    logs = [curves_of("caffe", read_log(log)), curves_of("ours", read_log(tmp_path / "run"))]
     loss, accuracy, rate = draw_together(logs).axes
     assert [text.get_text() for text in loss.get_legend().texts] == ["caffe", "ours"]
     assert [text.get_text() for text in accuracy.get_legend().texts] == ["caffe, accuracy: 87.5% at the end"]

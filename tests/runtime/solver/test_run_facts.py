@@ -1,0 +1,96 @@
+"""What a run's log says about the run."""
+
+import math
+
+import pytest
+
+from netdef import NetdefError
+from runtime.solver.log import JsonLog
+from runtime.solver.run_facts import facts_of
+
+START = {"event": "start", "name": "net", "iteration": 0, "max_iter": 20, "time": 100.0}
+
+
+def a_test(n, accuracy):
+    return {
+        "event": "test",
+        "iteration": n,
+        "net": 0,
+        "loss": 1.0,
+        "outputs": {"top1": accuracy},
+        "accuracies": ["top1"],
+        "time": 100.0 + n,
+    }
+
+
+def trained(n):
+    return {"event": "train", "iteration": n, "loss": 2.0, "time": 100.0 + n}
+
+
+@pytest.fixture
+def logged(tmp_path):
+    def write(*records, close=True):
+        log = JsonLog(tmp_path / "log.jsonl")
+        for record in records:
+            log.show(record)
+        if close:
+            log.close()
+        return log
+
+    write.folder = tmp_path
+    return write
+
+
+@pytest.mark.parametrize(
+    ("records", "state"),
+    [
+        ((START, trained(4)), "killed"),
+        ((START, trained(4), {"event": "end", "reason": "finished", "iteration": 20, "time": 121.0}), "finished"),
+        ((START, {"event": "end", "reason": "diverged", "iteration": 5, "time": 121.0}), "diverged"),
+        ((START, {"event": "end", "reason": "interrupted", "iteration": 5, "time": 121.0}, {**START, "iteration": 5}), "killed"),
+        ((), "not begun"),
+    ],
+)
+def test_states(logged, records, state):
+    logged(*records)
+    assert facts_of(logged.folder).state == state
+
+
+def test_a_run_that_goes_on(logged):
+    log = logged(START, trained(4), close=False)
+    assert facts_of(logged.folder).state == "running"
+    log.close()
+
+
+def test_results_and_time(logged):
+    logged(
+        START,
+        a_test(0, 0.1),
+        trained(3),
+        a_test(5, 0.9),
+        trained(9),
+        {**START, "time": 500.0, "iteration": 10},
+        a_test(10, 0.8) | {"time": 505.0},
+    )
+    facts = facts_of(logged.folder)
+    assert (facts.iteration, facts.max_iter, facts.metric, facts.best, facts.best_iteration, facts.last) == (
+        10,
+        20,
+        "top1",
+        0.9,
+        5,
+        0.8,
+    )
+    assert (facts.loss, facts.seconds, facts.begun) == (2.0, 9.0 + 5.0, 100.0)
+
+
+def test_a_run_without_tests(logged):
+    logged(START, trained(3))
+    facts = facts_of(logged.folder)
+    assert facts.metric == "" and math.isnan(facts.best) and facts.iteration == 4
+
+
+def test_a_log_of_something_else(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"event": "other"}\nnot json\n')
+    with pytest.raises(NetdefError, match="no log of a run"):
+        facts_of(tmp_path)
