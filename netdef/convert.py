@@ -92,11 +92,11 @@ def _convert_net(bound: Bound, path: str, target: str, held: int, keep: bool) ->
 
 def _write_hdf5(path: str, target: str, weights: Weights) -> str:
     """Write arrays by layer as a .caffemodel.h5, which cannot hold the net."""
-    from netdef.weights import hdf5
+    from netdef.weights import hdf5_writing
 
     file = io.BytesIO()
     numbered = ((name, [(index, one) for index, one in enumerate(arrays) if one is not None]) for name, arrays in weights.items())
-    hdf5.write_weights(file, numbered)
+    hdf5_writing.write_weights(file, numbered)
     write_over(target, file.getvalue())
     return f"{path} -> {target}: weights of {plural(len(weights), 'layer')}, without their net"
 

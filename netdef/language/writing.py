@@ -30,7 +30,7 @@ def replacing(path: str | os.PathLike[str], make_folders: bool = False) -> Itera
     NetdefError: it cannot be written (a full disk, no permission ...); what was at `path` is untouched.
     """
     target = Path(path).resolve()
-    partial = target.with_name(f".{target.name}.partial")
+    partial = partial_path(target)
     mine: int | None = None
     try:
         if target.is_dir():  # said before anything is written: other files may get their names first
@@ -55,6 +55,11 @@ def replacing(path: str | os.PathLike[str], make_folders: bool = False) -> Itera
                 if os.path.samestat(os.fstat(mine), os.lstat(partial)):
                     partial.unlink()
             os.close(mine)
+
+
+def partial_path(target: Path) -> Path:
+    """Where a file is written until it is whole; what a process that was killed left there goes when the file is written again."""
+    return target.with_name(f".{target.name}.partial")
 
 
 def make_folder(folder: Path) -> None:
@@ -86,17 +91,18 @@ def replacing_files(folder: str | os.PathLike[str], names: Sequence[str]) -> Ite
         with ExitStack() as stack:
             yield [stack.enter_context(replacing(target / name)) for name in names]
         return
-    partial = target.with_name(f".{target.name}.partial")
+    partial = partial_path(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         files = [partial / name for name in names]
         yield files
         for file in files:
             sync(file)
+        sync_names(partial)
         os.replace(partial, target)
-        sync(target.parent)
+        sync_names(target.parent)
     except OSError as error:
         raise _unwritable(folder, target, error) from error
     finally:

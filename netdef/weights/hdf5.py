@@ -1,11 +1,11 @@
-"""The HDF5 forms of Caffe's files.  h5py is an extra: it is imported when a file needs it."""
+"""Read the HDF5 forms of Caffe's files.  h5py is an extra: it is imported when a file needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +15,6 @@ from netdef.language.foreign import HDF5_SIGNATURE
 
 MOST_BLOBS = 1000  # of one layer; an index beyond it is damage
 MOST_PACKED = 1032  # numbers take at most so many times the bytes of their file: deflate's best ratio
-
-LayerArrays = Iterable[tuple[str, Iterable[tuple[int, np.ndarray]]]]  # (layer, its (index, array) pairs)
 
 
 def is_hdf5(data: memoryview) -> bool:
@@ -112,16 +110,6 @@ def check_claim(path: Path, dataset: Any) -> None:
         raise ValueError(f"{dataset.name} claims {size:,} bytes, more than the file can hold")
 
 
-def write_weights(file: Path | BinaryIO, layers: LayerArrays) -> None:
-    """Write a .caffemodel.h5 as Caffe does: a group for every layer, with those of its arrays that are given."""
-    with h5py_module(file).File(file, "w") as out:
-        data = out.create_group("data")
-        for name, arrays in layers:
-            group = data.require_group(name)
-            for index, array in arrays:
-                group.create_dataset(str(index), data=np.asarray(array, "<f4"))
-
-
 def read_state(path: Path) -> tuple[int, str, int, list[np.ndarray]]:
     """(iter, learned_net, current_step, history) of a .solverstate.h5.
 
@@ -140,16 +128,3 @@ def read_state(path: Path) -> tuple[int, str, int, list[np.ndarray]]:
             int(file["current_step"][0]) if "current_step" in file else 0,
             [read_array(path, history[str(index)]) for index in range(len(history))],
         )
-
-
-def write_state(path: Path, iteration: int, learned_net: str, current_step: int, history: Sequence[np.ndarray]) -> None:
-    """Write a .solverstate.h5 as Caffe does."""
-    with h5py_module(path).File(path, "w") as file:
-        file.create_dataset("iter", data=np.array([iteration], "<i4"))
-        # Caffe reads it as a C string: fixed length, with the zero that ends it.
-        name = learned_net.encode("utf-8", "surrogateescape")
-        file.create_dataset("learned_net", data=np.array(name, dtype=f"S{len(name) + 1}"))
-        file.create_dataset("current_step", data=np.array([current_step], "<i4"))
-        group = file.create_group("history")
-        for index, array in enumerate(history):
-            group.create_dataset(str(index), data=np.asarray(array, "<f4"))

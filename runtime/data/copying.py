@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
-from runtime.data.database_writer import Item, Staged
+from runtime.data.database_writer import Staged
 from runtime.data.datum import Datum
 from runtime.data.draws import Draws
 from runtime.data.records import Records, record_name
 from runtime.data.source import OnSkip, UnreadableError
+from runtime.data.writer import Item
 
 BATCH = 1000  # records written at once, as in Caffe's tools
 BATCH_BYTES = 1 << 26  # or this much

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import shutil
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -20,55 +19,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
-from netdef.language.writing import replacing, sync
-from netdef.weights.hdf5 import h5py_module
+from netdef.language.writing import replacing, sync, sync_names
 from runtime.data.classes import CLASSES
 from runtime.data.database import LEVELDB, LMDB, package_for
 from runtime.data.datum import Datum, encode_datum
-from runtime.data.records import image_in, pixels_of
+from runtime.data.hdf5_writer import Hdf5Writer, has_rows
+from runtime.data.records import image_in
+from runtime.data.writer import Item, Writer
 
 HDF5, FOLDER = "HDF5", "FOLDER"
 KINDS = (LMDB, LEVELDB, HDF5, FOLDER)
 STATE, FILES, CONTENT = "progress.json", "files", "content"
 FILE_STATE = np.dtype([("bytes", "<i8"), ("changed", "<i8")])  # of the file of a record, see `state_of_file`
 FIRST_MAP = 1 << 28  # bytes of an LMDB at first; doubled when it is full
-
-Item = tuple[bytes, Datum]
-
-
-class Writer(ABC):
-    """Where records go.  Batches are written whole or not at all, or can be written again."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def ready(self, datum: Datum, name: str) -> Datum:
-        """A record as `write` takes it; called from several threads at once.
-
-        Raises
-        ------
-        UnreadableError: it is damaged, or is nothing that can be written so.
-        """
-        return datum
-
-    @abstractmethod
-    def write(self, first: int, items: Sequence[Item]) -> None:
-        """Write records.
-
-        Parameters
-        ----------
-        first: how many have been written before these.
-        """
-
-    @abstractmethod
-    def cut(self, count: int) -> None:
-        """Keep the first `count` records that were written, in the order of their keys, and remove the others."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Write what is not written yet."""
 
 
 class LmdbWriter(Writer):
@@ -127,48 +91,6 @@ class LeveldbWriter(Writer):
         self._open.close()
 
 
-class Hdf5Writer(Writer):
-    """A file with the datasets `data`, float32 (N, C, H, W), and `label`, float32 (N,), for an HDF5Data layer."""
-
-    def __init__(self, path: Path):
-        super().__init__(path)
-        self._file = h5py_module(path).File(path, "a")
-
-    def ready(self, datum: Datum, name: str) -> Datum:
-        if not datum.encoded:
-            pixels_of(datum, name)
-            return datum
-        pixels = pixels_of(datum, name)
-        channels, height, width = pixels.shape
-        return Datum(channels, height, width, data=np.ascontiguousarray(pixels).tobytes(), label=datum.label)
-
-    def write(self, first: int, items: Sequence[Item]) -> None:
-        for name, rows in (("data", self._pixels(items)), ("label", np.array([datum.label for _, datum in items], np.float32))):
-            if name not in self._file:
-                chunks = (1 if name == "data" else 1024, *rows.shape[1:])
-                self._file.create_dataset(name, (0, *rows.shape[1:]), np.float32, maxshape=(None, *rows.shape[1:]), chunks=chunks)
-            dataset = self._file[name]
-            dataset.resize(first + len(rows), axis=0)
-            dataset[first:] = rows
-        self._file.flush()
-
-    def _pixels(self, items: Sequence[Item]) -> np.ndarray:
-        arrays = [pixels_of(datum, key.decode("utf-8", "replace")) for key, datum in items]
-        expected = self._file["data"].shape[1:] if "data" in self._file else arrays[0].shape
-        for (key, _), array in zip(items, arrays, strict=True):
-            if array.shape != expected:
-                text = f"{key.decode('utf-8', 'replace')} is {shape_text(array.shape)}, others are {shape_text(expected)}"
-                raise NetdefError(f"{text}: a dataset takes one shape", hint="give a size to bring them to")
-        return np.stack(arrays).astype(np.float32)
-
-    def cut(self, count: int) -> None:
-        for dataset in self._file.values():
-            dataset.resize(min(count, len(dataset)), axis=0)
-
-    def close(self) -> None:
-        self._file.close()
-
-
 class FolderWriter(Writer):
     """A folder with one folder of PNG files for each class, which `ImageData` and `--data` read."""
 
@@ -182,11 +104,17 @@ class FolderWriter(Writer):
         return datum
 
     def write(self, first: int, items: Sequence[Item]) -> None:
+        written: list[Path] = []
         for index, (key, datum) in enumerate(items, first):
             named = self._classes is not None and 0 <= datum.label < len(self._classes)
             folder = self.path / (self._classes[datum.label] if named and self._classes else str(datum.label))
             folder.mkdir(exist_ok=True)
             image_in(datum, key.decode("utf-8", "replace")).save(folder / f"{index:08}.png")
+            written.append(folder / f"{index:08}.png")
+        for path in written:
+            sync(path)
+        for folder in {path.parent for path in written} | {self.path}:
+            sync_names(folder)
 
     def cut(self, count: int) -> None:
         for file in self.path.rglob("*.png"):
@@ -204,6 +132,11 @@ def writer_of(kind: str, path: Path, classes: Sequence[str] | None) -> Writer:
     if kind == LMDB:
         return LmdbWriter(path)
     return LeveldbWriter(path) if kind == LEVELDB else Hdf5Writer(path)
+
+
+def errors_of(kind: str) -> tuple[type[Exception], ...]:
+    """What is raised where a database cannot be written, by the system or by its package."""
+    return (OSError, package_for(kind, kind).Error) if kind in (LMDB, LEVELDB) else (OSError,)
 
 
 class Staged:
@@ -261,12 +194,8 @@ class Staged:
         return 0, []
 
     def _is_whole(self, rows: int) -> bool:
-        """Whether what was written can be gone on with; an HDF5 file may be damaged by a process that was killed."""
-        content = self.folder / CONTENT
-        if self.kind != HDF5 or not content.exists():
-            return content.exists()
-        with h5py_module(content).File(content, "r") as file:  # OSError where it is damaged
-            return len(file["data"]) >= rows and len(file["label"]) >= rows
+        """Whether what was written can be gone on with."""
+        return has_rows(self.folder, rows) if self.kind == HDF5 else (self.folder / CONTENT).exists()
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -282,9 +211,10 @@ class Staged:
                 yield writer
             finally:
                 writer.close()
+            writer.finish()
             self._finish()
-        except OSError as error:
-            raise NetdefError(f"cannot write {self.path}: {error.strerror or error}") from None
+        except errors_of(self.kind) as error:
+            raise NetdefError(f"cannot write {self.path}: {getattr(error, 'strerror', '') or error}") from None
         finally:
             if self.fingerprint is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -316,5 +246,5 @@ class Staged:
         for file in [content, *content.rglob("*")] if content.is_dir() and self.kind != FOLDER else [content]:
             sync(file)
         os.rename(content, self.path)
-        sync(self.path.parent)
+        sync_names(self.path.parent)
         shutil.rmtree(self.folder)

@@ -13,6 +13,7 @@ import numpy as np
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import replacing
 from netdef.weights.hdf5 import h5py_module
+from netdef.weights.hdf5_writing import Hdf5Writing
 from runtime.data.database import LEVELDB, LMDB
 from runtime.data.database_writer import Staged
 from runtime.data.datum import Datum
@@ -32,8 +33,9 @@ class Hdf5Features(Features):
     """A dataset for each blob."""
 
     def __init__(self, path: Path, stack: ExitStack):
-        h5py = h5py_module(path)
-        self._file = stack.enter_context(h5py.File(stack.enter_context(replacing(path)), "w"))
+        h5py_module(path)  # missing, it is missed before a file is made
+        self._writing = Hdf5Writing(stack.enter_context(replacing(path)))
+        self._file = stack.enter_context(self._writing)
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         for name, rows in arrays.items():
@@ -43,6 +45,7 @@ class Hdf5Features(Features):
             dataset = self._file[name]
             dataset.resize(len(dataset) + len(rows), axis=0)
             dataset[len(dataset) - len(rows) :] = rows
+            self._writing.check()
 
 
 class NpzFeatures(Features):

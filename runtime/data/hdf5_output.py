@@ -11,6 +11,7 @@ import numpy as np
 
 from netdef.language.writing import replacing
 from netdef.weights.hdf5 import h5py_module
+from netdef.weights.hdf5_writing import Hdf5Writing
 
 if TYPE_CHECKING:
     from netdef.layers.sink import HDF5Output
@@ -28,9 +29,10 @@ class Hdf5Output:
 
     def __init__(self, layer: HDF5Output):
         self.path = Path(layer.p.file_name)
-        self._h5py = h5py_module(f"layer {layer.name}, an HDF5Output,")
+        h5py_module(f"layer {layer.name}, an HDF5Output,")
         self._open: ExitStack | None = None
         self._file: Any = None
+        self._writing: Hdf5Writing
 
     def append(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Append to each dataset along its first axis.
@@ -48,7 +50,8 @@ class Hdf5Output:
         try:
             if self._file is None:
                 partial = self._open.enter_context(replacing(self.path))
-                self._file = self._open.enter_context(self._h5py.File(partial, "w"))
+                self._writing = Hdf5Writing(partial)
+                self._file = self._open.enter_context(self._writing)
             for name, array in arrays.items():
                 values = array.reshape(array.shape + (1,) * (AXES - array.ndim))
                 if name not in self._file:
@@ -57,6 +60,7 @@ class Hdf5Output:
                 dataset = self._file[name]
                 dataset.resize(len(dataset) + len(values), axis=0)
                 dataset[len(dataset) - len(values) :] = values
+            self._writing.check()
         except BaseException as error:
             self._end(error)
             raise

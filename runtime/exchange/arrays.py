@@ -46,6 +46,17 @@ def write_safetensors(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]]
     ------
     NetdefError: it cannot be written; what was there is untouched.
     """
+    with replacing(path) as partial:
+        return put_safetensors(partial, arrays, facts)
+
+
+def put_safetensors(path: Path, arrays: Iterable[tuple[str, np.ndarray]], facts: Mapping[str, str] | None = None) -> int:
+    """The same, straight into a file.
+
+    Raises
+    ------
+    OSError: it cannot be written.
+    """
     named, at = {name: _plain(array) for name, array in arrays}, 0
     header: dict[str, Any] = {"__metadata__": dict(facts)} if facts else {}
     for name, array in named.items():
@@ -54,7 +65,7 @@ def write_safetensors(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]]
         at += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % HEAD)  # so that the arrays are aligned
-    with replacing(path) as partial, partial.open("wb") as file:
+    with path.open("wb") as file:
         file.write(len(text).to_bytes(HEAD, "little") + text)
         for array in named.values():
             file.write(array.reshape(-1).view(np.uint8).data)

@@ -16,7 +16,7 @@ from netdef.language.units import plural, shortened
 from netdef.language.writing import replacing
 from netdef.layers.normalize import DIVISOR, VARIANCE, BatchNorm
 from netdef.schema.rounding import leave_out_ceil
-from netdef.weights import Fit, Weights, fit_weights, hdf5, read_weights, wire
+from netdef.weights import Fit, Weights, fit_weights, hdf5_writing, read_weights, wire
 from netdef.weights.snapshots import weights_of_run
 from netdef.weights.trained_net import trained_net
 
@@ -203,7 +203,7 @@ def write_weights_into(path: Path, net: Net, read: Reader, as_hdf5: bool) -> Non
     OSError: it cannot be written.
     """
     if as_hdf5:
-        hdf5.write_weights(path, owned_arrays(net, read))
+        hdf5_writing.write_weights(path, owned_arrays(net, read))
     else:
         write_caffemodel(path, net, read)
 

@@ -16,7 +16,7 @@ from netdef.language.spelling import did_you_mean
 from netdef.language.writing import replacing
 from netdef.loading import load
 from netdef.schema import TEST, TRAIN
-from netdef.weights import hdf5
+from netdef.weights import hdf5_writing
 from runtime.machine.compile import compile
 from runtime.machine.look import look_at_data
 from runtime.machine.weights import owned_arrays, write_caffemodel
@@ -268,7 +268,7 @@ class Net(InBatches):
         """Write the parameters as HDF5."""
         self._engine.write_parameters()
         with replacing(os.fspath(filename)) as partial:
-            hdf5.write_weights(Path(partial), owned_arrays(self._graph, self._engine.whole.param))
+            hdf5_writing.write_weights(Path(partial), owned_arrays(self._graph, self._engine.whole.param))
 
     def __repr__(self) -> str:
         graph = self._graph

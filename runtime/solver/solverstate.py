@@ -8,7 +8,7 @@ import numpy as np
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.foreign import how_to_get
-from netdef.weights import check_finite, hdf5, wire
+from netdef.weights import check_finite, hdf5, hdf5_writing, wire
 from netdef.weights.foreign import SOLVER_STATE, form_of
 from netdef.weights.reading import contents
 
@@ -86,7 +86,7 @@ def write_solverstate(path: Path, state: SolverState, as_hdf5: bool = False) -> 
     OSError: it cannot be written.
     """
     if as_hdf5:
-        hdf5.write_state(path, state.iteration, state.learned_net, state.rate_stage, state.history)
+        hdf5_writing.write_state(path, state.iteration, state.learned_net, state.rate_stage, state.history)
         return
     with open(path, "wb") as file:
         name = state.learned_net.encode("utf-8", "surrogateescape")

@@ -11,9 +11,9 @@ import numpy as np
 from netdef.graph.layer import Blob, Parameter
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Diagnostic, NetdefError
-from netdef.language.writing import replacing_files
+from netdef.language.writing import partial_path, replacing_files
 from runtime.exchange.agreement import LIMIT, inputs_by_seed
-from runtime.exchange.arrays import write_safetensors
+from runtime.exchange.arrays import put_safetensors
 from runtime.exchange.torch_out import arranging, pooling, recurrent, regions, rules  # noqa: F401 - fill RULES
 from runtime.exchange.torch_out.calls import text_of_functions
 from runtime.exchange.torch_out.lines import RULES, Lines, Reader, Scope, identifier, refused
@@ -134,7 +134,8 @@ def check_folder(path: str) -> None:
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise NetdefError(f"{path} is a file; a PyTorch module is a folder of files")
-    others = sorted(one.name for one in folder.iterdir() if one.name not in (*FILES, "__pycache__")) if folder.exists() else []
+    ours = {*FILES, *(partial_path(Path(name)).name for name in FILES), "__pycache__"}
+    others = sorted(one.name for one in folder.iterdir() if one.name not in ours) if folder.exists() else []
     if others:
         raise NetdefError(f"{path} has other files: {', '.join(others[:3])}", hint="-o names a folder of its own")
 
@@ -162,7 +163,7 @@ def export_torch(path: str, executable: Executable) -> list[str]:
     named |= {f"out/{name}": array for name, array in outputs.items()}
     with replacing_files(path, FILES) as (model, weights, script, numbers):
         model.write_text(text_of(lines), encoding="utf-8")
-        write_safetensors(weights, lines.arrays.items())
+        put_safetensors(weights, lines.arrays.items())
         script.write_text(CHECK.format(limit=LIMIT), encoding="utf-8")
         with numbers.open("wb") as file:
             np.savez(file, **named)  # type: ignore[arg-type]
