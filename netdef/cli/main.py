@@ -27,6 +27,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "layers": "All layer types, and the devices that can run them.",
     "explain": "What TOPIC means: a layer type (LRN), a field (LRN.alpha, solver.gamma), one of the words that it takes "
     "(Pooling.pool.AVE) or a code of netdef check (ND201).",
+    "completion": "A script that lets SHELL complete commands, options, models, files, layers and topics.",
     "lsp": "A language server (LSP) for editors.",
     "compile": "The program that NET compiles to, and the memory it takes.",
     "placement": "What each of several devices computes of NET, what they send each other, and which split is best.",

@@ -14,7 +14,9 @@ from keyword import iskeyword
 from typing import Any, TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
+from netdef.cli.completing import ARGUMENTS, complete_parameters
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import shortened, times
@@ -22,7 +24,6 @@ from netdef.language.units import shortened, times
 TROUBLE = 2  # exit code for anything that a user can cause
 INTERRUPTED = 130  # Ctrl-C, as shells number it
 PIPE_CLOSED = 141
-ARGUMENTS = "netdef.arguments"  # the key of what a command was given
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -31,6 +32,10 @@ class Command(click.Command):
 
     Where it fails because its words are in another order, the error says the right one.
     """
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        complete_parameters(self.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[ARGUMENTS] = list(args)
@@ -108,13 +113,19 @@ class Commands(click.Group):
         module = f"{name}_" if iskeyword(name) else name  # `import` names no module
         return import_module(f"{self.room}.{module}").command if name in self.summaries else None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands and the options; no command is imported for it."""
+        found = [CompletionItem(name, help=text) for name, text in self.summaries.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] == "help":
             args = [*args[1:], "--help"] if len(args) > 1 else ["help"]
             if args == ["help"]:
                 click.echo(ctx.get_help())
                 ctx.exit()
-        if args and args[0] not in {*self.summaries, *self.aliases} and not args[0].startswith("-"):
+        known = {*self.summaries, *self.aliases}
+        if args and args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
             some = f"commands: {shortened([*self.summaries])}; {ctx.command_path} --help lists them"
             hint = did_you_mean(args[0], self.summaries) or some
             raise NetdefError(f"{ctx.command_path} has no command {args[0]}", hint=hint)
