@@ -15,7 +15,7 @@ from netdef.cli.arguments import weights_for
 from netdef.cli.image_options import ImageOptions, image_options
 from netdef.cli.labels import Classes
 from netdef.cli.options import fold_option, run_options
-from netdef.cli.predict import BATCH, check_images, images_of
+from netdef.cli.predict import BATCH
 from netdef.cli.regions import RegionNet, check_finite, check_within, pixels_for, region_net, rows_of_regions, sides_of
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -83,6 +83,7 @@ def detect(net_path: str, images: Sequence[str], options: Options) -> None:
     NetdefError: the net detects nothing, an image cannot be read, the weights do not fit, or a score is not finite.
     """
     from runtime.data.classes import read_labels
+    from runtime.images.files import check_images, images_of
     from runtime.solver.nets import load_net
 
     images = images_of(images)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -67,6 +66,8 @@ def predict(net_path: str, images: Sequence[str], options: Options) -> None:
     NetdefError: an image cannot be read, the weights do not fit or lack layers, the net has nothing that looks like classes, or its
         scores are not finite or of other images.
     """
+    from runtime.images.files import check_images, images_of
+
     images = images_of(images)
     check_images(images)
     voters = [net_and_weights(text) for text in (net_path, *options.voters)]
@@ -177,39 +178,6 @@ def check_finite(rows: np.ndarray, images: Sequence[str], scores: Blob, executab
         where = f": the first output that is not finite is of {first}" if first else ""
         hint = "the weights, or the mean, may be of another net"
         raise NetdefError(f"{scores.name} of {wrong[0]} is not finite{where}", hint=hint)
-
-
-def images_of(paths: Sequence[str]) -> list[str]:
-    """The images given, and those below folders, in order.
-
-    Raises
-    ------
-    NetdefError: a folder holds none.
-    """
-    from runtime.data.listing import images_below
-
-    found: list[str] = []
-    for path in paths:
-        inside = images_below(path) if os.path.isdir(path) else [path]
-        if not inside:
-            raise NetdefError(f"{path} holds no images")
-        found += inside
-    return found
-
-
-def check_images(images: Sequence[str]) -> None:
-    """Check that every image can be read; the error names all that cannot."""
-    from runtime.data.decoding import read_image
-    from runtime.data.source import UnreadableError
-
-    bad = []
-    for path in images:
-        try:
-            read_image(path, "RGB")
-        except UnreadableError as unreadable:
-            bad.append(f"{unreadable.path}: {unreadable.reason}")
-    if bad:
-        raise NetdefError("cannot read " + "\n  ".join(bad))
 
 
 def scores_of(net: Net) -> tuple[Blob, bool]:

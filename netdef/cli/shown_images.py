@@ -13,7 +13,7 @@ import numpy as np
 from netdef.cli.arguments import weights_for
 from netdef.cli.labels import Classes, classes_of
 from netdef.cli.options import without_effect
-from netdef.cli.predict import BEST, check_images, images_of, probabilities_of_batch, scores_of
+from netdef.cli.predict import BEST, probabilities_of_batch, scores_of
 from netdef.cli.predictions import Guess, best
 from netdef.cli.show_options import SLIDE, listed
 from netdef.graph.shape import shape_text
@@ -23,6 +23,7 @@ from netdef.language.writing import write_over
 from runtime.data import open_images
 from runtime.data.decoding import as_image, read_image
 from runtime.data.thumbnails import png, thumbnail
+from runtime.images.files import check_images, images_of
 from runtime.images.opening import image_net
 from runtime.images.pixels import image_layer
 from runtime.images.seen import seen

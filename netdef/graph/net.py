@@ -5,13 +5,15 @@ Plain data. `netdef.load` and `netdef.parse` make it; netdef/graph/build.py show
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.shape import shape_text
-from netdef.graph.unsized import Unknown
+from netdef.graph.unsized import Unknown, weights_unknown
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.records import as_table
 from netdef.language.source import Position
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import decimal, plural, thousands
@@ -45,6 +47,9 @@ def counts_text(parameters: int, statistics: int) -> str:
     return f"{learned} + {thousands(statistics)} statistics" if statistics else learned
 
 
+WHOLE = ("parameters", "statistics", "macs", "activation_bytes")  # columns of `Net.table`
+
+
 @dataclass(eq=False, repr=False)
 class Net:
     """A network in one phase, all names bound and all shapes known.
@@ -71,6 +76,7 @@ class Net:
     message: Any
     filename: str
     unsized: tuple[Diagnostic, ...] = ()
+    drawn_by: ClassVar[Callable[[Net], str] | None] = None  # draws a net in notebooks; netdef/__init__.py knows it
     _by_name: dict[str, Layer] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,14 +130,44 @@ class Net:
         batch = f"batch {self.batch}; " if self.batch is not None else ""
         return f"<Net {self.name!r} {self.phase}: {batch}{plural(len(self.layers), 'layer')}, {self.totals.counts}>"
 
+    def table(self, frame: bool | None = None) -> Any:
+        """A record for each layer, by these names: layer, type, bottoms, tops, shape (of the first top), parameters, statistics,
+        macs (multiply-accumulates of an image, forward), activation_bytes (of the whole batch).  What is not known is None.
+
+        Parameters
+        ----------
+        frame: whether it is a DataFrame of pandas, else a list of dictionaries; None: where pandas is installed.
+
+        Raises
+        ------
+        NetdefError: `frame` is true, and pandas is not installed.
+        """
+        return as_table([_record(layer) for layer in self.layers], WHOLE, frame)
+
     def _repr_html_(self) -> str:
-        """A row for each layer, for notebooks."""
+        """The drawing, and a row for each layer, for notebooks."""
         from netdef.language.html_table import table
 
-        return table(repr(self), ("layer", "type", "reads", "makes", "parameters", "MACs/image"), map(_row, self.layers))
+        drawing = Net.drawn_by(self) if Net.drawn_by is not None else ""
+        return drawing + table(repr(self), ("layer", "type", "reads", "makes", "parameters", "MACs/image"), map(_row, self.layers))
 
 
 def _row(layer: Layer) -> tuple[str, ...]:
     reads, makes = (", ".join(f"{blob} {shape_text(blob.shape)}" for blob in blobs) for blobs in (layer.bottoms, layer.tops))
     parameters = " + ".join(shape_text(parameter.shape) for parameter in layer.parameters)
     return layer.name, layer.type, reads, makes, parameters, decimal(layer.macs) if layer.macs else ""
+
+
+def _record(layer: Layer) -> dict[str, Any]:
+    """A layer in `Net.table`."""
+    return {
+        "layer": layer.name,
+        "type": layer.type,
+        "bottoms": [str(blob) for blob in layer.bottoms],
+        "tops": [str(blob) for blob in layer.tops],
+        "shape": layer.tops[0].shape if layer.tops and layer.tops[0].is_sized else None,
+        "parameters": None if weights_unknown(layer) else layer.parameter_count,
+        "statistics": layer.statistic_count,
+        "macs": layer.macs if layer.is_sized else None,
+        "activation_bytes": layer.activation_bytes if layer.is_sized else None,
+    }

@@ -119,11 +119,12 @@ class Executable(Values):
         return f"<Executable {net.name!r} {net.phase}: batch {net.batch} on {self._device_names}; {net.totals.counts}, {memory}>"
 
     def _repr_html_(self) -> str:
-        """Its inputs, outputs and memory as tables, for notebooks."""
+        """Its inputs, outputs and memory as tables, and its net, for notebooks."""
         blobs = [("input", blob) for blob in self.net.inputs] + [("output", blob) for blob in self.net.outputs]
         rows = [(kind, blob.name, shape_text(blob.shape)) for kind, blob in blobs]
         memory = [(kind, binary(count)) for kind, count in self._plan.totals.items()]
-        return table(repr(self), ("", "blob", "shape"), rows) + table("memory", ("kind", "size"), memory)
+        own = table(repr(self), ("", "blob", "shape"), rows) + table("memory", ("kind", "size"), memory)
+        return own + self.net._repr_html_()
 
     @property
     def _device_names(self) -> str:

@@ -41,6 +41,7 @@ from runtime.solver.results import NotFiniteError, TestResult, losses_of
 from runtime.solver.saving import naming_lack_of_memory, read_snapshot, restore_arrays, write_snapshot
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles
+from runtime.solver.solving import Solves
 from runtime.solver.sources import classes_of, positions, seek
 from runtime.solver.testing import run_test, uneven_test
 from runtime.solver.update import row_of, scalars_at, updates
@@ -61,7 +62,7 @@ class TestNet:
     batches: int | None
 
 
-class Solver:
+class Solver(Solves):
     """Trains a net as a solver file says.  docs/python.md shows its use.
 
     A solver owns threads and memory of its devices; `close`, or a `with` statement, frees them.

@@ -1,6 +1,13 @@
 """A net as a REPL and a notebook show it."""
 
+import pydoc
+import re
+from types import SimpleNamespace
+
+import pytest
+
 import netdef
+import runtime
 
 TEXT = """
 name: "small <b>"
@@ -44,8 +51,72 @@ def test_html_has_a_row_for_each_layer_and_escapes_names():
     net = netdef.parse(TEXT)
     page = net._repr_html_()
     assert page.count("<tr>") == len(net.layers) + 1
+    assert (
+        page.startswith('<img style="max-width:100%" alt="&lt;Net &#x27;small &lt;b&gt;') and "data:image/svg+xml;base64," in page
+    )
     assert "<td>8 x 4 x 3 x 3 + 8</td>" in page
     assert "small &lt;b&gt;" in page and "<b>" not in page
+
+
+def test_a_net_that_cannot_be_drawn_has_its_table(monkeypatch):
+    def no_library(*_):
+        raise netdef.NetdefError("graphlay is <not> installed", hint="pip install graphlay")
+
+    net = netdef.parse(TEXT)
+    assert net._repr_html_().startswith("<img")
+    monkeypatch.setattr("netdef.draw.notebook.render", no_library)
+    page = net._repr_html_()
+    assert page.startswith("<p>no drawing: graphlay is &lt;not&gt; installed (pip install graphlay)</p><details")
+
+
+def test_a_table_has_whole_numbers():
+    net = netdef.parse(TEXT)
+    rows = net.table(frame=False)
+    assert [row["layer"] for row in rows] == ["data", "conv", "relu", "fc", "loss"]
+    assert rows[1] == {
+        "layer": "conv", "type": "Convolution", "bottoms": ["data"], "tops": ["conv"], "shape": (2, 8, 6, 6), "parameters": 296,
+        "statistics": 0, "macs": 10368, "activation_bytes": 2304,
+    }  # fmt: skip
+    assert sum(row["parameters"] for row in rows) == net.totals.parameters
+
+
+def test_a_table_of_what_is_not_known():
+    net = netdef.parse("layer data: Input { shape { dim: [1, 3] } }\nlayer x: Strange(data)")
+    unknown = net.table(frame=False)[1]
+    assert (unknown["shape"], unknown["parameters"], unknown["macs"]) == (None, None, None)
+
+
+def test_a_table_is_a_frame_where_pandas_is(monkeypatch):
+    """A stand-in for pandas says what is asked of it."""
+
+    class Frame(list):
+        @classmethod
+        def from_records(cls, records):
+            return cls(records)
+
+        def __contains__(self, name):
+            return name in self[0]
+
+        def astype(self, types):
+            self.types = types
+            return self
+
+    monkeypatch.setattr("netdef.language.records.find_spec", lambda name: name == "pandas")
+    monkeypatch.setattr("netdef.language.records.import_module", lambda name: SimpleNamespace(DataFrame=Frame))
+    net = netdef.parse(TEXT)
+    frame = net.table()
+    assert frame.types == dict.fromkeys(("parameters", "statistics", "macs", "activation_bytes"), "Int64") and len(frame) == 5
+    monkeypatch.setattr("netdef.language.records.find_spec", lambda name: None)
+    assert isinstance(net.table(), list) and not isinstance(net.table(), Frame)
+    with pytest.raises(netdef.NetdefError, match="a DataFrame takes pandas"):
+        net.table(frame=True)
+
+
+def test_help_shows_the_api():
+    for package in (netdef, runtime):
+        assert dir(package) == package.__all__
+        shown = pydoc.plain(pydoc.render_doc(package))
+        assert [name for name in package.__all__ if not re.search(rf"^    (class )?{name}\b", shown, re.MULTILINE)] == []
 
 
 def test_public_names_are_listed():

@@ -257,6 +257,7 @@ def test_repr_says_what_it_is_and_where_it_runs(exe) -> None:
     page = exe._repr_html_()
     assert "<td>data</td><td>4 x 3 x 8 x 8</td>" in page
     assert "<td>weights</td>" in page
+    assert page.endswith(exe.net._repr_html_()) and "data:image/svg+xml" in page
 
 
 def test_a_program_is_shown_as_tables_of_its_instructions(exe) -> None:

@@ -1,0 +1,88 @@
+"""Image files as the array that a net takes them as: `netdef.images`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netdef.graph.net import Net
+from netdef.language.diagnostics import NetdefError
+from netdef.language.printer import print_message
+from netdef.loading import parse
+from runtime.data import open_images
+from runtime.images.files import check_images, images_of
+from runtime.images.pixels import Given, image_layer, images_of_training, with_images
+from runtime.images.trained_pixels import trained_pixels
+from runtime.machine.compile import compile
+from runtime.machine.weights import Paths, files_of
+from runtime.solver.nets import load_net
+
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def images(
+    paths: Files,
+    net: Net | str | os.PathLike[str],
+    *,
+    weights: Paths | None = None,
+    mean: Any = None,
+    scale: float | None = None,
+) -> NDArray[np.float32]:
+    """Image files as a net takes them, in the test phase: resized, cropped in the centre, minus the mean, scaled, blue first.
+
+    What `netdef predict` does with files is done by the same code.
+
+    Parameters
+    ----------
+    paths: one or several image files; a folder stands for the images below it.
+    net: in phase test; or its file, or a model's name.  Its own layer of images says what is done with pixels; for a net with an
+        Input layer the weights do.
+    weights: where the net is to have its weights from, which say how images came to it in training.
+    mean: for a net with an Input layer: a number, one for each channel (blue first), or a file.  scale: a factor behind it.
+
+    Returns
+    -------
+    (N, C, H, W), to be given to `Executable.forward` of a net with that batch size.
+
+    Raises
+    ------
+    NetdefError: an image cannot be read, the net takes no images, or is in phase train.
+
+    Warns
+    -----
+    Remark: what becomes of pixels, where the net does not say it.
+    """
+    listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    files = images_of([os.fspath(path) for path in listed])
+    if not files:
+        raise NetdefError("no image is given", hint="give the path of an image, of a folder, or a list of them")
+    check_images(files)
+    trained, origin = trained_pixels(str(files_of(weights)[-1])) if weights is not None else (None, "")
+    own = net if isinstance(net, Net) else load_net(net, "test", assumed=images_of_training(trained))
+    if own.phase != "test":
+        raise NetdefError(f"{own!r} is in phase {own.phase}", hint='netdef.load(PATH, phase="test") takes images')
+    layer = image_layer(with_images(own, Given(text_of(mean), scale, trained, origin)))
+    message = type(own.message)()
+    message.layer.add().CopyFrom(layer.message)
+    alone = parse(print_message(message), own.filename, "test", batch_size=len(files))
+    with compile(alone, backward=False) as executable:
+        executable.open_sources(lambda source, seed, *, classes: open_images(source, files))
+        executable.run_forward()
+        return executable.blob(layer.tops[0].name)
+
+
+def text_of(mean: Any) -> str | None:
+    """A mean as --mean has it."""
+    if mean is None or isinstance(mean, str):
+        return mean
+    if isinstance(mean, Path):
+        return str(mean)
+    try:
+        return ",".join(str(float(value)) for value in np.atleast_1d(mean).tolist())
+    except (TypeError, ValueError):
+        raise NetdefError(f"a mean is a number, one for each channel, or a file, not {mean!r}") from None
