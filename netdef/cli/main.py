@@ -46,7 +46,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "devices": "The devices of this machine: the cores, the graphics cards, and why a card cannot be used.",
     "pycaffe": "Run SCRIPT, Python that imports caffe, on netdef.",
     "runs": "A table of the runs in each DIR, by default in runs/: state, results, time, and how each differs from the first.",
-    "plot": "Draw loss, accuracy and rate of each RUN to one PNG: a run's directory, or what `caffe train` printed.",
+    "plot": "Draw loss, accuracy and rate of each RUN in one picture: a run's directory, or what `caffe train` printed.",
 }
 
 
