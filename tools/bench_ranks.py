@@ -101,7 +101,7 @@ def main() -> int:
     print(f"speed of {ranks.size} ranks: {median(ratios):.3f} of one process ({', '.join(f'{r:.3f}' for r in ratios)})")
     print(f"one process against itself: {', '.join(f'{r:.3f}' for r in noise)}")
     print(f"processor time of the ranks: {used:.3f} of one process's")
-    sent = sum(one.outputs[0].bytes for one in several.program.instructions if one.is_send)
+    sent = sum(one.sent_bytes for one in several.program.instructions if one.is_send)
     messages = sum(one.is_send for one in several.program.instructions)
     print(f"sent in an iteration: {sent / 2**20:.1f} MiB between all ranks, in {messages} messages")
     print(f"a message takes {1e6 * latency:.0f} us and {bandwidth / 2**20:,.0f} MiB/s; all one after the other would take ", end="")

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     type=click.Choice(["fp32", "bf16", "fp16"]),
     help="As what ranks of mpirun or srun send gradients; default: fp32, as they are.",
 )
+@click.option("--bucket", metavar="SIZE", help="In messages of which size ranks send gradients, 4MB, say; default: measured.")
 @click.option("--elastic", is_flag=True, help="Go on from the last snapshot without ranks that are killed; for MPI with ULFM.")
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
@@ -157,7 +158,7 @@ def train(
             why = "it is about weights that a solver names, and none of those are read"
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
         if ranks is None:
-            only = {"--gradients": options.gradients, "--elastic": options.elastic}
+            only = {"--gradients": options.gradients, "--bucket": options.bucket, "--elastic": options.elastic}
             idle += options_without_effect(only, "there is one process, and no other rank")
         for note in filter(None, [*run.notes, *options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
@@ -255,6 +256,10 @@ def check_ranks(ranks: Ranks | None, options: Options) -> None:
         from runtime.machine.ranks.mpi import check_elastic
 
         check_elastic()
+    from runtime.machine.ranks.bucket import bucket_size
+    from runtime.machine.ranks.ranks import MEASURED
+
+    ranks.bucket = MEASURED if options.bucket is None else bucket_size(options.bucket)
     if options.gradients not in (None, "fp32"):
         from runtime.machine.ranks.rounding import Rounding
 
@@ -317,6 +322,11 @@ def prepare(
         ranks=ranks,
     )
     try:
+        if options.bucket and ranks is not None and not sends_gradients(solver):
+            for note in options_without_effect(
+                {"--bucket": options.bucket}, "with this split, ranks send each other no gradients of weights"
+            ):
+                say(note)
         epoch = set_counts(solver, counts.epochs, counts.test_every, counts.snapshot_every)
         if epoch is not None:
             end = f"to iteration {solver.parameters.max_iter:,}"
@@ -341,6 +351,15 @@ def prepare(
         solver.close()
         raise
     return solver, epoch
+
+
+def sends_gradients(solver: Solver) -> bool:
+    """Whether the ranks that train send each other gradients of weights."""
+    from runtime.machine.ranks.bucket import gradients_between
+    from runtime.machine.ranks.shares import ranks_of
+
+    executable = solver.executable
+    return solver.ranks is not None and gradients_between(executable.program, ranks_of(executable.devices, solver.ranks)) > 0
 
 
 def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -39,6 +39,7 @@ class Options(RunOptions):
     dry_run: bool = False
     batch: int | None = None
     gradients: str | None = None
+    bucket: str | None = None
     elastic: bool = False
     lr: float | None = None
     seed: str | None = None

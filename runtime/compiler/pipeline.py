@@ -19,7 +19,7 @@ from runtime.compiler.passes.fuse_terms import fuse_terms
 from runtime.compiler.passes.lower import lower
 from runtime.compiler.passes.order import order
 from runtime.compiler.passes.plan_memory import KEEP, plan_memory
-from runtime.compiler.placement.copies import return_weights, sum_copies
+from runtime.compiler.placement.copies import Buckets, return_weights, sum_copies
 from runtime.compiler.placement.elide import elide
 from runtime.compiler.placement.overlap import send_first
 from runtime.compiler.placement.place import Fixed, parameter_cuts, place, split_of
@@ -44,6 +44,7 @@ class Request:
     update: Update | None
     seed: int
     fold: bool
+    buckets: Buckets | None
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,9 @@ PIPELINE = (
     Pass("place", "divide the net over devices so that few bytes are sent", _place),
     Pass("lower", "let every layer write its instructions, and sum gradients where they meet", _lower),
     Pass("send_first", "in backward, send gradients of blobs before computing those of weights", lambda p, _: send_first(p)),
-    Pass("sum_copies", "sum the gradients of weights that several devices hold", lambda p, _: sum_copies(p)),
+    Pass("sum_copies", "sum the gradients of weights that several devices hold", lambda p, r: sum_copies(p, r.buckets)),
     Pass("update", "append what a solver needs", lambda p, request: request.update(p) if request.update else p),
-    Pass("return_weights", "send updated weights to their other copies", lambda p, _: return_weights(p)),
+    Pass("return_weights", "send updated weights to their other copies", lambda p, r: return_weights(p, r.buckets)),
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),
     Pass("fuse_scale", "in training, normalise and scale in one kernel", lambda p, request: fuse_scale(p, request.keep)),
@@ -109,6 +110,7 @@ def compile_program(
     update: Update | None = None,
     seed: int = DEFAULT_SEED,
     fold: bool = True,
+    buckets: Buckets | None = None,
     after: str = PASSES[-1],
 ) -> Program:
     """The program of a net after one of PASSES, without binding it to devices.
@@ -117,6 +119,7 @@ def compile_program(
     ----------
     devices: how many, each with a share of the net.  hosts: which of the machine's each of them is, if some have several shares.
     fixed: parameters that lie on them already, see `place`.
+    buckets: how gradients go between ranks.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     others: see `compile`.
 
@@ -133,7 +136,7 @@ def compile_program(
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold)
+    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets)
     program = Program(net)
     for one in PIPELINE[: PASSES.index(after) + 1]:
         program = one.run(program, request)

@@ -135,6 +135,11 @@ class Instruction:
         return self.kernel == SEND
 
     @property
+    def sent_bytes(self) -> int:
+        """Of a send: how much it copies.  Between ranks it may have several buffers, each copied to the one in its place."""
+        return sum(buffer.bytes for buffer in self.outputs)
+
+    @property
     def buffers(self) -> tuple[Buffer, ...]:
         return self.inputs + self.outputs
 
@@ -183,7 +188,7 @@ class Instruction:
     def _extent(self) -> str:
         """The shape of the first output; the bytes of what is sent."""
         if self.is_send:
-            return f"{self.outputs[0].bytes:,} bytes"
+            return f"{self.sent_bytes:,} bytes"
         return str(self.outputs[0].user_shape) if self.outputs else ""
 
     def _named(self, output: Buffer) -> str:

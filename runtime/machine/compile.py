@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from numbers import Integral
 from pathlib import Path
@@ -12,15 +13,18 @@ from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
 from netdef.loading import load, with_batch_size, with_data_shapes
 from runtime.compiler.pipeline import DEFAULT_SEED, Update, compile_program
+from runtime.compiler.placement.copies import Buckets
 from runtime.compiler.placement.place import parameter_cuts
 from runtime.ir.program import Program
 from runtime.kernels.cuda.options import CudaOptions
+from runtime.machine.device import Device
 from runtime.machine.executable import Executable
 from runtime.machine.fit import TestPrograms, check_fit, no_tests
 from runtime.machine.look import look_at_data
 from runtime.machine.open import different, hosts_of, open_devices
-from runtime.machine.ranks.ranks import Ranks
-from runtime.machine.ranks.shares import open_shares
+from runtime.machine.ranks.bucket import choose_bucket, gradients_between
+from runtime.machine.ranks.ranks import MEASURED, Ranks
+from runtime.machine.ranks.shares import open_shares, ranks_of
 from runtime.ops.python.layer import python_allowed
 
 
@@ -101,9 +105,14 @@ def compile(
         "update": update,
         "seed": seed,
         "fold": fold,
+        "buckets": buckets_of(ranks, opened),
     }
     try:
         program = compile_program(net, **options)
+        if ranks is not None and ranks.bucket == MEASURED and (size := gradients_between(program, ranks_of(opened, ranks))):
+            choose_bucket(ranks, size)
+            options["buckets"] = buckets_of(ranks, opened)
+            program = compile_program(net, **options)
 
         def smaller(size: int) -> Program:
             return compile_program(with_batch_size(net, size), **options)
@@ -118,6 +127,11 @@ def compile(
         for device in different(opened) if share is None else ():
             device.close()
         raise
+
+
+def buckets_of(ranks: Ranks | None, devices: Sequence[Device]) -> Buckets | None:
+    """How gradients go between ranks; None: each by itself, or it is not measured yet."""
+    return Buckets(ranks.bucket, ranks_of(devices, ranks)) if ranks is not None and ranks.bucket else None
 
 
 def check_arguments(net: Any, seed: Any, threads: Any, share: Any) -> None:

@@ -148,7 +148,12 @@ class Solver(Solves):
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
-            for note in [*self.nets.notes, *filter(None, (uneven_test(test.executable, test.batches) for test in self.tests))]:
+            about_bucket = [ranks.measured] if ranks is not None and ranks.first and ranks.measured else []
+            for note in [
+                *self.nets.notes,
+                *about_bucket,
+                *filter(None, (uneven_test(test.executable, test.batches) for test in self.tests)),
+            ]:
                 say(note)
             self.loaded = self._start_from(weights, allow_missing)
         except BaseException:

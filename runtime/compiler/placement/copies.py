@@ -6,7 +6,7 @@ the update the new weights of the slice go to the other copies.  So no sum is ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from netdef.graph.cuts import Run, even_cuts
@@ -15,6 +15,7 @@ from runtime.ir.division import Shard
 from runtime.ir.program import SEND, Buffer, Instruction, Program
 
 LINE = 16  # floats in a cache line: slices begin on one
+FLOAT = 4  # bytes
 SMALL = 4096  # floats; what is smaller is updated by one device
 
 
@@ -27,11 +28,28 @@ class _Copies:
     spans: Sequence[Run]
 
 
-def sum_copies(program: Program) -> Program:
+@dataclass(frozen=True)
+class Buckets:
+    """How gradients and weights go between ranks: small ones together, large ones in pieces, in messages of about some size.
+
+    bytes: of a message.  ranks: by device, which rank has it.
+    """
+
+    bytes: int
+    ranks: Sequence[int]
+
+    def crosses(self, source: int, target: int) -> bool:
+        """Whether what one device sends another goes to another rank."""
+        return self.ranks[source] != self.ranks[target]
+
+
+def sum_copies(program: Program, buckets: Buckets | None = None) -> Program:
     """Let backward end in gradients that are sums over all copies, each slice of them on one device.
 
     What is sent leaves as soon as it is there; it is added when the layer after has been through backward, so that the sending
     is hidden behind that layer's work.
+
+    buckets: how gradients go between ranks; None: each slice by itself.
     """
     division = program.division
     if division is None:
@@ -40,36 +58,49 @@ def sum_copies(program: Program) -> Program:
     if not found:
         return program
     gradients, writers = dict(program.parameter_gradients), _last_writers(program)
-    learned: dict[Parameter, Buffer] = {}
-    slices: dict[Parameter, list[Shard]] = {}
+    owned: dict[Parameter, list[tuple[Shard, Run, Buffer]]] = {}
     sends: dict[Instruction, list[Instruction]] = {}
     sums: dict[Instruction, list[Instruction]] = {}
-    for copies in found:
-        local = {shard.device: gradients.pop(shard.parameter) for shard in copies.shards}
-        numbers = {device: writers[gradient.root] for device, gradient in local.items()}
-        last, done = {device: program.backward[n] for device, n in numbers.items()}, program.backward[max(numbers.values())]
-        for shard, span in zip(copies.shards, copies.spans, strict=True):
-            if span[0] == span[1]:
-                continue
-            received: dict[int, Buffer] = {}
-            for device, gradient in local.items():
-                if device != shard.device:
-                    room = Buffer(f"{gradient.name}:{device}", (span[1] - span[0],), "gradient", device=shard.device)
-                    received[device] = room
-                    send = Instruction(SEND, (_span(gradient, span),), (room,), {}, copies.owner.layer.name)
-                    sends.setdefault(last[device], []).append(send)
-            sums.setdefault(done, []).extend(_sum(copies.owner, received, _span(local[shard.device], span), shard.device))
+    for bucket in _together(found, writers, program, buckets):
+        last = _last(bucket, writers, program)
+        done = program.backward[max(last.values())]
+        waiting: list[Instruction] = []
+        for copies in bucket:
+            local = {shard.device: gradients.pop(shard.parameter) for shard in copies.shards}
+            for shard, span in zip(copies.shards, copies.spans, strict=True):
+                if span[0] == span[1]:
+                    continue
+                received = {
+                    device: Buffer(f"{gradient.name}:{device}", (span[1] - span[0],), "gradient", device=shard.device)
+                    for device, gradient in local.items()
+                    if device != shard.device
+                }
+                own = _span(local[shard.device], span)
+                for piece in _pieces(span, buckets):
+                    here = (piece[0] - span[0], piece[1] - span[0])
+                    rooms = {device: _within(room, here) for device, room in received.items()}
+                    waiting += [
+                        Instruction(SEND, (_span(local[device], piece),), (room,), {}, copies.owner.layer.name)
+                        for device, room in rooms.items()
+                    ]
+                    sums.setdefault(done, []).extend(_sum(copies.owner, rooms, _within(own, here), shard.device))
+                owned.setdefault(copies.owner, []).append((shard, span, own))
+        for send in joined(waiting, buckets):
+            sends.setdefault(program.backward[last[send.device]], []).append(send)
+    backward = tuple(_arranged(program.backward, sends, sums))
+    learned: dict[Parameter, Buffer] = {}
+    slices: dict[Parameter, list[Shard]] = {}
+    for copies in found:  # in this order, whatever is sent together: norms are summed in it
+        for shard, span, own in owned[copies.owner]:
             slice_ = _slice(copies.owner, shard, span)
             slices.setdefault(copies.owner, []).append(Shard(shard.device, slice_, span=span))
-            learned[slice_] = _span(program.parameters[shard.parameter], span)
-            gradients[slice_] = _span(local[shard.device], span)
-    backward = tuple(_arranged(program.backward, sends, sums))
+            learned[slice_], gradients[slice_] = _span(program.parameters[shard.parameter], span), own
     division = replace(division, learned=slices)
     return replace(program, backward=backward, parameter_gradients=gradients, learned=learned, division=division)
 
 
-def return_weights(program: Program) -> Program:
-    """Append to the update list the sends that bring each updated slice to the other copies."""
+def return_weights(program: Program, buckets: Buckets | None = None) -> Program:
+    """Append to the update list the sends that bring each updated slice to the other copies; buckets: as `sum_copies`."""
     division = program.division
     if division is None or not program.update:
         return program
@@ -78,9 +109,70 @@ def return_weights(program: Program) -> Program:
         for slice_ in slices:
             for shard in division.shards[owner]:
                 if shard.device != slice_.device and slice_.span is not None:
-                    target = _span(program.parameters[shard.parameter], slice_.span)
-                    sends.append(Instruction(SEND, (program.learned[slice_.parameter],), (target,), {}, owner.layer.name))
-    return replace(program, update=(*program.update, *sends))
+                    target, weights = program.parameters[shard.parameter], program.learned[slice_.parameter]
+                    for begin, end in _pieces(slice_.span, buckets):
+                        source = _within(weights, (begin - slice_.span[0], end - slice_.span[0]))
+                        sends.append(Instruction(SEND, (source,), (_span(target, (begin, end)),), {}, owner.layer.name))
+    return replace(program, update=(*program.update, *joined(sends, buckets)))
+
+
+def joined(sends: Iterable[Instruction], buckets: Buckets | None) -> Iterator[Instruction]:
+    """The sends, those from one device to another of another rank as few messages of about a bucket's size."""
+    filling: dict[tuple[int, int], list[Instruction]] = {}
+    for send in sends:
+        pair = send.device, send.outputs[0].device
+        if buckets is None or not buckets.crosses(*pair):
+            yield send
+            continue
+        before = filling.get(pair, [])
+        if before and sum(one.outputs[0].bytes for one in [*before, send]) > buckets.bytes:
+            yield _message(before)
+            before = []
+        filling[pair] = [*before, send]
+    for waiting in filling.values():
+        yield _message(waiting)
+
+
+def _message(sends: Sequence[Instruction]) -> Instruction:
+    """Some sends between the same devices as one; it is of the layer that comes last."""
+    if len(sends) == 1:
+        return sends[0]
+    inputs = tuple(buffer for one in sends for buffer in one.inputs)
+    outputs = tuple(buffer for one in sends for buffer in one.outputs)
+    return Instruction(SEND, inputs, outputs, {}, sends[-1].layer)
+
+
+def _pieces(span: Run, buckets: Buckets | None) -> list[Run]:
+    """A slice in pieces of about a bucket's size."""
+    count = 1 if buckets is None else max(1, -(-(span[1] - span[0]) * FLOAT // buckets.bytes))
+    return [(span[0] + a, span[0] + b) for a, b in even_cuts(span[1] - span[0], count)] if count > 1 else [span]
+
+
+def _last(bucket: Sequence[_Copies], writers: dict[Buffer, int], program: Program) -> dict[int, int]:
+    """By device, the number of the backward instruction after which its gradients of a bucket are complete."""
+    last: dict[int, int] = {}
+    for copies in bucket:
+        for shard in copies.shards:
+            number = writers[program.parameter_gradients[shard.parameter].root]
+            last[shard.device] = max(last.get(shard.device, 0), number)
+    return last
+
+
+def _together(
+    found: Sequence[_Copies], writers: dict[Buffer, int], program: Program, buckets: Buckets | None
+) -> Iterator[list[_Copies]]:
+    """Parameters whose gradients are sent together: those that backward makes one after the other, until they fill a bucket."""
+    if buckets is None:
+        yield from ([copies] for copies in found)
+        return
+    bucket: list[_Copies] = []
+    for copies in sorted(found, key=lambda one: max(_last([one], writers, program).values())):
+        bucket.append(copies)
+        if sum(max(end - begin for begin, end in one.spans) for one in bucket) * FLOAT >= buckets.bytes:
+            yield bucket
+            bucket = []
+    if bucket:
+        yield bucket
 
 
 def _copies(program: Program, owner: Parameter, shards: Sequence[Shard]) -> _Copies | None:
@@ -130,6 +222,11 @@ def _arranged(
 def _span(buffer: Buffer, span: Run) -> Buffer:
     """Some of a buffer's elements, in memory's order."""
     return buffer.view((span[1] - span[0],), span[0])
+
+
+def _within(buffer: Buffer, span: Run) -> Buffer:
+    """Some of a buffer's elements; the buffer itself where it is all of them."""
+    return buffer if span == (0, buffer.size) else _span(buffer, span)
 
 
 def _slice(owner: Parameter, shard: Shard, span: Run) -> Parameter:

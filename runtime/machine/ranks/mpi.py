@@ -11,7 +11,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from netdef.language.extras import install
 from runtime.machine.ranks.launch import Launched, launched
-from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.ranks import MEASURED, Ranks
 from runtime.machine.ranks.transport import Bytes, LostError
 
 ULFM, ON = "OMPI_MCA_mpi_ft_enable", ("1", "true")  # how Open MPI says that ranks may go on without others
@@ -101,7 +101,9 @@ def join() -> Ranks | None:
             f"{found.by} started {found.size} processes, and the MPI of mpi4py sees {transport.size}",
             hint="start netdef by the mpirun of the MPI that mpi4py finds (python -m mpi4py --mpi-lib-version), or srun --mpi=pmix",
         )
-    return Ranks(transport)
+    ranks = Ranks(transport)
+    ranks.bucket = MEASURED
+    return ranks
 
 
 def check_installed(found: Launched) -> None:

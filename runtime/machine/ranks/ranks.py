@@ -18,6 +18,7 @@ from runtime.machine.ranks.rounding import Rounding
 from runtime.machine.ranks.transport import Bytes, Transport
 
 READ = 0  # the tag of what all ranks read; the messages of a program have those above
+MEASURED = 0  # as a bucket's size
 PATIENCE = 5.0  # seconds to wait for other ranks to end, before they are made to
 
 
@@ -39,12 +40,16 @@ class Ranks:
     rank, size: as in MPI.  local: the rank among those of this host.
     members: of all ranks.  courier: sends and receives.
     rounding: how gradients are rounded on their way; None: not at all.
+    bucket: bytes of a message that gradients are sent in; MEASURED: chosen by how fast messages are; None: each by itself.
+    measured: a line about how the bucket was chosen; "" where it was not.
     """
 
     def __init__(self, transport: Transport, host: str | None = None, ping: float = PING):
         self.rank, self.size = transport.rank, transport.size
         self.courier = Courier(transport, ping)
         self.rounding: Rounding | None = None
+        self.bucket: int | None = None
+        self.measured = ""
         self._transport = transport
         mine = Member(host or socket.gethostname(), tuple(sorted(os.sched_getaffinity(0))))
         self.members = [Member(*said) for said in self.exchange((mine.host, mine.cores))]

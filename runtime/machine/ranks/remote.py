@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -53,20 +54,24 @@ class RemoteDevice:
 
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
         """The sending, or the receiving, of a `send` between this rank and the device's."""
-        (source,), (target,) = instruction.inputs, instruction.outputs
+        source, target = instruction.inputs[0], instruction.outputs[0]
         courier, tag = self._ranks.courier, READ + 1 + self.tags[source.device][target.device]
-        here, there = arrays(source), arrays(target)
+        is_sent = arrays(target) is None
+        mine = [arrays(buffer).reshape(-1) for buffer in (instruction.inputs if is_sent else instruction.outputs)]
+        whole = mine[0] if len(mine) == 1 else np.empty(sum(one.size for one in mine), mine[0].dtype)
+        parts = mine if len(mine) > 1 else []
+        message: Callable[[], None]
         rounding = self._ranks.rounding
         if rounding is not None and source.root.role == "parameter_gradient":
-            if there is None:
-                gradient = here.reshape(-1)
-                return lambda: courier.send(rounding.rounded(gradient).view(np.uint8), self.rank, tag)
-            return self._widening(rounding, there.reshape(-1), tag)
-        if there is None:
-            sent = here.reshape(-1).view(np.uint8)
-            return lambda: courier.send(sent, self.rank, tag)
-        received = there.reshape(-1).view(np.uint8)
-        return lambda: courier.receive(received, self.rank, tag)
+            if is_sent:
+                message = lambda: courier.send(rounding.rounded(whole).view(np.uint8), self.rank, tag)  # noqa: E731
+            else:
+                message = self._widening(rounding, whole, tag)
+        elif is_sent:
+            message = lambda: courier.send(whole.view(np.uint8), self.rank, tag)  # noqa: E731
+        else:
+            message = lambda: courier.receive(whole.view(np.uint8), self.rank, tag)  # noqa: E731
+        return _in_parts(message, whole, parts, is_sent) if parts else message
 
     def _widening(self, rounding: Rounding, target: np.ndarray, tag: int) -> BoundInstruction:
         """The receiving of gradients that were rounded."""
@@ -123,3 +128,21 @@ class RemoteDevice:
         """End the queues' threads."""
         for queue in self._queues.values():
             queue.close()
+
+
+def _in_parts(message: BoundInstruction, whole: np.ndarray, parts: Sequence[np.ndarray], is_sent: bool) -> BoundInstruction:
+    """A message whose bytes come from several arrays, or go to them, by way of one for all."""
+    ends = [0, *accumulate(part.size for part in parts)]
+    rooms = [whole[begin:end] for begin, end in pairwise(ends)]
+
+    def send() -> None:
+        for room, part in zip(rooms, parts, strict=True):
+            room[...] = part
+        message()
+
+    def receive() -> None:
+        message()
+        for room, part in zip(rooms, parts, strict=True):
+            part[...] = room
+
+    return send if is_sent else receive

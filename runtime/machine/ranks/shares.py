@@ -58,6 +58,11 @@ def remote_shares(devices: Sequence[Device]) -> frozenset[int]:
     return frozenset(share for share, device in enumerate(devices) if isinstance(device, RemoteDevice))
 
 
+def ranks_of(devices: Sequence[Device], ranks: Ranks) -> tuple[int, ...]:
+    """By share, the rank that has it."""
+    return tuple(device.rank if isinstance(device, RemoteDevice) else ranks.rank for device in devices)
+
+
 def binder_of(instruction: Instruction, devices: Sequence[Device], remote: Collection[int]) -> Device | None:
     """The device that binds an instruction here: its own, for a send to or from another rank that rank's; None: it is not ours."""
     share = instruction.device
@@ -73,7 +78,7 @@ def images_read(program: Program, devices: Sequence[Device], ranks: Ranks | None
     """Which images of a batch a rank has to read of a data layer; None: all, as each rank needs all."""
     if ranks is None:
         return None
-    owner = {share: device.rank if isinstance(device, RemoteDevice) else ranks.rank for share, device in enumerate(devices)}
+    owner = ranks_of(devices, ranks)
     runs: dict[int, list[tuple[int, int]]] = {rank: [] for rank in range(ranks.size)}
     batch = 0
     for source in program.sources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
+from runtime.machine.ranks.bucket import LEAST
 from runtime.machine.ranks.courier import RankError
-from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.ranks import MEASURED, Ranks
 from runtime.machine.ranks.rounding import Rounding
 from runtime.solver.display import Reporter, text
 from runtime.solver.diverged import DivergedError
@@ -83,6 +85,69 @@ def test_files_are_those_of_one_process(net: str, split: str, count: int, more: 
         path.unlink()
     assert on_ranks(count, lambda ranks: train(net, "cpu", split, 4, ranks, more)) == [alone] * count
     assert files(4) == expected
+
+
+@pytest.mark.parametrize(
+    ("net", "split", "count", "more", "bucket"),
+    [
+        ("images", "batch", 2, "clip_gradients: 0.5", 10**6),  # all in one message
+        ("images", "hybrid", 4, EXTRA, 700),  # some in several
+        ("images", "batch", 3, "larc: true", 300),
+    ],
+)
+def test_buckets_change_no_bit(net: str, split: str, count: int, more: str, bucket: int) -> None:
+    alone = train(net, shares(count), split, 4, more=more)
+    expected = files(4)
+    for path in Path().glob("run_*"):
+        path.unlink()
+    chance = random.Random(bucket)
+
+    def start(ranks: Ranks) -> Any:
+        ranks.bucket = bucket
+        return train(net, "cpu", split, 4, ranks, more)
+
+    assert on_ranks(count, start, late=lambda: chance.random() < 0.5) == [alone] * count
+    assert files(4) == expected
+
+
+def test_a_bucket_is_one_message() -> None:
+    def start(ranks: Ranks, bucket: int | None) -> int:
+        ranks.bucket = bucket
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            return len([one for one in solver.executable.program.instructions if one.is_send and len(one.inputs) > 1])
+
+    assert on_ranks(2, lambda ranks: start(ranks, None)) == [0, 0]
+    assert on_ranks(2, lambda ranks: start(ranks, 10**6)) == [2, 2]  # all gradients one way, all weights the other
+
+
+def test_rounded_gradients_go_in_buckets_too() -> None:
+    def start(ranks: Ranks, bucket: int | None) -> bytes:
+        ranks.rounding, ranks.bucket = Rounding("bf16"), bucket
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            solver.step(3)
+            return solver.executable.param("conv", 0).tobytes()
+
+    first = on_ranks(2, lambda ranks: start(ranks, None))
+    assert not isinstance(first[0], BaseException)
+    assert on_ranks(2, lambda ranks: start(ranks, 500)) == first
+
+
+def test_a_bucket_is_measured_and_said_once() -> None:
+    said: list[str] = []
+
+    def start(ranks: Ranks, split: str) -> int | None:
+        ranks.bucket = MEASURED
+        Solver(SOLVER, "images.net", "cpu", threads=1, split=split, ranks=ranks, say=said.append).close()
+        return ranks.bucket
+
+    (first, second) = on_ranks(2, lambda ranks: start(ranks, "batch"))
+    assert first == second >= LEAST
+    assert len(said) == 1
+    assert re.fullmatch(
+        r"a message takes \d+ us and .*/s: .* of gradients from rank to rank go in buckets of .* \(--bucket\)", said[0]
+    )
+    assert on_ranks(2, lambda ranks: start(ranks, "groups")) == [MEASURED] * 2
+    assert len(said) == 1
 
 
 def test_late_messages_change_nothing() -> None:
@@ -277,7 +342,7 @@ def test_what_is_sent_is_what_placement_says() -> None:
     def start(ranks: Ranks) -> int:
         with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
             solver.step(1)
-            return sum(one.outputs[0].bytes for one in solver.executable.program.instructions if one.is_send)
+            return sum(one.sent_bytes for one in solver.executable.program.instructions if one.is_send)
 
     sizes = on_ranks(2, start, mail=mail)
     assert sum(size for _, _, size in mail.sent) == sizes[0] == sizes[1] > 0

@@ -1,0 +1,84 @@
+"""In messages of which size ranks send gradients: measured, so that neither their number nor the last one costs much."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from math import sqrt
+
+import numpy as np
+
+from netdef.language.diagnostics import NetdefError
+from netdef.language.units import binary
+from runtime.ir.program import Program
+from runtime.machine.ranks.ranks import READ, Ranks
+
+LARGE, ROUNDS = 4 << 20, 5  # bytes of a large message, and how often it goes there and back
+LEAST, MOST = 64 << 10, 64 << 20  # bytes of a bucket
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(K|M|G)?i?B?", re.IGNORECASE)
+FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def bucket_size(text: str) -> int:
+    """The bytes of a `--bucket`: 4MB, 512KB; a kilobyte has 1024.
+
+    Raises
+    ------
+    NetdefError: it is no size.
+    """
+    match = SIZE.fullmatch(text.strip())
+    size = round(float(match[1]) * FACTORS[(match[2] or "").lower()]) if match else 0
+    if size < 1:
+        raise NetdefError(f"--bucket {text} is no size of a message", hint="--bucket 4MB, say; without it, the size is measured")
+    return size
+
+
+def measured_link(ranks: Ranks) -> tuple[float, float]:
+    """Seconds of a message of one byte, and bytes a second of a large one; from rank 0 to another host, where there is one."""
+    host = ranks.members[0].host
+    other = next((rank for rank, member in enumerate(ranks.members) if member.host != host), 1)
+    times = []
+    for size in (1, LARGE):
+        array = np.zeros(size, np.uint8)
+        ranks.exchange(size)
+        rounds = []
+        for _ in range(ROUNDS if ranks.rank in (0, other) else 0):
+            begun = time.perf_counter()
+            for sender, receiver in ((0, other), (other, 0)):
+                if ranks.rank == sender:
+                    ranks.courier.send(array, receiver, READ)
+                elif ranks.rank == receiver:
+                    ranks.courier.receive(array, sender, READ)
+            rounds.append((time.perf_counter() - begun) / 2)
+        times.append(min(rounds, default=0.0))
+    latency, bandwidth = ranks.broadcast((times[0], LARGE / max(times[1] - times[0], 1e-9)))
+    return latency, bandwidth
+
+
+def best_bucket(size: float, latency: float, bandwidth: float) -> int:
+    """The bytes s of a message for which size / s * latency + s / bandwidth is least: all messages, and the wait for the last."""
+    return round(min(max(sqrt(size * latency * bandwidth), LEAST), MOST))
+
+
+def choose_bucket(ranks: Ranks, gradients: int) -> None:
+    """Set the ranks' bucket by how fast messages are, and a line about it.
+
+    gradients: bytes that one rank sends another in an iteration, at most.
+    """
+    latency, bandwidth = measured_link(ranks)
+    ranks.bucket = best_bucket(gradients, latency, bandwidth)
+    ranks.measured = (
+        f"a message takes {1e6 * latency:.0f} us and {binary(bandwidth)}/s: "
+        f"{binary(gradients)} of gradients from rank to rank go in buckets of {binary(ranks.bucket)} (--bucket)"
+    )
+
+
+def gradients_between(program: Program, ranks: Sequence[int]) -> int:
+    """Bytes of gradients of weights that one rank sends another, at most.  ranks: by share, which has it."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for one in program.backward:
+        if one.is_send and one.inputs[0].root.role == "parameter_gradient":
+            sizes[ranks[one.device], ranks[one.outputs[0].device]] += one.sent_bytes
+    return max((size for (source, target), size in sizes.items() if source != target), default=0)
