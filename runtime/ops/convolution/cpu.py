@@ -7,9 +7,10 @@ from math import gcd
 
 from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.product import HEIGHT, PANEL, packed_size
+from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
 from runtime.kernels.operand import Kept, Operand, Workspace
-from runtime.ops.convolution import depthwise, tiles, winograd
+from runtime.ops.convolution import depthwise, tiles, tiles_gradient, winograd
 from runtime.ops.convolution.direct import blocks_of, column_block, runs_of
 from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is_depthwise, is_pointwise, position_run
 
@@ -129,14 +130,39 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
     if is_depthwise(geometry, dw):
         rows = depthwise.output_rows(dy, geometry)
         return launch("conv2d_weight_gradient_depthwise", x, dy, dw, geometry=geometry, rows=rows)
-    positions, rows = dy.shape[1] * dy.shape[2], dw.size // dw.shape[0]
+    (O, height, width, N), channels = dy.shape, dw.shape[1]
+    if tiles_gradient.is_faster(geometry, channels, O // geometry.group, height, width, N):
+        return _weight_gradient_by_tiles(x, dy, dw, geometry)
+    positions, rows = height * width, dw.size // O
     block = column_block(rows)
-    segments = max(1, min(MOST_ITEMS // (geometry.group * blocks_of(rows, block)), positions * dy.shape[3] // LEAST_COLUMNS))
+    segments = max(1, min(MOST_ITEMS // (geometry.group * blocks_of(rows, block)), positions * N // LEAST_COLUMNS))
     segment = blocks_of(positions, segments)
-    segments = blocks_of(positions, segment)
-    parts = dw if segments == 1 else Operand((segments * dw.shape[0], *dw.shape[1:]), pointer=Workspace())
-    product = launch("conv2d_weight_gradient_direct", x, dy, parts, geometry=geometry, block=block, segment=segment)
-    return product if segments == 1 else Plan((product, launch("sum_segments", parts, dw)), workspace=parts.bytes)
+    parts = _segments(dw, blocks_of(positions, segment))
+    return _summed(
+        launch("conv2d_weight_gradient_direct", x, dy, parts, geometry=geometry, block=block, segment=segment), parts, dw
+    )
+
+
+def _weight_gradient_by_tiles(x: Operand, dy: Operand, dw: Operand, geometry: Geometry) -> Launch | Plan:
+    M, channels, tiled = dw.shape[0] // geometry.group, dw.shape[1], tiles.tiles_of(*dy.shape[1:3])
+    rows = tiles_gradient.even_block(M, tiles_gradient.MOST_ROWS, HEIGHT)
+    block = tiles_gradient.even_block(channels, tiles_gradient.MOST_COLUMNS, LANES)
+    items = geometry.group * blocks_of(M, rows) * blocks_of(channels, block)
+    segments = max(1, min(MOST_ITEMS // items, tiled * dy.shape[3] // tiles_gradient.LEAST_COLUMNS))
+    segment = blocks_of(tiled, segments)
+    parts = _segments(dw, blocks_of(tiled, segment))
+    sizes = {"rows": rows, "block": block, "segment": segment}
+    return _summed(launch("conv2d_weight_gradient_tiles", x, dy, parts, geometry=geometry, **sizes), parts, dw)
+
+
+def _segments(dw: Operand, segments: int) -> Operand:
+    """Room for the gradients of several segments of positions, or of all."""
+    return dw if segments == 1 else Operand((segments * dw.shape[0], *dw.shape[1:]), pointer=Workspace())
+
+
+def _summed(product: Launch, parts: Operand, dw: Operand) -> Launch | Plan:
+    """The gradients of all segments, added in order."""
+    return product if parts is dw else Plan((product, launch("sum_segments", parts, dw)), workspace=parts.bytes)
 
 
 @plans(flops=lambda dy, w, dx, **constants: depthwise_flops(Geometry(**constants), w, dy))

@@ -208,9 +208,11 @@ def copy_padded_row(flat, row, left, W, N, work, at, wide):
     """work, from `at` on: `wide` columns of a row of W columns, N floats each, from column `left` on; zeros beside it."""
     low = min(max(-left, 0), wide)
     high = max(min(W - left, wide), low)
-    clear_floats(work, at, low * N)
+    if low:
+        clear_floats(work, at, low * N)
     copy_floats(flat, (row + left + low) * N, work, at + low * N, (high - low) * N)
-    clear_floats(work, at + high * N, (wide - high) * N)
+    if high < wide:
+        clear_floats(work, at + high * N, (wide - high) * N)
 
 
 @inner
