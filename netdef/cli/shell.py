@@ -58,6 +58,8 @@ class Command(click.Command):
         """The command line with its words in order, as a hint; "" where they are in order."""
         from netdef.cli.word_order import meant
 
+        if ARGUMENTS not in ctx.meta:  # the words are another's: a script's
+            return ""
         try:
             values, more, _ = self.make_parser(ctx).parse_args(list(ctx.meta[ARGUMENTS]))
         except click.UsageError:

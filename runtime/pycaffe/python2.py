@@ -19,6 +19,8 @@ from runtime.pycaffe.python2_text import as_python3_text
 HOME, EXECFILE = "runtime.pycaffe.python2_names", "runtime.pycaffe.python2_execfile"
 ONLY_2 = {"basestring", "cmp", "execfile", "file", "long", "raw_input", "reduce", "reload", "unichr", "unicode", "xrange"}
 OF_DICTS = {"iteritems": "items", "itervalues": "values", "iterkeys": "keys"}
+NUMPY = ("np", "numpy")
+NO_DELIMITER = "\x1f"  # which no line has: NumPy takes no end of line
 NUMPY_TYPES = ("bool", "complex", "float", "int", "object", "str")
 TEMPORARY = ("NamedTemporaryFile", "TemporaryFile")
 FOR_BOTH = re.compile(r"\bversion_info\b|\bPY_?[23]\b|\bimport six\b|\bfrom six\b")  # what asks which Python it is
@@ -197,11 +199,12 @@ class _Translation(ast.NodeTransformer):
 
 
 class _OldLibraries(ast.NodeTransformer):
-    """What libraries had when Caffe was written: np.float and the like, names of Python's types, and yaml.load without a loader."""
+    """What libraries had when Caffe was written: np.float and the like, names of Python's types, np.fromstring of bytes, lines as
+    columns of np.loadtxt, and yaml.load without a loader."""
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy") and node.attr in NUMPY_TYPES:
+        if isinstance(node.value, ast.Name) and node.value.id in NUMPY and node.attr in NUMPY_TYPES:
             return ast.copy_location(ast.Name(node.attr, node.ctx), node)
         return node
 
@@ -209,6 +212,14 @@ class _OldLibraries(ast.NodeTransformer):
         self.generic_visit(node)
         if ast.unparse(node.func) == "yaml.load" and len(node.args) == 1 and not node.keywords:
             node.func = ast.copy_location(ast.Attribute(ast.Name("yaml", ast.Load()), "safe_load", ast.Load()), node.func)
+        if not (isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in NUMPY):
+            return node
+        if node.func.attr == "fromstring" and all(one.arg != "sep" for one in node.keywords):
+            node.func.attr = "frombuffer"
+            return ast.copy_location(ast.Call(ast.Attribute(node, "copy", ast.Load()), [], []), node)
+        for one in node.keywords if node.func.attr in ("loadtxt", "genfromtxt") else ():
+            if one.arg == "delimiter" and isinstance(one.value, ast.Constant) and one.value.value == "\n":
+                one.value = ast.copy_location(ast.Constant(NO_DELIMITER), one.value)
         return node
 
 

@@ -132,6 +132,12 @@ def test_files_take_text_as_bytes(tmp_path, monkeypatch):
 def test_numpy_of_that_time(tmp_path, old):
     names, _ = run(tmp_path, f"{old}import numpy as np\nx = np.zeros(2, np.float), np.array([1], dtype=np.int), np.bool, np.object")
     assert names["x"][0].dtype == "float64" and names["x"][2:] == (bool, object)
+    code = f"{old}import numpy as np\nx = np.fromstring(b'ab', dtype=np.uint8)\nx += 1\ny = np.fromstring('1 2', sep=' ')"
+    names, _ = run(tmp_path, code)
+    assert [*names["x"], *names["y"]] == [98, 99, 1, 2]
+    (tmp_path / "styles.txt").write_text("one style\nanother\n")
+    code = f"{old}import numpy as np\nx = list(np.loadtxt('{tmp_path}/styles.txt', str, delimiter='\\n'))"
+    assert run(tmp_path, code)[0]["x"] == ["one style", "another"]
     assert run(tmp_path, f"{old}import yaml\nx = yaml.load('feat_stride: 16')")[0]["x"] == {"feat_stride": 16}
 
 
