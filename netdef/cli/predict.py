@@ -108,19 +108,37 @@ def opened(
     """The probabilities of each image by a net, in order, and the names of its classes."""
     from netdef.cli.labels import classes_of
     from runtime.data import open_images
+    from runtime.data.photos import GRID
     from runtime.images.opening import image_net
 
     files = weights_files(weights) if weights is not None else weights_for(net_path, options.weights)
     views = int(options.crops)
+    windows = GRID**2 if views == 1 and trained_on_photos(files[-1]) else 1
+    if windows > 1:
+        text = f"the weights are of windows of photographs: the answer to an image is the mean of {windows} windows of that size"
+        click.echo(f"note: {text}", err=True)
+        views = windows
     own, net = image_net(net_path, files[-1], min(BATCH, len(images) * views), options.mean, options.scale, options.overrides)
     scores, is_probability = scores_of(net)
+    named = [path for path in images for _ in range(views)]
+    seen = named if windows > 1 else images
     with options.compiler()(net, backward=False, keep="activations") as executable:
         executable.load_weights(files, options.allow_missing)
-        executable.open_sources(lambda layer, seed, *, classes: open_images(layer, images, views=views))
+        executable.open_sources(
+            lambda layer, seed, *, classes: open_images(layer, seen, views=int(options.crops), windows=windows > 1)
+        )
         classes = classes_of(options.labels, files, own)
         classes.check(scores)
-        named = [path for path in images for _ in range(views)]
         yield means(probabilities(executable, scores, is_probability, named), views), classes
+
+
+def trained_on_photos(weights: str) -> bool:
+    """Whether a run made weights on the windows of the photographs that come along."""
+    from runtime.data.photos import photo_names
+    from runtime.solver.snapshot import read_side
+
+    side = read_side(weights)
+    return side.get("data") is None and tuple(side.get("classes") or ()) == photo_names()
 
 
 def probabilities(executable: Executable, scores: Blob, is_probability: bool, names: Sequence[str]) -> Iterator[np.ndarray]:

@@ -28,8 +28,9 @@ from PIL import Image
 from netdef.language.find import models_folder
 from netdef.layers.data import PHOTOS
 from runtime.data.classes import read_labels
-from runtime.data.decoding import MODES
+from runtime.data.decoding import MODES, as_image
 from runtime.data.draws import WINDOW, Draws, below, between
+from runtime.data.files import FileSamples
 from runtime.data.order import EPOCHS_KEPT
 from runtime.data.settings import Settings
 from runtime.data.source import Sample
@@ -40,6 +41,7 @@ BLOCKS = ((1, 6), (3, 0), (5, 5), (6, 1))  # the top left cells of the blocks of
 BLOCK = 2  # cells along a block's side
 SMALLEST = 1.25  # a window's side in cells, of the photograph's shorter side
 LARGEST_TRAIN, LARGEST_TEST = 3.0, 2.0
+GRID = 5  # windows along each side of a whole photograph, where one is looked at
 TRIES = 16  # positions drawn for a window of one size before another size is drawn
 
 TRAIN_WINDOWS = 100  # of each class in an epoch
@@ -133,6 +135,22 @@ class PhotoSamples:
         with self._lock:
             label = int(self._order(epoch, self.size)[index]) % len(self._photos)
         return label, self._photos[label].train_window(self._draws, position)
+
+
+class WindowsOfFiles(FileSamples):
+    """Windows of whole photographs at even distances, GRID x GRID of each, as large as the largest that PhotoSamples tests.
+
+    A net that was trained on windows has not seen whole photographs, whose details are a quarter of the size.
+    """
+
+    def load(self, position: int) -> Sample:
+        """The window at a position; raises as FileSamples does."""
+        picture, label, name = self._read(position)
+        image = as_image(picture)
+        side = max(1, int(min(image.size) / CELLS * LARGEST_TEST))
+        row, column = divmod(position % GRID**2, GRID)
+        top, left = ((length - side) * index // (GRID - 1) for length, index in ((image.height, row), (image.width, column)))
+        return to_sample(image.crop((left, top, left + side, top + side)), label, self._settings, self._draws, position, name)
 
 
 def photo_names() -> tuple[str, ...]:

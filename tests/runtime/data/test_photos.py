@@ -11,7 +11,8 @@ from PIL import Image
 from netdef.language.find import models_folder
 from netdef.layers.data import PHOTOS
 from runtime.data.draws import Draws
-from runtime.data.photos import PhotoSamples
+from runtime.data.listing import Listing
+from runtime.data.photos import GRID, PhotoSamples, WindowsOfFiles
 from runtime.data.settings import Resize, Settings
 
 CLASSES = 10
@@ -134,3 +135,17 @@ def test_crops_and_mirrors_are_drawn_in_training_and_crops_centred_in_testing():
     still = [samples(False, crop=(227, 227)).load(p) for p in islice(range(500), 20)]
     assert {s.offset for s in still} == {(14, 14)}
     assert not any(s.mirror for s in still)
+
+
+def test_windows_of_a_whole_photograph(tmp_path):
+    """GRID x GRID windows of a quarter of its shorter side, from the first pixels to the last."""
+    rows, columns = np.mgrid[:80, :120]
+    whole = np.stack([rows, columns, rows + 0 * columns], axis=2).astype(np.uint8)
+    Image.fromarray(whole).save(tmp_path / "x.png")
+    settings = Settings("data", False, "", (20, 20), resize=Resize(20, 20))
+    listing = Listing("given", [str(tmp_path / "x.png")] * GRID**2, [0] * GRID**2)
+    windows = [pixels(WindowsOfFiles(listing, settings, Draws(0, "data")).load(n))[..., ::-1] for n in range(GRID**2)]
+    assert all(window.shape == (20, 20, 3) for window in windows)
+    corners = [tuple(sorted((int(w[0, 0, 1]), int(w[0, 0, 2])))) for w in (windows[0], windows[-1])]
+    assert corners == [(0, 0), (60, 100)] and [int(w.max()) for w in (windows[0], windows[-1])] == [19, 119]
+    assert len({window.tobytes() for window in windows}) == GRID**2
