@@ -58,6 +58,7 @@ def test_netdefs_own_words_stay():
     assert from_caffe("time", words) == words
 
 
+@pytest.mark.slow
 def test_a_run_from_caffes_command_line(folder, capsys):
     assert caffe.run(["train", "-solver", "solver.prototxt"]) == 0
     state = Path("runs/shades-1/shades_iter_6.solverstate")

@@ -121,6 +121,7 @@ def test_a_full_disk_exits_2():
     assert (done.returncode, done.stderr) == (2, "error: cannot write the output: No space left on device\n")
 
 
+@pytest.mark.slow
 def test_a_closed_output_is_no_error():
     done = subprocess.run(f"{sys.executable} -m netdef models >&-", shell=True, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

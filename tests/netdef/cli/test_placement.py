@@ -132,6 +132,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_training_on_two_devices(folder, capsys):
     assert run(["train", "small.net", "solver.txt", "--out", "one"]) == 0
     for split in ("groups", "batch", "hybrid"):
@@ -207,6 +208,7 @@ layer loss: SoftmaxWithLoss(fc, label)
 """
 
 
+@pytest.mark.slow
 def test_memory_of_a_card_is_that_of_all_its_shares():
     def sizes(net: netdef.Net, devices: str) -> dict[str, int]:
         lines = re.findall(r"^(.*?) +([\d,]+) bytes", report(net, devices=devices), re.M)

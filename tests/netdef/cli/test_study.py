@@ -32,6 +32,7 @@ def study(*arguments):
     return run(["study", "shades.net", "tanh.net", "--solver", "solver.txt", *arguments])
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_once_and_goes_on(capsys):
     assert study("--seeds", "2", "--reach", "0.5") == 0
     lines = capsys.readouterr().out.splitlines()[-4:]

@@ -63,6 +63,7 @@ def test_any_two_nets(a, b):
         assert page(found).endswith("</html>\n")
 
 
+@pytest.mark.slow
 @given(nets())
 def test_nothing_distinguishes_a_net_from_itself(net):
     assert not difference({"test": net}, {"test": net}, ("a", "b"))

@@ -263,6 +263,7 @@ def on_a_terminal(columns, **environment):
     return text.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 def test_on_a_terminal(capsys):
     wide = on_a_terminal(120)
     assert "\x1b[31m" in wide

@@ -79,6 +79,7 @@ def test_any_statements(statements, message):
         assert read_text(print_message(bound.message), "x.net", message).message == bound.message
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_file_with_one_piece_gone(data):

@@ -192,6 +192,7 @@ def test_a_pipe_with_a_writer(tmp_path):
     writer.join()
 
 
+@pytest.mark.slow
 def test_includes_without_end(tmp_path):
     for level in range(80):
         (tmp_path / f"level{level}.net").write_text(f'include "level{level + 1}.net"')

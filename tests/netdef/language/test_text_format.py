@@ -164,6 +164,7 @@ def messages(draw):
     return name, made
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(messages())
 def test_round_trip(drawn):

@@ -52,6 +52,7 @@ def test_an_open_database_is_not_written(database):
     assert snapshot(path) == before
 
 
+@pytest.mark.slow
 def test_two_processes_read_one(tmp_path):
     path = write_lmdb(tmp_path / "db", RECORDS)
     code = f"from runtime.data.database import open_database as o; d = o({path!r}); print(bytes(d.value(d.key(3)))[:7].decode())"

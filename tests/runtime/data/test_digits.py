@@ -37,6 +37,7 @@ def test_no_digit_is_in_both_phases():
     assert len({image for image, _ in trained}) == train.size  # each once an epoch
 
 
+@pytest.mark.slow
 def test_an_epoch_is_shuffled_by_the_seed_in_training_alone():
     assert pixels(samples(True, 1), range(20)) != pixels(samples(True, 2), range(20))
     assert pixels(samples(True, 1), range(20)) != pixels(samples(True, 1), range(1497, 1517))

@@ -36,6 +36,7 @@ def test_files_are_small_and_their_origins_named():
     assert all(re.search(r"public domain|CC0|no known copyright restrictions", row) for row in rows)
 
 
+@pytest.mark.slow
 def test_training_and_test_windows_never_share_a_pixel():
     painted = {train: [np.zeros((p.image.height, p.image.width), bool) for p in samples(train)._photos] for train in (True, False)}
     for train, canvases in painted.items():
@@ -89,6 +90,7 @@ def test_test_windows_are_the_same_for_every_seed_and_epoch():
     assert [one.window(p) for p in range(one.size)] == [two.window(p + two.size) for p in range(two.size)]
 
 
+@pytest.mark.slow
 def test_test_windows_come_class_by_class():
     labels = [samples(False).window(position)[0] for position in range(20)]
     assert labels == [*range(CLASSES), *range(CLASSES)]

@@ -220,6 +220,7 @@ def test_interrupting_next_leaves_a_source_that_works():
         assert take(source, 3) == list(range(12))
 
 
+@pytest.mark.slow
 def test_many_batches_under_pressure():
     random.seed(1)
     with warnings.catch_warnings(), ring(Numbers(bad={4}, pause=0), 8, depth=2) as source:

@@ -46,6 +46,7 @@ def test_what_is_drawn(log):
     assert len(draw("title", curves_of("net", trained)).axes) == 2
 
 
+@pytest.mark.slow
 def test_elsewhere(log, tmp_path):
     assert run(["plot", str(log / "log.jsonl"), "--out", str(tmp_path / "x.png")]) == 0
     assert (tmp_path / "x.png").exists()

@@ -179,6 +179,7 @@ def test_a_run_can_move(before: tuple[str, str], after: tuple[str, str], tmp_pat
     same(found, on_one("alexnet"))
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_bit_for_bit_on_the_same_devices(tmp_path: Path) -> None:
     whole = trained("alexnet", devices(2), 12)
     solver = solver_for("alexnet", devices(2), out=tmp_path)

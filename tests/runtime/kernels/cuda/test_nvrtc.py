@@ -102,6 +102,7 @@ def test_every_form(every_form: list[nvrtc.Compiled], needed: dict[str, list[str
     say(f"CUDA kernels compiled for sm_80: {len(every_form)}, no spills, at most {most} registers")
 
 
+@pytest.mark.slow
 def test_a_spill_is_seen(compiler: None) -> None:
     """A kernel that needs more registers than its bound leaves it."""
     bounded = source("lrn.cu").replace("__launch_bounds__(128, 4)", "__launch_bounds__(1024, 2)")

@@ -112,6 +112,7 @@ def test_why_there_is_no_card(monkeypatch: pytest.MonkeyPatch, capsys, spoil: Ca
     assert re.fullmatch(rf"running on cpu:0 \(\d+ threads?\){why}\n", capsys.readouterr().err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["cuBLAS", "NVRTC"])
 def test_a_toolkit_that_is_not_there(machine: Callable[..., Cards], monkeypatch: pytest.MonkeyPatch, capsys, library: str) -> None:
     """CuPy and the driver are, yet nothing could be computed."""
@@ -233,6 +234,7 @@ def compare(a: str, b: str, iteration: int) -> None:
             np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_begun_on_a_card_goes_on_on_the_cpu(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     machine(execute=execute, seed=1)
     assert run(["train", "small.net", "solver.txt", "--out", "moved", "--iterations", "4", "--no-graph"]) == 0

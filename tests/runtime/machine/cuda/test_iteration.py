@@ -81,6 +81,7 @@ def test_batches_that_are_summed_are_one_graph_each(machine: Callable[..., Cards
     solver.close()
 
 
+@pytest.mark.slow
 def test_the_rate_is_copied_when_it_changes(machine: Callable[..., Cards], execute: Callable) -> None:
     cards = machine(execute=execute, seed=0)
     solver = solver_of(LENET)  # whose rate is halved every four iterations

@@ -10,6 +10,7 @@ import pytest
 
 import runtime
 from runtime.solver.solver import Solver
+from tests.marks import slow_except
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.networks import SOLVER
 from tests.runtime.machine.test_reshape import SHAPES, image, net
@@ -86,7 +87,7 @@ def test_training_has_the_cpus_numbers(
         assert mine == pytest.approx(theirs, rel=1e-3, abs=1e-5)
 
 
-@pytest.mark.parametrize("devices", ["gpu:0", "gpu:0,gpu:1"])
+@pytest.mark.parametrize("devices", slow_except("gpu:0", ["gpu:0", "gpu:0,gpu:1"]))
 def test_reshape(machine: Callable[..., Cards], execute: Callable, devices: str) -> None:
     """Each shape runs three times, so that it is captured as a graph and replayed."""
     expected = reshaped(devices.replace("gpu", "cpu"))

@@ -127,6 +127,7 @@ def test_a_run_reports_what_the_cpus_reports(
     check(go("gpu:0", out="card", **fields), expected)
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_between_two_displays(machine: Machine, execute: Callable, folder: Path, rounds) -> None:
     """Where the ring holds nothing of before the snapshot, and the mean goes on with the losses that the snapshot brought."""
     expected = go("cpu").since(6)
@@ -208,6 +209,7 @@ def test_what_diverged_is_never_written_or_tested(machine: Machine, execute: Cal
         assert np.isfinite(run.step())
 
 
+@pytest.mark.slow
 def test_tests_are_read_when_they_are_done(machine: Machine, execute: Callable, folder: Path, rounds) -> None:
     results = []
     for devices, places in (("cpu", 1024), ("gpu:0", 1024), ("gpu:0", 3)):

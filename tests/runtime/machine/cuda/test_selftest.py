@@ -69,6 +69,7 @@ def test_a_selftest_takes_a_cards_options(machine: Callable[..., Cards], execute
     assert torch_text(rates) == "forward 9,000 images/s, training 3,000 images/s"
 
 
+@pytest.mark.slow
 def test_a_card_that_fails_leaves_a_file_to_send(machine: Callable[..., Cards], execute: Callable, capsys) -> None:
     def crashing(code: str, names: tuple[str, ...]) -> dict[str, Callable]:
         def crash(grid: Any, block: Any, arguments: Any) -> None:
