@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from netdef.graph.net import Net
     from runtime.machine.executable import Executable
 
+AXES = (2, 4)  # of a blob with a number for each class of an image: without and with rows and columns
 BEST = 5
 BATCH = 16  # images at a time, at most
 
@@ -206,12 +207,12 @@ def scores_of(net: Net) -> tuple[Blob, bool]:
     NetdefError: the net has none.
     """
     for layer in reversed(net.layers):
-        if layer.gives_probabilities:
+        if layer.gives_probabilities and len(layer.tops[0].shape) in AXES and getattr(layer, "axis", 1) == 1:
             return layer.tops[0], True
     for layer in reversed(net.layers):
         if layer.label_classes is not None:
             return layer.bottoms[0], layer.reads_probabilities
-    outputs = [blob for blob in net.outputs if len(blob.shape) in (2, 4) and blob.shape[1] > 1]
+    outputs = [blob for blob in net.outputs if len(blob.shape) in AXES and blob.shape[1] > 1]
     if len(outputs) == 1:
         return outputs[0], False
     raise NetdefError(

@@ -67,12 +67,17 @@ class Opened:
         """The blob that has the images."""
         return image_layer(self.net).tops[0]
 
+    @property
+    def batch(self) -> int:
+        """Images at a time."""
+        return self.data.shape[0]
+
 
 @contextmanager
 def opened(net_path: str, paths: Sequence[str], batch: int, options: Options) -> Iterator[Opened]:
     """The net with its weights, its images open."""
     files = weights_for(net_path, options.weights)
-    own, net = image_net(net_path, files[-1], batch, options.mean, options.scale, options.overrides)
+    own, net = nets_of(net_path, files, min(batch, len(paths)) if not options.occlusion else batch, options)
     for name in options.layers:
         net.layer(name)  # raises for an unknown one before anything is computed
     scores, is_probability = scores_or_none(net, options.labels)
@@ -83,6 +88,17 @@ def opened(net_path: str, paths: Sequence[str], batch: int, options: Options) ->
         exe.load_weights(files, options.allow_missing)
         exe.open_sources(lambda layer, seed, *, classes: open_images(layer, paths))
         yield Opened(exe, files, classes, scores, is_probability, None if scores is None else hidden_blob(scores))
+
+
+def nets_of(net_path: str, files: Sequence[str], batch: int, options: Options) -> tuple[Net, Net]:
+    """As `image_net`; a net that does not fit so large a batch, as with a Reshape to one image, takes one at a time."""
+    given = options.mean, options.scale, options.overrides
+    try:
+        return image_net(net_path, files[-1], batch, *given)
+    except NetdefError:
+        if batch == 1:
+            raise
+        return image_net(net_path, files[-1], 1, *given)
 
 
 def scores_or_none(net: Net, labels: str | None) -> tuple[Blob | None, bool]:
@@ -101,14 +117,13 @@ def page_of_images(net_path: str, images: Sequence[str], options: Options) -> st
     paths = images_of(images)
     every = [*paths, *(path for path in dict.fromkeys(images_of(options.among)) if path not in paths)]
     check_images(every)
-    batch = BATCH if options.occlusion else min(BATCH, len(every))
-    with opened(net_path, every, batch, options) as run:
+    with opened(net_path, every, BATCH, options) as run:
         filters = [draw_filters(run.net, layer, run.exe.param(layer.name, 0)) for layer in layers_of_page(run.net, options.layers)]
         shown: list[ShownImage] = []
         features: list[np.ndarray] = []
-        for first in range(0, len(every), batch):
+        for first in range(0, len(every), run.batch):
             run.exe.run_forward()
-            names = every[first : first + batch]
+            names = every[first : first + run.batch]
             if run.hidden is not None and len(every) > 1:
                 features += [row.reshape(-1) for row in run.exe.blob(run.hidden.name)[: len(names)]]
             shown += shown_images(run, names, max(0, len(paths) - first), options)
@@ -124,7 +139,7 @@ def picture_of_image(net_path: str, image: str, options: Options) -> str:
     for note in without_effect(options.about_pages(), "a .png has feature maps alone"):
         click.echo(note, err=True)
     check_images([image])
-    with opened(net_path, [image], 1, options) as run:
+    with opened(net_path, [image], 1, replace(options, occlusion=0)) as run:
         run.exe.run_forward()
         (blob,) = blobs_shown(run.net, options.layers)
         values = values_of(run.exe, blob, [image])[0]
@@ -202,7 +217,7 @@ def shown_images(run: Opened, names: Sequence[str], count: int, options: Options
     for index, name in enumerate(names):
         shown = ShownImage(name, pictures[index], guesses[index], drawings[index])
         if run.scores is not None and options.occlusion:
-            occlusion = occlude(inputs[index], scores_of_class(run, name, guesses[index][0].number), BATCH, options.occlusion)
+            occlusion = occlude(inputs[index], scores_of_class(run, name, guesses[index][0].number), run.batch, options.occlusion)
             shown = replace(shown, occlusion=occlusion, heat=overlay(pictures[index], occlusion.heat))
         found.append(shown)
     return found

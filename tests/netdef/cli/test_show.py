@@ -162,6 +162,20 @@ def test_a_net_without_classes_has_maps(capsys):
     assert "<summary>conv<span>" in page and "depends on" not in page and "Nearest" not in page
 
 
+def test_a_net_for_one_image_at_a_time(capsys):
+    """Nine images, one after the other: each has the maps that it has alone."""
+    text = DEPLOY.replace("layer prob: Softmax(fc)", "layer one: Reshape(fc) { shape { dim: [1, 2] } }\nlayer prob: Softmax(one)")
+    Path("one.net").write_text(text)
+    arguments = {"net": "one.net", "weights": "deploy.caffemodel"}
+    assert show("images", "--occlusion", "2", "-o", "x.html", **arguments) == 0
+    assert show("images/dark/12.png", "--occlusion", "2", "-o", "y.html", **arguments) == 0
+    assert "6 images" in capsys.readouterr().out
+    many, alone = (Path(name).read_text().split('<section class="image">') for name in ("x.html", "y.html"))
+    assert len(many) == 1 + 6
+    maps = [page[-1].split("Feature maps")[1].split("</section>")[0] for page in (many, alone)]
+    assert maps[0] == maps[1]
+
+
 def test_in_a_browser(browse):
     """A tile under the mouse and by keyboard; no complaint about the policy; dark, and as wide as a phone."""
     assert show(BRIGHT, "-o", "x.html", "--occlusion", "2", net="deploy.net", weights="deploy.caffemodel") == 0

@@ -111,6 +111,13 @@ def _message(field):
     return schema.descriptor_of("LayerParameter").fields_by_name[field].message_type.name
 
 
+def test_a_softmax_over_another_axis_gives_no_classes():
+    """As in SSD, whose boxes each have probabilities."""
+    text = "layer data: Input { shape { dim: [2, 8, 3] } }\nlayer conf: Softmax(data) { axis: 2 }"
+    with pytest.raises(netdef.NetdefError, match="has no classes to name"):
+        scores_of(netdef.parse(text))
+
+
 @pytest.mark.parametrize(
     ("last", "expected"),
     [
