@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from netdef.graph.net import Net
     from runtime.exchange.onnx_out.model import Pixels
 
-TAKEN = ("new_height", "new_width", "crop_size")  # of what a run says, beside mean and scale
+TAKEN = ("new_height", "new_width", "crop_size", "crop_h", "crop_w")  # of what a run says, beside mean and scale
 
 
 def pixels_of(net: Net, mean: str | None, scale: float | None, rgb: bool) -> Pixels:
@@ -91,4 +91,5 @@ def _of_source(net: Net) -> tuple[Any, str] | None:
         return None
     transform = sources[0].message.transform_param
     known = {"mean_value": list(transform.mean_value), "mean_file": transform.mean_file, "scale": transform.scale}
-    return {**known, "crop_size": transform.crop_size}, net.filename
+    crop = {name: getattr(transform, name) for name in ("crop_size", "crop_h", "crop_w")}
+    return {**known, **crop}, net.filename

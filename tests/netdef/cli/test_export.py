@@ -103,10 +103,11 @@ def test_losses_labels_and_data_are_left_out(capsys):
     assert [one.name for one in model.graph.output] == ["probabilities"]
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
     assert (metadata()["mean"], metadata()["scale"]) == ("104,117,123", "0.1")
+    assert (metadata()["crop_h"], metadata()["crop_w"]) == ("8", "8")
 
 
 DATA = """layer data: ImageData -> data, label {
-  source: "none.txt" batch_size: 7 transform_param { crop_size: 8 mean_value: [104, 117, 123] scale: 0.1 } }"""
+  source: "none.txt" batch_size: 7 transform_param { crop_h: 8 crop_w: 8 mean_value: [104, 117, 123] scale: 0.1 } }"""
 LOSSES = """layer loss: SoftmaxWithLoss(fc, label) -> loss, probabilities
 layer second: EuclideanLoss(fc, fc) -> second
 layer right: Accuracy(fc, label)
