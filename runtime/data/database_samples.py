@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from netdef.language.diagnostics import NetdefError, Remark
+from netdef.language.units import plural
 from netdef.weights.wire import MalformedError
 from runtime.data.database import Database, key_text
 from runtime.data.datum import Datum, decode_datum
@@ -20,6 +21,8 @@ from runtime.data.skipping import Skipped
 from runtime.data.source import Picture, Sample, UnreadableError
 from runtime.data.transform import to_sample
 
+MOST_LABELS, MOST_BYTES = 4096, 1 << 28  # records, and bytes of them, that are all looked at before a run
+SOME_LABELS = 256  # records that are looked at where there are more
 LOOKED_AT = 500  # records that show whether a database is sorted by label
 CONVERT = "set force_color or force_gray in transform_param, or convert them all alike"
 
@@ -41,7 +44,7 @@ class DatabaseSamples:
 
     Raises
     ------
-    NetdefError: rand_skip skips the whole database.
+    NetdefError: rand_skip skips the whole database, or a label that is looked at is no class.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class DatabaseSamples:
         self._database, self._settings, self._draws, self._check_label = database, settings, draws, check_label
         self._order = Order(self.size, settings, draws, database.path)
         self._skipped = Skipped(database.path, self.size)
+        self._look_at_labels()
         if settings.train and not settings.shuffle and self._seems_sorted():
             text = f"{database.path} seems to be sorted by label, and layer {settings.name} reads it in its order"
             warnings.warn(f"{text}; shuffle: true reads it in another", DataRemark, stacklevel=2)
@@ -107,9 +111,26 @@ class DatabaseSamples:
         channels, dtype = kind_of_image(image)
         if channels != self._settings.channels:
             first = f"the first record's image has {self._settings.channels}"
-            raise NetdefError(f"{name} has an image of {channels} channels, {first}", hint=CONVERT)
+            raise NetdefError(f"{name} has an image of {plural(channels, 'channel')}, {first}", hint=CONVERT)
         if dtype != self._settings.dtype:
             raise NetdefError(f"{name} has an image of {dtype} numbers, the first record's has {self._settings.dtype}")
+
+    def _look_at_labels(self) -> None:
+        """Check labels before a run begins: all of a small database, else those of records far and wide.
+
+        Raises
+        ------
+        NetdefError: one is no class.
+        """
+        first = len(self._database.value(self._database.key(self._only[0]))) if self.size else 0
+        small = self.size <= MOST_LABELS and self.size * first <= MOST_BYTES
+        for index in np.linspace(0, self.size - 1, self.size if small else min(self.size, SOME_LABELS)).astype(int).tolist():
+            key = self._database.key(self._only[index])
+            try:
+                label = decode_datum(self._database.value(key)).label
+            except MalformedError:
+                continue  # it is named and left out when its turn comes
+            self._check_label(label, f"{self.name}, record {key_text(key)}")
 
     def _seems_sorted(self) -> bool:
         """Whether the labels of the first records only rise; or are one, and that of the last record is another."""

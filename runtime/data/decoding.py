@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from runtime.data.source import Picture, UnreadableError
 from runtime.data.texts import printable
@@ -70,6 +70,9 @@ def decode(data: bytes | memoryview, mode: str | None, name: str, at_least: tupl
             ImageOps.exif_transpose(image, in_place=True)
             mode = mode or ("L" if image.mode in ("1", "L", "LA") or image.mode.startswith("I") else "RGB")
             return image if image.mode == mode else eight_bit(image).convert(mode)
+    except UnidentifiedImageError:
+        reason = "its format is not known here" if len(data) else "it is empty"
+        raise UnreadableError(name, f"not a readable image ({reason})") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged files
         raise UnreadableError(name, f"not a readable image ({str(error) or type(error).__name__})") from None
 

@@ -23,7 +23,7 @@ from netdef.layers.data import HDF5Data, located
 from netdef.weights.hdf5 import check_claim, reading
 from runtime.data.draws import Draws
 from runtime.data.hdf5_facts import is_hdf5_file
-from runtime.data.labels import check_labels
+from runtime.data.labels import check_numbers
 from runtime.data.rows import RowSource, field_of, refuse_transform
 from runtime.data.texts import read_text_file
 
@@ -107,8 +107,7 @@ class Hdf5Source(RowSource):
                 if count * int(np.prod(layer.tops[top].shape[1:])) > MOST_LABELS:
                     continue
                 (labels,) = read_rows(file, [name])
-                whole = labels[np.isfinite(labels)]
-                check_labels(layer, sorted(int(label) for label in np.unique(whole)), f"{file}, dataset {name},", top)
+                check_numbers(layer, labels, f"{file}, dataset {name},", top)
 
 
 def files_of(layer: HDF5Data) -> list[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
@@ -26,6 +29,21 @@ def check_labels(layer: Layer, labels: Sequence[int], name: str, top: int = 1) -
         wrong = [label for label in labels if not 0 <= label < classes and label != reader.ignore_label]
         if wrong:
             raise _error(reader, classes, wrong[-1], name)
+
+
+def check_numbers(layer: Layer, labels: NDArray[np.float32], name: str, top: int = 1) -> None:
+    """`check_labels` of labels that are float32; those that are not finite are left to the run.
+
+    Raises
+    ------
+    NetdefError: one is no whole number, too.
+    """
+    numbers = np.unique(labels[np.isfinite(labels)])
+    fractions = numbers[numbers != np.floor(numbers)]
+    for reader, _ in _readers(layer, top) if fractions.size else ():
+        text = f"{name} has label {fractions[0]:g}, {reader.classes_text}"
+        raise reader.error(text, "bottom", reader.label_bottom, hint="the label of a class is a whole number")
+    check_labels(layer, [int(number) for number in numbers], name, top)
 
 
 def label_check(layer: Layer, top: int = 1) -> Callable[[int, str], None]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.language.diagnostics import Diagnostic, NetdefError, Source
+from netdef.language.foreign import holds_hdf5
 from netdef.language.units import plural
 from runtime.data.classes import check_known, in_order
 from runtime.data.texts import read_text_file
@@ -86,6 +87,9 @@ def read_list(path: str, root_folder: str = "", label_size: int = 0) -> Listing:
     NetdefError: the file is missing, empty or not text; or lines lack labels, or have one that is no number (the first are
         reported).
     """
+    if holds_hdf5(path):
+        hint = f"HDF5Data layers read it; `netdef data convert {path} DATABASE` makes a database of its images"
+        raise NetdefError(f"{path} is not a list of images: it is an HDF5 file", hint=hint)
     source = read_text_file(path, "a list of images", EXPECTED)
     paths: list[str] = []
     labels: list[int] = []

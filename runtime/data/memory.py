@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.layers.data import MemoryData
-from runtime.data.labels import check_labels
+from runtime.data.labels import check_numbers
 from runtime.data.rows import RowSource, field_of, refuse_transform
 
 
@@ -49,7 +49,7 @@ class MemorySource(RowSource):
         if labels.size != count:
             raise NetdefError(f"layer {name} takes a label for each image: there are {count:,} images and {labels.size:,} labels")
         labels = labels.reshape(count)
-        check_labels(self._layer, sorted(int(label) for label in np.unique(labels[np.isfinite(labels)])), f"layer {name}")
+        check_numbers(self._layer, labels, f"layer {name}")
         self._arrays, self.size, self._position = [images, labels], count, 0
 
     def rows(self, position: int, most: int) -> tuple[list[NDArray[np.float32]], NDArray[np.int64] | slice]:

@@ -7,6 +7,7 @@ from runtime.data.source import UnreadableError
 
 FEW = 100  # that may be skipped, however many others there are
 SHARE = 10  # beyond these: one in so many
+HALF, MANY = 2, 10  # more than one in HALF of all entries, and more than MANY, are too many too
 
 
 class Skipped:
@@ -39,6 +40,7 @@ class Skipped:
         last = f"the last one tried: {unreadable.path}: {unreadable.reason}"
         if len(self._bad) == self._size:
             raise NetdefError(f"none of the {self._size:,} images of {self._name} can be read", hint=last)
-        if len(self._bad) > FEW and len(self._bad) * SHARE > self._tried:
+        most = len(self._bad) > FEW and len(self._bad) * SHARE > self._tried
+        if most or (len(self._bad) > MANY and len(self._bad) * HALF > self._size):
             text = f"{len(self._bad):,} of the first {self._tried:,} images of {self._name} cannot be read: too many"
             raise NetdefError(text, hint=last)

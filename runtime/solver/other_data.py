@@ -137,7 +137,8 @@ def _check_there(data: str, layer: Layer) -> None:
     """Raises NetdefError: nothing is at the path of the data."""
     if data not in BUILTIN_SIDES and not Path(data).exists():
         text = f"there is no {data}, which layer {layer.name}, of type {layer.type}{_shape(layer)}, is to read"
-        raise NetdefError(text, hint="--data takes a folder with one folder a class, a list, a database, or builtin:photos")
+        also = "an HDF5 file, " if layer.type == "HDF5Data" else ""
+        raise NetdefError(text, hint=f"--data takes {also}a folder with one folder a class, a list, a database, or builtin:photos")
 
 
 def _shape(layer: Layer) -> str:

@@ -95,7 +95,7 @@ def test_image_files_and_what_they_are_brought_to(tmp_path):
     np.testing.assert_array_equal(data[1], np.stack([gray] * 3))
     source = open_source(layer_of(path, batch=1), 1, workers=1)
     source.release(source.next())
-    with pytest.raises(NetdefError, match=r"record 00000001_image has an image of 1 channels, the first record's image has 3"):
+    with pytest.raises(NetdefError, match=r"record 00000001_image has an image of 1 channel, the first record's image has 3"):
         source.next()
     source.close()
 
@@ -158,7 +158,7 @@ def test_records_that_cannot_be_read_are_named_by_their_keys(tmp_path):
 @pytest.mark.parametrize(
     ("records", "said"),
     [
-        ([raw(0), raw(1, channels=1)], "an image of 1 channels, the first record's image has 3"),
+        ([raw(0), raw(1, channels=1)], "an image of 1 channel, the first record's image has 3"),
         ([raw(0, channels=1), raw(1)], "an image of 3 channels, the first record's image has 1"),
         ([raw(0), encode_datum(Datum(3, 4, 5, floats=np.ones(60, np.float32)))], "float32 numbers, the first record's has uint8"),
     ],
@@ -189,8 +189,22 @@ def test_images_of_another_size(tmp_path):
     assert labels_of(open_source(cropped, 1), 1) == [0, 1]
 
 
-def test_a_label_that_is_no_class_is_named_by_its_key(tmp_path):
-    path = write_lmdb(tmp_path / "db", numbered([raw(0), raw(7)]))
+@pytest.mark.parametrize("looked_at", [9, 2])
+def test_a_label_that_is_no_class_is_found_before_a_run(tmp_path, monkeypatch, looked_at):
+    """In a database of many records, the last is among those that are looked at."""
+    monkeypatch.setattr("runtime.data.database_samples.MOST_LABELS", looked_at)
+    monkeypatch.setattr("runtime.data.database_samples.SOME_LABELS", 2)
+    path = write_lmdb(tmp_path / "db", numbered([*[raw(0)] * 5, b"\xff", raw(0), raw(7)]))
+    net = "layer fc: InnerProduct(data) { num_output: 5 }\nlayer loss: SoftmaxWithLoss(fc, label)"
+    (tmp_path / "a.net").write_text(f"{text(path, batch=2)}\n{net}")
+    with runtime.compile(tmp_path / "a.net") as exe, pytest.raises(NetdefError, match="record 00000007_image has label 7"):
+        exe.open_sources()
+
+
+def test_a_label_that_is_no_class_is_named_by_its_key(tmp_path, monkeypatch):
+    monkeypatch.setattr("runtime.data.database_samples.MOST_LABELS", 2)
+    monkeypatch.setattr("runtime.data.database_samples.SOME_LABELS", 2)
+    path = write_lmdb(tmp_path / "db", numbered([raw(0), raw(7), raw(0)]))
     net = "layer fc: InnerProduct(data) { num_output: 5 }\nlayer loss: SoftmaxWithLoss(fc, label)"
     (tmp_path / "a.net").write_text(f"{text(path, batch=2)}\n{net}")
     with runtime.compile(tmp_path / "a.net") as exe, pytest.raises(NetdefError, match="record 00000001_image has label 7"):

@@ -130,15 +130,19 @@ def layer_of_any(path):
     return net.layer("data")
 
 
-def test_a_label_that_is_no_class_is_found_before_training(list_file):
+@pytest.mark.parametrize(("label", "said"), [(8, "has label 8"), (2.5, r"has label 2\.5")])
+def test_a_label_that_is_no_class_is_found_before_training(list_file, label, said):
+    for index in range(len(COUNTS)):
+        with h5py.File(list_file.parent / f"{index}.h5", "a") as file:
+            file["label"][...] = 1
     with h5py.File(list_file.parent / "3.h5", "a") as file:
-        file["label"][2] = 8
+        file["label"][2] = label
     net = (
         text(list_file, tops="data, label")
         + "\nlayer fc: InnerProduct(data) { num_output: 5 }\nlayer loss: SoftmaxWithLoss(fc, label)"
     )
     (list_file.parent / "a.net").write_text(net)
-    with runtime.compile(list_file.parent / "a.net") as exe, pytest.raises(NetdefError, match=r"3\.h5, dataset label, has label 8"):
+    with runtime.compile(list_file.parent / "a.net") as exe, pytest.raises(NetdefError, match=rf"3\.h5, dataset label, {said}"):
         exe.open_sources()
 
 

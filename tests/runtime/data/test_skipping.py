@@ -40,3 +40,13 @@ def test_one_in_ten_may_be_missing():
         skipped.check(entry)
         if entry % 11 == 10:
             skipped.add(entry, bad(entry))
+
+
+def test_half_of_a_short_list_is_too_many():
+    skipped = Skipped("the list", 30)
+    for entry in range(15):
+        skipped.check(entry)
+        skipped.add(entry, bad(entry))
+    skipped.check(15)
+    with pytest.raises(NetdefError, match="16 of the first 16 images of the list cannot be read: too many"):
+        skipped.add(15, bad(15))
