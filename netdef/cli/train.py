@@ -390,10 +390,12 @@ def check_end(solver: Solver) -> None:
 def drive(loop: TrainingLoop, run: Run, command: CommandLine) -> int:
     """Run the loop, and report how it ended."""
     from runtime.solver.diverged import DivergedError
+    from runtime.solver.log import FORMAT as LOG_FORMAT
 
     solver = loop.solver
     loop.report(
         "start",
+        format=LOG_FORMAT,
         name=solver.nets.train.name or Path(solver.nets.train.filename).stem,
         net=solver.nets.train.filename,
         solver=solver.filename,

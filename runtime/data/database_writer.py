@@ -31,6 +31,7 @@ from runtime.data.writer import Item, Writer
 HDF5, FOLDER = "HDF5", "FOLDER"
 KINDS = (LMDB, LEVELDB, HDF5, FOLDER)
 STATE, FILES, CONTENT = "progress.json", "files", "content"
+FORMAT = 1  # of STATE
 FILE_STATE = np.dtype([("bytes", "<i8"), ("changed", "<i8")])  # of the file of a record, see `state_of_file`
 FIRST_MAP = 1 << 28  # bytes of an LMDB at first; doubled when it is full
 
@@ -184,7 +185,9 @@ class Staged:
             state = json.loads((self.folder / STATE).read_text())
             done = int(state["done"])
             is_same = (
-                state["fingerprint"] == self.fingerprint and (self.folder / FILES).stat().st_size >= done * FILE_STATE.itemsize
+                state["format"] == FORMAT
+                and state["fingerprint"] == self.fingerprint
+                and (self.folder / FILES).stat().st_size >= done * FILE_STATE.itemsize
             )
             if is_same and self._is_whole(done - len(state["skipped"])):
                 return done, [int(index) for index in state["skipped"]]
@@ -237,7 +240,7 @@ class Staged:
                 file.write(np.array(states, FILE_STATE).tobytes())
         self.done, self.skipped = done, skipped
         with replacing(self.folder / STATE) as partial:
-            partial.write_text(json.dumps({"fingerprint": self.fingerprint, "done": done, "skipped": skipped}))
+            partial.write_text(json.dumps({"format": FORMAT, "fingerprint": self.fingerprint, "done": done, "skipped": skipped}))
 
     def _finish(self) -> None:
         content = self.folder / CONTENT

@@ -25,6 +25,7 @@ from runtime.data.texts import read_text_file
 
 EXPECTED = "expected '# 0', and on lines of their own a path, channels, height, width, the number of windows, and each window"
 COLUMNS = 6  # of a window
+MOST_DIGITS = 9  # of a size or a count
 LABEL, OVERLAP, X1, Y1, X2, Y2 = range(COLUMNS)
 
 
@@ -111,25 +112,25 @@ class _Lines:
 
     def number(self, what: str) -> int:
         line = self.text(what)
-        if not (line.isascii() and line.isdecimal()):
+        if not (line.isascii() and line.isdecimal() and len(line) <= MOST_DIGITS):
             self.fail(f"'{line}' is not {what}")
         return int(line)
 
     def windows(self, count: int, height: int, width: int, fg_threshold: float) -> NDArray[np.float64]:
         """So many windows, (count, 6)."""
-        table = np.empty((count, COLUMNS))
-        for row in range(count):
+        rows: list[list[float]] = []  # the count may be more than there are
+        for _ in range(count):
             words = self.text("a window").split()
             try:
-                table[row] = [float(word) for word in words]
+                label, overlap, x1, y1, x2, y2 = row = [float(word) for word in words]
             except ValueError:
                 self.fail("not a window: class overlap x1 y1 x2 y2")
-            label, overlap, x1, y1, x2, y2 = table[row]
+            rows.append(row)
             if not (0 <= x1 <= x2 < width and 0 <= y1 <= y2 < height):
                 self.fail(f"a window that is not within its image, {height} x {width}")
             if overlap >= fg_threshold and label < 1:
                 self.fail("an object of class 0, which is the background's")
-        return table
+        return np.array(rows).reshape(-1, COLUMNS)
 
     def fail(self, message: str) -> NoReturn:
         start = self._source.starts[self._number - 1]

@@ -16,6 +16,7 @@ from runtime.solver.caffe_log import caffe_records, is_caffe_log
 
 NAME = "log.jsonl"
 Record = dict[str, Any]
+FORMAT = 1  # of the records, in each one of a start
 SYNCED = ("start", "snapshot", "end")  # the events whose records are on disk before the run goes on
 TAIL = 1 << 16  # bytes of a log that are read at a time
 CAFFE_LINES = 1000  # the first lines, one of which is glog's in a log of Caffe's

@@ -113,6 +113,8 @@ def test_files_kept_in_memory_and_resuming(window_file):
         (("3 0.9 4 6 11 13", "3 0.9 4 6 11"), r"windows\.txt:7:1: .*not a window: class overlap x1 y1 x2 y2"),
         (("3 0.9 4 6 11 13", "3 0.9 4 6 30 13"), r"windows\.txt:7:1: .*not within its image, 20 x 30"),
         (("3 0.9", "0 0.9"), r"windows\.txt:7:1: .*an object of class 0"),
+        (("\n30\n4\n", "\n30\n4000000000\n"), r"windows\.txt:6:1: .*'4000000000' is not a number of windows"),
+        (("\n30\n4\n", "\n30\n999999999\n"), r"windows\.txt:11:1: .*not a window"),
         (("0.9", "0.45"), "has no windows that are objects: none overlaps one by 0.5 or more"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 from netdef import NetdefError
 from netdef.cli.main import run
+from runtime.exchange.onnx_in.importing import import_onnx
 from runtime.exchange.onnx_in.reading import read_model
 from tests.runtime.exchange.onnx_in.models import node, onnx, weights, write
 
@@ -80,3 +81,13 @@ def test_wrong_commands_write_nothing(arguments, said, capsys):
     assert run(["import", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert [path.name for path in Path().iterdir()] == ["x.onnx"]
+
+
+def test_a_name_that_is_not_utf8():
+    """Protobuf looks at a text only when it is asked for."""
+    data = Path(small()).read_bytes()
+    model = onnx.load_model_from_string(data)
+    name = model.graph.name.encode()
+    Path("x.onnx").write_bytes(data.replace(name, b"\xff" * len(name)))
+    with pytest.raises(NetdefError, match=r"x\.onnx is not a whole ONNX file: a text in it is not UTF-8"):
+        import_onnx("x.onnx", check=False)
