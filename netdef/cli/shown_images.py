@@ -13,7 +13,7 @@ import numpy as np
 from netdef.cli.arguments import weights_for
 from netdef.cli.labels import Classes, classes_of
 from netdef.cli.options import without_effect
-from netdef.cli.predict import BEST, probabilities_of_batch, scores_of
+from netdef.cli.predict import BEST, probabilities_of_batch, scores_of, trained_on_photos
 from netdef.cli.predictions import Guess, best
 from netdef.cli.show_options import SLIDE, listed
 from netdef.graph.shape import shape_text
@@ -77,6 +77,10 @@ class Opened:
 def opened(net_path: str, paths: Sequence[str], batch: int, options: Options) -> Iterator[Opened]:
     """The net with its weights, its images open."""
     files = weights_for(net_path, options.weights)
+    if trained_on_photos(files[-1]):
+        click.echo(
+            "note: the weights are of windows of photographs; this is about images as a whole, predict about windows", err=True
+        )
     own, net = nets_of(net_path, files, min(batch, len(paths)) if not options.occlusion else batch, options)
     for name in options.layers:
         net.layer(name)  # raises for an unknown one before anything is computed

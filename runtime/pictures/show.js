@@ -56,7 +56,7 @@
       if (event.key === "Escape") return hide();
       if (!(event.key in moves)) return;
       event.preventDefault();
-      const index = Math.max(0, Math.min(one.count - 1, lens.hidden ? Number(image.dataset.at || 0) : Number(image.dataset.at || 0) + moves[event.key]));
+      const at = Number(image.dataset.at || 0), index = Math.max(0, Math.min(one.count - 1, lens.hidden ? at : at + moves[event.key]));
       const box = image.getBoundingClientRect(), ratio = box.width / image.naturalWidth, [left, top] = corner(one, index);
       show(image, index, box.left + (left + one.width) * ratio, box.top + (top + one.height) * ratio);
     });

@@ -50,7 +50,7 @@ def test_there_are_three_and_python_md_names_them():
 def test_lecture(book):
     names, shown, printed = book("lecture")
     assert shown[0].startswith("<img") and "&lt;Net &#x27;LeNet&#x27; train" in shown[0]
-    assert len(names["losses"]) == 40 and names["accuracies"][-1][0] == 40
+    assert len(names["losses"]) == 30 and names["accuracies"][-1][0] == 30
     assert names["accuracies"][-1][1] > 0.5 > names["accuracies"][0][1]
     assert names["filters"].shape == (20, 1, 5, 5) and 0 < names["probabilities"].max() <= 1
     assert "lenet.html: filters of conv1" in printed and os.path.exists("lenet.html")

@@ -176,6 +176,7 @@ def test_a_net_for_one_image_at_a_time(capsys):
     assert maps[0] == maps[1]
 
 
+@pytest.mark.slow
 def test_in_a_browser(browse):
     """A tile under the mouse and by keyboard; no complaint about the policy; dark, and as wide as a phone."""
     assert show(BRIGHT, "-o", "x.html", "--occlusion", "2", net="deploy.net", weights="deploy.caffemodel") == 0

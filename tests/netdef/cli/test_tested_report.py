@@ -114,6 +114,7 @@ def test_wrong_arguments(arguments, message, capsys):
     assert not Path("x.csv").exists()
 
 
+@pytest.mark.slow
 def test_in_a_browser(browse):
     """A cell by click and by keyboard; dark, and as wide as a phone."""
     assert report("-o", "x.html") == 0
