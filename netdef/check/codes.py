@@ -1,7 +1,7 @@
 """The findings of `netdef check`: a code that never changes its meaning, a title, and why it matters.
 
 ND0xx: the text itself. ND1xx: the graph cannot be built. ND2xx: the graph can be built, and something about it is suspicious.
-ND3xx: solver files.
+ND3xx: solver files. ND4xx: what cannot run here.
 """
 
 from __future__ import annotations
@@ -301,5 +301,23 @@ CODES: dict[str, tuple[str, str]] = {
         "a setting that nothing acts on",
         "Forks of Caffe have solver settings of their own. Some act here too (warmup_iter, rampup_interval, larc, min_lr ...); "
         "the others are read, compared and kept in the file, and training goes on as if they were not there.",
+    ),
+    "ND401": (
+        "a layer type that nothing here runs",
+        "Shapes, costs and settings of the type are known, and there are no kernels for it. `netdef layers` lists those that "
+        "run.",
+    ),
+    "ND402": (
+        "a Python layer, which runs code of the user's",
+        "Code of a file is run only where a command is given --allow-python.",
+    ),
+    "ND403": (
+        "data that are not here",
+        "The file or folder that a layer reads is not on this machine, or not under this name. `--data SOURCE` gives the net other "
+        "images; `shapes`, `diff` and `draw` do without.",
+    ),
+    "ND404": (
+        "a package that is not installed",
+        "Databases and HDF5 files are read by packages of their own. The finding names the command that installs them.",
     ),
 }  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import Diagnostic, Note, Position
@@ -16,6 +18,19 @@ Findings = Iterator[Diagnostic]
 EACH_NET: list[Callable[[Net], Findings]] = []
 BOTH_NETS: list[Callable[[Net, Net], Findings]] = []
 SOLVERS: list[Callable[[Any], Findings]] = []
+
+
+ALSO: ContextVar[tuple[Callable[[Net], Findings], ...]] = ContextVar("also", default=())  # for as long as a command asks
+
+
+@contextmanager
+def also_checked(check: Callable[[Net], Findings]) -> Iterator[None]:
+    """Let a function look at each net too, inside this context: one that knows more than the text, such as the machine."""
+    before = ALSO.set((*ALSO.get(), check))
+    try:
+        yield
+    finally:
+        ALSO.reset(before)
 
 
 def each_net(check: Callable[[Net], Findings]) -> Callable[[Net], Findings]:

@@ -62,9 +62,11 @@ def _text(one: Diagnostic, colour: bool) -> str:
 def _summary(reports: Sequence[Report]) -> str:
     errors, warnings = sum(report.errors for report in reports), sum(report.warnings for report in reports)
     checked = plural(len(reports), "file")
-    if not errors and not warnings:
+    notes = sum(one.severity == "note" for report in reports for one in report.findings)
+    more = f", {plural(notes, 'note')}" if notes else ""
+    if not errors and not warnings and not notes:
         return f"{checked} checked, nothing found"
-    return f"{checked} checked: {plural(errors, 'error')}, {plural(warnings, 'warning')}; `netdef explain CODE` says more"
+    return f"{checked} checked: {plural(errors, 'error')}, {plural(warnings, 'warning')}{more}; `netdef explain CODE` says more"
 
 
 def _plain(one: Diagnostic) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from netdef.check import (
     unused,
     windows,
 )
-from netdef.check.registry import BOTH_NETS, EACH_NET, SOLVERS
+from netdef.check.registry import ALSO, BOTH_NETS, EACH_NET, SOLVERS
 from netdef.check.solver_nets import Run, nets_of_solver
 from netdef.graph.layer import SIZE_UNKNOWN
 from netdef.graph.net import Net
@@ -132,7 +132,7 @@ def _net(opened: Opened) -> tuple[list[Diagnostic], dict[str, Net]]:
 def _of_net(net: Net) -> list[Diagnostic]:
     """The findings about a net: sizes that only the data have, and those of each check."""
     unsized = _findings_of(NetdefError(net.unsized), "ND108") if net.unsized else []
-    return [*unsized, *(one for each in EACH_NET for one in each(net))]
+    return [*unsized, *(one for each in (*EACH_NET, *ALSO.get()) for one in each(net))]
 
 
 def _findings_of(error: NetdefError, code: str) -> list[Diagnostic]:

@@ -19,12 +19,16 @@ from netdef.cli.shell import TROUBLE, Command, coloured
 def command(files: tuple[str, ...], strict: bool, form: str, overrides: Overrides) -> int:
     """Find errors and suspicious settings in nets and solvers. `netdef explain CODE` explains a finding.
 
-    Exit code 0: nothing, or warnings; 1: errors, or with --strict warnings; 2: a file cannot be read.
+    Notes are about what cannot run on this machine. Exit code 0: nothing, notes or warnings; 1: errors, or with --strict
+    warnings; 2: a file cannot be read.
     """
+    from netdef.check.registry import also_checked
     from netdef.check.report import render
     from netdef.check.run import check_all
+    from netdef.cli.check_here import cannot_run_here
 
-    reports = check_all(files, overrides)
+    with also_checked(cannot_run_here):
+        reports = check_all(files, overrides)
     click.echo(render(reports, form, colour=coloured(sys.stdout)))
     if any(report.unreadable for report in reports):
         return TROUBLE
