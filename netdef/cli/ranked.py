@@ -134,12 +134,15 @@ def _go_on(left: Ranks, gone: Sequence[str], out: Path | None, resumed: Resumed 
 
 def _failed(ranks: Ranks, error: BaseException) -> int:
     """End this rank by an error, and with it all others.  Returns the exit code."""
+    from runtime.machine.ranks.courier import RankError
+
+    if isinstance(ranks.courier.failure, RankError):  # which is why this rank's own card gave up
+        error = ranks.courier.failure
     is_ours = isinstance(error, NetdefError)
     if ranks.first and is_ours:
         click.echo(str(error), err=True)
         sys.stderr.flush()
     if not ranks.fail(error):  # some rank does not answer, or is busy for long
-        from runtime.machine.ranks.courier import RankError
         from runtime.machine.ranks.ranks import text_of
 
         if not ranks.first and not isinstance(error, RankError):

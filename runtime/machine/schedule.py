@@ -16,7 +16,7 @@ from runtime.compiler.passes.order import SpanOf, Uses
 from runtime.ir.program import Instruction
 from runtime.machine.device import BoundInstruction, Device, LaunchError, Queue
 from runtime.machine.open import MOST, different, hosts_of
-from runtime.machine.ranks.shares import remote_shares
+from runtime.machine.ranks.shares import message_host, remote_shares
 
 KERNELS, COPIES = 0, 1  # the queues of a device
 EACH_ITS_OWN = range(MOST)  # the device of each share, where none has several
@@ -32,26 +32,34 @@ class Waits:
     awaited: bool
 
 
-def lane_of(instruction: Instruction, hosts: Sequence[int] = EACH_ITS_OWN, remote: Collection[int] = ()) -> Lane:
+def lane_of(
+    instruction: Instruction, hosts: Sequence[int] = EACH_ITS_OWN, remote: Collection[int] = (), messages: int | None = None
+) -> Lane:
     """The queue that an instruction is put on; messages from and to another rank's device each have a queue of that device.
 
-    remote: the shares of other ranks.
+    remote: the shares of other ranks.  messages: the one device whose queue has all messages between ranks, if there is one.
     """
     share = instruction.device
+    if messages is not None and instruction.is_send and (share in remote or instruction.outputs[0].device in remote):
+        return messages, KERNELS
     if instruction.is_send and instruction.outputs[0].device in remote:
         return hosts[instruction.outputs[0].device], COPIES
     return hosts[share], COPIES if instruction.is_send and share not in remote else KERNELS
 
 
 def find_waits(
-    instructions: Sequence[Instruction], span_of: SpanOf, hosts: Sequence[int] = EACH_ITS_OWN, remote: Collection[int] = ()
+    instructions: Sequence[Instruction],
+    span_of: SpanOf,
+    hosts: Sequence[int] = EACH_ITS_OWN,
+    remote: Collection[int] = (),
+    messages: int | None = None,
 ) -> list[Waits]:
     """What each instruction of a list waits for.
 
-    hosts: by the instructions' devices, which of the machine's runs them.  remote: those of other ranks.
+    hosts: by the instructions' devices, which of the machine's runs them.  remote, messages: see `lane_of`.
     """
     used = Uses(instructions, span_of)
-    lanes = [lane_of(instruction, hosts, remote) for instruction in instructions]
+    lanes = [lane_of(instruction, hosts, remote, messages) for instruction in instructions]
     known: list[dict[Lane, int]] = []  # for each instruction the last one of each lane that is done before it
     progress: dict[Lane, dict[Lane, int]] = {}
     after: list[tuple[int, ...]] = []
@@ -87,7 +95,8 @@ class Schedule:
         self, devices: Sequence[Device], instructions: Sequence[Instruction], bound: Sequence[BoundInstruction], span_of: SpanOf
     ):
         self._devices = different(devices)
-        self._orders = list(_orders(find_waits(instructions, span_of, hosts_of(devices), remote_shares(devices)), bound))
+        waits = find_waits(instructions, span_of, hosts_of(devices), remote_shares(devices), message_host(devices))
+        self._orders = list(_orders(waits, bound))
         self._lanes = list(dict.fromkeys(order.lane for order in self._orders))
 
     def run(self) -> None:

@@ -182,7 +182,10 @@ class TrainingLoop:
             return {}
         busy, before = self._busy_seconds, self._busy
         self._busy = busy
-        rates = [round(images / max(seconds, 1e-9), 2) for seconds in ranks.exchange(busy - before)]
+        taken = ranks.exchange(busy - before)
+        if not any(taken):  # cards compute by themselves, and nobody has measured how long
+            return {}
+        rates = [round(images / max(seconds, 1e-9), 2) for seconds in taken]
         slowest = rates.index(min(rates))
         return {"ranks_images_per_second": rates, "slowest_rank": slowest, "slowest_host": ranks.members[slowest].host}
 

@@ -118,11 +118,13 @@ class CudaDevice:
             self._cublas_memory = self._memory(products)
             self.cublas = Cublas(self._library, compute.ptr, self.target.math, self._cublas_memory.ptr, products)
         self.queue, self.copies = CudaQueue(self, compute), CudaQueue(self, copies)
-        self._streams = (compute, upload, copies)
+        self._streams: tuple[Any, ...] = (compute, upload, copies)
+        self._sending = [copies]
         self.peers = CardPeers(self.cupy, self.card, self.here, copies)
         self._numbers: dict[int, np.ndarray] = {}  # single numbers as the host last wrote them, by address
         self.progress = Progress()
-        self._wrote: Any = None  # behind the host's last write, until what is sent to others waits for it
+        self._wrote: Any = None  # behind the host's last write
+        self._before: set[int] = set()  # streams of what is sent to others that have not waited for it, by their address
         self._unresolved: list[CudaInstruction] = []
         self._workspaces: list[Any] = []  # the last one serves new instructions; those bound before, and graphs, keep theirs
         self._needed = 0
@@ -297,17 +299,25 @@ class CudaDevice:
             self.transfers.upload(array, values)
             self._note_write()
 
+    def new_stream(self) -> Any:
+        """A further stream of this card, for what is sent to others."""
+        stream = self.cupy.cuda.Stream(non_blocking=True)
+        self._sending.append(stream)
+        self._streams = (*self._streams, stream)
+        return stream
+
     def _note_write(self) -> None:
         """What the host writes is ordered with the kernels' stream; what is sent to others must come after it too."""
         if self._wrote is None:
             self._wrote = self.cupy.cuda.Event(disable_timing=True)
         self._wrote.record(self.queue.stream)
+        self._before = {stream.ptr for stream in self._sending}
 
     def after_writes(self, stream: Any) -> None:
         """Let a stream wait for what the host wrote since the last call."""
-        if self._wrote is not None and stream is self.copies.stream:
+        if stream.ptr in self._before:
             stream.wait_event(self._wrote)
-            self._wrote = None
+            self._before.discard(stream.ptr)
 
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host.  After all that was run before."""

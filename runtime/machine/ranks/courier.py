@@ -62,6 +62,7 @@ class Courier:
     Attributes
     ----------
     hosts: of the ranks, as far as they are known.
+    on_stop: called once when that is known, for what waits for other ranks by itself.
     failure: why nothing more is waited for: the first failure of another rank that became known, or one of this rank.
     ended: the ranks that have failed, this one left out.
     """
@@ -72,6 +73,7 @@ class Courier:
         self._missing = dict.fromkeys(self._others if transport.rank == 0 else [0], 0)  # signs of life, by rank
         self.failure: NetdefError | None = None
         self.ended: set[int] = set()
+        self.on_stop: Callable[[], None] = lambda: None
         self._posted: deque[_Parcel] = deque()
         self._wake = Event()  # not a queue's timeout: of Python 3.11's SimpleQueue, a short one may never end
         self._closed = False
@@ -232,3 +234,4 @@ class Courier:
             values.put(failure)
         for _, parcel in [*self._under_way]:
             parcel.through.set()
+        self.on_stop()

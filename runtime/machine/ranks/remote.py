@@ -32,6 +32,7 @@ class RemoteDevice:
 
     threads = 0
     kernels_known = True
+    one_queue = False  # whether the messages of all ranks are on one queue, in the program's order
 
     def __init__(self, ranks: Ranks, rank: int, name: str, peers: Peers):
         self.rank, self.name = rank, f"rank {rank} {name}"

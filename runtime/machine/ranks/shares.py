@@ -32,7 +32,7 @@ def open_shares(ranks: Ranks, text: str, threads: int | None = None, cuda: CudaO
     if ranks.size * len(names) > MOST:
         raise NetdefError(f"{ranks.size} ranks with {len(names)} shares each are more than {MOST} shares, the most there can be")
     if kind != "cpu":
-        raise NetdefError("ranks train on CPU devices only: a card's data between ranks are not sent yet", hint="--devices cpu")
+        return _open_cards(ranks, names, cuda)
     from runtime.machine.cpu.device import CpuDevice
     from runtime.machine.cpu.queue import Peers
 
@@ -51,6 +51,29 @@ def open_shares(ranks: Ranks, text: str, threads: int | None = None, cuda: CudaO
         if isinstance(device, RemoteDevice):
             device.tags = [[number[a] * len(number) + number[b] for b in devices] for a in devices]
     return tuple(devices)
+
+
+def _open_cards(ranks: Ranks, names: Sequence[str], cuda: CudaOptions | None) -> tuple[Device, ...]:
+    """`open_shares` where each rank has a card."""
+    if len(different(names)) > 1:
+        raise NetdefError(
+            f"a rank trains on one graphics card, not on {len(different(names))}",
+            hint="start a rank for each card; without --devices, each takes the card of its number on the host",
+        )
+    from runtime.machine.cuda.device import CudaDevice
+    from runtime.machine.ranks.cards import open_cards
+
+    device = CudaDevice(int(names[0].split(":")[1]), cuda)
+    try:
+        return tuple(card for card in open_cards(ranks, names[0], device) for _ in names)
+    except BaseException:
+        device.close()
+        raise
+
+
+def message_host(devices: Sequence[Device]) -> int | None:
+    """The device, by its number among the different ones, whose queue has all messages between ranks; None: each has its own."""
+    return next((n for n, device in enumerate(different(devices)) if isinstance(device, RemoteDevice) and device.one_queue), None)
 
 
 def remote_shares(devices: Sequence[Device]) -> frozenset[int]:

@@ -184,4 +184,4 @@ def test_without_mpi4py_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mpi, "find_spec", lambda name: None)
     with pytest.raises(NetdefError, match="srun started 4 processes, and training over ranks needs mpi4py") as caught:
         mpi.check_installed(Launched("srun", 1, 4, 1))
-    assert "netdef-compiler[mpi]" in str(caught.value)
+    assert "mpi4py" in caught.value.diagnostics[0].hint

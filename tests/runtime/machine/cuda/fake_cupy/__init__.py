@@ -17,6 +17,7 @@ import numpy as np
 
 from tests.runtime.machine.cuda.fake_cupy.graphs import UNSUPPORTED, CUDARuntimeError, fail, stream_classes
 from tests.runtime.machine.cuda.fake_cupy.memory import CARD, FIRST, AddressError, CardMemory, Piece, PinnedMemory, is_on_card
+from tests.runtime.machine.cuda.fake_cupy.nccl import make_nccl
 from tests.runtime.machine.cuda.fake_cupy.streams import Operation, Queue, Scheduler
 
 GIB = 1 << 30
@@ -78,7 +79,7 @@ class Cards:
     def refuse_in_capture(self, what: str) -> None:
         """Raise for what CUDA's global mode does not allow while a stream is captured; CuPy asks for a milder one."""
         for queue in self.scheduler.queues:
-            if queue.capture is not None:
+            if queue.capture is not None and queue.capture.thread == threading.get_ident():
                 queue.capture.broken = True
                 raise fail(UNSUPPORTED, f"{what} while a stream is captured")
 
@@ -128,6 +129,7 @@ def install(monkeypatch: Any, cards: Cards) -> Cards:
     from tests.runtime.machine.cuda.fake_cupy.cublas import FakeCublas
 
     monkeypatch.setitem(sys.modules, "cupy", make_module(cards))
+    monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", make_nccl(cards))
     for module in (cuda, cuda_gemm, listing):
         monkeypatch.setattr(module, "load_library", lambda cupy: FakeCublas(cards))
     return cards

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from threading import RLock
 from typing import ClassVar
 
 import numpy as np
@@ -53,23 +54,26 @@ class CardMemory:
         self._next = (FIRST + device) * CARD
         self._starts: list[int] = []
         self._pieces: dict[int, Piece] = {}
+        self._lock = RLock()  # ranks are threads, and any of them may run what waits on a card
 
     @property
     def used(self) -> int:
         return self.others + sum(piece.size for piece in self._pieces.values())
 
     def allocate(self, size: int) -> Piece:
-        piece = Piece(self._next, size, self.device)
-        self._next += -(-size // 512) * 512 + 512
-        self._starts.append(piece.address)
-        self._pieces[piece.address] = piece
+        with self._lock:
+            piece = Piece(self._next, size, self.device)
+            self._next += -(-size // 512) * 512 + 512
+            self._starts.append(piece.address)
+            self._pieces[piece.address] = piece
         return piece
 
     def free(self, piece: Piece) -> None:
         piece.check()
         piece.bytes[:] = FRESH
-        del self._pieces[piece.address]
-        self._starts.remove(piece.address)
+        with self._lock:
+            del self._pieces[piece.address]
+            self._starts.remove(piece.address)
 
     def find(self, address: int, size: int) -> np.ndarray:
         """The bytes at an address.
@@ -78,16 +82,19 @@ class CardMemory:
         ------
         AddressError: they are not all in one live piece.
         """
-        place = bisect_right(self._starts, address) - 1
-        if place >= 0:
-            piece = self._pieces[self._starts[place]]
+        with self._lock:
+            place = bisect_right(self._starts, address) - 1
+            piece = self._pieces[self._starts[place]] if place >= 0 else None
+        if piece is not None:
             first = address - piece.address
             if first + size <= piece.size:
                 return piece.bytes[first : first + size]
         raise AddressError(f"{size} bytes at {address:#x} are no memory of card {self.device}")
 
     def check(self) -> None:
-        for piece in self._pieces.values():
+        with self._lock:
+            pieces = list(self._pieces.values())
+        for piece in pieces:
             piece.check()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from threading import RLock
+from threading import Condition, RLock, get_ident
 
 MOOD = 12  # operations after which the scheduler takes another mood, on average
 
@@ -27,11 +27,15 @@ class Operation:
 
 
 class Capture:
-    """What was put on a stream since a capture began.  broken: something was done that must not be captured."""
+    """What was put on a stream since a capture began.
+
+    broken: something was done that must not be captured.  thread: which began it, and which alone it concerns: ranks are threads.
+    """
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.broken = False
+        self.thread = get_ident()
 
 
 class Queue:
@@ -62,6 +66,8 @@ class Scheduler:
         self._last: Queue | None = None  # runs when nothing else can
         self.queues: list[Queue] = []
         self.lock = RLock()
+        self.patience = 0.0  # seconds to wait for other threads where nothing can run
+        self._put = Condition(self.lock)
         self.ran = 0
         self.failures: dict[int, BaseException] = {}  # by card, which does nothing more until somebody waits for it
         self.asleep = False  # nothing runs before somebody waits
@@ -81,6 +87,7 @@ class Scheduler:
                 return operation
             queue.waiting.append(operation)
             queue.last = operation
+            self._put.notify_all()
             if self._eager:
                 self.finish(operation)
             elif not self.asleep:
@@ -98,6 +105,8 @@ class Scheduler:
         with self.lock:
             while operation is not None and not operation.done:
                 ready = [queue for queue in self.queues if queue.ready]
+                if not ready and self.patience and self._put.wait(self.patience):
+                    continue
                 if not ready:
                     raise DeadlockError(f"'{operation.what}' waits for ever")
                 self._turn()
@@ -107,6 +116,11 @@ class Scheduler:
                     self._step(self._random.choice([queue for queue in ready if queue is not self._last] or ready))
             if operation is not None and operation.device in self.failures:
                 raise self.failures.pop(operation.device)
+
+    def wake(self) -> None:
+        """Let those look again who wait for other threads."""
+        with self.lock:
+            self._put.notify_all()
 
     def drain(self, device: int) -> None:
         """Run everything that waits on a card's streams."""
