@@ -31,7 +31,8 @@ def load_nccl() -> Any:
         return import_module("cupy.cuda.nccl")
     except ImportError as error:
         message = f"ranks with graphics cards need NCCL: {error}"
-        raise NetdefError(message, hint="pip install nvidia-nccl-cu12 (or -cu13), the NCCL of your CUDA") from None
+        hint = "pip install nvidia-nccl-cu12 (or -cu13), the NCCL of your CUDA; or train on CPUs: --devices cpu"
+        raise NetdefError(message, hint=hint) from None
 
 
 class NcclQueue(CudaQueue):
