@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from runtime.exchange.onnx_out.file import onnx_module
 
 OPSETS = (7, 24)  # the first and the last whose operators the rules know
 LOOPS = ("If", "Loop", "Scan", "SequenceMap")
+SHAPES = 1024  # numbers that the shapes of other values may be made of
 MOST_FOLDED = 1 << 20  # numbers that a constant may come to; a larger one is weights that something computes
 
 
@@ -131,15 +133,14 @@ def _load(onnx: Any, path: str, data: memoryview) -> Any:
 
 
 def _constants(onnx: Any, model: Any, path: str) -> dict[str, np.ndarray]:
-    """The arrays of a model, those in files beside it too.
+    """The arrays of a model, those in files beside it too; in the model large ones stay there, as it may hold less than 2 GiB.
 
     Raises
     ------
     NetdefError: one is damaged, or a node reads what nothing makes.
     """
     try:
-        onnx.external_data_helper.load_external_data_for_model(model, str(Path(path).parent))
-        found = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+        found = {one.name: _array(onnx, one, str(Path(path).parent)) for one in model.graph.initializer}
     except Exception as error:  # of onnx's own kinds
         raise NetdefError(f"{path} is not a whole ONNX file: {_line(error)}") from None
     made = {"", *found, *(one.name for one in model.graph.input)}
@@ -151,6 +152,18 @@ def _constants(onnx: Any, model: Any, path: str) -> dict[str, np.ndarray]:
             )
         made |= set(node.output)
     return found
+
+
+def _array(onnx: Any, tensor: Any, folder: str) -> np.ndarray:
+    """The numbers of a tensor, read from its file where it has one."""
+    if not onnx.external_data_helper.uses_external_data(tensor):
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    if prod(tensor.dims) > SHAPES:
+        tensor = onnx.TensorProto.FromString(tensor.SerializeToString())  # which reading fills
+    onnx.external_data_helper.load_external_data_for_tensor(tensor, folder)
+    tensor.data_location = onnx.TensorProto.DEFAULT
+    del tensor.external_data[:]
+    return np.asarray(onnx.numpy_helper.to_array(tensor))
 
 
 def _line(error: Exception) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from netdef import NetdefError
@@ -65,6 +67,53 @@ def test_open_shapes():
     assert read_model(path, batch=4).shapes["y"] == (4, 3)
     with pytest.raises(NetdefError, match="has no input z"):
         read_model(path, shapes={"z": (1, 2)})
+
+
+def test_weights_beside_the_file(monkeypatch):
+    """They are read one by one: together they may be more than a message of protobuf holds."""
+    graph = [node("Flatten", "x", "f"), node("Gemm", "f w", "g"), node("Reshape", "g s", "y")]
+    held = {"w": weights(64, 40), "s": np.array([1, 40, 1, 1])}
+    model = onnx.load(write(graph, {"x": [1, 1, 8, 8]}, held))
+    onnx.save(model, "y.onnx", save_as_external_data=True, location="y.data", size_threshold=0)
+    monkeypatch.setattr(onnx.shape_inference, "infer_shapes", infer_without(onnx.shape_inference.infer_shapes))
+    found = read_model("y.onnx")
+    np.testing.assert_array_equal(found.constants["w"], held["w"])
+    assert found.shapes["y"] == (1, 40, 1, 1)
+    Path("y.data").write_bytes(Path("y.data").read_bytes()[:5000])
+    assert "y.onnx is not a whole ONNX file" in refused("y.onnx")
+    Path("y.data").unlink()
+    assert "y.data" in refused("y.onnx")
+
+
+def infer_without(infer):
+    """Shape inference that fails where it is given weights."""
+
+    def checked(model, **options):
+        assert max(len(one.raw_data) for one in model.graph.initializer) < 1000
+        return infer(model, **options)
+
+    return checked
+
+
+def test_a_missing_file_is_named_before_a_missing_package(monkeypatch, capsys):
+    for package in ("onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert run(["import", "none.onnx", "-o", "n.net", "--weights", "w.caffemodel"]) == 2
+    assert capsys.readouterr().err.startswith("error: cannot read none.onnx")
+    small()
+    assert run(["import", "x.onnx", "-o", "n.net", "--weights", "w.caffemodel"]) == 2
+    assert "needs onnx, which is not installed" in capsys.readouterr().err
+
+
+def test_nothing_is_written_where_one_of_two_files_cannot_be(capsys):
+    small()
+    Path("n.net").mkdir()
+    Path("w.caffemodel").write_text("what was there")
+    assert run(["import", "x.onnx", "-o", "n.net", "--weights", "w.caffemodel"]) == 2
+    assert "cannot write n.net: Is a directory" in capsys.readouterr().err
+    assert Path("w.caffemodel").read_text() == "what was there"
+    assert run(["import", "x.onnx", "-o", "m.net", "--weights", "n.net/no/such.caffemodel", "--no-check"]) in (0, 2)
+    assert Path("m.net").exists() == Path("n.net/no/such.caffemodel").exists()
 
 
 @pytest.mark.parametrize(
