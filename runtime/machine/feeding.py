@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from runtime.data.source import Batch, Opener, Source
 
 START = {"sample": 0}  # the position of a source that begins
+
+
+class DataError(NetdefError):
+    """A source has no next batch: nothing was computed of it, and nothing changed."""
 
 
 def feed(values: Values, inputs: Mapping[str, Any]) -> bool:
@@ -89,17 +94,40 @@ class OpenSources(dict[str, "Source"]):
         self.clear()
 
     def load(self, values: Values) -> None:
-        """Copy the next batch of every source into its buffers, on each device that takes any of it."""
+        """Copy the next batch of every source into its buffers, on each device that takes any of it.
+
+        Raises
+        ------
+        DataError: one cannot be read, or has what does not fit the net.
+        """
         takers: dict[str, list[SourceInput]] = {}
         for source in values.program.sources:
             takers.setdefault(source.layer.name, []).append(source)
         for name, inputs in takers.items():
-            batch = self._taken.pop(name, None) or self[name].next()
+            batch = self._taken.pop(name, None) or self._next(name)
             for one in inputs:
                 for field, buffer in one.fields.items():
                     array = getattr(batch, field)[: self._images]
                     values.memory.upload(buffer, array[slice(*one.images[field])] if field in one.images else array)
             self[name].release(batch)
+
+    def _next(self, name: str) -> Batch:
+        try:
+            return self[name].next()
+        except NetdefError as error:
+            raise DataError(error.diagnostics) from None
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """If a batch cannot be read, go back to where the sources are now: an iteration takes several, of several sources."""
+        before = {name: source.position() for name, source in self.items()}
+        try:
+            yield
+        except DataError:
+            for name, source in self.items():
+                if source.position() != before[name]:
+                    source.seek(before[name])
+            raise
 
     @property
     def pass_batches(self) -> int:
@@ -140,7 +168,7 @@ class OpenSources(dict[str, "Source"]):
 
     def _take(self) -> int:
         """Take the next batch of each source; how many images of the pass are in it."""
-        self._taken = {name: source.next() for name, source in self.items()}
+        self._taken = {name: self._next(name) for name in self}
         counts = [int((batch.positions < self[name].size).sum()) for name, batch in self._taken.items()]
         self._images = min(counts, default=0)
         return self._images

@@ -8,6 +8,8 @@ from math import isinf
 from pathlib import Path
 from typing import Any
 
+from netdef.language.diagnostics import NetdefError
+from runtime.machine.feeding import DataError
 from runtime.machine.ranks.rounding import relative_error
 from runtime.solver.best import Best
 from runtime.solver.display import Reporter
@@ -114,6 +116,7 @@ class TrainingLoop:
         Raises
         ------
         DivergedError: the loss is not finite, and nothing is written; or a test's is not.
+        DataError: data cannot be read; a snapshot keeps what was trained.
         NetdefError: a snapshot could not be written.
         """
         solver = self.solver
@@ -132,7 +135,11 @@ class TrainingLoop:
 
     def _iterate(self) -> None:
         begun = time.perf_counter()
-        made = self.solver.iterate()
+        try:
+            made = self.solver.iterate()
+        except DataError as error:
+            self._keep_trained(error)
+            raise
         due = self.display > 0 and made.iteration % self.display == 0
         shown = due or time.perf_counter() - self._shown_at >= self.live_interval
         # Where it is due in any case, wait here, so that the time is that of all iterations, not only of starting them.
@@ -217,6 +224,9 @@ class TrainingLoop:
             if solver.iteration and self.saved_at != solver.iteration:
                 self._snapshot()
             raise
+        except DataError as error:
+            self._keep_trained(error)
+            raise
         if results is None:
             return False
         seconds = time.perf_counter() - begun
@@ -240,6 +250,24 @@ class TrainingLoop:
             self._shown_at = now
             batches = max(test.batches or batches_of_pass(test.executable) for test in self.solver.tests)
             self.report("testing", iteration=self.solver.iteration, batch=batch, batches=batches)
+
+    def _keep_trained(self, error: NetdefError) -> None:
+        """Write a snapshot before the run ends with an error of its data, where one can be resumed exactly.
+
+        Raises
+        ------
+        NetdefError: it could not be written; that error, with the first.
+        """
+        solver = self.solver
+        if solver.ranks is not None or not solver.iteration or self.saved_at == solver.iteration:
+            return  # other ranks know nothing of it
+        if solver.parameters.iter_size > 1 and solver.executable.carried():
+            return
+        try:
+            self._snapshot()
+        except NetdefError as second:
+            raise NetdefError([*error.diagnostics, *second.diagnostics]) from None
+        self.report("note", text="what was trained until then is kept: --resume latest goes on once the data are mended")
 
     def _snapshot(self) -> None:
         path = self.solver.snapshot()

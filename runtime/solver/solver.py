@@ -297,7 +297,7 @@ class Solver(Solves):
 
         Raises
         ------
-        NetdefError: the iteration before was interrupted during an update.
+        NetdefError: the iteration before was interrupted during an update; or, as DataError, a batch cannot be read.
         """
         self._check_update_complete()
         rate = self.rate.at(self.iteration)
@@ -306,20 +306,21 @@ class Solver(Solves):
         for name, value in scalars_at(self.parameters, self.iteration).items():
             executable.set_scalar(name, value)
         iteration = Iteration(self.iterations, self.iteration, rate)
-        for batch, run in enumerate(iteration.runs):
-            executable.set_scalar("added", batch)
-            last = run == iteration.runs[-1]
-            if executable.runs_ahead:
-                executable.run_training(run, update=last, **inputs)
-                continue
-            executable.run_forward(run, **inputs)
-            iteration.read_losses(batch + 1)  # before it spoils the weights
-            if last and self.ranks is not None:
-                executable.run_learning()
-                continue
-            executable.backward()
-            if last:
-                executable.update()
+        with executable.sources.all_or_nothing():
+            for batch, run in enumerate(iteration.runs):
+                executable.set_scalar("added", batch)
+                last = run == iteration.runs[-1]
+                if executable.runs_ahead:
+                    executable.run_training(run, update=last, **inputs)
+                    continue
+                executable.run_forward(run, **inputs)
+                iteration.read_losses(batch + 1)  # before it spoils the weights
+                if last and self.ranks is not None:
+                    executable.run_learning()
+                    continue
+                executable.backward()
+                if last:
+                    executable.update()
         self.iteration += 1
         self.iterations.add(iteration)
         if not executable.runs_ahead:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import runtime
+from netdef.language.diagnostics import NetdefError
 from netdef.weights import read_weights
+from runtime.data.files import FileSamples
 from runtime.solver.display import Reporter
 from runtime.solver.loop import Clock, TrainingLoop, display_interval
 from tests.netdef.cli import images
@@ -98,6 +100,47 @@ def test_stopped_anywhere_and_resumed_is_the_same(asked):
             np.testing.assert_array_equal(array, other)
     tests = [{r["iteration"]: r["loss"] for r in records.kept if r["event"] == "test"} for records in (whole, cut, rest)]
     assert {**tests[1], **tests[2]} == tests[0]
+
+
+@pytest.mark.parametrize(("more", "kept"), [("", 3), ("iter_size: 2", 1)])
+def test_data_that_cannot_be_read_lose_nothing(more, kept, monkeypatch):
+    """What was trained is kept, and a run with the data mended ends as one that never met the error."""
+    text = SHORT.replace("test_interval: 3", "test_interval: 100")
+    go(more, text=text, out="whole")
+    load = FileSamples.load
+
+    def broken(self, position):
+        if position == 13 and self._settings.train:
+            raise NetdefError("image 13 is wrong")
+        return load(self, position)
+
+    monkeypatch.setattr(FileSamples, "load", broken)
+    with pytest.raises(NetdefError, match="image 13 is wrong"):
+        go(more, text=text, out="cut")
+    monkeypatch.setattr(FileSamples, "load", load)
+    go(more, text=text, out="cut", resume=Path(f"cut/shades_iter_{kept}.solverstate"))
+    weights, others = (read_weights(f"{out}/shades_iter_7.caffemodel") for out in ("whole", "cut"))
+    for layer, arrays in weights.items():
+        for array, other in zip(arrays, others[layer], strict=True):
+            np.testing.assert_array_equal(array, other)
+
+
+def test_an_error_of_data_is_not_lost_to_one_of_the_disk(monkeypatch):
+    load = FileSamples.load
+
+    def broken(self, position):
+        if position == 13 and self._settings.train:
+            raise NetdefError("image 13 is wrong")
+        return load(self, position)
+
+    monkeypatch.setattr(FileSamples, "load", broken)
+
+    def full(self):
+        raise NetdefError("the disk is full")
+
+    monkeypatch.setattr(runtime.Solver, "snapshot", full)
+    with pytest.raises(NetdefError, match=r"image 13 is wrong(.|\n)*the disk is full"):
+        go(text=SHORT.replace("test_interval: 3", "test_interval: 100"))
 
 
 def test_how_often_a_line_is_shown():
