@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
+    from netdef.loading import Opened
 
 MOST = 16  # columns in a picture
 
@@ -28,6 +30,9 @@ MOST = 16  # columns in a picture
 @click.option("--style", type=click.Choice(["auto", "volumes", "cards"]), default="auto", help="Solids, or boxes of text.")
 @click.option("--devices", metavar="DEVICES", help="Spread it over devices, a column each: 2, or cpu:0,cpu:1.")
 @click.option("--split", type=SPLIT, help="How to spread it.")
+@click.option(
+    "--weights", multiple=True, metavar="FILE", help="In an .html file show the filters and the distribution of these weights."
+)
 def command(
     net: str,
     out: str | None,
@@ -37,22 +42,51 @@ def command(
     style: str,
     devices: str | None,
     split: str | None,
+    weights: tuple[str, ...],
 ) -> None:
     """Draw NET: shapes, parameters and costs. In an .html file the mouse shows all that is known of a layer."""
     from netdef.draw import draw
     from netdef.loading import open_net
 
     opened, path = open_net(net, overrides, batch, phase), out or f"{Path(net).stem}.svg"
+    if weights and Path(path).suffix.lower() != ".html":
+        raise NetdefError(f"{path}: weights are shown in a page", hint="-o net.html")
     opened.bound.announce()
-    whole = opened.net(phase or opened.phase_with_data(), partial=devices is None)
+    whole = net_of(opened, phase, partial=devices is None)
     say_unsized(whole)
+    trained = None
+    if weights:
+        from runtime.pictures.distributions import trained_layers
+
+        trained = trained_layers(whole, weights)
     if devices is None:
         if split is not None:
             raise NetdefError("--split divides a net over several devices", hint="give --devices 2")
-        click.echo(draw(whole, path, style))
+        click.echo(draw(whole, path, style, trained=trained))
         return
     placed, names = spread(whole, devices, split)
-    click.echo(draw(placed, path, style, whole, names))
+    click.echo(draw(placed, path, style, whole, names, trained))
+
+
+def net_of(opened: Opened, phase: str | None, partial: bool) -> Net:
+    """The net in a phase; where none is given and a binary file does not fit its own, as those of other programs, in the other one.
+
+    Raises
+    ------
+    NetdefError: it cannot be built.
+    """
+    first = phase or opened.phase_with_data()
+    try:
+        return opened.net(first, partial=partial)
+    except NetdefError:
+        if phase is not None or opened.bound.source is not None:
+            raise
+        other = "train" if first == "test" else "test"
+        with suppress(NetdefError):
+            net = opened.net(other, partial=partial)
+            click.echo(f"note: {opened.filename} is drawn in the {other} phase: in the other one it is no whole net", err=True)
+            return net
+        raise
 
 
 def spread(net: Net, devices: str, split: str | None = None) -> tuple[Net, tuple[str, ...]]:

@@ -6,8 +6,9 @@
   const card = document.querySelector("aside");
   const stages = [...picture.querySelectorAll(".stage")];
   const links = [...picture.querySelectorAll(".link")];
-  const width = picture.viewBox.baseVal.width;
-  const readable = 0.7; // the least zoom to begin with: a wide net is then scrolled, not shrunk to a line
+  const { width, height } = picture.viewBox.baseVal;
+  const readable = 1; // the least zoom to begin with: a large net is then scrolled, not shrunk to a line
+  const largest = 1.6; // the most to begin with
   let zoom = 1;
   let pinned = null;
   let shown = null;
@@ -23,14 +24,42 @@
 
   const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
 
+  // Bars of how often values of equal ranges occur, and the smallest and the largest value.
+  function histogram({ counts, low, high, text }) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), most = Math.max(...counts, 1);
+    svg.setAttribute("viewBox", `0 0 ${counts.length} 100`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    counts.forEach((count, place) => {
+      const bar = document.createElementNS(svg.namespaceURI, "rect"), tall = 100 * count / most;
+      for (const [key, value] of Object.entries({ x: place + 0.06, y: 100 - tall, width: 0.88, height: tall })) bar.setAttribute(key, value);
+      svg.append(bar);
+    });
+    const figure = element("figure", "");
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", text);
+    figure.append(svg, element("figcaption", `${text}, from ${low} to ${high}`));
+    return figure;
+  }
+
+  function filters({ source, text }) {
+    const figure = element("figure", ""), image = Object.assign(document.createElement("img"), { src: source, alt: text });
+    image.addEventListener("load", () => image.classList.toggle("wide", image.naturalWidth > 60));
+    figure.append(image, element("figcaption", text));
+    return figure;
+  }
+
   function fill(index) {
-    card.replaceChildren();
+    const close = Object.assign(element("button", "×"), { className: "close", title: "Close (Esc)" });
+    close.addEventListener("click", hide);
+    card.replaceChildren(close);
     for (const section of known[index]) {
       const head = element("h2", section.name);
       head.append(element("span", section.type));
       const list = document.createElement("dl");
       for (const [key, value] of section.rows) list.append(element("dt", key), element("dd", value));
       card.append(head, list);
+      if (section.filters) card.append(filters(section.filters));
+      for (const one of section.histograms || []) card.append(histogram(one));
     }
   }
 
@@ -64,14 +93,19 @@
     card.hidden = true;
     card.classList.remove("pinned");
     picture.classList.remove("focused");
+    watch();
   }
 
+  // Docks what is known of a stage at the side, and keeps the stage in view.
   function pin(stage) {
-    const box = stage.getBoundingClientRect();
     hide();
-    show(stage, box.left, box.right, box.top + 20);
+    show(stage, 0, 0, 0);
     pinned = stage;
     card.classList.add("pinned");
+    card.removeAttribute("style");
+    card.scrollTop = 0;
+    stage.scrollIntoView({ block: "nearest", inline: "nearest" });
+    watch();
   }
 
   const toggle = (stage) => (pinned === stage ? hide() : pin(stage));
@@ -98,9 +132,12 @@
     picture.style.width = `${width * zoom}px`;
     view.scrollLeft = (view.scrollLeft + x) * (zoom / before) - x;
     view.scrollTop = (view.scrollTop + y) * (zoom / before) - y;
+    watch();
   }
-  const fit = () => resize(Math.min(1, view.clientWidth / width));
-  const steps = { in: () => resize(zoom * 1.25), out: () => resize(zoom / 1.25), fit };
+  const whole = () => Math.min(view.clientWidth / width, view.clientHeight / height);
+  const fit = () => resize(whole());
+  const across = () => resize(view.clientWidth / width);
+  const steps = { in: () => resize(zoom * 1.25), out: () => resize(zoom / 1.25), fit, width: across };
   for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", steps[button.dataset.zoom]);
   view.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
@@ -108,7 +145,10 @@
     resize(zoom * Math.exp(-event.deltaY / 300), event.clientX, event.clientY);
   }, { passive: false });
   addEventListener("keydown", (event) => {
+    if (event.target === finder) return;
     if (event.key === "Escape") hide();
+    else if (event.key === "/") { event.preventDefault(); finder.focus(); }
+    else if (event.key === "9") across();
     else if (event.key === "+" || event.key === "=") steps.in();
     else if (event.key === "-") steps.out();
     else if (event.key === "0") fit();
@@ -140,7 +180,66 @@
     pin(stage);
   }
   addEventListener("hashchange", open);
-  fit();
-  if (zoom < readable) resize(readable, 0, 0);
+
+  // Layers whose names or types have what is typed; Enter goes from one to the next.
+  const finder = document.querySelector("nav input"), counted = document.querySelector("nav output");
+  let found = [], at = -1;
+  finder.addEventListener("input", () => {
+    const wanted = finder.value.trim().toLowerCase();
+    const has = (stage) => known[stage.dataset.stage].some(({ name, type }) => `${name} ${type}`.toLowerCase().includes(wanted));
+    found = wanted ? stages.filter(has) : [];
+    at = -1;
+    picture.classList.toggle("searched", Boolean(wanted));
+    for (const stage of stages) stage.classList.toggle("found", found.includes(stage));
+    counted.textContent = wanted ? String(found.length) : "";
+    if (found.length) found[0].scrollIntoView({ block: "center", inline: "center" });
+  });
+  finder.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && found.length) {
+      at = (at + (event.shiftKey ? found.length - 1 : 1)) % found.length;
+      pin(found[at]);
+      found[at].scrollIntoView({ block: "center", inline: "center" });
+    } else if (event.key === "Escape") {
+      finder.value = "";
+      finder.dispatchEvent(new Event("input"));
+      finder.blur();
+    }
+  });
+
+  // A map of a picture that is larger than the window: the stages, and the region that is in view.
+  const map = document.getElementById("map");
+  const frame = document.createElementNS(map.namespaceURI, "rect");
+  const side = Math.min(1, 200 / Math.max(width, height));
+  map.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  map.setAttribute("width", width * side);
+  map.setAttribute("height", height * side);
+  for (const stage of stages) {
+    const box = stage.getBBox(), mark = document.createElementNS(map.namespaceURI, "rect");
+    for (const key of ["x", "y", "width", "height"]) mark.setAttribute(key, box[key]);
+    map.append(mark);
+  }
+  frame.setAttribute("class", "view");
+  map.append(frame);
+
+  function watch() {
+    if (!frame.parentNode) return;
+    map.toggleAttribute("hidden", view.scrollWidth <= view.clientWidth + 1 && view.scrollHeight <= view.clientHeight + 1);
+    const left = Math.max(0, (view.clientWidth - width * zoom) / 2);
+    frame.setAttribute("x", Math.max(0, (view.scrollLeft - left) / zoom));
+    frame.setAttribute("y", view.scrollTop / zoom);
+    frame.setAttribute("width", Math.min(width, view.clientWidth / zoom));
+    frame.setAttribute("height", Math.min(height, view.clientHeight / zoom));
+  }
+  const go = (event) => {
+    const box = map.getBoundingClientRect();
+    view.scrollLeft = (event.clientX - box.left) / box.width * width * zoom - view.clientWidth / 2;
+    view.scrollTop = (event.clientY - box.top) / box.height * height * zoom - view.clientHeight / 2;
+  };
+  map.addEventListener("pointerdown", (event) => { map.setPointerCapture(event.pointerId); go(event); });
+  map.addEventListener("pointermove", (event) => event.buttons === 1 && go(event));
+  view.addEventListener("scroll", watch);
+  addEventListener("resize", watch);
+
+  resize(Math.min(largest, Math.max(readable, whole())), 0, 0);
   open();
 })();

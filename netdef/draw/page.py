@@ -1,22 +1,33 @@
-"""The picture as a page of HTML: one file that needs no network; the mouse over a layer shows all that is known of it."""
+"""The picture as a page of HTML: one file that needs no network; the mouse over a layer shows all that is known of it.
+
+A click docks what is known at the side; layers are found by their names, and a small map shows where in a large picture one is.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from netdef.draw.stages import Drawing
 from netdef.draw.words import facts, headline
 
 _FOLDER = Path(__file__).parent
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def page(drawing: Drawing, picture: str) -> str:
-    """The HTML around the SVG `picture` of a drawing."""
+Trained = Mapping[str, Mapping[str, Any]]  # by layer: see `netdef.draw.draw`
+
+
+def page(drawing: Drawing, picture: str, trained: Trained | None = None) -> str:
+    """The HTML around the SVG `picture` of a drawing; `trained` as in `netdef.draw.draw`."""
     name, _ = headline(drawing.whole)
-    known = json.dumps(facts(drawing.net, drawing.stages), ensure_ascii=False).replace("<", "\\u003c")
+    sections = facts(drawing.net, drawing.stages)
+    for section in (one for stage in sections for one in stage):
+        section |= (trained or {}).get(section["name"], {})
+    known = json.dumps(sections, ensure_ascii=False).replace("<", "\\u003c")
     style, script = ((_FOLDER / file).read_text(encoding="utf-8") for file in ("page.css", "page.js"))
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -30,12 +41,15 @@ def page(drawing: Drawing, picture: str) -> str:
 </head>
 <body>
 <main>{picture}</main>
-<nav aria-label="Zoom">
+<aside hidden aria-live="polite"></aside>
+<nav aria-label="View">
+<label><input type="search" placeholder="find a layer (/)" aria-label="Find a layer" spellcheck="false"><output></output></label>
 <button data-zoom="out" title="Smaller (-)" aria-label="Smaller">−</button>
-<button data-zoom="fit" title="The whole width (0)">fit</button>
+<button data-zoom="width" title="The whole width (9)">width</button>
+<button data-zoom="fit" title="All of it (0)">fit</button>
 <button data-zoom="in" title="Larger (+)" aria-label="Larger">+</button>
 </nav>
-<aside hidden aria-live="polite"></aside>
+<svg id="map" hidden aria-hidden="true"></svg>
 <script type="application/json" id="facts">{known}</script>
 <script>
 {script}</script>

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netdef.draw import svg
 from netdef.draw.device_columns import device_columns
@@ -36,7 +36,12 @@ MOST_CARDS = 28  # stages of a net with branches that are all drawn, in one colu
 
 
 def draw(
-    net: Net, path: str | os.PathLike[str], style: str = "auto", whole: Net | None = None, devices: Sequence[str] = ()
+    net: Net,
+    path: str | os.PathLike[str],
+    style: str = "auto",
+    whole: Net | None = None,
+    devices: Sequence[str] = (),
+    trained: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Draw a net to a file; its ending is one of FORMATS. Returns the path.
 
@@ -46,6 +51,8 @@ def draw(
         long net it draws cards in columns, and what repeats once; "cards" draws every layer in one column.
     devices: for a net that was placed on several, their names; each gets a column, and what crosses shows its bytes.
     whole: the net before it was placed, whose name and totals are shown.
+    trained: what a page shows of a layer's weights: `histograms`, each with counts, low, high and text; and `filters`, with source,
+        a data URI, and text.
 
     Raises
     ------
@@ -55,13 +62,19 @@ def draw(
     form = path.suffix.lstrip(".").lower()
     if form not in FORMATS:
         raise NetdefError(f"{path}: pictures end in {', '.join('.' + name for name in FORMATS)}")
-    write_over(path, render(net, form, style, whole, devices))
+    write_over(path, render(net, form, style, whole, devices, trained=trained))
     return path
 
 
 @gc_paused
 def render(
-    net: Net, form: str, style: str = "auto", whole: Net | None = None, devices: Sequence[str] = (), with_rates: bool = False
+    net: Net,
+    form: str,
+    style: str = "auto",
+    whole: Net | None = None,
+    devices: Sequence[str] = (),
+    with_rates: bool = False,
+    trained: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> bytes:
     """The picture of a net as the bytes of a file of one of FORMATS; parameters as in `draw`.
 
@@ -89,7 +102,7 @@ def render(
         return png(picture)
     from netdef.draw.page import page
 
-    return page(drawing, picture).encode()
+    return page(drawing, picture, trained).encode()
 
 
 def _picture(drawing: Drawing, style: str, devices: Sequence[str], units: Sequence[Unit]) -> str:

@@ -107,9 +107,9 @@ def _facts(layer: Layer, entry: dict[str, Any]) -> dict[str, Any]:
         rows.append((what, f"{top['name']}: {_shape(top['shape'])}{size}"))
         if top["groups"] > 1:
             rows.append(("towers", top["output"].replace(" x ", " × ")))
-    for weights in entry["weights"]:
+    for index, weights in enumerate(entry["weights"]):
         shared = f", shared with {weights['shared_with']}" if weights["shared_with"] else ""
-        rows.append(("weights", f"{_shape(weights['shape'])}{shared}"))
+        rows.append((called(layer, index), f"{_shape(weights['shape'])}{shared}"))
     if entry["weights"]:
         kind = "statistics" if entry["statistics"] else "parameters"
         rows.append((kind, thousands(entry[kind])))
@@ -120,6 +120,13 @@ def _facts(layer: Layer, entry: dict[str, Any]) -> dict[str, Any]:
     if layer.position is not None:
         rows.append(("written in", f"{Path(layer.position.file).name}:{layer.position.line}"))
     return {"name": layer.name, "type": layer.type, "rows": rows}
+
+
+def called(layer: Layer, index: int) -> str:
+    """What one of a layer's arrays is called: weights, biases or statistics."""
+    if layer.parameters[index].lr_mult == 0 and layer.statistic_count:
+        return "statistics"
+    return "biases" if index and index == len(layer.parameters) - 1 and getattr(layer.p, "bias_term", False) else "weights"
 
 
 def _shape(shape: Any) -> str:

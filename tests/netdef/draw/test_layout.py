@@ -95,5 +95,5 @@ def test_columns_follow_one_another():
 
 def test_without_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "graphlay", None)
-    with pytest.raises(NetdefError, match=r"needs the library graphlay(.|\n)*\[draw\]"):
+    with pytest.raises(NetdefError, match=r"needs the library graphlay(.|\n)*pip install .*graphlay"):
         arrange([BOX], [], True, 20, 10)

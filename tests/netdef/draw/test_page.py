@@ -47,7 +47,7 @@ def test_the_card_of_a_layer_shows_all_that_shapes_knows(page, browse):
         ("makes", "conv2: 32 × 256 × 27 × 27, 22.8 MiB"),
         ("towers", "2 × 128 × 27 × 27"),
         ("weights", "256 × 48 × 5 × 5"),
-        ("weights", "256"),
+        ("biases", "256"),
         ("parameters", "307,456"),
         ("MACs an image", "223,948,800"),
         ("settings", f"num_output: 256 pad: 2 kernel_size: 5 group: 2 {FILLERS}"),
@@ -104,9 +104,10 @@ def test_keys_pins_and_drags(page, browse):
       key(stages[2], " "); say();
       stages[3].dispatchEvent(new MouseEvent("mousemove", { clientX: 9, clientY: 9, bubbles: true })); say();
       stages[3].dispatchEvent(new MouseEvent("mouseleave")); say();
+      const before = view.scrollLeft;
       mouse("pointerdown", view, 300); mouse("pointermove", view, 200); mouse("pointerup", view, 200);
       mouse("click", stages[4], 200);
-      said.push(view.scrollLeft); say();
+      said.push(view.scrollLeft - before); say();
       mouse("pointerdown", stages[4], 300); mouse("pointerup", stages[4], 300); mouse("click", stages[4], 300); say();
       mouse("pointerdown", view, 300); mouse("pointerup", view, 300); mouse("click", view, 300); say();
       document.title = said.join(" ");
@@ -116,11 +117,11 @@ def test_keys_pins_and_drags(page, browse):
 
 
 @pytest.mark.parametrize(("width", "where"), [(1400, "beside"), (500, "below")])
-def test_the_card_stands_beside_its_layer_or_below_the_picture(page, browse, width, where):
+def test_the_card_is_docked_beside_the_picture_or_below_it(page, browse, width, where):
     script = """
       stages.at(-1).dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
       const [box, layer] = [card.getBoundingClientRect(), stages.at(-1).getBoundingClientRect()];
-      const apart = box.left > layer.right || box.right < layer.left;
+      const apart = box.left >= layer.right && box.right === innerWidth && box.height === innerHeight;
       document.title = box.bottom === innerHeight && box.width === innerWidth ? "below" : apart ? "beside" : "over it";
     """
     assert acted(page, browse, script, f"--window-size={width},850") == where
@@ -131,7 +132,36 @@ def test_a_wide_net_is_scrolled_rather_than_shrunk_to_a_line(page, browse):
         "document.title = (picture => picture.getBoundingClientRect().width / picture.viewBox.baseVal.width)"
         "(document.querySelector('main svg'))"
     )
-    assert float(acted(page, browse, script, "--window-size=600,700")) == pytest.approx(0.7, abs=0.01)
+    assert float(acted(page, browse, script, "--window-size=600,700")) == pytest.approx(1, abs=0.01)
+
+
+def test_it_fits_both_ways_and_a_map_shows_the_view(page, browse):
+    script = """
+      const view = document.querySelector("main"), map = document.getElementById("map"), said = [map.hasAttribute("hidden")];
+      document.querySelector("[data-zoom=fit]").click();
+      said.push(view.scrollWidth <= view.clientWidth && view.scrollHeight <= view.clientHeight, map.hasAttribute("hidden"));
+      document.querySelector("[data-zoom=in]").click();
+      document.querySelector("[data-zoom=in]").click();
+      const box = map.getBoundingClientRect();
+      map.dispatchEvent(new PointerEvent("pointermove", { clientX: box.right, clientY: box.top, buttons: 1 }));
+      said.push(view.scrollLeft > 0 && view.scrollLeft >= view.scrollWidth - view.clientWidth - 2);
+      document.title = said.join(" ");
+    """
+    assert acted(page, browse, script, "--window-size=700,500") == "false true true true"
+
+
+def test_layers_are_found_by_name_and_type(page, browse):
+    script = """
+      const finder = document.querySelector("nav input");
+      const key = (name) => finder.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
+      finder.value = "LRN"; finder.dispatchEvent(new Event("input"));
+      const said = [document.querySelector("nav output").textContent];
+      for (const name of ["Enter", "Enter", "Enter"]) { key(name); said.push(card.querySelector("h2").firstChild.data); }
+      key("Escape");
+      said.push(document.querySelectorAll(".found").length, card.classList.contains("pinned"));
+      document.title = said.join(" ");
+    """
+    assert acted(page, browse, script) == "2 norm1 norm2 norm1 0 true"
 
 
 def test_it_is_dark_where_that_is_preferred(page, browse, tmp_path):

@@ -176,7 +176,7 @@ def test_png():
 
 def test_png_without_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "resvg_py", None)
-    with pytest.raises(NetdefError, match=r"need the library resvg-py(.|\n)*\[draw\]"):
+    with pytest.raises(NetdefError, match=r"need the library resvg-py(.|\n)*pip install .*resvg-py"):
         render(netdef.load("lenet"), "png")
 
 
