@@ -28,9 +28,12 @@ class Classes:
 
     def check(self, scores: Blob) -> None:
         """Warn where the names are not as many as the scores."""
-        count = scores.shape[1]
+        self.check_count(scores.shape[1], f"{scores.name} has scores of")
+
+    def check_count(self, count: int, what: str) -> None:
+        """Warn where there are other than so many classes; `what` has them."""
         if self.names and len(self.names) != count:
-            text = f"{self.origin} has {len(self.names)} names, {scores.name} has scores of {count} classes: names may be wrong"
+            text = f"{self.origin} has {len(self.names)} names, {what} {count} classes: names may be wrong"
             warnings.warn(text, Remark, stacklevel=2)
 
 

@@ -78,10 +78,12 @@ def check_form(options: Options, images: Sequence[str]) -> bool:
     NetdefError: the file ends in neither way, or a picture would be of several layers or images.
     """
     ending = Path(options.out).suffix.lower()
+    if ending not in (*PAGES, *PICTURES):
+        raise NetdefError(f"{options.out}: what a net shows is a .html or a .png")
+    if not Path(options.out).absolute().parent.is_dir():
+        raise NetdefError(f"cannot write {options.out}", hint=f"there is no folder {Path(options.out).parent}")
     if ending in PAGES:
         return True
-    if ending not in PICTURES:
-        raise NetdefError(f"{options.out}: what a net shows is a .html or a .png")
     if len(options.layers) != 1:
         named = ", ".join(options.layers) or "none is named"
         raise NetdefError(f"{options.out}: a .png is of one layer; {named}", hint="--layer conv1 names it; a .html has them all")
@@ -92,17 +94,17 @@ def check_form(options: Options, images: Sequence[str]) -> bool:
 
 def filters_alone(net_path: str, options: Options, as_page: bool) -> str:
     """Write the filters; the net is not run."""
-    from netdef.loading import Opened, open_net
+    from netdef.loading import open_net
     from runtime.images.pixels import images_of_training
     from runtime.images.trained_pixels import trained_pixels
     from runtime.machine.weights import load_weights
     from runtime.pictures.filters import draw_filters
+    from runtime.solver.nets import load_net
 
     files = weights_for(net_path, options.weights)
-    opened: Opened = open_net(net_path, options.overrides)
-    opened.bound.announce()
-    phase = opened.phase_with_data()
-    net = opened.net(phase, assumed=images_of_training(trained_pixels(files[-1])[0]), partial=True)
+    phase = open_net(net_path, options.overrides).phase_with_data()
+    size = images_of_training(trained_pixels(files[-1])[0])
+    net = load_net(net_path, phase or "test", options.overrides, assumed=size)
     arrays: dict[tuple[str, int], np.ndarray] = {}
 
     def keep(layer: str, index: int, array: np.ndarray) -> None:
@@ -119,7 +121,8 @@ def filters_alone(net_path: str, options: Options, as_page: bool) -> str:
     from runtime.pictures.show_page import render
 
     if not filters:
-        raise NetdefError(f"{net.filename} has no layer whose filters are pictures", hint="give an IMAGE, or a --layer")
+        hint = "--layer NAME shows those over many channels too; with an IMAGE there are feature maps"
+        raise NetdefError(f"{net.filename} has no filters over colours, or over one channel", hint=hint)
     write_over(options.out, render(net, files, filters, []))
     return f"{options.out}: filters of {listed(filters)}"
 

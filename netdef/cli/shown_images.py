@@ -15,6 +15,7 @@ from netdef.cli.labels import Classes, classes_of
 from netdef.cli.options import without_effect
 from netdef.cli.predict import BEST, probabilities_of_batch, scores_of, trained_on_photos
 from netdef.cli.predictions import Guess, best
+from netdef.cli.progress import progress
 from netdef.cli.show_options import SLIDE, listed
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
@@ -74,7 +75,7 @@ class Opened:
 
 
 @contextmanager
-def opened(net_path: str, paths: Sequence[str], batch: int, options: Options) -> Iterator[Opened]:
+def opened(net_path: str, paths: Sequence[str], batch: int, options: Options, asks_classes: bool = True) -> Iterator[Opened]:
     """The net with its weights, its images open."""
     files = weights_for(net_path, options.weights)
     if trained_on_photos(files[-1]):
@@ -84,14 +85,17 @@ def opened(net_path: str, paths: Sequence[str], batch: int, options: Options) ->
     own, net = nets_of(net_path, files, min(batch, len(paths)) if not options.occlusion else batch, options)
     for name in options.layers:
         net.layer(name)  # raises for an unknown one before anything is computed
-    scores, is_probability = scores_or_none(net, options.labels)
+    scores, is_probability = scores_or_none(net, options) if asks_classes else (None, False)
     classes = classes_of(options.labels, files, own) if scores is not None else Classes()
     if scores is not None:
         classes.check(scores)
     with options.compiler()(net, backward=False, keep="activations", fold=False) as exe:
         exe.load_weights(files, options.allow_missing)
         exe.open_sources(lambda layer, seed, *, classes: open_images(layer, paths))
-        yield Opened(exe, files, classes, scores, is_probability, None if scores is None else hidden_blob(scores))
+        hidden = None if scores is None else hidden_blob(scores)
+        if options.among and scores is not None and hidden is None:
+            say_unused(options, f"{net.filename} has no hidden layer before its classes", "--among")
+        yield Opened(exe, files, classes, scores, is_probability, hidden)
 
 
 def nets_of(net_path: str, files: Sequence[str], batch: int, options: Options) -> tuple[Net, Net]:
@@ -105,15 +109,21 @@ def nets_of(net_path: str, files: Sequence[str], batch: int, options: Options) -
         return image_net(net_path, files[-1], 1, *given)
 
 
-def scores_or_none(net: Net, labels: str | None) -> tuple[Blob | None, bool]:
-    """As `scores_of`; a net without classes has feature maps all the same, unless --labels names its classes."""
+def scores_or_none(net: Net, options: Options) -> tuple[Blob | None, bool]:
+    """As `scores_of`; a net without classes has feature maps all the same."""
     try:
         return scores_of(net)
     except NetdefError:
-        if labels is not None:
-            raise
-        click.echo(f"{net.filename} has no classes: feature maps alone are shown", err=True)
+        click.echo(f"note: {net.filename} has no classes: feature maps alone are shown", err=True)
+        say_unused(options, f"{net.filename} has no classes")
         return None, False
+
+
+def say_unused(options: Options, why: str, *names: str) -> None:
+    """A note for each of the options about classes and neighbours that is given; or of those that are named."""
+    given = options.about_pages()
+    for note in without_effect({name: given[name] for name in names or given}, why):
+        click.echo(note, err=True)
 
 
 def page_of_images(net_path: str, images: Sequence[str], options: Options) -> str:
@@ -125,12 +135,14 @@ def page_of_images(net_path: str, images: Sequence[str], options: Options) -> st
         filters = [draw_filters(run.net, layer, run.exe.param(layer.name, 0)) for layer in layers_of_page(run.net, options.layers)]
         shown: list[ShownImage] = []
         features: list[np.ndarray] = []
-        for first in range(0, len(every), run.batch):
-            run.exe.run_forward()
-            names = every[first : first + run.batch]
-            if run.hidden is not None and len(every) > 1:
-                features += [row.reshape(-1) for row in run.exe.blob(run.hidden.name)[: len(names)]]
-            shown += shown_images(run, names, max(0, len(paths) - first), options)
+        with progress("images", len(every)) as on_image:
+            for first in range(0, len(every), run.batch):
+                run.exe.run_forward()
+                names = every[first : first + run.batch]
+                if run.hidden is not None and len(every) > 1:
+                    features += [row.reshape(-1) for row in run.exe.blob(run.hidden.name)[: len(names)]]
+                shown += shown_images(run, names, max(0, len(paths) - first), options)
+                on_image(first + len(names))
         if run.hidden is not None and features:
             shown = with_neighbours(shown, np.stack(features), every, run.hidden.name)
         write_over(options.out, render(run.net, run.files, filters, shown))
@@ -140,12 +152,13 @@ def page_of_images(net_path: str, images: Sequence[str], options: Options) -> st
 
 def picture_of_image(net_path: str, image: str, options: Options) -> str:
     """Write a layer's feature maps of one image as a .png; returns a line about it.  Raises as `show`."""
-    for note in without_effect(options.about_pages(), "a .png has feature maps alone"):
-        click.echo(note, err=True)
+    say_unused(options, "a .png has feature maps alone")
     check_images([image])
-    with opened(net_path, [image], 1, replace(options, occlusion=0)) as run:
+    with opened(net_path, [image], 1, replace(options, occlusion=0), asks_classes=False) as run:
+        blob, *others = blobs_shown(run.net, options.layers)
+        if others:
+            raise NetdefError(f"{options.layers[0]} makes {len(others) + 1} blobs, a .png shows one", hint="a .html shows all")
         run.exe.run_forward()
-        (blob,) = blobs_shown(run.net, options.layers)
         values = values_of(run.exe, blob, [image])[0]
         maps = draw_maps(values, drawn_towers(run.net, blob), None)
         sheet = maps.mosaic.enlarged(maps.mosaic.factor_for(SLIDE))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netdef.cli.labels import Classes
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 from netdef.language.writing import write_over
@@ -63,8 +64,10 @@ def report_files(paths: Sequence[str], votes: Votes, album: Album, names: Sequen
     from runtime.pictures.report_page import Report, render
 
     count = votes.probabilities.shape[1]
-    known = [printable(name) for name in album.classes or names]
-    confusion = Confusion(votes, tuple(known[number] if number < len(known) else f"class {number}" for number in range(count)))
+    origin = album.samples.name if album.classes else f"the run of {subject.weights[-1]}"
+    classes = Classes(tuple(printable(name) for name in album.classes or names), printable(origin))
+    classes.check_count(count, f"{subject.net} has")
+    confusion = Confusion(votes, tuple(map(classes.name, range(count))))
     texts = {path: Path(path).suffix.lower() in PAGES for path in dict.fromkeys(paths)}
     subtitle = f"weights of {' and '.join(map(str, subject.weights))}"
     for path, is_page in texts.items():

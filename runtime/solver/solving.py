@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from netdef.language.html_table import table
 from netdef.language.units import plural
@@ -17,8 +17,8 @@ OnIteration = Callable[[Iteration], Any]  # one that returns True ends the train
 OnTest = Callable[[list[TestResult]], Any]
 
 
-class Solves:
-    """What a Solver does with its iterations, its tests and its snapshots."""
+class Trains(Protocol):
+    """What a training needs of a Solver."""
 
     parameters: Any
     executable: Executable
@@ -27,26 +27,25 @@ class Solves:
     iteration: int
 
     @property
-    def test_due(self) -> bool:
-        raise NotImplementedError
+    def test_due(self) -> bool: ...
 
     @property
-    def snapshot_due(self) -> bool:
-        raise NotImplementedError
+    def snapshot_due(self) -> bool: ...
 
-    def test(self, **inputs: Any) -> list[TestResult] | None:
-        raise NotImplementedError
+    def test(self, **inputs: Any) -> list[TestResult] | None: ...
 
-    def iterate(self, **inputs: Any) -> Iteration:
-        raise NotImplementedError
+    def iterate(self, **inputs: Any) -> Iteration: ...
 
-    def snapshot(self) -> Path:
-        raise NotImplementedError
+    def snapshot(self) -> Path: ...
+
+
+class Solves:
+    """What a Solver does with its iterations, its tests and its snapshots."""
 
     def solve(
-        self, on_iteration: OnIteration | None = None, on_test: OnTest | None = None, **inputs: Any
+        self: Trains, on_iteration: OnIteration | None = None, on_test: OnTest | None = None, **inputs: Any
     ) -> list[TestResult] | None:
-        """Train to max_iter, testing and writing snapshots where the solver says so; at the end test once more, as Caffe does.
+        """Train to max_iter, testing and writing snapshots where the solver says so; at the end test once more.
 
         Parameters
         ----------
@@ -84,7 +83,7 @@ class Solves:
             test()
         return results
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self: Trains) -> str:
         """Its state as a table, and its executable, for notebooks."""
         rows: list[tuple[str, Any]] = [("iteration", f"{self.iteration} of {self.parameters.max_iter}")]
         if self.iteration:

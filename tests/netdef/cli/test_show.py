@@ -157,9 +157,38 @@ def test_a_net_without_classes_has_maps(capsys):
     with runtime.compile(netdef.load("maps.net", "test"), seed=1, backward=False) as exe:
         exe.save_weights("maps.caffemodel")
     assert show(BRIGHT, "-o", "x.html", net="maps.net", weights="maps.caffemodel") == 0
-    assert "maps.net has no classes: feature maps alone are shown" in capsys.readouterr().err
+    assert "note: maps.net has no classes: feature maps alone are shown" in capsys.readouterr().err
     page = Path("x.html").read_text()
     assert "<summary>conv<span>" in page and "depends on" not in page and "Nearest" not in page
+
+
+def test_options_that_a_net_has_no_use_for_are_named(capsys):
+    data = 'layer data: ImageData -> data, label { source: "images" batch_size: 4 new_height: 8 new_width: 8 }\n'
+    Path("linear.net").write_text(f"{data}layer fc: InnerProduct(data) {{ num_output: 2 }}\nlayer prob: Softmax(fc)\n")
+    Path("maps.net").write_text(f"{data}layer conv: Convolution(data) {{ num_output: 1 kernel_size: 3 }}\n")
+    for name in ("linear", "maps"):
+        with runtime.compile(netdef.load(f"{name}.net", "test"), seed=1, backward=False) as exe:
+            exe.save_weights(f"{name}.caffemodel")
+        assert show(BRIGHT, "--among", DARK, "--occlusion", "3", net=f"{name}.net", weights=f"{name}.caffemodel") == 0
+    said = capsys.readouterr().err
+    assert f"--among {DARK} has no effect: linear.net has no hidden layer before its classes" in said
+    assert f"--among {DARK} has no effect: maps.net has no classes" in said
+    assert said.count("--occlusion 3 has no effect: maps.net has no classes") == 1
+
+
+def test_a_layer_of_two_blobs(capsys):
+    data = 'layer data: ImageData -> data, label { source: "images" batch_size: 4 new_height: 8 new_width: 8 }\n'
+    Path("two.net").write_text(
+        f"{data}layer cut: Slice(data) -> a, b {{ slice_point: 1 }}\n"
+        "layer conv: Convolution(a) { num_output: 1 kernel_size: 3 }\n"
+    )
+    with runtime.compile(netdef.load("two.net", "test"), seed=1, backward=False) as exe:
+        exe.save_weights("two.caffemodel")
+    arguments = {"net": "two.net", "weights": "two.caffemodel"}
+    assert show("--layer", "cut", BRIGHT, "-o", "x.png", **arguments) == 2
+    assert "cut makes 2 blobs, a .png shows one" in capsys.readouterr().err
+    assert show("--layer", "cut", BRIGHT, "-o", "x.html", **arguments) == 0
+    assert Path("x.html").read_text().count("<summary>cut<span>") == 2
 
 
 def test_a_net_for_one_image_at_a_time(capsys):
