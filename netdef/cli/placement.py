@@ -65,7 +65,8 @@ def of_ranks(net: Net, ranks: int, devices: str, card: str | None, network: str 
 
     if net.phase != "train":
         raise NetdefError("--ranks shows what training takes: --phase test does not go with it", hint="leave out one of both")
-    return on_paper(net, paper(ranks, len(hosts_in(devices, least=1)), card, network), batch_given, form)
+    hosts_in(devices, least=1)
+    return on_paper(net, paper(ranks, len(names_in(devices)), card, network), batch_given, form)
 
 
 def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:

@@ -136,7 +136,7 @@ def _failed(ranks: Ranks, error: BaseException) -> int:
     """End this rank by an error, and with it all others.  Returns the exit code."""
     from runtime.machine.ranks.courier import RankError
 
-    if isinstance(ranks.courier.failure, RankError):  # which is why this rank's own card gave up
+    if isinstance(error, Exception) and isinstance(ranks.courier.failure, RankError):  # which is why this rank's own card gave up
         error = ranks.courier.failure
     is_ours = isinstance(error, NetdefError)
     if ranks.first and is_ours:

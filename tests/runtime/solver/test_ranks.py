@@ -90,7 +90,7 @@ def test_files_are_those_of_one_process(net: str, split: str, count: int, more: 
 @pytest.mark.parametrize(
     ("net", "split", "count", "more", "bucket"),
     [
-        ("images", "batch", 2, "clip_gradients: 0.5", 10**6),  # all in one message
+        ("images", "batch", 2, EXTRA, 10**6),  # all in one message
         ("images", "hybrid", 4, EXTRA, 700),  # some in several
         ("images", "batch", 3, "larc: true", 300),
     ],
