@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_message
+from netdef.language.source import excerpt
 from netdef.loading import parse
 from runtime.data import open_images
 from runtime.images.files import check_images, images_of
@@ -57,12 +58,11 @@ def images(
     -----
     Remark: what becomes of pixels, where the net does not say it.
     """
-    listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    files = images_of([os.fspath(path) for path in listed])
+    files = images_of(paths_of(paths))
     if not files:
         raise NetdefError("no image is given", hint="give the path of an image, of a folder, or a list of them")
     check_images(files)
-    trained, origin = trained_pixels(str(files_of(weights)[-1])) if weights is not None else (None, "")
+    trained, origin = trained_pixels(weights_there(weights)) if weights is not None else (None, "")
     own = net if isinstance(net, Net) else load_net(net, "test", assumed=images_of_training(trained))
     if own.phase != "test":
         raise NetdefError(f"{own!r} is in phase {own.phase}", hint='netdef.load(PATH, phase="test") takes images')
@@ -74,6 +74,33 @@ def images(
         executable.open_sources(lambda source, seed, *, classes: open_images(source, files))
         executable.run_forward()
         return executable.blob(layer.tops[0].name)
+
+
+def paths_of(paths: Any) -> list[str]:
+    """One path or several as a list.
+
+    Raises
+    ------
+    NetdefError: something else is given.
+    """
+    try:
+        return [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    except TypeError:
+        hint = "give the path of an image, of a folder, or a list of them"
+        raise NetdefError(f"expected image files, not {excerpt(repr(paths))}", hint=hint) from None
+
+
+def weights_there(weights: Paths) -> str:
+    """The last of some files of weights.
+
+    Raises
+    ------
+    NetdefError: it is not there.
+    """
+    path = str(files_of(weights)[-1])
+    if not os.path.isfile(path):
+        raise NetdefError(f"there is no file {path}")
+    return path
 
 
 def text_of(mean: Any) -> str | None:

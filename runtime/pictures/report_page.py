@@ -112,7 +112,7 @@ def _matrix(confusion: Confusion, shown: Sequence[int]) -> str:
     for truth in shown:
         total = max(1, int(counts[truth].sum()))
         row = "".join(_cell(names, truth, guess, int(counts[truth, guess]), total) for guess in shown)
-        rows.append(f'<tr><th scope="row">{escape(names[truth])}</th>{row}</tr>')
+        rows.append(f"<tr>{_row_head(names[truth])}{row}</tr>")
     note = "A row for each class, a column for what its images are taken for. A cell lists its images."
     if len(shown) < len(names):
         note += f" Of {thousands(len(names))} classes, the {len(shown)} that are most often confused."
@@ -121,6 +121,10 @@ def _matrix(confusion: Confusion, shown: Sequence[int]) -> str:
         f'<div class="scroll"><table id="matrix"><tr><td></td>{head}</tr>{"".join(rows)}</table></div>'
         '<div id="cell" hidden aria-live="polite"><h3></h3><div class="row"></div><p class="note"></p></div></section>'
     )
+
+
+def _row_head(name: str) -> str:
+    return f'<th scope="row" title="{escape(name, quote=True)}">{escape(name)}</th>'
 
 
 def _cell(names: Sequence[str], truth: int, guess: int, count: int, total: int) -> str:

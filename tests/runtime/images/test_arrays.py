@@ -61,6 +61,8 @@ def test_the_run_that_made_the_weights_says_how():
     [
         (("missing.png", "deploy.net"), "missing.png: there is no such file"),
         (([], "deploy.net"), "no image is given"),
+        ((7, "deploy.net"), "expected image files, not 7"),
+        (([None], "deploy.net"), r"expected image files, not \[None\]"),
         (("images", netdef.parse(images.NET, phase="train", batch_size=2)), "is in phase train"),
         (("images", netdef.parse("layer x: Input { shape { dim: [1, 7] } }")), "has no inputs for images"),
     ],
@@ -68,6 +70,11 @@ def test_the_run_that_made_the_weights_says_how():
 def test_mistakes(arguments, message):
     with pytest.raises(NetdefError, match=message):
         netdef.images(*arguments)
+
+
+def test_weights_that_are_not_there():
+    with pytest.raises(NetdefError, match=r"there is no file nothing\.caffemodel"):
+        netdef.images(BRIGHT, "deploy.net", weights="nothing.caffemodel")
 
 
 def test_a_mean_that_is_none():
