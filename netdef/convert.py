@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netdef.fmt import formatted
 from netdef.language import Bound, NetdefError, print_message, read_file, read_text
 from netdef.language.contents import MOST_TEXT
-from netdef.language.find import find_net
+from netdef.language.find import find_net, packaged
 from netdef.language.foreign import holds_hdf5
 from netdef.language.kept import keep_fields_of_binary, restore_fields_of_binary
 from netdef.language.kinds import SOLVER, kind_of
@@ -47,7 +47,7 @@ def convert(source: str, target: str, weights: bool | None = None, overrides: Ma
     if ending not in TEXT and ending not in BINARY and ending not in HDF5:
         known = ", ".join([".net", ".prototxt", ".caffemodel", ".caffemodel.h5", ".binaryproto"])
         raise NetdefError(f"{target}: unknown ending", hint=f"endings: {known}")
-    path = str(find_net(source))
+    path = str(packaged(source, ".txt") or find_net(source))
     if holds_hdf5(path):
         return _convert_hdf5(path, target, ending, weights, overrides)
     if kind_of(path) == SOLVER:

@@ -90,7 +90,8 @@ def net_text(
     """
     changed = {layer.message.name: _sized(layer.message, images, new) for layer in last}
     names = ", ".join(changed)
-    about = [f"# {source} for the {len(images.classes)} classes in {images.folder}: {shortened(images.classes)}."]
+    listed = shortened(images.classes)
+    about = [_comment(f"{source} for the {len(images.classes)} classes in {images.folder}: {listed}.")]
     if new:
         about.append(
             f"# {names}: new under another name, so that no weights of {source} fill it; it learns {FASTER} times as fast."
@@ -142,8 +143,8 @@ def solver_text(net: str, images: Images, batch: int, fine_tuned: bool, command:
     rate = RATE_OF_WEIGHTS if fine_tuned else _round(RATE * min(1, batch / BATCH))
     tested = epoch * math.ceil(LEAST_BETWEEN / epoch)
     shown = max(1, min(epoch, most // 50))
-    text = f"""# Trains {net} on the {images.training:,} images for training in {images.folder}:
-#   {command}
+    text = f"""{_comment(f"Trains {net} on the {images.training:,} images for training in {images.folder}:")}
+{_comment(f"  {command}")}
 net: "{net}"  # beside this file
 
 type: "SGD"
@@ -162,6 +163,11 @@ average_loss: {shown}
 snapshot: {most}  # and at the end
 """
     return text, f"rate {rate:g}, {most:,} iterations of {batch} images ({most / epoch:.3g} passes)"
+
+
+def _comment(text: str) -> str:
+    """A comment of one line, whatever the names in it hold."""
+    return "# " + "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _passes(count: int) -> str:

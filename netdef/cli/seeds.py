@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.machine.ranks.ranks import Ranks
 
 MOST = 1000  # runs of one command
+SAME = {"iterations": "max_iter", "epochs": "max_iter", "test_every": "test_interval", "snapshot_every": "snapshot"}
 RATE, SEED = "solver.base_lr", "solver.random_seed"
 
 
@@ -26,11 +27,27 @@ def with_rate(options: Options) -> Options:
 
     Raises
     ------
-    NetdefError: --set says another rate.
+    NetdefError: --set says another rate, or what another option says.
     """
+    check_settings(options)
     if options.lr is None:
         return options
     return _with(replace(options, lr=None), RATE, f"{options.lr:g}", "--lr")
+
+
+def check_settings(options: Options) -> None:
+    """Check that no option and --set say the same thing of the solver.
+
+    Raises
+    ------
+    NetdefError: they do.
+    """
+    for name, field in SAME.items():
+        setting = (options.overrides or {}).get(f"solver.{field}")
+        if setting is not None and getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            text = f"{option} {getattr(options, name)} and --set {setting.text} exclude each other"
+            raise NetdefError(text, hint="give one of them")
 
 
 def one_for_each_seed(options: Options) -> list[Options]:

@@ -16,7 +16,7 @@ from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.options import without_effect as options_without_effect
 from netdef.cli.ranked import lost_from, on_all_ranks
-from netdef.cli.seeds import one_for_each_seed, train_seeds, with_rate
+from netdef.cli.seeds import RATE, one_for_each_seed, train_seeds, with_rate
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
@@ -157,6 +157,8 @@ def train(
         if options.weights or run.snapshot or not parameters.weights:
             why = "it is about weights that a solver names, and none of those are read"
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
+        if parameters.lr_policy == "multifixed" and RATE in (options.overrides or {}):
+            idle.append("base_lr has no effect: lr_policy multifixed takes its rates from stagelr")
         if ranks is None:
             only = {"--gradients": options.gradients, "--bucket": options.bucket, "--elastic": options.elastic}
             idle += options_without_effect(only, "there is one process, and no other rank")

@@ -10,6 +10,7 @@ from difflib import unified_diff
 from netdef.fmt.form import formatted
 from netdef.language import NetdefError
 from netdef.language.contents import text_of, text_of_file
+from netdef.language.find import packaged
 from netdef.language.writing import write_over
 
 STDIN = "-"
@@ -50,8 +51,9 @@ def format_file(name: str, to: str | None = None) -> Formatted:
     if name == STDIN:
         before = text_of(sys.stdin.buffer.read(), "<stdin>")
         return Formatted("<stdin>", before, formatted(before, "<stdin>", to))
-    before = text_of_file(name, name)
-    return Formatted(name, before, formatted(before, name, to))
+    path = str(packaged(name, ".net") or packaged(name, ".txt") or name)
+    before = text_of_file(path, name)
+    return Formatted(path, before, formatted(before, path, to))
 
 
 def format_files(names: Iterable[str], only_check: bool, to: str | None, in_place: bool, say: Callable[..., object]) -> int:
@@ -75,6 +77,8 @@ def format_files(names: Iterable[str], only_check: bool, to: str | None, in_plac
                     say(found.difference(), nl=False)
             elif not in_place:
                 say(found.after, nl=False)
+            elif found.name not in (name, "<stdin>"):
+                raise NetdefError(f"{name} came with netdef: -i changes files of your own", hint=f"netdef fmt {name} > mine")
             elif found.changed:
                 write_over(name, found.after)
                 say(f"{name} rewritten")

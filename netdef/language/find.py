@@ -26,6 +26,12 @@ def model_names() -> list[str]:
     return sorted(path.stem for path in models_folder().glob("*.net"))
 
 
+def packaged(name: str, ending: str) -> Path | None:
+    """The file of a model (.net) or a solver (.txt) of the package by its name; None if there is none, or a file is called so."""
+    path = models_folder() / f"{name.removesuffix(ending)}{ending}"
+    return path if Path(name).name == name and not os.path.exists(name) and os.path.isfile(path) else None
+
+
 def find_net(name: str | os.PathLike[str]) -> Path:
     """The file of a network, given its path, the name of a model, or the directory of a run.
 
@@ -43,7 +49,7 @@ def find_net(name: str | os.PathLike[str]) -> Path:
         return shown(model)
     if path.suffix in NET_ENDINGS:
         raise NetdefError(f"there is no file {name}", hint=_suggestion(path, NET_ENDINGS))
-    if path.name == str(name) and os.path.isfile(models_folder() / f"{path.name.removesuffix('.txt')}.txt"):
+    if packaged(str(name), ".txt"):
         hint = f"netdef train {name} trains the net that it names"
         raise NetdefError(f"{name} is a solver, where a net was expected", hint=hint)
     names = model_names()
@@ -70,12 +76,17 @@ def _net_of_run(folder: Path) -> Path:
 def find_beside(name: str, folder: Path) -> Path:
     """A file that another file names: beside that file, else from the current directory, else a model of the package.
 
+    A copy of a solver of the package names its net as that does: lenet.net.
+
     Raises
     ------
     NetdefError: there is none.
     """
     beside = folder / name
-    return beside if os.path.isfile(beside) else find_net(name)
+    if os.path.isfile(beside):
+        return beside
+    own = packaged(name, ".net")
+    return shown(own) if own else find_net(name)
 
 
 def shown(path: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 from netdef.language import Bound, read_file
 from netdef.language.diagnostics import NetdefError
-from netdef.language.find import models_folder, shown
+from netdef.language.find import packaged, shown
 from netdef.solver_file.checking import check_solver
 
 
@@ -35,8 +35,5 @@ def read_solver(path: str | os.PathLike[str]) -> Bound:
         raise NetdefError(
             f"expected the path of a solver, not {type(path).__name__}", hint="give a file's path, or a name such as solver"
         )
-    file = Path(path)
-    packaged = models_folder() / f"{file.name.removesuffix('.txt')}.txt"
-    if not os.path.exists(file) and file.name == str(path) and os.path.isfile(packaged):
-        file = shown(packaged)
-    return read_file(file, "SolverParameter")
+    own = packaged(str(path), ".txt")
+    return read_file(shown(own) if own else Path(path), "SolverParameter")

@@ -142,3 +142,12 @@ def test_files_that_are_there_stay(capsys):
     assert run(["init", "my pets", "--from", "small.net"]) == 2
     assert "my_pets_solver.txt exists already" in capsys.readouterr().err
     assert Path("my_pets_solver.txt").read_text() == "mine" and not Path("my_pets.net").exists()
+
+
+def test_a_name_with_a_line_end_adds_no_line(capsys):
+    pictures("pets\nlayer x: ReLU(fc)", {"a\nb": 3, "c": 3})
+    assert run(["init", "pets\nlayer x: ReLU(fc)", "--from", "small.net"]) == 0
+    (made,) = Path().glob("pets*.net")
+    assert "x" not in {layer.name for layer in netdef.load(made).layers}
+    (solver,) = Path().glob("pets*_solver.txt")
+    assert load_solver(solver).message.max_iter == 100

@@ -65,6 +65,8 @@ def test_each_seed_has_a_run_of_its_own(capsys):
         (["--seed", "1", "--resume", "latest"], "--seed and --resume exclude each other"),
         (["--seed", "1..2", "--dry-run"], "--dry-run looks at one run"),
         (["--lr", "0.1", "--set", "solver.base_lr=0.2"], "--lr 0.1 and --set solver.base_lr=0.2 exclude each other"),
+        (["--iterations", "3", "--set", "solver.max_iter=2"], "--iterations 3 and --set solver.max_iter=2 exclude each other"),
+        (["--test-every", "1 epoch", "--set", "solver.test_interval=2"], "exclude each other"),
         (["--set", "solver.base_lrr=1"], "unknown field 'base_lrr' of a solver\n    1 | solver.base_lrr=1"),
         (["--set", "solver.gamma=-1"], "--set:1:14: error: "),
     ],

@@ -79,3 +79,12 @@ def test_help(capsys):
     assert run(["help", "trian"]) == 2
     assert "did you mean train?" in capsys.readouterr().err
     assert "help" not in commands.summaries
+
+
+def test_files_that_come_along_go_by_their_names(capsys):
+    for name in ("lenet", "lenet_solver", "imagenet_solver"):
+        assert run(["fmt", "--check", name]) in (0, 1)
+        assert run(["fmt", "-i", name]) == 2
+        assert f"{name} came with netdef: -i changes files of your own" in capsys.readouterr().err
+        assert run(["convert", name, f"{name}.prototxt"]) == 0
+    assert run(["check", "lenet_solver.prototxt"]) == 0
