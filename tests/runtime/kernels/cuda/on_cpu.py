@@ -28,7 +28,11 @@ FLAGS = (
     "-x", "c++", "-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-ffp-contract=off",
     "-U_FORTIFY_SOURCE", "-w",
 )  # fmt: skip
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# Of the undefined behaviour what arrays and indices can have; reading at a null pointer is an address that is not there.
+SANITIZERS = (
+    "-fsanitize=address,alignment,bounds,shift,signed-integer-overflow,integer-divide-by-zero,bool,enum",
+    "-fno-sanitize-recover=all",
+)
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # of builds: what they are compiled with, and linked with
     "plain": ((), ()),
     "sanitized": (("-DSANITIZED", "-O0", "-g1", *SANITIZERS), SANITIZERS),
