@@ -11,7 +11,9 @@ from netdef.language.diagnostics import NetdefError
 from runtime.exchange.onnx_out.graph import Scope
 
 Rule = TypeVar("Rule", bound=Callable[[Any, Scope], None])
-FAMILIES = ("activations", "arranging", "boxes", "normalization", "pooling", "products", "recurrent", "regions", "sources")
+FAMILIES = (
+    "activations", "arranging", "boxes", "normalization", "pooling", "products", "recurrent", "regions", "sources", "formulas",
+)  # fmt: skip
 
 RULES: dict[str, Callable[[Any, Scope], None]] = {}
 LAST_OPSET = {"ROIAlign": 21, "ROIPooling": 21}  # of types for which ONNX Runtime has no kernel of a later one
@@ -34,7 +36,7 @@ def writes(*types: str) -> Callable[[Rule], Rule]:
 
 
 def load_rules() -> None:
-    """Import all families."""
+    """Import all families; the last one is for functions of one element that no other has a rule for."""
     for family in FAMILIES:
         import_module(f"runtime.exchange.onnx_out.{family}")
 

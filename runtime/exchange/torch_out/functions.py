@@ -12,6 +12,19 @@ def pooled_by_chance(squares, sums):
     return torch.where(sums > 0, squares / sums, torch.zeros_like(sums))
 
 
+def chosen(test, one, other):
+    """The one number where a test holds, else the other."""
+    return torch.where(test, torch.as_tensor(one), torch.as_tensor(other))
+
+
+def larger(a, b):
+    return torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
+
+
+def smaller(a, b):
+    return torch.minimum(torch.as_tensor(a), torch.as_tensor(b))
+
+
 def largest(x, axis, count):
     """The largest numbers along an axis, and where they are; of equals the last one comes first."""
     values, places = x.flip(axis).sort(dim=axis, descending=True, stable=True)

@@ -14,7 +14,7 @@ from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.writing import partial_path, replacing_files
 from runtime.exchange.agreement import LIMIT, inputs_by_seed
 from runtime.exchange.arrays import put_safetensors
-from runtime.exchange.torch_out import arranging, pooling, recurrent, regions, rules  # noqa: F401 - fill RULES
+from runtime.exchange.torch_out import arranging, formulas, pooling, recurrent, regions, rules  # noqa: F401 - fill RULES
 from runtime.exchange.torch_out.calls import text_of_functions
 from runtime.exchange.torch_out.lines import RULES, Lines, Reader, Scope, identifier, refused
 
