@@ -300,21 +300,21 @@ def count(text):
 
 @pytest.mark.slow
 @given(nets())
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 def test_any_net_in_the_short_form(text):
     assert count(keeps(text, "net")) == count(text)
 
 
 @pytest.mark.slow
 @given(nets())
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 def test_any_net_in_the_long_form(text):
     assert count(keeps(text, "prototxt")) == count(text)
 
 
 @pytest.mark.slow
 @given(nets(kinds=(long_layers,)))
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 def test_long_to_short_to_long(text):
     short = keeps(text, "net", "x.prototxt")
     assert meaning(formatted(short, "x.net", "prototxt")) == meaning(text)

@@ -23,13 +23,13 @@ def check(text, message="NetParameter"):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(), MESSAGES)
 def test_any_text(text, message):
     check(text, message)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(), MESSAGES)
 def test_any_bytes(data, message):
     check(data, message)
@@ -64,14 +64,14 @@ HEAD = st.sampled_from(
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(st.sampled_from([*WORDS, "\n", "\n  "]), max_size=40), MESSAGES)
 def test_any_words(words, message):
     check(" ".join(words), message)
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(st.one_of(FIELD, HEAD, st.just("}"), st.sampled_from(WORDS)), max_size=25), MESSAGES)
 def test_any_statements(statements, message):
     bound = check("\n".join(statements), message)

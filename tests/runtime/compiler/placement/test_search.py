@@ -22,6 +22,7 @@ from runtime.solver.update import updates
 from tests.runtime.compiler.placement import exact_search
 from tests.runtime.compiler.placement.random_nets import random_net
 
+ALIKE = {"alexnet_one_tower", "alexnet_six_conv", "alexnet_tf", "bvlc_alexnet", "bvlc_reference_caffenet", "vgg19"}  # others
 MANY = 150  # assignments of one net that are tried
 ZOO = Path(__file__).with_name("zoo_traffic.json")  # bytes an iteration by net, phase, devices and split, of the exact search
 DATA = "layer data: Input -> data, label { shape { dim: [4, 4, 7, 7] } shape { dim: 4 } }\n"
@@ -101,7 +102,7 @@ def test_random_nets_cost_about_what_exact_search_finds(monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted({row.partition(" ")[0] for row in json.loads(ZOO.read_text())}))
+@pytest.mark.parametrize("name", sorted({row.partition(" ")[0] for row in json.loads(ZOO.read_text())} - ALIKE))
 def test_models_send_no_more_than_with_exact_search(name: str) -> None:
     rows = {row: size for row, size in json.loads(ZOO.read_text()).items() if row.partition(" ")[0] == name}
     found = {}

@@ -85,7 +85,7 @@ def test_weights_after_20_iterations(name: str, split: str, count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 118))
+@pytest.mark.parametrize("seed", range(100, 109))
 def test_random_nets(seed: int) -> None:
     """Weights that are shared, frozen, made by hand on one device, and whatever else random nets have, after some updates."""
     net = netdef.parse(random_net(seed), phase="train")
