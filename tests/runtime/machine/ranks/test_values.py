@@ -44,7 +44,10 @@ def test_arrays_come_back(array: np.ndarray) -> None:
     found[...] = 1  # it may be written to
 
 
-@pytest.mark.parametrize("value", [object(), signal.SIGTERM, {1, 2}, np.array([None]), [print]], ids=repr)
+OTHERS = {"object": object(), "signal": signal.SIGTERM, "set": {1, 2}, "objects": np.array([None]), "function": [print]}
+
+
+@pytest.mark.parametrize("value", OTHERS.values(), ids=OTHERS)
 def test_other_types_are_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="ranks do not send each other a"):
         packed(value)
