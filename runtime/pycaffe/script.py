@@ -49,6 +49,8 @@ def run_script(path: str, arguments: Sequence[str]) -> int:
         first, *others = error.diagnostics
         raise NetdefError([replace(first, notes=(*first.notes, *_lines(error))), *others]) from error
     except Exception as error:
+        if isinstance(error, NotImplementedError) and is_ours(traceback.extract_tb(error.__traceback__)[-1].filename):
+            raise NetdefError(str(error), notes=_lines(error)) from error  # what Caffe has and netdef has not
         _show(error)
         return FAILED
     return 0

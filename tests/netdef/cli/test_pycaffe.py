@@ -72,6 +72,11 @@ def test_a_script_of_python_2(tmp_path, netdef):
             "    4 |     return net.blobs['dota']\n"
             "      |            ^^^^^^^^^^^^^^^^^\n",
         ),
+        (
+            "import caffe\ncaffe.NCCL(None, 1)\n",
+            "error: caffe.NCCL: netdef's pycaffe has none; `netdef train --devices gpu:0-3`, or under mpirun, trains on several cards\n"
+            "script.py:2:1: note: in the script\n",
+        ),
     ],
 )
 def test_errors_name_the_script_s_lines(tmp_path, netdef, text, error):
