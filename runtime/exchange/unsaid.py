@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from netdef.graph.net import Net
 from netdef.layers.pooling import Pooling
 from runtime.exchange.onnx_out.pooling import Windows
+from runtime.exchange.torch_out.lines import identifier
 
 RESNET = {"conv1.weight", "bn1.running_mean", "layer1.0.conv1.weight", "layer4.0.conv1.weight", "fc.weight"}  # torchvision's
 CONVOLUTION = re.compile(r"(layer(\d)\.(\d+)\.(conv\d|downsample\.0))\.weight")
@@ -23,10 +24,17 @@ def differences(net: Net, arrays: Iterable[str], table: Mapping[str, str]) -> li
     names = set(arrays)
     if names >= RESNET:
         return [*_strides(net, names, table), *_first_pooling(net)]
+    if 2 * sum(_is_own(*pair) for pair in table.items()) > len(table):  # named as the net's layers, which then made it
+        return []
     pools = [layer for layer in net.layers if isinstance(layer, Pooling) and _reaches_beyond(layer)]
     return [
         f"{layer.name} rounds up, so that its last window reaches beyond the edge; PyTorch's pooling rounds down" for layer in pools
     ]
+
+
+def _is_own(parameter: str, key: str) -> bool:
+    """Whether an array has the name of a parameter, or of the module that `netdef export --to torch` makes of its layer."""
+    return key == parameter or key.rpartition(".")[0] == identifier(parameter.rpartition("/")[0], set())
 
 
 def _strides(net: Net, names: set[str], table: Mapping[str, str]) -> Iterator[str]:

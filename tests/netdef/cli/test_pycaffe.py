@@ -74,8 +74,8 @@ def test_a_script_of_python_2(tmp_path, netdef):
         ),
         (
             "import caffe\ncaffe.NCCL(None, 1)\n",
-            "error: caffe.NCCL: netdef's pycaffe has none; `netdef train --devices gpu:0-3`, or under mpirun, trains on several cards\n"
-            "script.py:2:1: note: in the script\n",
+            "error: caffe.NCCL: netdef's pycaffe has none; `netdef train --devices gpu:0-3`, or under mpirun, trains "
+            "on several cards\nscript.py:2:1: note: in the script\n",
         ),
     ],
 )

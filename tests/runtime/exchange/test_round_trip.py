@@ -126,6 +126,11 @@ def test_a_file_that_another_program_changed():
     constants["fc1.1"].CopyFrom(onnx.numpy_helper.from_array(np.arange(7, dtype=np.float32), "fc1.1"))
     onnx.save(model, "x.onnx")
     np.testing.assert_array_equal(import_onnx("x.onnx", check=False).read("fc1", 1), np.arange(7))
+    model.graph.input[0].name = "renamed"
+    for node in model.graph.node:
+        node.input[:] = ["renamed" if name == "data" else name for name in node.input]
+    onnx.save(model, "x.onnx")
+    assert [blob.name for blob in import_onnx("x.onnx", check=False).net.inputs] == ["renamed"]
     next(one for one in model.graph.node if one.name == "elu2").op_type = "Erf"
     onnx.save(model, "x.onnx")
     with pytest.raises(NetdefError, match=r"node elu2 \(Erf\): no layer computes it"):

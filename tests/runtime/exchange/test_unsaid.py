@@ -17,6 +17,11 @@ def test_pooling_that_rounds_up(settings, found):
     assert all("pool rounds up" in one for one in said)
 
 
+@pytest.mark.parametrize("key", ["conv/7x7/0", "conv_7x7.weight"])
+def test_arrays_of_the_net_itself(key):
+    assert differences(parse(POOLED % "", phase="test"), [key], {"conv/7x7/0": key}) == []
+
+
 def test_resnets_of_torchvision():
     net, basic = load("resnet50", phase="test"), load("resnet18", phase="test")
     table = {"res3a_branch2a/0": "layer2.0.conv1.weight", "res3a_branch2b/0": "layer2.0.conv2.weight"}
