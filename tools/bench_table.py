@@ -3,6 +3,9 @@
 Each ratio is the median over turns of the other program's seconds by netdef's; the processes take turns (bench_peers.py).  With one
 thread seconds are the processor's, so that other work on the machine counts less; with more they are the clock's.
 
+Behind the ratio: netdef's share of this machine's GEMM rate, a multiply-accumulate counted as two operations however few are done,
+and the peak memory of its process, and that as a share of the other's.
+
     python tools/bench_table.py --nets resnet50 squeezenet_v1.1 --batches 1 8 32 --threads 1
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -19,8 +23,26 @@ from bench_peers import measure, runs_here
 PAIRS = {"train": "torch train", "forward": "onnxruntime forward"}  # which program each job is compared with
 
 
-def compared(net: str, batch: int, arguments: argparse.Namespace, job: str) -> tuple[float, float, float] | None:
-    """(netdef's images/s, how many times it is faster, GEMM FLOP/s); None if the other program is not installed."""
+@dataclass(frozen=True)
+class Row:
+    """What is found of a net, a batch and a job.
+
+    Attributes
+    ----------
+    rate: netdef's images/s.  ratio: how many times it is faster.  gemm: FLOP/s of a large product.  share: of that which netdef
+        reaches.  peak, peak_share: bytes of netdef's process, and as a share of the other's.
+    """
+
+    rate: float
+    ratio: float
+    gemm: float
+    share: float
+    peak: float
+    peak_share: float
+
+
+def compared(net: str, batch: int, arguments: argparse.Namespace, job: str) -> Row | None:
+    """Both programs in turns; None if the other one is not installed."""
     runs = [f"netdef {job}", PAIRS[job]]
     if set(runs) - set(runs_here(job)):
         return None
@@ -30,8 +52,10 @@ def compared(net: str, batch: int, arguments: argparse.Namespace, job: str) -> t
     for _ in range(arguments.turns):
         reports.append([measure(run, net, options) for run in runs])
     seconds = [[median(report["seconds"]) for report in turn] for turn in reports]
-    gemm = median(turn[0]["gemm"] for turn in reports)
-    return batch / median(ours for ours, _ in seconds), median(theirs / ours for ours, theirs in seconds), gemm
+    gemm, rate = median(turn[0]["gemm"] for turn in reports), batch / median(ours for ours, _ in seconds)
+    peaks = [max(turn[index]["peak_bytes"] for turn in reports) for index in (0, 1)]
+    share = rate * 2 * reports[0][0]["macs"][job] / gemm
+    return Row(rate, median(theirs / ours for ours, theirs in seconds), gemm, share, peaks[0], peaks[0] / peaks[1])
 
 
 def main() -> None:
@@ -43,8 +67,8 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=5, help="timed iterations of each process")
     parser.add_argument("--only", choices=list(PAIRS), help="default: both")
     arguments = parser.parse_args()
-    print("| net | batch | threads | job | images/s | times faster than | GEMM, GFLOP/s |")
-    print("|---|---|---|---|---|---|---|")
+    print("| net | batch | threads | job | images/s | times faster than | GEMM, GFLOP/s | of GEMM | peak MiB | of the other's |")
+    print(f"|{'---|' * 10}")
     for net in arguments.nets:
         for batch in arguments.batches:
             for job in [arguments.only] if arguments.only else PAIRS:
@@ -52,10 +76,18 @@ def main() -> None:
                 if found is None:
                     print(f"{job}: left out, {PAIRS[job].split()[0]} is not installed", file=sys.stderr)
                     continue
-                rate, ratio, gemm = found
                 other = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}[PAIRS[job].split()[0]]
-                row = (net, batch, arguments.threads, job, f"{rate:.1f}", f"{ratio:.2f} {other}", f"{gemm / 1e9:.0f}")
-                print(f"| {' | '.join(map(str, row))} |", flush=True)
+                row = (
+                    net,
+                    batch,
+                    arguments.threads,
+                    job,
+                    f"{found.rate:.1f}",
+                    f"{found.ratio:.2f} {other}",
+                    f"{found.gemm / 1e9:.0f}",
+                )
+                memory = f"{found.share:.0%}", f"{found.peak / 2**20:.0f}", f"{found.peak_share:.2f}"
+                print(f"| {' | '.join(map(str, (*row, *memory)))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ from runtime.kernels.cpu.product import HEIGHT, PANEL, packed_size
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
 from runtime.kernels.operand import Kept, Operand, Workspace
-from runtime.ops.convolution import depthwise, tiles, tiles_gradient, winograd
+from runtime.ops.convolution import depthwise, tiles, tiles_gradient
 from runtime.ops.convolution.direct import blocks_of, column_block, runs_of
 from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is_depthwise, is_pointwise, position_run
 
 COLUMNS = 10 * PANEL  # output positions x batch in one product: what is packed of the windows stays in the caches
-FEW_COLUMNS = 4 * PANEL  # tiles of 4 x 4 outputs x batch; they have more terms than those of 2 x 2
+FEW_COLUMNS = 4 * PANEL  # tiles x batch in one product: what they are transformed to stays in the caches
 KEPT_COLUMNS = 1024  # tiles x batch; for more, transforming the weights anew takes a small share of the time
+SHALLOW, SHALLOW_BLOCK = 64, 64  # channels, and outputs of one item: the terms of both stay in the nearer cache
 FEWEST_TILED, TILED_ROWS = 4, 128  # items, and outputs of one: each transforms the inputs again
-TILE_COLUMNS = 448  # tiles x batch: what they are transformed to stays in the caches
 GRADIENT_ROWS = 128  # of the windows' matrix in one item of the input gradient by col2im
 FEWEST_ROWS = 32  # outputs of one item: each packs the inputs again
 LEAST_COLUMNS = 2048  # positions x batch of one segment of the weights' gradient
@@ -66,17 +66,16 @@ def _by_tiles(
     """The launches of a convolution by tiles, if one pays.  offset: where the workspace that they take begins."""
     (O, height, width, N), channels, M = y.shape, w.shape[1], y.shape[0] // geometry.group
     common = {"geometry": geometry, "epilogue": epilogue}
-    columns = tiles.tiles_of(height, width) * N
-    if tiles.pays(geometry, channels, M, columns) and tiles.saves(height, width, height * width):
-        keeps = w.lasting and columns <= KEPT_COLUMNS
+    if tiles.pays(geometry, channels, M, (height, width), N):
+        tiled = tiles.tiles_of(height, width, geometry.kernel[0])
+        keeps = w.lasting and tiled * N <= KEPT_COLUMNS
         transformed = Operand((tiles.TERMS, O, channels), pointer=Kept() if keeps else Workspace(offset))
-        run, block = position_run(tiles.tiles_of(height, width), N, FEW_COLUMNS), tile_block(y, geometry.group)
+        shallow = channels <= SHALLOW
+        run = position_run(tiled, N, FEW_COLUMNS // 2 if shallow else FEW_COLUMNS)
+        block = min(tile_block(M, geometry.group * blocks_of(tiled, run)), SHALLOW_BLOCK if shallow else M)
         transform = replace(launch("transform_tile_weights", w, transformed), once=keeps)
         launches = transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)
         return Plan(launches, kept=transformed.bytes) if keeps else Plan(launches, offset + transformed.bytes)
-    if winograd.pays(geometry, channels, N):
-        run = position_run(winograd.tiles_of(height, width), N, TILE_COLUMNS)
-        return Plan((launch("conv2d_winograd", x, w, b, y, **common, run=run),), offset)
     return None
 
 
@@ -100,11 +99,9 @@ def packed_runs(w: Operand, y: Operand, group: int, run: int, offset: int) -> Op
     return Operand(shape, pointer=Workspace(offset))
 
 
-def tile_block(y: Operand, group: int) -> int:
-    """How many outputs of a group one item by tiles takes."""
-    runs = blocks_of(tiles.tiles_of(y.shape[1], y.shape[2]), position_run(tiles.tiles_of(*y.shape[1:3]), y.shape[3], FEW_COLUMNS))
-    M = y.shape[0] // group
-    return blocks_of(M, max(1, min(blocks_of(FEWEST_TILED, group * runs), M // TILED_ROWS)))
+def tile_block(M: int, runs: int) -> int:
+    """How many of M outputs one item by tiles takes; runs: of tiles, in all groups."""
+    return blocks_of(M, max(1, min(blocks_of(FEWEST_TILED, runs), M // TILED_ROWS)))
 
 
 def product_run(positions: int, N: int) -> int:
@@ -131,7 +128,7 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
         rows = depthwise.output_rows(dy, geometry)
         return launch("conv2d_weight_gradient_depthwise", x, dy, dw, geometry=geometry, rows=rows)
     (O, height, width, N), channels = dy.shape, dw.shape[1]
-    if tiles_gradient.is_faster(geometry, channels, O // geometry.group, height, width, N):
+    if tiles.pays(geometry, channels, O // geometry.group, (height, width), N, least=tiles_gradient.LEAST_TILED):
         return _weight_gradient_by_tiles(x, dy, dw, geometry)
     positions, rows = height * width, dw.size // O
     block = column_block(rows)
@@ -144,7 +141,7 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
 
 
 def _weight_gradient_by_tiles(x: Operand, dy: Operand, dw: Operand, geometry: Geometry) -> Launch | Plan:
-    M, channels, tiled = dw.shape[0] // geometry.group, dw.shape[1], tiles.tiles_of(*dy.shape[1:3])
+    M, channels, tiled = dw.shape[0] // geometry.group, dw.shape[1], tiles.tiles_of(dy.shape[1], dy.shape[2], geometry.kernel[0])
     rows = tiles_gradient.even_block(M, tiles_gradient.MOST_ROWS, HEIGHT)
     block = tiles_gradient.even_block(channels, tiles_gradient.MOST_COLUMNS, LANES)
     items = geometry.group * blocks_of(M, rows) * blocks_of(channels, block)
@@ -173,11 +170,7 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pai
         return launch("conv2d_input_gradient_depthwise", dy, w, dx, geometry=geometry, rows=rows)
     (O, height, width, N), per_group, group = dy.shape, w.shape[1], geometry.group
     few_outputs = O // group < 2 * per_group  # as a convolution of dy the copies grow with the outputs, by col2im with the inputs
-    large = tiles.pays(geometry, O // group, per_group, tiles.tiles_of(*dx.shape[1:3]) * N) and tiles.saves(
-        dx.shape[1], dx.shape[2], height * width
-    )
-    small = winograd.pays(geometry, O // group, N)
-    by_tiles = large or (small and winograd.saves(geometry.kernel, winograd.tiles_of(*dx.shape[1:3]), height * width))
+    by_tiles = tiles.pays(geometry, O // group, per_group, (dx.shape[1], dx.shape[2]), N, positions=height * width)
     if geometry.stride == (1, 1) and (few_outputs or by_tiles or is_pointwise(geometry)):
         return _as_convolution(dy, w, dx, geometry)
     run, block = product_run(height * width, N), min(per_group, blocks_of(GRADIENT_ROWS, geometry.kernel[0] * geometry.kernel[1]))

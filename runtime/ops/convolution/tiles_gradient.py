@@ -1,11 +1,13 @@
-"""The weights' gradient of a convolution by tiles of 4 x 4 outputs: what tiles.py computes, transposed.
+"""The weights' gradient of a convolution by tiles: what tiles.py computes, transposed.
 
 Of y = A ((G w) * (B x)) along an axis the gradient of w is G^T ((A^T dy) * (B x)).  Over all tiles and images each of the 36 terms
 is one matrix product, of transformed gradients (outputs, tiles x batch) and inputs (tiles x batch, channels): a quarter of the
-multiplications.  Only their sums are transformed back.
+multiplications, or 36 of 100 for windows of 5 x 5.  Only their sums are transformed back.
 """
 
 from __future__ import annotations
+
+from numba import njit
 
 from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.combination import Matrix, combination
@@ -14,26 +16,24 @@ from runtime.kernels.cpu.moves import clear_floats, deal_by_four
 from runtime.kernels.cpu.product import HEIGHT, PANEL, multiply, pack_transposed, packed_size
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
-from runtime.ops.convolution.geometry import Geometry
 from runtime.ops.convolution.tiles import (
+    A_LARGE,
+    G_LARGE,
     OUT,
     SIDE,
+    SMALL,
     TERMS,
-    WINDOW,
     A,
     G,
     copy_padded_row,
     deal_row,
-    pays,
-    saves,
-    tiles_of,
     transform_channel,
     work_size,
 )
 
 PLAIN = Epilogue()
-CHUNK = 128  # tiles x batch of one product; the sums are read and written again for each
-MOST_ROWS, MOST_COLUMNS = 16 * HEIGHT, 3 * PANEL  # outputs and channels of an item, whose terms stay near the processor
+CHUNK = 64  # tiles x batch of one product; the sums are read and written again for each
+MOST_ROWS, MOST_COLUMNS = 8 * HEIGHT, 2 * PANEL  # outputs and channels of an item, whose terms stay near the processor
 LEAST_COLUMNS = 256  # tiles x batch of a segment
 LEAST_TILED = 160  # tiles x batch; with fewer what is done once for all costs more than the products save
 
@@ -43,13 +43,7 @@ def transposed(matrix: Matrix) -> Matrix:
 
 
 gradients_of, weights_back_of = combination(transposed(A)), combination(transposed(G))
-
-
-def is_faster(geometry: Geometry, channels: int, outputs: int, height: int, width: int, N: int) -> bool:
-    """Whether the gradient of so many outputs and channels of a group is faster this way; height and width: of an output."""
-    tiles = tiles_of(height, width)
-    enough = tiles * N >= LEAST_TILED and saves(height, width, height * width)
-    return enough and pays(geometry, channels, outputs, tiles * N)
+gradients_of_large, weights_back_of_large = combination(transposed(A_LARGE)), combination(transposed(G_LARGE))
 
 
 def even_block(size: int, most: int, unit: int) -> int:
@@ -76,7 +70,7 @@ def segments_of(tiles: int, segment: int) -> int:
         TERMS * ((rows + LANES) * (chunk_tiles(x.shape[3]) * x.shape[3] + LANES) + 2 * LANES)
         + TERMS * packed_size(chunk_tiles(x.shape[3]) * x.shape[3], block)
         + TERMS * rows * block
-        + work_size(dy.shape[2], chunk_tiles(x.shape[3]), x.shape[3])
+        + work_size(dy.shape[2], chunk_tiles(x.shape[3]), x.shape[3], geometry.kernel[0])
     ),
 )  # fmt: skip
 @jit
@@ -87,7 +81,8 @@ def conv2d_weight_gradient_tiles(begin, end, x, dy, parts, scratch, geometry, ro
     """
     (C, _, _, N), (O, OH, OW, _) = x.shape, dy.shape
     M, channels = O // geometry.group, C // geometry.group
-    tiles, run = -(-OH // OUT) * -(-OW // OUT), max(1, CHUNK // N)
+    step = SIDE + 1 - geometry.kernel[0]
+    tiles, run = -(-OH // step) * -(-OW // step), max(1, CHUNK // N)
     line = run * N + LANES  # of a term, and as much as a vector may reach beyond it
     left_term, term_lines = rows * line + LANES, LANES * line + LANES  # terms a multiple of 4 KiB apart share a cache's set
     left, rest = scratch[: TERMS * left_term], scratch[TERMS * left_term :]
@@ -105,12 +100,12 @@ def conv2d_weight_gradient_tiles(begin, end, x, dy, parts, scratch, geometry, ro
             tile1 = min(tile0 + run, stop)
             columns = (tile1 - tile0) * N
             for o in range(count):
-                transform_gradient(dy, g * M + o0 + o, left[o * line :], left_term, work, tile0, tile1)
+                transform_gradient(dy, g * M + o0 + o, left[o * line :], left_term, work, tile0, tile1, step)
             for c in range(0, width, LANES):
                 few = min(LANES, width - c)
                 for i in range(few):
                     channel = g * channels + c0 + c + i
-                    transform_channel(x, channel, lines[i * line :], term_lines, work, geometry.pad, tile0, tile1, OW)
+                    transform_channel(x, channel, lines[i * line :], term_lines, work, geometry.pad, tile0, tile1, OW, step)
                 for term in range(TERMS):
                     pack_transposed(lines, term * term_lines, line, few, packed[term * size :], c, columns)
             for term in range(TERMS):
@@ -123,22 +118,22 @@ def conv2d_weight_gradient_tiles(begin, end, x, dy, parts, scratch, geometry, ro
 
 
 @inner
-def transform_gradient(dy, o, lines, line, work, tile0, tile1):
+def transform_gradient(dy, o, lines, line, work, tile0, tile1, step):
     """lines (36, line), flat: the terms of output o of dy (O, H, W, N) in these tiles, (tile1 - tile0) * N each.
 
-    work, vectors: as for `transform_channel`.
+    work, step, vectors: as for `transform_channel`.
     """
     _, H, W, N = dy.shape
-    flat, tile_columns, tile = dy.reshape(-1), -(-W // OUT), tile0
+    flat, tile_columns, tile = dy.reshape(-1), -(-W // step), tile0
     dealt = N < LANES
     while tile < tile1:
         i, j = tile // tile_columns, tile % tile_columns
         count = min(tile_columns - j, tile1 - tile)
         phase = -(-count * N // LANES) * LANES
-        size = OUT * phase
-        for r in range(OUT):
-            at, row = r * size, (o * H + OUT * i + r) * W
-            if OUT * i + r >= H:
+        size = OUT * phase if dealt else -(-step * count * N // LANES) * LANES
+        for r in range(step):
+            at, row = r * size, (o * H + step * i + r) * W
+            if step * i + r >= H:
                 clear_floats(work, at, size)
             elif N == 1:
                 spare = (OUT + SIDE) * size
@@ -149,29 +144,48 @@ def transform_gradient(dy, o, lines, line, work, tile0, tile1):
                 for p in range(OUT):
                     deal_row(flat, row, OUT * j + p, W, N, work, at + p * phase, count)
             else:
-                copy_padded_row(flat, row, OUT * j, W, N, work, at, OUT * count)
+                copy_padded_row(flat, row, step * j, W, N, work, at, step * count)
         for n in range(0, size, LANES):
-            gradients_of(work, n, size, 0, work, size * OUT + n, size)
+            spread(work, n, size, work, size * step + n, size, step)
         runs, length, following = (1, count * N, phase) if dealt else (count, N, N)
         for row in range(SIDE):
-            begin, to = (OUT + row) * size, row * SIDE * line + (tile - tile0) * N
+            begin, to = (step + row) * size, row * SIDE * line + (tile - tile0) * N
             for t in range(runs):
                 for n in range(0, length, LANES):
                     at = n if dealt else min(n, N - LANES)
-                    gradients_of(work, begin + OUT * t * N + at, following, 0, lines, to + t * N + at, line)
+                    spread(work, begin + step * t * N + at, following, lines, to + t * N + at, line, step)
         tile += count
+
+
+@njit(inline="always")
+def spread(a, at, following, b, to, line, step):
+    """A^T along an axis: the terms of `step` gradients."""
+    if step == OUT:
+        gradients_of(a, at, following, 0, b, to, line)
+    else:
+        gradients_of_large(a, at, following, 0, b, to, line)
+
+
+@njit(inline="always")
+def gather(a, at, following, b, to, line, window):
+    """G^T along an axis: the gradients of `window` weights."""
+    if window == SMALL:
+        weights_back_of(a, at, following, 0, b, to, line)
+    else:
+        weights_back_of_large(a, at, following, 0, b, to, line)
 
 
 @inner
 def write_gradient(sums, at, area, width, work, parts, o, c0):
-    """parts (O, C, 3, 3)[o, c0 : c0 + width] from the sums of terms, flat, `area` apart, from `at` on."""
-    out, channels, spot, window = parts.reshape(-1), parts.shape[1], WINDOW * SIDE * LANES, WINDOW * WINDOW
+    """parts (O, C, 3, 3), or of 5 x 5, [o, c0 : c0 + width] from the sums of terms, flat, `area` apart, from `at` on."""
+    out, (_, channels, window, _) = parts.reshape(-1), parts.shape
+    spot, weights = window * SIDE * LANES, window * window
     for n in range(0, width, LANES):
         for j in range(SIDE):
-            weights_back_of(sums, at + n + j * area, SIDE * area, 0, work, j * LANES, SIDE * LANES)
-        for i in range(WINDOW):
-            weights_back_of(work, i * SIDE * LANES, LANES, 0, work, spot + i * WINDOW * LANES, LANES)
-        to = (o * channels + c0 + n) * window
+            gather(sums, at + n + j * area, SIDE * area, work, j * LANES, SIDE * LANES, window)
+        for i in range(window):
+            gather(work, i * SIDE * LANES, LANES, work, spot + i * window * LANES, LANES, window)
+        to = (o * channels + c0 + n) * weights
         for lane in range(min(LANES, width - n)):
-            for k in range(window):
-                out[to + lane * window + k] = work[spot + k * LANES + lane]
+            for k in range(weights):
+                out[to + lane * weights + k] = work[spot + k * LANES + lane]
