@@ -113,17 +113,22 @@ class Queue(Protocol):
         """Hold back what is put on this queue from now on until an event, of any queue of any peer, has happened."""
 
 
+HOST = "this machine"  # the pool of devices that take the machine's own memory
+
+
 class Device(Protocol):
     """Memory and queues.
 
     Attributes
     ----------
     name: as `--devices` has it, "cpu:0" or "gpu:1".
+    pool: whose memory it takes; devices of one pool take from the same.
     threads: host threads that compute for it; 0 where the hardware has its own.
     queue: for kernels.  copies: for `send`.  Both of use to programs on several devices only.
     """
 
     name: str
+    pool: str
     threads: int
 
     @property

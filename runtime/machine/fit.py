@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 from runtime.ir.program import PARAMETERS, STATES, WORKING, Program, arena_of
-from runtime.machine.device import Device
+from runtime.machine.device import HOST, Device
 from runtime.machine.open import different
 
 WHOLE = 4  # images in a pack
@@ -53,18 +53,24 @@ def check_fit(
     """
 
     def lacking(candidate: Program, tests: TestPrograms = tests) -> list[str]:
-        """What each device without room needs, and has."""
+        """What each pool of memory without room is to give, and has."""
         missing = []
         programs: list[Program] = []
-        for device in different(devices):
-            memory = device.memory()
+        for pool in dict.fromkeys(device.pool for device in devices):
+            together = [device for device in different(devices) if device.pool == pool]
+            memory = together[0].memory()
             if memory is None:
                 continue
-            programs = programs or [candidate, *tests(candidate)]
-            shares = [share for share, other in enumerate(devices) if other is device]
-            (free, total), need = memory, needed(programs, device, shares, own_parameters)
+            # The host's arenas are checked once more when the test nets are compiled: until then they cost no time here.
+            programs = programs or [candidate, *(tests(candidate) if pool != HOST else ())]
+            need = 0
+            for device in together:
+                shares = [share for share, other in enumerate(devices) if other is device]
+                need += needed(programs, device, shares, own_parameters)
+            free, total = memory
             if need > free:
-                missing.append(f"{binary(need)} on {device.name}, where {binary(free)} of {binary(total)} are free")
+                names = " and ".join(device.name for device in together)
+                missing.append(f"{binary(need)} on {names}, where {binary(free)} of {binary(total)} are free")
         return missing
 
     short = lacking(program)

@@ -20,9 +20,10 @@ from runtime.kernels.cpu.cached import cached
 from runtime.kernels.cpu.registry import Launch
 from runtime.kernels.operand import Kept, Operand, Workspace
 from runtime.kernels.rooms import load_rooms
+from runtime.machine.cpu.available import available, promise
 from runtime.machine.cpu.needs import planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
-from runtime.machine.device import BoundInstruction, Keeping, run_in_order
+from runtime.machine.device import HOST, BoundInstruction, Keeping, run_in_order
 
 SMALLEST_CHUNKS = 8  # for each worker: small enough to even out workers at the end, few enough to keep launches cheap
 
@@ -144,6 +145,8 @@ class CpuDevice:
     peers: what it has in common with the other devices of its program.
     """
 
+    pool = HOST
+
     def __init__(self, threads: int | None = None, index: int = 0, peers: Peers | None = None):
         load_rooms("cpu")
         self.name = f"cpu:{index}"
@@ -182,11 +185,13 @@ class CpuDevice:
                 f"out of memory on {self.name}: the program needs {size / 2**30:.1f} GiB in one piece",
                 hint="a smaller batch_size needs less",
             ) from None
+        promise(raw)
         start = -raw.ctypes.data % 64
         return raw[start : start + size]
 
-    def memory(self) -> None:
-        """The system gives what it has, and swaps."""
+    def memory(self) -> tuple[int, int] | None:
+        """What the machine, and the limits of this process, leave before the system swaps."""
+        return available()
 
     def workspace_bytes(self, programs: Sequence[Program], shares: Collection[int]) -> int:
         """Every worker's scratch, and the workspace."""

@@ -105,7 +105,7 @@ class CudaDevice:
         self.options = options or CudaOptions()
         self.card = find_card(index)
         self.target = self.options.target(self.card.multiprocessors, self.card.capability)
-        self.name = f"gpu:{index}"
+        self.name = self.pool = f"gpu:{index}"
         self.cupy = load_cupy()
         self._library = load_library(self.cupy)
         check_compiler(self.cupy)

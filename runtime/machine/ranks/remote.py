@@ -36,6 +36,7 @@ class RemoteDevice:
 
     def __init__(self, ranks: Ranks, rank: int, name: str, peers: Peers):
         self.rank, self.name = rank, f"rank {rank} {name}"
+        self.pool = self.name
         self.tags: Sequence[Sequence[int]] = ()
         self._ranks, self._peers = ranks, peers
         self._queues: dict[str, HostQueue] = {}
