@@ -339,8 +339,8 @@ class HDF5Data(Layer):
             self.found = sample_shapes(self)
         except NetdefError as error:
             why = f": {error.diagnostics[0].message}"
-            if located(self, self.source).exists() and error.diagnostics[0].hint:
-                remedy = error.diagnostics[0].hint
+            if located(self, self.source).exists():
+                remedy = error.diagnostics[0].hint or "replace the file by a whole one"
         if self.found is not None:
             if self.batch_size < 1:
                 raise self.error("batch_size is missing", "batch_size", hint="add batch_size: 32, say")

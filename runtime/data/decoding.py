@@ -19,6 +19,7 @@ from runtime.data.texts import printable
 MODES = {3: "RGB", 1: "L"}
 JPEG = b"\xff\xd8\xff"
 EXIF, EXIF_WITHIN, ORIENTATION, UPRIGHT = b"Exif\0\0", 1 << 16, 0x0112, 1
+HALF = 2  # how many times as large as needed an image must be to be decoded to less
 DIRECT = {
     ("YCbCr", "RGB"): "BGR",
     ("Gray", "RGB"): "BGR",
@@ -59,7 +60,7 @@ def decode(data: bytes | memoryview, mode: str | None, name: str, at_least: tupl
     ----------
     mode: RGB or L; None: L of a gray image, else RGB.  name: of the image, for the error.
     """
-    fast = _decoded_by_simplejpeg(data, mode) if data[:3] == JPEG and not at_least else None
+    fast = _decoded_by_simplejpeg(data, mode, at_least) if data[:3] == JPEG else None
     if fast is not None:
         return fast
     try:
@@ -91,13 +92,17 @@ def eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
 
 
-def _decoded_by_simplejpeg(data: bytes | memoryview, mode: str | None) -> NDArray[np.uint8] | None:
-    """A JPEG file's pixels; None of one that Pillow has to decode, or to refuse."""
+def _decoded_by_simplejpeg(
+    data: bytes | memoryview, mode: str | None, at_least: tuple[int, int] | None
+) -> NDArray[np.uint8] | None:
+    """A JPEG file's pixels; None of one that Pillow has to decode, to a fraction of its size or at all, or to refuse."""
     package = simplejpeg()
     if package is None or _is_turned(data):
         return None
     try:
-        space = package.decode_jpeg_header(data)[2]
+        height, width, space, _ = package.decode_jpeg_header(data)
+        if at_least and min(height // at_least[0], width // at_least[1]) >= HALF:
+            return None
         wanted = DIRECT.get((space, mode or ("L" if space == "Gray" else "RGB")))
         return package.decode_jpeg(data, wanted) if wanted else None
     except ValueError:
