@@ -81,7 +81,7 @@ class Collector:
         executable = self._executable
         source, taken = executable.sources[self._name], executable.sources.taken(self._name)
         if not isinstance(taken, Batch) or taken.labels.ndim != 1:
-            raise NetdefError(f"layer {self._name} gives no images with a label each: there is nothing to vote on")
+            raise NetdefError(f"layer {self._name} gives no images with a label each: votes and reports are of such")
         images = int((taken.positions < source.size).sum())
         self._index = taken.positions[:images] // self._views
         self._labels[self._index] = check_classes(taken.labels[:images].astype(np.int64), self._classes, executable)
