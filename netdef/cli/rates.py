@@ -71,6 +71,8 @@ def rates(first: str, second: str | None, options: Options) -> None:
         raise NetdefError(f"--low {options.low:g} is not below --high {options.high:g}")
     if options.out is not None and not options.out.lower().endswith(ENDINGS):
         raise NetdefError(f"{options.out}: unknown ending", hint=f"endings: {', '.join(ENDINGS)}")
+    if options.out is not None and not Path(options.out).resolve().parent.is_dir():
+        raise NetdefError(f"there is no folder for the picture {options.out}", hint="make it, or give another -o FILE")
     net, path = net_and_solver(first, second, "rates")
     with Solver(
         path,

@@ -103,11 +103,15 @@ def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], 
     ------
     NetdefError: a run fails, or there are several ranks.
     """
+    from netdef.cli.run_folders import check_free, is_cut_short
     from runtime.solver.comparison import run_of, spread
     from runtime.solver.log import read_log
 
     if ranks is not None:
         raise NetdefError(f"--seed asks for {len(runs)} runs; under mpirun or srun there is one", hint="--seed N, a run at a time")
+    for options in runs:  # all of them, before hours of training
+        if options.out is not None and not is_cut_short(Path(options.out)):
+            check_free(Path(options.out))
     outs: list[Path] = []
     for number, options in enumerate(runs, 1):
         click.echo(f"run {number} of {len(runs)}: seed {seed_of(options)}", err=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from netdef.cli.main import run
-from runtime.solver.rate_search import FIRST, Found, proposed, rows, smooth
+from runtime.solver.rate_search import FIRST, Found, draw, proposed, rows, smooth
 from tests.runtime.solver.nets import IMAGES, SOLVER
 
 
@@ -44,6 +44,11 @@ def test_smoothing_begins_at_the_first_loss():
     assert smooth([]) == []
 
 
+def test_a_loss_that_is_not_finite_at_once_makes_a_picture(tmp_path):
+    draw(Found([], [], [], None), "nothing", str(tmp_path / "x.svg"))
+    assert "<svg" in (tmp_path / "x.svg").read_text()
+
+
 def test_rows_at_even_distances():
     found = Found([1.0, 2.0, 3.0, 4.0, 5.0], [0] * 5, [9.0, 8.0, 7.0, 6.0, 5.0], None)
     assert rows(found, 3) == [(1.0, 9.0), (3.0, 7.0), (5.0, 5.0)]
@@ -57,6 +62,7 @@ def test_rows_at_even_distances():
         (["small.net"], "netdef rates small.net solver.txt"),
         (["small.net", "solver.txt", "--low", "1", "--high", "0.1"], "--low 1 is not below --high 0.1"),
         (["small.net", "solver.txt", "-o", "x.jpeg2000"], "x.jpeg2000: unknown ending"),
+        (["small.net", "solver.txt", "-o", "nothere/x.png"], "there is no folder for the picture nothere/x.png"),
         (["small.net", "solver.txt", "--iterations", "3"], "--iterations"),
         (["small.net", "solver.txt", "--set", "solver.gama=1"], "unknown field 'gama' of a solver"),
         (["small.net", "solver.txt", "--weights", "none.caffemodel"], "none.caffemodel"),

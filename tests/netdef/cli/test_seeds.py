@@ -56,6 +56,8 @@ def test_each_seed_has_a_run_of_its_own(capsys):
     first, second = (read_weights(f"two-{seed}/small_iter_2.caffemodel") for seed in (1, 2))
     assert any((a != b).any() for a, b in zip(first["conv"], second["conv"], strict=True))
     assert run(["train", "small.net", "two-1/solver.txt", "--out", "again", *SHORT]) == 0
+    assert run(["train", "small.net", "solver.txt", "--seed", "0..2", "--out", "two", *SHORT]) == 2
+    assert "two-1 holds another run already" in capsys.readouterr().err and not Path("two-0").exists()
     assert Path("again/small_iter_2.caffemodel").read_bytes() == Path("two-1/small_iter_2.caffemodel").read_bytes()
 
 
