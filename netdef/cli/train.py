@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     help="As what ranks of mpirun or srun send gradients; default: fp32, as they are.",
 )
 @click.option("--bucket", metavar="SIZE", help="In messages of which size ranks send gradients, 4MB, say; default: measured.")
+@click.option("--nodes", type=COUNT, metavar="N", help="With --split hybrid: N groups of shares; channels are cut within one.")
 @click.option("--elastic", is_flag=True, help="Go on from the last snapshot without ranks that are killed; for MPI with ULFM.")
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
@@ -162,6 +163,7 @@ def train(
         if ranks is None:
             only = {"--gradients": options.gradients, "--bucket": options.bucket, "--elastic": options.elastic}
             idle += options_without_effect(only, "there is one process, and no other rank")
+        idle += about_nodes(options, choice.devices, ranks)
         for note in filter(None, [*run.notes, *options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note, ranks)
@@ -243,6 +245,21 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
     return Run(there, made=runs.missing(there), notes=tuple(notes), anew=anew)
 
 
+def about_nodes(options: Options, devices: str, ranks: Ranks | None) -> list[str]:
+    """A note where --nodes has no effect, or may be of use."""
+    from runtime.machine.open import device_names
+
+    given = {"--nodes": options.nodes}
+    if options.split != "hybrid":
+        return options_without_effect(given, "it is about --split hybrid")
+    if ranks is None and len(device_names(devices)) == 1:
+        return options_without_effect(given, "there is one device")
+    if ranks is not None and ranks.nodes > 1 and options.nodes is None:
+        keeps = f"--nodes {ranks.nodes} keeps activations of fully connected layers within a host"
+        return [f"note: {keeps}; with large batches that sends less between hosts"]
+    return []
+
+
 def check_ranks(ranks: Ranks | None, options: Options) -> None:
     """Let the ranks take their options, the same ones and none that takes one process.
 
@@ -322,6 +339,7 @@ def prepare(
         say=say,
         cuda=options.cuda,
         ranks=ranks,
+        nodes=options.nodes,
     )
     try:
         if options.bucket and ranks is not None and not sends_gradients(solver):

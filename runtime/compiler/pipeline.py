@@ -45,6 +45,7 @@ class Request:
     seed: int
     fold: bool
     buckets: Buckets | None
+    nodes: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class Pass:
 def _place(program: Program, request: Request) -> Program:
     if request.devices == 1:
         return program
-    division = place(program.net, request.devices, request.split, request.backward, request.losses_only, request.fixed)
+    division = place(
+        program.net, request.devices, request.split, request.backward, request.losses_only, request.fixed, request.nodes
+    )
     return Program(division.net, division=division)
 
 
@@ -111,6 +114,7 @@ def compile_program(
     seed: int = DEFAULT_SEED,
     fold: bool = True,
     buckets: Buckets | None = None,
+    nodes: int = 1,
     after: str = PASSES[-1],
 ) -> Program:
     """The program of a net after one of PASSES, without binding it to devices.
@@ -119,7 +123,7 @@ def compile_program(
     ----------
     devices: how many, each with a share of the net.  hosts: which of the machine's each of them is, if some have several shares.
     fixed: parameters that lie on them already, see `place`.
-    buckets: how gradients go between ranks.
+    buckets: how gradients go between ranks.  nodes: see `place`.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     others: see `compile`.
 
@@ -136,7 +140,7 @@ def compile_program(
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets)
+    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets, nodes)
     program = Program(net)
     for one in PIPELINE[: PASSES.index(after) + 1]:
         program = one.run(program, request)
@@ -148,4 +152,6 @@ def compile_sharing(program: Program, net: Net, **options: Any) -> Program:
     division = program.division
     if division is None:
         return compile_program(net, **options)
-    return compile_program(net, devices=division.devices, hosts=division.hosts, fixed=parameter_cuts(division), **options)
+    lying: dict[str, Any] = {"devices": division.devices, "hosts": division.hosts, "nodes": division.nodes}
+    lying["fixed"] = parameter_cuts(division)
+    return compile_program(net, **lying, **options)

@@ -43,6 +43,7 @@ class Division:
     shards: of each parameter that owns its array: all of it once, or copies.
     learned: the slices of copies that each device updates.
     hosts: by device of the net, which of the machine's devices has its share; by default each its own.
+    nodes: groups of as many devices, within which "hybrid" cuts channels.
     """
 
     whole: Net
@@ -52,6 +53,7 @@ class Division:
     shards: Mapping[Parameter, Sequence[Shard]]
     learned: Mapping[Parameter, Sequence[Shard]] = field(default_factory=dict)
     hosts: Sequence[int] = ()
+    nodes: int = 1
 
     def region(self, blob: Blob) -> tuple[Region, tuple[int, ...]] | None:
         """Which region of which shape a blob of the divided net is; None for what is no region."""

@@ -46,6 +46,7 @@ def compile(
     tests: TestPrograms = no_tests,
     allow_python: bool = False,
     ranks: Ranks | None = None,
+    nodes: int | None = None,
 ) -> Executable:
     """Compile a net for one device or several and fill its parameters as its fillers say.
 
@@ -70,6 +71,7 @@ def compile(
     fold: without backward, let BatchNorm, Scale and Bias be part of the weights before them.
     tests: the programs that will share this one's parameters and devices, for which there must be room too.
     allow_python: import and run the classes that the Python layers of a file name, see docs/python-layers.md.
+    nodes: groups of as many shares, within which "hybrid" cuts channels, see `place`; default: one.
     ranks: this process among others that compile the same; `devices` has this rank's shares, and each other rank has as many.
 
     Returns
@@ -106,6 +108,7 @@ def compile(
         "seed": seed,
         "fold": fold,
         "buckets": buckets_of(ranks, opened),
+        "nodes": division.nodes if division is not None else nodes or 1,
     }
     try:
         program = compile_program(net, **options)

@@ -10,14 +10,14 @@ from runtime.machine.ranks.ranks import Ranks, fingerprint
 from runtime.solver.nets import SolverNets
 
 
-def check_nets(ranks: Ranks, nets: SolverNets, split: str | None) -> None:
+def check_nets(ranks: Ranks, nets: SolverNets, split: str | None, nodes: int | None) -> None:
     """Check that all ranks train the same nets in the same way, and that each has images of a batch.
 
     Raises
     ------
     NetdefError: they do not, or one has none.
     """
-    ranks.check_same(_identity(nets, split))
+    ranks.check_same({**_identity(nets, split), "--nodes": nodes})
     if split in ("batch", "hybrid") and nets.batch_size < ranks.size:
         raise NetdefError(
             f"--split {split} divides batches of {plural(nets.batch_size, 'image')} over {ranks.size} ranks",

@@ -88,6 +88,7 @@ class Solver(Solves):
     split: what is cut on several devices, see `compile`.
     overrides: fields of the nets to change, see `netdef.load`, and of the solver: {"solver.base_lr": 0.01}.
     allow_python: import and run the classes that the nets' Python layers name, see docs/python-layers.md.
+    nodes: groups of as many shares, within which the split "hybrid" cuts channels, see `compile`.
     ranks: this process among others that train the same, see docs/machines.md; `devices` has this rank's shares.
 
     Attributes
@@ -123,6 +124,7 @@ class Solver(Solves):
         overrides: Mapping[str, Any] | None = None,
         allow_python: bool = False,
         ranks: Ranks | None = None,
+        nodes: int | None = None,
     ) -> None:
         out = path_of(out, "a directory for snapshots")
         self.parameters, self.filename = read_solver(solver, max_iter, overrides)
@@ -130,7 +132,7 @@ class Solver(Solves):
             self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
         self.ranks = ranks
         self.devices = choose_devices(devices, self.parameters, 0 if ranks is None else ranks.local).devices
-        self.threads, self.cuda, self.split = threads, cuda, split
+        self.threads, self.cuda, self.split, self.nodes = threads, cuda, split, nodes
         self._say = say
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
@@ -144,7 +146,7 @@ class Solver(Solves):
         self.data, self.hold_out = data, HOLD_OUT if data and self.nets.tests else 0
         if ranks is not None:
             self.seed = ranks.broadcast(int(self.seed))
-            check_nets(ranks, self.nets, split)
+            check_nets(ranks, self.nets, split, nodes)
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
@@ -196,6 +198,7 @@ class Solver(Solves):
             **training,
             tests=lambda program: [compile_sharing(program, net, **self._testing(net)) for net in self.nets.tests],
             ranks=self.ranks,
+            nodes=self.nodes,
         )
         self.executable.set_scalar("scale", 1 / self.parameters.iter_size)
         self.iterations = Iterations(self.executable, self.parameters.iter_size, self.smoothed)

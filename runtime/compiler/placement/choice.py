@@ -89,20 +89,34 @@ def _follow(layer: Layer, bottoms: Regions) -> Regions | None:
     return layer.cuts.follow(layer, bottoms)
 
 
-def even(shape: tuple[int, ...], split: str, devices: int, groups: Sequence[int]) -> Iterator[Spread]:
-    """The even cuts of a blob, along the axis that `split` wants cut.  groups: runs of channels whose borders may be kept to."""
-    images, channels = region_of(shape).images, region_of(shape).channels
+def even(shape: tuple[int, ...], split: str, devices: int, groups: Sequence[int], nodes: int = 1) -> Iterator[Spread]:
+    """The even cuts of a blob, along the axis that `split` wants cut.
+
+    groups: runs of channels whose borders may be kept to.
+    nodes: groups of as many devices; where "hybrid" cuts channels, it cuts them within a node, and images between nodes.
+    """
+    channels, nodes = region_of(shape).channels, nodes if split == "hybrid" else 1
     by_images = split == "batch" or (split == "hybrid" and len(shape) > 2)
     if by_images and shape and shape[0] > 1:
         yield tuple(Region(run, channels) if run[0] < run[1] else None for run in even_cuts(shape[0], devices))
     if not by_images and len(shape) > 1 and shape[1] > 1:
-        for runs in (even_cuts(shape[1], devices, count) for count in groups if shape[1] % count == 0):
-            yield tuple(Region(images, (run,)) if run[0] < run[1] else None for run in runs)
+        by_node = images_by_node(shape, devices, nodes)
+        for runs in (even_cuts(shape[1], devices // nodes, count) for count in groups if shape[1] % count == 0):
+            cuts = [(some, runs[device % len(runs)]) for device, some in enumerate(by_node)]
+            yield tuple(Region(some, (run,)) if run[0] < run[1] and some[0] < some[1] else None for some, run in cuts)
 
 
-def given(shape: tuple[int, ...], devices: int, parameters: Iterable[Mapping[int, Cut | None]]) -> Iterator[Spread]:
-    """The cuts of a blob that has a channel for each entry of parameters which lie so already."""
+def images_by_node(shape: tuple[int, ...], devices: int, nodes: int) -> list[tuple[int, int]]:
+    """By device, the images that its node has."""
+    return [run for run in even_cuts(shape[0], nodes) for _ in range(devices // nodes)]
+
+
+def given(shape: tuple[int, ...], devices: int, parameters: Iterable[Mapping[int, Cut | None]], nodes: int = 1) -> Iterator[Spread]:
+    """The cuts of a blob that has a channel for each entry of parameters which lie so already; nodes: as `even`."""
     for lie in parameters:
         cuts = [lie.get(device) for device in range(devices)]
         if len(shape) > 1 and any(cuts) and all(cut is None or cut.runs[-1][1] <= shape[1] for cut in cuts):
-            yield tuple(Region(region_of(shape).images, cut.runs) if cut else None for cut in cuts)
+            by_node = images_by_node(shape, devices, nodes)
+            yield tuple(
+                Region(some, cut.runs) if cut and some[0] < some[1] else None for some, cut in zip(by_node, cuts, strict=True)
+            )

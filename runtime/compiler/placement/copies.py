@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from netdef.graph.cuts import Run, even_cuts
+from netdef.graph.cuts import Cut, Run, even_cuts
 from netdef.graph.layer import Parameter
 from runtime.ir.division import Shard
 from runtime.ir.program import SEND, Buffer, Instruction, Program
@@ -21,7 +21,7 @@ SMALL = 4096  # floats; what is smaller is updated by one device
 
 @dataclass(frozen=True)
 class _Copies:
-    """One parameter's copies that have a gradient, and which slice each of their devices updates."""
+    """The copies of a parameter, or of a cut of it, that have a gradient, and which slice each of their devices updates."""
 
     owner: Parameter
     shards: Sequence[Shard]
@@ -54,7 +54,7 @@ def sum_copies(program: Program, buckets: Buckets | None = None) -> Program:
     division = program.division
     if division is None:
         return program
-    found = [copies for owner, shards in division.shards.items() if (copies := _copies(program, owner, shards))]
+    found = [copies for owner, shards in division.shards.items() for copies in _copies(program, owner, shards)]
     if not found:
         return program
     gradients, writers = dict(program.parameter_gradients), _last_writers(program)
@@ -90,11 +90,19 @@ def sum_copies(program: Program, buckets: Buckets | None = None) -> Program:
     backward = tuple(_arranged(program.backward, sends, sums))
     learned: dict[Parameter, Buffer] = {}
     slices: dict[Parameter, list[Shard]] = {}
-    for copies in found:  # in this order, whatever is sent together: norms are summed in it
-        for shard, span, own in owned[copies.owner]:
-            slice_ = _slice(copies.owner, shard, span)
-            slices.setdefault(copies.owner, []).append(Shard(shard.device, slice_, span=span))
-            learned[slice_], gradients[slice_] = _span(program.parameters[shard.parameter], span), own
+    for owner in dict.fromkeys(
+        copies.owner for copies in found
+    ):  # in this order, whatever is sent together: norms are summed in it
+        for shard, span, own in owned[owner]:
+            slice_ = _slice(owner, shard, span)
+            weights = program.parameters[shard.parameter]
+            if shard.cut is None:
+                slices.setdefault(owner, []).append(Shard(shard.device, slice_, span=span))
+                learned[slice_], gradients[slice_] = _span(weights, span), own
+            else:
+                slices.setdefault(owner, []).append(Shard(shard.device, slice_, cut=shard.cut))
+                learned[slice_], gradients[slice_] = weights, own.view(weights.shape)
+        slices[owner] += [shard for shard in division.shards[owner] if shard.parameter in gradients]  # cuts that one device has
     division = replace(division, learned=slices)
     return replace(program, backward=backward, parameter_gradients=gradients, learned=learned, division=division)
 
@@ -108,10 +116,11 @@ def return_weights(program: Program, buckets: Buckets | None = None) -> Program:
     for owner, slices in division.learned.items():
         for slice_ in slices:
             for shard in division.shards[owner]:
-                if shard.device != slice_.device and slice_.span is not None:
+                if shard.device != slice_.device and shard.cut == slice_.cut:
                     target, weights = program.parameters[shard.parameter], program.learned[slice_.parameter]
-                    for begin, end in _pieces(slice_.span, buckets):
-                        source = _within(weights, (begin - slice_.span[0], end - slice_.span[0]))
+                    span = slice_.span or (0, weights.size)
+                    for begin, end in _pieces(span, buckets):
+                        source = _within(weights if slice_.span else weights.flat(), (begin - span[0], end - span[0]))
                         sends.append(Instruction(SEND, (source,), (_span(target, (begin, end)),), {}, owner.layer.name))
     return replace(program, update=(*program.update, *joined(sends, buckets)))
 
@@ -175,17 +184,22 @@ def _together(
         yield bucket
 
 
-def _copies(program: Program, owner: Parameter, shards: Sequence[Shard]) -> _Copies | None:
-    """The copies of a parameter, if it has several and learns."""
-    if len(shards) < 2 or any(shard.cut is not None for shard in shards):
-        return None
-    learning = [shard for shard in shards if shard.parameter in program.parameter_gradients]
-    if not learning or owner.lr_mult == 0:
-        return None
-    if owner.count < SMALL:
-        return _Copies(owner, learning, [(0, owner.count), *[(0, 0)] * (len(learning) - 1)])
-    lines = even_cuts(-(-owner.count // LINE), len(learning))
-    return _Copies(owner, learning, [(a * LINE, min(b * LINE, owner.count)) for a, b in lines])
+def _copies(program: Program, owner: Parameter, shards: Sequence[Shard]) -> Iterator[_Copies]:
+    """The copies of a parameter, or of each of its cuts, if there are several and it learns."""
+    cuts: dict[Cut | None, list[Shard]] = {}
+    for shard in shards:
+        cuts.setdefault(shard.cut, []).append(shard)
+    for number, (cut, alike) in enumerate(cuts.items()):
+        learning = [shard for shard in alike if shard.parameter in program.parameter_gradients]
+        if len(alike) < 2 or not learning or owner.lr_mult == 0:
+            continue
+        count = learning[0].parameter.count
+        if cut is not None or count < SMALL:  # a cut is updated as a whole, each by another device
+            first = number % len(learning) if cut is not None else 0
+            yield _Copies(owner, learning, [(0, count) if index == first else (0, 0) for index in range(len(learning))])
+            continue
+        lines = even_cuts(-(-count // LINE), len(learning))
+        yield _Copies(owner, learning, [(a * LINE, min(b * LINE, count)) for a, b in lines])
 
 
 def _last_writers(program: Program) -> dict[Buffer, int]:
@@ -232,4 +246,5 @@ def _within(buffer: Buffer, span: Run) -> Buffer:
 def _slice(owner: Parameter, shard: Shard, span: Run) -> Parameter:
     """A slice of a copy, as the parameter that it is to a solver."""
     layer, index = shard.parameter.layer, shard.parameter.index
-    return Parameter(layer, index, (span[1] - span[0],), owner.filler, owner.lr_mult, owner.decay_mult, owner.name)
+    shape = (span[1] - span[0],) if shard.cut is None else shard.parameter.shape
+    return Parameter(layer, index, shape, owner.filler, owner.lr_mult, owner.decay_mult, owner.name)

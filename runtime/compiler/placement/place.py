@@ -7,6 +7,7 @@ what several devices read and of weights that they copy.  Those are added over t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
@@ -40,7 +41,13 @@ def split_of(name: str | None) -> str:
 
 @gc_paused
 def place(
-    net: Net, devices: int, split: str | None = None, backward: bool = True, losses_only: bool = False, fixed: Fixed | None = None
+    net: Net,
+    devices: int,
+    split: str | None = None,
+    backward: bool = True,
+    losses_only: bool = False,
+    fixed: Fixed | None = None,
+    nodes: int = 1,
 ) -> Division:
     """Divide a net over devices so that few bytes are sent.
 
@@ -50,19 +57,24 @@ def place(
         connected layers.
     backward, losses_only: as for `lower`; gradients are sent too.
     fixed: parameters that lie somewhere already, see `parameter_cuts`.
+    nodes: groups of as many devices that follow one another.  "hybrid" cuts the channels of fully connected layers within a node;
+        each node has all of their weights, and makes its own images.
 
     Raises
     ------
-    NetdefError: `split` is none of these, a layer's type cannot run, or its `device` is not there.
+    NetdefError: `split` is none of these, a layer's type cannot run, its `device` is not there, or devices are no such nodes.
     """
+    if nodes < 1 or devices % nodes:
+        message = f"{devices} shares cannot be {nodes} nodes of as many each"
+        raise NetdefError(message, hint=f"--nodes divides the number of shares: {devices} here")
     check_runnable(net.layers)
     flow = gradient_flow(net, losses_only) if backward else None
     gradients = Gradients()
     if flow is not None:
         learned = {p for layer in flow.live for p in layer.parameters if p.lr_mult != 0}
         gradients = Gradients({pair for pair in flow.wanted if pair[0] in flow.live}, learned)
-    choices = Search(net, devices, split_of(split), gradients, fixed).run()
-    return divide(net, devices, choices)
+    choices = Search(net, devices, split_of(split), gradients, fixed, nodes).run()
+    return replace(divide(net, devices, choices), nodes=nodes)
 
 
 def parameter_cuts(division: Division) -> Fixed:

@@ -11,9 +11,11 @@ The tests compare the result with that of an exact search (tests/runtime/compile
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
+from math import prod
 
 from netdef.graph.cuts import Cut, Region
 from netdef.graph.layer import Blob, Layer, Parameter
@@ -105,9 +107,13 @@ class Search:
     ----------
     split: how layers are cut that can be cut in more than one way, of SPLITS.
     fixed: parameters whose cut is given: a test net's are where the training net has them.
+    nodes: groups of as many devices, within which "hybrid" cuts channels.
     """
 
-    def __init__(self, net: Net, devices: int, split: str, gradients: Gradients, fixed: Mapping[str, Cuts] | None = None):
+    def __init__(
+        self, net: Net, devices: int, split: str, gradients: Gradients, fixed: Mapping[str, Cuts] | None = None, nodes: int = 1
+    ):
+        self.nodes = nodes if split == "hybrid" else 1
         self.net, self.devices, self.split, self.gradients, self.fixed = net, devices, split, gradients, fixed or {}
         self.shared_owners = {p.owner for p in net.parameters if p.shared}
         self.together: dict[Layer, int] = {layer: layer.message.device for layer in net.layers if layer.message.HasField("device")}
@@ -168,7 +174,10 @@ class Search:
         if layer.tops and len({top.shape[:2] for top in layer.tops}) == 1:
             shape = layer.tops[0].shape
             cuts = [self.fixed[str(p.owner)] for p in layer.parameters if str(p.owner) in self.fixed]
-            evenly = (*even(shape, self.split, self.devices, self.groups), *given(shape, self.devices, cuts))
+            evenly = (
+                *even(shape, self.split, self.devices, self.groups, self.nodes),
+                *given(shape, self.devices, cuts, self.nodes),
+            )
             spreads += [(one,) * len(layer.tops) for one in evenly]
         found = [
             self._cut(layer, tops, self.devices) for tops in dict.fromkeys(spreads) if not (once and any(map(is_copied, tops)))
@@ -237,9 +246,10 @@ class Search:
     def _bytes_of_copies(self, layer: Layer, cuts: Sequence[Cuts]) -> int:
         """What is sent for parameters that several devices have: gradients are summed and weights sent back."""
         return sum(
-            2 * (len(mine) - 1) * parameter.bytes
+            2 * (copies - 1) * (parameter.bytes if cut is None else BYTES_PER_ELEMENT * prod(cut.shape(parameter.shape)))
             for parameter, mine in zip(layer.parameters, cuts, strict=True)
-            if parameter in self.gradients.parameters and set(mine.values()) == {None} and parameter.owner is parameter
+            if parameter in self.gradients.parameters and parameter.owner is parameter
+            for cut, copies in Counter(mine.values()).items()
         )
 
     def _work(self, layer: Layer, choice: Choice) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import groupby
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
@@ -76,6 +77,13 @@ class Ranks:
     def threads(self) -> int:
         """Worker threads by default: this rank's cores, divided by the ranks of its host that run on the same ones."""
         return max(1, len(self.member.cores) // self.members.count(self.member))
+
+    @property
+    def nodes(self) -> int:
+        """How many hosts the ranks are on, where each has as many and they follow one another; else 1."""
+        hosts = [member.host for member in self.members]
+        runs = [len(list(group)) for _, group in groupby(hosts)]
+        return len(runs) if len(set(runs)) == 1 and len(runs) == len(set(hosts)) else 1
 
     def exchange(self, value: Any) -> list[Any]:
         """The values of all ranks, in their order; of the types that `values.packed` takes.

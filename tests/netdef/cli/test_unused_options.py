@@ -78,3 +78,22 @@ def test_workspace_before_launches_are_planned(capsys):
 def test_contradictions(arguments, error, capsys):
     assert run(arguments) == 2
     assert error in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--split", "batch", "--devices", "cpu,cpu"], "it is about --split hybrid"),
+        (["--split", "hybrid", "--devices", "cpu"], "there is one device"),
+    ],
+)
+def test_nodes_without_hybrid_shares(options, why, capsys):
+    assert run(["train", "small.net", "solver.txt", "--out", "one", "--iterations", "1", "--nodes", "2", *options]) == 0
+    assert f"--nodes 2 has no effect: {why}" in unused(capsys.readouterr().out)
+
+
+def test_shares_that_are_no_nodes(capsys):
+    words = ["train", "small.net", "solver.txt", "--out", "one", "--split", "hybrid", "--devices", "cpu,cpu,cpu", "--nodes", "2"]
+    assert run(words) == 2
+    assert "error: 3 shares cannot be 2 nodes of as many each" in capsys.readouterr().err
+    assert not Path("one").exists()

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import netdef
 from netdef import NetdefError
+from netdef.weights import read_weights
 from runtime.machine.ranks.bucket import LEAST
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import MEASURED, Ranks
@@ -35,6 +37,15 @@ layer fc: InnerProduct(conv) { num_output: 10 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 test layer accuracy: Accuracy(fc, label)
 """
+LARGE = """
+name: "large batches"
+layer data: DummyData -> data, label {
+  shape { dim: [64, 4, 4, 4] } shape { dim: 64 } data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" max: 7.9 }
+}
+layer conv: Convolution(data) { num_output: 4 kernel_size: 1 weight_filler { type: "xavier" } }
+layer fc: InnerProduct(conv) { num_output: 8 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 TESTED = 'snapshot_prefix: "run" test_iter: 2 test_interval: 2 '
 EXTRA = "iter_size: 2 clip_gradients: 0.5"
 
@@ -47,9 +58,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def train(net: str, devices: str, split: str, to: int, ranks: Ranks | None = None, more: str = "", resume: str = "") -> Any:
+def train(
+    net: str, devices: str, split: str, to: int, ranks: Ranks | None = None, more: str = "", resume: str = "", nodes: int = 1
+) -> Any:
     """Train to an iteration, with a snapshot at its end; what tests and losses were."""
-    with Solver(SOLVER + TESTED + more, f"{net}.net", devices, threads=1, split=split, ranks=ranks) as solver:
+    with Solver(SOLVER + TESTED + more, f"{net}.net", devices, threads=1, split=split, ranks=ranks, nodes=nodes) as solver:
         if resume:
             solver.restore(resume)
         loss = solver.step(to - solver.iteration)
@@ -85,6 +98,52 @@ def test_files_are_those_of_one_process(net: str, split: str, count: int, more: 
         path.unlink()
     assert on_ranks(count, lambda ranks: train(net, "cpu", split, 4, ranks, more)) == [alone] * count
     assert files(4) == expected
+
+
+WIDE = IMAGES.replace("num_output: 3 ", "num_output: 8 ")
+
+
+@pytest.mark.parametrize(("bucket", "more"), [(None, ""), (400, EXTRA)])
+def test_nodes_have_all_weights_of_fully_connected_layers_each(bucket: int | None, more: str) -> None:
+    """Four shares on two nodes: each sends the gradients of its half of a layer to the other node, and gets the weights back."""
+    Path("wide.net").write_text(WIDE)
+    one = train("wide", "cpu", "hybrid", 4, more=more)
+    weights = read_weights("run_iter_4.caffemodel")
+    alone = train("wide", shares(4), "hybrid", 4, more=more, nodes=2)
+    expected, mail = files(4), Mail(4)
+    assert alone[0] == pytest.approx(one[0], rel=1e-4)
+    for name, arrays in read_weights("run_iter_4.caffemodel").items():
+        assert all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(arrays, weights[name], strict=True)), name
+
+    def start(ranks: Ranks) -> Any:
+        ranks.bucket = bucket
+        return train("wide", "cpu", "hybrid", 4, ranks, more, nodes=2)
+
+    assert on_ranks(4, start, mail=mail) == [alone] * 4
+    assert files(4) == expected
+
+
+def test_less_goes_between_nodes_than_between_shares() -> None:
+    """Of a fully connected layer's weights, a device sends the other node its part; activations stay in the node."""
+
+    def between(nodes: int) -> int:
+        with Solver(SOLVER, netdef.parse(LARGE, phase="train"), shares(4), threads=1, split="hybrid", nodes=nodes) as solver:
+            copies = [
+                one
+                for one in solver.executable.program.instructions
+                if one.kernel in ("send", "copy") and one.layer in ("fc", "relu2")
+            ]
+            pairs = [(one.inputs[0].device // 2, one.outputs[0].device // 2, one.sent_bytes) for one in copies]
+            return sum(size for a, b, size in pairs if a != b)
+
+    weights = 4 * (64 * 8 + 8)
+    assert between(2) == 2 * weights  # gradients one way, weights the other, of all
+    assert between(1) > between(2)
+
+
+def test_shares_that_are_no_nodes() -> None:
+    with pytest.raises(NetdefError, match="4 shares cannot be 3 nodes of as many each"):
+        train("images", shares(4), "hybrid", 1, nodes=3)
 
 
 @pytest.mark.parametrize(
