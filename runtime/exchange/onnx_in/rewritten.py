@@ -36,7 +36,7 @@ def rewritten(model: Model) -> tuple[Any, Weights] | None:
         net = rebuilt(net, lambda message: set_input_shapes(message, shapes)) if shapes else net
         read = _reader(model, written(net, model.opset, blank).graph)
         if _is_same(model, written(net, model.opset, read)):
-            return net.message, _weights(net, read)
+            return type(net.message)(name=net.name, layer=net.message.layer), _weights(net, read)
     return None
 
 
