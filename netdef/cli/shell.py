@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from netdef.cli.completing import ARGUMENTS, complete_parameters
 from netdef.language.diagnostics import NetdefError, Remark
+from netdef.language.printable import Terminal
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import shortened, times
 
@@ -158,7 +159,9 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
     if isinstance(sys.stdout, TextIOWrapper):  # names of files may hold what the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
+    streams = sys.stdout, sys.stderr
     try:
+        sys.stdout, sys.stderr = map(for_reading, streams)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("default", Remark)  # a note, even under python -W error
@@ -183,7 +186,14 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
         if trouble is None:
             raise
         return _trouble(trouble)
+    finally:
+        sys.stdout, sys.stderr = streams
     return result if isinstance(result, int) else 0
+
+
+def for_reading(stream: TextIO | None) -> Any:
+    """A stream that passes on no control characters, such as those in names, if a terminal would act on them."""
+    return Terminal(stream) if stream is not None and not isinstance(stream, Terminal) and stream.isatty() else stream
 
 
 def _of_the_machine(error: Exception) -> NetdefError | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from netdef.language.printable import printable
 from netdef.language.source import Position, Source
 
 __all__ = ["Diagnostic", "NetdefError", "Note", "Position", "Source"]
@@ -37,7 +38,7 @@ class Diagnostic:
     def __str__(self) -> str:
         lines = _headed(self.severity, self.message, self.position)
         if self.hint:
-            lines.append(f"    {self.hint}")
+            lines.append(f"    {printable(self.hint)}")
         for note in self.notes:
             lines += _headed("note", note.message, note.position)
         return "\n".join(lines)
@@ -105,11 +106,11 @@ def _sort_key(position: Position | None) -> list[tuple[int, int]]:
 
 def _headed(severity: str, message: str, position: Position | None) -> list[str]:
     if position is None:
-        return [f"{severity}: {message}"]
-    lines = [f"{position}: {severity}: {message}", *_quoted(position)]
+        return [printable(f"{severity}: {message}")]
+    lines = [printable(f"{position}: {severity}: {message}"), *_quoted(position)]
     at = position.source.included_from if position.source is not None else None
     while at is not None:
-        lines.append(f"    included from {at}")
+        lines.append(printable(f"    included from {at}"))
         at = at.source.included_from if at.source is not None else None
     return lines
 

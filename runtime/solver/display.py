@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+from netdef.language.printable import printable, raw
 from runtime.solver.log import Record
 
 SECONDS_OF_DAY = 86400
@@ -78,7 +79,7 @@ def open_display(stream: TextIO | None = None) -> Sink:
     if stream.isatty():
         from rich.console import Console
 
-        console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+        console = Console(file=raw(stream), highlight=False, markup=False, soft_wrap=True)
         if not console.is_dumb_terminal:
             return LiveDisplay(console)
     return PlainDisplay(stream)
@@ -114,7 +115,7 @@ class LiveDisplay:
 
         self.console = console
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.completed}/{task.total}"),
             TextColumn("{task.fields[status]}"),
@@ -129,9 +130,9 @@ class LiveDisplay:
     def show(self, record: Record) -> None:
         event = record["event"]
         if event == "start":
-            self.console.print(text(record))
+            self.console.print(printable(text(record)))
             self.task = self.progress.add_task(
-                record["name"], total=record["max_iter"], completed=record["iteration"], status="starting"
+                printable(record["name"]), total=record["max_iter"], completed=record["iteration"], status="starting"
             )
             self.progress.start()
         elif event == "train":
@@ -143,7 +144,7 @@ class LiveDisplay:
                 self.accuracy = f"  test {record['outputs'][record['accuracies'][0]]:.1%}"
             if event in ("end", "stopping"):
                 self.progress.stop()
-            self.console.print(text(record))
+            self.console.print(printable(text(record)))
 
     def status(self, record: Record) -> str:
         parts = [*epoch_text(record), f"loss {record['loss']:.4g}", f"rate {record['rate']:.3g}"]

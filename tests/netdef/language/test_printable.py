@@ -1,0 +1,55 @@
+"""Names cannot steer a terminal."""
+
+import io
+
+import pytest
+
+from netdef.cli import shell
+from netdef.cli.main import run
+from netdef.language.diagnostics import NetdefError
+from netdef.language.printable import Terminal, printable, raw
+
+HOSTILE = "a\x1b]0;title\x07b\x1b[2Jc\u202ed\re\x9bf"
+SHOWN = "a\ufffd]0;title\ufffdb\ufffd[2Jc\ufffdd\ufffde\ufffdf"
+
+
+class Stream(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_what_is_replaced():
+    assert printable(HOSTILE) == SHOWN
+    assert printable("conv1 日本 é\n  \udcff") == "conv1 日本 é\n  \udcff"
+    assert printable("a\tb") == "a    b"
+
+
+@pytest.mark.parametrize("text", ["\x1b[31merror:\x1b[0m x", "\x1b[1;31mred\x1b[22m"])
+def test_colours_pass(text):
+    stream = Stream()
+    Terminal(stream).write(text)
+    assert stream.getvalue() == text
+
+
+@pytest.mark.parametrize("text", ["\x1b[8m", "\x1b[38;5;1m", "\x1b[1A", "\x1b[?25l", "\x1bc"])
+def test_what_hides_text_or_moves_the_cursor_does_not(text):
+    stream = Stream()
+    assert Terminal(stream).write(text) == len(text)
+    assert stream.getvalue() == "\ufffd" + text[1:]
+    assert raw(Terminal(stream)) is stream and raw(stream) is stream
+
+
+def test_a_message_with_hostile_names():
+    assert str(NetdefError(f"no {HOSTILE}", hint=HOSTILE)) == f"error: no {SHOWN}\n    {SHOWN}"
+
+
+def test_commands_on_a_terminal(file, monkeypatch):
+    name = file('layer { name: "a\\033]0;title\\007b\\033[2J\u202e" type: "Input" top: "data" input_param { shape { dim: 1 } } }\n')
+    out, err = Stream(), Stream()
+    monkeypatch.setattr(shell.sys, "stdout", out)
+    monkeypatch.setattr(shell.sys, "stderr", err)
+    run(["shapes", name])
+    run(["shapes", name, "--set", "a\033]0;x.y=1"])
+    shown = out.getvalue() + err.getvalue()
+    assert "title" in shown and not any(c in shown for c in "\x07\u202e\x9b") and "\x1b]" not in shown and "\x1b[2J" not in shown
+    assert shell.sys.stdout is out
