@@ -103,10 +103,10 @@ def _agreement(file: Path, made: Written, executable: Executable, count: int | N
     outputs = {made.graph.names[blob]: blob.name for blob in made.outputs}
     scores = {made.graph.names[blob]: blob.name for blob in _scores(made)}
     agreed: list[Agreement] = []
-    with compile(net, backward=False, keep="activations", share=executable) as one:
-        for noise in NOISE:
-            inputs = inputs_by_seed(net, scale=noise)
-            given = {name: raw(values, made, name, pixels) for name, values in inputs.items()}
+    for noise in NOISE:
+        inputs = inputs_by_seed(net, scale=noise)
+        given = {name: raw(values, made, name, pixels) for name, values in inputs.items()}
+        with compile(net, backward=False, keep="activations", share=executable) as one:  # anew, as sequences go on from run to run
             results = one.forward(0, **inputs)
             expected = {name: results[blob] for name, blob in outputs.items()}
             try:

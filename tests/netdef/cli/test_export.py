@@ -56,6 +56,16 @@ def test_a_file_that_agrees(capsys):
     assert Path("x.onnx").read_bytes() == first  # the same bytes for the same input
 
 
+def test_sequences_that_go_on_from_run_to_run():
+    """The file is compared on several inputs, and each time its states are those of a first run."""
+    text = """layer data: Input -> x, cont { shape { dim: [3, 2, 4] } shape { dim: [3, 2] } }
+              layer lstm: LSTM(x, cont) { num_output: 5 weight_filler { type: "uniform" min: -1 } bias_filler { value: 0.5 } }"""
+    Path("sequence.net").write_text(text)
+    with runtime.compile("sequence.net", "cpu", seed=1, threads=1) as exe:
+        exe.save_weights("w.caffemodel")
+    assert export(net="sequence.net") == 0
+
+
 def test_any_number_of_images():
     assert export("--batch", "dynamic", "--opset", "13") == 0
     model = onnx.load("x.onnx")
