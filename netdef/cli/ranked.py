@@ -1,4 +1,4 @@
-"""A command as one of the ranks of an MPI job: joined at its start, and an error of any rank on the screen once."""
+"""Run a command as a rank of an MPI job: join the job at the start, and print an error of any rank once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The net that is given away: without data, labels, losses and accuracies; what sources brought comes from the caller."""
+"""The net as it is deployed: without data, labels, losses and accuracies; what sources brought comes from the caller."""
 
 from __future__ import annotations
 

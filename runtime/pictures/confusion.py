@@ -1,4 +1,4 @@
-"""Which classes a test took for which, and of what it was surest where it was wrong."""
+"""Which classes a test confuses, and the wrong predictions that it is surest of."""
 
 from __future__ import annotations
 

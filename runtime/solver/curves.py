@@ -1,4 +1,4 @@
-"""What a run's log has to draw: losses, accuracies and rates over the iterations, and when an accuracy was first reached."""
+"""The curves of a run's log: losses, accuracies and rates over the iterations, and when an accuracy was first reached."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A net as a PyTorch module that is read easily: a line for each layer, a state_dict, and a script that compares."""
+"""A net as a readable PyTorch module: a line for each layer, a state_dict, and a script that compares."""

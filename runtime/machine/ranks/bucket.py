@@ -1,4 +1,4 @@
-"""In messages of which size ranks send gradients: measured, so that neither their number nor the last one costs much."""
+"""The size of the messages in which ranks send gradients, measured so that neither their number nor the last one costs much."""
 
 from __future__ import annotations
 

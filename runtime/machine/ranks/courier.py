@@ -1,4 +1,4 @@
-"""The thread that sends and receives for a rank.  Whoever waits for a message is woken too when another rank has failed."""
+"""The thread that sends and receives for a rank.  A thread that waits for a message wakes when another rank fails."""
 
 from __future__ import annotations
 

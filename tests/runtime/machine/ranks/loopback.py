@@ -27,7 +27,7 @@ class Mail:
     aborted: list[int] = field(default_factory=list)
     sent: list[tuple[int, int, int]] = field(default_factory=list)
     dead: set[int] = field(default_factory=set)  # ranks whose messages go nowhere
-    gone: set[int] = field(default_factory=set)  # ranks that were killed, which all others are told
+    gone: set[int] = field(default_factory=set)  # ranks that were killed; all others learn it
     next: Mail | None = None  # of those that are left
 
 
