@@ -142,7 +142,7 @@ def solver_text(net: str, images: Images, batch: int, fine_tuned: bool, command:
     most = max(LEAST_ITERATIONS, epochs * epoch)
     rate = RATE_OF_WEIGHTS if fine_tuned else _round(RATE * min(1, batch / BATCH))
     tested = epoch * math.ceil(LEAST_BETWEEN / epoch)
-    shown = max(1, min(epoch, most // 50))
+    shown = max(1, most // 50)
     text = f"""{_comment(f"Trains {net} on the {images.training:,} images for training in {images.folder}:")}
 {_comment(f"  {command}")}
 net: "{net}"  # beside this file

@@ -68,8 +68,9 @@ def losses_of(net: Net) -> list[tuple[Blob, float]]:
 
 
 def shown_of(net: Net) -> list[Blob]:
-    """The outputs that are small enough to show."""
-    return [blob for blob in net.outputs if blob.count <= SHOWN]
+    """The outputs that are small enough to show; probabilities, whose means say little, only where there are no others."""
+    small = [blob for blob in net.outputs if blob.count <= SHOWN]
+    return [blob for blob in small if not blob.producer.gives_probabilities] or small
 
 
 def total_loss(net: Net, values: Mapping[Blob, np.ndarray]) -> float | None:
