@@ -43,7 +43,7 @@ def dry_study(
             click.echo(f"{name}:", err=True)
             problems += train(net, str(path), replace(options, dry_run=True), on_dry_run=found.append)
         seconds[name] = found[0].seconds
-        click.echo(f"{name}: {duration(left * seconds[name])} for {left:.3g} runs")
+        click.echo(f"{name}: {duration(left * seconds[name])} for {left:.3g} {'run' if left == 1 else 'runs'}")
     whole = sum(side_by_side([share * seconds[name] for name, share in phase], devices) for phase in phases)
     over = f" on {devices} devices" if devices > 1 else ""
     click.echo(f"the study takes about {duration(whole)}{over}, {plural(problems, 'net')} with problems")

@@ -18,14 +18,13 @@ from runtime.data.database_writer import Staged
 from runtime.data.datum import Datum
 from runtime.data.draws import Draws
 from runtime.data.records import Records, record_name
+from runtime.data.skipping import too_many
 from runtime.data.source import OnSkip, UnreadableError
 from runtime.data.writer import Item
 
 BATCH = 1000  # records written at once, as in Caffe's tools
 BATCH_BYTES = 1 << 26  # or this much
 AHEAD = 8  # records loaded ahead, for each thread
-FEW = 100  # records that may be unreadable, however few there are
-SHARE = 0.1  # of those looked at that may be unreadable, where that is more
 
 Result = TypeVar("Result")
 
@@ -82,7 +81,7 @@ def copy(
                 skipped.append(index)
                 names.append(loaded.path)
                 on_skip(loaded.path, loaded.reason)
-                check_skipped(len(skipped), position + 1, records.name, loaded)
+                check_skipped(len(skipped), position + 1, records, loaded)
             else:
                 first_size = len(loaded.data) if first_size is None else first_size
                 if one_size and len(loaded.data) != first_size:
@@ -117,10 +116,10 @@ def index_at(order: NDArray[np.int64] | None, position: int) -> int:
     return position if order is None else int(order[position])
 
 
-def check_skipped(skipped: int, looked_at: int, name: str, last: UnreadableError) -> None:
+def check_skipped(skipped: int, looked_at: int, records: Records, last: UnreadableError) -> None:
     """Raises NetdefError where so many records cannot be read that the rest is of no use."""
-    if skipped > max(FEW, SHARE * looked_at):
-        text = f"{skipped:,} of the first {looked_at:,} records of {name} cannot be read"
+    if too_many(skipped, looked_at, records.size):
+        text = f"{skipped:,} of the first {looked_at:,} records of {records.name} cannot be read: too many"
         raise NetdefError(text, hint=f"the last one tried: {last.path}: {last.reason}")
 
 

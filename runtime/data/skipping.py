@@ -10,6 +10,11 @@ SHARE = 10  # beyond these: one in so many
 HALF, MANY = 2, 10  # more than one in HALF of all entries, and more than MANY, are too many too
 
 
+def too_many(bad: int, tried: int, size: int) -> bool:
+    """Whether so many entries of `size`, of which some were tried, cannot be read that the rest is of no use."""
+    return (bad > FEW and bad * SHARE > tried) or (bad > MANY and bad * HALF > size)
+
+
 class Skipped:
     """The entries of a list or a database that cannot be read.
 
@@ -40,7 +45,6 @@ class Skipped:
         last = f"the last one tried: {unreadable.path}: {unreadable.reason}"
         if len(self._bad) == self._size:
             raise NetdefError(f"none of the {self._size:,} images of {self._name} can be read", hint=last)
-        most = len(self._bad) > FEW and len(self._bad) * SHARE > self._tried
-        if most or (len(self._bad) > MANY and len(self._bad) * HALF > self._size):
+        if too_many(len(self._bad), self._tried, self._size):
             text = f"{len(self._bad):,} of the first {self._tried:,} images of {self._name} cannot be read: too many"
             raise NetdefError(text, hint=last)

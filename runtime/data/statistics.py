@@ -177,7 +177,7 @@ class _Groups:
             for error in bad:
                 self.skipped.append(error.path)
                 self.on_skip(error.path, error.reason)
-                check_skipped(len(self.skipped), self.count + len(self.skipped), self.records.name, error)
+                check_skipped(len(self.skipped), self.count + len(self.skipped), self.records, error)
             self.on_done(min(start + GROUP, self.records.size))
             yield made
 

@@ -106,7 +106,7 @@ def test_unreadable_images_are_left_out_and_counted(images, capsys):
 
 
 def test_too_many_unreadable_images_stop_it(monkeypatch, capsys):
-    monkeypatch.setattr("runtime.data.copying.FEW", 2)
+    monkeypatch.setattr("runtime.data.skipping.FEW", 2)
     for index in range(20):
         Path(f"images/all/{index:02}.png").unlink()
         Path(f"images/all/{index:02}.png").touch()
