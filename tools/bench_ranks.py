@@ -90,6 +90,7 @@ def main() -> int:
             turns.append((times, every))
     if one is None:
         ranks.exchange(held(several))
+        ranks.close()
         return 0
     alone = [seconds for times, _ in turns for seconds, _ in (times[0], times[2])]
     print(f"{options.net}, batches of {options.batch}, {ranks.text()}, split by {options.split}")
@@ -107,6 +108,7 @@ def main() -> int:
     print(f"a message takes {1e6 * latency:.0f} us and {bandwidth / 2**20:,.0f} MiB/s; all one after the other would take ", end="")
     print(f"{1000 * (messages * latency + sent / bandwidth):.0f} ms")
     off = [abs(has / said - 1) for has, said in ranks.exchange(held(several))]
+    ranks.close()  # which sends what is still to be sent
     print(f"memory of the ranks: at most {max(off):.1%} from what placement says")
     fast, fits = median(ratios) >= SPEED[options.split], max(off) <= MEMORY
     for what, target, met in (("speed", SPEED[options.split], fast), ("memory", MEMORY, fits)):

@@ -94,6 +94,7 @@ def main() -> int:
     latency, bandwidth = (work_of_link if options.processor else link)(ranks)  # the others wait there until rank 0 has measured
     alone = netdef.load(options.net, phase="train", batch_size=options.batch // ranks.size)
     taken = {split: seconds(net, alone, split, ranks, options.turns, options.processor) for split in SPLITS}
+    ranks.close()
     if core is None:
         return 0
     way = replace(shared_memory(core), bandwidth=bandwidth, latency=latency)
