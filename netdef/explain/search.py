@@ -24,6 +24,15 @@ QUOTED: dict[str, Iterable[str]] = {
     "solver.larc_policy": LARC_POLICIES,
     "filler.type": FILLERS,
 }
+STATEMENTS = {  # of a net's text, in the language
+    "layer": "layer NAME: TYPE(bottoms) -> tops { settings }",
+    "train layer": "a layer that takes part in training only",
+    "test layer": "a layer that takes part in testing only",
+    "defaults": "settings of the layers below of one type: defaults TYPE { settings }",
+    "include": 'the layers of another file: include "alexnet.net"',
+    "remove layer": "leaves out a layer of an included file",
+    "bypass layer": "leaves out a layer, whose readers then read what it read",
+}
 OTHERS = {"solver": "SolverParameter", "net": "NetParameter", "param": "ParamSpec", "filler": "FillerParameter"}
 
 
@@ -69,7 +78,10 @@ def nearest_word(word: str) -> str | None:
 
 
 def known() -> Iterator[Found]:
-    """Types, fields and the words that fields take."""
+    """Statements, types, fields and the words that fields take."""
+    for statement, about in STATEMENTS.items():
+        if statement != "layer":  # which names a message too
+            yield Found(statement.split()[0], statement, f"a statement of the language: {about}.")
     for name in LAYERS:
         yield Found(name, name, f"layer type. {layer_type(name).line}.")
     for message, types in _owners().items():

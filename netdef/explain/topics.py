@@ -20,7 +20,7 @@ from netdef.explain.reference import (
     own_fields,
     running,
 )
-from netdef.explain.search import listing, meanings, nearest_word
+from netdef.explain.search import STATEMENTS, listing, meanings, nearest_word
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import range_text, shortened
@@ -52,6 +52,8 @@ def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> s
     if topic.upper() in CODES:
         title, why = CODES[topic.upper()]
         return f"{topic.upper()}: {title}\n\n{fill(why, width)}"
+    if topic in STATEMENTS and (" " in topic or len(meanings(topic)) == 1):  # others stand in a list with what they may be too
+        return f"{topic}: a statement of the language\n\n{fill(STATEMENTS[topic], width)}"
     head, *path = topic.split(".")
     if not path and head in LAYERS:
         return _type(layer_type(head), devices, width)

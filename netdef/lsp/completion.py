@@ -9,6 +9,7 @@ from typing import Any
 from lsprotocol import types
 
 from netdef.explain import reference
+from netdef.explain.search import STATEMENTS
 from netdef.graph.net import Net
 from netdef.graph.shape import shape_text
 from netdef.language.find import model_names
@@ -22,15 +23,6 @@ from netdef.schema.filler_types import FILLERS
 from netdef.solver_file import POLICIES, REGULARIZATIONS, TYPES
 
 MOST = 200  # names of blobs or layers offered at once; while the word grows, others come
-_STATEMENTS = {
-    "layer": "layer NAME: TYPE(bottoms) -> tops { settings }",
-    "train layer": "a layer that takes part in training only",
-    "test layer": "a layer that takes part in testing only",
-    "defaults": "settings of the layers below of one type: defaults TYPE { settings }",
-    "include": 'the layers of another file: include "alexnet.net"',
-    "remove layer": "leaves out a layer of an included file",
-    "bypass layer": "leaves out a layer, whose readers then read what it read",
-}
 _LISTED: dict[tuple[str, str], Iterable[str]] = {  # words in quotes, by message and field
     ("FillerParameter", "type"): FILLERS,
     ("SolverParameter", "type"): TYPES,
@@ -103,7 +95,7 @@ def _cut(items: Iterable[types.CompletionItem], cursor: Cursor) -> tuple[list[ty
 def _fields(cursor: Cursor) -> Iterable[types.CompletionItem]:
     """The fields that the block at the cursor takes and does not have yet; in a net, the other statements first."""
     if cursor.frame.message == "NetParameter":
-        for word, about in _STATEMENTS.items():
+        for word, about in STATEMENTS.items():
             yield _item(word, _KIND.Keyword, about)
     for one in _known(cursor):
         several = one.kind.endswith("several") or one.kind in ("integers", "numbers", "texts", "words")

@@ -40,6 +40,14 @@ def test_words_of_enums_and_of_solvers():
     assert "solver.type" in topics("sgd")
 
 
+def test_statements_of_the_language():
+    assert explain("bypass") == explain("bypass layer")
+    assert "whose readers then read what it read" in explain("bypass")
+    assert explain("defaults").startswith("defaults: a statement of the language\n")
+    assert explain("include").startswith("include may be:\n  include: a statement of the language: the layers of another file: ")
+    assert "layer.include" in explain("include")
+
+
 def test_a_misspelt_word():
     with pytest.raises(
         NetdefError, match=r"there is no layer type, field, word or code called kernel_sise\n.*did you mean kernel_size\?"
