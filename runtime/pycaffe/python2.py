@@ -214,7 +214,7 @@ class _OldLibraries(ast.NodeTransformer):
             node.func = ast.copy_location(ast.Attribute(ast.Name("yaml", ast.Load()), "safe_load", ast.Load()), node.func)
         if not (isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in NUMPY):
             return node
-        if node.func.attr == "fromstring" and all(one.arg != "sep" for one in node.keywords):
+        if node.func.attr == "fromstring" and len(node.args) < 4 and all(one.arg != "sep" for one in node.keywords):
             node.func.attr = "frombuffer"
             return ast.copy_location(ast.Call(ast.Attribute(node, "copy", ast.Load()), [], []), node)
         for one in node.keywords if node.func.attr in ("loadtxt", "genfromtxt") else ():
