@@ -136,7 +136,8 @@ def _failed(ranks: Ranks, error: BaseException) -> int:
     """End this rank by an error, and with it all others.  Returns the exit code."""
     from runtime.machine.ranks.courier import RankError
 
-    if isinstance(error, Exception) and isinstance(ranks.courier.failure, RankError):  # which is why this rank's own card gave up
+    aborted = isinstance(error, NetdefError) and error.__cause__ is not None  # by a library, not by a check of ours
+    if aborted and isinstance(ranks.courier.failure, RankError):  # which is why this rank's own card gave up
         error = ranks.courier.failure
     is_ours = isinstance(error, NetdefError)
     if ranks.first and is_ours:
