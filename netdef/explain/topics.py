@@ -57,7 +57,7 @@ def explain(topic: str, devices: Devices | None = None, width: int = WIDTH) -> s
     head, *path = topic.split(".")
     if not path and head in LAYERS:
         return _type(layer_type(head), devices, width)
-    if not path and head not in _NICKNAMES and not _is_message(head) and (some := meanings(head)):
+    if not path and head not in _NICKNAMES and (head in STATEMENTS or not _is_message(head)) and (some := meanings(head)):
         topics = list(dict.fromkeys(one.topic for one in some))
         return explain(topics[0], devices, width) if len(topics) == 1 else listing(head, some, width)
     here, known = _start(head)
