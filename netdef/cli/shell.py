@@ -162,6 +162,7 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
     streams = sys.stdout, sys.stderr
     try:
         sys.stdout, sys.stderr = map(for_reading, streams)
+        check_folder()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("default", Remark)  # a note, even under python -W error
@@ -189,6 +190,19 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
     finally:
         sys.stdout, sys.stderr = streams
     return result if isinstance(result, int) else 0
+
+
+def check_folder() -> None:
+    """Check that the current folder is there, on which relative paths depend.
+
+    Raises
+    ------
+    NetdefError: it was removed.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise NetdefError(f"the current folder cannot be used: {error.strerror}", hint="cd to a folder that is there") from None
 
 
 def for_reading(stream: TextIO | None) -> Any:

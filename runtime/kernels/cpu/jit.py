@@ -10,6 +10,7 @@ from numba import njit
 
 from runtime.kernels.cpu.alone import compile_alone
 from runtime.kernels.cpu.stale import drop_stale
+from runtime.kernels.cpu.trusted import is_trusted
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -28,10 +29,13 @@ def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[
     options: more of numba's.
     """
     options |= {"no_cfunc_wrapper": True}  # nothing calls kernels from C
-    compiled: Any = njit(function, nogil=True, cache=True, error_model="numpy", fastmath=set(fast_math), **options)
+    options |= {"nogil": True, "error_model": "numpy", "fastmath": set(fast_math)}
+    own = Path(function.__code__.co_filename)
+    compiled: Any = njit(function, cache=True, **options)
     stats = getattr(compiled, "stats", None)  # with NUMBA_DISABLE_JIT it stays plain Python
+    if stats is not None and not is_trusted(Path(stats.cache_path), own.parent):
+        compiled, stats = njit(function, **options), None
     if stats is not None:
-        own = Path(function.__code__.co_filename)
         drop_stale(Path(stats.cache_path), function.__module__.rpartition(".")[2], (Path(__file__), own, *also))
         compile_alone(compiled)
     return compiled

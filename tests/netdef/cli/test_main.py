@@ -163,3 +163,11 @@ def test_names_outside_the_encoding_of_the_output(tmp_path):
     done = netdef("shapes", str(tmp_path / "世.net"), env=environment)
     assert done.returncode == 0, done.stderr
     assert "\\u4e16.net" in done.stdout
+
+
+def test_a_current_folder_that_is_gone(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run(["shapes", "lenet"]) == 2
+    assert capsys.readouterr().err.startswith("error: the current folder cannot be used: No such file or directory\n    cd to")
