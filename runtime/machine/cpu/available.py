@@ -26,9 +26,12 @@ def available(root: Path = Path("/")) -> tuple[int, int] | None:
     with suppress(OSError, ValueError, KeyError):
         facts = _numbers(root / "proc/meminfo")
         free, total = 1024 * facts["MemAvailable:"], 1024 * facts["MemTotal:"]
-        for limit, used in _limits(root):
+        for limit, used in _cgroups(root):
             free, total = min(free, limit - used), min(total, limit)
-        return max(0, free - _untouched(root)), total
+        free -= _untouched(root)
+        for limit, used in _address_space(root):  # arenas have theirs already
+            free, total = min(free, limit - used), min(total, limit)
+        return max(0, free), total
     return None
 
 
@@ -56,8 +59,8 @@ def _numbers(path: Path) -> dict[str, int]:
     return {words[0]: int(words[1]) for words in lines if len(words) > 1}
 
 
-def _limits(root: Path) -> Iterator[tuple[int, int]]:
-    """(most bytes, bytes in use) of each limit that holds for this process: of its cgroups, and of its address space."""
+def _cgroups(root: Path) -> Iterator[tuple[int, int]]:
+    """(most bytes, bytes in use) of each cgroup that this process belongs to."""
     with suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -65,6 +68,10 @@ def _limits(root: Path) -> Iterator[tuple[int, int]]:
                 yield from _cgroup(root / "sys/fs/cgroup", path, "memory.max", "memory.current")
             elif controllers == "memory":
                 yield from _cgroup(root / "sys/fs/cgroup/memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes")
+
+
+def _address_space(root: Path) -> Iterator[tuple[int, int]]:
+    """(most bytes, bytes in use) of this process's addresses, where they have a limit."""
     most = resource.getrlimit(resource.RLIMIT_AS)[0]
     if most != resource.RLIM_INFINITY:
         yield most, int((root / "proc/self/statm").read_text().split()[0]) * resource.getpagesize()

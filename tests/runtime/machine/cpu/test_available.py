@@ -74,6 +74,19 @@ def test_arenas_that_are_not_touched_yet_count(root):
     assert available(folder)[0] == 12 * GIB
 
 
+def test_a_limit_of_the_address_space_counts_an_arena_once(root, monkeypatch):
+    folder, write = root
+    page, arena = module.resource.getpagesize(), np.zeros(GIB, np.uint8)
+    write("proc/self/statm", f"{GIB // page + 1000} 100 1 1 0 1 0")
+    monkeypatch.setattr(module.resource, "getrlimit", lambda _: (4 * GIB,) * 2)
+    promise(arena)
+    assert available(folder)[0] == 3 * GIB - 1000 * page
+    monkeypatch.setattr(module.resource, "getrlimit", lambda _: (64 * GIB,) * 2)
+    assert available(folder)[0] == 11 * GIB + 100 * page
+    del arena
+    gc.collect()
+
+
 def net(batch):
     return netdef.parse(f"layer data: Input {{ shape {{ dim: [{batch}, 3, 64, 64] }} }} layer c: ReLU(data)", phase="test")
 
