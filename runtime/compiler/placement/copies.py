@@ -153,8 +153,9 @@ def _message(sends: Sequence[Instruction]) -> Instruction:
 
 def _pieces(span: Run, buckets: Buckets | None) -> list[Run]:
     """A slice in pieces of about a bucket's size."""
-    count = 1 if buckets is None else max(1, -(-(span[1] - span[0]) * FLOAT // buckets.bytes))
-    return [(span[0] + a, span[0] + b) for a, b in even_cuts(span[1] - span[0], count)] if count > 1 else [span]
+    size = span[1] - span[0]
+    count = 1 if buckets is None else min(-(-size * FLOAT // buckets.bytes), size)  # no piece is empty
+    return [(span[0] + a, span[0] + b) for a, b in even_cuts(size, count)] if count > 1 else [span]
 
 
 def _last(bucket: Sequence[_Copies], writers: dict[Buffer, int], program: Program) -> dict[int, int]:

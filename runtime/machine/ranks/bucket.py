@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from runtime.ir.program import Program
 from runtime.machine.ranks.ranks import READ, Ranks
 
 LARGE, ROUNDS = 4 << 20, 5  # bytes of a large message, and how often it goes there and back
-LEAST, MOST = 64 << 10, 64 << 20  # bytes of a bucket
+LEAST, MOST = 64 << 10, 64 << 20  # bytes of a bucket; fewer make more messages than a compiler or a network can take
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(K|M|G)?i?B?", re.IGNORECASE)
 FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -26,13 +26,17 @@ def bucket_size(text: str) -> int:
 
     Raises
     ------
-    NetdefError: it is no size.
+    NetdefError: it is no size, or too small a one.
     """
     match = SIZE.fullmatch(text.strip())
-    size = round(float(match[1]) * FACTORS[(match[2] or "").lower()]) if match else 0
-    if size < 1:
-        raise NetdefError(f"--bucket {text} is no size of a message", hint="--bucket 4MB, say; without it, the size is measured")
-    return size
+    size = float(match[1]) * FACTORS[(match[2] or "").lower()] if match else 0.0
+    hint = "--bucket 4MB, say; without it, the size is measured"
+    if not 1 <= size < inf:
+        raise NetdefError(f"--bucket {text} is no size of a message", hint=hint)
+    if size < LEAST:
+        least = f"less than {binary(LEAST)}, the smallest message that pays"
+        raise NetdefError(f"--bucket {text} is {round(size):,} bytes, {least}", hint=hint)
+    return round(size)
 
 
 def measured_link(ranks: Ranks) -> tuple[float, float]:

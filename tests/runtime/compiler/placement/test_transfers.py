@@ -8,6 +8,7 @@ import netdef
 import runtime
 from netdef.schema import message_class
 from runtime.compiler.pipeline import compile_program
+from runtime.compiler.placement.copies import Buckets
 from runtime.ir.program import Instruction, Program
 from runtime.solver.update import updates
 from tests.marks import slow_except
@@ -222,3 +223,9 @@ def test_copies_are_summed_in_the_order_of_the_devices() -> None:
             order += [int(sender or step.device) for *_, sender in names[bool(order) :]]
     assert {device for _, device in sums} == {0, 1, 2}
     assert set(map(tuple, sums.values())) == {(0, 1, 2)}
+
+
+def test_the_smallest_buckets_have_a_number_each() -> None:
+    text = "layer x: Input { shape { dim: [6, 40] } } layer fc: InnerProduct(x) { num_output: 3 } layer s: Softmax(fc)"
+    sent = compile_program(netdef.parse(text), devices=2, split="batch", buckets=Buckets(1, [0, 1])).backward
+    assert [step.sent_bytes for step in sent if step.is_send] == [4] * (40 * 3 + 3)
