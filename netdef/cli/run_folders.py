@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -26,18 +27,18 @@ def new_run(name: str) -> Path:
     ------
     NetdefError: it cannot be made.
     """
-    number = 1
-    while True:
-        path = RUNS / f"{name}-{number}"
-        try:
-            make_folder(RUNS)
-            path.mkdir()
-            sync_names(RUNS)
-            return path
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise NetdefError(f"cannot make the directory {path}: {error.strerror}", hint="--out DIR names another") from None
+    path = RUNS
+    try:
+        make_folder(RUNS)  # an error of its own where the name is a file's
+        for number in count(1):
+            path = RUNS / f"{name}-{number}"
+            with suppress(FileExistsError):
+                path.mkdir()
+                break
+        sync_names(RUNS)
+    except OSError as error:
+        raise NetdefError(f"cannot make the directory {path}: {error.strerror}", hint="--out DIR names another") from None
+    return path
 
 
 def check_free(out: Path) -> None:

@@ -182,9 +182,8 @@ def train(
         stop = stack.enter_context(StopRequest(ranks))
         loop = TrainingLoop(solver, reporter, stop, keep=keep, patience=options.patience, epoch=epoch)
         if run.snapshot:
-            loop.saved_at = solver.iteration
             records = read_log(run.out) if writes else []
-            loop.outcome.best.take_log(records if ranks is None else ranks.broadcast(records), solver.iteration)
+            loop.go_on(records if ranks is None else ranks.broadcast(records))
         command, files = CommandLine(net, solver_path, options), RunFiles(run.out)
         try:
             if writes and (note := files.write(solver, command, run.snapshot)):

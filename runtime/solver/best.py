@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 from runtime.solver.log import Record
 from runtime.solver.results import TestResult
@@ -35,10 +36,10 @@ class Best:
         self.value, self.iteration, self.since = value, result.iteration, 0
         return True
 
-    def take_log(self, records: Iterable[Record], iteration: int) -> None:
-        """Take note of the tests before an iteration that a run's log has."""
+    def take_log(self, records: Iterable[Record], before: float = inf) -> None:
+        """Take note of the tests that a run's log has, of those before an iteration."""
         for record in records:
-            if record["event"] == "test" and not record.get("net") and record.get("iteration", iteration) < iteration:
+            if record["event"] == "test" and not record.get("net") and record.get("iteration", before) < before:
                 outputs, accuracies = record.get("outputs", {}), tuple(record.get("accuracies", ()))
                 if all(outputs.get(name) is not None for name in accuracies[:1]):
                     self.take(TestResult(record["iteration"], 0, record.get("loss"), outputs, accuracies))

@@ -51,7 +51,7 @@ def run_of(records: Sequence[Record], reach: float | None = None) -> Run:
         return Run("", math.nan, math.nan, loss)
     name = next(iter(tests[-1].get("accuracies", ())), "")
     best = Best()
-    best.take_log(tests, 1 << 31)
+    best.take_log(tests)
     if not name:
         last = tests[-1].get("loss")
         return Run("loss", math.nan if last is None else last, math.nan if best.value is None else best.value, loss)

@@ -4,7 +4,8 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,7 @@ NAME = "log.jsonl"
 Record = dict[str, Any]
 FORMAT = 1  # of the records, in each one of a start
 SYNCED = ("start", "snapshot", "end")  # the events whose records are on disk before the run goes on
+TRIES, BETWEEN = 10, 0.03  # of locking a log, and seconds between two
 TAIL = 1 << 16  # bytes of a log that are read at a time
 CAFFE_LINES = 1000  # the first lines, one of which is glog's in a log of Caffe's
 
@@ -40,7 +42,7 @@ class JsonLog:
         try:
             make_folder(self.path.parent)
             self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - open for the whole run
-            if not (_lock(self._file.fileno()) and _is_named(self._file.fileno(), self.path)):
+            if not (_lock_soon(self._file.fileno()) and _is_named(self._file.fileno(), self.path)):
                 self._file.close()
                 raise _another_run(self.path)
             whole = whole_length(self.path)
@@ -58,7 +60,7 @@ class JsonLog:
         NetdefError: one is.
         """
         with suppress(OSError), open(path, "rb") as file:
-            if not _lock(file.fileno()):
+            if not _lock(file.fileno(), fcntl.LOCK_SH):  # which others who look can have at the same time
                 raise _another_run(path)
 
     def show(self, record: Record) -> None:
@@ -79,10 +81,19 @@ class JsonLog:
         self.close()
 
 
-def _lock(descriptor: int) -> bool:
+def _lock_soon(descriptor: int) -> bool:
+    """`_lock` to write, tried again while it may be that others only look whether a run is writing."""
+    for _ in range(TRIES - 1):
+        if _lock(descriptor):
+            return True
+        time.sleep(BETWEEN)
+    return _lock(descriptor)
+
+
+def _lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     """Whether a file can be locked: until it is closed, or the process has ended in any way."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
@@ -158,17 +169,29 @@ def records_in(path: Path) -> Iterator[Record]:
 
 
 def without_undone(records: list[Record]) -> list[Record]:
-    """Drop what a run did after the snapshot that it was later resumed from."""
+    """Drop what a run did after the snapshot that it was later resumed from, and each test that it made again."""
     kept: list[Record] = []
     for record in records:
         if record["event"] == "start":
             first = record.get("iteration", 0)
             kept = [old for old in kept if old["event"] == "start" or before(old, first)]
         kept.append(record)
-    return kept
+    made = {_test(record): record for record in kept if record["event"] == "test"}
+    return [record for record in kept if record["event"] != "test" or made[_test(record)] is record]
+
+
+def _test(record: Record) -> tuple[Any, Any]:
+    return record.get("iteration"), record.get("net", 0)
 
 
 def before(record: Record, first: int) -> bool:
-    """Whether a record is of something that a run resumed at iteration `first` does not do again."""
+    """Whether a record is of something that a run resumed at iteration `first` does not do again, or may not: a test of then."""
     iteration = record.get("iteration", 0)
-    return iteration <= first if record["event"] == "snapshot" else iteration < first
+    at_first = record["event"] == "snapshot" or (record["event"] == "test" and first > 0)
+    return iteration <= first if at_first else iteration < first
+
+
+def done(records: Sequence[Record]) -> int:
+    """How many iterations a log says were made: the record of training number 9 is of the tenth."""
+    numbered = [record for record in records if record.get("iteration") is not None]
+    return max((record["iteration"] + (record["event"] == "train") for record in numbered), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isinf
 from pathlib import Path
@@ -17,6 +18,7 @@ from runtime.solver.diverged import DivergedError
 from runtime.solver.epochs import Epoch
 from runtime.solver.iterations import Iteration
 from runtime.solver.keep import Keep, remove_old
+from runtime.solver.log import Record
 from runtime.solver.results import TestResult
 from runtime.solver.solver import Solver
 from runtime.solver.stop import StopRequest
@@ -132,6 +134,13 @@ class TrainingLoop:
         if solver.tests and not self.stop and self.tested_at != solver.iteration:
             self._test()
         return self.outcome
+
+    def go_on(self, records: Sequence[Record]) -> None:
+        """Go on from the snapshot that the solver has restored, with the tests of the log that are not made again."""
+        solver = self.solver
+        self.saved_at = solver.iteration
+        again = solver.test_due or solver.iteration >= self.max_iter
+        self.outcome.best.take_log(records, solver.iteration + (not again))
 
     def _iterate(self) -> None:
         begun = time.perf_counter()

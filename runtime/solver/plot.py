@@ -11,7 +11,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import replacing
 from runtime.solver.curves import Curves, curves_of
-from runtime.solver.log import Record, read_log
+from runtime.solver.log import Record, done, read_log
 
 BLUE, LIGHT, ORANGE, GREEN, GRAY = "#1f5fa8", "#a9c6e8", "#d9661f", "#2a7d46", "#666666"
 MARKED = 60  # tests up to which each gets a dot
@@ -209,7 +209,6 @@ def title_of(records: Sequence[Record]) -> str:
     if not starts:
         return "training"
     last = starts[-1]
-    done = max(record["iteration"] + (record["event"] == "train") for record in records if "iteration" in record)
     end = f" of {last['max_iter']:,}" if last["max_iter"] else ""
     batches = f" in batches of {last['batch_size']}" if last["batch_size"] else ""
-    return f"{last['name']}: {done:,}{end} iterations{batches}"
+    return f"{last['name']}: {done(records):,}{end} iterations{batches}"

@@ -13,7 +13,7 @@ from netdef.language.records import as_table
 from netdef.weights.snapshots import weights_of_run
 from runtime.machine.compile import compile
 from runtime.solver.best import Best
-from runtime.solver.log import Record, read_log
+from runtime.solver.log import Record, done, read_log
 from runtime.solver.nets import load_net
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from runtime.machine.executable import Executable
 
 WHOLE = ("iteration", "net")
-END_OF_ALL = 1 << 31  # an iteration behind any
 
 
 class Run:
@@ -58,8 +57,8 @@ class Run:
 
     @property
     def iteration(self) -> int:
-        """The last that the log has."""
-        return max((record["iteration"] for record in self.records if record.get("iteration") is not None), default=0)
+        """How many the log says were made."""
+        return done(self.records)
 
     @property
     def state(self) -> str:
@@ -71,7 +70,7 @@ class Run:
     def best(self) -> Best:
         """Its best test: name, value and iteration; the value is None before the first."""
         best = Best()
-        best.take_log(self.records, END_OF_ALL)
+        best.take_log(self.records)
         return best
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 from netdef.language.diagnostics import NetdefError
 from runtime.solver.best import Best
 from runtime.solver.comparison import run_of
-from runtime.solver.log import NAME, JsonLog, Record, read_log
+from runtime.solver.log import NAME, JsonLog, Record, done, read_log
 
 STATES = ("running", "finished", "interrupted", "diverged", "killed", "not begun")
 
@@ -53,7 +53,7 @@ def facts_of(directory: Path) -> RunFacts:
     starts = [record for record in records if record["event"] == "start"]
     start = starts[-1] if starts else {}
     found, best = run_of(records), Best()
-    best.take_log(records, 1 << 62)
+    best.take_log(records)
     return RunFacts(
         start.get("name") or directory.name,
         _state(directory, records),
@@ -67,12 +67,6 @@ def facts_of(directory: Path) -> RunFacts:
         _seconds(records),
         next((record["time"] for record in records if "time" in record), 0.0),
     )
-
-
-def done(records: Sequence[Record]) -> int:
-    """How many iterations a log says were made."""
-    ends = (record["iteration"] + (record["event"] == "train") for record in records if "iteration" in record)
-    return max(ends, default=0)
 
 
 def is_running(run: Path) -> bool:

@@ -105,6 +105,14 @@ def test_each_run_has_its_own_directory():
     assert sorted(os.listdir("runs")) == ["small-1", "small-2"]
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_runs_that_is_no_folder_is_an_error(link, capsys):
+    Path("runs").symlink_to("nothing") if link else Path("runs").touch()
+    assert run(["train", "small.net", "solver.txt"]) == 2
+    said = capsys.readouterr().err
+    assert "cannot make the directory runs: File exists" in said and "--out DIR" in said
+
+
 def test_a_solver_that_names_its_net_is_enough():
     Path("solver.txt").write_text('net: "small.net"\n' + SOLVER)
     assert run(["train", "solver.txt", "--out", "here"]) == 0
@@ -163,7 +171,7 @@ def test_resume_latest_continues_in_the_same_directory(capsys):
     assert "resuming from runs/small-1/small_iter_5.solverstate" in capsys.readouterr().out
     assert os.listdir("runs") == ["small-1"]
     assert Path("runs/small-1/small_iter_10.caffemodel").exists()
-    assert [r["iteration"] for r in read_log("runs/small-1") if r["event"] == "test"] == [0, 4, 8, 10]
+    assert [r["iteration"] for r in read_log("runs/small-1") if r["event"] == "test"] == [0, 4, 5, 8, 10]
 
 
 def test_iterations_count_those_before_a_resume():

@@ -1,5 +1,6 @@
 """Which snapshots stay, when a run ends early, and what epochs are in iterations."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from runtime.solver.epochs import Count, Epoch, read_count
 from runtime.solver.keep import Keep, read_keep, remove_old
 from runtime.solver.log import read_log
 from runtime.solver.results import TestResult
+from runtime.solver.run_facts import facts_of
 from tests.netdef.cli import images
 
 
@@ -88,7 +90,20 @@ def test_a_resumed_run_remembers_its_best_test():
     Path("solver.txt").write_text(images.SOLVER.replace("base_lr: 0.02", "base_lr: 0"))
     assert train("--out", "a", "--iterations", "4", "--test-every", "3") == 0
     assert train("--out", "a", "--resume", "latest", "--test-every", "3", "--patience", "3") == 0
-    assert [r["iteration"] for r in read_log("a") if r["event"] == "test"] == [0, 3, 6, 9]
+    assert [r["iteration"] for r in read_log("a") if r["event"] == "test"] == [0, 3, 4, 6]
+
+
+def test_the_best_of_a_run_that_is_extended_stays():
+    """Its test at the end is not due when it goes on, and stays the best one: none with a rate of 0 is better."""
+    Path("solver.txt").write_text(images.SOLVER.replace("base_lr: 0.02", "base_lr: 0"))
+    assert train("--out", "a", "--iterations", "4", "--test-every", "7", "--keep", "best") == 0
+    first = read_log("a")
+    log = Path("a/log.jsonl")
+    log.write_text(re.sub(r'("event":"test","iteration":0,.*"accuracy":)[^,}]*', r"\g<1>-1.0", log.read_text()))
+    assert read_log("a") != first
+    assert train("--out", "a", "--resume", "latest", "--iterations", "9", "--test-every", "7", "--keep", "best") == 0
+    assert [r["iteration"] for r in read_log("a") if r["event"] == "test"] == [0, 4, 7, 9]
+    assert states("a") == [4, 9] and facts_of(Path("a")).best_iteration == 4
 
 
 def test_the_best_is_found_in_a_log():

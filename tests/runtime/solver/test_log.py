@@ -1,6 +1,8 @@
 """The log: a line for each record, whole after a kill, and without what a resumed run did again."""
 
+import fcntl
 import json
+from threading import Timer
 
 import pytest
 
@@ -68,6 +70,19 @@ def test_a_resumed_run_replaces_what_it_does_again(tmp_path):
     assert [r["event"] for r in records].count("snapshot") == 1
 
 
+def test_a_test_where_a_run_goes_on_stays_until_it_is_made_again(tmp_path):
+    """The test at the end of a run is not due when the run is extended."""
+    path = tmp_path / "log.jsonl"
+    ended = [{"event": "start", "iteration": 0}, {"event": "train", "iteration": 9}, {"event": "snapshot", "iteration": 10}]
+    ended += [{"event": "test", "iteration": 10, "net": net, "loss": 1.0} for net in (0, 1)]
+    more = [{"event": "start", "iteration": 10}, {"event": "test", "iteration": 20, "loss": 2.0}]
+    write(path, *ended, {"event": "test", "iteration": 14, "loss": 9.0}, *more)
+    found = [(r["iteration"], r.get("net", 0)) for r in read_log(path) if r["event"] == "test"]
+    assert found == [(10, 0), (10, 1), (20, 0)]
+    write(path, {"event": "start", "iteration": 0})
+    assert [r["event"] for r in read_log(path)] == ["start"] * 3
+
+
 def test_no_log(tmp_path):
     with pytest.raises(NetdefError, match=r"log\.jsonl"):
         read_log(tmp_path)
@@ -83,6 +98,18 @@ def test_one_run_at_a_time(tmp_path):
     JsonLog(tmp_path / "log.jsonl").close()
 
 
+def test_looking_keeps_nobody_from_looking_nor_from_writing(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.touch()
+    with open(path, "rb") as looks:
+        fcntl.flock(looks, fcntl.LOCK_SH)
+        JsonLog.check_unlocked(path)
+        closing = Timer(0.05, lambda: fcntl.flock(looks, fcntl.LOCK_UN))
+        closing.start()
+        JsonLog(path).close()
+        closing.join()
+
+
 def test_a_log_that_is_not_wanted(tmp_path):
     log = JsonLog(tmp_path / "log.jsonl")
     log.discard()
@@ -93,9 +120,9 @@ def test_a_lock_on_a_log_that_is_gone_counts_for_nothing(tmp_path, monkeypatch):
     """Another run removed the log between our opening and our locking it."""
     path, real = tmp_path / "log.jsonl", log_module._lock
 
-    def removed(descriptor):
+    def removed(descriptor, *kind):
         path.unlink()
-        return real(descriptor)
+        return real(descriptor, *kind)
 
     monkeypatch.setattr(log_module, "_lock", removed)
     with pytest.raises(NetdefError, match="another run is writing to"):

@@ -24,8 +24,8 @@ TRAIN = {"event": "train", "loss": 0.9, "rate": 0.1, "outputs": {}}
 def test_what_its_log_says(tmp_path):
     write_log(tmp_path / "r", START, {**TRAIN, "iteration": 3}, {**TEST, "iteration": 4}, {**TRAIN, "iteration": 9})
     found = runtime.Run(tmp_path / "r")
-    assert (found.iteration, found.state, found.best.value, found.best.iteration) == (9, "not ended", 0.5, 4)
-    assert repr(found) == f"<Run '{tmp_path / 'r'}' '<b>': iteration 9 of 20, not ended; best accuracy 0.5 at iteration 4; on cpu>"
+    assert (found.iteration, found.state, found.best.value, found.best.iteration) == (10, "not ended", 0.5, 4)
+    assert repr(found) == f"<Run '{tmp_path / 'r'}' '<b>': iteration 10 of 20, not ended; best accuracy 0.5 at iteration 4; on cpu>"
     assert found.tests(frame=False) == [{"iteration": 4, "net": 0, "loss": 0.7, "accuracy": 0.5}]
     assert [row["loss"] for row in found.training(frame=False)] == [0.9, 0.9]
     page = found._repr_html_()
