@@ -18,7 +18,7 @@ def convolution_cases() -> Iterator[Case]:
     geometries: Sequence[tuple[Pair, Pair, Pair, Pair, int, Shape, int]] = (  # kernel, stride, pad, dilation, group, x, O
         *((k, s, p, one, g, (3 * g, 23, 23, N), 2 * g) for k, s, p, g in ALEXNET_WINDOWS for N in (1, 4)),
         ((3, 3), one, (1, 1), one, 2, (96, 5, 3, 32), 48),
-        ((3, 3), one, (1, 1), one, 1, (64, 4, 3, 16), 8),  # all three directions by tiles on the CPU
+        ((3, 3), one, (1, 1), one, 1, (64, 4, 3, 16), 16),  # forward and back by tiles on the CPU
         (one, one, (0, 0), one, 2, (8, 5, 7, 3), 6),
         (one, one, (0, 0), one, 1, (2, 16, 8, 32), 2),  # the CPU sums the weights' gradient in two segments
         (one, (2, 2), (0, 0), one, 1, (3, 7, 7, 128), 5),  # one element, yet with steps between
@@ -62,6 +62,9 @@ def convolution_cases() -> Iterator[Case]:
             columns = (C * prod(kernel), OH, OW, N)
             yield Case("im2col", (normal(*x), out(*columns)), window, close=0)
             yield Case("col2im", (normal(*columns), out(*x)), window, close=1e-5)
+    square = {"kernel": (3, 3), "stride": one, "pad": one, "dilation": one, "group": 1}  # by tiles on the CPU
+    arrays = (normal(16, 4, 3, 160), normal(16, 4, 3, 160), out(16, 16, 3, 3))
+    yield Case("conv2d_weight_gradient", arrays, square, close=1e-3, target=Target(1 << 24, 1, conv="im2col"))
 
 
 def tile_cases() -> Iterator[Case]:
