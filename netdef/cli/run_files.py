@@ -20,14 +20,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netdef.fmt import formatted
+from netdef.graph.overrides import Setting
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import RUN_NET, RUN_SOLVER
 from netdef.language.printer import print_message
 from netdef.language.writing import write_over
 from netdef.layers.data import BUILTIN, located
 from netdef.schema import TEST, TRAIN
+from netdef.solver_file import read_solver
 from netdef.weights.snapshots import snapshots_in
 from runtime.solver.log import finite
+from runtime.solver.nets import TEST_ITER
 
 if TYPE_CHECKING:
     from netdef.cli.train_options import CommandLine, Options
@@ -80,6 +83,7 @@ def options_of_run(directory: str, options: Options) -> Options:
     given: dict[str, Any] = {}
     if options.data is None and start.get("data"):
         given["data"] = _there(start, start["data"])
+        given["overrides"] = _with_test_iter(directory, start, options.overrides or {})
     if options.gradients is None and start.get("gradients") in ROUNDED:
         given["gradients"] = start["gradients"]
     begins = options.resume is None or (options.resume == "latest" and not snapshots_in(options.out or directory))
@@ -90,6 +94,15 @@ def options_of_run(directory: str, options: Options) -> Options:
     if options.resume == "latest" and options.out is None:
         given["out"] = directory
     return replace(options, **given)
+
+
+def _with_test_iter(directory: str, start: Mapping[str, Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The changes of the command line, with the test_iter that a run of other data was given by one, as its solver has it now."""
+    keys = {key.strip() for key in overrides}
+    if TEST_ITER in keys or TEST_ITER not in {key.strip() for key in start.get("overrides") or {}}:
+        return overrides
+    counts = list(read_solver(Path(directory, RUN_SOLVER)).message.test_iter)
+    return {**overrides, TEST_ITER: Setting(f"{TEST_ITER}={counts}")} if counts else overrides
 
 
 def _there(start: Mapping[str, Any], path: str) -> str:
@@ -162,8 +175,11 @@ def solver_text(solver: Solver) -> str:
     message.CopyFrom(solver.parameters)
     for field in (*NAMES_NETS, "weights"):
         message.ClearField(field)
-    further = further_names(solver)
-    if further:
+    further, batches = further_names(solver), [count for count in solver.nets.batches if count is not None]
+    if solver.nets.tests:
+        message.ClearField("test_iter")
+        message.test_iter.extend(batches)
+    if further or (solver.nets.tests and not batches and message.test_interval <= 0):  # a test_net asks for tests by itself
         message.train_net = RUN_NET
         message.test_net.extend([RUN_NET, *further])
     else:

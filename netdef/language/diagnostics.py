@@ -85,6 +85,16 @@ class NetdefError(Exception):
         return "\n".join(shown)
 
 
+class UnreadableError(NetdefError):
+    """A file that may be whole cannot be read here: a package, a permission or a later netdef is missing."""
+
+
+def unreadable(path: object, error: OSError) -> NetdefError:
+    """The error for a file that the system does not let us read."""
+    kind = UnreadableError if isinstance(error, PermissionError) else NetdefError
+    return kind(f"cannot read {path}: {error.strerror}")
+
+
 def coded(diagnostics: Iterable[Diagnostic], code: str) -> list[Diagnostic]:
     """The same diagnostics, with this code where they have none."""
     return [one if one.code else replace(one, code=code) for one in diagnostics]

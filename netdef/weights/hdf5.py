@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, UnreadableError
 from netdef.language.extras import install
 from netdef.language.foreign import HDF5_SIGNATURE
 
@@ -32,7 +32,7 @@ def h5py_module(what: object) -> Any:
     try:
         import h5py
     except ImportError:
-        raise NetdefError(f"{what} needs h5py, which is not installed", hint=install("hdf5")) from None
+        raise UnreadableError(f"{what} needs h5py, which is not installed", hint=install("hdf5")) from None
     return h5py
 
 

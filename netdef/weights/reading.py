@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from netdef.graph.shape import shape_text
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, unreadable
 from netdef.language.units import plural
 from netdef.weights import hdf5, wire
 from netdef.weights.checksums import warn_of_change
@@ -88,7 +88,7 @@ def contents(path: Path) -> memoryview:
                 raise NetdefError(f"{path} is empty")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
-        raise NetdefError(f"cannot read {path}: {error.strerror}") from None
+        raise unreadable(path, error) from None
 
 
 def read_layer(number: int, data: memoryview) -> tuple[str, list[np.ndarray]]:

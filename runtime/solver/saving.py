@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, UnreadableError, unreadable
 from netdef.language.writing import replacing
 from netdef.weights import read_weights
 from netdef.weights.checksums import STATE, WEIGHTS, checksum, damage
@@ -90,7 +90,7 @@ def _check(path: Path, side: dict[str, Any], which: str) -> None:
     try:
         wrong = damage(path, written) if written else ""
     except OSError as error:
-        raise NetdefError(f"cannot read {path}: {error.strerror}") from None
+        raise unreadable(path, error) from None
     if wrong:
         hint = f"resume from another snapshot; or, if it was changed on purpose, without {side_path(path)}"
         raise NetdefError(f"{path} is not as the run wrote it: {wrong}", hint=hint)
@@ -105,7 +105,7 @@ def newest_whole(states: Sequence[Path]) -> tuple[Path, list[str]]:
 
     Raises
     ------
-    NetdefError: none is whole.
+    NetdefError: none is whole; or, as UnreadableError, it cannot be said of one.
     """
     wrong: list[str] = []
     for state in reversed(states):
@@ -114,6 +114,8 @@ def newest_whole(states: Sequence[Path]) -> tuple[Path, list[str]]:
             if not side.get("files"):
                 read_weights(weights_beside(state, read.learned_net))  # of Caffe, or of a netdef before checksums
             return state, wrong
+        except UnreadableError:
+            raise  # an older one would hide what is to be done
         except NetdefError as error:
             wrong.append(error.diagnostics[0].message)
     raise NetdefError("no snapshot is whole:\n  " + "\n  ".join(wrong), hint="start without --resume, and with another --out")

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, UnreadableError, unreadable
 from netdef.weights import checksums
 from netdef.weights.snapshots import side_path
 from runtime.solver.pixels import FORM as PIXELS
@@ -70,13 +70,13 @@ def read_side(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise NetdefError(f"cannot read {path}: {error.strerror}") from None
+        raise unreadable(path, error) from None
     except ValueError as error:
         raise damaged(path, str(error)) from None
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise damaged(path, "it has no format")
     if content["format"] > FORMAT:
-        raise NetdefError(f"{path} was written by a later netdef", hint="update netdef to resume from it")
+        raise UnreadableError(f"{path} was written by a later netdef", hint="update netdef to resume from it")
     for name in FORM.keys() & content.keys():
         if not has_form(content[name], FORM[name]):
             raise damaged(path, f"{name} is {json.dumps(content[name])[:60]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -345,9 +345,11 @@ class Solver(Solves):
     ) -> list[TestResult] | None:
         """Run every test net; the first one's metric goes to the `plateau` policy.
 
+        Without a result, as after an error, data sources go back to where they were.
+
         Parameters
         ----------
-        stop: called before each batch; if it returns true, the data sources go back to where they were, and there is no result.
+        stop: called before each batch; if it returns true, there is no result.
 
         Raises
         ------
@@ -356,24 +358,25 @@ class Solver(Solves):
         """
         self._check_update_complete()
         self.iterations.settle()
-        before = [positions(test.executable) for test in self.tests]
         results: list[TestResult] = []
-        for index, test in enumerate(self.tests):
-            own = {name: value for name, value in inputs.items() if name in test.executable.inputs}
-            try:
-                result = run_test(test.executable, test.batches, self.iteration, index, stop, on_batch, **own)
-            except NotFiniteError as error:
-                if empty := test.executable.without_statistics:
-                    self._say(f"the test at iteration {self.iteration} came to no numbers: no batch yet for {listed(empty)}")
-                    results.append(TestResult(self.iteration, index, None, {}, ()))
-                    continue
-                what = f"{error.diagnostics[0].message}, at iteration {self.iteration}"
-                raise DivergedError(what, self.rate.unchecked(self.iteration), self.iteration) from None
-            if result is None:
-                for test, position in zip(self.tests, before, strict=True):
-                    seek(test.executable, position)
-                return None
-            results.append(result)
+        with ExitStack() as back:
+            for test in self.tests:
+                back.callback(seek, test.executable, positions(test.executable))
+            for index, test in enumerate(self.tests):
+                own = {name: value for name, value in inputs.items() if name in test.executable.inputs}
+                try:
+                    result = run_test(test.executable, test.batches, self.iteration, index, stop, on_batch, **own)
+                except NotFiniteError as error:
+                    if empty := test.executable.without_statistics:
+                        self._say(f"the test at iteration {self.iteration} came to no numbers: no batch yet for {listed(empty)}")
+                        results.append(TestResult(self.iteration, index, None, {}, ()))
+                        continue
+                    what = f"{error.diagnostics[0].message}, at iteration {self.iteration}"
+                    raise DivergedError(what, self.rate.unchecked(self.iteration), self.iteration) from None
+                if result is None:
+                    return None
+                results.append(result)
+            back.pop_all()
         if results and results[0].metric is not None:
             self.rate.observe(*results[0].metric)
         return results

@@ -12,6 +12,7 @@ import netdef
 from netdef.cli.main import run
 from netdef.cli.run_files import net_text
 from netdef.weights import read_weights
+from runtime.solver.log import read_log
 from tests.netdef.cli import images
 
 
@@ -105,6 +106,23 @@ def test_a_run_with_other_data_is_trained_on_them_again(folder):
     same_weights("c/shades_iter_6.caffemodel", "d/shades_iter_6.caffemodel")
     assert run(["train", "c"]) == 0
     assert Path("runs/shades-1/shades_iter_6.caffemodel").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "used"), [(["--set", "solver.test_iter=1"], [1]), ([], []), (["--set", "solver.test_interval=0"], [])]
+)
+def test_a_run_with_other_data_is_tested_again_on_as_many_of_them(folder, given, used, tmp_path):
+    """test_iter counts there where it was given with --data; else its solver does not have it, and it is tested whole."""
+    first, second, third = (str(tmp_path / name) for name in "abc")
+    assert run(["train", "shades.net", "solver.txt", "--data", "images", *given, "--iterations", "1", "--out", first]) == 0
+    assert run(["train", first, "--out", second]) == 0
+    assert run(["train", second, "--out", third]) == 0
+    for out in (first, second, third):
+        assert [*netdef.load_solver(f"{out}/solver.txt").message.test_iter] == used
+    tests = [[record["loss"] for record in read_log(out) if record["event"] == "test"] for out in (first, second, third)]
+    assert tests[0] == tests[1] == tests[2] and tests[0]
+    assert run(["train", second, "--data", "images", "--out", str(tmp_path / "d")]) == 0
+    assert [*netdef.load_solver(tmp_path / "d/solver.txt").message.test_iter] == []
 
 
 def test_a_run_is_an_argument_of_every_command(folder, capsys):

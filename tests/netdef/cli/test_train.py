@@ -8,14 +8,18 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from netdef import NetdefError
 from netdef.check.run import check
 from netdef.cli.main import run
 from netdef.cli.train import otherwise
 from netdef.weights import read_weights
+from netdef.weights.snapshots import snapshots_in
 from runtime.solver.log import JsonLog, read_log
+from runtime.solver.saving import newest_whole
 from runtime.solver.solverstate import read_solverstate
 from tests.paths import ROOT
 from tests.runtime.solver.nets import IMAGES, SOLVER
@@ -316,6 +320,20 @@ def test_no_snapshot_of_a_run_is_whole(capsys):
     damage("a/small_iter_2.solverstate", "cut")
     assert run(["train", "small.net", "solver.txt", "--out", "a", "--resume", "latest"]) == 2
     assert "error: no snapshot is whole:\n  a/small_iter_2.solverstate is " in capsys.readouterr().err
+
+
+def test_a_snapshot_that_only_cannot_be_read_here_is_no_damage(capsys, monkeypatch):
+    """Its own message comes, and no older snapshot in its stead."""
+    hdf5 = ["--set", "solver.snapshot_format=HDF5"]
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "2"]) == 0
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "4", "--resume", "latest", *hdf5]) == 0
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "h5py", None)
+        assert run(["train", "small.net", "solver.txt", "--out", "a", "--resume", "latest"]) == 2
+    assert "iter_4.solverstate.h5 needs h5py" in (said := capsys.readouterr().err) and "pip install" in said
+    monkeypatch.setattr(Path, "read_text", Mock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(NetdefError, match=r"^error: cannot read a/small_iter_4.netdef.json: Permission denied$"):
+        newest_whole(snapshots_in("a"))
 
 
 def test_weights_that_are_not_as_the_run_wrote_them_are_reported(capsys):

@@ -125,6 +125,32 @@ def test_data_that_cannot_be_read_lose_nothing(more, kept, monkeypatch):
             np.testing.assert_array_equal(array, other)
 
 
+@pytest.mark.parametrize("how", ["unread", "diverged"])
+def test_a_test_that_fails_leaves_its_data_where_they_were(how, monkeypatch):
+    """A snapshot of then tests from the same images again."""
+    load, text = FileSamples.load, images.SOLVER.replace("test_iter: 5", "test_iter: 2")
+
+    def broken(self, position):
+        if position == 6 and not self._settings.train:
+            raise NetdefError("image 6 is wrong")
+        return load(self, position)
+
+    with runtime.Solver(text, "shades.net", threads=1) as solver:
+        before, whole = solver.side_state()["sources"], solver.executable.param("fc", 1).copy()
+        with monkeypatch.context() as patch:
+            if how == "unread":
+                patch.setattr(FileSamples, "load", broken)
+            else:
+                solver.executable.set_param("fc", 1, np.full_like(whole, np.inf))
+            with pytest.raises(NetdefError, match="image 6 is wrong" if how == "unread" else "at iteration 0"):
+                solver.test()
+        assert solver.side_state()["sources"] == before
+        solver.executable.set_param("fc", 1, whole)
+        (after,) = solver.test()
+    with runtime.Solver(text, "shades.net", threads=1) as fresh:
+        assert fresh.test()[0] == after
+
+
 def test_an_error_of_data_is_not_lost_to_one_of_the_disk(monkeypatch):
     load = FileSamples.load
 
