@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from glob import escape
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -81,7 +82,7 @@ def check_prefix_free(prefix: Path) -> None:
     ------
     NetdefError: some have.
     """
-    taken = sorted(prefix.parent.glob(f"{prefix.name}_iter_*"))
+    taken = sorted(prefix.parent.glob(f"{escape(prefix.name)}_iter_*"))
     if taken:
         raise NetdefError(f"{taken[0]} is another run's", hint="change snapshot_prefix, move that file away, or --resume from it")
 
@@ -141,7 +142,7 @@ def last_whole(states: Sequence[Path], say: Callable[[str], None]) -> Path:
 
 def latest_of_runs(name: str) -> list[Path]:
     """The snapshots of that run of a net which was written to last, oldest first; none where no run has any."""
-    runs = [path for path in RUNS.glob(f"{name}-*") if path.name.removeprefix(f"{name}-").isdigit()]
+    runs = [path for path in RUNS.glob(f"{escape(name)}-*") if path.name.removeprefix(f"{name}-").isdigit()]
     found = [states for path in runs if (states := snapshots_in(path))]
     return max(found, key=lambda states: states[-1].stat().st_mtime, default=[])
 

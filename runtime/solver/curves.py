@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from runtime.solver.log import Record
 
@@ -84,15 +85,24 @@ def column(records: Sequence[Record], key: str) -> list[float]:
 
 
 def running_mean(values: Sequence[float]) -> list[float]:
-    """The mean of each value and of those before it, as many as are an 1 in SMOOTHED of all, FEWEST at the least."""
+    """The mean of each value and of those before it, as many as are an 1 in SMOOTHED of all, FEWEST at the least.
+
+    Each sum is of two: to the end of a block of so many values, and from the start of the next. Nothing is subtracted, so that a
+    huge value is in its own means alone.
+    """
     size = max(FEWEST, len(values) // SMOOTHED)
-    means, total, count = [], 0.0, 0
-    for index, value in enumerate(values):
-        if value == value:
-            total, count = total + value, count + 1
-        old = values[index - size] if index >= size else float("nan")
-        if old == old:
-            total, count = total - old, count - 1
+    known = [value if value == value else 0.0 for value in values]
+    counts = [0, *accumulate(int(value == value) for value in values)]
+    heads, tails = list[float](), list[float]()
+    for start in range(0, len(known), size):
+        block = known[start : start + size]
+        heads += accumulate(block)
+        tails += [*accumulate(block[::-1])][::-1]
+    means = []
+    for index, head in enumerate(heads):
+        first = max(0, index - size + 1)
+        count = counts[index + 1] - counts[first]
+        total = head if first % size == 0 else tails[first] + head
         means.append(total / count if count else float("nan"))
     return means
 

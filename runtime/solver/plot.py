@@ -76,7 +76,7 @@ def draw(title: str, run: Curves, reach: float | None = None) -> Any:
     if "rate" in panels:
         panels["rate"].plot(*run.rates, color=GRAY, linewidth=1.6, drawstyle="steps-post")
         scale_rates(panels["rate"], run.rates[1])
-    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.02, ha="left")
+    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.02, ha="left", parse_math=False)
     return figure
 
 
@@ -85,22 +85,22 @@ def draw_together(runs: Sequence[Curves], reach: float | None = None) -> Any:
     figure, panels = empty_figure(runs)
     for index, run in enumerate(runs):
         color = f"C{index}"
-        panels["loss"].plot(*run.loss, color=color, linewidth=1.4, label=run.label)
+        panels["loss"].plot(*run.loss, color=color, linewidth=1.4, label=label_of(run.label))
         panels["loss"].plot(*run.tests, color=color, linewidth=1.4, linestyle="dashed", **dots(run.tests[0]))
         for name, (at, shares) in [*run.accuracies.items()][:1]:
-            label = f"{run.label}, {name}: {100 * shares[-1]:.1f}% at the end"
+            label = f"{label_of(run.label)}, {name}: {100 * shares[-1]:.1f}% at the end"
             label += "" if reach is None else f"; {run.reach_text(reach)}"
             panels["accuracy"].plot(at, percent(shares), color=color, linewidth=1.4, **dots(at), label=label)
         if run.rates[0]:
             panels["rate"].plot(*run.rates, color=color, linewidth=1.4, drawstyle="steps-post")
     panels["loss"].set_ylabel("loss; tests dashed")
     panels["loss"].set_ylim(bottom=0)
-    panels["loss"].legend(frameon=False, fontsize="small")
+    legend(panels["loss"], fontsize="small")
     if "accuracy" in panels:
         panels["accuracy"].set_ylabel("test accuracy, %")
         panels["accuracy"].set_ylim(bottom=0)
         mark(panels["accuracy"], reach)
-        panels["accuracy"].legend(frameon=False, fontsize="small")
+        legend(panels["accuracy"], fontsize="small")
     if "rate" in panels:
         scale_rates(panels["rate"], [rate for run in runs for rate in run.rates[1]])
     return figure
@@ -144,7 +144,7 @@ def draw_loss(ax: Any, run: Curves) -> None:
         ax.plot(*run.tests, color=ORANGE, linewidth=1.6, **dots(run.tests[0]), label="test")
     ax.set_ylabel("loss")
     ax.set_ylim(bottom=0)
-    ax.legend(loc="upper right", frameon=False)
+    legend(ax, loc="upper right")
 
 
 def draw_accuracy(ax: Any, run: Curves, reach: float | None) -> None:
@@ -153,7 +153,7 @@ def draw_accuracy(ax: Any, run: Curves, reach: float | None) -> None:
     ):
         y = percent(shares)
         best = max(range(len(y)), key=lambda index: -1 if y[index] != y[index] else y[index])
-        label = f"{name}: {y[-1]:.1f}% at the end"
+        label = f"{label_of(name)}: {y[-1]:.1f}% at the end"
         if best != len(y) - 1 and y[best] > y[-1]:
             label += f", best {y[best]:.1f}%"
             ax.plot(at[best], y[best], marker="o", markersize=9, markerfacecolor="none", color=color)
@@ -163,7 +163,18 @@ def draw_accuracy(ax: Any, run: Curves, reach: float | None) -> None:
     mark(ax, reach)
     ax.set_ylabel("test accuracy, %")
     ax.set_ylim(0, 102)
-    ax.legend(loc="lower right", frameon=False)
+    legend(ax, loc="lower right")
+
+
+def legend(ax: Any, **options: Any) -> None:
+    """A legend whose texts are shown as they are: a name may have a dollar sign, which begins a formula elsewhere."""
+    for text in ax.legend(frameon=False, **options).get_texts():
+        text.set_parse_math(False)
+
+
+def label_of(name: str) -> str:
+    """A name as a legend's label: matplotlib leaves out one that begins with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def mark(ax: Any, reach: float | None) -> None:

@@ -57,19 +57,28 @@ def _results(runs: Sequence[Curves], reach: float | None) -> list[str]:
     rows = []
     for run in runs:
         name, (_, shares) = next(iter(run.accuracies.items()), ("", ([], [])))
-        shown = [value for value in shares if value == value]
-        accuracy = f"{name} {100 * shown[-1]:.2f}%, best {100 * max(shown):.2f}%" if shown else ""
+        shown = [value for value in shares if math.isfinite(value)]
+        accuracy = f"{name} {_text(shares[-1], share=True)}, best {_text(max(shown), share=True)}" if shown else ""
         ends = [at[-1] for at, _ in (run.loss, run.tests) if at]
-        cells = [f"{max(ends):,}" if ends else "0", _last(run.loss), _last(run.tests), accuracy]
+        cells = [f"{max(ends):,}" if ends else "0", _last(run.loss, run.batches), _last(run.tests), accuracy]
         cells += [run.reach_text(reach)] if reach is not None else []
         rows.append(f"<tr><th>{escape(run.label)}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     return [f'<section><h2>Results</h2><div class="scroll"><table><tr>{heads}</tr>{"".join(rows)}</table></div></section>']
 
 
-def _last(points: Points) -> str:
-    values = [value for value in points[1] if math.isfinite(value)]
-    return f"{values[-1]:.4g}" if values else ""
+def _last(points: Points, single: Points | None = None) -> str:
+    """The last value of a curve; of a smoothed one, whether the last of the single ones is a number."""
+    values = points[1]
+    if not values:
+        return ""
+    return _text(values[-1] if single is None or math.isfinite(single[1][-1]) else math.nan)
+
+
+def _text(value: float, share: bool = False) -> str:
+    if not math.isfinite(value):
+        return "not a number"
+    return f"{100 * value:.2f}%" if share else f"{value:.4g}"
 
 
 def _plain(run: Curves) -> dict[str, Any]:
@@ -86,6 +95,17 @@ def _plain(run: Curves) -> dict[str, Any]:
 def _points(points: Points) -> list[list[float | None]]:
     """[[iteration ...], [value ...]], thinned out where there are more than a screen shows."""
     at, values = points
-    step = max(1, math.ceil(len(at) / MOST))
-    kept = sorted({*range(0, len(at), step), *([len(at) - 1] if at else [])})
+    kept = range(len(at)) if len(at) <= MOST else _kept(values)
     return [[at[index] for index in kept], [values[index] if math.isfinite(values[index]) else None for index in kept]]
+
+
+def _kept(values: Sequence[float]) -> list[int]:
+    """Of each stretch of a long curve the least value, the largest and the first that is no number; and the last of all."""
+    step, kept = math.ceil(len(values) / (MOST // 3)), {len(values) - 1}
+    for start in range(0, len(values), step):
+        stretch = range(start, min(start + step, len(values)))
+        numbers = [index for index in stretch if math.isfinite(values[index])]
+        if numbers:
+            kept |= {min(numbers, key=values.__getitem__), max(numbers, key=values.__getitem__)}
+        kept.update([index for index in stretch if not math.isfinite(values[index])][:1])
+    return sorted(kept)

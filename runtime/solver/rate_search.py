@@ -120,7 +120,7 @@ def draw(found: Found, title: str, path: str) -> None:
     finite = [loss for loss in found.smoothed if math.isfinite(loss)]
     if finite:
         ax.set_ylim(0, 1.1 * max(finite[0], *finite[: FIRST + 1], sorted(finite)[int(0.9 * (len(finite) - 1))]))
-    ax.set_title(title)
+    ax.set_title(title, parse_math=False)
     ax.grid(True, color="#e4e4e4", linewidth=0.8)
     ax.legend(frameon=False)
     with replacing(path) as beside:

@@ -45,7 +45,7 @@ def test_smoothing_begins_at_the_first_loss():
 
 
 def test_a_loss_that_is_not_finite_at_once_makes_a_picture(tmp_path):
-    draw(Found([], [], [], None), "nothing", str(tmp_path / "x.svg"))
+    draw(Found([], [], [], None), "no$th^ing$", str(tmp_path / "x.svg"))
     assert "<svg" in (tmp_path / "x.svg").read_text()
 
 

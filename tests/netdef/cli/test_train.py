@@ -346,6 +346,19 @@ def test_weights_that_are_not_as_the_run_wrote_them_are_reported(capsys):
     assert "warning: a/small_iter_2.caffemodel is not as the run wrote it: its checksum is" in capsys.readouterr().err
 
 
+def test_names_with_brackets_are_no_patterns(capsys):
+    Path("a[1].net").write_text(IMAGES)
+    solver = ["--set", 'solver.snapshot_prefix="b[1]"', "--iterations", "1"]
+    assert run(["train", "a[1].net", "solver.txt", "--iterations", "1"]) == 0
+    assert run(["train", "a[1].net", "solver.txt", "--iterations", "2", "--resume", "latest"]) == 0
+    assert os.listdir("runs") == ["a[1]-1"]
+    Path("out").mkdir()
+    Path("out/b[1]_iter_1.caffemodel").touch()
+    capsys.readouterr()
+    assert run(["train", "a[1].net", "solver.txt", "--out", "out", *solver]) == 2
+    assert "out/b[1]_iter_1.caffemodel is another run's" in capsys.readouterr().err
+
+
 def test_resume_latest_without_any_run_starts_the_first(capsys):
     assert run(["train", "small.net", "solver.txt", "--resume", "latest"]) == 0
     assert "no run of small under runs has a snapshot to resume from: the run starts" in capsys.readouterr().out

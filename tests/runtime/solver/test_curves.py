@@ -45,6 +45,14 @@ def test_means_skip_what_is_no_number():
     assert math.isnan(running_mean([nan])[0]) and running_mean([]) == []
 
 
+def test_a_huge_value_is_in_its_own_means_alone():
+    assert running_mean([1e20] + [1.0] * 8)[4:] == [2e19, 1.0, 1.0, 1.0, 1.0]
+    assert running_mean([1.0, math.inf] + [2.0] * 6)[1:] == [math.inf] * 5 + [2.0, 2.0]
+    values = [float(n % 7) for n in range(431)]
+    plain = [sum(values[max(0, n - 9) : n + 1]) / min(10, n + 1) for n in range(431)]
+    assert running_mean(values) == pytest.approx(plain)
+
+
 def test_when_an_error_is_reached():
     run = curves_of("a", records())
     assert (run.epoch, run.reached(0.25), run.reached(0.9)) == (20, 30, None)

@@ -1,5 +1,7 @@
 """The picture of a run."""
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -7,7 +9,7 @@ from netdef import NetdefError
 from netdef.cli.main import run
 from runtime.solver.curves import curves_of
 from runtime.solver.log import JsonLog, read_log
-from runtime.solver.plot import draw, plot, title_of
+from runtime.solver.plot import draw, draw_together, plot, title_of
 
 
 @pytest.fixture
@@ -50,6 +52,14 @@ def test_what_is_drawn(log):
 def test_elsewhere(log, tmp_path):
     assert run(["plot", str(log / "log.jsonl"), "--out", str(tmp_path / "x.png")]) == 0
     assert (tmp_path / "x.png").exists()
+
+
+def test_names_are_drawn_as_they_are(log):
+    r"""A dollar sign begins no formula, and an underscore hides no curve."""
+    curves, evil = curves_of("_m$x^$", read_log(log)), "a$x^$"
+    for figure in (draw(evil, replace(curves, accuracies={evil: curves.accuracies["top1"]})), draw_together([curves, curves])):
+        figure.canvas.draw()
+    assert [text.get_text() for text in figure.axes[0].get_legend().texts] == [" _m$x^$"] * 2
 
 
 def test_nothing_to_draw(tmp_path, capsys):

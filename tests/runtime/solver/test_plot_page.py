@@ -2,6 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
+
+import pytest
 
 from netdef.cli.main import run
 from runtime.solver.curves import curves_of
@@ -37,6 +40,23 @@ def test_what_is_in_it():
 def test_long_runs_are_thinned_out():
     at, values = data_in(page("long", [curves("a", 10 * MOST + 7)]))["runs"][0]["loss"]["batches"]
     assert len(at) == len(values) <= MOST + 1 and at[-1] == 10 * MOST + 6
+
+
+def test_spikes_and_nulls_of_long_runs_stay():
+    values = [1.0] * 50_000
+    values[777], values[7_777], values[33_333] = 900.0, -5.0, float("nan")
+    one = replace(curves("a"), batches=(list(range(50_000)), values))
+    at, shown = data_in(page("long", [one]))["runs"][0]["loss"]["batches"]
+    assert [(n, value) for n, value in zip(at, shown, strict=True) if value != 1] == [(777, 900.0), (7_777, -5.0), (33_333, None)]
+
+
+@pytest.mark.parametrize(("losses", "said"), [([1.0] * 3 + [None], "not a number"), ([None] * 9 + [2.0], "2"), ([], "")])
+def test_the_table_has_the_last_values(losses, said):
+    records = [{"event": "train", "iteration": n, "loss": loss, "batch_loss": loss} for n, loss in enumerate(losses)]
+    for n, share in enumerate((0.75, 0.5, None if said == "not a number" else 0.25)):
+        records.append({"event": "test", "iteration": n, "outputs": {"top1": share}, "accuracies": ["top1"]})
+    accuracy = "top1 not a number, best 75.00%" if said == "not a number" else "top1 25.00%, best 75.00%"
+    assert f"<td>{said}</td><td></td><td>{accuracy}</td>" in page("x", [curves_of("a", records)])
 
 
 def test_a_run_is_followed_to_its_end(tmp_path, capsys):
