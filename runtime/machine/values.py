@@ -233,7 +233,7 @@ class Values:
         if not regions or any(self.memory.recycles(held.buffer) for held in regions):
             raise NetdefError(
                 f"{what} was not kept: its memory is reused by others in this program",
-                hint='compile with keep="all" to read it; share=EXECUTABLE takes the weights of this one',
+                hint='keep="all", of compile or of the Solver, lets it be read; share=EXECUTABLE takes the weights of this one',
             )
         return regions
 

@@ -90,6 +90,7 @@ class Solver(Solves):
     allow_python: import and run the classes that the nets' Python layers name, see docs/python-layers.md.
     nodes: groups of as many shares, within which the split "hybrid" cuts channels, see `compile`.
     ranks: this process among others that train the same, see docs/machines.md; `devices` has this rank's shares.
+    keep: which blobs of all its nets stay readable, see `compile`; more than "outputs" takes more memory.
 
     Attributes
     ----------
@@ -125,6 +126,7 @@ class Solver(Solves):
         allow_python: bool = False,
         ranks: Ranks | None = None,
         nodes: int | None = None,
+        keep: str = "outputs",
     ) -> None:
         out = path_of(out, "a directory for snapshots")
         self.parameters, self.filename = read_solver(solver, max_iter, overrides)
@@ -132,7 +134,7 @@ class Solver(Solves):
             self.nets = SolverNets(self.parameters, self.filename, net, batch_size, data, overrides)
         self.ranks = ranks
         self.devices = choose_devices(devices, self.parameters, 0 if ranks is None else ranks.local).devices
-        self.threads, self.cuda, self.split, self.nodes = threads, cuda, split, nodes
+        self.threads, self.cuda, self.split, self.nodes, self.keep = threads, cuda, split, nodes, keep
         self._say = say
         self.rate = LearningRate(self.parameters)
         self.smoothed = SmoothedLoss(self.parameters.average_loss)
@@ -179,7 +181,7 @@ class Solver(Solves):
 
     def _training(self) -> dict[str, Any]:
         """How the training net is compiled."""
-        return {"keep": "outputs", "losses_only": True, "update": updates(self.parameters)}
+        return {"keep": self.keep, "losses_only": True, "update": updates(self.parameters)}
 
     def _compile(self) -> None:
         training = self._training()
@@ -227,7 +229,7 @@ class Solver(Solves):
 
     def _testing(self, net: Net) -> dict[str, Any]:
         """How a test net is compiled."""
-        return {"seed": self.seed, "backward": False, "update": remember_results, "split": self.split}
+        return {"keep": self.keep, "seed": self.seed, "backward": False, "update": remember_results, "split": self.split}
 
     @property
     def loss(self) -> float:

@@ -24,6 +24,8 @@ layer loss: SoftmaxWithLoss(fc, label)
 test layer accuracy: Accuracy(fc, label)
 """
 
+HIDDEN = FED.replace("fc: InnerProduct(data)", "hidden: InnerProduct(data) { num_output: 5 } layer fc: InnerProduct(hidden)")
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -335,3 +337,18 @@ def test_other_data_replace_a_database_that_is_not_there():
     assert load_net("data.net", "test", data="db").layer("data").tops[0].shape == (2, 3, 4, 5)
     with pytest.raises(NetdefError, match="there is no none, which layer data, of type Data, is to read"):
         load_net("data.net", "test", data="none")
+
+
+@pytest.mark.parametrize(("keep", "gradients"), [("activations", False), ("all", True)])
+def test_blobs_that_are_asked_for_stay(start, batch, keep, gradients):
+    Path("hidden.net").write_text(HIDDEN)
+    text = SOLVER + "test_iter: 1 test_interval: 100"
+    plain, keeping = start(text, "hidden.net"), start(text, "hidden.net", keep=keep)
+    assert plain.step(2, **batch) == keeping.step(2, **batch)
+    with pytest.raises(NetdefError, match='keep="all", of compile or of the Solver'):
+        plain.executable.blob("hidden")
+    assert keeping.executable.blob("hidden").shape == keeping.tests[0].executable.blob("hidden").shape == (4, 5)
+    if gradients:
+        assert keeping.executable.blob_grad("hidden").any()
+    with pytest.raises(NetdefError, match="keep cannot be 'each'"):
+        start(text, "hidden.net", keep="each")
