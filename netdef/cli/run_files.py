@@ -29,6 +29,8 @@ from netdef.layers.data import BUILTIN, located
 from netdef.schema import TEST, TRAIN
 from netdef.solver_file import read_solver
 from netdef.weights.snapshots import snapshots_in
+from runtime.compiler.placement.choice import SPLITS
+from runtime.machine.open import device_names
 from runtime.solver.log import finite
 from runtime.solver.nets import TEST_ITER
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from netdef.cli.train_options import CommandLine, Options
     from netdef.graph.layer import Layer
     from netdef.graph.net import Net
+    from runtime.machine.ranks.ranks import Ranks
     from runtime.solver.solver import Solver
 
 RECORD = "run.json"
@@ -75,8 +78,13 @@ class RunFiles:
             path.unlink(missing_ok=True)
 
 
-def options_of_run(directory: str, options: Options) -> Options:
-    """Options of `netdef train DIR`, with what they leave out of that run: data, gradients, weights, where to resume."""
+def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks | None = None) -> Options:
+    """Options of `netdef train DIR`, with what they leave out of that run: data, division, gradients, weights, where to resume.
+
+    Parameters
+    ----------
+    devices: what this process will train on, as --devices names it.  ranks: this process among others.
+    """
     start: dict[str, Any] = {}
     with suppress(OSError, ValueError, TypeError, KeyError, IndexError):
         start = dict(json.loads((Path(directory) / RECORD).read_text(encoding="utf-8"))["starts"][0])
@@ -84,7 +92,9 @@ def options_of_run(directory: str, options: Options) -> Options:
     if options.data is None and start.get("data"):
         given["data"] = _there(start, start["data"])
         given["overrides"] = _with_test_iter(directory, start, options.overrides or {})
-    if options.gradients is None and start.get("gradients") in ROUNDED:
+    given |= _division(start, options, len(device_names(devices)) * (1 if ranks is None else ranks.size))
+    on_cards = devices.startswith("gpu")  # which send gradients as they are
+    if options.gradients is None and ranks is not None and not on_cards and start.get("gradients") in ROUNDED:
         given["gradients"] = start["gradients"]
     begins = options.resume is None or (options.resume == "latest" and not snapshots_in(options.out or directory))
     if begins and options.weights is None and start.get("weights"):
@@ -103,6 +113,22 @@ def _with_test_iter(directory: str, start: Mapping[str, Any], overrides: Mapping
         return overrides
     counts = list(read_solver(Path(directory, RUN_SOLVER)).message.test_iter)
     return {**overrides, TEST_ITER: Setting(f"{TEST_ITER}={counts}")} if counts else overrides
+
+
+def _division(start: Mapping[str, Any], options: Options, shares: int) -> dict[str, Any]:
+    """How a run divided the net, as far as the options say nothing of it and so many shares can be divided so."""
+    given: dict[str, Any] = {}
+    if shares > 1 and options.split is None and start.get("split") in SPLITS:
+        given["split"] = start["split"]
+    hybrid = shares > 1 and (options.split or given.get("split")) == "hybrid"
+    if hybrid and options.nodes is None and isinstance(start.get("nodes"), int):
+        given["nodes"] = nodes_left(start["nodes"], shares)
+    return given
+
+
+def nodes_left(nodes: int | None, shares: int) -> int | None:
+    """The nodes that so many shares can be; None where they can't be these."""
+    return nodes if nodes and shares % nodes == 0 else None
 
 
 def _there(start: Mapping[str, Any], path: str) -> str:
@@ -208,6 +234,8 @@ def record(path: Path, solver: Solver, command: CommandLine, resumed: Path | Non
         "seed": solver.seed,
         "devices": solver.devices,
         "threads": solver.executable.threads,
+        "split": command.options.split,
+        "nodes": command.options.nodes,
         "gradients": solver.gradients,
         "ranks": None if solver.ranks is None else [member.host for member in solver.ranks.members],
         "versions": versions(),

@@ -77,7 +77,8 @@ def command(net: str, solver: str | None, **options: Any) -> int:
         return on_all_ranks(lambda ranks: train_seeds([given, *others], train_one, ranks))
 
     def resumed(out: Path) -> Callable[[Ranks | None], int]:
-        return lambda ranks: train(net, solver, replace(given, weights=None, resume="latest", out=str(out)), ranks)
+        again = replace(given, weights=None, resume="latest", out=str(out))
+        return lambda ranks: train(net, solver, without_lost_nodes(again, ranks), ranks)
 
     return on_all_ranks(lambda ranks: train(net, solver, given, ranks), resumed if given.elastic else None)
 
@@ -116,10 +117,12 @@ def train(
 
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
-    if second is None and is_run(first):
-        options = options_of_run(first, options)
-    check_ranks(ranks, options)
     net, solver_path = net_and_solver(first, second)
+    parameters, _ = read_solver(solver_path, options.iterations, options.overrides)
+    choice = choose_devices(options.devices, parameters, 0 if ranks is None else ranks.local)
+    if second is None and is_run(first):
+        options = options_of_run(first, options, choice.devices, ranks)
+    check_ranks(ranks, options)
     if options.mean is not None and options.data_mean:
         raise NetdefError("--mean and --data-mean exclude each other", hint="each says which mean is subtracted")
     if options.iterations is not None and options.epochs is not None:
@@ -127,7 +130,6 @@ def train(
     if options.weights:
         options = replace(options, weights=",".join(weights_files(options.weights)))  # of a run, those of now
     counts, keep = Counts.of(options), None if options.keep is None else read_keep(options.keep)
-    parameters, _ = read_solver(solver_path, options.iterations, options.overrides)
     if not parameters.HasField("max_iter") and options.epochs is None:
         hint = "add max_iter: 1000, or give --iterations or --epochs"
         raise NetdefError(f"{solver_path} has no max_iter: how long to train?", hint=hint)
@@ -150,7 +152,6 @@ def train(
         display = open_display() if ranks is None else PlainDisplay(sys.stdout)
         stack.callback(display.close)
         reporter = Reporter(*[display] if writes else [])
-        choice = choose_devices(options.devices, parameters, 0 if ranks is None else ranks.local)
         idle = [f"{name} has no effect: {why}" for name, why in without_effect(parameters).items()]
         idle += [": ".join(devices_left_out(parameters))] if options.devices is None and len(parameters.device_id) > 1 else []
         counted = (options.iterations, options.epochs, options.test_every)
@@ -257,6 +258,18 @@ def about_nodes(options: Options, devices: str, ranks: Ranks | None) -> list[str
         keeps = f"--nodes {ranks.nodes} keeps activations of fully connected layers within a host"
         return [f"note: {keeps}; with large batches that sends less between hosts"]
     return []
+
+
+def without_lost_nodes(options: Options, ranks: Ranks | None) -> Options:
+    """Options without --nodes where the ranks that are left cannot be as many nodes; rank 0 says so."""
+    from netdef.cli.run_files import nodes_left
+    from runtime.machine.open import device_names
+
+    shares = len(device_names(options.devices or "cpu")) * (1 if ranks is None else ranks.size)
+    nodes = nodes_left(options.nodes, shares)
+    if nodes != options.nodes and (ranks is None or ranks.first):
+        click.echo(f"--nodes {options.nodes} is left out: it does not divide the {plural(shares, 'share')} that are left", err=True)
+    return replace(options, nodes=nodes)
 
 
 def check_ranks(ranks: Ranks | None, options: Options) -> None:
@@ -388,8 +401,11 @@ def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         "batch_size": f"note: the snapshot's run had batches of {before.get('batch_size')}, this one has {now['batch_size']}",
         "data": f"note: the snapshot's run had {before.get('data') or images}, this one has {now['data'] or images}",
         "gradients": f"note: the snapshot's run sent gradients as {before.get('gradients')}, this one as {now.get('gradients')}",
+        "split": f"note: the snapshot's run had --split {before.get('split')}, this one has {now.get('split')}",
+        "nodes": f"note: the snapshot's run had --nodes {before.get('nodes')}, this one has {now.get('nodes')}",
     }
-    return [note for name, note in notes.items() if name in before and before[name] != now[name]]
+    alone = {name for name in ("split", "nodes") if None in (before.get(name), now.get(name))}  # of one share in all
+    return [note for name, note in notes.items() if name in before and before[name] != now[name] and name not in alone]
 
 
 def check_end(solver: Solver) -> None:

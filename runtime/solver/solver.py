@@ -42,7 +42,7 @@ from runtime.solver.saving import naming_lack_of_memory, read_snapshot, restore_
 from runtime.solver.smoothing import SmoothedLoss
 from runtime.solver.snapshot import SnapshotFiles
 from runtime.solver.solving import Solves
-from runtime.solver.sources import classes_of, positions, seek
+from runtime.solver.sources import classes_of, division_of, positions, seek
 from runtime.solver.testing import run_test, uneven_test
 from runtime.solver.update import row_of, scalars_at, updates
 
@@ -428,6 +428,7 @@ class Solver(Solves):
             },
             "batch_size": self.batch_size,
             "data": self.data,
+            **division_of(self.executable, self.split),
             "gradients": self.gradients,
             "hold_out": self.hold_out,
             "classes": classes_of(self.executable),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from runtime.compiler.placement.place import split_of
 
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
@@ -38,6 +39,13 @@ def seek(executable: Executable, states: dict[str, Any]) -> None:
             except (KeyError, TypeError, ValueError):
                 raise NetdefError(f"the snapshot's state {name} is damaged") from None
             executable.set_carried(name, values)
+
+
+def division_of(executable: Executable, split: str | None) -> dict[str, Any]:
+    """What several shares divide, by which their sums are rounded; None of one share, and where there are no nodes."""
+    division = executable.program.division
+    own = None if division is None else split_of(split)
+    return {"split": own, "nodes": division.nodes if division is not None and own == "hybrid" else None}
 
 
 def classes_of(executable: Executable) -> list[str] | None:

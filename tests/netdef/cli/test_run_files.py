@@ -4,13 +4,16 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import netdef
 from netdef.cli.main import run
-from netdef.cli.run_files import net_text
+from netdef.cli.run_files import net_text, options_of_run
+from netdef.cli.train import without_lost_nodes
+from netdef.cli.train_options import Options
 from netdef.weights import read_weights
 from runtime.solver.log import read_log
 from tests.netdef.cli import images
@@ -123,6 +126,45 @@ def test_a_run_with_other_data_is_tested_again_on_as_many_of_them(folder, given,
     assert tests[0] == tests[1] == tests[2] and tests[0]
     assert run(["train", second, "--data", "images", "--out", str(tmp_path / "d")]) == 0
     assert [*netdef.load_solver(tmp_path / "d/solver.txt").message.test_iter] == []
+
+
+def test_a_run_on_several_devices_is_divided_so_again(folder, capsys):
+    two = ["--devices", "cpu:0,cpu:0", "--iterations", "2"]
+    assert run(["train", "shades.net", "solver.txt", "--out", "halves", "--split", "batch", *two]) == 0
+    assert run(["train", "halves", "--out", "halves-again", *two]) == 0
+    for made in ("halves", "halves-again"):
+        assert json.loads(Path(made, "shades_iter_2.netdef.json").read_text())["split"] == "batch"
+    same_weights("halves/shades_iter_2.caffemodel", "halves-again/shades_iter_2.caffemodel")
+    capsys.readouterr()
+    assert run(["train", "shades.net", "solver.txt", "--out", "halves", "--resume", "latest", *two]) == 0
+    assert "note: the snapshot's run had --split batch, this one has groups" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("devices", "size", "given"),
+    [
+        ("cpu", 1, {}),  # notes about options that nobody gave would come
+        ("gpu:0", 1, {}),
+        ("cpu", 4, {"split": "hybrid", "nodes": 2, "gradients": "bf16"}),
+        ("cpu:0,cpu:1", 1, {"split": "hybrid", "nodes": 2}),
+        ("cpu", 3, {"split": "hybrid", "gradients": "bf16"}),
+        ("gpu:0", 4, {"split": "hybrid", "nodes": 2}),  # cards send gradients as they are
+    ],
+)
+def test_what_a_run_gives_where_it_can_be_used(tmp_path, devices, size, given):
+    start = {"split": "hybrid", "nodes": 2, "gradients": "bf16"}
+    (tmp_path / "run.json").write_text(json.dumps({"starts": [start]}))
+    ranks = SimpleNamespace(size=size) if size > 1 else None
+    assert options_of_run(str(tmp_path), Options(), devices, ranks) == Options(**given)
+    asked = Options(split="batch", gradients="fp32")
+    assert options_of_run(str(tmp_path), asked, devices, ranks) == asked
+
+
+@pytest.mark.parametrize(("size", "nodes"), [(4, 2), (3, None)])
+def test_nodes_that_a_lost_rank_leaves(size, nodes, capsys):
+    assert without_lost_nodes(Options(nodes=2), SimpleNamespace(size=size, first=True)).nodes == nodes
+    said = "" if nodes else "--nodes 2 is left out: it does not divide the 3 shares that are left\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_run_is_an_argument_of_every_command(folder, capsys):
