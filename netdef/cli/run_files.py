@@ -108,8 +108,9 @@ def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks 
 
 def _with_test_iter(directory: str, start: Mapping[str, Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
     """The changes of the command line, with the test_iter that a run of other data was given by one, as its solver has it now."""
-    keys = {key.strip() for key in overrides}
-    if TEST_ITER in keys or TEST_ITER not in {key.strip() for key in start.get("overrides") or {}}:
+    recorded = start.get("overrides")
+    then = {key.strip() for key in recorded} if isinstance(recorded, dict) else set()
+    if TEST_ITER not in then or TEST_ITER in {key.strip() for key in overrides}:
         return overrides
     counts = list(read_solver(Path(directory, RUN_SOLVER)).message.test_iter)
     return {**overrides, TEST_ITER: Setting(f"{TEST_ITER}={counts}")} if counts else overrides
