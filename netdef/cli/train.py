@@ -58,7 +58,9 @@ if TYPE_CHECKING:
     type=click.Choice(["fp32", "bf16", "fp16"]),
     help="As what ranks of mpirun or srun send gradients; default: fp32, as they are.",
 )
-@click.option("--bucket", metavar="SIZE", help="In messages of which size ranks send gradients, 4MB, say; default: measured.")
+@click.option(
+    "--bucket", metavar="SIZE", help="In messages of which size ranks send gradients, 4MB, say; default: measured, 16MB of cards."
+)
 @click.option("--nodes", type=COUNT, metavar="N", help="With --split hybrid: N groups of shares; channels are cut within one.")
 @click.option("--elastic", is_flag=True, help="Go on from the last snapshot without ranks that are killed; for MPI with ULFM.")
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")

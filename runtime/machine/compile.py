@@ -24,7 +24,7 @@ from runtime.machine.look import look_at_data
 from runtime.machine.open import different, hosts_of, open_devices
 from runtime.machine.ranks.bucket import choose_bucket, gradients_between
 from runtime.machine.ranks.ranks import MEASURED, Ranks
-from runtime.machine.ranks.shares import open_shares, ranks_of
+from runtime.machine.ranks.shares import message_host, open_shares, ranks_of
 from runtime.ops.python.layer import python_allowed
 
 
@@ -113,7 +113,7 @@ def compile(
     try:
         program = compile_program(net, **options)
         if ranks is not None and ranks.bucket == MEASURED and (size := gradients_between(program, ranks_of(opened, ranks))):
-            choose_bucket(ranks, size)
+            choose_bucket(ranks, size, cards=message_host(opened) is not None)
             options["buckets"] = buckets_of(ranks, opened)
             program = compile_program(net, **options)
 

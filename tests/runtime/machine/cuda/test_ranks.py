@@ -13,9 +13,10 @@ import pytest
 
 from netdef import NetdefError
 from runtime.machine.cuda.device import CudaDevice
+from runtime.machine.ranks.bucket import OF_CARDS
 from runtime.machine.ranks.cards import Messages, load_nccl
 from runtime.machine.ranks.courier import RankError
-from runtime.machine.ranks.ranks import Ranks
+from runtime.machine.ranks.ranks import MEASURED, Ranks
 from runtime.machine.ranks.rounding import Rounding
 from runtime.machine.ranks.shares import open_shares
 from runtime.solver.solver import Solver
@@ -63,6 +64,20 @@ def test_ranks_give_the_bits_of_one_process_with_as_many_cards(
     found = on_ranks(count, start, late=lambda: chance.random() < 0.3)
     assert found == [alone] * count
     assert cards.sent == 0  # nothing went another way
+
+
+def test_the_link_of_the_hosts_says_nothing_about_cards(machine: Callable[..., Cards], execute: Callable) -> None:
+    machine(execute=execute, seed=5, count=2).scheduler.patience = PATIENCE
+    said: list[str] = []
+
+    def start(ranks: Ranks) -> int | None:
+        ranks.bucket = MEASURED
+        options = {"split": "batch", "ranks": ranks, "say": said.append}
+        Solver(SOLVER % (1, -1), parse(MADE_UP), f"gpu:{ranks.rank}", **options).close()
+        return ranks.bucket
+
+    assert on_ranks(2, start) == [OF_CARDS] * 2
+    assert said == []
 
 
 def messages(machine: Callable[..., Cards], count: int, work: Callable[[Ranks, Messages, Any], Any], patience: float = 5.0) -> Any:
