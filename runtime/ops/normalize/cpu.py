@@ -15,11 +15,10 @@ from runtime.ir.runs import ELEMENTS
 from runtime.kernels.cpu.jit import BLOCK, jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.normalize import unit as _unit  # noqa: F401 - registers its kernels
-from runtime.ops.normalize.scaled import channel_items
+from runtime.ops.normalize.scaled import STRIP, ZERO, channel_items, run_items
 
-STRIP = 2048  # floats: 8 KiB, in the nearest cache when they are read again
 RUN = 64  # inner positions of one item of columns
-ZERO, ONE = np.float32(0), np.float32(1)
+ONE = np.float32(1)
 
 
 @jit
@@ -38,7 +37,7 @@ def moments(x):
     return about + off, squares - off * rest
 
 
-@kernel(items=lambda x, partials: partials.shape[0] * partials.shape[1], flops=5)
+@kernel(items=lambda x, partials: run_items(partials), flops=5)
 @jit
 def channel_moments(begin, end, x, partials):
     """partials (C, runs, 2), float64: the mean of each run, and the sum of squared distances from it (Chan et al. 1979)."""
