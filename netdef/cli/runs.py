@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -32,11 +33,12 @@ SORTS = ("begun", "best", "name")
 def command(folders: tuple[str, ...], sort: str, form: str) -> int:
     """A table of the runs in each DIR, by default in runs/: state, results, time, and how each differs from the first.
 
-    A DIR may be a run itself. Differences are those of `netdef diff`, to the run in the first row.
+    A DIR may be a run itself. Differences are those of `netdef diff`, to the run in the first row
+    that has a net.net.
     """
     found, wrong = read(runs_in(folders or (RUNS,)))
     order: dict[str, Any] = {
-        "begun": lambda path: (found[path].begun, str(path)),
+        "begun": lambda path: (found[path].begun == 0, found[path].begun, str(path)),  # those not begun last
         "name": lambda path: str(path),
         "best": lambda path: _rank(found[path]),
     }
@@ -61,8 +63,8 @@ def runs_in(folders: Sequence[str]) -> list[Path]:
 
     found: dict[Path, None] = {}
     for folder in map(Path, folders):
-        if not folder.is_dir():
-            what = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
+        if not os.path.isdir(folder):  # which is also False of a name too long
+            what = f"{folder} is a file" if os.path.exists(folder) else f"there is no folder {folder}"
             raise NetdefError(what, hint=f"netdef train makes runs in {RUNS}; give the folder that has yours")
         if (folder / NAME).is_file():
             found[folder] = None
@@ -88,19 +90,26 @@ def read(paths: Sequence[Path]) -> tuple[dict[Path, RunFacts], list[str]]:
     return found, wrong
 
 
+def _first(paths: Sequence[Path]) -> Path | None:
+    """The run that the others are compared with: the first that has a net."""
+    from netdef.language.find import RUN_NET
+
+    return next((path for path in paths if (path / RUN_NET).is_file()), None)
+
+
 def _differences(paths: Sequence[Path]) -> dict[Path, list[str]]:
     from netdef.diff.short import short_difference
 
-    found: dict[Path, list[str]] = {}
-    for index, path in enumerate(paths):
-        words = short_difference(str(paths[0]), str(path)) if index else []
-        found[path] = ["no net.net to compare"] if words is None else words
+    first, found = _first(paths), {}
+    for path in paths:
+        words = short_difference(str(first), str(path)) if path != first else []
+        found[path] = ["it has no net.net to compare"] if words is None else words
     return found
 
 
 def _rank(run: RunFacts) -> tuple[bool, float]:
-    """Sorts the best run first, those without tests last."""
-    if math.isnan(run.best):
+    """Sorts the best run first, those that diverged or have no tests last."""
+    if math.isnan(run.best) or run.state == "diverged":
         return True, 0.0
     return False, run.best if run.metric == "loss" else -run.best
 
@@ -109,7 +118,9 @@ def _text(found: dict[Path, RunFacts], differences: dict[Path, list[str]]) -> st
     from netdef.diff.short import shortest
     from runtime.solver.display import duration
 
-    rows = [HEAD]
+    rows, paths = [HEAD], list(found)
+    first_with_net = _first(paths)
+    head = "differs from the first" if first_with_net in (None, *paths[:1]) else f"differs from {first_with_net}"
     for path, run in found.items():
         best = f"{_value(run.metric, run.best)} at {run.best_iteration:,}" if not math.isnan(run.best) else ""
         last = _value(run.metric, run.last) or (f"loss {run.loss:.4g}" if not math.isnan(run.loss) else "")
@@ -124,7 +135,7 @@ def _text(found: dict[Path, RunFacts], differences: dict[Path, list[str]]) -> st
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         line = "  ".join(cells)
-        text = "differs from the first" if words is None else plain(shortest(words, SHOWN))
+        text = plain(head if words is None else shortest(words, SHOWN))
         room = max(columns(WIDTH) - len(line) - 2, NARROWEST)
         first, *rest = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
         lines += [f"{line}  {first}".rstrip(), *(" " * (len(line) + 2) + more for more in rest)]

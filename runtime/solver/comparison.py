@@ -59,7 +59,8 @@ def run_of(records: Sequence[Record], reach: float | None = None) -> Run:
     hit, best_value = next(hits, None), math.nan if best.value is None else best.value
     counted = [record for record in records if record["event"] == "train" and record.get("epoch") and record["iteration"]]
     epochs = hit * counted[-1]["epoch"] / counted[-1]["iteration"] if counted and hit is not None else None
-    return Run(name, tests[-1]["outputs"].get(name, math.nan), best_value, loss, hit, epochs)
+    last = tests[-1]["outputs"].get(name)
+    return Run(name, math.nan if last is None else last, best_value, loss, hit, epochs)
 
 
 def table(runs: Mapping[str, Sequence[Run]], reach: float | None = None) -> list[str]:

@@ -45,8 +45,16 @@ def facts_of(directory: Path) -> RunFacts:
 
     Raises
     ------
-    NetdefError: there is no log, or it is none of netdef's.
+    NetdefError: there is no log, it is none of netdef's, or its records are damaged.
     """
+    try:
+        return _facts(directory)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError):  # text for a number, say
+        hint = "move it away, or give the folders of the other runs"
+        raise NetdefError(f"{directory / NAME} is damaged: a record is not as netdef writes it", hint=hint) from None
+
+
+def _facts(directory: Path) -> RunFacts:
     records = read_log(directory)
     if not any(record["event"] == "start" for record in records) and (directory / NAME).stat().st_size:
         raise NetdefError(f"{directory / NAME} is no log of a run: no line of it says that one started")
@@ -54,18 +62,19 @@ def facts_of(directory: Path) -> RunFacts:
     start = starts[-1] if starts else {}
     found, best = run_of(records), Best()
     best.take_log(records)
+    metric = found.name if best.value is None else best.name  # a run that diverged has a best test too
     return RunFacts(
-        start.get("name") or directory.name,
+        str(start.get("name") or directory.name),
         _state(directory, records),
-        done(records),
+        int(done(records)),
         int(start.get("max_iter") or 0),
-        found.name,
-        math.nan if best.value is None else best.value,
-        best.iteration,
-        found.metric,
-        found.loss,
+        metric,
+        math.nan if best.value is None else float(best.value),
+        int(best.iteration),
+        float(found.metric) if found.name == metric else math.nan,
+        float(found.loss),
         _seconds(records),
-        next((record["time"] for record in records if "time" in record), 0.0),
+        float(next((record["time"] for record in records if "time" in record), 0.0)),
     )
 
 

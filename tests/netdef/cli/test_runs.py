@@ -70,9 +70,37 @@ def test_names_with_escapes_and_logs_of_others(capsys, monkeypatch):
     assert err == "warning: runs/foreign/log.jsonl is no log of a run: no line of it says that one started\n"
 
 
+def test_a_run_that_diverged_is_not_the_best(capsys):
+    log = Path("runs/small-1/log.jsonl")
+    log.write_text(log.read_text().replace('["top1"]', "[]").replace("finished", "diverged"))
+    assert run(["runs", "--sort", "best"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["runs/small-2", "runs/deep/small-3", "runs/small-1"]
+    assert lines[3].split()[5:9] == ["1", "at", "20", "1:10"]
+
+
+def test_a_run_without_a_net_and_one_not_begun(capsys):
+    Path("runs/small-1/net.net").unlink()
+    Path("runs/none").mkdir()
+    Path("runs/none/log.jsonl").touch()
+    assert run(["runs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["runs/small-1", "runs/small-2", "runs/deep/small-3", "runs/none"]
+    assert lines[0].endswith("differs from runs/small-2") and lines[3].endswith("base_lr 0.01 -> 0.1")
+    assert all(lines[row].endswith("it has no net.net to compare") for row in (1, 4))
+
+
+def test_a_damaged_log_leaves_the_others(capsys):
+    Path("runs/small-1/log.jsonl").write_text('{"event": "start", "time": "x"}\n')
+    assert run(["runs"]) == 0
+    out, err = capsys.readouterr()
+    assert "small-2" in out and "warning: runs/small-1/log.jsonl is damaged" in err
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [
+        ("n" * 300, "there is no folder nnn"),
         ("nothere", "there is no folder nothere"),
         ("runs/small-1/log.jsonl", "log.jsonl is a file"),
         ("empty", "there is no run in empty"),

@@ -94,3 +94,37 @@ def test_a_log_of_something_else(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"event": "other"}\nnot json\n')
     with pytest.raises(NetdefError, match="no log of a run"):
         facts_of(tmp_path)
+
+
+def test_a_run_that_diverged_has_the_metric_of_its_best_test(logged):
+    records = (
+        a_test(5, 0.5) | {"accuracies": [], "loss": 1.5},
+        {"event": "end", "reason": "diverged", "iteration": 6, "time": 121.0},
+    )
+    logged(START, *records)
+    facts = facts_of(logged.folder)
+    assert (facts.state, facts.metric, facts.best, math.isnan(facts.last)) == ("diverged", "loss", 1.5, True)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"event": "start", "time": "x"},
+        {"event": "start", "max_iter": "many"},
+        {**trained(4), "iteration": "x"},
+        {**trained(4), "loss": "x"},
+        {**a_test(5, 0.5), "outputs": [1]},
+        {**a_test(5, "x")},
+        {**START, "name": 7, "time": None},
+    ],
+)
+def test_a_damaged_log(logged, damage):
+    logged({"event": "start"}, damage)
+    with pytest.raises(NetdefError, match=r"log\.jsonl is damaged"):
+        facts_of(logged.folder)
+
+
+def test_an_accuracy_that_is_no_number(logged):
+    logged(START, a_test(5, 0.5), a_test(10, None))
+    facts = facts_of(logged.folder)
+    assert (facts.metric, facts.best) == ("top1", 0.5) and math.isnan(facts.last)
