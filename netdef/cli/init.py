@@ -14,6 +14,7 @@ from netdef.cli.arguments import weights_files
 from netdef.cli.recipe import Images, beyond, classifiers, name_of, net_text, solver_text
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
+from netdef.language.find import models_folder
 from netdef.language.units import plural, shortened
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def init(folder: str, source: str, weights: str | None, out: Path) -> list[str]:
     for path in files:
         if path.exists():
             raise NetdefError(f"{path} exists already", hint="-o DIR names another folder; remove it to have it written anew")
+    if images.name == source and os.path.isfile(models_folder() / f"{source}.net"):
+        hint = "give the folder of images another name: the net has its name"
+        raise NetdefError(f"{files[0]} would include the model {source}, which has the same name", hint=hint)
     if out.exists() and not out.is_dir():
         raise NetdefError(f"{out} is a file, not a folder to write into")
     given = weights_files(weights) if weights is not None else []
@@ -63,8 +67,12 @@ def init(folder: str, source: str, weights: str | None, out: Path) -> list[str]:
         command = ["netdef", "train", *map(str, files), "--data", folder, *(["--weights", weights] if weights else [])]
         command += ["--batch", str(batch)] if batch != nets[0].batch else []
         solver, about = solver_text(files[0].name, images, batch, bool(given), shlex.join(command))
-        for path, content in zip(files, (text, solver), strict=True):
-            write_over(path, content)
+        write_over(files[0], text)
+        try:
+            write_over(files[1], solver)
+        except BaseException:
+            files[0].unlink()  # alone it would stop another try
+            raise
     finally:
         remove_if_empty(made)
     names = ", ".join(layer.name for layer in classifiers(nets))

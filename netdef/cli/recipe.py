@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.fmt import formatted
 from netdef.language.diagnostics import NetdefError
-from netdef.language.find import find_net, model_names
-from netdef.language.printer import print_message
+from netdef.language.find import find_net, models_folder
+from netdef.language.inherit import locate
+from netdef.language.printer import print_message, print_text
 from netdef.language.units import shortened
 
 if TYPE_CHECKING:
@@ -93,16 +94,15 @@ def net_text(
     listed = shortened(images.classes)
     about = [_comment(f"{source} for the {len(images.classes)} classes in {images.folder}: {listed}.")]
     if new:
-        about.append(
-            f"# {names}: new under another name, so that no weights of {source} fill it; it learns {FASTER} times as fast."
-        )
+        why = f"so that no weights of {source} fill it; it learns {FASTER} times as fast."
+        about.append(_comment(f"{names}: new under another name, {why}"))
     if opened.bound.notes or opened.bound.source is None:  # of another format, which cannot be included
         whole = type(opened.message)()
         whole.CopyFrom(opened.message)
         del whole.layer[:]
         whole.layer.extend(changed.get(one.name, one) for one in opened.message.layer if one.name not in left_out)
         return "\n".join([*about, formatted(print_message(whole), "x.net", "net")])
-    lines = [*about, f'include "{_included(source, out)}"', ""]
+    lines = [*about, f"include {print_text(_included(source, out))}", ""]
     lines += [f"remove layer {name}" for name in [*(changed if new else ()), *left_out]]
     only = type(opened.message)()
     only.layer.extend(changed.values())
@@ -110,10 +110,19 @@ def net_text(
 
 
 def _included(source: str, out: Path) -> str:
-    """The name by which a file in a folder includes a net."""
-    if not os.path.exists(source) and source in model_names():
-        return f"{source}.net"
-    return os.path.relpath(find_net(source), out)
+    """The name by which a file in a folder includes a net.
+
+    Raises
+    ------
+    NetdefError: another file has the name of the model that is to be included.
+    """
+    found, name = find_net(source), f"{source}.net"
+    if os.path.realpath(found) != os.path.realpath(models_folder() / name):
+        return os.path.relpath(found, out)
+    first = locate(name, out)
+    if first is not None and os.path.realpath(first) != os.path.realpath(found):
+        raise NetdefError(f"{first} has the name of the model {source}, and would be included in its stead", hint="rename it")
+    return name
 
 
 def _sized(message: Any, images: Images, new: bool) -> Any:

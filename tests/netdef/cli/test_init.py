@@ -151,3 +151,40 @@ def test_a_name_with_a_line_end_adds_no_line(capsys):
     assert "x" not in {layer.name for layer in netdef.load(made).layers}
     (solver,) = Path().glob("pets*_solver.txt")
     assert load_solver(solver).message.max_iter == 100
+
+
+def test_a_folder_with_the_name_of_the_model(capsys):
+    """The net would include itself; another folder's net includes the model, whose name that folder has."""
+    pictures("lenet", {"a": 3, "b": 3})
+    assert run(["init", "lenet", "--from", "lenet"]) == 2
+    assert "lenet.net would include the model lenet, which has the same name" in capsys.readouterr().err
+    assert not Path("lenet.net").exists()
+    assert run(["init", "my pets", "--from", "lenet"]) == 0
+    assert 'include "lenet.net"' in Path("my_pets.net").read_text()
+    Path("lenet.net").write_text(SMALL)
+    Path("my_pets.net").unlink()
+    Path("my_pets_solver.txt").unlink()
+    assert run(["init", "my pets", "--from", "lenet"]) == 2
+    assert "lenet.net has the name of the model lenet" in capsys.readouterr().err
+    assert not Path("my_pets.net").exists()
+
+
+def test_a_net_whose_path_has_a_quote():
+    Path('a"b.net').write_text(SMALL)
+    assert run(["init", "my pets", "--from", 'a"b.net']) == 0
+    assert outputs(netdef.load("my_pets.net"), "fc") == 3
+
+
+def test_a_solver_that_cannot_be_written_leaves_no_net(monkeypatch, capsys):
+    from netdef.language import writing
+
+    whole = writing.write_over
+
+    def broken(path, data):
+        if str(path).endswith("solver.txt"):
+            raise netdef.NetdefError(f"cannot write {path}")
+        whole(path, data)
+
+    monkeypatch.setattr(writing, "write_over", broken)
+    assert run(["init", "my pets", "--from", "small.net"]) == 2
+    assert "cannot write" in capsys.readouterr().err and not Path("my_pets.net").exists()
