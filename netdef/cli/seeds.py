@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdef.cli.train_options import SEED
 from netdef.graph.overrides import Setting
 from netdef.language.diagnostics import NetdefError
 
 if TYPE_CHECKING:
+    from netdef.cli.running import RunOptions
     from netdef.cli.train_options import Options
     from runtime.machine.ranks.ranks import Ranks
 
 MOST = 1000  # runs of one command
 SAME = {"iterations": "max_iter", "epochs": "max_iter", "test_every": "test_interval", "snapshot_every": "snapshot"}
-RATE, SEED = "solver.base_lr", "solver.random_seed"
+RATE = "solver.base_lr"
 
 
 def with_rate(options: Options) -> Options:
@@ -32,22 +34,26 @@ def with_rate(options: Options) -> Options:
     check_settings(options)
     if options.lr is None:
         return options
-    return _with(replace(options, lr=None), RATE, f"{options.lr:g}", "--lr")
+    return _with(replace(options, lr=None), RATE, repr(options.lr), "--lr")  # all its digits
 
 
-def check_settings(options: Options) -> None:
-    """Check that no option and --set say the same thing of the solver.
+def check_settings(options: RunOptions) -> None:
+    """Check that no option of a command that trains and --set say the same thing of the solver.
 
     Raises
     ------
     NetdefError: they do.
     """
     for name, field in SAME.items():
-        setting = (options.overrides or {}).get(f"solver.{field}")
-        if setting is not None and getattr(options, name) is not None:
-            option = f"--{name.replace('_', '-')}"
-            text = f"{option} {getattr(options, name)} and --set {setting.text} exclude each other"
+        setting, value = setting_of(options, f"solver.{field}"), getattr(options, name, None)
+        if setting is not None and value is not None:
+            text = f"--{name.replace('_', '-')} {value} and --set {setting.text} exclude each other"
             raise NetdefError(text, hint="give one of them")
+
+
+def setting_of(options: RunOptions, key: str) -> Setting | None:
+    """What --set says of a field of the solver, however the key is spaced; None where it says nothing."""
+    return next((one for name, one in (options.overrides or {}).items() if "".join(name.split()) == key), None)
 
 
 def one_for_each_seed(options: Options) -> list[Options]:
@@ -55,8 +61,12 @@ def one_for_each_seed(options: Options) -> list[Options]:
 
     Raises
     ------
-    NetdefError: the text is none, or several runs are asked for with what is about one.
+    NetdefError: the text is none, or several runs are asked for with what is about one; a snapshot is resumed with a seed.
     """
+    setting = setting_of(options, SEED)
+    if setting is not None and options.resume:
+        hint = "a snapshot has the seed of its run: leave the seed out"
+        raise NetdefError(f"--set {setting.text} and --resume exclude each other", hint=hint)
     if options.seed is None:
         return [options]
     seeds, plain = seeds_in(options.seed), replace(options, seed=None)
@@ -137,6 +147,6 @@ def seed_of(options: Options) -> str:
 def _with(options: Options, key: str, value: str, option: str) -> Options:
     """Options with one more change, as if --set said it."""
     overrides = dict(options.overrides or {})
-    if key in overrides:
-        raise NetdefError(f"{option} {value} and --set {overrides[key].text} exclude each other", hint="give one of them")
+    if setting := setting_of(options, key):
+        raise NetdefError(f"{option} {value} and --set {setting.text} exclude each other", hint="give one of them")
     return replace(options, overrides={**overrides, key: Setting(f"{key}={value}", option)})

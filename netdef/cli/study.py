@@ -13,8 +13,10 @@ import click
 from netdef.cli import train_options
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.running import RunOptions
+from netdef.cli.seeds import RATE, check_settings, setting_of
 from netdef.cli.shell import Command
 from netdef.cli.study_rates import best_rate, read_rates
+from netdef.cli.train_options import SEED
 from netdef.graph.overrides import for_nets
 from netdef.language.diagnostics import NetdefError
 
@@ -84,6 +86,7 @@ def study(nets: Sequence[str], options: Options) -> int:
     from runtime.solver.nets import load_net, read_solver
 
     devices_of(options)
+    check_solver_settings(options)
     names = [Path(net).stem for net in nets]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -112,6 +115,21 @@ def study(nets: Sequence[str], options: Options) -> int:
         lines += [f"  {name} {rate:g}" for name, rate in rates.items()]
     click.echo("\n".join(lines))
     return 0
+
+
+def check_solver_settings(options: Options) -> None:
+    """Check that --set says nothing of the solver that the study itself sets.
+
+    Raises
+    ------
+    NetdefError: it does.
+    """
+    check_settings(options)
+    if setting := setting_of(options, SEED):
+        text = f"--set {setting.text} has no effect: a study's runs have seeds 1 to {options.seeds}"
+        raise NetdefError(text, hint="leave it out; --seeds N says how many")
+    if options.rates and (setting := setting_of(options, RATE)):
+        raise NetdefError(f"--rates and --set {setting.text} exclude each other", hint="give one of them")
 
 
 def trials(files: Mapping[str, str], options: Options) -> dict[tuple[str, float], Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runtime.solver.epochs import Count
 
 
+SEED = "solver.random_seed"
 START = ("weights", "resume", "allow_missing")  # options about what a run starts from
 
 
@@ -82,11 +83,22 @@ class CommandLine:
         """The command."""
         given = {name: value for name in ("weights", "resume") if (value := getattr(self.options, name)) is not None}
         start = [word for name, value in given.items() for word in (f"--{name}", value)]
-        return shlex.join([*self.words(), *start, *(["--allow-missing"] if self.options.allow_missing else [])])
+        return shlex.join(
+            [
+                *(self.without_seed() if self.options.resume else self).words(),
+                *start,
+                *(["--allow-missing"] if self.options.allow_missing else []),
+            ]
+        )
 
     def resume(self, snapshot: Path) -> str:
         """The same command going on from a snapshot."""
-        return shlex.join([*self.words(), "--resume", str(snapshot)])
+        return shlex.join([*self.without_seed().words(), "--resume", str(snapshot)])
+
+    def without_seed(self) -> CommandLine:
+        """The same without --set solver.random_seed: a snapshot has its run's seed, and --resume takes no other."""
+        kept = {key: one for key, one in (self.options.overrides or {}).items() if "".join(key.split()) != SEED}
+        return replace(self, options=replace(self.options, overrides=kept))
 
     def words(self) -> list[str]:
         """The command without what it starts from."""

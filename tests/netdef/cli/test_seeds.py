@@ -65,6 +65,8 @@ def test_each_seed_has_a_run_of_its_own(capsys):
     ("options", "says"),
     [
         (["--seed", "1", "--resume", "latest"], "--seed and --resume exclude each other"),
+        (["--set", "solver.random_seed=7", "--resume", "latest"], "--set solver.random_seed=7 and --resume exclude each other"),
+        (["--seed", "3", "--set", " solver . random_seed=7"], "--seed 3 and --set  solver . random_seed=7 exclude each other"),
         (["--seed", "1..2", "--dry-run"], "--dry-run looks at one run"),
         (["--lr", "0.1", "--set", "solver.base_lr=0.2"], "--lr 0.1 and --set solver.base_lr=0.2 exclude each other"),
         (["--iterations", "3", "--set", "solver.max_iter=2"], "--iterations 3 and --set solver.max_iter=2 exclude each other"),
@@ -86,6 +88,11 @@ def test_fields_of_a_solver():
     assert read_solver("solver.txt", overrides={"solver.type": "Adam"})[0].type == "Adam"
 
 
+def test_a_rate_keeps_its_digits():
+    changes = with_rate(Options(lr=0.012345678)).overrides
+    assert read_solver("solver.txt", overrides=changes)[0].base_lr == pytest.approx(0.012345678, rel=1e-7)
+
+
 def test_a_command_without_a_solver_says_so(capsys):
     assert run(["shapes", "small.net", "--set", "solver.base_lr=1"]) == 2
     assert "netdef train, rates and study take a solver, whose fields this sets" in capsys.readouterr().err
@@ -94,6 +101,7 @@ def test_a_command_without_a_solver_says_so(capsys):
 def test_the_next_command_has_what_fits_it(tmp_path):
     (given,) = one_for_each_seed(with_rate(Options(lr=0.1, seed="4", overrides=settings_of(["conv.num_output=9"]))))
     command = CommandLine("n", "s", given)
-    words = "--set conv.num_output=9 --set solver.base_lr=0.1 --set solver.random_seed=4"
-    assert command.resume(tmp_path) == f"netdef train n s {words} --resume {tmp_path}"
+    words = "--set conv.num_output=9 --set solver.base_lr=0.1"
+    assert command.text() == f"netdef train n s {words} --set solver.random_seed=4"
+    assert command.resume(tmp_path) == f"netdef train n s {words} --resume {tmp_path}"  # a snapshot has the seed
     assert command.test("n", tmp_path, tmp_path).endswith("--set conv.num_output=9")

@@ -65,6 +65,9 @@ def test_a_study_is_trained_once_and_goes_on(capsys):
     [
         (["shades.net", "images/../shades.net"], "two nets are called shades"),
         (["shades.net", "none.net"], "none.net"),
+        (["shades.net", "--set", "solver.random_seed=7"], "a study's runs have seeds 1 to 3"),
+        (["shades.net", "--set", "solver.base_lr=1", "--rates", "0.1"], "--rates and --set solver.base_lr=1 exclude each other"),
+        (["shades.net", "--set", "solver.max_iter=7", "--iterations", "6"], "--iterations 6 and --set solver.max_iter=7 exclude"),
     ],
 )
 def test_wrong_arguments_are_found_before_training(arguments, said, capsys):
