@@ -319,8 +319,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="netdef-faults-") as base:
         if SHIM not in os.environ:
             library = build(Path(base))
-            places = {"LD_PRELOAD": str(library), SHIM: str(library), "PYTHONPATH": str(HERE.parents[1])}
-            return subprocess.run([sys.executable, *sys.argv], env={**os.environ, **places}, check=False).returncode
+            variables = {"LD_PRELOAD": str(library), SHIM: str(library), "PYTHONPATH": str(HERE.parents[1])}
+            return subprocess.run([sys.executable, *sys.argv], env={**os.environ, **variables}, check=False).returncode
         return report(Runner(Path(base)), given)
 
 

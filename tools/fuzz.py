@@ -27,7 +27,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from fuzz_language import TooSlowError, place_of
+from fuzz_language import TooSlowError, line_of
 from fuzz_readers import READERS, seeds_of
 
 from netdef.language import NetdefError
@@ -84,6 +84,7 @@ class Fuzzer:
         for name, file, data in seeds_of(names):
             self.tallies[name].kept.append((file, data))
         self.names = [name for name in names if self.tallies[name].kept]
+        self._turns = itertools.cycle(self.names)
 
     def begin(self, folder: Path) -> None:
         """Read what inputs are made from: loads all modules before memory and time are limited."""
@@ -96,8 +97,8 @@ class Fuzzer:
                 path.unlink()
 
     def one(self, folder: Path) -> None:
-        """Read one input."""
-        name = self.draw.choice(self.names)
+        """Read one input, of the reader whose turn it is."""
+        name = next(self._turns)
         tally, reader = self.tallies[name], READERS[name]
         file, data = self.draw.choice(tally.kept)
         data = reader.mutate(self.draw, data)
@@ -109,11 +110,11 @@ class Fuzzer:
         tally.inputs, tally.slowest = tally.inputs + 1, max(tally.slowest, taken)
         if len(self.coverage.lines) > known and len(tally.kept) < MOST_KEPT and name != "net":
             tally.kept.append((file, data))
-        if report and (place := f"{name}: {place_of(report)}") not in self.findings:
+        if report and (line := f"{name}: {line_of(report)}") not in self.findings:
             self.keep.mkdir(exist_ok=True)
-            self.findings[place] = kept = self.keep / f"{len(self.findings)}-{name}-{file}"
+            self.findings[line] = kept = self.keep / f"{len(self.findings)}-{name}-{file}"
             kept.write_bytes(data)
-            print(f"{place}\n  input kept as {kept}\n{report}", file=sys.stderr, flush=True)
+            print(f"{line}\n  input kept as {kept}\n{report}", file=sys.stderr, flush=True)
         path.unlink()
 
     def _read(self, read: Any, path: Path, tally: Tally) -> str:

@@ -148,10 +148,10 @@ def changed(rng: random.Random, data: bytes, binary: bool) -> bytes:
 def another_value(rng: random.Random, data: bytes) -> bytes:
     """One number of a text replaced by another."""
     text = data.decode("utf-8", "replace")
-    places = [at for at in range(1, len(text)) if text[at].isdigit() and text[at - 1] in " ["]
-    if not places:
+    starts = [at for at in range(1, len(text)) if text[at].isdigit() and text[at - 1] in " ["]
+    if not starts:
         return data
-    start = rng.choice(places)
+    start = rng.choice(starts)
     end = start
     while end < len(text) and (text[end].isalnum() or text[end] == "."):
         end += 1
@@ -330,7 +330,7 @@ class Tally:
     inputs: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     slowest: tuple[float, str] = (0.0, "")
-    findings: dict[str, str] = field(default_factory=dict)  # by the place in the code: what, and where it is kept
+    findings: dict[str, str] = field(default_factory=dict)  # by the line of the code: what, and where it is kept
 
 
 def outcome(words: list[str], limit: float) -> tuple[str, str]:
@@ -355,8 +355,8 @@ def outcome(words: list[str], limit: float) -> tuple[str, str]:
     return str(code), ""
 
 
-def place_of(report: str) -> str:
-    """The last line of the code that a traceback names: one finding a place."""
+def line_of(report: str) -> str:
+    """The last line of the code that a traceback names: one finding a line."""
     lines = [line.strip() for line in report.splitlines() if line.strip().startswith("File ") and "/netdef/" in line]
     return f"{lines[-1] if lines else ''} {report.strip().splitlines()[-1][:100]}"
 
@@ -383,12 +383,12 @@ def fuzz(seconds: float, seed: int, kinds: list[str], keep: Path, limit: float) 
                     tally.slowest = taken, f"{' '.join(words)[:100]} ({kind}, {len(data):,} bytes)"
                     keep.mkdir(exist_ok=True)
                     (keep / f"slowest-{path.name}").write_bytes(data)
-                if report and place_of(report) not in tally.findings:
+                if report and line_of(report) not in tally.findings:
                     keep.mkdir(exist_ok=True)
                     kept = keep / f"{len(tally.findings)}-{kind}-{path.name}"
                     kept.write_bytes(data)
-                    tally.findings[place_of(report)] = f"netdef {' '.join(words)!r}\n  input kept as {kept}\n{report}"
-                    print(tally.findings[place_of(report)], file=sys.stderr, flush=True)
+                    tally.findings[line_of(report)] = f"netdef {' '.join(words)!r}\n  input kept as {kept}\n{report}"
+                    print(tally.findings[line_of(report)], file=sys.stderr, flush=True)
             if path.name != "last.net":
                 path.unlink()
     return tally

@@ -13,15 +13,28 @@ from tests.paths import ROOT
 FAULTS = ROOT / "tools" / "faults.py"
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+pytestmark = pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+
+
+@pytest.mark.slow
 def test_a_few_faults(tmp_path):
-    words = ["--scenarios", "snapshots,convert", "--kinds", "crash,full", "--every", "24"]
-    run = subprocess.run([sys.executable, FAULTS, *words], capture_output=True, text=True, env=environment(tmp_path), check=False)
+    printed = faults(tmp_path, "--scenarios", "snapshots,convert", "--kinds", "crash,full", "--every", "24")
+    assert number_of(printed) >= 3
+    assert "crashed" in printed and "then whole (synced)" in printed and "refused, with the reason" in printed
+
+
+def test_a_conversion(tmp_path):
+    printed = faults(tmp_path, "--scenarios", "convert", "--kinds", "crash,full", "--every", "3")
+    assert number_of(printed) >= 3 and "crashed" in printed and "refused, with the reason" in printed
+
+
+def faults(folder, *words):
+    """What a run prints whose faults all end well."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), "OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run([sys.executable, FAULTS, *words], capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    count = re.search(r"^(\d+) faults in all, 0 wrong$", run.stdout, re.MULTILINE)
-    assert int(count[1]) >= 3
-    assert "crashed" in run.stdout and "then whole (synced)" in run.stdout and "refused, with the reason" in run.stdout
+    return run.stdout
 
 
-def environment(tmp_path):
-    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
+def number_of(printed):
+    return int(re.search(r"^(\d+) faults in all, 0 wrong$", printed, re.MULTILINE)[1])

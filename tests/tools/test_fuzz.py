@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.paths import ROOT
 
 
@@ -16,12 +18,23 @@ def fuzz(folder, *words):
     return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_every_reader(tmp_path):
-    run = fuzz(tmp_path, "--inputs", os.environ.get("NETDEF_FUZZ_INPUTS", "160"), "--seed", "1")
+def counts_of(run):
+    """Inputs by reader, of a run without a finding."""
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.splitlines()[-1].endswith(" 0 findings")
-    counts = {name: int(count) for name, count in re.findall(r"^(\S+) +(\d+) inputs", run.stdout, re.MULTILINE)}
+    return {name: int(count) for name, count in re.findall(r"^(\S+) +(\d+) inputs", run.stdout, re.MULTILINE)}
+
+
+@pytest.mark.slow
+def test_every_reader(tmp_path):
+    counts = counts_of(fuzz(tmp_path, "--inputs", os.environ.get("NETDEF_FUZZ_INPUTS", "160"), "--seed", "1"))
     assert len(counts) == 19 and min(counts.values()) >= 2
+
+
+def test_readers_take_turns(tmp_path):
+    names = ["caffemodel", "solverstate", "record", "list", "side"]
+    counts = counts_of(fuzz(tmp_path, "--inputs", "12", "--seed", "1", "--readers", ",".join(names)))
+    assert counts == dict(zip(names, (3, 3, 2, 2, 2), strict=True))
 
 
 def test_a_finding_is_kept(tmp_path, monkeypatch, capsys):
