@@ -132,6 +132,8 @@ class Engine:
             self.whole.set_param(owner.layer.name, owner.index, values)
 
         def gradient() -> np.ndarray:
+            if (total := self.versions.totals.get(str(owner))) is not None:
+                return self.executable.memory.read(total)
             return self.executable.param_grad(owner.layer.name, owner.index)
 
         copy = Copy(owner.shape, read, write)
@@ -211,6 +213,7 @@ class Engine:
             while True:
                 run = ForwardRun(self.versions, self.net.layers[first : last + 1])
                 self._settle("blobs", ((blob.name, blob.version) for blob in run.reads))
+                self.executable.set_scalar(ADDED, 0)  # running statistics go on from the parameters
                 try:
                     self.executable.run_some("forward", run.runs)
                     break
@@ -360,9 +363,9 @@ class Engine:
         """Run the update of a solver's net on the diffs as the script has them."""
         self.write_parameters()
         for blob in self.every_parameter:
-            gradient = self.versions.gradients.get(blob.name)
-            if gradient is not None and blob.has_sum:
-                self.executable.memory.write(gradient, blob.diff)
+            read = self.versions.totals.get(blob.name, self.versions.gradients.get(blob.name))
+            if read is not None and blob.has_sum:
+                self.executable.memory.write(read, blob.diff)
         self.executable.update()
         self._synchronize()
         self.parameters_changed()

@@ -26,6 +26,7 @@ class Versions:
     sources: names of the layers that data sources feed.
     given: names of the blobs that no instruction makes: inputs, and constants.
     gradients: the buffers of the parameters' gradients, by the parameter's name.
+    totals: of a solver's net with iter_size > 1, the sums of those over an iteration's batches, which the update reads.
     joins: for each blob, the instructions that make its gradient of those of its readers.
     """
 
@@ -36,6 +37,7 @@ class Versions:
         self.sources = {source.layer.name for source in program.sources}
         self.given = {blob.name for blob in net.inputs} | {blob.name for blob, _, _ in constants(net, program)}
         self.gradients = {str(owner): buffer for owner, buffer in program.parameter_gradients.items()}
+        self.totals = {str(owner): total for (owner, state), total in program.states.items() if state == "gradient_sum"}
         self.flow = gradient_flow(net) if program.gradients or program.parameter_gradients else None
         roots = {program.gradients[blob].root: blob for blob in self._blobs.values() if blob in program.gradients}
         self.joins: dict[Blob, list[Instruction]] = defaultdict(list)
@@ -124,8 +126,10 @@ class BackwardRun:
         sums = {
             versions.program.parameter_gradients[owner].root for owner in owners if owner in versions.program.parameter_gradients
         }
-        joins = [one for one in versions.program.backward if one.kernel == "add" and one.outputs[0].root in sums]
-        made = {out.root for one in versions.program.backward if one not in joins and self.runs(one) for out in one.outputs}
+        backward = versions.program.backward
+        self._added.update(one for one in backward if one.kernel == "accumulate" and one.inputs[0].root in sums)
+        joins = [one for one in backward if one.kernel == "add" and one.outputs[0].root in sums]
+        made = {out.root for one in backward if one not in joins and self.runs(one) for out in one.outputs}
         read = {buffer.root for one in joins for buffer in one.inputs}
         self._added.update(joins)
         return [buffer for buffer in read if buffer not in made]

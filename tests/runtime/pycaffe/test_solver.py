@@ -8,7 +8,7 @@ from netdef.language.diagnostics import NetdefError
 from runtime import pycaffe as caffe
 from runtime.pycaffe.settings import PycaffeRemark
 from runtime.solver.caffe_log import caffe_records, is_caffe_log
-from tests.runtime.pycaffe.nets import DEPLOY, give_labels, solver_file, written
+from tests.runtime.pycaffe.nets import DEPLOY, SIMPLE, give_labels, solver_file, written
 
 
 @pytest.fixture
@@ -95,9 +95,10 @@ def test_snapshot_and_restore(solver, tmp_path):
         other.restore("none.solverstate")
 
 
-def test_one_by_one_is_a_step(tmp_path):
+@pytest.mark.parametrize("batches", [1, 3])
+def test_one_by_one_is_a_step(tmp_path, batches):
     """Forward, backward and update by hand, with calls around them, do what `step` does."""
-    path, trained, losses = solver_file(tmp_path), [], []
+    path, trained, losses = solver_file(tmp_path, more=f"iter_size: {batches}"), [], []
     for by_hand in (False, True):
         caffe.set_random_seed(3)
         solver = caffe.SGDSolver(path)
@@ -107,8 +108,29 @@ def test_one_by_one_is_a_step(tmp_path):
             solver.add_callback(lambda calls=calls: calls.append("start"), lambda calls=calls: calls.append("ready"))
         losses.append(solver.step(2))
         assert calls == ["start", "ready"] * (2 * by_hand)
-        trained.append(solver.net.params["ip"][0].data.copy())
-    assert np.allclose(*trained, rtol=1e-6) and losses[0] == pytest.approx(losses[1], rel=1e-5)
+        trained.append([solver.net.params["ip"][0].data.copy(), solver.net.params["ip"][0].diff.copy()])
+    for stepped, one_by_one in zip(*trained, strict=True):
+        assert np.allclose(stepped, one_by_one, rtol=1e-5, atol=1e-6)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_update_takes_the_script_s_diffs_as_sums_of_batches(tmp_path):
+    """It divides them by iter_size, however many runs have made them, and whether or not the script has read or changed them."""
+    text = f"net: '{written(tmp_path, SIMPLE)}' base_lr: 0.5 lr_policy: 'fixed' max_iter: 9 iter_size: 3"
+    solver = caffe.SGDSolver(written(tmp_path, text, "s.prototxt"))
+    give_labels(solver.net)
+    blob = solver.net.params["ip"][0]
+    for runs, factor in ((1, 1), (3, 1), (1, 4)):
+        before = blob.data.copy()
+        solver.net.clear_param_diffs()
+        for _ in range(runs):
+            solver.net.forward()
+            solver.net.backward()
+        if factor != 1:
+            blob.diff[...] *= factor
+        solver.apply_update()
+        moved = before - blob.data
+        assert np.abs(moved).max() > 1e-4 and np.allclose(moved, 0.5 / 3 * blob.diff, atol=1e-6)
 
 
 def test_inputs_are_the_script_s(tmp_path):
