@@ -6,14 +6,14 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
-from runtime.exchange.torch_out.lines import Scope, refused, writes
+from runtime.exchange.torch_out.lines import Scope, number, refused, writes
 from runtime.exchange.torch_out.rules import times
 
 
 @writes("DummyData")
 def dummy_data(layer: Any, on: Scope) -> None:
     for index, filler in enumerate(layer.fillers):
-        on.let(on.buffer(f"torch.full({tuple(layer.tops[index].shape)}, {filler.value:.9g})"), index)
+        on.let(on.buffer(f"torch.full({tuple(layer.tops[index].shape)}, {number(filler.value)}, dtype=torch.float32)"), index)
 
 
 @writes("Parameter")

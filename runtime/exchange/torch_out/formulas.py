@@ -8,12 +8,24 @@ from typing import Any
 from netdef.layers.function import FUNCTIONS
 from runtime.exchange.formulas import expression_of
 from runtime.exchange.torch_out import rules  # noqa: F401 - what has a rule of its own keeps it
-from runtime.exchange.torch_out.lines import RULES, Scope
+from runtime.exchange.torch_out.lines import RULES, Scope, number
 from runtime.kernels.formula import Language
 
 OWN = {"max": "larger", "min": "smaller"}
-TORCH = Language(
-    number="{!r}",
+
+
+class _Torch(Language):
+    """Its numbers may be infinite, or below zero, which in front of ** needs parentheses."""
+
+    def text(self, node: ast.expr) -> str:
+        if not isinstance(node, ast.Constant):
+            return super().text(node)
+        value = float(node.value)  # type: ignore[arg-type]
+        return f"({number(value)})" if value < 0 else number(value)
+
+
+TORCH = _Torch(
+    number="",
     choice="chosen({}, {}, {})",
     power="({} ** {})",
     operators={"and": "&", "or": "|", "not": "~"},

@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import isfinite, isnan
 from typing import Any, TypeVar
 
 import numpy as np
@@ -135,6 +136,11 @@ def identifier(name: str, taken: set[str]) -> str:
         count += 1
         free = f"{plain}_{count}"
     return free
+
+
+def number(value: float) -> str:
+    """A literal of a number; Python has none of what is not finite."""
+    return repr(float(f"{value:.9g}")) if isfinite(value) else f"{'-' * (value < 0)}torch.{'nan' if isnan(value) else 'inf'}"
 
 
 def dir_of_module() -> set[str]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.exchange.torch_out.lines import Scope, writes
+from runtime.exchange.torch_out.lines import Scope, number, writes
 
 
 @writes("ROIPooling")
 def roi_pooling(layer: Any, on: Scope) -> None:
     rows, columns = layer.grid
-    on.let(f"{on.call('pool_regions')}({', '.join(on.inputs)}, {rows}, {columns}, {layer.spatial_scale:.9g})")
+    on.let(f"{on.call('pool_regions')}({', '.join(on.inputs)}, {rows}, {columns}, {number(layer.spatial_scale)})")
 
 
 @writes("ROIAlign")
 def roi_align(layer: Any, on: Scope) -> None:
     rows, columns = layer.grid
-    settings = f"{rows}, {columns}, {layer.spatial_scale:.9g}, {max(layer.sampling_ratio, 0)}"
+    settings = f"{rows}, {columns}, {number(layer.spatial_scale)}, {max(layer.sampling_ratio, 0)}"
     on.let(f"{on.call('align_regions')}({', '.join(on.inputs)}, {settings})")
 
 
 @writes("PSROIPooling")
 def psroi_pooling(layer: Any, on: Scope) -> None:
-    on.let(f"{on.call('pool_parts')}({', '.join(on.inputs)}, {layer.group_size}, {layer.spatial_scale:.9g})")
+    on.let(f"{on.call('pool_parts')}({', '.join(on.inputs)}, {layer.group_size}, {number(layer.spatial_scale)})")
 
 
 @writes("PriorBox")
@@ -42,18 +42,14 @@ def detection_output(layer: Any, on: Scope) -> None:
         "code": layer.code_type,
         "encoded": p.variance_encoded_in_target,
         "shared": layer.places == 1,
-        "least": float(f"{p.confidence_threshold:.9g}") if p.HasField("confidence_threshold") else -float("inf"),
-        "threshold": float(f"{nms.nms_threshold:.9g}"),
-        "eta": float(f"{nms.eta:.9g}"),
+        "least": p.confidence_threshold if p.HasField("confidence_threshold") else -float("inf"),
+        "threshold": nms.nms_threshold,
+        "eta": nms.eta,
         "top": nms.top_k if nms.HasField("top_k") else -1,
         "keep": p.keep_top_k,
     }
-    shown = ", ".join(f"{name}={_shown(value)}" for name, value in settings.items())
+    shown = ", ".join(f"{name}={number(value) if isinstance(value, float) else repr(value)}" for name, value in settings.items())
     on.let(f"{on.call('find_objects')}({', '.join(on.inputs[:3])}, {shown})")
-
-
-def _shown(value: Any) -> str:
-    return "-torch.inf" if value == -float("inf") else repr(value)
 
 
 @writes("Proposal")
@@ -61,7 +57,7 @@ def proposal(layer: Any, on: Scope) -> None:
     from runtime.ops.detection.priors import anchors  # of arrays
 
     p = layer.p
-    settings = f"{p.feat_stride}, {p.min_size}, {p.pre_nms_topn}, {p.post_nms_topn}, {p.nms_thresh:.9g}"
+    settings = f"{p.feat_stride}, {p.min_size}, {p.pre_nms_topn}, {p.post_nms_topn}, {number(p.nms_thresh)}"
     call = f"{on.call('propose_regions')}({', '.join(on.inputs)}, {on.constant(anchors(layer))}, {settings})"
     if len(layer.tops) == 2:
         on.let_all(call)

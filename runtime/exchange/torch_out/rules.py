@@ -8,7 +8,7 @@ import numpy as np
 
 from netdef.layers.normalize import DIVISOR, SCALE
 from runtime.exchange.onnx_out.normalization import scale_behind
-from runtime.exchange.torch_out.lines import Scope, refused, writes
+from runtime.exchange.torch_out.lines import Scope, number, refused, writes
 
 PLAIN = {
     "AbsVal": "torch.abs({x})", "BNLL": "F.softplus({x})", "Sigmoid": "torch.sigmoid({x})", "TanH": "torch.tanh({x})",
@@ -29,17 +29,17 @@ def plain(layer: Any, on: Scope) -> None:
 @writes("ReLU")
 def relu(layer: Any, on: Scope) -> None:
     slope = layer.p.negative_slope
-    on.let(f"F.leaky_relu({on.x}, {slope:.9g})" if slope else f"F.relu({on.x})")
+    on.let(f"F.leaky_relu({on.x}, {number(slope)})" if slope else f"F.relu({on.x})")
 
 
 @writes("ELU")
 def elu(layer: Any, on: Scope) -> None:
-    on.let(f"F.elu({on.x}, {layer.p.alpha:.9g})")
+    on.let(f"F.elu({on.x}, {number(layer.p.alpha)})")
 
 
 @writes("Clip")
 def clip(layer: Any, on: Scope) -> None:
-    on.let(f"{on.x}.clamp({layer.p.min:.9g}, {layer.p.max:.9g})")
+    on.let(f"{on.x}.clamp({number(layer.p.min)}, {number(layer.p.max)})")
 
 
 @writes("Swish")
@@ -49,7 +49,7 @@ def swish(layer: Any, on: Scope) -> None:
 
 @writes("Threshold")
 def threshold(layer: Any, on: Scope) -> None:
-    on.let(f"({on.x} > {layer.p.threshold:.9g}).float()")
+    on.let(f"({on.x} > {number(layer.p.threshold)}).float()")
 
 
 @writes("Exp")
@@ -67,15 +67,15 @@ def logarithm(layer: Any, on: Scope) -> None:
 @writes("Power")
 def power(layer: Any, on: Scope) -> None:
     line = _line(on.x, layer.p.scale, layer.p.shift)
-    on.let(line if layer.p.power == 1 else f"({line}) ** {layer.p.power:.9g}")
+    on.let(line if layer.p.power == 1 else f"({line}) ** {number(layer.p.power)}")
 
 
 def times(x: str, factor: float) -> str:
-    return x if factor == 1 else f"{x} * {factor:.9g}"
+    return x if factor == 1 else f"{x} * {number(factor)}"
 
 
 def _line(x: str, factor: float, term: float) -> str:
-    return times(x, factor) + (f" + {term:.9g}" if term else "")
+    return times(x, factor) + (f" + {number(term)}" if term else "")
 
 
 @writes("Dropout")
@@ -85,7 +85,7 @@ def dropout(layer: Any, on: Scope) -> None:
     if layer.scales_in_testing:
         on.let(times(on.x, 1 - layer.ratio))
         return
-    on.let(f"F.dropout({on.x}, {layer.ratio:.9g}, self.training)")
+    on.let(f"F.dropout({on.x}, {number(layer.ratio)}, self.training)")
 
 
 @writes("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "Deconvolution")
@@ -129,9 +129,9 @@ def embed(layer: Any, on: Scope) -> None:
 def lrn(layer: Any, on: Scope) -> None:
     if layer.within_channel:
         mean = f"F.avg_pool2d({on.x} ** 2, {layer.size}, 1, {layer.size // 2})"
-        on.let(f"{on.x} * (1 + {layer.alpha:.9g} * {mean}) ** {-layer.beta:.9g}")
+        on.let(f"{on.x} * (1 + {number(layer.alpha)} * {mean}) ** {number(-layer.beta)}")
         return
-    rule = f"{layer.size}, {layer.alpha:.9g}, {layer.beta:.9g}, {layer.k:.9g}"
+    rule = f"{layer.size}, {number(layer.alpha)}, {number(layer.beta)}, {number(layer.k)}"
     if layer.group == 1:
         on.let(f"F.local_response_norm({on.x}, {rule})")
     else:
@@ -169,7 +169,7 @@ def bn(layer: Any, on: Scope) -> None:
 def _by_batch(layer: Any, on: Scope, *learned: np.ndarray) -> str:
     """Normalised by the mean and variance of the batch itself."""
     shown = [on.x, "None", "None", *(on.parameter(array) for array in learned)]
-    return f"F.batch_norm({', '.join(shown)}, training=True, eps={layer.eps:.9g})"
+    return f"F.batch_norm({', '.join(shown)}, training=True, eps={number(layer.eps)})"
 
 
 def _with_statistics(
@@ -180,7 +180,7 @@ def _with_statistics(
     if kind is None:
         raise refused(layer, f"a blob of {len(layer.bottoms[0].shape)} axes has no module for it", "bottom", 0)
     arrays = {"running_mean": mean, "running_var": variance, "num_batches_tracked": np.array(0), **learned}
-    settings = f"{layer.channels}, eps={layer.eps:.9g}, momentum={momentum:.6g}{'' if learned else ', affine=False'}"
+    settings = f"{layer.channels}, eps={number(layer.eps)}, momentum={number(momentum)}{'' if learned else ', affine=False'}"
     on.let(f"{on.module(f'nn.BatchNorm{kind}({settings})', **arrays)}({on.x})")
 
 
@@ -244,7 +244,7 @@ def axpy(layer: Any, on: Scope) -> None:
 @writes("Normalize")
 def normalize(layer: Any, on: Scope) -> None:
     axes = tuple(range(1, len(layer.bottoms[0].shape))) if layer.across_spatial else (1,)
-    length = f"({on.x}.square().sum({axes}, keepdim=True) + {layer.eps:.9g}).sqrt()"
+    length = f"({on.x}.square().sum({axes}, keepdim=True) + {number(layer.eps)}).sqrt()"
     array = on.array(0)
     spread = array if layer.channel_shared else array.reshape(-1, *[1] * (len(layer.bottoms[0].shape) - 2))
     on.let(f"{on.x} / {length} * {on.parameter(spread)}")
@@ -256,5 +256,5 @@ def mvn(layer: Any, on: Scope) -> None:
     if not axes:  # which PyTorch takes for all
         raise refused(layer, "its input has no axis to take a mean over", "bottom", 0)
     centred = f"({on.x} - {on.x}.mean({axes}, keepdim=True))"
-    deviation = f"({on.x}.var({axes}, unbiased=False, keepdim=True).sqrt() + {layer.p.eps:.9g})"
+    deviation = f"({on.x}.var({axes}, unbiased=False, keepdim=True).sqrt() + {number(layer.p.eps)})"
     on.let(f"{centred} / {deviation}" if layer.p.normalize_variance else centred)

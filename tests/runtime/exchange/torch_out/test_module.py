@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from netdef.graph.layer import LAYERS
 from runtime.exchange.arrays import read_safetensors
 from runtime.exchange.deployed import deployed
 from runtime.exchange.torch_out.calls import functions
-from runtime.exchange.torch_out.lines import RULES, identifier
+from runtime.exchange.torch_out.lines import RULES, identifier, number
 from runtime.exchange.torch_out.module import blank, export_torch, lines_of, text_of
 from runtime.ops.registry import runnable_types
 from tests.runtime.exchange.nets import compiled, every_kind
@@ -124,6 +125,50 @@ def test_models(name):
     called = {one.func.id for one in ast.walk(tree) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)}
     assert lines.calls <= made <= set(functions()) | {"read_weights", "load"}
     assert called & set(functions()) <= made
+
+
+def free_names(tree):
+    """Names that a module reads and nothing in it, nor Python, makes."""
+    made = set(dir(builtins)) | {"__file__", "__name__"}
+    for one in ast.walk(tree):
+        match one:
+            case ast.Name(ctx=ast.Store()):
+                made.add(one.id)
+            case ast.arg():
+                made.add(one.arg)
+            case ast.FunctionDef() | ast.ClassDef():
+                made.add(one.name)
+            case ast.alias():
+                made.add((one.asname or one.name).partition(".")[0])
+    return {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)} - made
+
+
+INFINITE = """layer data: Input { shape { dim: [2, 3] } }
+layer clip: Clip(data) { min: -inf max: inf }
+layer above: Threshold(clip) { threshold: -inf }
+layer power: Power(above) { power: -inf scale: inf shift: nan }
+layer elu: ELU(power) { alpha: inf }
+layer leaky: ReLU(elu) { negative_slope: -inf }
+layer exp: Exp(leaky) { base: 2 scale: inf }
+layer filled: DummyData { dummy_data_param { shape { dim: [2, 3] } data_filler { type: "constant" value: inf } } }
+layer sum: Eltwise(exp, filled)
+"""
+
+
+@pytest.mark.parametrize("net", [every_kind, lambda: parse(INFINITE, phase="test")], ids=["every kind", "infinite"])
+def test_a_module_reads_only_names_that_it_has(net):
+    """Also numbers of float32 where PyTorch would make whole ones."""
+    tree = ast.parse(text_of(lines_of(deployed(net()).net, blank)))
+    assert free_names(tree) == set()
+    full = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and ast.unparse(one.func) == "torch.full"]
+    assert full and all("dtype" in [word.arg for word in one.keywords] for one in full)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(6, "6.0"), (0.1, "0.1"), (1e-5, "1e-05"), (-np.inf, "-torch.inf"), (np.nan, "torch.nan")]
+)
+def test_numbers_of_python(value, text):
+    assert number(value) == text
 
 
 def test_every_type_that_runs_has_a_line():
