@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+
 import click
 
 from netdef.cli.shell import Command
+from netdef.language.printable import raw
 
 
 class Script(Command):
@@ -24,4 +28,5 @@ def command(script: str, arguments: tuple[str, ...]) -> int:
     """
     from runtime.pycaffe.script import run_script
 
-    return run_script(script, arguments)
+    with redirect_stdout(raw(sys.stdout)), redirect_stderr(raw(sys.stderr)):  # its progress lines move the cursor
+        return run_script(script, arguments)

@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from netdef.cli.completing import ARGUMENTS, complete_parameters
 from netdef.language.diagnostics import NetdefError, Remark
-from netdef.language.printable import Terminal
+from netdef.language.printable import Terminal, printable
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import shortened, times
 
@@ -123,7 +123,7 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] == "help":
-            args = [*args[1:], "--help"] if len(args) > 1 else ["help"]
+            args = [*args[1:], "--help"] if set(args) != {"help"} else ["help"]
             if args == ["help"]:
                 click.echo(ctx.get_help())
                 ctx.exit()
@@ -238,7 +238,7 @@ _show_others = warnings.showwarning
 def _show_warning(message: Warning | str, category: type[Warning], *location: Any, **more: Any) -> None:
     """Our own warnings as a line; others as Python shows them."""
     if issubclass(category, Remark):
-        click.echo(f"{category.word}: {message}", err=True)
+        click.echo(printable(f"{category.word}: {message}"), err=True)
     else:
         _show_others(message, category, *location, **more)
 

@@ -76,6 +76,8 @@ def test_help(capsys):
     assert first == second and "--lr RATE" in first
     assert run(["help", "data", "convert"]) == 0
     assert capsys.readouterr().out.startswith("Usage: netdef data convert")
+    for words in (["help", "help"], ["data", "help", "help"]):
+        assert run(words) == 0 and "Commands:" in capsys.readouterr().out
     assert run(["help", "trian"]) == 2
     assert "did you mean train?" in capsys.readouterr().err
     assert "help" not in commands.summaries

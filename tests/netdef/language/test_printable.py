@@ -53,3 +53,19 @@ def test_commands_on_a_terminal(file, monkeypatch):
     shown = out.getvalue() + err.getvalue()
     assert "title" in shown and not any(c in shown for c in "\x07\u202e\x9b") and "\x1b]" not in shown and "\x1b[2J" not in shown
     assert shell.sys.stdout is out
+
+
+def test_a_script_moves_the_cursor_as_it_likes(monkeypatch):
+    """Its progress line is its own; the commands' streams are as before behind it."""
+    from runtime.pycaffe import script
+
+    def run_script(path, arguments):
+        shell.sys.stdout.write("\r1 of 2\x1b[K")
+        raise NetdefError("no \x1bc")
+
+    out, err = Stream(), Stream()
+    monkeypatch.setattr(script, "run_script", run_script)
+    monkeypatch.setattr(shell.sys, "stdout", out)
+    monkeypatch.setattr(shell.sys, "stderr", err)
+    assert run(["pycaffe", "x.py"]) == 2
+    assert out.getvalue() == "\r1 of 2\x1b[K" and "\x1bc" not in err.getvalue()
