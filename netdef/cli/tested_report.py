@@ -73,7 +73,12 @@ def report_files(paths: Sequence[str], votes: Votes, album: Album, names: Sequen
     for path, is_page in texts.items():
         page = Report(f"Test of {subject.net}", subtitle, subject.numbers, confusion, album)
         write_over(path, render(page) if is_page else table(confusion, album))
-    return [*worst_lines(confusion), *(f"{path}: {plural(votes.images, 'image')}" for path in texts)]
+    return [*worst_lines(confusion), *ignored_lines(votes), *(f"{path}: {plural(votes.images, 'image')}" for path in texts)]
+
+
+def ignored_lines(votes: Votes) -> list[str]:
+    """How many images count in nothing, where there are some."""
+    return [f"{plural(votes.ignored, 'image')} left out: their label is one that the net ignores"] if votes.ignored else []
 
 
 def worst_lines(confusion: Confusion) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from netdef.cli.arguments import net_and_weights, weights_files, weights_for
 from netdef.cli.progress import progress
-from netdef.cli.tested_report import Subject, report_files
+from netdef.cli.tested_report import Subject, ignored_lines, report_files
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
 
@@ -55,7 +55,7 @@ def test_votes(texts: Sequence[str], crops: int, options: Options) -> list[str]:
     lines.append(f"over {', '.join(how)}, {duration(seconds)} ({votes.images * crops * len(pairs) / seconds:.1f} crops/s)")
     lines += [f"{plural(len(skipped), 'image')} could not be read"] if skipped else []
     if not options.out:
-        return lines
+        return [*lines, *ignored_lines(votes)]
     files = [file for one in voters for file in one.files]
     subject = Subject(" and ".join(net for net, _ in pairs), files, numbers)
     with voters[0].album() as album:

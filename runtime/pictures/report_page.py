@@ -54,7 +54,7 @@ def render(report: Report) -> str:
         _mistakes(report, pictures),
         "</main>",
     ]
-    data = {"names": list(confusion.names), "cells": cells(report, shown, pictures), "pictures": pictures}
+    data = {"cells": cells(report, shown, pictures), "pictures": pictures}
     return page(report.title, body, subtitle=report.subtitle, style=style, script=script, data=data)
 
 
@@ -95,8 +95,10 @@ def cells(report: Report, shown: Sequence[int], pictures: Mapping[int, str]) -> 
 
 def _numbers(report: Report) -> Iterator[str]:
     votes = report.confusion.votes
-    unread = len(votes.seen) - votes.images
+    unread = len(votes.seen) - votes.images - votes.ignored
     counted = {"images": thousands(votes.images), "right": thousands(report.confusion.right)}
+    if votes.ignored:
+        counted["with a label that the net ignores"] = thousands(votes.ignored)
     if unread:
         counted["could not be read"] = thousands(unread)
     for name, value in {**report.numbers, **counted}.items():

@@ -17,6 +17,7 @@ from runtime.solver.testing import sizes_of_pass
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
+    from netdef.graph.net import Net
     from runtime.machine.executable import Executable
 
 
@@ -27,18 +28,19 @@ class Votes:
     Attributes
     ----------
     probabilities: float32 (images, classes), means over the views of an image.  labels: int64 (images,).
-    seen: whether an image could be read.
+    seen: whether an image could be read and has a label that counts.  ignored: how many have a label that the net ignores.
     """
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64]
     seen: NDArray[np.bool_]
+    ignored: int = 0
 
     def errors(self, most: int) -> float:
         """The share of images whose label is not among the `most` highest; equal ones count against it, as in Accuracy."""
         rows, labels = self.probabilities[self.seen], self.labels[self.seen]
         own = rows[np.arange(len(rows)), labels]
-        return float(((rows >= own[:, None]).sum(axis=1) > most).mean())
+        return float(((rows >= own[:, None]).sum(axis=1) > most).mean()) if len(rows) else float("nan")
 
     @property
     def images(self) -> int:
@@ -68,6 +70,7 @@ class Collector:
         self._executable, self._scores, self._are_probabilities, self._views = executable, scores, are_probabilities, views
         self._sums = np.zeros((count, self._classes), np.float32)
         self._labels, self._seen = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self._ignored, self._left_out = ignored_labels(executable.net), np.zeros(count, np.bool_)
         self._index = np.zeros(0, np.int64)
         self._batches = 0
 
@@ -84,7 +87,10 @@ class Collector:
             raise NetdefError(f"layer {self._name} gives no images with a label each: votes and reports are of such")
         images = int((taken.positions < source.size).sum())
         self._index = taken.positions[:images] // self._views
-        self._labels[self._index] = check_classes(taken.labels[:images].astype(np.int64), self._classes, executable)
+        labels = taken.labels[:images].astype(np.int64)
+        self._left_out[self._index] = left_out = np.isin(labels, self._ignored)
+        check_classes(labels[~left_out], self._classes, executable)
+        self._labels[self._index] = np.where(left_out, 0, labels)
 
     def after(self) -> None:
         """Add the scores of that run.
@@ -115,7 +121,7 @@ class Collector:
     @property
     def votes(self) -> Votes:
         mean = (self._sums / np.maximum(self._seen, 1)[:, None]).astype(np.float32)
-        return Votes(mean, self._labels, self._seen > 0)
+        return Votes(mean, self._labels, (self._seen > 0) & ~self._left_out, int(self._left_out.sum()))
 
 
 def votes_of(
@@ -134,6 +140,13 @@ def votes_of(
             collector.after()
             on_batch(done + 1)
     return collector.votes
+
+
+def ignored_labels(net: Net) -> list[int]:
+    """The labels that all layers which read labels leave out."""
+    readers = [layer for layer in net.layers if layer.label_classes is not None and len(layer.bottoms) > layer.label_bottom]
+    ignored = {layer.ignore_label for layer in readers if layer.type != "Embed"}
+    return [label for label in ignored if label is not None] if len(ignored) == 1 else []
 
 
 def check_classes(labels: NDArray[np.int64], classes: int, executable: Executable) -> NDArray[np.int64]:
@@ -175,4 +188,5 @@ def together(votes: list[Votes]) -> Votes:
     total = first.probabilities.copy()
     for other in votes[1:]:
         total += other.probabilities
-    return Votes(total / np.float32(len(votes)), first.labels, np.logical_and.reduce([vote.seen for vote in votes]))
+    seen = np.logical_and.reduce([vote.seen for vote in votes])
+    return Votes(total / np.float32(len(votes)), first.labels, seen, max(vote.ignored for vote in votes))
