@@ -60,7 +60,8 @@ def data_not_here(layer: Layer) -> Iterator[Diagnostic]:
         path = getattr(inner, field, "") if inner is not None and own.HasField(holder) else ""
         if isinstance(path, str) and path and not path.startswith(BUILTIN) and not here(layer, path):
             text = f"layer {layer.name}: there is no {path} here"
-            hint = "--data SOURCE gives it other images" if field == "source" else "--mean replaces it"
+            images = "--data SOURCE gives it other images" if layer.type in ("Data", "ImageData") else ""
+            hint = images if field == "source" else "netdef train --mean replaces it"
             yield note("ND403", text, layer, hint, holder, field)
     kind = getattr(layer.p, "backend", None) if layer.type == "Data" else None
     extra, modules = NEEDS.get({0: "LEVELDB", 1: "LMDB"}.get(kind, layer.type) if kind is not None else layer.type, ("", ()))

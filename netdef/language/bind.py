@@ -312,6 +312,12 @@ class _Binder:
         def missing(statement: Remove, there: Iterable[str]) -> None:
             name = statement.name
             known = list(there)
+            if statement.phase is not None and name.name in known:
+                text = f"layer {excerpt(name.name)} is not in the {statement.phase.text} phase alone"
+                hint = f"{statement.word} layer {name.name} is of all phases that it is in"
+                self.error(text, name.start, name.end, hint, code="ND005")
+                self.elsewhere = True
+                return
             hint = one_of_namesakes(name.name, known) or (did_you_mean(name.name, known) if self.thorough else "")
             self.error(f"there is no layer {excerpt(name.name)} to {statement.word}", name.start, name.end, hint, code="ND005")
             self.elsewhere = True

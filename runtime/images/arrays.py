@@ -66,7 +66,7 @@ def images(
     own = net if isinstance(net, Net) else load_net(net, "test", assumed=images_of_training(trained))
     if own.phase != "test":
         raise NetdefError(f"{own!r} is in phase {own.phase}", hint='netdef.load(PATH, phase="test") takes images')
-    layer = image_layer(with_images(own, Given(text_of(mean), scale, trained, origin)))
+    layer = image_layer(with_images(own, Given(text_of(mean), checked_scale(scale), trained, origin)))
     message = type(own.message)()
     message.layer.add().CopyFrom(layer.message)
     alone = parse(print_message(message), own.filename, "test", batch_size=len(files))
@@ -112,4 +112,20 @@ def text_of(mean: Any) -> str | None:
     try:
         return ",".join(str(float(value)) for value in np.atleast_1d(mean).tolist())
     except (TypeError, ValueError):
-        raise NetdefError(f"a mean is a number, one for each channel, or a file, not {mean!r}") from None
+        raise NetdefError(f"a mean is a number, one for each channel, or a file, not {excerpt(repr(mean))}") from None
+
+
+def checked_scale(scale: Any) -> float | None:
+    """A scale as --scale has it.
+
+    Raises
+    ------
+    NetdefError: it is no finite number.
+    """
+    try:
+        value = None if scale is None else float(scale)
+    except (TypeError, ValueError):
+        value = np.nan
+    if value is not None and not np.isfinite(value):
+        raise NetdefError(f"a scale is a number, not {excerpt(repr(scale))}")
+    return value

@@ -36,6 +36,7 @@ def test_each_is_a_note_with_a_code_of_its_own(capsys):
     found, out = notes(capsys, "x.net")
     assert [(line, code) for line, _, code in found] == [("3", "ND403"), ("3", "ND403"), ("5", "ND402"), ("7", "ND401")]
     assert "there is no nothere_lmdb here" in out and "there is no m.binaryproto here" in out
+    assert "netdef train --mean replaces it" in out
     assert (
         "--data SOURCE gives it other images" in out and "nothing here runs layers of type DetectionEvaluate: 1 layer (ev)" in out
     )
@@ -62,5 +63,9 @@ def test_notes_fail_nothing_and_stay_with_the_command(capsys):
     assert not [one for one in check("y.net").findings if one.code.startswith("ND4")]  # an editor asks for none
     assert run(["check", "--strict", "y.net"]) == 0
     assert "[ND403]" in capsys.readouterr().out
+    Path("y.net").write_text('layer data: HDF5Data -> data { source: "no.txt" batch_size: 2 }\nlayer quiet: Silence(data)\n')
+    assert run(["check", "y.net"]) == 0
+    out = capsys.readouterr().out
+    assert "[ND403]" in out and "--data" not in out
     assert run(["check", "lenet"]) == 0
     assert capsys.readouterr().out.endswith("1 file checked, nothing found\n")

@@ -80,3 +80,12 @@ def test_weights_that_are_not_there():
 def test_a_mean_that_is_none():
     with pytest.raises(NetdefError, match="a mean is a number, one for each channel, or a file, not <object"):
         netdef.images(BRIGHT, "deploy.net", mean=object())
+    with pytest.raises(NetdefError, match="or a file, not array") as raised:
+        netdef.images(BRIGHT, "deploy.net", mean=np.full((3, 16, 16), "x"))
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("scale", ["x", float("nan"), [1, 2]])
+def test_a_scale_that_is_none(scale):
+    with pytest.raises(NetdefError, match="a scale is a number, not"):
+        netdef.images(BRIGHT, "deploy.net", scale=scale)
