@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netdef.cli.arguments import weights_files
 from netdef.cli.options import SPLIT, Overrides, allow_python_option, batch_option, phase_option, set_option
 from netdef.cli.shell import Command
 from netdef.cli.unsized import say_unsized
@@ -58,7 +59,7 @@ def command(
     if weights:
         from runtime.pictures.distributions import trained_layers
 
-        trained = trained_layers(whole, weights)
+        trained = trained_layers(whole, [file for given in weights for file in weights_files(given)])
     if devices is None:
         if split is not None:
             raise NetdefError("--split divides a net over several devices", hint="give --devices 2")

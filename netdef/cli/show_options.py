@@ -12,7 +12,7 @@ from netdef.language.units import plural
 if TYPE_CHECKING:
     from runtime.pictures.filters import Filters
 
-POSITIONS = 14  # of the square that covers an image, along each side
+POSITIONS = 14  # of the square that covers an image, along each side, as --occlusion has it
 SLIDE = 1600  # pixels: how wide a .png is, about
 
 

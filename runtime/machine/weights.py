@@ -53,6 +53,9 @@ class MissingWeightsError(NetdefError):
         self.layers = tuple(layers)
 
 
+KEPT = "what their fillers gave stays"  # of layers without weights
+
+
 def remark(text: str) -> None:
     """Warn of what loading left out, and of a net that differs from the trained one; commands print a note, or a warning."""
     kind = OtherNetRemark if text.startswith(OTHER_NET) else WeightsRemark
@@ -103,7 +106,7 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
     for fit in fits:
         copy(fit, write)
     if missing:
-        say(f"{where}: no weights for {listed(missing)}; what their fillers gave stays")
+        say(f"{where}: no weights for {listed(missing)}; {KEPT}")
     for path, fit in zip(files, fits, strict=True):
         for difference in other_settings(net, trained_net(path)):
             say(f"{OTHER_NET}{path}: {difference}")

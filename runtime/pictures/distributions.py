@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from netdef.draw.words import called
 from netdef.graph.shape import shape_text
 from runtime.data.thumbnails import data_uri
-from runtime.machine.weights import load_weights
+from runtime.machine.weights import KEPT, load_weights, remark
 from runtime.pictures.filters import draw_filters, filter_shape, layers_with_filters
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def trained_layers(net: Net, files: Sequence[str]) -> dict[str, dict[str, Any]]:
     def keep(layer: str, index: int, array: NDArray[np.float32]) -> None:
         arrays[layer, index] = array
 
-    load_weights(list(files), net, keep, allow_missing=True)
+    load_weights(list(files), net, keep, allow_missing=True, say=say_shown)
     pictures = set(layers_with_filters(net))
     found: dict[str, dict[str, Any]] = {}
     for layer in net.layers:
@@ -47,14 +47,15 @@ def trained_layers(net: Net, files: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def say_shown(line: str) -> None:
+    """A note about weights: no filler runs here."""
+    remark(line.replace(KEPT, "their values are not drawn"))
+
+
 def histogram(array: NDArray[np.float32], name: str) -> dict[str, Any]:
-    """How often values of RANGES equal ranges occur, from the smallest to the largest."""
-    values = array[np.isfinite(array)].astype(np.float64)
-    wrong = array.size - values.size
+    """How often finite values of RANGES equal ranges occur, from the smallest to the largest."""
+    values = array.astype(np.float64)
     text = f"{name} {shape_text(array.shape)}"
-    if not values.size:
-        return {"counts": [0], "low": "none", "high": "none", "text": f"{text}: none is finite"}
     counts, _ = np.histogram(values, RANGES)
     text += f": mean {values.mean():.3g}, standard deviation {values.std():.3g}"
-    text += f", {wrong:,} not finite" if wrong else ""
     return {"counts": counts.tolist(), "low": f"{values.min():.4g}", "high": f"{values.max():.4g}", "text": text}

@@ -43,8 +43,8 @@ class Filters:
 
 
 def layers_with_filters(net: Net) -> list[Layer]:
-    """The layers whose filters are pictures of their own: of more than a pixel, over one channel or over colours."""
-    return [layer for layer in net.layers if (shape := filter_shape(layer)) and shape[1] in (1, COLOURS)]
+    """The layers whose filters are pictures of their own: of more than a pixel, over one channel or colours, and not too many."""
+    return [layer for layer in net.layers if (shape := filter_shape(layer)) and shape[1] in (1, COLOURS) and prod(shape) <= MOST]
 
 
 def filter_shape(layer: Layer) -> tuple[int, int, int, int] | None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SHARE = 0.2  # of the image's shorter side: the side of the square
-POSITIONS = 14  # of the square, along each side of the image
 
 Scores = Callable[[NDArray[np.float32]], NDArray[np.float64]]  # (N, C, H, W) -> N probabilities of the class
 
@@ -33,7 +32,7 @@ class Occlusion:
     side: int
 
 
-def occlude(image: NDArray[np.float32], scores: Scores, batch: int, positions: int = POSITIONS) -> Occlusion:
+def occlude(image: NDArray[np.float32], scores: Scores, batch: int, positions: int) -> Occlusion:
     """Cover an image by a square in the image's mean colour, at one position after the other.
 
     Parameters

@@ -32,6 +32,14 @@ def facts(path):
 
 
 def test_a_page_with_weights(capsys):
+    more = NET + "layer last: InnerProduct(fc) { num_output: 2 }\n"
+    Path("more.net").write_text(more)
+    with runtime.compile(netdef.parse(more.replace("layer fc", "layer other").replace("(fc)", "(other)")), "cpu") as exe:
+        exe.save_weights("last.caffemodel")
+    assert run(["draw", "more.net", "--weights", "w.caffemodel", "-o", "x.html"]) == 0
+    assert "no weights for 1 layer: last; their values are not drawn" in capsys.readouterr().err
+    assert run(["draw", "more.net", "--weights", "w.caffemodel,last.caffemodel", "-o", "x.html"]) == 0
+    assert "histograms" in facts("x.html")["last"] and "no weights" not in capsys.readouterr().err
     assert run(["draw", "small.net", "--weights", "w.caffemodel", "-o", "x.html"]) == 0
     known = facts("x.html")
     weights, biases = known["conv"]["histograms"]

@@ -50,6 +50,8 @@ def test_layers_that_have_pictures():
     assert [layer.name for layer in layers_with_filters(net)] == ["conv1", "odd"]
     linear = netdef.parse(LINEAR.format(more=""))
     assert filter_shape(linear.layer("fc")) == (12, 3, 2, 2)
+    large = TOWERS + "layer large: Convolution(data) { num_output: 700000 kernel_size: 3 }\n"
+    assert [layer.name for layer in layers_with_filters(netdef.parse(large))] == ["conv1", "odd"]
     transposed = netdef.parse(LINEAR.format(more="transpose: true"))
     assert filter_shape(transposed.layer("fc")) is None
 
