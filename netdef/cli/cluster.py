@@ -83,7 +83,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Flow:
-    """What the busiest share sends or is sent for one layer in one list: bytes, and messages."""
+    """What the busiest share sends or is sent, for one layer in one list or in all: bytes, and messages."""
 
     bytes: float = 0
     messages: float = 0
@@ -105,6 +105,7 @@ class Costs:
         self._shares = by_layer(program, seconds)
         self._cut = {layer.name: kind_of_cut(program, layer.name) for layer in net.layers}
         self.weights, self.blobs = flows(program)
+        self.whole = whole(program)
 
     def estimate(self, cluster: Cluster) -> Estimate:
         """An iteration."""
@@ -112,8 +113,8 @@ class Costs:
             return Estimate(self.split, self.batch, 1, self.one, self.one, 0, 0, 0, 1)
         compute = {name: {layer.name: self._time(name, layer.name, cluster.cards) for layer in self.net.layers} for name in LISTS}
         seconds, computing = self._timeline(compute, cluster), sum(sum(times.values()) for times in compute.values())
-        flown = [self._grown(flow, cluster.cards) for by in (self.weights, self.blobs) for flow in by.values()]
-        sent, messages = sum(flow.bytes for flow in flown), sum(flow.messages for flow in flown)
+        whole = self._grown(self.whole, cluster.cards)
+        sent, messages = whole.bytes, whole.messages
         efficiency = self._alone(cluster.cards) / seconds
         return Estimate(
             self.split, self.batch, cluster.cards, seconds, computing, sent, sent * cluster.outside, messages, efficiency
@@ -125,7 +126,10 @@ class Costs:
         return sum(self._one.values())
 
     def _timeline(self, compute: Mapping[str, Mapping[str, float]], cluster: Cluster) -> float:
-        """Seconds of an iteration: gradients and new weights are sent while backward goes on; whoever reads a blob waits for it."""
+        """Seconds of an iteration: gradients and new weights are sent while backward goes on; whoever reads a blob waits for it.
+
+        Each layer waits for the share that is busiest in it.
+        """
 
         def sending(flow: Flow | None) -> float:
             grown = Flow() if flow is None else self._grown(flow, cluster.cards)
@@ -183,7 +187,7 @@ def estimates(
         if split != "groups" and cards > (net.batch or 1):
             found[cards] = None
             continue
-        few = min(FEW, max(2, cards), max(2, net.batch or 1))
+        few = min(FEW, max(2, cards))
         if few not in costs:
             costs[few] = Costs(net, split, few, seconds)
         found[cards] = costs[few].estimate(cluster(cards))
@@ -228,10 +232,20 @@ def flows(program: Program) -> tuple[dict[tuple[str, str], Flow], dict[tuple[str
     return weights, blobs
 
 
+def whole(program: Program) -> Flow:
+    """What the busiest share sends, or is sent, in all: shares that are busiest in one layer need not be in the next."""
+    sizes, messages = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    for row in traffic(program):
+        for name in LISTS:
+            sizes.update(row.bytes[name])
+            messages.update(row.messages[name])
+    return Flow(busiest(sizes), busiest(messages))
+
+
 def busiest(by_pair: Mapping[tuple[int, int], int]) -> int:
     """The most that one share sends, or is sent, of what goes by (from, to)."""
     ends: list[Counter[int]] = [Counter(), Counter()]
     for pair, count in by_pair.items():
         for share, counter in zip(pair, ends, strict=True):
             counter[share] += count
-    return max(max(counter.values()) for counter in ends)
+    return max(max(counter.values(), default=0) for counter in ends)
