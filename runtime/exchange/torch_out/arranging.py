@@ -123,9 +123,9 @@ def softmax(layer: Any, on: Scope) -> None:
 def argmax(layer: Any, on: Scope) -> None:
     """Of equals the last one."""
     x, axis = (on.x, layer.axis) if layer.axis is not None else (f"{on.x}.flatten(1)", 1)
-    values, places = (f"{on.call('largest')}({x}, {axis}, {layer.top_k})[{index}]" for index in (0, 1))
+    values, indices = (f"{on.call('largest')}({x}, {axis}, {layer.top_k})[{index}]" for index in (0, 1))
     if layer.axis is not None:
-        on.let(values if layer.out_max_val else f"{places}.float()")
+        on.let(values if layer.out_max_val else f"{indices}.float()")
         return
-    rows = f"torch.stack(({places}.float(), {values}), 1)" if layer.out_max_val else f"{places}.float()"
+    rows = f"torch.stack(({indices}.float(), {values}), 1)" if layer.out_max_val else f"{indices}.float()"
     on.let(f"{rows}.reshape(-1, {', '.join(map(str, layer.tops[0].shape[1:]))})")

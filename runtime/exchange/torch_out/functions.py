@@ -27,14 +27,14 @@ def smaller(a, b):
 
 def largest(x, axis, count):
     """The largest numbers along an axis, and where they are; of equals the last one comes first."""
-    values, places = x.flip(axis).sort(dim=axis, descending=True, stable=True)
-    return values.narrow(axis, 0, count), x.shape[axis] - 1 - places.narrow(axis, 0, count)
+    values, indices = x.flip(axis).sort(dim=axis, descending=True, stable=True)
+    return values.narrow(axis, 0, count), x.shape[axis] - 1 - indices.narrow(axis, 0, count)
 
 
-def unpooled(x, places, rows, columns):
+def unpooled(x, indices, rows, columns):
     """Zeros, with each number at its index in its channel."""
     blank = x.new_zeros(*x.shape[:2], rows * columns)
-    return blank.scatter(2, places.flatten(2).long(), x.flatten(2)).unflatten(2, (rows, columns))
+    return blank.scatter(2, indices.flatten(2).long(), x.flatten(2)).unflatten(2, (rows, columns))
 
 
 def lstm_step(cell, gates, going):
@@ -91,10 +91,10 @@ def pool_regions(x, regions, rows, columns, scale):
     return pooled
 
 
-def pool_parts(x, regions, cells, scale):
+def pool_own_channels(x, regions, cells, scale):
     """The mean of each cell of a grid over each region, where each cell has channels of its own."""
-    regions, parts = regions.reshape(-1, 5).cpu(), x.unflatten(1, (-1, cells, cells))
-    pooled = x.new_zeros(len(regions), parts.shape[1], cells, cells)
+    regions, grids = regions.reshape(-1, 5).cpu(), x.unflatten(1, (-1, cells, cells))
+    pooled = x.new_zeros(len(regions), grids.shape[1], cells, cells)
     for region, result in zip(regions, pooled, strict=True):
         corners = rounded(region[1:]).float()
         low, high = corners[:2] * scale, (corners[2:] + 1) * scale
@@ -106,7 +106,7 @@ def pool_parts(x, regions, cells, scale):
             for column in range(cells):
                 up, down, before, behind = first[row, 1], last[row, 1], first[column, 0], last[column, 0]
                 if down > up and behind > before:
-                    result[:, row, column] = parts[int(region[0]), :, row, column, up:down, before:behind].mean((1, 2))
+                    result[:, row, column] = grids[int(region[0]), :, row, column, up:down, before:behind].mean((1, 2))
     return pooled
 
 
@@ -179,7 +179,7 @@ def decoded(moves, priors, code):
     return centred(moves, (low + high) / 2, high - low)
 
 
-def find_objects(places, scores, priors, rows, classes, background, code, encoded, shared, least, threshold, eta, top, keep):
+def find_objects(offsets, scores, priors, rows, classes, background, code, encoded, shared, least, threshold, eta, top, keep):
     """(1, 1, rows, 7): image, label, score and box of the boxes of the highest scores that overlap no better one of their label.
 
     Rows that are left over are -1; where nothing is found, the first rows have an image each.
@@ -189,8 +189,8 @@ def find_objects(places, scores, priors, rows, classes, background, code, encode
     row = 0
     for image in range(len(scores)):
         chances = scores[image].reshape(-1, classes)
-        moves = places[image].reshape(len(chances), -1, 4) * (1 if encoded else variances[:, None])
-        boxes = [decoded(moves[:, place], corners, code) for place in range(1 if shared else classes)]
+        moves = offsets[image].reshape(len(chances), -1, 4) * (1 if encoded else variances[:, None])
+        boxes = [decoded(moves[:, label], corners, code) for label in range(1 if shared else classes)]
         mine = []
         for label in range(classes):
             if label != background:
@@ -217,13 +217,13 @@ def propose_regions(scores, moves, info, anchors, stride, least, before, after, 
     images, _, height, width = scores.shape
     count, info = len(anchors), info.reshape(info.shape[0], -1).expand(images, -1)
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    placed = (torch.stack((x, y, x, y), -1)[:, :, None].to(scores) * stride + anchors).reshape(-1, 4)
-    side = placed[:, 2:] - placed[:, :2] + 1
+    anchor_boxes = (torch.stack((x, y, x, y), -1)[:, :, None].to(scores) * stride + anchors).reshape(-1, 4)
+    side = anchor_boxes[:, 2:] - anchor_boxes[:, :2] + 1
     found, row = scores.new_zeros(images * after, 6), 0
     found[:, 0] = -1
     for image in range(images):
         move = moves[image].unflatten(0, (count, 4)).permute(2, 3, 0, 1).reshape(-1, 4)
-        boxes = centred(move, placed[:, :2] + 0.5 * side, side)
+        boxes = centred(move, anchor_boxes[:, :2] + 0.5 * side, side)
         boxes = boxes.clamp(min=0).minimum(info[image, [1, 0, 1, 0]] - 1)
         factors = info[image, [3, 2] if info.shape[1] > 3 else [2, 2]]
         large = (boxes[:, 2:] - boxes[:, :2] + 1 >= least * factors).all(1)

@@ -121,7 +121,7 @@ def lines_of(net: Net, read: Reader) -> Lines:
 
 
 def blank(parameter: Parameter) -> np.ndarray:
-    """Zeros in place of weights, to see what the rules say before any are read."""
+    """Zeros instead of weights, to see what the rules say before any are read."""
     return np.zeros(parameter.owner.shape, np.float32)
 
 

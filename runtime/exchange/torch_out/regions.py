@@ -22,7 +22,7 @@ def roi_align(layer: Any, on: Scope) -> None:
 
 @writes("PSROIPooling")
 def psroi_pooling(layer: Any, on: Scope) -> None:
-    on.let(f"{on.call('pool_parts')}({', '.join(on.inputs)}, {layer.group_size}, {number(layer.spatial_scale)})")
+    on.let(f"{on.call('pool_own_channels')}({', '.join(on.inputs)}, {layer.group_size}, {number(layer.spatial_scale)})")
 
 
 @writes("PriorBox")

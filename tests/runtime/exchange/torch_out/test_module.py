@@ -18,6 +18,7 @@ from netdef.graph.layer import LAYERS
 from runtime.exchange.arrays import read_safetensors
 from runtime.exchange.deployed import deployed
 from runtime.exchange.torch_out.calls import functions
+from runtime.exchange.torch_out.formulas import TORCH
 from runtime.exchange.torch_out.lines import RULES, identifier, number
 from runtime.exchange.torch_out.module import blank, export_torch, lines_of, text_of
 from runtime.ops.registry import runnable_types
@@ -169,6 +170,11 @@ def test_a_module_reads_only_names_that_it_has(net):
 )
 def test_numbers_of_python(value, text):
     assert number(value) == text
+
+
+def test_numbers_in_formulas():
+    assert TORCH.text(ast.BinOp(ast.Constant(-2.0), ast.Pow(), ast.Name("x"))) == "((-2.0) ** x)"
+    assert TORCH.text(ast.BinOp(ast.Name("x"), ast.Add(), ast.Constant(-np.inf))) == "(x + (-torch.inf))"
 
 
 def test_every_type_that_runs_has_a_line():
