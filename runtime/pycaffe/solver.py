@@ -200,6 +200,7 @@ class Solver:
             raise MissingFileError(f"Could not open file {os.fspath(path)}")
         before = self._solver.executable
         self._solver.restore(Path(path))
+        self._solver.log.restored()
         nets = [self.net, *self.test_nets]
         if self._solver.executable is not before:
             executables = [self._solver.executable, *(test.executable for test in self._solver.tests)]

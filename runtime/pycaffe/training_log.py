@@ -36,11 +36,15 @@ class TrainingLog:
     def is_due(self, iteration: int) -> bool:
         return self._parameters.display > 0 and iteration % self._parameters.display == 0
 
+    def restored(self) -> None:
+        """The next iteration does not go on from the last one printed."""
+        self._shown = -1
+
     def iteration(self, net: Net, iteration: int, loss: float, outputs: Mapping[str, float], rate: float) -> None:
         """An iteration: its smoothed loss, the outputs of its last batch, the rate."""
         now, count = perf_counter(), iteration - self._shown
         seconds = max(now - self._shown_at, 1e-9)
-        speed = f" ({count / seconds:.6g} iter/s, {seconds:.6g}s/{count} iters)" if self._shown >= 0 else ""
+        speed = f" ({count / seconds:.6g} iter/s, {seconds:.6g}s/{count} iters)" if 0 <= self._shown < iteration else ""
         self._shown_at, self._shown = now, iteration
         info(f"Iteration {iteration}{speed}, loss = {loss:.6g}")
         self._outputs("Train", net, outputs)

@@ -203,3 +203,18 @@ def test_what_a_solver_prints(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     solver.step(6)
     assert "Iteration 25" in capsys.readouterr().err
+
+
+def test_speed_after_a_restore(tmp_path, capsys):
+    """Iterations between a snapshot and the last line printed, before or behind it, are not counted."""
+    solver = caffe.SGDSolver(solver_file(tmp_path, more="display: 2"))
+    give_labels(solver.net, *solver.test_nets)
+    solver.step(1)
+    solver.snapshot()
+    solver.step(6)
+    for _ in range(2):
+        solver.restore(str(tmp_path / "model_iter_1.solverstate"))
+        capsys.readouterr()
+        solver.step(4)
+        lines = [line for line in capsys.readouterr().err.splitlines() if "loss = " in line and "Iteration" in line]
+        assert [" iter/s" in line for line in lines] == [False, True] and "s/2 iters)" in lines[1]
