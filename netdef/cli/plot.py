@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,16 +42,21 @@ def command(runs: tuple[str, ...], out: str | None, reach: float | None, follow:
         return _follow(tuple(names), out, names, reach)
     click.echo(plot(*names, out=out, labels=names, reach=reach))
     if reach is not None:
-        from runtime.solver.curves import curves_of
-        from runtime.solver.log import read_log
-
-        for path, name in names.items():
-            click.echo(f"{name}: {curves_of(name, read_log(path)).reach_text(reach)}")
+        _say_reach(names, reach)
     return 0
 
 
+def _say_reach(names: Mapping[str, str], reach: float) -> None:
+    """Print when each run first was as accurate as asked."""
+    from runtime.solver.curves import curves_of
+    from runtime.solver.log import read_log
+
+    for path, name in names.items():
+        click.echo(f"{name}: {curves_of(name, read_log(path)).reach_text(reach)}")
+
+
 def _follow(runs: tuple[str, ...], out: str, names: Mapping[str, str], reach: float | None) -> int:
-    """Write the page until all runs have ended, or Ctrl-C."""
+    """Write the page until all runs have ended, or Ctrl-C; a run that has only begun is not in it yet."""
     from runtime.solver.plot import plot
     from runtime.solver.run_facts import is_running
 
@@ -60,20 +66,34 @@ def _follow(runs: tuple[str, ...], out: str, names: Mapping[str, str], reach: fl
         while True:
             live = any(is_running(Path(run)) for run in runs)
             now = sum(_size(Path(run)) for run in runs)
-            if now != size or not live:
-                plot(*runs, out=out, labels=names, reach=reach, refresh=INTERVAL if live else None)
+            shown = [run for run in runs if not live or _has_results(run)]
+            if shown and (now != size or not live):
+                plot(*shown, out=out, labels=names, reach=reach, refresh=INTERVAL if live else None)
                 size = now
             if not live:
-                click.echo(out)
-                return 0
+                break
             time.sleep(INTERVAL)
     except KeyboardInterrupt:
-        plot(*runs, out=out, labels=names, reach=reach)
-        return 0
+        shown = [run for run in runs if _has_results(run)]
+        if not shown:
+            click.echo(f"{out} is not written: no run has iterations yet", err=True)
+            return 0
+        plot(*shown, out=out, labels=names, reach=reach)
+    click.echo(out)
+    if reach is not None:
+        _say_reach({run: names[run] for run in shown}, reach)
+    return 0
+
+
+def _has_results(run: str) -> bool:
+    """Whether there is anything to draw of a run."""
+    from runtime.solver.log import read_log
+
+    return any(record["event"] in ("train", "test") for record in read_log(run))
 
 
 def _size(run: Path) -> int:
     from runtime.solver.log import NAME
 
-    path = run / NAME if run.is_dir() else run
-    return path.stat().st_size if path.exists() else 0
+    path = run / NAME if os.path.isdir(run) else run
+    return path.stat().st_size if os.path.exists(path) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def rates(first: str, second: str | None, options: Options) -> None:
         raise NetdefError(f"--low {options.low:g} is not below --high {options.high:g}")
     if options.out is not None and not options.out.lower().endswith(ENDINGS):
         raise NetdefError(f"{options.out}: unknown ending", hint=f"endings: {', '.join(ENDINGS)}")
-    if options.out is not None and not Path(options.out).resolve().parent.is_dir():
+    if options.out is not None and not os.path.isdir(Path(options.out).absolute().parent):
         raise NetdefError(f"there is no folder for the picture {options.out}", hint="make it, or give another -o FILE")
     net, path = net_and_solver(first, second, "rates")
     with Solver(
@@ -93,8 +94,9 @@ def rates(first: str, second: str | None, options: Options) -> None:
             found = search(solver, options.low, options.high, options.iterations, on_iteration)
         name, own = solver.nets.train.name or Path(solver.nets.train.filename).stem, solver.parameters.base_lr
     picture = options.out or f"{Path(solver.nets.train.filename).stem}-rates.png"
+    click.echo("\n".join([*lines_of(found, options), *advice(found, own)]))  # before the picture, which may fail
     draw(found, f"{name}: loss while the rate rises", picture)
-    click.echo("\n".join([*lines_of(found, options), *advice(found, own), f"picture: {picture}"]))
+    click.echo(f"picture: {picture}")
 
 
 def lines_of(found: Any, options: Options) -> list[str]:

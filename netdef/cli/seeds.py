@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,6 +105,8 @@ def seeds_in(text: str) -> tuple[int, ...]:
 def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], None]], int], ranks: Ranks | None) -> int:
     """Train each run, one after the other, and print what they reach; returns 0, or the exit code of one that was interrupted.
 
+    Where one is interrupted or fails, it prints what those before reached and which seeds have not begun.
+
     Parameters
     ----------
     train: trains one, calls a function with its directory, and returns the exit code.
@@ -114,8 +116,6 @@ def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], 
     NetdefError: a run fails, or there are several ranks.
     """
     from netdef.cli.run_folders import check_free, is_cut_short
-    from runtime.solver.comparison import run_of, spread
-    from runtime.solver.log import read_log
 
     if ranks is not None:
         raise NetdefError(f"--seed asks for {len(runs)} runs; under mpirun or srun there is one", hint="--seed N, a run at a time")
@@ -125,19 +125,40 @@ def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], 
     outs: list[Path] = []
     for number, options in enumerate(runs, 1):
         click.echo(f"run {number} of {len(runs)}: seed {seed_of(options)}", err=True)
-        if code := train(options, outs.append):
-            left = ",".join(seed_of(one) for one in runs[number:])
-            click.echo(f"the runs of seeds {left} have not begun: --seed {left} starts them" if left else "", err=True)
+        try:
+            code = train(options, outs.append)
+        except NetdefError:
+            say_unfinished(runs, number, outs)
+            raise
+        if code:
+            say_unfinished(runs, number, outs)
             return code
+    click.echo("\n".join(results(runs, outs)))
+    return 0
+
+
+def say_unfinished(runs: Sequence[Options], number: int, outs: Sequence[Path]) -> None:
+    """Print what the runs before one that did not finish reached, and which have not begun."""
+    if number > 1:
+        click.echo("\n".join(results(runs[: number - 1], outs[: number - 1])))
+    left = ",".join(seed_of(one) for one in runs[number:])
+    if left:
+        click.echo(f"the runs of seeds {left} have not begun: --seed {left} starts them", err=True)
+
+
+def results(runs: Sequence[Options], outs: Sequence[Path]) -> list[str]:
+    """A line for what each of some runs reached, and the mean of several."""
+    from runtime.solver.comparison import run_of, spread
+    from runtime.solver.log import read_log
+
     found = [run_of(read_log(out)) for out in outs]
     name = next((run.name for run in found if run.name), "")
     percent = name not in ("", "loss")
     values = [run.metric if name else run.loss for run in found]
-    click.echo(f"{f'test {name}' if name else 'training loss'} by seed:")
+    lines = [f"{f'test {name}' if name else 'training loss'} by seed:"]
     for options, out, value in zip(runs, outs, values, strict=True):
-        click.echo(f"  seed {seed_of(options)}  {spread([value], percent)}  {out}")
-    click.echo(f"  mean    {spread(values, percent)} (standard deviation)")
-    return 0
+        lines.append(f"  seed {seed_of(options)}  {spread([value], percent)}  {out}")
+    return [*lines, f"  mean    {spread(values, percent)} (standard deviation)"] if len(values) > 1 else lines
 
 
 def seed_of(options: Options) -> str:

@@ -29,6 +29,15 @@ def test_a_search(capsys):
     assert sorted(path.name for path in Path().iterdir()) == ["small-rates.png", "small.net", "solver.txt"]  # no snapshot, no log
 
 
+def test_a_picture_that_cannot_be_written_loses_no_result(capsys):
+    Path("x.png").mkdir()
+    words = ["--iterations", "20", "--devices", "cpu", "--threads", "1", "-o", "x.png"]
+    assert run(["rates", "small.net", "solver.txt", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split() == ["rate", "loss"] and out.splitlines()[-1].startswith(("proposed: --lr ", "no rate"))
+    assert "x.png" in err and "picture: " not in out
+
+
 def test_the_proposal_is_a_tenth_of_the_rate_of_the_lowest_loss():
     rates = [10.0**-n for n in range(12, 0, -1)]
     losses = [2, 2, 2, 2, 2, 2, 1.9, 1.5, 1, 0.7, 3, 9]

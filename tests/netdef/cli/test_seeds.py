@@ -61,6 +61,23 @@ def test_each_seed_has_a_run_of_its_own(capsys):
     assert Path("again/small_iter_2.caffemodel").read_bytes() == Path("two-1/small_iter_2.caffemodel").read_bytes()
 
 
+def test_seeds_after_one_that_fails_are_named(capsys, monkeypatch):
+    def train(net, solver, options, on_run):
+        (seed,) = [one.value for key, one in options.overrides.items() if key == "solver.random_seed"]
+        if seed == "2":
+            raise NetdefError("the loss is no number")
+        Path(seed).mkdir()
+        Path(seed, "log.jsonl").write_text('{"event": "start"}\n{"event": "train", "iteration": 1, "loss": 0.5}\n')
+        on_run(Path(seed))
+        return 0
+
+    monkeypatch.setattr("netdef.cli.train.train", train)
+    assert run(["train", "small.net", "solver.txt", "--seed", "1..4"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "training loss by seed:\n  seed 1  0.5000  1\n"
+    assert "the runs of seeds 3,4 have not begun: --seed 3,4 starts them" in err and "the loss is no number" in err
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

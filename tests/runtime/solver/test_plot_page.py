@@ -83,3 +83,32 @@ def test_while_a_run_goes_on_the_page_reads_itself_again(tmp_path, monkeypatch):
     monkeypatch.setattr("netdef.cli.plot.time.sleep", wait)
     assert run(["plot", str(tmp_path), "-o", str(out), "--follow"]) == 0
     assert seen == [2.0] and data_in(out.read_text())["refresh"] is None
+
+
+def test_a_run_that_has_just_begun_is_waited_for(tmp_path, monkeypatch, capsys):
+    log = JsonLog(tmp_path / "log.jsonl")
+    log.show({"event": "start", "name": "net", "iteration": 0, "max_iter": 9, "batch_size": 8})
+    out = tmp_path / "x.html"
+
+    def wait(seconds):
+        assert not out.exists()
+        log.show({"event": "test", "iteration": 3, "net": 0, "loss": 1.0, "outputs": {"top1": 0.75}, "accuracies": ["top1"]})
+        log.close()
+
+    monkeypatch.setattr("netdef.cli.plot.time.sleep", wait)
+    assert run(["plot", str(tmp_path), "-o", str(out), "--follow", "--reach", "0.7"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(out) and len(lines) == 2 and "after 3 iterations" in lines[1]
+
+
+def test_ctrl_c_before_the_first_iteration(tmp_path, monkeypatch, capsys):
+    log = JsonLog(tmp_path / "log.jsonl")
+    log.show({"event": "start", "name": "net", "iteration": 0})
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("netdef.cli.plot.time.sleep", interrupt)
+    assert run(["plot", str(tmp_path), "-o", str(tmp_path / "x.html"), "--follow"]) == 0
+    log.close()
+    assert "is not written: no run has iterations yet" in capsys.readouterr().err and not (tmp_path / "x.html").exists()
