@@ -5,9 +5,9 @@ They are notes: the files are right, and run elsewhere.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netdef.graph.user_code import allowed_user_code
@@ -70,7 +70,7 @@ def data_not_here(layer: Layer) -> Iterator[Diagnostic]:
 
 
 def here(layer: Layer, path: str) -> bool:
-    return Path(located(layer, path)).exists()
+    return os.path.exists(located(layer, path))  # False of a path too long
 
 
 def note(code: str, text: str, layer: Layer, hint: str, *path: str) -> Diagnostic:

@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 from netdef.cli.completing import ARGUMENTS, complete_parameters
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.printable import Terminal, printable
+from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import shortened, times
 
@@ -216,6 +217,8 @@ def _of_the_machine(error: Exception) -> NetdefError | None:
         return NetdefError("out of memory", hint="a smaller batch needs less")
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return NetdefError("this machine lets no more threads start", hint="fewer --threads need less; see ulimit -u and -v")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return NetdefError(f"a file's name is too long: {excerpt(str(error.filename))}")
     if isinstance(error, OSError) and error.filename is None and error.errno in OUTPUT_LOST:
         _drop_output()
         return NetdefError(f"cannot write the output: {error.strerror}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,14 +81,14 @@ def check_form(options: Options, images: Sequence[str]) -> bool:
     ending = Path(options.out).suffix.lower()
     if ending not in (*PAGES, *PICTURES):
         raise NetdefError(f"{options.out}: what a net shows is a .html or a .png")
-    if not Path(options.out).absolute().parent.is_dir():
+    if not os.path.isdir(Path(options.out).absolute().parent):
         raise NetdefError(f"cannot write {options.out}", hint=f"there is no folder {Path(options.out).parent}")
     if ending in PAGES:
         return True
     if len(options.layers) != 1:
         named = ", ".join(options.layers) or "none is named"
         raise NetdefError(f"{options.out}: a .png is of one layer; {named}", hint="--layer conv1 names it; a .html has them all")
-    if len(images) > 1 or any(Path(image).is_dir() for image in images):
+    if len(images) > 1 or any(map(os.path.isdir, images)):
         raise NetdefError(f"{options.out}: a .png is of one image", hint="a .html has several")
     return False
 

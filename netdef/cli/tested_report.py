@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ def check_outputs(paths: Sequence[str], iterations: int | None) -> None:
     for path in paths:
         if Path(path).suffix.lower() not in (*PAGES, *TABLES):
             raise NetdefError(f"{path}: a report is a .html, a table of predictions a .csv")
-        if not Path(path).absolute().parent.is_dir():
+        if not os.path.isdir(Path(path).absolute().parent):
             raise NetdefError(f"cannot write {path}", hint=f"there is no folder {Path(path).parent}")
     if paths and iterations is not None:
         raise NetdefError("a report is of all images: --iterations has no place in it", hint="leave --iterations out")

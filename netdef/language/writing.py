@@ -118,7 +118,7 @@ def write_over(path: str | os.PathLike[str], data: str | bytes) -> None:
     """
     whole = data.encode() if isinstance(data, str) else data
     target = Path(path)
-    if target.exists() and not target.is_file() and not target.is_dir():
+    if os.path.exists(target) and not target.is_file() and not target.is_dir():
         try:
             target.write_bytes(whole)
         except OSError as error:
@@ -147,6 +147,6 @@ def sync_names(folder: Path) -> None:
 
 
 def _unwritable(path: str | os.PathLike[str], target: Path, error: OSError) -> NetdefError:
-    kept = "; the file of that name is still whole" if target.is_file() else ""
-    hint = "" if target.parent.is_dir() else f"there is no folder {Path(path).parent}"
+    kept = "; the file of that name is still whole" if os.path.isfile(target) else ""  # False, no error, of a name too long
+    hint = "" if os.path.isdir(target.parent) else f"there is no folder {Path(path).parent}"
     return NetdefError(f"cannot write {path}: {error.strerror or error}{kept}", hint=hint)

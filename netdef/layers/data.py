@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -140,7 +141,7 @@ class Samples(Layer):
         try:
             self.found = sample_shapes(self)
         except NetdefError as error:
-            is_here = located(self, self.source).exists()
+            is_here = os.path.exists(located(self, self.source))
             return f": {error.diagnostics[0].message}", error.diagnostics[0].hint or "" if is_here else ""
         return "", ""
 
@@ -339,7 +340,7 @@ class HDF5Data(Layer):
             self.found = sample_shapes(self)
         except NetdefError as error:
             why = f": {error.diagnostics[0].message}"
-            if located(self, self.source).exists():
+            if os.path.exists(located(self, self.source)):
                 remedy = error.diagnostics[0].hint or "replace the file by a whole one"
         if self.found is not None:
             if self.batch_size < 1:
@@ -360,4 +361,4 @@ def shapes_of_data(net: Net) -> dict[str, SampleShapes]:
 def located(layer: Layer, path: str) -> Path:
     """A path in a net file: from the current folder, as Caffe has it, else from the net file's own."""
     from_net = Path(layer.position.file).parent / path if layer.position else Path(path)
-    return from_net if from_net.exists() and not Path(path).exists() else Path(path)
+    return from_net if os.path.exists(from_net) and not os.path.exists(path) else Path(path)  # False of a path too long

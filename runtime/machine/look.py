@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
@@ -20,7 +21,7 @@ def look_at_data(layer: Layer) -> SampleShapes | None:
     NetdefError: they are not there, or as `runtime.data.shapes.shapes_in_data`.
     """
     source = getattr(layer, "source", "")
-    if source and not located(layer, source).exists():
+    if source and not os.path.exists(located(layer, source)):
         raise NetdefError(f"there is no {source}")
     return look_where_here(layer)
 
@@ -28,7 +29,7 @@ def look_at_data(layer: Layer) -> SampleShapes | None:
 def look_where_here(layer: Layer) -> SampleShapes | None:
     """The same for a net that is only looked at: None where the data are not here."""
     source = getattr(layer, "source", "")
-    if not source or not located(layer, source).exists():
+    if not source or not os.path.exists(located(layer, source)):
         return None
     from runtime.data.shapes import shapes_in_data  # loads numba
 

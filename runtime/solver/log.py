@@ -142,7 +142,7 @@ def read_log(path: str | Path) -> list[Record]:
     NetdefError: there is no log, or it is something else.
     """
     path = Path(path)
-    path = path / NAME if path.is_dir() else path
+    path = path / NAME if os.path.isdir(path) else path  # isdir: False of a path too long
     try:
         records = list(records_in(path))
     except OSError as error:

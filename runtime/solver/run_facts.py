@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def _facts(directory: Path) -> RunFacts:
 
 def is_running(run: Path) -> bool:
     """Whether a run is being written now, given its directory or its log."""
-    log = run / NAME if run.is_dir() else run
+    log = run / NAME if os.path.isdir(run) else run
     try:
         JsonLog.check_unlocked(log)
     except NetdefError:

@@ -69,3 +69,28 @@ def test_notes_fail_nothing_and_stay_with_the_command(capsys):
     assert "[ND403]" in out and "--data" not in out
     assert run(["check", "lenet"]) == 0
     assert capsys.readouterr().out.endswith("1 file checked, nothing found\n")
+
+
+def test_names_longer_than_a_path_can_be_are_not_here(capsys):
+    Path("x.net").write_text(NET.replace("nothere_lmdb", "n" * 5000).replace("m.binaryproto", "m" * 300))
+    assert [code for _, _, code in notes(capsys, "x.net")[0]][:2] == ["ND403", "ND403"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "NAME"],
+        ["plot", "NAME"],
+        ["plot", "NAME", "--follow", "-o", "x.html"],
+        ["draw", "lenet", "-o", "NAME.svg"],
+        ["draw", "lenet", "-o", "NAME/x.svg"],
+        ["test", "lenet", "-o", "NAME/x.html"],
+        ["show", "lenet", "-o", "NAME/x.html"],
+        ["rates", "lenet", "solver.txt", "-o", "NAME/x.png"],
+        ["train", "lenet", "lenet_solver", "--out", "NAME"],
+    ],
+)
+def test_names_too_long_end_in_a_message(words, capsys):
+    assert run([word.replace("NAME", "n" * 300) for word in words]) == 2
+    said = "".join(capsys.readouterr())
+    assert "error: " in said and "nnn" in said
