@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -128,8 +129,8 @@ def say_unused(options: Options, why: str, *names: str) -> None:
 
 def page_of_images(net_path: str, images: Sequence[str], options: Options) -> str:
     """Write the page of some images; returns a line about it.  Raises as `show`."""
-    paths = images_of(images)
-    every = [*paths, *(path for path in dict.fromkeys(images_of(options.among)) if path not in paths)]
+    paths = once(images_of(images))
+    every = once([*paths, *images_of(options.among)])
     check_images(every)
     with opened(net_path, every, BATCH, options) as run:
         filters = [draw_filters(run.net, layer, run.exe.param(layer.name, 0)) for layer in layers_of_page(run.net, options.layers)]
@@ -148,6 +149,14 @@ def page_of_images(net_path: str, images: Sequence[str], options: Options) -> st
         write_over(options.out, render(run.net, run.files, filters, shown))
     what = [f"filters of {listed(filters)}"] if filters else []
     return f"{options.out}: {', '.join([*what, plural(len(shown), 'image')])}"
+
+
+def once(paths: Sequence[str]) -> list[str]:
+    """Each file once, by its first name: twice it would be its own neighbour."""
+    named: dict[str, str] = {}
+    for path in paths:
+        named.setdefault(os.path.realpath(path), path)
+    return list(named.values())
 
 
 def picture_of_image(net_path: str, image: str, options: Options) -> str:

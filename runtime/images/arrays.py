@@ -124,7 +124,7 @@ def checked_scale(scale: Any) -> float | None:
     """
     try:
         value = None if scale is None else float(scale)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = np.nan
     if value is not None and not np.isfinite(value):
         raise NetdefError(f"a scale is a number, not {excerpt(repr(scale))}")

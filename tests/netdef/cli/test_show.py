@@ -72,6 +72,14 @@ def test_neighbours_are_the_images_with_the_nearest_features():
     assert shown == [names[index] for index in order[1:]]
 
 
+def test_an_image_given_twice_is_no_neighbour_of_itself(tmp_path, capsys):
+    Path("link.png").symlink_to(BRIGHT)
+    among = [word for path in ("link.png", str(tmp_path / BRIGHT), DARK) for word in ("--among", path)]
+    assert show(BRIGHT, f"./{BRIGHT}", *among, "-o", "x.html", "--occlusion", "0") == 0
+    assert "1 image\n" in capsys.readouterr().out
+    assert re.findall(r"<figcaption>(\S+), distance", Path("x.html").read_text()) == [DARK]
+
+
 def test_what_predict_says_of_pixels_is_said_here(capsys):
     arguments = {"net": "deploy.net", "weights": "deploy.caffemodel"}
     assert show(BRIGHT, "--occlusion", "0", **arguments) == 0
