@@ -314,7 +314,7 @@ class _Binder:
             known = list(there)
             if statement.phase is not None and name.name in known:
                 text = f"layer {excerpt(name.name)} is not in the {statement.phase.text} phase alone"
-                hint = f"{statement.word} layer {name.name} is of all phases that it is in"
+                hint = f"write {statement.word} layer {name.name} to leave it out of all its phases"
                 self.error(text, name.start, name.end, hint, code="ND005")
                 self.elsewhere = True
                 return

@@ -92,7 +92,10 @@ def test_one_phase_alone():
         assert reads(netdef.parse(both + "bypass layer n", phase=phase))["b"] == ["a"]
     for word in ("bypass", "remove"):
         text = said(f"{DATA}layer n: ReLU(data)\n{word} train layer n")
-        assert "layer n is not in the train phase alone\n" in text and f"{word} layer n is of all phases" in text
+        assert (
+            "layer n is not in the train phase alone\n" in text
+            and f"write {word} layer n to leave it out of all its phases" in text
+        )
     drop = DATA + "layer a: ReLU(data)\ntrain layer d: Dropout(a) -> a\nlayer b: TanH(a)\nbypass train layer d"
     assert "d" not in reads(netdef.parse(drop, phase="train"))
 
