@@ -22,9 +22,9 @@ def every_kind(*without: str) -> Net:
     return parse("\n".join([*kept, *functions("conv3")]), "kinds.net", phase="test")
 
 
-def compiled(net: Net, seed: int = 1) -> runtime.Executable:
+def compiled(net: Net, seed: int = 1, keep: str = "outputs") -> runtime.Executable:
     """A net with the weights of its fillers, and statistics as a trained net has them."""
-    exe = runtime.compile(net, "cpu", seed=seed, threads=1, backward=False, keep="outputs")
+    exe = runtime.compile(net, "cpu", seed=seed, threads=1, backward=False, keep=keep)
     draws = np.random.default_rng(seed)
     for one in net.parameters:
         if one.index in one.layer.statistics and one.owner is one:

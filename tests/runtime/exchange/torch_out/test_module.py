@@ -112,7 +112,7 @@ def test_netdefs_numbers(exported):
 
 @needs_torch
 def test_numbers_of_every_kind_of_layer(tmp_path):
-    with compiled(deployed(every_kind()).net) as exe:
+    with compiled(deployed(every_kind()).net, keep="activations") as exe:
         export_torch(str(tmp_path / "out"), exe)
     checked(tmp_path / "out")
 
