@@ -7,12 +7,12 @@ from runtime.data.source import UnreadableError
 
 FEW = 100  # that may be skipped, however many others there are
 SHARE = 10  # beyond these: one in so many
-HALF, MANY = 2, 10  # more than one in HALF of all entries, and more than MANY, are too many too
+HALF, LEAST = 2, 2  # more than one in HALF of all entries, and at least LEAST, are too many too
 
 
 def too_many(bad: int, tried: int, size: int) -> bool:
     """Whether so many entries of `size`, of which some were tried, cannot be read that the rest is of no use."""
-    return (bad > FEW and bad * SHARE > tried) or (bad > MANY and bad * HALF > size)
+    return (bad > FEW and bad * SHARE > tried) or (bad >= LEAST and bad * HALF > size)
 
 
 class Skipped:

@@ -202,7 +202,7 @@ def test_a_run_without_images_leaves_no_files(tmp_path, monkeypatch, capsys):
     before = sorted(tmp_path.rglob("*"))
     for out in ([], ["--out", "a/b"]):
         assert run(["train", "shades.net", "solver.txt", "--data", "holed", *out]) == 2
-        assert "images of holed can be read" in capsys.readouterr().err
+        assert "images of holed cannot be read: too many" in capsys.readouterr().err
         assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -291,12 +291,19 @@ def test_an_lmdb_grows(monkeypatch):
         (["images", "out", "--size", "3", "--resize-width", "4"], "--size excludes"),
         (["images", "out", "--resize-width", "4"], "go together"),
         (["images", "out.h5", "--encoded"], "--encoded is for lmdb and leveldb"),
-        (["list.txt", "out"], "none of the 6 records of list.txt can be read"),
+        (["list.txt", "out"], "4 of the first 4 records of list.txt cannot be read: too many"),
     ],
 )
 def test_wrong_arguments_write_nothing(arguments, said, capsys):
     assert run(["data", "convert", *arguments]) == 2
     assert said in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_source_of_one_record_that_cannot_be_read(capsys):
+    Path("one.txt").write_text("gone.png 0\n")
+    assert run(["data", "convert", "one.txt", "out"]) == 2
+    assert "none of the 1 record of one.txt can be read" in capsys.readouterr().err
     assert not Path("out").exists()
 
 

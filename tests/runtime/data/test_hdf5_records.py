@@ -56,7 +56,7 @@ def test_other_numbers_stay_floats_and_come_back(capsys):
         assert sorted(order) == list(range(7)) != order
         assert file["label"][()].tolist() == LABELS[order].tolist()
     assert run(["data", "convert", "a.h5", "files", "--backend", "folder"]) == 2
-    assert "none of the 7 records of a.h5 can be read" in capsys.readouterr().err
+    assert "4 of the first 4 records of a.h5 cannot be read: too many" in capsys.readouterr().err
 
 
 def test_a_list_of_files_is_one_source():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netdef import NetdefError
-from runtime.data.skipping import FEW, Skipped
+from runtime.data.skipping import FEW, Skipped, too_many
 from runtime.data.source import UnreadableError
 
 
@@ -42,11 +42,17 @@ def test_one_in_ten_may_be_missing():
             skipped.add(entry, bad(entry))
 
 
-def test_half_of_a_short_list_is_too_many():
-    skipped = Skipped("the list", 30)
-    for entry in range(15):
+@pytest.mark.parametrize("size", [3, 12, 30])
+def test_more_than_half_of_a_short_list_is_too_many(size):
+    skipped = Skipped("the list", size)
+    half = size // 2
+    for entry in range(half):
         skipped.check(entry)
         skipped.add(entry, bad(entry))
-    skipped.check(15)
-    with pytest.raises(NetdefError, match="16 of the first 16 images of the list cannot be read: too many"):
-        skipped.add(15, bad(15))
+    skipped.check(half)
+    with pytest.raises(NetdefError, match=f"{half + 1} of the first {half + 1} images of the list cannot be read: too many"):
+        skipped.add(half, bad(half))
+
+
+def test_one_bad_image_is_left_out():
+    assert [too_many(1, 1, size) for size in (1, 2, 3)] == [False] * 3
