@@ -66,14 +66,14 @@ def paper(ranks: int, each: int, card: str | None, network: str | None) -> Paper
     NetdefError: there is no such card or network, or one is missing.
     """
     from runtime.machine.limits import CARDS as KNOWN
-    from runtime.machine.links import INSIDE, MEMORY, NETWORKS, find_network, shared_memory
+    from runtime.machine.links import INSIDE, NETWORKS, find_network, shared_memory
 
     if card is None:
         raise NetdefError("--ranks needs the card that a rank has", hint=f"--card h100, say; cards: {CPU}, {', '.join(KNOWN)}")
     if card.lower() == CPU:
         limits = measured_core()
         link = shared_memory(limits)
-        other = link if network in (None, MEMORY) else find_network(network or "")
+        other = link if network is None else find_network(network)
         return Paper(ranks, each, limits, "fp32", link, other, seconds_of(limits, "fp32", True), True)
     limits, math = card_of(card)
     if network is None:

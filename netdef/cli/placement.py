@@ -28,7 +28,11 @@ MANY = 1 << 30  # runs of channels that are listed one by one for programs
 @click.option("--split", type=SPLIT, help=f"What is cut; default: {DEFAULT_SPLIT}.")
 @click.option("--ranks", type=COUNT, metavar="N", help="On paper: N ranks of mpirun or srun, of as many cards as --devices says.")
 @click.option("--card", metavar="CARD", help="With --ranks: which card, h100, a100 ..., or cpu: a core of this machine.")
-@click.option("--network", metavar="SPEED", help="With --ranks: the network between ranks, 400gbit, or 8x400gbit.")
+@click.option(
+    "--network",
+    metavar="SPEED",
+    help="With --ranks: the network between ranks, 400gbit, or 8x400gbit; of cpu: by default memory.",
+)
 @phase_option
 @batch_option
 @set_option

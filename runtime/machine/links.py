@@ -49,7 +49,6 @@ NETWORKS = {
     "400gbit": _network(400, "InfiniBand NDR, ConnectX-7 data sheet", INFINIBAND),
     "800gbit": _network(800, "InfiniBand XDR, ConnectX-8 data sheet", INFINIBAND),
 }
-MEMORY = "memory"  # the ranks of one machine
 ADAPTERS = re.compile(r"(?:([1-9]\d?)x)?(\w+)")
 
 
