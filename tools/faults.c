@@ -270,3 +270,25 @@ static int cut(int fd, off_t size) {
 
 int ftruncate(int fd, off_t size) { return cut(fd, size); }
 int ftruncate64(int fd, off_t size) { return cut(fd, size); }
+
+static int cut_by_name(const char *path, off_t size) {
+    ON_NAME(AT_FDCWD, path, "truncate", 0);
+    return syscall(SYS_truncate, path, size);
+}
+
+int truncate(const char *path, off_t size) { return cut_by_name(path, size); }
+int truncate64(const char *path, off_t size) { return cut_by_name(path, size); }
+
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+    ON_NAME(to_folder, to, "link", 1);
+    return syscall(SYS_linkat, from_folder, from, to_folder, to, flags);
+}
+
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+int symlinkat(const char *from, int folder, const char *to) {
+    ON_NAME(folder, to, "link", 1);
+    return syscall(SYS_symlinkat, from, folder, to);
+}
+
+int symlink(const char *from, const char *to) { return symlinkat(from, AT_FDCWD, to); }

@@ -46,7 +46,7 @@ SHIM = "NETDEF_FAULTS_SHIM"  # the environment variable with its path, in the pr
 FAIL, FULL, SHORT, CRASH = 1, 2, 3, 4  # as in faults.c
 CRASHED = 86  # the exit code of a crash
 LONGEST = 120  # seconds until a command counts as hanging
-ON_NAMES = ("create", "open", "rename", "unlink", "mkdir", "rmdir", "chmod")
+ON_NAMES = ("create", "open", "rename", "unlink", "mkdir", "rmdir", "chmod", "link")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Kind:
 VIEWS = ("as it is", "synced", "names")
 KINDS = {
     "crash": Kind(CRASH, 0, lambda operation: True, VIEWS),
-    "full": Kind(FULL, errno.ENOSPC, lambda operation: operation in ("create", "mkdir") or "write" in operation),
+    "full": Kind(FULL, errno.ENOSPC, lambda operation: operation in ("create", "mkdir", "link") or "write" in operation),
     "io": Kind(FAIL, errno.EIO, lambda operation: True),
     "access": Kind(FAIL, errno.EACCES, lambda operation: operation in ON_NAMES),
     "short": Kind(SHORT, 0, lambda operation: "write" in operation),

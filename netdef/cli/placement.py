@@ -31,7 +31,7 @@ MANY = 1 << 30  # runs of channels that are listed one by one for programs
 @click.option(
     "--network",
     metavar="SPEED",
-    help="With --ranks: the network between ranks, 400gbit, or 8x400gbit; of cpu: by default memory.",
+    help="With --ranks: the network between ranks, 400gbit, or 8x400gbit; --card cpu can do without.",
 )
 @phase_option
 @batch_option
