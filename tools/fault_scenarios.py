@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +123,27 @@ def images(*commands: list[str]) -> Callable[[Path], list[list[str]]]:
     return prepare
 
 
+def interrupted(*words: str) -> Callable[[Path], list[list[str]]]:
+    """A folder of images, and a conversion of them that has ended before its last batch."""
+
+    def prepare(folder: Path) -> list[list[str]]:
+        from PIL import Image
+
+        from netdef.cli.main import run
+
+        images()(folder)
+        last = max(folder.glob("images/*/*.png"))
+        whole = last.read_bytes()
+        Image.new("L", (5, 5)).save(last)  # a dataset takes one shape
+        os.chdir(folder)
+        with redirect_stderr(io.StringIO()) as said:
+            assert run([*words]) == 2, said.getvalue()
+        last.write_bytes(whole)
+        return []
+
+    return prepare
+
+
 def deployed(*old: str) -> Callable[[Path], list[list[str]]]:
     """A net to test, its weights, and files that the command is to replace."""
 
@@ -145,9 +169,9 @@ def _train(name: str, more: str = "", before: bool = True, end: str = "") -> Sce
     )
 
 
-def _convert(name: str, out: str, results: Callable[[Path], dict[str, str]], *options: str) -> Scenario:
+def _convert(name: str, out: str, results: Callable[[Path], dict[str, str]], *options: str, resumed: bool = False) -> Scenario:
     words = ["data", "convert", "images", out, "--threads", "1", *options]
-    return Scenario(name, images(), words, words, results)
+    return Scenario(name, interrupted(*words) if resumed else images(), words, words, results)
 
 
 def _write(name: str, words: list[str], *outs: str, old: bool = True) -> Scenario:
@@ -173,6 +197,7 @@ SCENARIOS = {
         _convert("lmdb", "out.lmdb", records("out.lmdb", "LMDB")),
         _convert("leveldb", "out.leveldb", records("out.leveldb", "LEVELDB"), "--backend", "leveldb"),
         _convert("h5", "out.h5", datasets("out.h5")),
+        _convert("h5-resumed", "out.h5", datasets("out.h5"), resumed=True),
         _convert("folder", "out", files("out"), "--backend", "folder"),
         _write("convert", ["convert", "deploy.net", "out.prototxt"], "out.prototxt"),
         _write("weights", ["convert", "w.caffemodel", "out.caffemodel.h5"], "out.caffemodel.h5"),
