@@ -40,10 +40,10 @@ def types_without_kernels(net: Net) -> Iterator[Diagnostic]:
     """Types that are known, and that nothing here runs."""
     from runtime.ops.registry import devices_by_type
 
-    run = devices_by_type()
+    run, unknown = devices_by_type(), net.unknown_types
     lacking: dict[str, list[Layer]] = {}
     for layer in net.layers:
-        if layer.type not in net.unknown_types and not run.get(layer.type):
+        if layer.type not in unknown and not run.get(layer.type):
             lacking.setdefault(layer.type, []).append(layer)
     for kind, layers in lacking.items():
         named = ", ".join(layer.name for layer in layers[:SHOWN]) + (", ..." if len(layers) > SHOWN else "")

@@ -45,7 +45,7 @@ OF_ALL = (CLIPPED, f'type: "Adam" {CLIPPED}', "larc: true larc_eta: 0.1")  # wha
 def solver_for(name: str, where: str, split: str, more: str = "", **options: Path) -> Solver:
     noise = NOISE.format(channels=1 if name == "lenet" else 3, side=SIDES[name])
     net = netdef.parse(noise + without_input(text_of(name)), phase="train")
-    return Solver(SOLVER + more, net, where, threads=3, split=split, **options)
+    return Solver(SOLVER + more, net, where, threads=3, split=split, keep="activations", **options)
 
 
 def trained(name: str, where: str, split: str, more: str = "", iterations: int = 5) -> dict[str, np.ndarray]:

@@ -98,7 +98,6 @@ SINGLY = {
 NOT_WHOLE = {  # what some net of the zoo launches number by number, whatever its batch
     "copy_box<1>": "LRCN's blobs, whose time is last in memory, turned so that it is first",
     "rebatch<1>": "SSD's true boxes, given as several images, put in one order",
-    "remember<1>": "MTCNN's two scores of an image, each of which is remembered",
     **dict.fromkeys(("normalize_channels<1>", "scale_add_rows<1>", "scale_rows<1>"), "weights that BatchNorm is folded into, once"),
 }
 BOUNDS = r"(?:__launch_bounds__\([^)]*\) )?"
