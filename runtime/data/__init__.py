@@ -27,7 +27,7 @@ from runtime.data.photos import PhotoSamples, WindowsOfFiles, photo_names
 from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
 from runtime.data.settings import Resize, Settings, at_least_a_side, dtype_of, mean_image_size, settings_of
 from runtime.data.source import DEPTH, Batch, OnSkip, Samples, Source
-from runtime.data.views import views_of
+from runtime.data.views import TEN, views_of
 from runtime.data.windows import WindowSamples
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def open_source(
         check_labels(layer, windows.labels, windows.name)
         return _ring(windows, layer.batch_size, workers, on_skip, RingSettings(dtype_of(layer)), DEPTH, rows)
     assert isinstance(layer, Data | ImageData)
-    settings = settings_of(layer)
+    settings = in_batch = settings_of(layer)
+    if views == TEN and settings.resize is None and settings.image_size == settings.crop and (whole := layer.image_size()):
+        settings = replace(settings, image_size=whole)  # images of one size, with room around the crop
     draws = Draws(seed, layer.name)
     samples: Samples
     kind = kind_of(settings.source)
@@ -100,7 +102,8 @@ def open_source(
     else:
         samples = FileSamples(_listing(settings, hold_out, classes), settings, draws)
     check_labels(layer, samples.labels, samples.name)
-    return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip, rows)
+    seen = views_of(samples, settings, views, bool(mean_image_size(layer)), in_batch.image_size)
+    return _prefetcher(seen, in_batch, workers, on_skip, rows)
 
 
 def open_images(

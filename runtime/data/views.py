@@ -14,6 +14,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Protocol, TypeVar
 
+import numpy as np
 from PIL import Image
 
 from netdef.language.diagnostics import NetdefError
@@ -54,14 +55,14 @@ class Views:
 
 
 class TenCrops(Views):
-    """The ten crops of each image.
+    """The ten crops of each image: as offsets in it, or cut out where a batch has no room for more.
 
     Raises
     ------
     NetdefError: the images are not larger than the crop.
     """
 
-    def __init__(self, samples: Samples, settings: Settings):
+    def __init__(self, samples: Samples, settings: Settings, in_batch: Box | None = None):
         super().__init__(samples, settings, TEN)
         height, width = settings.image_size
         if settings.crop is None or settings.crop[0] >= height or settings.crop[1] >= width:
@@ -70,11 +71,20 @@ class TenCrops(Views):
             raise NetdefError(text, hint="set new_height: 256 and transform_param { crop_size: 227 }, say")
         self._offsets = [*corners(settings.image_size, settings.crop), centre(settings.image_size, settings.crop)]
         self._load = _once(samples.load)
+        self._cut = settings.crop if in_batch == settings.crop else None
+        if self._cut is not None:
+            self.image_shape = (*self._cut, *samples.image_shape[2:])
 
     def load(self, position: int) -> Sample:
         index, view = divmod(position, self.count)
-        mirror, place = divmod(view, len(self._offsets))
-        return replace(self._load(index), offset=self._offsets[place], mirror=bool(mirror))
+        mirror, number = divmod(view, len(self._offsets))
+        sample, (top, left) = self._load(index), self._offsets[number]
+        if self._cut is None:
+            return replace(sample, offset=(top, left), mirror=bool(mirror))
+        bottom, right = top + self._cut[0], left + self._cut[1]
+        image = sample.image
+        cut = image[top:bottom, left:right] if isinstance(image, np.ndarray) else image.crop((left, top, right, bottom))
+        return replace(sample, image=cut, offset=(0, 0), mirror=bool(mirror))
 
 
 class GoogLeNetCrops(Views):
@@ -133,8 +143,12 @@ class GoogLeNetCrops(Views):
         return canvas
 
 
-def views_of(samples: Samples, settings: Settings, count: int, mean_is_image: bool) -> Samples:
+def views_of(samples: Samples, settings: Settings, count: int, mean_is_image: bool, in_batch: Box | None = None) -> Samples:
     """So many views of each sample; 1 is the samples.
+
+    Parameters
+    ----------
+    in_batch: height and width of the images in a batch, where those are not the settings'.
 
     Raises
     ------
@@ -143,7 +157,7 @@ def views_of(samples: Samples, settings: Settings, count: int, mean_is_image: bo
     if count == 1:
         return samples
     if count == TEN:
-        return TenCrops(samples, settings)
+        return TenCrops(samples, settings, in_batch)
     if count == GOOGLENET:
         return GoogLeNetCrops(samples, settings, mean_is_image)
     raise NetdefError(f"there are no {count} crops", hint=f"crops: 1, {', '.join(map(str, COUNTS))}")

@@ -7,8 +7,12 @@ import pytest
 from PIL import Image
 
 from netdef import NetdefError, load
+from netdef.graph.data_shapes import data_looked_at
 from runtime.data import open_source
+from runtime.data.datum import Datum, encode_datum
 from runtime.data.views import _once
+from runtime.machine.look import look_at_data
+from tests.runtime.data.databases import numbered, write_lmdb
 
 NET = """
 layer data: ImageData -> data, label {{
@@ -56,6 +60,27 @@ def test_ten_crops(images):
         for (label, crop), other in zip(found[10 * index : 10 * index + 10], expected, strict=True):
             assert label == index + 4
             np.testing.assert_array_equal(crop, other)
+
+
+def record(pixels, label):
+    return encode_datum(Datum(3, *pixels.shape[:2], pixels[..., ::-1].transpose(2, 0, 1).tobytes(), label))
+
+
+def test_ten_crops_of_records_that_are_not_resized(images):
+    """A batch has room for the crop alone: without a mean image, records may be of any size."""
+    write_lmdb(Path("db"), numbered([record(pixels, index + 4) for index, pixels in enumerate(images)]))
+    Path("y.net").write_text(
+        "layer data: Data -> data, label { source: 'db' backend: LMDB batch_size: 10 transform_param { crop_size: 6 } }"
+    )
+    with source(10) as opened:
+        expected = views_of(opened, 3)
+    with data_looked_at(look_at_data):
+        layer = load("y.net", "test").layers[0]
+    with open_source(layer, 0, views=10, workers=2) as opened:
+        found = views_of(opened, 3)
+    for (label, crop), (other, view) in zip(found, expected, strict=True):
+        assert label == other
+        np.testing.assert_array_equal(crop, view)
 
 
 def test_144_crops():
