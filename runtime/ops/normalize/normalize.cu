@@ -149,6 +149,16 @@ __global__ void normalize_scale_add(
   });
 }
 
+// sums = what all threads of a block have of products, times inverse, and of totals.
+template <int THREADS>
+__device__ inline void keep_terms(double products, double total, float inverse, double* sums) {
+  products = block_sum<THREADS>(products);
+  total = block_sum<THREADS>(total);
+  if (threadIdx.x != 0) return;
+  sums[0] = products * inverse;
+  sums[1] = total;
+}
+
 // partials (C, runs, 2) = sums of dy * (x - mean) * inverse and of dy over each run of a channel.  A block to each run.
 template <int V, int RUN>
 __global__ void normalize_scale_terms(
@@ -162,12 +172,7 @@ __global__ void normalize_scale_terms(
       products += gradient * (value - m);
       total += gradient;
     }, dy + c * R + start, x + c * R + start);
-    products = block_sum<THREADS>(products);
-    total = block_sum<THREADS>(total);
-    if (threadIdx.x != 0) continue;
-    double* sums = partials + 2 * (Index(c) * gridDim.x + blockIdx.x);
-    sums[0] = products * i;
-    sums[1] = total;
+    keep_terms<THREADS>(products, total, i, partials + 2 * (Index(c) * gridDim.x + blockIdx.x));
   }
 }
 
@@ -189,12 +194,7 @@ __device__ inline void masked_terms(
       }, masked, load<V>(x, at));
       store<V>(dz, at, masked);
     }
-    products = block_sum<THREADS>(products);
-    total = block_sum<THREADS>(total);
-    if (threadIdx.x != 0) continue;
-    double* sums = partials + 2 * (Index(c) * gridDim.x + blockIdx.x);
-    sums[0] = products * i;
-    sums[1] = total;
+    keep_terms<THREADS>(products, total, i, partials + 2 * (Index(c) * gridDim.x + blockIdx.x));
   }
 }
 

@@ -102,19 +102,25 @@ def test_stopped_anywhere_and_resumed_is_the_same(asked):
     assert {**tests[1], **tests[2]} == tests[0]
 
 
+def unless_broken(broken, train):
+    """FileSamples.load, but that an image of one phase cannot be read."""
+    load = FileSamples.load
+
+    def tried(self, position):
+        if position == broken and self._settings.train == train:
+            raise NetdefError(f"image {broken} is wrong")
+        return load(self, position)
+
+    return tried
+
+
 @pytest.mark.parametrize(("more", "kept"), [("", 3), ("iter_size: 2", 1)])
 def test_data_that_cannot_be_read_lose_nothing(more, kept, monkeypatch):
     """What was trained is kept, and a run with the data mended ends as one that never met the error."""
     text = SHORT.replace("test_interval: 3", "test_interval: 100")
     go(more, text=text, out="whole")
     load = FileSamples.load
-
-    def broken(self, position):
-        if position == 13 and self._settings.train:
-            raise NetdefError("image 13 is wrong")
-        return load(self, position)
-
-    monkeypatch.setattr(FileSamples, "load", broken)
+    monkeypatch.setattr(FileSamples, "load", unless_broken(13, train=True))
     with pytest.raises(NetdefError, match="image 13 is wrong"):
         go(more, text=text, out="cut")
     monkeypatch.setattr(FileSamples, "load", load)
@@ -128,18 +134,12 @@ def test_data_that_cannot_be_read_lose_nothing(more, kept, monkeypatch):
 @pytest.mark.parametrize("how", ["unread", "diverged"])
 def test_a_test_that_fails_leaves_its_data_where_they_were(how, monkeypatch):
     """A snapshot of then tests from the same images again."""
-    load, text = FileSamples.load, images.SOLVER.replace("test_iter: 5", "test_iter: 2")
-
-    def broken(self, position):
-        if position == 6 and not self._settings.train:
-            raise NetdefError("image 6 is wrong")
-        return load(self, position)
-
+    text = images.SOLVER.replace("test_iter: 5", "test_iter: 2")
     with runtime.Solver(text, "shades.net", threads=1) as solver:
         before, whole = solver.side_state()["sources"], solver.executable.param("fc", 1).copy()
         with monkeypatch.context() as patch:
             if how == "unread":
-                patch.setattr(FileSamples, "load", broken)
+                patch.setattr(FileSamples, "load", unless_broken(6, train=False))
             else:
                 solver.executable.set_param("fc", 1, np.full_like(whole, np.inf))
             with pytest.raises(NetdefError, match="image 6 is wrong" if how == "unread" else "at iteration 0"):
@@ -152,14 +152,7 @@ def test_a_test_that_fails_leaves_its_data_where_they_were(how, monkeypatch):
 
 
 def test_an_error_of_data_is_not_lost_to_one_of_the_disk(monkeypatch):
-    load = FileSamples.load
-
-    def broken(self, position):
-        if position == 13 and self._settings.train:
-            raise NetdefError("image 13 is wrong")
-        return load(self, position)
-
-    monkeypatch.setattr(FileSamples, "load", broken)
+    monkeypatch.setattr(FileSamples, "load", unless_broken(13, train=True))
 
     def full(self):
         raise NetdefError("the disk is full")
