@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import fuzz_language
+import fuzz_messages
+import fuzz_texts
 from fuzz_mutations import Mutation, of_bytes, of_head, of_json, of_lines, of_message
 
 from netdef.language import NetdefError
@@ -21,9 +22,19 @@ FILES = ROOT / "tests" / "goldens" / "files"
 SNAPSHOTS = ROOT / "tests" / "goldens" / "snapshots"
 MODELS = ROOT / "models"
 LIST = b"images/a.png 0\nimages/b.png 1\nimages/c d.png 2\n"
-WINDOWS = b"# 0\nimages/a.png\n3\n40\n50\n2\n1 0.9 3 4 20 30\n0 0.1 5 6 30 40\n"
+WINDOWS = b"# 0\nimages/a.png\n3\n40\n50\n2\n1 0.9 3 4 20 30\n0 0.1 5 6 30 39\n"
 BOXES = b"images/a.png 3 4 20 30\nimages/a.png 5 6 30 40\n"
-LOG = b'{"event":"start","iteration":0,"max_iter":4}\n{"event":"train","iteration":0,"loss":2.3,"outputs":{"loss":[2.3]}}\n'
+RUN = (
+    b'{"format": 1, "starts": [{"directory": "/nets", "data": "images", "weights": "w.caffemodel", "allow_missing": false, '
+    b'"split": "groups", "nodes": 2, "gradients": "bf16", "overrides": {"test_iter": "test_iter=3"}}]}'
+)
+LOG = b"""\
+{"event":"start","format":1,"name":"small","iteration":0,"max_iter":4,"batch_size":4,"seed":5,"time":100.0}
+{"event":"train","iteration":0,"due":true,"loss":2.3,"batch_loss":2.3,"rate":0.01,"epoch":0.5,"outputs":{"loss":2.3},"time":101.5}
+{"event":"test","iteration":2,"net":0,"loss":2.1,"outputs":{"loss":2.1,"acc":0.25},"accuracies":["acc"],"seconds":0.5,"time":102.5}
+{"event":"snapshot","iteration":2,"path":"run/small_iter_2.solverstate","time":103.5}
+{"event":"end","reason":"finished","iteration":4,"lines":["done"],"time":104.5}
+"""
 SMALL = """
 layer data: Input { shape { dim: [1, 1, 6, 6] } }
 layer conv: Convolution(data) { num_output: 2 kernel_size: 3 }
@@ -140,26 +151,38 @@ def windows(path: Path, _: random.Random) -> None:
 
 
 def log(path: Path, _: random.Random) -> None:
-    from runtime.solver.log import read_log
+    """By `netdef runs`, or by `netdef plot`."""
+    from runtime.solver.curves import curves_of
+    from runtime.solver.log import NAME, read_log
+    from runtime.solver.plot_page import page
+    from runtime.solver.run_facts import facts_of
 
-    read_log(path)
+    records = read_log(path)
+    page("log", [curves_of("log", records)], 0.5, None)
+    if path.name == NAME:
+        facts_of(path.parent)
+
+
+def run_record(path: Path, _: random.Random) -> None:
+    """The record of an earlier start, by `netdef train DIR`."""
+    from netdef.cli.run_files import options_of_run
+    from netdef.cli.train_options import Options
+
+    options_of_run(str(path.parent), Options(), "cpu:0")
+
+
+def datasets(path: Path, _: random.Random) -> None:
+    from runtime.data.hdf5_data import files_at, read_rows, shapes_of
+
+    for file in files_at(path):
+        shapes_of(file, ["data", "label"])
+        read_rows(file, ["data", "label"])
 
 
 def side(path: Path, _: random.Random) -> None:
     from runtime.solver.snapshot import read_side
 
     read_side(path.with_name("a.solverstate"))
-
-
-def net(path: Path, draw: random.Random) -> None:
-    """By one of the commands, which all read nets and solvers through one function."""
-    from netdef import load
-    from netdef.check.run import check
-
-    if draw.random() < 0.5:
-        check(str(path))
-    else:
-        load(path, phase=draw.choice(["train", "test"]))
 
 
 @cache
@@ -203,6 +226,17 @@ def records_to_change() -> list[tuple[str, bytes]]:
     return [(f"{number}.datum", encode_datum(one)) for number, one in enumerate(made)]
 
 
+def datasets_to_change() -> list[tuple[str, bytes]]:
+    """A file for HDF5Data layers."""
+    import h5py
+    import numpy as np
+
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        file["data"], file["label"] = np.ones((2, 1, 3, 3), "f4"), np.zeros(2, "f4")
+    return [("x.h5", out.getvalue())]
+
+
 def images_to_change() -> list[tuple[str, bytes]]:
     """Small images of the forms that Pillow and simplejpeg read."""
     from PIL import Image
@@ -215,47 +249,13 @@ def images_to_change() -> list[tuple[str, bytes]]:
     return made
 
 
-def texts_to_change() -> list[tuple[str, bytes]]:
-    return [(name, data) for name, data in fuzz_language.real_files() if len(data) < 20_000]
-
-
-def any_text(draw: random.Random, data: bytes) -> bytes:
-    return fuzz_language.changed(draw, data, binary=False) if draw.random() < 0.7 else of_bytes(draw, data)
-
-
-def messages(path: Path, draw: random.Random) -> None:
-    """An editor opens a text and asks everything about one of its cursors."""
-    from netdef.lsp import symbols
-    from netdef.lsp.completion import complete
-    from netdef.lsp.cursor import cursor_at
-    from netdef.lsp.document import Document, utf16
-    from netdef.lsp.hover import hover
-    from netdef.lsp.outline import surrounding
-
-    document = Document(path.read_text(encoding="utf-8", errors="replace"), uri=path.as_uri())
-    offset = draw.randrange(len(document.text) + 1)
-    for whole in (True, False):
-        if (cursor := cursor_at(document, offset, whole)) is not None:
-            complete(cursor, document, offset, lambda other: None, {}, utf16)
-            hover(cursor, surrounding(document, offset), {}, {})
-            symbols.definition(cursor, document, offset, lambda other: None)
-            symbols.references(cursor, document, lambda other: None, True)
-    list(symbols.outline(document, utf16))
-    with suppress(NetdefError):
-        symbols.formatting(document, utf16)
-
-
-def generated(draw: random.Random, _: bytes) -> bytes:
-    """Nets and solvers made at random; see tools/fuzz_language.py."""
-    return draw.choice([fuzz_language.layers_at_random, fuzz_language.solvers_at_random])(draw)[1]
-
-
 READERS = {
     "caffemodel": Reader(files(FILES / "snap_iter_4.caffemodel"), of_message, weights),
     "solverstate": Reader(files(FILES / "snap_iter_4.solverstate"), of_message, state),
     "caffemodel.h5": Reader(files(FILES / "snap_iter_4.caffemodel.h5"), of_head, weights),
     "solverstate.h5": Reader(files(FILES / "snap_iter_4.solverstate.h5"), of_head, state),
     "binaryproto": Reader(files(FILES / "mean.binaryproto", FILES / "mean.npy"), of_message, mean),
+    "h5data": Reader(datasets_to_change, of_head, datasets),
     "record": Reader(records_to_change, of_message, record),
     "image": Reader(images_to_change, of_head, image),
     "onnx": Reader(exported(".onnx"), of_message, onnx),
@@ -267,9 +267,13 @@ READERS = {
     "windows": Reader(text("windows.txt", WINDOWS), of_lines, windows),
     "log": Reader(text("log.jsonl", LOG, CAFFE_LOG), of_json, log),
     "side": Reader(files(*SNAPSHOTS.rglob("*.netdef.json")), of_json, side),
-    "text": Reader(texts_to_change, any_text, net),
-    "net": Reader(text("x.net", b""), generated, net),
-    "lsp": Reader(texts_to_change, any_text, messages),
+    "run": Reader(text("run.json", RUN), of_json, run_record),
+    "text": Reader(fuzz_texts.texts_to_change, fuzz_texts.any_text, fuzz_texts.net),
+    "net": Reader(text("x.net", b""), fuzz_texts.nets_at_random, fuzz_texts.net),
+    "solver": Reader(text("solver.prototxt", b""), fuzz_texts.solvers_at_random, fuzz_texts.net),
+    "binary": Reader(text("x.caffemodel", b""), fuzz_texts.binaries_at_random, fuzz_texts.net),
+    "lsp": Reader(fuzz_texts.texts_to_change, fuzz_texts.any_text, fuzz_texts.asked),
+    "messages": Reader(fuzz_messages.sessions, of_json, lambda path, _: fuzz_messages.session(path)),
 }
 
 

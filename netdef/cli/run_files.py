@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.fmt import formatted
 from netdef.graph.overrides import Setting
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, unreadable
 from netdef.language.find import RUN_NET, RUN_SOLVER
 from netdef.language.printer import print_message
 from netdef.language.writing import write_over
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from runtime.solver.solver import Solver
 
 RECORD = "run.json"
+OF_START: dict[str, type] = {  # what is read of a start in it
+    **dict.fromkeys(("data", "directory", "weights", "split", "gradients"), str),
+    "overrides": dict, "allow_missing": bool, "nodes": int,
+}  # fmt: skip
 ROUNDED = ("bf16", "fp16")  # forms in which ranks send gradients, other than as they are
 FILES_OF = ("transform_param", "mean_file"), ("", "source"), ("", "root_folder")  # fields that name files
 NAMES_NETS = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param", "train_state", "test_state")
@@ -84,10 +88,12 @@ def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks 
     Parameters
     ----------
     devices: what this process will train on, as --devices names it.  ranks: this process among others.
+
+    Raises
+    ------
+    NetdefError: the run's record is damaged.
     """
-    start: dict[str, Any] = {}
-    with suppress(OSError, ValueError, TypeError, KeyError, IndexError):
-        start = dict(json.loads((Path(directory) / RECORD).read_text(encoding="utf-8"))["starts"][0])
+    start = first_start(Path(directory) / RECORD)
     given: dict[str, Any] = {}
     if options.data is None and start.get("data"):
         given["data"] = _there(start, start["data"])
@@ -104,6 +110,28 @@ def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks 
     if options.resume == "latest" and options.out is None:
         given["out"] = directory
     return replace(options, **given)
+
+
+def first_start(path: Path) -> dict[str, Any]:
+    """What a run's record says of its first start; nothing where there is no record.
+
+    Raises
+    ------
+    NetdefError: the record is damaged.
+    """
+    start: Any = None
+    try:
+        start = json.loads(path.read_text(encoding="utf-8"))["starts"][0]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        pass
+    if not isinstance(start, dict) or not all(isinstance(start.get(field), kind | None) for field, kind in OF_START.items()):
+        hint = "move it away; options such as --data and --weights then say what it says"
+        raise NetdefError(f"{path} is damaged: it is not as netdef writes it", hint=hint)
+    return start
 
 
 def _with_test_iter(directory: str, start: Mapping[str, Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -134,7 +162,7 @@ def nodes_left(nodes: int | None, shares: int) -> int | None:
 
 def _there(start: Mapping[str, Any], path: str) -> str:
     """A path of a start, which begins at the directory of that time; another name, such as builtin:photos, as it is."""
-    whole = Path(start.get("directory", ""), path)
+    whole = Path(start.get("directory") or "", path)
     return str(whole) if whole.exists() else path
 
 

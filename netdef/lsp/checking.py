@@ -39,6 +39,8 @@ class Worker:
         future: Future[_Result] = Future()
 
         def job() -> None:
+            if not future.set_running_or_notify_cancel():  # the editor has cancelled its request
+                return
             try:
                 result = work()
             except Exception as error:

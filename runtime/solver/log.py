@@ -14,6 +14,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import make_folder
 from runtime.solver.caffe_log import caffe_records, is_caffe_log
+from runtime.solver.log_records import is_sound
 
 NAME = "log.jsonl"
 Record = dict[str, Any]
@@ -159,13 +160,17 @@ def records_in(path: Path) -> Iterator[Record]:
         if first is not None:
             yield from caffe_records(file)
             return
-        for line in file:
+        for number, line in enumerate(file, 1):
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # the line that a killed run was writing
-            if isinstance(record, dict) and "event" in record:
-                yield record
+            if not (isinstance(record, dict) and "event" in record):
+                continue
+            if not is_sound(record):
+                hint = "move it away, or take that line out"
+                raise NetdefError(f"{path} is damaged: line {number} is not as netdef writes it", hint=hint)
+            yield record
 
 
 def without_undone(records: list[Record]) -> list[Record]:

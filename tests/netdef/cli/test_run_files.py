@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import netdef
+from netdef import NetdefError
 from netdef.cli.main import run
 from netdef.cli.run_files import net_text, options_of_run
 from netdef.cli.train import without_lost_nodes
@@ -158,6 +159,13 @@ def test_what_a_run_gives_where_it_can_be_used(tmp_path, devices, size, given):
     assert options_of_run(str(tmp_path), Options(), devices, ranks) == Options(**given)
     asked = Options(split="batch", gradients="fp32")
     assert options_of_run(str(tmp_path), asked, devices, ranks) == asked
+
+
+@pytest.mark.parametrize("start", ["[1]", '[{"data": 1}]', '[{"overrides": []}]', '[{"weights": ["w"]}]', "[]", "{", '["x"]'])
+def test_a_damaged_record_of_a_run(start, tmp_path):
+    (tmp_path / "run.json").write_text(f'{{"starts": {start}}}')
+    with pytest.raises(NetdefError, match=r"run\.json is damaged"):
+        options_of_run(str(tmp_path), Options(), "cpu")
 
 
 @pytest.mark.parametrize(("size", "nodes"), [(4, 2), (3, None)])

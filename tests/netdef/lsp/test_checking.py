@@ -1,6 +1,7 @@
 """A check or a formatting whose text has changed meanwhile is dropped. The worker here does its work when a test lets it."""
 
 import asyncio
+import threading
 
 import pytest
 from lsprotocol import types
@@ -107,6 +108,21 @@ def test_work_that_fails_does_not_end_the_worker():
         worker = Worker()
         with pytest.raises(ZeroDivisionError):
             await worker.submit(lambda: 1 // 0)
+        assert await worker.submit(lambda: 3) == 3
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+
+
+def test_work_that_is_cancelled_does_not_end_the_worker():
+    async def story():
+        worker, go = Worker(), threading.Event()
+        answers = [worker.submit(go.wait), worker.submit(lambda: 1)]
+        while not worker._jobs.empty() and worker._jobs.qsize() > 1:
+            await asyncio.sleep(0.001)
+        for answer in answers:
+            answer.cancel()
+        await asyncio.sleep(0)
+        go.set()
         assert await worker.submit(lambda: 3) == 3
 
     asyncio.run(asyncio.wait_for(story(), 30))

@@ -90,6 +90,32 @@ def test_no_log(tmp_path):
         JsonLog("/proc/none/log.jsonl")
 
 
+TRAINED = {"event": "train", "iteration": 2, "loss": 2.5, "rate": None, "outputs": {"loss": 2.5}, "accuracies": ["top1"]}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"event": ["train"]},
+        {"event": "snapshot"},
+        *({**TRAINED, "iteration": wrong} for wrong in (None, -1, 1.5, True, "2", 1 << 60)),
+        *({**TRAINED, field: wrong} for field in ("loss", "rate", "epoch", "time") for wrong in ("x", {}, True, 1 << 2000)),
+        {**TRAINED, "event": "test", "net": "x"},
+        {**TRAINED, "outputs": [1]},
+        {**TRAINED, "outputs": {"loss": "x"}},
+        {**TRAINED, "accuracies": "top1"},
+        {**TRAINED, "accuracies": [{}]},
+    ],
+)
+def test_a_record_that_no_run_writes(damage, tmp_path):
+    write(tmp_path / "log.jsonl", TRAINED)
+    assert read_log(tmp_path) == [TRAINED]
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write("no JSON\n" + json.dumps(damage) + "\n")
+    with pytest.raises(NetdefError, match=r"log.jsonl is damaged: line 3 is not as netdef writes it"):
+        read_log(tmp_path)
+
+
 def test_one_run_at_a_time(tmp_path):
     log = JsonLog(tmp_path / "log.jsonl")
     with pytest.raises(NetdefError, match="another run is writing to"):
