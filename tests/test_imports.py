@@ -34,6 +34,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "netdef.check": ("netdef.diff",),
     "netdef.convert": ("netdef.fmt", "netdef.weights"),
     "netdef.lsp": ("netdef.check", "netdef.explain", "netdef.fmt", "netdef.shapes"),
+    "netdef.edit": ("netdef.draw", "netdef.lsp"),
     "runtime.ir": ("netdef.loading", "netdef.solver_file"),
     "runtime.kernels": ("runtime.ir",),
     "runtime.data": ("runtime.kernels", "netdef.weights"),
@@ -49,8 +50,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "netdef.pycaffe": ("runtime.pycaffe",),  # a door: the name that scripts import, with no code of its own
     "netdef.cli": (
         "netdef.convert",
-        "netdef.draw",
-        "netdef.lsp",
+        "netdef.edit",
         "netdef.pycaffe",
         "runtime.exchange",
         "runtime.images",

@@ -23,6 +23,7 @@ COMMANDS = {  # in the order of `netdef --help`: the first sentence of each comm
     "import": "Write the net and the weights of an ONNX file, or a state_dict, as files of Caffe.",
     "export": "Write NET and its weights for other programs: ONNX, PyTorch, arrays.",
     "draw": "Draw NET: shapes, parameters and costs.",
+    "edit": "Edit NET in the browser: its text at the left, its drawing and its table at the right, faults as you type.",
     "models": "The networks that come with netdef, each with a line about it and its totals.",
     "layers": "All layer types, and the devices that can run them.",
     "explain": "What TOPIC means: a layer type (LRN), a field (LRN.alpha, solver.gamma), one of the words that it takes "

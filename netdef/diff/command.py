@@ -114,16 +114,20 @@ def compare(
 ) -> Difference:
     """The difference of two nets in one phase, or in all phases that both have."""
     phases = (phase,) if phase else PHASES
-    opened = _opened(a, phases, batch_size, None), _opened(b, phases, batch_size, overrides)
+    return compare_opened((_opened(a, phases, batch_size, None), _opened(b, phases, batch_size, overrides)), (a, b), phases)
+
+
+def compare_opened(opened: tuple[Opened, Opened], names: tuple[str, str], phases: tuple[str, ...]) -> Difference:
+    """The difference of two nets that were read, which are called by `names`, in those of some phases that both have."""
     try:
         both, unsized = [_in_phases(one, phases) for one in opened], ""
     except NetdefError as unknown:
         both, unsized = _assumed(opened, phases, unknown), unknown.diagnostics[0].message
     (before, not_before), (after, not_after) = both
-    result = difference(before, after, (a, b), sized=not unsized)
+    result = difference(before, after, names, sized=not unsized)
     if unsized:
         result.notes.append(f"shapes and costs are not compared: {unsized}")
-    for name, errors in ((a, not_before), (b, not_after)):
+    for name, errors in zip(names, (not_before, not_after), strict=True):
         for missing, error in errors.items():
             note = f"{name} is not compared in the {missing} phase: {error.diagnostics[0].message}"
             result.notes += [note] * (note not in result.notes)

@@ -7,7 +7,8 @@
   const stages = [...picture.querySelectorAll(".stage")];
   const links = [...picture.querySelectorAll(".link")];
   const { width, height } = picture.viewBox.baseVal;
-  const readable = 1; // the least zoom to begin with: a large net is then scrolled, not shrunk to a line
+  const framed = parent !== window; // in a page that shows more than this, and leaves less room
+  const readable = framed ? 0.7 : 1; // the least zoom to begin with: a large net is then scrolled, not shrunk to a line
   const largest = 1.6; // the most to begin with
   let zoom = 1;
   let pinned = null;
@@ -106,6 +107,7 @@
     card.scrollTop = 0;
     stage.scrollIntoView({ block: "nearest", inline: "nearest" });
     watch();
+    report({ netdef: "layer", name: known[stage.dataset.stage][0].name });
   }
 
   const toggle = (stage) => (pinned === stage ? hide() : pin(stage));
@@ -223,6 +225,7 @@
 
   function watch() {
     if (!frame.parentNode) return;
+    report({ netdef: "view", zoom, left: view.scrollLeft, top: view.scrollTop });
     map.toggleAttribute("hidden", view.scrollWidth <= view.clientWidth + 1 && view.scrollHeight <= view.clientHeight + 1);
     const left = Math.max(0, (view.clientWidth - width * zoom) / 2);
     frame.setAttribute("x", Math.max(0, (view.scrollLeft - left) / zoom));
@@ -239,6 +242,31 @@
   map.addEventListener("pointermove", (event) => event.buttons === 1 && go(event));
   view.addEventListener("scroll", watch);
   addEventListener("resize", watch);
+
+  // In a frame of another page: it is sent what is looked at, and sends where to look.
+  function report(what) {
+    if (framed) parent.postMessage(what, "*");
+  }
+  const stageOf = (name) => stages.find((stage) => known[stage.dataset.stage].some((section) => section.name === name));
+  addEventListener("message", ({ source, data }) => {
+    if (!framed || source !== parent || !data) return;
+    if (data.netdef === "at") {
+      const stage = stageOf(data.name), outside = view.getBoundingClientRect();
+      for (const other of stages) other.classList.toggle("at", other === stage);
+      const box = stage && stage.getBoundingClientRect();
+      if (box && (box.bottom < outside.top || box.top > outside.bottom || box.right < outside.left || box.left > outside.right)) {
+        stage.scrollIntoView({ block: "center", inline: "center" });
+      }
+    } else if (data.netdef === "view") {
+      resize(data.zoom, 0, 0);
+      view.scrollTo(data.left, data.top);
+    }
+  });
+  addEventListener("keydown", (event) => {
+    if (!framed || event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    report({ netdef: "save" });
+  });
 
   resize(Math.min(largest, Math.max(readable, whole())), 0, 0);
   open();

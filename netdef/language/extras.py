@@ -7,6 +7,7 @@ import shlex
 # As in setup.cfg, which a test compares. A package's own name works where netdef came from an index, and where it is a checkout.
 EXTRAS: dict[str, tuple[str, ...]] = {
     "draw": ("graphlay >= 0.3, < 0.4", "resvg-py >= 0.3"),
+    "edit": ("graphlay >= 0.3, < 0.4", "pygls >= 2.0"),
     "hdf5": ("h5py >= 3.8",),
     "leveldb": ('plyvel >= 1.5; python_version < "3.13"', 'plyvel-next >= 2.0; python_version >= "3.13"'),
     "lmdb": ("lmdb >= 1.4",),

@@ -1,0 +1,45 @@
+"""The page of `netdef edit`, and what it may do: run its own scripts, and ask its own server."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from string import Template
+
+from netdef.edit.edited import Edited
+
+_FOLDER = Path(__file__).parent
+_SCRIPTS = ("vendor/codemirror.js", "language.js", "page.js")
+_FRAMED = ("draw/page.js", "diff/page.js")  # scripts of the pages that are shown in frames
+
+
+def page(edited: Edited, token: str, nonce: str) -> str:
+    """The HTML, with the text as it is on disk now. Raises NetdefError: the file cannot be read."""
+    found = edited.opened()
+    data = json.dumps({"text": found.text, "seen": found.digest, "name": edited.name, "token": token}).replace("<", "\\u003c")
+    scripts = "".join(f'<script nonce="{nonce}">\n{_read(name)}</script>\n' for name in _SCRIPTS)
+    return Template(_read("page.html")).substitute(name=escape(edited.name), style=_read("page.css"), data=data, scripts=scripts)
+
+
+def policy(nonce: str) -> str:
+    """The page's Content-Security-Policy. The frames inherit it, and run the scripts of `netdef draw` and `netdef diff` only."""
+    framed = " ".join(f"'sha256-{_digest(name)}'" for name in _FRAMED)
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}' {framed}; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def _digest(name: str) -> str:
+    """The digest of a script as it stands in its page, after a newline."""
+    return b64encode(sha256(f"\n{_read(f'../{name}')}".encode()).digest()).decode()
