@@ -18,6 +18,7 @@ from netdef.cli.options import without_effect as options_without_effect
 from netdef.cli.ranked import lost_from, on_all_ranks
 from netdef.cli.seeds import RATE, one_for_each_seed, train_seeds, with_rate
 from netdef.cli.train_end import finished, stopped
+from netdef.cli.train_events import open_events
 from netdef.cli.train_options import CommandLine, Counts, Options
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import RUN_NET
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
 )
 @click.option("--nodes", type=COUNT, metavar="N", help="With --split hybrid: N groups of shares; channels are cut within one.")
 @click.option("--elastic", is_flag=True, help="Go on from the last snapshot without ranks that are killed; for MPI with ULFM.")
+@click.option("--tensorboard", is_flag=True, help="Write TensorBoard's events into the run's directory too.")
+@click.option("--histograms", is_flag=True, help="With --tensorboard: the distribution of each layer's weights at each test.")
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
 def command(net: str, solver: str | None, **options: Any) -> int:
@@ -116,6 +119,7 @@ def train(
     from runtime.solver.loop import TrainingLoop
     from runtime.solver.nets import read_solver
     from runtime.solver.stop import StopRequest
+    from runtime.solver.tensorboard import check_library
 
     if options.weights and options.resume:
         raise NetdefError("--weights and --resume exclude each other", hint="--resume brings its own weights along")
@@ -127,6 +131,10 @@ def train(
     check_ranks(ranks, options)
     if options.mean is not None and options.data_mean:
         raise NetdefError("--mean and --data-mean exclude each other", hint="each says which mean is subtracted")
+    if options.histograms and not options.tensorboard:
+        raise NetdefError("--histograms goes with --tensorboard", hint="give both")
+    if options.tensorboard:
+        check_library()
     if options.iterations is not None and options.epochs is not None:
         raise NetdefError("--iterations and --epochs exclude each other", hint="each says how long the whole run is")
     if options.weights:
@@ -166,6 +174,8 @@ def train(
         if ranks is None:
             only = {"--gradients": options.gradients, "--bucket": options.bucket, "--elastic": options.elastic}
             idle += options_without_effect(only, "there is one process, and no other rank")
+        else:
+            idle += options_without_effect({"--histograms": options.histograms}, "the weights lie on several ranks")
         idle += about_nodes(options, choice.devices, ranks)
         for note in filter(None, [*run.notes, *options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
@@ -182,6 +192,10 @@ def train(
         if log is not None:
             stack.callback(log.close)
             reporter.join(log)
+        events = open_events(run.out, solver, options, reporter.note) if writes and options.tensorboard else None
+        if events is not None:
+            stack.callback(events.close)
+            reporter.join(events)
         stop = stack.enter_context(StopRequest(ranks))
         loop = TrainingLoop(solver, reporter, stop, keep=keep, patience=options.patience, epoch=epoch)
         if run.snapshot:
@@ -196,6 +210,8 @@ def train(
             if not (run.snapshot or solver.iteration or isinstance(error, DivergedError)):
                 if log is not None:
                     log.discard()  # so that the same command can be given again
+                if events is not None:
+                    events.discard()
                 files.discard()
             raise
 

@@ -45,6 +45,8 @@ class Options(RunOptions):
     elastic: bool = False
     lr: float | None = None
     seed: str | None = None
+    tensorboard: bool = False
+    histograms: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "lsp": ("pygls >= 2.0",),
     "mpi": ("mpi4py >= 4.0",),
     "onnx": ("onnx >= 1.17", "onnxruntime >= 1.21"),
+    "tensorboard": ("tensorboardX >= 2.6",),
 }
 
 

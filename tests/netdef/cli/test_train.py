@@ -23,6 +23,7 @@ from runtime.solver.saving import newest_whole
 from runtime.solver.solverstate import read_solverstate
 from tests.paths import ROOT
 from tests.runtime.solver.nets import IMAGES, SOLVER
+from tests.runtime.solver.test_tensorboard import events_in, scalars_of
 
 OF_RUN = ("log.jsonl", "net.net", "run.json", "solver.txt")
 
@@ -452,3 +453,25 @@ def test_fields_without_effect_are_noted(capsys):
     out = capsys.readouterr().out
     assert "debug_info has no effect" in out
     assert "snapshot_diff has no effect" in out
+
+
+def test_tensorboard_has_the_numbers_of_the_log_and_goes_on(capsys):
+    assert run(["train", "small.net", "solver.txt", "--iterations", "4", "--tensorboard", "--histograms"]) == 0
+    assert "TensorBoard's events go to runs/small-1: tensorboard --logdir runs" in capsys.readouterr().out
+    assert run(["train", "small.net", "solver.txt", "--iterations", "8", "--tensorboard", "--resume", "latest"]) == 0
+    found = events_in("runs/small-1")
+    tests = {(r["iteration"], "test/accuracy"): r["outputs"]["accuracy"] for r in read_log("runs/small-1") if r["event"] == "test"}
+    assert {key: value for key, value in scalars_of(found).items() if key[1] == "test/accuracy"} == pytest.approx(tests)
+    assert [one.step for one in found if one.HasField("session_log")] == [0, 5]
+    assert {value.tag for one in found for value in one.summary.value if value.HasField("histo")} == {
+        "conv/0",
+        "conv/1",
+        "fc/0",
+        "fc/1",
+    }
+
+
+def test_histograms_alone_are_refused(capsys):
+    assert run(["train", "small.net", "solver.txt", "--histograms"]) == 2
+    assert capsys.readouterr().err == "error: --histograms goes with --tensorboard\n    give both\n"
+    assert not Path("runs").exists()
