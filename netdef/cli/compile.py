@@ -85,6 +85,7 @@ def report(
     """
     from runtime.compiler.pipeline import PASSES, compile_program
     from runtime.kernels.cuda.options import cuda_options
+    from runtime.kernels.cuda.registry import forms_on
     from runtime.machine.plans import text_of_plans
     from runtime.solver.update import plain_update
 
@@ -96,6 +97,7 @@ def report(
     for name, value in about_cards.items():
         if value and not cards:
             raise NetdefError(f"{name} {value} is about graphics cards", hint="--devices gpu:0, say; none need be here")
+    options = cuda_options(math, workspace, no_graph=False, conv=conv)
     program = compile_program(
         net,
         devices=len(hosts),
@@ -106,11 +108,12 @@ def report(
         losses_only=True,
         keep="outputs",
         update=plain_update(net) if instructions and not inference else None,
+        narrow=forms_on(options.target()) if cards else None,
     )
     if program.plan is None:
         for note in without_effect(about_cards, f"cards plan their launches after the last pass, not after {after}"):
             click.echo(note, err=True)
-    sections, options = [], cuda_options(math, workspace, no_graph=False, conv=conv)
+    sections = []
     if instructions and after:
         sections.append(program.text() if program.forward else _layers(program))
     elif instructions:
@@ -154,7 +157,7 @@ def _on_cards(program: Program, options: CudaOptions) -> dict[str, list[int]]:
     return {
         "workspace": [max(cuda_needs.workspace(program, share, options) for share in shares) for shares in program.shares],
         "data on their way": [sum(cuda_needs.landing_bytes(program, share) for share in shares) for shares in program.shares],
-        "constants": [sum(cuda_needs.constants(program, share) for share in shares) for shares in program.shares],
+        "constants": [sum(cuda_needs.constants(program, share, options.target()) for share in shares) for shares in program.shares],
     }
 
 

@@ -76,7 +76,8 @@ threads_option = click.option(
 math_option = click.option(
     "--math",
     type=click.Choice(["fp32", "3xtf32", "tf32", "bf16"]),
-    help="Of matrix products on a GPU; default: 3xtf32, as exact as fp32, where it is faster (A100, H100, B200), else fp32.",
+    help="Of matrix products on a GPU, and with bf16 of blobs; default: 3xtf32, as exact as fp32, where it is faster (A100, H100, "
+    "B200), else fp32.",
 )
 conv_option = click.option(
     "--conv",

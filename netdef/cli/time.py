@@ -121,6 +121,7 @@ def time(net_path: str, options: Options) -> str:
 def predict(net: Net, options: Options) -> str:
     """The floor on a card that need not be here."""
     from runtime.compiler.pipeline import compile_program
+    from runtime.kernels.cuda.registry import forms_on
     from runtime.machine.costs import launches, total
     from runtime.machine.cuda import needs as cuda_needs
     from runtime.machine.limits import find_limits
@@ -130,7 +131,7 @@ def predict(net: Net, options: Options) -> str:
         click.echo(note, err=True)
     cuda = options.cuda
     target = cuda.target(limits.multiprocessors, limits.capability)
-    program = compile_program(net, **how(net, options))
+    program = compile_program(net, narrow=forms_on(target), **how(net, options))
     cuda_needs.workspace(program, 0, cuda, target)  # which refuses one that is too small
     table = empty(net)
     for name, instruction in _instructions(program):

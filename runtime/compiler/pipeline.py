@@ -17,6 +17,7 @@ from runtime.compiler.passes.fuse import fuse
 from runtime.compiler.passes.fuse_scale import fuse_scale
 from runtime.compiler.passes.fuse_terms import fuse_terms
 from runtime.compiler.passes.lower import lower
+from runtime.compiler.passes.narrow import Forms, narrow
 from runtime.compiler.passes.order import order
 from runtime.compiler.passes.plan_memory import KEEP, plan_memory
 from runtime.compiler.placement.copies import Buckets, return_weights, sum_copies
@@ -46,6 +47,7 @@ class Request:
     fold: bool
     buckets: Buckets | None
     nodes: int
+    narrow: Forms | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ PIPELINE = (
         lambda p, request: fuse(p, request.keep),
     ),
     Pass("elide", "make what is gathered where it will lie", lambda p, _: elide(p)),
+    Pass(
+        "narrow",
+        "with --math bf16, keep blobs in 16 bits where all their instructions can",
+        lambda p, request: narrow(p, request.narrow) if request.narrow else p,
+    ),
     Pass("plan_memory", "give every buffer its offset in an arena", lambda p, request: plan_memory(p, request.keep)),
     Pass("order", "update each weight as soon as its gradient is whole", lambda p, _: order(p)),
 )
@@ -115,6 +122,7 @@ def compile_program(
     fold: bool = True,
     buckets: Buckets | None = None,
     nodes: int = 1,
+    narrow: Forms | None = None,
     after: str = PASSES[-1],
 ) -> Program:
     """The program of a net after one of PASSES, without binding it to devices.
@@ -124,6 +132,7 @@ def compile_program(
     devices: how many, each with a share of the net.  hosts: which of the machine's each of them is, if some have several shares.
     fixed: parameters that lie on them already, see `place`.
     buckets: how gradients go between ranks.  nodes: see `place`.
+    narrow: which buffers of an instruction its device takes as bfloat16; None keeps all as float32.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     others: see `compile`.
 
@@ -140,7 +149,9 @@ def compile_program(
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    request = Request(devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets, nodes)
+    request = Request(
+        devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets, nodes, narrow
+    )
     program = Program(net)
     for one in PIPELINE[: PASSES.index(after) + 1]:
         program = one.run(program, request)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from netdef.graph.net import Net
     from runtime.ir.division import Division
 
-ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2}
+NARROW = "bfloat16"  # the upper halves of float32 numbers, which NumPy lacks: on the host arrays of uint16
+ITEM_BYTES = {"float32": 4, "float64": 8, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2, NARROW: 2}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,6 +12,7 @@ from netdef.graph.data_shapes import data_looked_at
 from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
 from netdef.loading import load, with_batch_size, with_data_shapes
+from runtime.compiler.passes.narrow import Forms
 from runtime.compiler.pipeline import DEFAULT_SEED, Update, compile_program
 from runtime.compiler.placement.copies import Buckets
 from runtime.compiler.placement.place import parameter_cuts
@@ -108,6 +109,7 @@ def compile(
         "seed": seed,
         "fold": fold,
         "buckets": buckets_of(ranks, opened),
+        "narrow": forms_of(opened),
         "nodes": division.nodes if division is not None else nodes or 1,
     }
     try:
@@ -135,6 +137,13 @@ def compile(
 def buckets_of(ranks: Ranks | None, devices: Sequence[Device]) -> Buckets | None:
     """How gradients go between ranks; None: each by itself, or it is not measured yet."""
     return Buckets(ranks.bucket, ranks_of(devices, ranks)) if ranks is not None and ranks.bucket else None
+
+
+def forms_of(devices: Sequence[Device]) -> Forms | None:
+    """Which buffers of an instruction its device takes as bfloat16; None where any device keeps float32, as other ranks' do."""
+    forms = [device.forms for device in devices]
+    known = [each for each in forms if each is not None]
+    return (lambda instruction: known[instruction.device](instruction)) if len(known) == len(forms) else None
 
 
 def check_arguments(net: Any, seed: Any, threads: Any, share: Any) -> None:

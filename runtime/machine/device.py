@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from runtime.compiler.passes.narrow import Forms
 from runtime.ir.program import Buffer, Instruction, Program
 
 BoundInstruction = Callable[[], None]  # an instruction bound to its kernels and arrays; calling it launches them
@@ -124,12 +125,14 @@ class Device(Protocol):
     name: as `--devices` has it, "cpu:0" or "gpu:1".
     pool: whose memory it takes; devices of one pool take from the same.
     threads: host threads that compute for it; 0 where the hardware has its own.
+    forms: which buffers of an instruction it takes as bfloat16; None: it keeps all as float32.
     queue: for kernels.  copies: for `send`.  Both of use to programs on several devices only.
     """
 
     name: str
     pool: str
     threads: int
+    forms: Forms | None
 
     @property
     def kernels_known(self) -> bool:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from runtime.compiler.passes.plan_memory import LEARNING
-from runtime.ir.program import PARAMETERS, STATES, WORKING, Buffer, Program, arena_of
+from runtime.ir.program import NARROW, PARAMETERS, STATES, WORKING, Buffer, Program, arena_of
 from runtime.machine.device import Device
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.remote import RemoteDevice
+from runtime.machine.ranks.rounding import narrow_bf16, widen_bf16
 from runtime.machine.ranks.shares import remote_shares
 
+HELD = {NARROW: "uint16"}  # types that NumPy lacks, by what the arrays are of
 LASTING = ("parameter", *LEARNING)  # roles of what stays as it is when shapes change
 
 
@@ -96,7 +98,9 @@ class Memory:
         """The device's array of a buffer."""
         if buffer not in self._arrays:
             arena, begin = self._locate(buffer)
-            self._arrays[buffer] = self._devices[buffer.device].array(arena, begin, buffer.shape, buffer.dtype)
+            self._arrays[buffer] = self._devices[buffer.device].array(
+                arena, begin, buffer.shape, HELD.get(buffer.dtype, buffer.dtype)
+            )
         return self._arrays[buffer]
 
     @property
@@ -131,6 +135,8 @@ class Memory:
         """
         buffer = self._copies.get(buffer, buffer)
         device, is_here = self._devices[buffer.device], buffer.device not in self._remote
+        if buffer.dtype == NARROW:  # which no program of several ranks has
+            return widen_bf16(device.read(self.array(buffer)))
         if self._ranks is None or self._only_here or buffer in self._copies:
             return device.read(self.array(buffer)) if is_here else np.zeros(buffer.shape, buffer.dtype)
         values = device.read(self.array(buffer)) if is_here else np.empty(buffer.shape, buffer.dtype)
@@ -162,12 +168,14 @@ class Memory:
     def write(self, buffer: Buffer, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does."""
         self._set.pop(buffer.root, None)
+        if buffer.dtype == NARROW:
+            values = narrow_bf16(np.ascontiguousarray(np.broadcast_to(values, buffer.shape), np.float32))
         self._devices[buffer.device].write(self.array(buffer), values)
 
     def set(self, buffer: Buffer, value: float) -> None:
         """Let every element be `value`; nothing is copied where the host set the same before and no kernel writes there."""
         if self._set.get(buffer.root) != value:
-            self.write(buffer, np.asarray(value, buffer.dtype))
+            self.write(buffer, np.asarray(value, "float32" if buffer.dtype == NARROW else buffer.dtype))
             if buffer.root not in self._written:
                 self._set[buffer.root] = value
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from netdef.graph.layer import Blob
 from netdef.graph.net import Net
-from runtime.ir.program import Instruction, Program
+from runtime.ir.program import NARROW, Instruction, Program
 from runtime.machine.bad_input import not_finite_because
 from runtime.machine.device import BoundInstruction, Device, location
 from runtime.machine.memory import Memory
@@ -43,7 +43,7 @@ def find_non_finite(executable: Runs, read: Reader) -> str | None:
             overwritten = overwritten_by(executable, instruction, read)
             executable.run_bound([bound], instruction.device)
             executable.devices[instruction.device].synchronize()
-            outputs = (executable.memory.read(buffer) for buffer in instruction.outputs if buffer.dtype == "float32")
+            outputs = (executable.memory.read(buffer) for buffer in instruction.outputs if buffer.dtype in ("float32", NARROW))
             if found is None and not all(np.isfinite(values).all() for values in outputs):
                 found = numbers[instruction], _where(executable, instruction, read, overwritten)
             if found is not None and executable.ranks is None:

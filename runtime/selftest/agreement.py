@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.ir.program import Buffer, Instruction
+from runtime.ir.program import NARROW, Buffer, Instruction
 from runtime.machine.cuda.bound import runs_on_host
 from runtime.machine.executable import Executable
+from runtime.machine.ranks.rounding import narrow_bf16, widen_bf16
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob
@@ -75,7 +76,8 @@ def compare(reference: Executable, device: Executable, allowed: Allowed, **input
         for (instruction, mine), (same, theirs) in zip(reference.bound(name), device.bound(name), strict=True):
             if runs_on_host(instruction):  # the same function on every device
                 continue
-            given = [reference.memory.read(buffer) for buffer in instruction.inputs]
+            pairs = zip(instruction.inputs, same.inputs, strict=True)
+            given = [as_held(reference.memory.read(mine), theirs) for mine, theirs in pairs]
             before = [reference.memory.read(buffer) for buffer in instruction.outputs]
             poison = [poison_for(*pair) for pair in zip(instruction.outputs, before, strict=True)]
             for executable, one in ((reference, instruction), (device, same)):
@@ -86,11 +88,17 @@ def compare(reference: Executable, device: Executable, allowed: Allowed, **input
             expected = [reference.memory.read(buffer) for buffer in instruction.buffers]
             found = [device.memory.read(buffer) for buffer in same.buffers]
             worst = max(map(distance, expected, found))
-            yield Difference(instruction, worst, allowed.products if instruction.macs else allowed.others)
+            rounded = instruction.macs or any(buffer.dtype == NARROW for buffer in same.outputs)
+            yield Difference(instruction, worst, allowed.products if rounded else allowed.others)
             for buffer, old, untouched in zip(instruction.outputs, before, poison, strict=True):
                 made = reference.memory.read(buffer)
                 same_as_poison = (made == untouched) | ((made != made) & (untouched != untouched))
                 reference.memory.write(buffer, np.where(same_as_poison, old, made))
+
+
+def as_held(values: np.ndarray, buffer: Buffer) -> np.ndarray:
+    """Numbers as a device's buffer holds them: rounded for a bfloat16, so that both start from the same."""
+    return widen_bf16(narrow_bf16(values)) if buffer.dtype == NARROW else values
 
 
 def poison_for(output: Buffer, before: np.ndarray) -> np.ndarray:

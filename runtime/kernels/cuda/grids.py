@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from runtime.ir.program import NARROW
 from runtime.kernels.cuda.registry import Extent, Launch
 from runtime.kernels.operand import Operand, Pointer
 
 THREADS = 256  # in a block, where nothing says otherwise
 WIDEST = 4  # floats in 16 bytes, the widest load
+NARROW_TYPE = "bf16"  # common.cuh's
 MOST_ROWS = 65535  # what a grid's y and z may be
 
 
@@ -38,6 +40,12 @@ def name(function: str, *constants: Any) -> str:
     return f"{function}<{arguments}>"
 
 
+def stored(*operands: Operand) -> tuple[str, ...]:
+    """Template arguments: how each of these lies in memory; none where all are float, which is what kernels take by default."""
+    narrow = [operand.dtype == NARROW for operand in operands]
+    return tuple(NARROW_TYPE if each else "float" for each in narrow) if any(narrow) else ()
+
+
 def flat(file: str, function: str, operands: tuple[Operand, ...], *scalars: np.generic, y: int = -1) -> Launch:
     """A kernel over flat arrays of one size, a pack to a thread: function<V>(arrays..., size, scalars...).
 
@@ -46,11 +54,11 @@ def flat(file: str, function: str, operands: tuple[Operand, ...], *scalars: np.g
     y: index of an array that has that size; the arrays of another size are numbers that the kernel reads.
     """
     size = operands[y].size
-    wide = width(*(operand for operand in operands if operand.size == size))
+    wide, types = width(*(operand for operand in operands if operand.size == size)), stored(*operands)
     threads = size // wide + size % wide
     pointers: tuple[Pointer, ...] = tuple(range(len(operands)))
     grid: Extent = (blocks(threads), 1, 1)
-    return Launch(file, name(function, wide), grid, (THREADS, 1, 1), pointers, (np.int64(size), *scalars))
+    return Launch(file, name(function, wide, *types), grid, (THREADS, 1, 1), pointers, (np.int64(size), *scalars))
 
 
 def ints(*values: int) -> tuple[np.int32, ...]:

@@ -11,6 +11,7 @@
 
 constexpr int FP32 = 0, TF32 = 1, TF32X3 = 2, BF16 = 3;
 constexpr int TILE_COLUMNS = 128, TILE_THREADS = 256;
+constexpr float LARGEST_TF32 = 0x1.ffcp127f;
 
 __device__ constexpr int depth_of(int math) { return math == TF32 || math == BF16 ? 16 : 8; }
 
@@ -67,9 +68,10 @@ template <int BM> __device__ inline Lane lane_of() {
   return {lane / 4, lane % 4, warp / 4 * (BM / 2), warp % 4 * 32};
 }
 
-// A number as the sum of two that tensor cores take.
+// A number as the sum of two that tensor cores take.  The first is finite, so that an infinite number times zero is no part of a sum
+// unless it is one of fp32's; infinity is in the second.
 __device__ inline void split(float value, unsigned& big, unsigned& small) {
-  big = to_tf32(value);
+  big = to_tf32(fminf(fmaxf(value, -LARGEST_TF32), LARGEST_TF32));
   small = to_tf32(value - __uint_as_float(big));
 }
 
@@ -158,17 +160,18 @@ template <int MATH, int BM> struct RowLoader {
   static constexpr int DEPTH = depth_of(MATH), PACKS = BM * DEPTH / 4, EACH = (PACKS + TILE_THREADS - 1) / TILE_THREADS;
   Pack<float, 4> held[EACH];
 
-  // whole: all rows start at multiples of 16 bytes, and `end` is a multiple of 4.
-  __device__ void load_from(const float* from, Index leading, int rows, int k0, int end, bool whole) {
+  // whole: all rows start where packs of 4 may, and `end` is a multiple of 4.
+  template <class T>
+  __device__ void load_from(const T* from, Index leading, int rows, int k0, int end, bool whole) {
 #pragma unroll
     for (int p = 0; p < EACH; ++p) {
       const int pack = threadIdx.x + TILE_THREADS * p, row = pack / (DEPTH / 4), k = k0 + 4 * (pack % (DEPTH / 4));
-      const float* at = from + row * leading + k;
+      const T* at = from + row * leading + k;
       const bool inside = row < rows && k < end;
       held[p] = all<4>(0.f);
       if (inside && whole) held[p] = load<4>(at, 0);
       if (inside && !whole) {
-        for (int v = 0; v < 4; ++v) held[p].at[v] = k + v < end ? at[v] : 0.f;
+        for (int v = 0; v < 4; ++v) held[p].at[v] = k + v < end ? widened(at[v]) : 0.f;
       }
     }
   }

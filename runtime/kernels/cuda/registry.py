@@ -12,7 +12,7 @@ A Launch names a file, and the function in it as C++ writes it, with its compile
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from runtime.ir.program import NARROW, Instruction
 from runtime.kernels.cuda.options import Target
-from runtime.kernels.operand import Operand, Pointer
+from runtime.kernels.operand import Operand, Pointer, operands_of
 from runtime.kernels.rooms import OPS, load_rooms
 
 FOLDER = Path(__file__).parent
@@ -121,8 +122,34 @@ PARAMETERS: dict[str, tuple[str, ...]] = {}  # of each plan
 def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], target: Target = DEFAULT) -> Plan:
     """How an instruction runs on arrays like these, on such a card."""
     load_rooms("cuda")
+    halves = {index for index, operand in enumerate(operands) if operand.dtype == NARROW}
+    assert not halves or halves <= set(narrow_arrays(name, operands, constants, target)), f"{name} has no form for bfloat16"
     known = {"target": target} if "target" in PARAMETERS[name] else {}
     return CUDA_KERNELS[name](*operands, **constants, **known)
+
+
+Narrow = Callable[..., Collection[int]]
+NARROW_FORMS: dict[str, Narrow] = {}  # by instruction, of the same arguments as its plan
+
+
+def narrows(name: str, *arrays: int, when: Callable[..., bool] = lambda *operands, **constants: True) -> None:
+    """Say which arrays of an instruction may be bfloat16, each by itself; when: a function of the plan's arguments."""
+    NARROW_FORMS[name] = lambda *operands, **constants: arrays if when(*operands, **constants) else ()
+
+
+def narrow_arrays(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], target: Target) -> Collection[int]:
+    """Which arrays of an instruction may be bfloat16 on such a card."""
+    load_rooms("cuda")
+    if name not in NARROW_FORMS:
+        return ()
+    return NARROW_FORMS[name](*operands, **constants, target=target)
+
+
+def forms_on(target: Target) -> Callable[[Instruction], Collection[int]] | None:
+    """Of each instruction which buffers such a card takes as bfloat16; None where it computes with wider numbers."""
+    if target.math != "bf16":
+        return None
+    return lambda one: narrow_arrays(one.kernel, operands_of(one), one.constants, target)
 
 
 Text = Callable[[], str]

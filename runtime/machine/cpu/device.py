@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
+from runtime.compiler.passes.narrow import Forms
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cpu.cached import cached
 from runtime.kernels.cpu.registry import Launch
@@ -146,6 +147,7 @@ class CpuDevice:
     """
 
     pool = HOST
+    forms: Forms | None = None
 
     def __init__(self, threads: int | None = None, index: int = 0, peers: Peers | None = None):
         load_rooms("cpu")

@@ -17,7 +17,7 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cuda.options import CudaOptions
-from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, plan
+from runtime.kernels.cuda.registry import CUDA_KERNELS, Launch, forms_on, plan
 from runtime.kernels.operand import Operand
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.cuda import needs as cuda_needs
@@ -106,6 +106,7 @@ class CudaDevice:
         self.card = find_card(index)
         self.target = self.options.target(self.card.multiprocessors, self.card.capability)
         self.name = self.pool = f"gpu:{index}"
+        self.forms = forms_on(self.target)
         self.cupy = load_cupy()
         self._library = load_library(self.cupy)
         check_compiler(self.cupy)
@@ -165,7 +166,9 @@ class CudaDevice:
         """
         mine = [(program, share) for program in programs for share in shares]
         matrices = max(cuda_needs.workspace(program, share, self.options, self.target) for program, share in mine)
-        held = sum(cuda_needs.landing_bytes(program, share) + cuda_needs.constants(program, share) for program, share in mine)
+        held = sum(
+            cuda_needs.landing_bytes(program, share) + cuda_needs.constants(program, share, self.target) for program, share in mine
+        )
         return matrices + held + cuda_needs.reserve(self.card.memory)
 
     def _memory(self, size: int) -> Any:
@@ -193,7 +196,8 @@ class CudaDevice:
         if instruction.kernel not in CUDA_KERNELS:
             missing = f"there is no CUDA kernel {instruction.kernel} yet"
             raise NetdefError(f"layer '{instruction.layer}' cannot run on {self.name}: {missing}")
-        operands = [Operand(tuple(array.shape), str(np.dtype(array.dtype)), int(array.data.ptr)) for array in given]
+        pairs = zip(given, instruction.buffers, strict=True)
+        operands = [Operand(tuple(array.shape), buffer.dtype, int(array.data.ptr)) for array, buffer in pairs]
         planned = plan(instruction.kernel, operands, instruction.constants, self.target)
         constants = {name: self._constant(instruction.constants[name]) for name in named(planned)}
         self._needed = max(self._needed, planned.workspace)

@@ -46,9 +46,9 @@ def landing_bytes(program: Program, index: int) -> int:
     return sum(ROUNDS * buffer.bytes for buffer in (*data, *made) if buffer.device == index and buffer.bytes > SMALL)
 
 
-def constants(program: Program, index: int) -> int:
+def constants(program: Program, index: int, target: Target) -> int:
     """Bytes of constants that are arrays, such as a mean image."""
-    instructions = [(instruction, named(_plan(instruction, Target(workspace=0)))) for instruction in _planned(program, index)]
+    instructions = [(instruction, named(_plan(instruction, target))) for instruction in _planned(program, index)]
     return sum(4 * instruction.constants[name].size for instruction, names in instructions for name in names)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime.compiler.passes.narrow import Forms
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.cpu.queue import HostQueue, Peers
 from runtime.machine.device import BoundInstruction
@@ -31,6 +32,7 @@ class RemoteDevice:
     """
 
     threads = 0
+    forms: Forms | None = None
     kernels_known = True
     one_queue = False  # whether the messages of all ranks are on one queue, in the program's order
 

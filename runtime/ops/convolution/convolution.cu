@@ -75,8 +75,8 @@ __global__ void bias_relu(const float* __restrict__ bias, float* __restrict__ y,
 }
 
 // db (O,) = the sum of dy (A, O, packs) over the rest.  A block to each.
-template <int V, int THREADS>
-__global__ void bias_gradient(const float* __restrict__ dy, float* __restrict__ db, int A, int O, Index packs) {
+template <int V, int THREADS, class DY = float>
+__global__ void bias_gradient(const DY* __restrict__ dy, float* __restrict__ db, int A, int O, Index packs) {
   const int o = blockIdx.x;
   double total = 0;
   for (int a = 0; a < A; ++a) {

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, stored, table, width
 from runtime.kernels.cuda.options import Target
-from runtime.kernels.cuda.registry import CUDA_KERNELS, AnyLaunch, Gemm, Launch, Matrix, Plan, plans
+from runtime.kernels.cuda.registry import CUDA_KERNELS, AnyLaunch, Gemm, Launch, Matrix, Plan, narrows, plans
 from runtime.kernels.operand import Operand, Pointer, Workspace
 from runtime.ops.convolution import depthwise_cuda, implicit_cuda
 from runtime.ops.convolution.geometry import Geometry, Pair, is_depthwise_on_cards
@@ -258,6 +259,8 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, target: Target, 
     if geometry.stride == (1, 1) and implicit_cuda.fits(dy, turned(w, group), dx, full(geometry), target):
         launch = implicit_cuda.forward(dy, turned(w, group), dx, (0, Workspace(), Workspace(), 2), full(geometry), target)
         return Plan((flip_weights(w, Workspace(), group), launch), w.bytes)
+    if geometry.stride != (1, 1) and implicit_cuda.fits_input(dy, w, dx, geometry, target):
+        return implicit_cuda.input_gradient(dy, w, dx, geometry, target)
     windows = Windows(dx, dy, geometry, target.workspace)
     if geometry.stride == (1, 1) and w.shape[0] // group < 2 * per_group and not windows.pointwise:
         return as_convolution(dy, w, dx, geometry, target.workspace)
@@ -312,7 +315,34 @@ def bias_gradient(dy: Operand, db: Operand) -> Launch:
     while threads < min(packs, MOST_THREADS):
         threads *= 2
     scalars = np.int32(A), np.int32(O), np.int64(packs)
-    return Launch(FILE, name("bias_gradient", wide, threads), (O, 1, 1), (threads, 1, 1), (0, 1), scalars)
+    return Launch(FILE, name("bias_gradient", wide, threads, *stored(dy)), (O, 1, 1), (threads, 1, 1), (0, 1), scalars)
+
+
+def in_tiles(x: Operand, w: Operand, *others: Operand, target: Target, **constants: Any) -> bool:
+    """Whether a convolution forward is one of tiles."""
+    geometry = Geometry(*(constants[field] for field in Geometry._fields))
+    return not is_depthwise_on_cards(geometry, w) and implicit_cuda.fits(x, w, others[-1], geometry, target)
+
+
+def gradient_in_tiles(x: Operand, dy: Operand, dw: Operand, target: Target, **constants: Any) -> bool:
+    """Whether the gradient of weights is made in tiles."""
+    return in_tiles(x, dw, dy, target=target, **constants)
+
+
+def input_in_tiles(dy: Operand, w: Operand, dx: Operand, target: Target, **constants: Any) -> bool:
+    """Whether the gradient of an input is made in tiles."""
+    geometry = Geometry(**constants)
+    if is_depthwise_on_cards(geometry, w):
+        return False
+    if geometry.stride != (1, 1):
+        return implicit_cuda.fits_input(dy, w, dx, geometry, target)
+    return implicit_cuda.fits(dy, turned(w, geometry.group), dx, full(geometry), target)
+
+
+narrows("conv2d", 0, 3, when=in_tiles)
+narrows("conv2d_weight_gradient", 0, 1, when=gradient_in_tiles)
+narrows("conv2d_input_gradient", 0, 2, when=input_in_tiles)
+narrows("bias_gradient", 0)
 
 
 @plans

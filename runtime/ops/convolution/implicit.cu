@@ -6,6 +6,7 @@
 
 // n / divisor for n * divisor < 2 ** 32; magic = ceil(2 ** 32 / divisor), 0 for a divisor of 1.
 __device__ inline unsigned divided(unsigned n, unsigned magic) { return magic ? __umulhi(n, magic) : n; }
+__device__ inline unsigned magic_of(unsigned divisor) { return divisor > 1 ? 0xffffffffu / divisor + 1 : 0; }
 
 // Which outputs, of which group (or split and group), and which of the other columns of the product a block makes.
 struct BlockTile {
@@ -43,9 +44,9 @@ template <int MATH, int BM> struct WindowLoader {
 // y (O, OH, OW, N) = w (O, C / groups, KH, KW) * x (C, H, W, N) + bias, then ReLU with a slope below zero, which leaves a NaN one.
 // A block has BM outputs of a group at 128 columns; blocks of the same columns are neighbours.  `inputs`, `outputs`: of a group;
 // whole: weights are taken in packs.
-template <int MATH, int BM>
+template <int MATH, int BM, class X = float, class Y = float>
 __global__ void __launch_bounds__(TILE_THREADS, 2) conv_tiles(
-    const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ bias, float* __restrict__ y, int inputs,
+    const X* __restrict__ x, const float* __restrict__ w, const float* __restrict__ bias, Y* __restrict__ y, int inputs,
     int H, int W, int N, int OW, int columns, int outputs, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW,
     unsigned by_window, unsigned by_kw, int row_tiles, int whole, int has_bias, int relu, float slope) {
   const BlockTile at = tile_of<BM>(blockIdx.x, row_tiles, columns);
@@ -99,9 +100,9 @@ template <int MATH, int BM> struct TurnedLoader {
 
 // partial (splits, O, C / groups * KH * KW): of dw = dy * x the sums over images and positions [split * share, (split + 1) * share).
 // A block has BM outputs of a group and 128 weights of each, in a split.
-template <int MATH, int BM>
+template <int MATH, int BM, class X = float, class DY = float>
 __global__ void __launch_bounds__(TILE_THREADS, 2) conv_weight_tiles(
-    const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ partial, int inputs, int H, int W, int N, int OW,
+    const X* __restrict__ x, const DY* __restrict__ dy, float* __restrict__ partial, int inputs, int H, int W, int N, int OW,
     int columns, int outputs, int K, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, unsigned by_window,
     unsigned by_kw, unsigned by_n, unsigned by_ow, int row_tiles, int groups, int share) {
   const BlockTile at = tile_of<BM>(blockIdx.x, row_tiles, K);
@@ -109,7 +110,7 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_weight_tiles(
   const int begin = at.section / groups * share, end = min(begin + share, columns);
   const Row row = row_of(weight, KH * KW, KW, by_window, by_kw);
   const unsigned packs = N / 4, images = unsigned(group * inputs + row.c) * H * W * packs;
-  const float* gradients = dy + (Index(group) * outputs + at.row0) * columns;
+  const DY* gradients = dy + (Index(group) * outputs + at.row0) * columns;
   RowLoader<MATH, BM> a;
   TurnedLoader<MATH, BM> b;
   Sums<MATH, BM> sums;
@@ -146,4 +147,94 @@ template <int V> __global__ void sum_splits(const float* __restrict__ partial, f
     for (int v = 0; v < V; ++v) sum.at[v] += next.at[v];
   }
   store<V>(y, pack, sum);
+}
+
+// The elements of a window, along one axis, that meet inputs of one residue of the stride: first, first + step, ...
+struct Phase {
+  int elements, first, step, before;  // before: those of smaller residues
+  int start, inputs;                  // start, start + stride, ...: so many inputs
+  int output, by;                     // the output whose element `first` meets the input `start`; that of the next element is `by` less
+};
+
+__device__ inline Phase phase_of(int residue, int size, int kernel, int stride, int pad, int dilation) {
+  Phase phase = {0, 0, 1, 0, 0, 0, 0, 0};
+  for (int i = 0; i < kernel; ++i) {
+    const int other = i * dilation % stride;
+    if (other < residue) ++phase.before;
+    if (other != residue) continue;
+    if (phase.elements == 0) phase.first = i;
+    if (phase.elements == 1) phase.step = i - phase.first;
+    ++phase.elements;
+  }
+  phase.start = ((residue - pad) % stride + stride) % stride;
+  phase.inputs = phase.start < size ? (size - 1 - phase.start) / stride + 1 : 0;
+  phase.output = (phase.start + pad - phase.first * dilation) / stride;
+  phase.by = phase.step * dilation / stride;
+  return phase;
+}
+
+// Where the weights of a pair of phases begin: the pairs lie in order, `each` numbers for each element.
+__device__ inline Index first_weight(const Phase& down, const Phase& across, int KW, int each) {
+  return Index(down.before * KW + down.elements * across.before) * each;
+}
+
+// Weights (groups * M, per_group, KH, KW) as conv_input_tiles takes them: for each pair of phases (groups * per_group, M, elements).
+__global__ void weights_by_phase(
+    const float* __restrict__ w, float* __restrict__ sorted, int per_group, int M, int KH, int KW, int SH, int SW, int DH, int DW,
+    int size) {
+  const int thread = int(flat_thread());
+  if (thread >= size) return;
+  const int j = thread % KW, i = thread / KW % KH, c = thread / (KW * KH) % per_group, output = thread / (KW * KH * per_group);
+  const Phase down = phase_of(i * DH % SH, 1, KH, SH, 0, DH), across = phase_of(j * DW % SW, 1, KW, SW, 0, DW);
+  const Index row = Index(output / M * per_group + c) * M + output % M;
+  const int element = (i - down.first) / down.step * across.elements + (j - across.first) / across.step;
+  const int each = size / (KH * KW);
+  sorted[first_weight(down, across, KW, each) + row * down.elements * across.elements + element] = w[thread];
+}
+
+// dx (C, H, W, N) of y = w * x where windows move by more than 1: inputs of one residue of the strides meet the same elements of
+// windows, and are a convolution of dy (O, OH, OW, N) with these.  A block has BM inputs of a group at 128 columns of such a phase.
+template <int MATH, int BM, class DY = float, class DX = float>
+__global__ void __launch_bounds__(TILE_THREADS, 2) conv_input_tiles(
+    const DY* __restrict__ dy, const float* __restrict__ w, DX* __restrict__ dx, int inputs, int H, int W, int N, int OH,
+    int OW, int outputs, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, int row_tiles, int column_tiles, int groups,
+    int whole) {
+  __shared__ Phase phases[2];
+  const int row0 = int(blockIdx.x) % row_tiles * BM, tile = blockIdx.x / row_tiles, section = tile / column_tiles;
+  const int column0 = tile % column_tiles * TILE_COLUMNS, group = section % groups, pair = section / groups;
+  if (threadIdx.x == 0) phases[0] = phase_of(pair / SW, H, KH, SH, PH, DH);
+  if (threadIdx.x == 32) phases[1] = phase_of(pair % SW, W, KW, SW, PW, DW);
+  __syncthreads();
+  const Phase &down = phases[0], &across = phases[1];
+  const int columns = down.inputs * across.inputs * N;
+  if (column0 >= columns) return;
+  const int column = column0 + 4 * (threadIdx.x % 32), position = column / N, rows = inputs - row0;
+  const int bottom = down.output + position / across.inputs, right = across.output + position % across.inputs;
+  const unsigned packs = N / 4, images = unsigned(group * outputs) * OH * OW * packs + column % N / 4;
+  const int window = down.elements * across.elements, K = outputs * window;
+  const unsigned by_window = magic_of(window), by_kw = magic_of(across.elements);
+  const bool any = column < columns;
+  const float* weights = w + first_weight(down, across, KW, groups * inputs * outputs) + Index(group * inputs + row0) * K;
+  RowLoader<MATH, BM> a;
+  WindowLoader<MATH, BM> b;
+  Sums<MATH, BM> sums;
+  product_of<MATH, BM>(
+      0, K, sums, a, b, [&](int k0) { a.load_from(weights, K, rows, k0, K, whole); },
+      [&](int k0) {
+#pragma unroll
+        for (int p = 0; p < WindowLoader<MATH, BM>::EACH; ++p) {
+          const int k = k0 + threadIdx.x / 32 + 8 * p;
+          const Row row = row_of(k, window, across.elements, by_window, by_kw);
+          const int oh = bottom - row.i * down.by, ow = right - row.j * across.by;
+          const bool inside = any && k < K && unsigned(oh) < unsigned(OH) && unsigned(ow) < unsigned(OW);
+          b.held[p] = inside ? load<4>(dy, images + (unsigned(row.c * OH + oh) * OW + ow) * packs) : all<4>(0.f);
+        }
+      });
+  each_result<MATH, BM>(sums, [&](int below, int beside, auto values) {
+    constexpr int WIDTH = sizeof values / sizeof(float);
+    const int to = column0 + beside, at = to / N;
+    if (row0 + below >= inputs || to >= columns) return;
+    const int h = down.start + at / across.inputs * SH, left = across.start + at % across.inputs * SW;
+    store<WIDTH>(dx + ((Index(group * inputs + row0 + below) * H + h) * W + left) * N + to % N, 0, values);
+  });
 }

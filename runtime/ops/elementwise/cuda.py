@@ -8,7 +8,7 @@ import numpy as np
 
 from netdef.layers.function import Formula
 from runtime.kernels.cuda.grids import flat
-from runtime.kernels.cuda.registry import Launch, plans, prints
+from runtime.kernels.cuda.registry import Launch, narrows, plans, prints
 from runtime.kernels.formula import CPP
 from runtime.kernels.operand import Operand
 from runtime.ops.elementwise.formulas import FORMULAS
@@ -20,7 +20,7 @@ HEAD = """\
 #include "common.cuh"
 """
 KERNEL = """
-template <int V> __global__ void {name}({arrays}, float* result, Index size{constants}) {{
+template <int V, {types}class R = float> __global__ void {name}({arrays}, R* result, Index size{constants}) {{
   map<V>(size, result, [=]({numbers}) {{ {locals}return {value}; }}, {inputs});
 }}
 """
@@ -31,7 +31,8 @@ def text(formula: Formula) -> str:
     found, arrays, constants = formula.expression, formula.arrays, formula.constants
     return KERNEL.format(
         name=formula.name,
-        arrays=", ".join(f"const float* {name}" for name in arrays),
+        types="".join(f"class T{number} = float, " for number in range(len(arrays))),
+        arrays=", ".join(f"const T{number}* {name}" for number, name in enumerate(arrays)),
         constants="".join(f", float {name}" for name in constants),
         numbers=", ".join(f"float {name}" for name in arrays),
         locals="".join(f"const float {name} = {CPP.text(value)}; " for name, value in found.locals),
@@ -58,3 +59,4 @@ def launcher(formula: Formula) -> Callable[..., Launch]:
 
 for _formula in FORMULAS.values():
     plans(launcher(_formula))
+    narrows(_formula.name, *range(len(_formula.arrays) + 1))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, stored, width
 from runtime.kernels.cuda.options import Target
-from runtime.kernels.cuda.registry import Extent, Launch, plans
+from runtime.kernels.cuda.registry import Extent, Launch, narrows, plans
 from runtime.kernels.operand import Operand
 
 FILE = "lrn.cu"
@@ -46,7 +46,8 @@ def across(
     runs = runs_of(columns, group, per_group, window, target.multiprocessors)
     extents = np.int32(C), np.int64(columns), np.int32(per_group), np.int32(runs)
     grid = (blocks(columns, FEW), rows(group * runs), 1)
-    return Launch(FILE, name(function, wide, window, root), grid, (FEW, 1, 1), pointers, (*extents, *scalars))
+    called = name(function, wide, window, root, *stored(*arrays))
+    return Launch(FILE, called, grid, (FEW, 1, 1), pointers, (*extents, *scalars))
 
 
 @plans
@@ -59,6 +60,15 @@ def lrn_backward(
     x: Operand, dy: Operand, dx: Operand, size: int, alpha: float, beta: float, k: float, group: int, target: Target
 ) -> Launch:
     return across("lrn_backward", (x, dy, dx), size, group, beta, target, alpha / size, beta, k, -2.0 * alpha * beta / size)
+
+
+def held(*operands: Operand, size: int, **_: object) -> bool:
+    """Whether registers hold a window."""
+    return size // 2 * 2 + 1 <= WIDEST
+
+
+narrows("lrn_forward", 0, 1, when=held)
+narrows("lrn_backward", 0, 1, 2, when=held)
 
 
 def within(function: str, arrays: tuple[Operand, ...], size: int, *numbers: float) -> Launch:

@@ -50,9 +50,9 @@ __device__ inline Run run_of(int part, int per_group, int runs) {
 }
 
 // x, y (C, packs).
-template <int V, int SIZE, bool ROOT>
+template <int V, int SIZE, bool ROOT, class X = float, class Y = float>
 __global__ void lrn_forward(
-    const float* __restrict__ x, float* __restrict__ y, int C, Index packs, int per_group, int runs, float a, float beta, float k) {
+    const X* __restrict__ x, Y* __restrict__ y, int C, Index packs, int per_group, int runs, float a, float beta, float k) {
   constexpr int HALF = SIZE / 2;
   const Index pack = flat_thread();
   if (pack >= packs) return;
@@ -76,9 +76,9 @@ __global__ void lrn_forward(
 }
 
 // s of one channel, its neighbours read anew.
-template <int V>
+template <int V, class X>
 __device__ inline Pack<float, V> scale_of(
-    const float* x, int c, Index packs, Index pack, Run group, int half, float a, float k) {
+    const X* x, int c, Index packs, Index pack, Run group, int half, float a, float k) {
   Pack<float, V> sum = all<V>(0.f);
 #pragma unroll 2
   for (int j = max(c - half, group.group_begin); j < min(c + half + 1, group.group_end); ++j) {
@@ -104,9 +104,9 @@ __device__ inline Pack<float, V> completed(
 
 // x, dy, dx (C, packs).  dx is completed half a window behind the channel whose dy * y / s is added to the window.
 // Where x would not fit into the registers together with the rest, it is read again.
-template <int V, int SIZE, bool ROOT>
+template <int V, int SIZE, bool ROOT, class X = float, class DY = float, class DX = float>
 __global__ void __launch_bounds__(128, 4) lrn_backward(
-    const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index packs, int per_group, int runs,
+    const X* __restrict__ x, const DY* __restrict__ dy, DX* __restrict__ dx, int C, Index packs, int per_group, int runs,
     float a, float beta, float k, float factor) {
   constexpr int HALF = SIZE / 2;
   constexpr bool HELD = V * SIZE <= 28;

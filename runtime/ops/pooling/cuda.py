@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, width
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, stored, width
+from runtime.kernels.cuda.registry import Launch, narrows, plans
 from runtime.kernels.operand import Operand, Pointer
 from runtime.ops.pooling import unpooling_cuda as _unpooling  # noqa: F401 - registers its plans
 
@@ -31,7 +31,8 @@ def pool(
     C, height, across, N = over.shape
     wide = width(*arrays, run=N)
     kind = [TYPES[argmax.dtype]] if argmax else []
-    function = name(function, wide, *kind, *(number for pair in geometry for number in pair))
+    types = stored(*(array for array in arrays if array is not argmax))
+    function = name(function, wide, *kind, *(number for pair in geometry for number in pair), *types)
     pointers: tuple[Pointer, ...] = tuple(range(len(arrays)))
     grid = (blocks(elements(height, across, N // wide)), rows(C), 1)
     return Launch(FILE, function, grid, (THREADS, 1, 1), pointers, ints(C, *extents, N // wide))
@@ -77,3 +78,9 @@ def pool_stochastic_forward(
 @plans
 def pool_weighted_forward(x: Operand, y: Operand, kernel: Pair, stride: Pair, pad: Pair) -> Launch:
     return pool("pool_weighted_forward", (x, y), y, (kernel, stride, pad), *x.shape[1:3], *y.shape[1:3])
+
+
+narrows("pool_max_forward", 0, 1)
+narrows("pool_max_backward", 0, 2)
+narrows("pool_ave_forward", 0, 1)
+narrows("pool_ave_backward", 0, 1)

@@ -57,9 +57,9 @@ __device__ inline void each_window(const Position& in, int OH, int OW, F f) {
   }
 }
 
-template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, class X = float, class Y = float>
 __global__ void pool_max_forward(
-    const float* __restrict__ x, float* __restrict__ y, Where* __restrict__ argmax, int C, int H, int W, int OH, int OW, int packs) {
+    const X* __restrict__ x, Y* __restrict__ y, Where* __restrict__ argmax, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
   const Position out = position_of(thread, OW, packs);
@@ -93,9 +93,9 @@ __global__ void pool_max_forward(
   }
 }
 
-template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW>
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, class DY = float, class DX = float>
 __global__ void pool_max_backward(
-    const float* __restrict__ dy, const Where* __restrict__ argmax, float* __restrict__ dx, int C, int H, int W, int OH, int OW,
+    const DY* __restrict__ dy, const Where* __restrict__ argmax, DX* __restrict__ dx, int C, int H, int W, int OH, int OW,
     int packs) {
   const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
   if (thread >= inputs) return;
@@ -130,9 +130,9 @@ __global__ void pool_positions(
   }
 }
 
-template <int V, int KH, int KW, int SH, int SW, int PH, int PW>
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW, class X = float, class Y = float>
 __global__ void pool_ave_forward(
-    const float* __restrict__ x, float* __restrict__ y, int C, int H, int W, int OH, int OW, int packs) {
+    const X* __restrict__ x, Y* __restrict__ y, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
   if (thread >= outputs) return;
   const Position out = position_of(thread, OW, packs);
@@ -155,9 +155,9 @@ __global__ void pool_ave_forward(
   }
 }
 
-template <int V, int KH, int KW, int SH, int SW, int PH, int PW>
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW, class DY = float, class DX = float>
 __global__ void pool_ave_backward(
-    const float* __restrict__ dy, float* __restrict__ dx, int C, int H, int W, int OH, int OW, int packs) {
+    const DY* __restrict__ dy, DX* __restrict__ dx, int C, int H, int W, int OH, int OW, int packs) {
   const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
   if (thread >= inputs) return;
   const Position in = position_of(thread, W, packs);

@@ -10,7 +10,7 @@ import pytest
 from runtime.kernels.cuda.options import FAST_TENSOR_CORES, MATHS, CudaOptions, Target
 from runtime.kernels.cuda.registry import source
 from tests.runtime.kernels.cuda.cases.case import Case, Spec, normal, out, positive
-from tests.runtime.kernels.cuda.checks import Check, on_cuda, planned
+from tests.runtime.kernels.cuda.checks import Check, on_cpu, on_cuda, planned
 from tests.runtime.kernels.cuda.on_cpu import Module, build
 from tests.runtime.kernels.cuda.running import functions_of
 
@@ -47,6 +47,32 @@ def test_three_products_of_tf32_are_as_exact_as_float32(draw: Draw, tiles: dict[
     assert three < fp32 < 2e-6
     assert 10 * fp32 < tf32 < 1e-3
     assert 2 * tf32 < bf16 < 1e-2
+
+
+def wild(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    values = random.standard_normal(shape)
+    values.reshape(-1)[:6] = np.inf, -np.inf, 3.4028e38, -3.4028e38, 0, np.nan
+    return values
+
+
+def few(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers whose second TF32 number is zero, and others; one infinite, each sign."""
+    weights = random.standard_normal(shape) / 1000
+    weights[:3] = np.reshape([0, 1, -1], (3, 1, 1, 1))
+    weights[3, 2], weights[4, 2] = np.inf, -np.inf
+    return weights
+
+
+@pytest.mark.slow
+def test_three_products_are_infinite_or_nan_where_float32_is(modules: dict[str, Module]) -> None:
+    geometry = {**WINDOW, "kernel": (1, 1), "has_bias": False, "relu": False, "slope": 0.0}
+    arrays = Spec((8, 3, 4, 8), wild), Spec((9, 8, 1, 1), few), normal(9), out(9, 3, 4, 8)
+    case = Case("conv2d", arrays, geometry, target=Target(multiprocessors=1, math="3xtf32"))
+    check = planned(case, 0)
+    assert check.functions == ["conv_tiles<2, 32>"]
+    expected = on_cpu(case)
+    assert np.isinf(expected[3]).sum() > 50 and np.isnan(expected[3]).any()
+    np.testing.assert_allclose(on_cuda(check, modules, 1)[3], expected[3], rtol=1e-5, atol=1e-5)
 
 
 def test_the_default_is_the_fastest_exact_mode() -> None:

@@ -117,6 +117,20 @@ layer rnn: RNN(lstm, cont) { num_output: 4 weight_filler { type: "xavier" } }
 layer fc: InnerProduct(rnn) { num_output: 4 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+NARROW = """
+name: "blobs of bfloat16"
+layer data: Input -> data, label { shape { dim: 8 dim: 4 dim: 14 dim: 12 } shape { dim: 8 } }
+defaults Convolution { weight_filler { type: "xavier" } }
+layer conv1: Convolution(data) { num_output: 8 kernel_size: 3 pad: 1 }
+layer relu1: ReLU(conv1) -> conv1
+layer norm1: LRN(conv1) { local_size: 5 alpha: 1e-2 beta: 0.75 k: 2 group: 2 }
+layer pool1: Pooling(norm1) { pool: MAX kernel_size: 3 stride: 2 pad: 1 }
+layer conv2: Convolution(pool1) { num_output: 16 kernel_size: 3 stride: 2 pad: 1 group: 2 }
+layer relu2: ReLU(conv2) -> conv2
+layer pool2: Pooling(conv2) { pool: MAX kernel_size: 3 stride: 2 pad: 1 }
+layer fc: InnerProduct(pool2) { num_output: 5 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 ITERATIONS = 6  # of which the first captures graphs, and the last two have another rate
 SOLVER = """
 base_lr: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.005

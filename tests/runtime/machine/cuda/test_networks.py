@@ -28,6 +28,7 @@ from tests.runtime.machine.cuda.networks import (
     ITERATIONS,
     LENET,
     MADE_UP,
+    NARROW,
     SEQUENCES,
     SOLVER,
     WIDE,
@@ -56,6 +57,29 @@ def test_trained_weights(machine: Callable[..., Cards], execute: Callable, name:
     check(weights, on_cpu(name)[0])
     np.testing.assert_allclose(losses, on_cpu(name)[1], rtol=1e-4)
     assert cards.replayed == ITERATIONS - 1  # one graph an iteration, after the first
+
+
+@pytest.mark.slow
+def test_blobs_of_bfloat16_train_alike(machine: Callable[..., Cards], execute: Callable) -> None:
+    """Weights go the same way but for rounding; they are read, and kept, as float32."""
+    machine(execute=execute, seed=2)
+    options = CudaOptions(math="bf16")
+    weights, losses = train(NARROW, "gpu:0", options)
+    expected, exact = train(NARROW, "cpu")
+    np.testing.assert_allclose(losses, exact, rtol=2e-2)
+    for mine, theirs in zip(weights, expected, strict=True):
+        assert mine.dtype == np.float32
+        assert np.linalg.norm(mine - theirs) < 6e-2 * np.linalg.norm(theirs)
+    with runtime.compile(parse(NARROW), "gpu:0", cuda=options) as exe, runtime.compile(parse(NARROW), "cpu") as other:
+        fed = inputs(exe.net)
+        for one in (exe, other):
+            one.forward(**fed)
+            one.backward()
+        held = {buffer.name: buffer.dtype for one in exe.program.instructions for buffer in one.buffers}
+        for name in ("conv1", "norm1", "pool1", "conv2"):
+            assert held[name if name in held else f"{name}@1"] == "bfloat16"
+            blob, same = exe.blob(name), other.blob(name)
+            assert blob.dtype == np.float32 and 0 < np.abs(blob - same).max() < 2e-2 * np.abs(same).max()
 
 
 @pytest.mark.slow

@@ -87,6 +87,14 @@ def tile_cases() -> Iterator[Case]:
             yield from by_tiles(*shapes[index], made, Target(1 << 20, 2, math))
     yield from by_tiles(one, one, (0, 0), one, 1, (8, 3, 4, 16), 9, normal, Target(1 << 20, 2, "3xtf32"))
     yield from by_tiles((3, 3), one, one, one, 1, (2, 9, 8, 32), 5, normal, Target(1 << 20, 132 // 4, "fp32"))  # in splits
+    steps: Sequence[tuple[Pair, Pair, Pair, Pair, int, Shape, int]] = (
+        ((1, 1), (2, 2), (0, 0), one, 1, (3, 5, 4, 4), 8),  # inputs that no window sees
+        ((2, 3), (3, 4), one, (2, 2), 2, (4, 9, 8, 4), 6),  # of a dilation that has a factor of the stride
+        ((3, 2), (4, 2), (3, 0), (3, 1), 1, (2, 3, 9, 8), 3),  # fewer rows than a step
+    )
+    for kernel, stride, pad, dilation, group, x, O in steps:
+        *_, gradient = by_tiles(kernel, stride, pad, dilation, group, x, O, normal, Target(1 << 20, 2, "fp32"))
+        yield gradient
 
 
 def by_tiles(
@@ -100,5 +108,4 @@ def by_tiles(
     yield Case("conv2d", (made(*x), made(*w), made(O), out(*y)), {**geometry, **epilogue}, target=target)
     yield Case("conv2d_add", (made(*x), made(*w), made(O), made(*y), out(*y)), {**geometry, **epilogue}, target=target)
     yield Case("conv2d_weight_gradient", (made(*x), made(*y), out(*w)), geometry, close=1e-4, target=target)
-    if stride == (1, 1):
-        yield Case("conv2d_input_gradient", (made(*y), made(*w), out(*x)), geometry, close=1e-4, target=target)
+    yield Case("conv2d_input_gradient", (made(*y), made(*w), out(*x)), geometry, close=1e-4, target=target)

@@ -1,0 +1,70 @@
+"""Which buffers become bfloat16: those that all their instructions take so, and nothing that a user reads."""
+
+from __future__ import annotations
+
+import pytest
+
+import netdef
+from runtime.compiler.pipeline import compile_program
+from runtime.ir.program import NARROW, Program
+from runtime.kernels.cuda.options import Target
+from runtime.kernels.cuda.registry import forms_on, plan
+from runtime.kernels.operand import operands_of
+
+BF16 = Target(math="bf16")
+
+
+def compiled(net: netdef.Net, target: Target = BF16, **options: object) -> Program:
+    return compile_program(net, losses_only=True, keep="outputs", narrow=forms_on(target), **options)
+
+
+@pytest.fixture(scope="module")
+def alexnet() -> Program:
+    return compiled(netdef.load("alexnet", phase="train", batch_size=128))
+
+
+def types(program: Program) -> dict[str, str]:
+    return {buffer.name: buffer.dtype for one in program.instructions for buffer in one.buffers}
+
+
+def test_blobs_of_convolutions_and_their_gradients_are_narrow(alexnet: Program) -> None:
+    found = types(alexnet)
+    layers = ("conv1@1", "norm1", "pool1", "conv2@1", "norm2", "pool2", "conv3@1", "conv4@1", "conv5@1")
+    for name in layers:
+        assert found[name] == found[f"{name}.grad"] == NARROW, name
+    wide = ("data", "pool5", "pool5.grad", "fc6@1", "fc8", "loss", "conv1.w", "conv1.w.grad", "conv1.b.grad", "pool1.argmax")
+    for name in wide:
+        assert found[name] != NARROW, name
+
+
+def test_every_instruction_has_a_plan(alexnet: Program) -> None:
+    """With the types of its buffers in the names of its kernels."""
+    for one in alexnet.instructions:
+        launches = plan(one.kernel, operands_of(one), one.constants, BF16).launches
+        narrow = any(buffer.dtype == NARROW for buffer in one.buffers)
+        assert narrow == any("bf16" in getattr(launch, "function", "") for launch in launches), one
+
+
+def test_memory_of_blobs_shrinks(alexnet: Program) -> None:
+    other = compiled(netdef.load("alexnet", phase="train", batch_size=128), Target(math="tf32"))
+    assert NARROW not in types(other).values()
+    assert alexnet.plan is not None and other.plan is not None
+    assert alexnet.plan.totals["activations"] < 0.61 * other.plan.totals["activations"]
+    for kind in ("weights", "weight gradients"):
+        assert alexnet.plan.totals[kind] == other.plan.totals[kind]
+
+
+TWO_READERS = """
+layer data: Input -> data { shape { dim: 4 dim: 3 dim: 8 dim: 8 } }
+layer conv: Convolution(data) { num_output: 8 kernel_size: 3 pad: 1 }
+layer relu: ReLU(conv)
+layer norm: MVN(conv)
+layer pool: Pooling(relu) { pool: MAX kernel_size: 2 stride: 2 }
+"""
+
+
+def test_a_reader_without_a_form_keeps_float32() -> None:
+    """And so do outputs of the net, whatever makes them."""
+    found = types(compile_program(netdef.parse(TWO_READERS), backward=False, narrow=forms_on(Target(1 << 20, 1, "bf16"))))
+    assert found["conv"] == found["norm"] == found["pool"] == "float32"
+    assert found["relu"] == NARROW

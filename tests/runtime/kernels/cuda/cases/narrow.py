@@ -1,0 +1,49 @@
+"""Blobs of bfloat16: each kernel that has a form for them, and some that mix them with float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from runtime.kernels.cuda.options import Target
+from tests.runtime.kernels.cuda.cases.case import Case, half, normal, out, ties, whole
+from tests.runtime.kernels.cuda.cases.convolution import by_tiles
+
+BF16 = Target(1 << 20, 2, "bf16")
+
+
+def narrow_cases() -> Iterator[Case]:
+    """In packs and, where nothing but their width differs, in single numbers."""
+    for count in (1024, 1027):
+        yield narrow(Case("relu_backward", (normal(count), normal(count), out(count)), {"slope": 0.1}), 0, 1, 2)
+    norm = {"size": 5, "alpha": 0.5, "beta": 0.75, "k": 2.0, "group": 2}
+    yield narrow(Case("lrn_forward", (normal(34, 12), out(34, 12)), norm), 0, 1)
+    yield narrow(Case("lrn_backward", (normal(34, 12), normal(34, 12), out(34, 12)), norm), 0, 1, 2)
+    window = {"kernel": (3, 3), "stride": (2, 2), "pad": (1, 1)}
+    x, y = (3, 7, 6, 12), (3, 4, 4, 12)
+    largest = Case("pool_max_forward", (ties(*x), out(*y), out(*y, dtype="uint8")), window)
+    yield narrow(largest, 0, 1)
+    yield narrow(largest, 0)
+    largest_of = Case("pool_max_backward", (normal(*y), whole(9, *y, dtype="uint8"), out(*x)), window)
+    yield narrow(largest_of, 0, 2)
+    yield narrow(largest_of, 2)
+    yield narrow(Case("pool_ave_forward", (normal(*x), out(*y)), window), 0, 1)
+    yield narrow(Case("pool_ave_backward", (normal(*y), out(*x)), window), 0, 1)
+    yield narrow(Case("bias_gradient", (normal(2, 5, 3, 12), out(5)), close=1e-4), 0)
+    for stride in ((1, 1), (2, 2)):
+        forward, _, weights, inputs = by_tiles((3, 3), stride, (1, 1), (1, 1), 2, (8, 5, 6, 4), 8, ties, BF16)
+        yield in_packs(forward, 0, 3)
+        yield in_packs(weights, 0, 1)
+        yield in_packs(inputs, 0, 2)
+    yield in_packs(forward, 3)  # of images as they are
+    yield in_packs(weights, 1)
+
+
+def in_packs(case: Case, *places: int) -> Case:
+    """The same of a kernel that takes nothing but packs."""
+    return replace(narrow(case, *places), aligned=True)
+
+
+def narrow(case: Case, *places: int) -> Case:
+    """The case with some arrays of bfloat16."""
+    return replace(case, arrays=tuple(half(spec) if i in places else spec for i, spec in enumerate(case.arrays)))
