@@ -7,6 +7,13 @@ from typing import Any
 
 import pytest
 
+RELEASE = (pytest.mark.slow, pytest.mark.release)  # of a case that runs before a release, `python -m pytest -m release`
+
+
+def before_release(test: Any) -> Any:
+    """Mark a test so that it runs before a release only: a smaller one beside it runs with all others."""
+    return pytest.mark.slow(pytest.mark.release(test))
+
 
 def slow_except(fast: str | int, cases: Iterable[Any]) -> list[Any]:
     """Cases for `parametrize`, all marked slow but those of this name: a name by itself, or first of several values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from runtime.machine.executable import Executable
 BATCH = 5
 WAYS = [("groups", 2), ("groups", 3), ("groups", 4), ("batch", 2), ("batch", 3), ("hybrid", 2)]  # of dividing a net
 SIDES = {"alexnet": 67, "caffenet": 67, "googlenet": 112, "lenet": 28}
+LEFT_OUT = {"3b": "3a", "4b": "4a", "4c": "4a", "4e": "4d", "5b": "5a"}  # modules of GoogLeNet, and whose output is read instead
 HEAD = f"""
 defaults InnerProduct {{ weight_filler {{ type: "gaussian" std: 0.3 }} bias_filler {{ type: "gaussian" std: 0.1 }} }}
 defaults Convolution {{ weight_filler {{ type: "gaussian" std: 0.3 }} bias_filler {{ type: "gaussian" std: 0.1 }} }}
@@ -138,8 +140,10 @@ def text_of(name: str) -> str:
 
 
 def small(name: str) -> str:
-    """A model with an eighth of its channels, small images and five classes."""
+    """A model with an eighth of its channels, small images and five classes; of GoogLeNet four of the nine modules."""
     message = netdef.load(name, phase="train").message
+    if name == "googlenet":
+        leave_out_modules(message)
     for layer in message.layer:
         layer.ClearField("include")
         for part in ("convolution_param", "inner_product_param"):
@@ -160,6 +164,19 @@ def small(name: str) -> str:
             layer.pooling_param.kernel_size = 2
     message.ClearField("force_backward")
     return print_message(message)
+
+
+def leave_out_modules(message: Any) -> None:
+    """Those that are left differ from them in their numbers of channels alone."""
+    for layer in [*message.layer]:
+        if layer.name.partition("_")[2][:2] in LEFT_OUT:
+            message.layer.remove(layer)
+        else:
+            layer.bottom[:] = [re.sub(r"^(inception_)(\w\w)/output$", read_instead, blob) for blob in layer.bottom]
+
+
+def read_instead(output: re.Match[str]) -> str:
+    return f"{output[1]}{LEFT_OUT.get(output[2], output[2])}/output"
 
 
 def without_kinks(text: str) -> str:

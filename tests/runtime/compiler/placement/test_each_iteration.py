@@ -1,4 +1,4 @@
-"""Each of 20 iterations by itself: from one device's weights and momentum, several devices come to the same, to float32 rounding.
+"""Each of some iterations by itself: from one device's weights and momentum, several devices come to the same, to float32 rounding.
 
 What a run comes to after 20 iterations of its own (test_training) holds roundings that the steps have amplified.  Here every
 iteration begins with what one device had, so that its own rounding is all there is, and the nets keep their kinks.
@@ -26,9 +26,9 @@ from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import SIDES, devices, text_of
 
 SOLVER = 'base_lr: 0.002 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005 max_iter: 20 random_seed: 3'
-DEPTH = {"alexnet": 8, "caffenet": 8, "lenet": 4, "googlenet": 22}  # layers with weights, one after another
+DEPTH = {"alexnet": 8, "caffenet": 8, "lenet": 4, "googlenet": 12}  # layers with weights, one after another
 GOOGLENET_SIDE = 64  # of its images: the aux classifiers ask for no more
-ITERATIONS = {"googlenet": 12}  # the others 20
+ITERATIONS = {"lenet": 20, "alexnet": 10, "caffenet": 10, "googlenet": 6}
 
 # A float32 is off by at most UNIT of itself.  Of K terms added one by one the sums on the way grow as sqrt(k), and each is rounded:
 # the last is off by about UNIT sqrt(K / 6), and two in different orders are apart by SUM UNIT, for some 600 terms.  A gradient has
@@ -140,7 +140,7 @@ def apart(name: str, where: str, split: str) -> Iterator[Apart]:
 def on_one_device(name: str) -> list[Iteration]:
     solver = solver_for(name, "cpu")
     found = []
-    for number in range(ITERATIONS.get(name, 20)):
+    for number in range(ITERATIONS[name]):
         begun, fed = weights_of(solver), feeds(solver, number)
         momentum = {str(p): solver.executable.state(p, "history") for p in solver.executable.net.parameters}
         loss = solver.iterate(**fed).loss

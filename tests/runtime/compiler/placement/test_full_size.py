@@ -7,8 +7,8 @@ gradients jump (tools/compare_placements.py shows it).  Without those borders th
 are the same to rounding.  test_shares and test_training run more iterations of smaller nets, tools/compare_placements.py of
 this one.
 
-Convolutions, norms and images are those of the paper.  So are the fully connected layers on the paper's two devices; elsewhere
-they have a quarter of its neurons, as filling and updating their weights takes most of the time.
+Convolutions, norms and images are those of the paper.  The fully connected layers have a quarter of its neurons, as filling and
+updating their weights takes most of the time; before a release they have all.
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from netdef.language.printer import print_message
 from netdef.schema import message_class
 from runtime.machine.executable import Executable
 from runtime.solver.update import updates
+from tests.marks import RELEASE, before_release
 from tests.runtime.compiler.placement.nets import devices, difference, without_kinks
 
 BATCH, ITERATIONS = 2, 2  # a difference, once there, stays: updates carry it on
@@ -85,7 +86,7 @@ def one() -> tuple[Values, Values]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("split", "count"), [("groups", 4), ("batch", 2), ("hybrid", 2)])
+@pytest.mark.parametrize(("split", "count"), [("groups", 4), ("hybrid", 2), pytest.param("batch", 2, marks=RELEASE)])
 def test_one_pass(one: tuple[Values, Values], split: str, count: int) -> None:
     blobs, gradients = one_pass(devices(count), split)
     assert max(difference(one[0][name], blobs[name]) for name in one[0]) < 1e-5
@@ -95,15 +96,16 @@ def test_one_pass(one: tuple[Values, Values], split: str, count: int) -> None:
 
 
 @pytest.mark.slow
-def test_weights_after_two_iterations_on_the_papers_two_devices() -> None:
-    text = text_of("alexnet", overrides=None)
+@pytest.mark.parametrize("neurons", [FEWER, pytest.param(None, marks=RELEASE)], ids=["1024", "4096"])
+def test_weights_after_two_iterations_on_the_papers_two_devices(neurons: dict[str, int] | None) -> None:
+    text = text_of("alexnet", neurons)
     begun, expected = weights_of(text, SHARES, "groups")
     _, found = weights_of(text, devices(2), "groups")
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
     assert all((begun[name] != expected[name]).any() for name in expected)
 
 
-@pytest.mark.slow
+@before_release
 def test_caffenet_on_two_devices() -> None:
     """Its norms have no groups: their sums reach over the seam."""
     text = text_of("caffenet")

@@ -128,7 +128,7 @@ def test_they_learn() -> None:
 )
 def test_everything_the_update_can_do(split: str, extra: str) -> None:
     text = SOLVER % "BINARYPROTO" + extra
-    same(trained("alexnet", devices(2), 6, text, split=split), on_one("alexnet", 6, extra))
+    same(trained("lenet", devices(2), 6, text, split=split), on_one("lenet", 6, extra))
 
 
 @pytest.mark.slow
