@@ -17,6 +17,7 @@ from netdef.diff.weights import WeightsDifference
 from netdef.graph.layer import Layer
 from netdef.language.units import binary, decimal, plural, thousands
 
+_FOLDER = Path(__file__).parent
 ROW, BOX, LANE, GAP = 30, 24, 196, 96  # pixels of the drawing: a row, a box, a column of boxes, the space between the columns
 LETTERS = 7.2  # pixels of a letter, for shortening
 MARKS = {
@@ -54,16 +55,20 @@ def render_findings(difference: SolverDifference | WeightsDifference) -> str:
 
 
 def _page(before: str, after: str, subtitle: str, body: Sequence[str]) -> str:
-    folder = Path(__file__).parent
-    style, script = ((folder / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
+    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     a, b = escape(before), escape(after)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{a} → {b}</title>\n<style>\n{style}</style></head>\n<body>\n"
         f'<header><h1><span class="a">{a}</span><span class="to">→</span><span class="b">{b}</span></h1>'
-        f"<p>{escape(subtitle)}</p></header>\n" + "\n".join(body) + f"\n<script>\n{script}</script>\n</body></html>\n"
+        f"<p>{escape(subtitle)}</p></header>\n" + "\n".join(body) + f"\n<script>\n{script()}</script>\n</body></html>\n"
     )
+
+
+def script() -> str:
+    """What the page runs."""
+    return (_FOLDER / "page.js").read_text(encoding="utf-8")
 
 
 def _subtitle(difference: Difference, compared: Compared) -> str:

@@ -13,13 +13,15 @@ from netdef.draw.layout import Box, Layout, Link
 from netdef.draw.stages import Drawing, Stage
 from netdef.draw.theme import shortened, text_width
 from netdef.draw.words import costs, doing, followers, output
-from netdef.language.units import plural
+from netdef.language.units import decimal, plural
 
 WIDTH, WIDEST, HEIGHT = 228.0, 300.0, 60.0  # wider than the first where names need it
 _PAD = 12.0  # from a box's side to its text
 _RANK_GAP, _GAP = 46.0, 26.0
 _PANEL, _PANEL_FOOT, _PANEL_HEAD = 10.0, 7.0, 27.0  # from boxes to the edge of their panel: beside, below, above with its name
 _FEWEST = 3  # stages in a panel
+
+Area = tuple[float, float, float, float]  # left, top, width, height
 
 
 def layer_cards(drawing: Drawing, titles: Sequence[str], units: Sequence[Unit] = ()) -> tuple[list[str], float, float]:
@@ -38,14 +40,18 @@ def layer_cards(drawing: Drawing, titles: Sequence[str], units: Sequence[Unit] =
     columns = in_columns(numbered, boxes, links, _RANK_GAP) if units else [list(range(len(boxes)))]
     layout = arrange_columns(columns, boxes, links, _RANK_GAP, _GAP)
     panels = _panels(drawing.stages, layout, width, units)
-    drawn = [_panel(name, *area, width) for name, area in panels.items()]
+    column_of = {box: at for at, column in enumerate(columns) for box in column}
+    drawn = [
+        _panel(name, *area, width, [drawing.stages[index] for index in members], members)
+        for name, (area, members) in panels.items()
+    ]
     drawn += [
         svg.group([svg.wire(route)], "link", data_from=link.source, data_to=link.target)
         for link, route in zip(links, layout.routes, strict=True)
     ]
     for index, (stage, position) in enumerate(zip(drawing.stages, layout.positions, strict=True)):
         name = stage.name.removeprefix(stage.family + "/") if stage.family in panels else stage.name
-        drawn.append(card(stage, index, *position, name, titles[index], width))
+        drawn.append(card(stage, index, *position, name, titles[index], width, column_of[index] if len(columns) > 1 else None))
     return drawn, *layout.size
 
 
@@ -69,7 +75,9 @@ def _chip_width(chip: str) -> float:
     return text_width(chip, 10) + 12
 
 
-def card(stage: Stage, index: int, x: float, y: float, name: str, title: str, width: float = WIDTH) -> str:
+def card(
+    stage: Stage, index: int, x: float, y: float, name: str, title: str, width: float = WIDTH, column: int | None = None
+) -> str:
     """One stage as a box with three lines: its name and what works in place, what it does, what it makes and costs."""
     left, right, baseline = x + _PAD, x + width - _PAD, y + 20
     room = width - 2 * _PAD
@@ -87,7 +95,7 @@ def card(stage: Stage, index: int, x: float, y: float, name: str, title: str, wi
     pieces.append(svg.text(left, y + 51, _fitted(output(stage), room - text_width(spent, 11) - 8), "cell"))
     if spent:
         pieces.append(svg.text(right, y + 51, spent, "note end"))
-    return svg.stage(pieces, stage.kind, title, index)
+    return svg.stage(pieces, stage.kind, title, index, data_column=column)
 
 
 def _fitted(text: str, width: float) -> str:
@@ -96,10 +104,8 @@ def _fitted(text: str, width: float) -> str:
     return shortened(tight, 11, width)
 
 
-def _panels(
-    stages: Sequence[Stage], layout: Layout, width: float, units: Sequence[Unit] = ()
-) -> dict[str, tuple[float, float, float, float]]:
-    """Left, top, width and height of a panel behind each family of stages, where it would hold no other stage.
+def _panels(stages: Sequence[Stage], layout: Layout, width: float, units: Sequence[Unit] = ()) -> dict[str, tuple[Area, list[int]]]:
+    """Left, top, width and height of a panel behind each family of stages, and their numbers, where it would hold no other stage.
 
     Stages without a family have that of the unit they are in.
     """
@@ -119,11 +125,21 @@ def _panels(
         right, bottom = (max(corner[axis] for corner in corners) + size for axis, size in ((0, width), (1, HEIGHT)))
         others = (layout.positions[index] for index in range(len(stages)) if index not in set(indices))
         if not any(left - width < x < right and top - HEIGHT < y < bottom for x, y in others):
-            panels[family] = (left - _PANEL, top - _PANEL_HEAD, right - left + 2 * _PANEL, bottom - top + _PANEL_HEAD + _PANEL_FOOT)
+            area = left - _PANEL, top - _PANEL_HEAD, right - left + 2 * _PANEL, bottom - top + _PANEL_HEAD + _PANEL_FOOT
+            panels[family] = area, indices
     return panels
 
 
-def _panel(name: str, left: float, top: float, width: float, height: float, box: float) -> str:
-    """A panel with its name, which ends before the wire into a `box` wide box in the middle."""
-    shown = shortened(name, 11, width / 2 - box / 4)
-    return svg.rect(left, top, width, height, "panel", 10) + svg.text(left + 10, top + 16, shown, "note")
+def _panel(
+    name: str, left: float, top: float, width: float, height: float, box: float, stages: Sequence[Stage], members: Sequence[int]
+) -> str:
+    """A panel with its name, which ends before the wire into a `box` wide box in the middle; it says what its stages add up to."""
+    shown = shortened(name, 11, width / 2 - box / 4 - 12)
+    pieces = [svg.rect(left, top, width, height, "panel", 10), svg.text(left + 10, top + 16, shown, "note")]
+    count = plural(len(stages), "stage")
+    parameters, macs = decimal(sum(stage.parameters for stage in stages)), decimal(sum(stage.macs for stage in stages))
+    about = f"{count}, {parameters} parameters, {macs} multiply-accumulates an image"
+    numbers = "  ·  ".join((count, parameters, macs))
+    return svg.group(
+        pieces, "group", data_name=name, data_about=about, data_numbers=numbers, data_members=" ".join(map(str, members))
+    )

@@ -6,7 +6,8 @@
   const card = document.querySelector("aside");
   const stages = [...picture.querySelectorAll(".stage")];
   const links = [...picture.querySelectorAll(".link")];
-  const { width, height } = picture.viewBox.baseVal;
+  const { width } = picture.viewBox.baseVal;
+  let { height } = picture.viewBox.baseVal; // less where groups are folded
   const framed = parent !== window; // in a page that shows more than this, and leaves less room
   const readable = framed ? 0.7 : 1; // the least zoom to begin with: a large net is then scrolled, not shrunk to a line
   const largest = 1.6; // the most to begin with
@@ -100,6 +101,7 @@
   // Docks what is known of a stage at the side, and keeps the stage in view.
   function pin(stage) {
     hide();
+    groups.reveal(stage);
     show(stage, 0, 0, 0);
     pinned = stage;
     card.classList.add("pinned");
@@ -122,7 +124,7 @@
     });
   }
   view.addEventListener("click", (event) => {
-    if (dragged) return; // the end of a drag, not a choice
+    if (dragged || groups.clicked(event.target)) return; // the end of a drag, not a choice
     const stage = event.target.closest(".stage");
     if (stage) toggle(stage);
     else hide();
@@ -139,7 +141,7 @@
   const whole = () => Math.min(view.clientWidth / width, view.clientHeight / height);
   const fit = () => resize(whole());
   const across = () => resize(view.clientWidth / width);
-  const steps = { in: () => resize(zoom * 1.25), out: () => resize(zoom / 1.25), fit, width: across };
+  const steps = { in: () => resize(zoom * 1.25), out: () => resize(zoom / 1.25), fit, width: across, groups: () => groups.all() };
   for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", steps[button.dataset.zoom]);
   view.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
@@ -151,6 +153,7 @@
     if (event.key === "Escape") hide();
     else if (event.key === "/") { event.preventDefault(); finder.focus(); }
     else if (event.key === "9") across();
+    else if (event.key === "g" && !event.ctrlKey && !event.metaKey) groups.all();
     else if (event.key === "+" || event.key === "=") steps.in();
     else if (event.key === "-") steps.out();
     else if (event.key === "0") fit();
@@ -194,7 +197,7 @@
     picture.classList.toggle("searched", Boolean(wanted));
     for (const stage of stages) stage.classList.toggle("found", found.includes(stage));
     counted.textContent = wanted ? String(found.length) : "";
-    if (found.length) found[0].scrollIntoView({ block: "center", inline: "center" });
+    if (found.length) groups.shown(found[0]).scrollIntoView({ block: "center", inline: "center" });
   });
   finder.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && found.length) {
@@ -211,17 +214,34 @@
   // A map of a picture that is larger than the window: the stages, and the region that is in view.
   const map = document.getElementById("map");
   const frame = document.createElementNS(map.namespaceURI, "rect");
-  const side = Math.min(1, 200 / Math.max(width, height));
-  map.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  map.setAttribute("width", width * side);
-  map.setAttribute("height", height * side);
-  for (const stage of stages) {
-    const box = stage.getBBox(), mark = document.createElementNS(map.namespaceURI, "rect");
-    for (const key of ["x", "y", "width", "height"]) mark.setAttribute(key, box[key]);
-    map.append(mark);
-  }
   frame.setAttribute("class", "view");
-  map.append(frame);
+  function drawMap() {
+    const side = Math.min(1, 200 / Math.max(width, height));
+    map.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    map.setAttribute("width", width * side);
+    map.setAttribute("height", height * side);
+    map.replaceChildren();
+    for (const stage of stages) {
+      if (stage.hasAttribute("hidden")) continue;
+      const box = stage.getBBox(), mark = document.createElementNS(map.namespaceURI, "rect");
+      box.y += groups ? groups.shift(stage) : 0;
+      for (const key of ["x", "y", "width", "height"]) mark.setAttribute(key, box[key]);
+      map.append(mark);
+    }
+    map.append(frame);
+  }
+
+  const folder = document.querySelector("[data-zoom=groups]");
+  let groups = null;
+  groups = foldable(picture, stages, links, () => {
+    height = picture.viewBox.baseVal.height;
+    if (!groups) return;
+    folder.textContent = groups.groups.every((group) => group.folded) ? "unfold" : "fold";
+    drawMap();
+    watch();
+  });
+  folder.hidden = !groups.groups.length;
+  drawMap();
 
   function watch() {
     if (!frame.parentNode) return;
@@ -251,8 +271,8 @@
   addEventListener("message", ({ source, data }) => {
     if (!framed || source !== parent || !data) return;
     if (data.netdef === "at") {
-      const stage = stageOf(data.name), outside = view.getBoundingClientRect();
-      for (const other of stages) other.classList.toggle("at", other === stage);
+      const named = stageOf(data.name), stage = named && groups.shown(named), outside = view.getBoundingClientRect();
+      for (const other of picture.querySelectorAll(".stage, .group")) other.classList.toggle("at", other === stage);
       const box = stage && stage.getBoundingClientRect();
       if (box && (box.bottom < outside.top || box.top > outside.bottom || box.right < outside.left || box.left > outside.right)) {
         stage.scrollIntoView({ block: "center", inline: "center" });

@@ -28,7 +28,7 @@ def page(drawing: Drawing, picture: str, trained: Trained | None = None) -> str:
     for section in (one for stage in sections for one in stage):
         section |= (trained or {}).get(section["name"], {})
     known = json.dumps(sections, ensure_ascii=False).replace("<", "\\u003c")
-    style, script = ((_FOLDER / file).read_text(encoding="utf-8") for file in ("page.css", "page.js"))
+    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -48,11 +48,17 @@ def page(drawing: Drawing, picture: str, trained: Trained | None = None) -> str:
 <button data-zoom="width" title="The whole width (9)">width</button>
 <button data-zoom="fit" title="All of it (0)">fit</button>
 <button data-zoom="in" title="Larger (+)" aria-label="Larger">+</button>
+<button data-zoom="groups" title="Fold or unfold all groups (g)" hidden>fold</button>
 </nav>
 <svg id="map" hidden aria-hidden="true"></svg>
 <script type="application/json" id="facts">{known}</script>
 <script>
-{script}</script>
+{script()}</script>
 </body>
 </html>
 """
+
+
+def script() -> str:
+    """What the page runs."""
+    return "".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("groups.js", "page.js"))

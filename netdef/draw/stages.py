@@ -103,13 +103,14 @@ class Drawing:
 
     @property
     def straight(self) -> bool:
-        """Whether the net goes straight on: no stage but the last one with weights has two readers, none reads two."""
+        """Whether the net goes straight on: only the last stage with weights has two readers, none reads two or stands apart."""
         readers: dict[Stage, int] = {}
         for wire in self.wires:
             if wire.target.kind not in ("loss", "result"):
                 readers[wire.source] = readers.get(wire.source, 0) + 1
         read = [wire.target for wire in self.wires]
-        return max(readers.values(), default=0) <= 1 and len(read) == len(set(read))
+        apart = {stage for stage in self.stages if stage.layer.bottoms and not stage.labels} - set(read)
+        return max(readers.values(), default=0) <= 1 and len(read) == len(set(read)) and not apart
 
 
 def drawing_of(net: Net, whole: Net | None = None) -> Drawing:

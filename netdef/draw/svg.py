@@ -116,9 +116,9 @@ def document(content: str, width: float, height: float, title: str, description:
     return tag("svg", inside, xmlns="http://www.w3.org/2000/svg", width=width, height=height, viewBox=box, role=role)
 
 
-def stage(content: Iterable[str], kind: str, title: str, index: int) -> str:
+def stage(content: Iterable[str], kind: str, title: str, index: int, **attributes: object) -> str:
     """The elements of the stage of a number: one thing to those who listen, and to those who go by keyboard."""
-    return group(content, f"stage {kind}", title, data_stage=index, tabindex=0, role="img")
+    return group(content, f"stage {kind}", title, data_stage=index, tabindex=0, role="img", **attributes)
 
 
 def _at(point: Point) -> str:

@@ -10,11 +10,12 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from netdef.diff.html import script as diff_script
+from netdef.draw.page import script as drawing_script
 from netdef.edit.edited import Edited
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = ("vendor/codemirror.js", "language.js", "page.js")
-_FRAMED = ("draw/page.js", "diff/page.js")  # scripts of the pages that are shown in frames
 
 
 def page(edited: Edited, token: str, nonce: str) -> str:
@@ -27,7 +28,7 @@ def page(edited: Edited, token: str, nonce: str) -> str:
 
 def policy(nonce: str) -> str:
     """The page's Content-Security-Policy. The frames inherit it, and run the scripts of `netdef draw` and `netdef diff` only."""
-    framed = " ".join(f"'sha256-{_digest(name)}'" for name in _FRAMED)
+    framed = " ".join(f"'sha256-{_digest(script)}'" for script in (drawing_script(), diff_script()))
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}' {framed}; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'"
@@ -39,7 +40,6 @@ def _read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-@cache
-def _digest(name: str) -> str:
+def _digest(script: str) -> str:
     """The digest of a script as it stands in its page, after a newline."""
-    return b64encode(sha256(f"\n{_read(f'../{name}')}".encode()).digest()).decode()
+    return b64encode(sha256(f"\n{script}".encode()).digest()).decode()

@@ -150,6 +150,37 @@ def test_it_fits_both_ways_and_a_map_shows_the_view(page, browse):
     assert acted(page, browse, script, "--window-size=700,500") == "false true true true"
 
 
+def test_groups_fold_and_what_is_below_moves_up(tmp_path, browse):
+    script = """
+      const picture = document.querySelector("main svg"), said = [], groups = [...document.querySelectorAll(".foldable")];
+      const of = (name) => stages.find((stage) => stage.ariaLabel.startsWith(`${name}:`));
+      const top = (element) => element.getBoundingClientRect().top - picture.getBoundingClientRect().top;
+      const press = (key, target = document.body) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+      const first = groups.find((group) => group.dataset.name === "inception_3a"), inside = of("inception_3a/1x1");
+      const before = [top(of("data")), top(of("pool3/3x3_s2"))], high = picture.getBoundingClientRect().height;
+      const panel = first.getBoundingClientRect().height;
+      press("Enter", first);
+      const bar = first.getBoundingClientRect().height;
+      said.push(first.ariaExpanded, getComputedStyle(inside).display, first.querySelector("text").textContent);
+      const up = before[1] - top(of("pool3/3x3_s2"));
+      said.push(top(of("data")) === before[0], Math.abs(up - (panel - bar)) < 1);
+      said.push(Math.abs(high - picture.getBoundingClientRect().height - up) < 1);
+      press("g");
+      said.push(groups.every((group) => group.ariaExpanded === "false"), document.querySelector("[data-zoom=groups]").textContent);
+      location.hash = "inception_3a/1x1";
+      window.onhashchange = () => {
+        said.push(first.ariaExpanded, getComputedStyle(inside).display, card.querySelector("h2").firstChild.data);
+        press("Escape"); press("g"); press("g");
+        said.push(Math.abs(top(of("pool3/3x3_s2")) - before[1]) < 1, getComputedStyle(inside).display);
+        document.title = said.join("|");
+      };
+    """
+    page = draw(netdef.load("googlenet"), tmp_path / "googlenet.html", "cards")
+    said = acted(page, browse, script, "--virtual-time-budget=1000").split("|")
+    assert said[:3] == ["false", "none", "▸ inception_3a  ·  8 stages  ·  163.7 k  ·  129.4 M"]
+    assert said[3:] == ["true", "true", "true", "true", "unfold", "true", "inline", "inception_3a/1x1", "true", "inline"]
+
+
 def test_layers_are_found_by_name_and_type(page, browse):
     script = """
       const finder = document.querySelector("nav input");
