@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from math import isfinite
 from pathlib import Path
 
 from netdef.diff.align import Match
@@ -13,7 +14,7 @@ from netdef.diff.finding import Finding, summed
 from netdef.diff.side_by_side import rows
 from netdef.diff.solvers import SolverDifference
 from netdef.diff.text import percent
-from netdef.diff.weights import WeightsDifference
+from netdef.diff.weights import WeightsDifference, change_text
 from netdef.graph.layer import Layer
 from netdef.language.units import binary, decimal, plural, thousands
 
@@ -50,8 +51,34 @@ def render(difference: Difference) -> str:
 
 def render_findings(difference: SolverDifference | WeightsDifference) -> str:
     """The HTML of a diff of solvers or of weights."""
-    body = ['<main><div class="findings">', *map(_finding, difference.findings), "</div></main>"]
+    norms = _norms(difference) if isinstance(difference, WeightsDifference) else ()
+    body = ['<main><div class="findings">', *map(_finding, difference.findings), *norms, "</div></main>"]
     return _page(difference.before, difference.after, difference.subject, body)
+
+
+def _norms(difference: WeightsDifference) -> Iterator[str]:
+    """A table of each array's norm in the files that have it, and of two files a bar for how far they are apart."""
+    if not difference.norms:
+        return
+    sides = [side for side in ("before", "after") if any(getattr(one, side) is not None for one in difference.norms)]
+    heads = [escape(getattr(difference, side)) for side in sides]
+    both = len(sides) == 2
+    yield '<article class="finding same norms"><h3>Norms of the weights</h3><table class="facts"><tr><th>layer</th><th>array</th>'
+    yield "".join(f"<th>{head}</th>" for head in heads)
+    yield "<th>root mean square</th>" + ("<th colspan=2>change, |b − a| / |a|</th>" if both else "") + "</tr>"
+    largest = max((one.change for one in difference.norms if one.change and isfinite(one.change)), default=0.0)
+    for one in difference.norms:
+        cells = [f'<td class="n">{_norm(getattr(one, side))}</td>' for side in sides] + [f'<td class="n">{_norm(one.rms)}</td>']
+        if both:
+            share = 100 * one.change / largest if one.change and isfinite(one.change) and largest else 0
+            cells.append(f'<td class="n">{change_text(one)}</td><td class="share"><i style="width:{share:.1f}%"></i></td>')
+        name = f"<th><code>{escape(one.layer)}</code></th>" if one.index == 0 else "<th></th>"
+        yield f"<tr>{name}<td>{one.index}</td>{''.join(cells)}</tr>"
+    yield "</table></article>"
+
+
+def _norm(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _page(before: str, after: str, subtitle: str, body: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from netdef.diff.finding import Facts, Finding, Row
@@ -12,8 +13,12 @@ if TYPE_CHECKING:
     from netdef.graph.net import Net
     from netdef.graph.shape import Shape
     from netdef.weights import Weights
+    from netdef.weights.norms import Norms
 
     Shapes = tuple[Shape | None, ...]  # of a layer's arrays; None for one that a file leaves out
+
+
+MOST = 5  # layers that the line on the largest changes names
 
 
 @dataclass
@@ -28,6 +33,7 @@ class WeightsDifference:
     missing: list[tuple[str, str]] = field(default_factory=list)  # layer only in `before`, its shapes
     extra: list[tuple[str, str]] = field(default_factory=list)  # layer only in `after`, its shapes
     renamed: list[tuple[str, str]] = field(default_factory=list)  # a missing and an extra layer, likely one and the same
+    norms: list[Norms] = field(default_factory=list)  # of the arrays of those that fit
 
     def __bool__(self) -> bool:
         return bool(self.other_shape or self.other_values or self.missing or self.extra)
@@ -39,6 +45,14 @@ class WeightsDifference:
         return f"weights of {len(self.fitting)} of {total} layers fit"
 
     @property
+    def _most(self) -> list[str]:
+        """A line on the layers whose weights are changed most."""
+        changed = [one for one in self.norms if one.index == 0 and one.change]
+        changed.sort(key=lambda one: one.change or 0, reverse=True)
+        texts = [f"{one.layer} {change_text(one)}" for one in changed[:MOST]]
+        return [f"changed most, |b - a| / |a| of the weights: {', '.join(texts)}"] if texts else []
+
+    @property
     def findings(self) -> list[Finding]:
         """The same as a diff of nets has it."""
         found = []
@@ -46,7 +60,7 @@ class WeightsDifference:
             rows = [Row((name,), "weights", a, b) for name, a, b in self.other_shape]
             found.append(Finding("changed", "Other shapes", rows=rows))
         if self.other_values:
-            found.append(Finding("changed", "Other values, of one shape", lines=[", ".join(self.other_values)]))
+            found.append(Finding("changed", "Other values, of one shape", lines=[", ".join(self.other_values), *self._most]))
         for kind, file, rows_of_one, side in (("removed", self.before, self.missing, 0), ("inserted", self.after, self.extra, 1)):
             facts = [Facts(name, {"weights": (None, text) if side else (text, None)}, {}) for name, text in rows_of_one]
             if facts:
@@ -65,6 +79,7 @@ def net_and_file(nets: Mapping[str, Net], weights: Weights, names: tuple[str, st
     nets: the net by phase. names: of the first and the second. net_first: whether the net is the first.
     """
     from netdef.weights.fit import fit_weights, shapes_of, shapes_text
+    from netdef.weights.norms import norms
 
     layers = {layer.name: layer for net in nets.values() for layer in net.layers if layer.parameters}
     fit = fit_weights(layers.values(), weights)
@@ -72,6 +87,8 @@ def net_and_file(nets: Mapping[str, Net], weights: Weights, names: tuple[str, st
     only_in_file = {name: shapes_of(arrays) for name, arrays in weights.items() if name not in layers}
     result = WeightsDifference(*names, fitting=list(fit.values))
     pairs = [(one.layer, shapes_text(one.in_net), shapes_text(one.in_file)) for one in fit.misshapen]
+    for name, arrays in fit.values.items():
+        result.norms += norms(name, *([], arrays) if net_first else (arrays, []))
     result.other_shape = pairs if net_first else [(name, in_file, in_net) for name, in_net, in_file in pairs]
     _set_unmatched(result, *((only_in_net, only_in_file) if net_first else (only_in_file, only_in_net)))
     return result
@@ -80,6 +97,7 @@ def net_and_file(nets: Mapping[str, Net], weights: Weights, names: tuple[str, st
 def two_files(before: Weights, after: Weights, names: tuple[str, str]) -> WeightsDifference:
     """Which layers of one file have weights of their shape in the other, and where those have other values."""
     from netdef.weights.fit import shapes_of, shapes_text
+    from netdef.weights.norms import norms
 
     result = WeightsDifference(*names)
     for name, arrays in before.items():
@@ -89,6 +107,7 @@ def two_files(before: Weights, after: Weights, names: tuple[str, str]) -> Weight
             result.other_shape.append((name, shapes_text(shapes_of(arrays)), shapes_text(shapes_of(after[name]))))
             continue
         result.fitting.append(name)
+        result.norms += norms(name, arrays, after[name])
         if not _same_values(arrays, after[name]):
             result.other_values.append(name)
     missing = {name: shapes_of(arrays) for name, arrays in before.items() if name not in after}
@@ -127,6 +146,18 @@ def _plain(shape: Shape | None) -> Shape | None:
     return shape
 
 
+def change_text(one: Norms) -> str:
+    """The relative change of an array: 3.2 %; that of one that was all zeros is infinite."""
+    if one.change is None:
+        return ""
+    return "from 0" if one.change == inf else f"{100 * one.change:.3g} %"
+
+
+def _plain_number(value: float | None) -> float | None:
+    """A number of JSON: None for what it has none for."""
+    return value if value is not None and isfinite(value) else None
+
+
 def describe(difference: WeightsDifference) -> dict[str, Any]:
     """A WeightsDifference as plain data."""
     return {
@@ -138,5 +169,15 @@ def describe(difference: WeightsDifference) -> dict[str, Any]:
         "other_values": difference.other_values,
         "only_before": [{"layer": name, "shapes": shapes} for name, shapes in difference.missing],
         "only_after": [{"layer": name, "shapes": shapes} for name, shapes in difference.extra],
+        "norms": [
+            {
+                "layer": one.layer,
+                "index": one.index,
+                "before": _plain_number(one.before),
+                "after": _plain_number(one.after),
+                "relative_change": _plain_number(one.change),
+            }
+            for one in difference.norms
+        ],
         "perhaps_renamed": [{"before": a, "after": b} for a, b in difference.renamed],
     }

@@ -174,8 +174,37 @@ def test_files_of_weights_with_other_values(tmp_path, capsys):
     other.write_bytes(model.SerializeToString())
     for file in (held, f"{held}.h5"):
         assert run(["diff", file, str(other)]) == 1
-        assert "Other values, of one shape\n  conv2\n" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "Other values, of one shape\n  conv2\n  changed most, |b - a| / |a| of the weights: conv2 " in out
     assert run(["diff", f"{GOLDENS}/tiny.prototxt", str(other)]) == 0  # a net has only shapes
+
+
+def weights_file(path, *arrays):
+    """A file whose layer fc, and one of a name of markup, have these arrays."""
+    model = schema.NetParameter()
+    for name in ("fc", "<b>"):
+        layer = model.layer.add(name=name, type="InnerProduct")
+        for array in arrays:
+            layer.blobs.add(data=array).shape.dim.extend([len(array)])
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def test_norms_and_relative_changes_of_weights(tmp_path, capsys):
+    a = weights_file(tmp_path / "a.caffemodel", [3.0, 4.0], [0.0], [1.0])
+    b = weights_file(tmp_path / "b.caffemodel", [3.0, 5.0], [2.0], [1.0])
+    assert run(["diff", a, b, "--format", "json"]) == 1
+    norms = json.loads(capsys.readouterr().out)["norms"][:3]
+    assert norms[0] == {"layer": "fc", "index": 0, "before": 5.0, "after": pytest.approx(34**0.5), "relative_change": 0.2}
+    assert [(one["after"], one["relative_change"]) for one in norms[1:]] == [(2.0, None), (1.0, 0.0)]
+    out = tmp_path / "x.html"
+    assert run(["diff", a, b, "--format", "html", "-o", str(out)]) == 1
+    page = Page()
+    page.feed(out.read_text())
+    texts = [text for text in page.texts if text.strip()]
+    at = texts.index("fc", texts.index("Norms of the weights"))
+    assert texts[at : at + 14] == ["fc", "0", "5", "5.831", "4.123", "20 %", "1", "0", "2", "2", "from 0", "2", "1", "1"]
+    assert texts[at + 14 : at + 18] == ["1", "1", "0 %", "<b>"]
 
 
 def test_solvers_and_weights_as_pages(tmp_path):
