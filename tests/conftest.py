@@ -12,6 +12,9 @@ import pytest
 # Tests run side by side, and threads that wait for work of a BLAS are busy; to be set before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Both cores have a worker, and what one compiles the other loads: no processes that help to compile, which take a second to start.
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
 # Workers and the processes that tests start would each compile the tree anew; numba writes into __pycache__ in any case.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -169,6 +169,9 @@ class Device(Protocol):
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
         """Make an instruction ready to run: its kernel, arrays and constants looked up once."""
 
+    def prepare(self) -> None:
+        """Compile the kernels of what was bound since, where that takes less time than compiling each when it first runs."""
+
     def forget(self, bound: Collection[BoundInstruction]) -> None:
         """Drop what is kept for bound instructions, of this device or another, that will not run again; the queues are empty."""
 

@@ -432,6 +432,8 @@ class Executable(Values):
 
     def _runner(self, pairs: Sequence[tuple[Instruction, BoundInstruction]]) -> Callable[[], None]:
         """What puts these instructions on the devices."""
+        for device in different(self.devices):
+            device.prepare()
         if len(self.devices) == 1:
             return partial(self.devices[0].run, [bound for _, bound in pairs])
         assert self.program.plan is not None

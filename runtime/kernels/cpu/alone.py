@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from numba.core.compiler_lock import global_compiler_lock
-
 
 def compile_alone(compiled: Any) -> None:
     """Have a function of numba hold a lock, a file of its cache's folder, while it looks into the cache and compiles."""
+    from numba.core.compiler_lock import global_compiler_lock
+
     compile_now = compiled.compile
     path = Path(compiled.stats.cache_path) / f"{compiled.__module__.rpartition('.')[2]}.{compiled.__qualname__}.lock"
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from runtime.kernels.cpu.generated import cgutils, intrinsic, types
 from runtime.kernels.cpu.moves import spread_number, vector_at
 from runtime.kernels.cpu.register_tile import INDEX, LANES, VECTOR
 
@@ -82,4 +80,4 @@ def _store_activated(context: Any, a: Any, a_at: Any, b: Any, b_at: Any, bias: A
     return types.void(a, types.intp, b, types.intp, types.float32, types.boolean, types.float32), generate
 
 
-store_activated: Any = intrinsic(_store_activated)
+store_activated = intrinsic(_store_activated)

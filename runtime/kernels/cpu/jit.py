@@ -1,12 +1,11 @@
-"""How every CPU kernel is compiled."""
+"""How every CPU kernel is compiled: by numba, which is loaded when the first kernel is needed, not where one is only planned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cached_property, update_wrapper
 from pathlib import Path
-from typing import Any, TypeVar
-
-from numba import njit
+from typing import Any, TypeVar, cast
 
 from runtime.kernels.cpu.alone import compile_alone
 from runtime.kernels.cpu.stale import drop_stale
@@ -20,6 +19,55 @@ FAST_MATH = frozenset({"nsz", "contract", "reassoc", "arcp"})
 BLOCK = 16384  # floats in one item of an elementwise kernel: 64 KiB, and whole vectors whatever the thread count
 
 
+class Jitted:
+    """A function that numba compiles when it is first called, from Python or by a function that is compiled.
+
+    Attributes
+    ----------
+    py_func: the function as it is written.
+    targetoptions: numba's options; by this name numba finds what is to be inlined.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any], keep: bool, also: tuple[Path, ...] = ()):
+        update_wrapper(self, function)
+        self.py_func, self.targetoptions, self._keep, self._also = function, options, keep, also
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.compiled(*arguments)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes it for where a compiled function calls it."""
+        return self.compiled._numba_type_
+
+    @cached_property
+    def compiled(self) -> Any:
+        """Numba's dispatcher; with NUMBA_DISABLE_JIT the plain function."""
+        from numba import njit
+
+        own = Path(self.py_func.__code__.co_filename)
+        compiled: Any = njit(self.py_func, cache=self._keep, **self.targetoptions)
+        stats = getattr(compiled, "stats", None) if self._keep else None
+        if stats is not None and not is_trusted(Path(stats.cache_path), own.parent):
+            return njit(self.py_func, **self.targetoptions)
+        if stats is not None:
+            drop_stale(Path(stats.cache_path), self.py_func.__module__.rpartition(".")[2], (Path(__file__), own, *self._also))
+            compile_alone(compiled)
+        return compiled
+
+
+class Shared(Jitted):
+    """A function that plans call as it is written, and kernels compiled."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.py_func(*arguments)
+
+
+def _options(fast_math: Collection[str], **options: Any) -> dict[str, Any]:
+    options |= {"no_cfunc_wrapper": True}  # nothing calls kernels from C
+    return options | {"nogil": True, "error_model": "numpy", "fastmath": set(fast_math)}
+
+
 def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[Path, ...] = (), **options: Any) -> Function:
     """A function compiled by numba when it is first called, and kept on disk until a file that it is made from changes.
 
@@ -28,22 +76,28 @@ def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[
     also: files that wrote the function's text, where that is not in its own.
     options: more of numba's.
     """
-    options |= {"no_cfunc_wrapper": True}  # nothing calls kernels from C
-    options |= {"nogil": True, "error_model": "numpy", "fastmath": set(fast_math)}
-    own = Path(function.__code__.co_filename)
-    compiled: Any = njit(function, cache=True, **options)
-    stats = getattr(compiled, "stats", None)  # with NUMBA_DISABLE_JIT it stays plain Python
-    if stats is not None and not is_trusted(Path(stats.cache_path), own.parent):
-        compiled, stats = njit(function, **options), None
-    if stats is not None:
-        drop_stale(Path(stats.cache_path), function.__module__.rpartition(".")[2], (Path(__file__), own, *also))
-        compile_alone(compiled)
-    return compiled
+    return cast(Function, Jitted(function, _options(fast_math, **options), keep=True, also=also))
 
 
 def inner(function: Function) -> Function:
     """The same for a function that only compiled functions call: without a way in from Python, which takes long to compile."""
     return jit(function, no_cpython_wrapper=True)
+
+
+def inlined(function: Function) -> Function:
+    """A function that becomes a piece of those that call it, before numba looks at their types."""
+    return cast(Function, Jitted(function, {"inline": "always"}, keep=False))
+
+
+def shared(function: Function) -> Function:
+    """A function of plans and kernels: Python for the ones, compiled with the others."""
+    return cast(Function, Shared(function, _options(FAST_MATH, no_cpython_wrapper=True), keep=False))
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a kernel's calls end at: numba's dispatcher, or the function itself where it is plain Python."""
+    made: Callable[..., Any] = getattr(function, "compiled", function)
+    return made
 
 
 def blocks(size: int) -> int:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from runtime.kernels.cpu.generated import cgutils, intrinsic, types
 from runtime.kernels.cpu.register_tile import INDEX, LANES, VECTOR, VECTORS, lanes_below, load_lanes, store_lanes
 
 BYTE_POINTER, BIT, FLOAT_BYTES = ir.IntType(8).as_pointer(), ir.IntType(1), 4
@@ -163,11 +161,10 @@ def _transpose_square(context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at:
     return signature, generate
 
 
-# Any: type checkers take the context for an argument of the caller's.
-copy_floats: Any = intrinsic(_copy_floats)
-clear_floats: Any = intrinsic(_clear_floats)
-copy_row: Any = intrinsic(_copy_row)
-deal_by_four: Any = intrinsic(_deal_by_four)
-join_by_four: Any = intrinsic(_join_by_four)
-copy_units: Any = intrinsic(_copy_units)
-transpose_square: Any = intrinsic(_transpose_square)
+copy_floats = intrinsic(_copy_floats)
+clear_floats = intrinsic(_clear_floats)
+copy_row = intrinsic(_copy_row)
+deal_by_four = intrinsic(_deal_by_four)
+join_by_four = intrinsic(_join_by_four)
+copy_units = intrinsic(_copy_units)
+transpose_square = intrinsic(_transpose_square)

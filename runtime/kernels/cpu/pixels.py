@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from runtime.kernels.cpu.generated import cgutils, intrinsic, types
 
 INDEX, BYTE, WORD = ir.IntType(64), ir.IntType(8), ir.IntType(32)
 CHANNELS, SIZE = 3, 4  # a pixel's bytes, and those that are loaded and stored: the one behind it too
@@ -53,4 +52,4 @@ def _weigh_pixels(context: Any, x: Any, x_at: Any, x_row: Any, w: Any, w_at: Any
     return types.void(x, n, n, w, n, n, y, n, n), generate
 
 
-weigh_pixels: Any = intrinsic(_weigh_pixels)  # Any: type checkers take the context for an argument of the caller's
+weigh_pixels = intrinsic(_weigh_pixels)

@@ -8,7 +8,7 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import compiled, jit
 
 
 class Printed:
@@ -49,4 +49,4 @@ class Printed:
         above = "\n" * (code.co_firstlineno - 1)
         exec(compile(above + self._text(), code.co_filename, "exec"), scope)
         function: Callable[..., None] = scope[self.__name__]
-        return jit(function, self._fast_math, also=(self._printed_by,))
+        return compiled(jit(function, self._fast_math, also=(self._printed_by,)))

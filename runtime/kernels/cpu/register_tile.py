@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from runtime.kernels.cpu.generated import cgutils, intrinsic, types
 
 
 def tile_for(features: dict[str, bool]) -> tuple[int, int]:

@@ -17,7 +17,9 @@ import numpy as np
 from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.narrow import Forms
 from runtime.ir.program import Buffer, Instruction, Program
+from runtime.kernels.cpu.ahead import compile_ahead
 from runtime.kernels.cpu.cached import cached
+from runtime.kernels.cpu.jit import compiled
 from runtime.kernels.cpu.registry import Launch
 from runtime.kernels.operand import Kept, Operand, Workspace
 from runtime.kernels.rooms import load_rooms
@@ -159,6 +161,7 @@ class CpuDevice:
         self._scratch: list[np.ndarray] = []
         self._workspace = np.empty(0, np.uint8)
         self._bound: set[str] = set()
+        self._unprepared: dict[str, Callable[[], tuple[Any, ...]]] = {}  # what kernels bound since will be called with
 
     @property
     def queue(self) -> HostQueue:
@@ -230,7 +233,7 @@ class CpuDevice:
         """Nothing is kept."""
 
     def _launcher(self, launch: Launch, given: Sequence[np.ndarray], kept: np.ndarray) -> BoundInstruction:
-        function, items, run = launch.kernel.function, launch.items, self.workers.run
+        function, items, run = compiled(launch.kernel.function), launch.items, self.workers.run
         self._bound.add(launch.kernel.name)
         constants = tuple(launch.constants.values())
         in_workspace = any(isinstance(operand.pointer, Workspace) for operand in launch.arrays)
@@ -238,6 +241,10 @@ class CpuDevice:
         def arrays() -> tuple[np.ndarray, ...]:
             return tuple(self._array(operand, given, kept) for operand in launch.arrays)
 
+        def example() -> tuple[Any, ...]:
+            return (0, items, *arrays(), *((self._scratch[0],) if launch.kernel.scratch else ()), *constants)
+
+        self._unprepared[launch.kernel.name] = example
         if launch.kernel.scratch is None and not in_workspace:
             fixed = (*arrays(), *constants)
             return lambda: run(lambda _, begin, end: function(begin, end, *fixed), items)
@@ -266,6 +273,11 @@ class CpuDevice:
     def kernels_known(self) -> bool:
         """Whether numba compiled the kernels of what was bound on this machine before."""
         return cached(self._bound)
+
+    def prepare(self) -> None:
+        """Compile the kernels of what was bound since, with as many processes as the device has threads."""
+        compile_ahead(((name, example()) for name, example in self._unprepared.items()), self.threads)
+        self._unprepared.clear()
 
     def run(self, bound: Sequence[BoundInstruction]) -> None:
         """Run bound instructions in order; they are done when it returns.

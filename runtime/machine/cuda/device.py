@@ -208,6 +208,9 @@ class CudaDevice:
         self._unresolved.append(bound)
         return bound
 
+    def prepare(self) -> None:
+        """Its queues do, see `resolve`."""
+
     def forget(self, bound: Collection[BoundInstruction]) -> None:
         """Drop the graphs that bound instructions are part of, and with them their arrays; and what uploads went through."""
         gone = set(map(id, bound))

@@ -109,6 +109,9 @@ class RemoteDevice:
         """Raises RuntimeError: it is the memory that asks the other rank."""
         raise RuntimeError(f"{self.name} is read by its own rank")
 
+    def prepare(self) -> None:
+        """Its own rank compiles its kernels."""
+
     def forget(self, bound: Collection[BoundInstruction]) -> None:
         """Nothing is kept."""
 

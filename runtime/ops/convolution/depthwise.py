@@ -15,10 +15,9 @@ those of dy are zero.
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 
 from runtime.kernels.cpu.bias_relu import bias_relu_row
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import jit, shared
 from runtime.kernels.cpu.moves import copy_units
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel as register
@@ -30,13 +29,13 @@ TILE = 1024  # floats of a result to which all window elements are added while t
 STRIP = 1024  # products that are added up as float32; strips are added up as float64
 
 
-@register_jitable
+@shared
 def reach(geometry, axis):
     """How many rows (axis 0) or columns (1) of a phase a window reaches beyond its first one."""
     return geometry.dilation[axis] * (geometry.kernel[axis] - 1) // geometry.stride[axis]
 
 
-@register_jitable
+@shared
 def covered(size, geometry, axis):
     """The first row (axis 0) or column (1) of the phases of an input of this size, and how many of them it meets."""
     first = geometry.pad[axis] // geometry.stride[axis]

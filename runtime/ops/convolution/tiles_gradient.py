@@ -7,11 +7,9 @@ multiplications, or 36 of 100 for windows of 5 x 5.  Only their sums are transfo
 
 from __future__ import annotations
 
-from numba import njit
-
 from runtime.kernels.cpu.bias_relu import Epilogue
 from runtime.kernels.cpu.combination import Matrix, combination
-from runtime.kernels.cpu.jit import inner, jit
+from runtime.kernels.cpu.jit import inlined, inner, jit
 from runtime.kernels.cpu.moves import clear_floats, deal_by_four
 from runtime.kernels.cpu.product import HEIGHT, PANEL, multiply, pack_transposed, packed_size
 from runtime.kernels.cpu.register_tile import LANES
@@ -157,7 +155,7 @@ def transform_gradient(dy, o, lines, line, work, tile0, tile1, step):
         tile += count
 
 
-@njit(inline="always")
+@inlined
 def spread(a, at, following, b, to, line, step):
     """A^T along an axis: the terms of `step` gradients."""
     if step == OUT:
@@ -166,7 +164,7 @@ def spread(a, at, following, b, to, line, step):
         gradients_of_large(a, at, following, 0, b, to, line)
 
 
-@njit(inline="always")
+@inlined
 def gather(a, at, following, b, to, line, window):
     """G^T along an axis: the gradients of `window` weights."""
     if window == SMALL:

@@ -5,19 +5,17 @@ A blob is (C, H, W, N), so that rows of the matrix are made of runs of contiguou
 
 from __future__ import annotations
 
-from numba import njit
-
-from runtime.kernels.cpu.jit import inner, jit
+from runtime.kernels.cpu.jit import inlined, inner, jit
 from runtime.kernels.cpu.moves import clear_floats, copy_floats, copy_units
 from runtime.kernels.cpu.product import pack_row, pack_transposed
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.convolution.geometry import Geometry, is_pointwise
 
-pointwise = njit(is_pointwise, inline="always")  # for kernels
+pointwise = inlined(is_pointwise)  # for kernels
 
 
-@njit(inline="always")
+@inlined
 def copy(source, target):
     """target[:] = source[:].  Both start at 0, so that the compiler sees no index can be negative and copies whole vectors."""
     for n in range(target.size):

@@ -12,15 +12,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba.extending import register_jitable
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import jit, shared
 from runtime.kernels.cpu.registry import kernel
 
 ROWS = 5  # rows that square_sum and ring_sum add up at a time
 
 
-@register_jitable
+@shared
 def lrn_run(positions):
     """How many of a channel's elements (height x width x images) an item takes: long rows, yet some 16 items for the workers."""
     return min(max(positions // 256 * 16, 512), 4096)

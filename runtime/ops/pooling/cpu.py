@@ -10,9 +10,8 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
-from numba.extending import register_jitable
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import jit, shared
 from runtime.kernels.cpu.moves import copy_units
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
@@ -25,13 +24,13 @@ TOGETHER = 4096  # floats of a result whose windows stay in the nearest caches
 NOWHERE = -1  # an index that no window has
 
 
-@register_jitable
+@shared
 def rows_at_once(y):
     """How many rows of y (C, OH, OW, N) are one item: few images make short rows."""
     return max(1, min(y.shape[1], TOGETHER // (y.shape[2] * y.shape[3])))
 
 
-@register_jitable
+@shared
 def deals(N, stride):
     """Whether columns are dealt out by phases (their number modulo the stride), so that each of all windows is a run."""
     return N < LANES and stride[1] > 1
@@ -106,7 +105,7 @@ def list_elements(offsets, places, rows, left, W, N, kernel, stride, dealt):
     return count
 
 
-@register_jitable
+@shared
 def whole_windows(width, windows, kernel, stride, pad):
     """The half-open range of windows along a row that lie inside it."""
     first = -(-pad // stride)

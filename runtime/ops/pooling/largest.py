@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from runtime.kernels.cpu.generated import cgutils, intrinsic, types
 from runtime.kernels.cpu.moves import vector_at
 from runtime.kernels.cpu.register_tile import INDEX, LANES, lanes_below, load_lanes, store_lanes
 
@@ -70,4 +68,4 @@ def _spread(build: Any, number: Any) -> Any:
     return build.shuffle_vector(first, ir.Constant(PLACES, ir.Undefined), ir.Constant(PLACES, [0] * LANES))
 
 
-keep_largest: Any = intrinsic(_keep_largest)  # Any: type checkers take the context for an argument of the caller's
+keep_largest = intrinsic(_keep_largest)

@@ -15,9 +15,9 @@ from tests.paths import ROOT
 KERNEL = "from runtime.kernels.cpu.jit import jit\n@jit\ndef twice(x):\n    return 2 * x\n"
 RUN = """
 import kernel
-print(kernel.twice.stats.cache_path, flush=True)
+print(kernel.twice.compiled.stats.cache_path, flush=True)
 assert kernel.twice(3.0) == 6.0
-print(sum(kernel.twice.stats.cache_hits.values()))
+print(sum(kernel.twice.compiled.stats.cache_hits.values()))
 """
 
 
