@@ -15,6 +15,11 @@ def before_release(test: Any) -> Any:
     return pytest.mark.slow(pytest.mark.release(test))
 
 
+def of_release(cases: Iterable[Any]) -> list[Any]:
+    """Cases for `parametrize` that run before a release only."""
+    return [pytest.param(case, marks=RELEASE) for case in cases]
+
+
 def slow_except(fast: str | int, cases: Iterable[Any]) -> list[Any]:
     """Cases for `parametrize`, all marked slow but those of this name: a name by itself, or first of several values."""
     values = [case if isinstance(case, tuple) else (case,) for case in cases]

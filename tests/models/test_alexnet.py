@@ -8,8 +8,9 @@ import pytest
 
 import netdef
 from netdef.graph.towers import towers
-from netdef.language.find import model_names, models_folder
+from netdef.language.find import models_folder
 from netdef.solver_file import load_solver
+from tests.models.loaded import load
 from tests.paths import TESTS
 
 GOLDEN = TESTS / "goldens" / "nets" / "bvlc_alexnet.npz"
@@ -26,7 +27,7 @@ CONNECTED = {"fc6": (4096, 9216, 1, 37_748_736), "fc7": (4096, 4096, 1, 16_777_2
 
 @pytest.fixture(scope="module", params=["train", "test"])
 def alexnet(request):
-    return netdef.load("alexnet", phase=request.param)
+    return load("alexnet", phase=request.param)
 
 
 def test_convolutions_are_those_of_the_paper(alexnet):
@@ -88,7 +89,7 @@ def test_the_order_of_layers(alexnet):
 
 def test_data_and_what_is_reported():
     for name in ("alexnet", "bvlc_alexnet", "caffenet"):
-        train, test = netdef.load(name, phase="train"), netdef.load(name, phase="test")
+        train, test = load(name, phase="train"), load(name, phase="test")
         for net, batch, mirror in ((train, 32, True), (test, 50, False)):
             data = net.layer("data")
             assert (data.source, data.batch_size, data.crop_size) == ("builtin:photos", batch, 227)
@@ -102,14 +103,14 @@ def test_data_and_what_is_reported():
 
 
 def test_the_towers_are_drawn_as_in_the_paper():
-    net = netdef.load("alexnet")
+    net = load("alexnet")
     cut = {layer.name: towers(net)[layer.tops[0]] for layer in net.layers}
     halves = {name for name, groups in cut.items() if groups == 2}
     assert set(cut.values()) == {1, 2}
     assert halves == {
         layer.name for layer in net.layers if layer.name[-1] in "12345" and layer.type in ("Convolution", "ReLU", "LRN", "Pooling")
     }
-    single = netdef.load("caffenet")
+    single = load("caffenet")
     assert set(towers(single).values()) == {1}
 
 
@@ -124,7 +125,7 @@ def test_bvlc_alexnet_has_the_blobs_of_the_reference():
 
 
 def test_bvlc_alexnet_is_the_variant_of_berkeley():
-    net = netdef.load("bvlc_alexnet")
+    net = load("bvlc_alexnet")
     biases = [layer.parameters[1].filler.value for layer in net.layers if layer.parameters]
     assert biases == pytest.approx([0, 0.1, 0, 0.1, 0.1, 0.1, 0.1, 0])
     spread = [net.layer(name).parameters[0].filler.std for name in ("conv1", "fc6", "fc7", "fc8")]
@@ -135,7 +136,7 @@ def test_bvlc_alexnet_is_the_variant_of_berkeley():
 
 
 def test_caffenet_is_one_tower_that_pools_before_it_normalises():
-    net = netdef.load("caffenet")
+    net = load("caffenet")
     assert all(layer.group == 1 for layer in net.layers if layer.type in ("Convolution", "LRN"))
     assert [net.layer(name).bottoms[0].producer.name for name in ("norm1", "norm2")] == ["pool1", "pool2"]
     assert net.totals.parameters == 62_378_344
@@ -148,14 +149,6 @@ def test_solver_of_the_paper():
     assert (solver.lr_policy, solver.gamma, solver.plateau_max) == ("plateau", pytest.approx(0.1), 3)
     assert round(solver.max_iter * 128 / 1_281_167) == 90
     assert not solver.test_iter  # all validation images, however many there are
-
-
-@pytest.mark.slow
-def test_every_model_loads_in_both_phases():
-    assert len(model_names()) >= 3
-    for name in model_names():
-        for phase in ("train", "test"):
-            assert netdef.load(name, phase=phase).layers
 
 
 def test_no_array_library_is_needed_to_look_at_a_net():

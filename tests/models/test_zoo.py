@@ -10,6 +10,7 @@ from netdef.graph.towers import towers
 from netdef.language.find import model_names, models_folder
 from netdef.language.units import decimal
 from netdef.shapes import GEMM_KINDS
+from tests.models.loaded import load
 
 # Parameters, and the multiply-accumulates of one image in convolutions and inner products, in testing.
 #
@@ -180,7 +181,7 @@ def test_every_model_is_in_these_tables():
 
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals(name):
-    net = netdef.load(name, phase="test")
+    net = load(name, phase="test")
     assert (net.totals.parameters, gemm_macs(net)) == TOTALS[name]
     assert net.totals.statistics == STATISTICS.get(name, 0)
 
@@ -207,7 +208,7 @@ OWN_LAYERS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TOTALS)
 def test_training_has_the_same_parameters_and_ends_in_losses(name):
-    train, test = netdef.load(name, phase="train"), netdef.load(name, phase="test")
+    train, test = load(name, phase="train"), load(name, phase="test")
     auxiliary = {layer.name for layer in train.layers} - {layer.name for layer in test.layers}
     shared = {str(p): p.shape for p in train.parameters if p.layer.name not in auxiliary}
     assert shared == {str(p): p.shape for p in test.parameters}
@@ -222,7 +223,7 @@ def test_the_file_names_its_source_and_its_numbers(name):
     assert lines
     comment = " ".join(line[1:].strip() for line in lines[0].splitlines()).replace("multiply- ", "multiply-")
     assert re.search(r"paper|Caffe|19\d\d|20\d\d", comment)
-    totals = [netdef.load(name, phase=phase).totals for phase in ("train", "test")]
+    totals = [load(name, phase=phase).totals for phase in ("train", "test")]
     parameters = quoted(r"([\d,]{5,}) parameters", comment)
     assert parameters <= {one.parameters for one in totals}
     assert parameters or name == "bvlc_alexnet"
@@ -237,25 +238,25 @@ def quoted(pattern, text):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_shapes(name):
-    net = netdef.load(name)
+    net = load(name)
     assert {blob: net.blobs[blob].shape[1:] for blob in SHAPES[name]} == SHAPES[name]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STATISTICS)
 def test_statistics_are_no_solvers_and_a_scale_follows(name):
-    net = netdef.load(name, phase="train")
+    net = load(name, phase="train")
     normalised = [layer for layer in net.layers if layer.type == "BatchNorm"]
     assert {(p.lr_mult, p.decay_mult) for layer in normalised for p in layer.parameters} == {(0, 0)}
     assert not any(layer.use_global_stats for layer in normalised)
-    assert all(layer.use_global_stats for layer in netdef.load(name, phase="test").layers if layer.type == "BatchNorm")
+    assert all(layer.use_global_stats for layer in load(name, phase="test").layers if layer.type == "BatchNorm")
     scales = [next(layer for layer in net.layers if layer.bottoms and layer.bottoms[0] is one.tops[0]) for one in normalised]
     assert all(layer.type == "Scale" and layer.bias_term for layer in scales)
 
 
 def test_fixed_deconvolutions_of_fcn_are_bilinear():
     for name, kernels in {"fcn32s": [64], "fcn8s": [4, 4, 16]}.items():
-        up = [layer for layer in netdef.load(name, phase="train").layers if layer.type == "Deconvolution"]
+        up = [layer for layer in load(name, phase="train").layers if layer.type == "Deconvolution"]
         assert [layer.kernel for layer in up] == [(kernel, kernel) for kernel in kernels]
         assert {(layer.parameters[0].filler.type, layer.parameters[0].lr_mult, layer.group) for layer in up} == {
             ("bilinear", 0, 21)
@@ -266,7 +267,7 @@ def test_fixed_deconvolutions_of_fcn_are_bilinear():
 
 
 def test_the_digits_of_a_pair_go_through_the_same_weights():
-    net = netdef.load("mnist_siamese")
+    net = load("mnist_siamese")
     for layer in net.layers:
         if layer.parameters:
             owners = {parameter.owner.layer.name for parameter in layer.parameters}
@@ -276,33 +277,33 @@ def test_the_digits_of_a_pair_go_through_the_same_weights():
 def test_depths_of_the_resnets():
     for name, depth in {"resnet18": 18, "resnet50": 50, "resnet101": 101, "resnet152": 152, "resnext50": 50}.items():
         shortcuts = 3 if depth == 18 else 4  # with a convolution
-        assert sum(layer.type in ("Convolution", "InnerProduct") for layer in netdef.load(name).layers) == depth + shortcuts
-    assert sum(layer.type in ("Convolution", "InnerProduct") for layer in netdef.load("densenet121").layers) == 121
+        assert sum(layer.type in ("Convolution", "InnerProduct") for layer in load(name).layers) == depth + shortcuts
+    assert sum(layer.type in ("Convolution", "InnerProduct") for layer in load("densenet121").layers) == 121
 
 
 def test_strides_of_he_stand_at_the_first_convolution_of_a_block():
-    net = netdef.load("resnet50")
+    net = load("resnet50")
     halving = {layer.name for layer in convolutions(net) if layer.stride == (2, 2)}
     assert halving == {"conv1", *(f"res{stage}a_branch{branch}" for stage in (3, 4, 5) for branch in ("1", "2a"))}
 
 
 def test_one_tower_is_half_of_alexnet_but_for_conv5():
-    both, one = netdef.load("alexnet"), netdef.load("alexnet_one_tower")
+    both, one = load("alexnet"), load("alexnet_one_tower")
     halves = [a.num_output / b.num_output for a, b in zip(convolutions(one), convolutions(both), strict=True)]
     assert halves == [0.5, 0.5, 0.5, 0.5, 1]
     assert set(towers(one).values()) == {1}
 
 
 def test_six_conv_adds_one_convolution_after_the_last_pooling_layer():
-    net = netdef.load("alexnet_six_conv")
+    net = load("alexnet_six_conv")
     assert len(convolutions(net)) == 6
     assert net.layer("conv6").bottoms[0].producer.name == "pool5"
-    assert set(net.blobs) - set(netdef.load("alexnet").blobs) == {"conv6"}
+    assert set(net.blobs) - set(load("alexnet").blobs) == {"conv6"}
 
 
 @pytest.mark.slow
 def test_the_order_of_normalisation_and_pooling():
-    nets = {name: netdef.load(name) for name in TOTALS}
+    nets = {name: load(name) for name in TOTALS}
     after = {name: net.layer("norm1").bottoms[0].producer.type for name, net in nets.items() if "norm1" in net.blobs}
     pooled_first = {name for name, before in after.items() if before == "Pooling"}
     assert pooled_first == {"bvlc_reference_caffenet", "caffenet", "fast_rcnn_caffenet", "lrcn", "zfnet"}
@@ -310,14 +311,14 @@ def test_the_order_of_normalisation_and_pooling():
 
 
 def test_groups_of_the_caffenets():
-    assert [layer.group for layer in convolutions(netdef.load("bvlc_reference_caffenet"))] == [1, 2, 1, 2, 2]
-    assert [layer.group for layer in convolutions(netdef.load("caffenet_norm_first"))] == [1] * 5
-    biases = [layer.parameters[1].filler.value for layer in netdef.load("bvlc_reference_caffenet").layers if layer.parameters]
+    assert [layer.group for layer in convolutions(load("bvlc_reference_caffenet"))] == [1, 2, 1, 2, 2]
+    assert [layer.group for layer in convolutions(load("caffenet_norm_first"))] == [1] * 5
+    biases = [layer.parameters[1].filler.value for layer in load("bvlc_reference_caffenet").layers if layer.parameters]
     assert biases == [0, 1, 0, 1, 1, 1, 1, 0]
 
 
 def test_tensorflows_normalisation():
-    net = netdef.load("alexnet_tf")
+    net = load("alexnet_tf")
     for name in ("norm1", "norm2"):
         layer = net.layer(name)
         assert (layer.size, layer.k, layer.beta, layer.group) == (5, 1, 0.75, 1)  # a radius of 2, bias 1
@@ -325,7 +326,7 @@ def test_tensorflows_normalisation():
 
 
 def test_googlenet_has_its_auxiliary_classifiers_in_training():
-    net = netdef.load("googlenet", phase="train")
+    net = load("googlenet", phase="train")
     assert net.totals.parameters == 13_378_280
     weights = {layer.name: layer.loss_weights for layer in net.layers if layer.is_loss}
     assert weights == {"loss1/loss": (pytest.approx(0.3),), "loss2/loss": (pytest.approx(0.3),), "loss3/loss3": (1,)}
@@ -337,7 +338,7 @@ def test_googlenet_has_its_auxiliary_classifiers_in_training():
 
 
 def test_the_cifar_nets_differ_in_their_activations_alone():
-    relu, tanh = (netdef.load(f"cifar10_{name}", phase="train") for name in ("relu", "tanh"))
+    relu, tanh = (load(f"cifar10_{name}", phase="train") for name in ("relu", "tanh"))
     changed = []
     for a, b in zip(relu.layers, tanh.layers, strict=True):
         if a.message != b.message:
@@ -348,6 +349,6 @@ def test_the_cifar_nets_differ_in_their_activations_alone():
 
 def test_vgg_has_as_many_layers_with_weights_as_it_says():
     for depth in (16, 19):
-        net = netdef.load(f"vgg{depth}")
+        net = load(f"vgg{depth}")
         assert sum(bool(layer.parameters) for layer in net.layers) == depth
         assert {(layer.kernel, layer.stride, layer.pad) for layer in convolutions(net)} == {((3, 3), (1, 1), (1, 1))}

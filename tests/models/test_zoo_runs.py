@@ -6,7 +6,7 @@ import pytest
 import netdef
 import runtime
 from netdef.language.find import model_names
-from tests.marks import slow_except
+from tests.marks import of_release, slow_except
 
 NAMES = model_names()
 
@@ -14,7 +14,7 @@ NAMES = model_names()
 COMPILE_LONG = {"densenet121", "resnet152"}
 
 # More of the same blocks as in resnet50 and vgg16: that their text is right their shapes show (test_zoo), and compiling.
-LONGER = {"resnet101", "resnet152", "vgg19"}
+LONGER = ("resnet101", "resnet152", "vgg19")
 
 FEW = {"fc6.num_output": 32, "fc7.num_output": 32}
 CROP_32, CROP_64 = ({"data.transform_param.crop_size": side} for side in (32, 64))
@@ -47,6 +47,8 @@ SMALL = {
     "lrcn": {**FEW, "data.shape.0.dim": [2, 3, 227, 227], "sentence.shape.0.dim": [5, 2]},
     "mobilenet": CROP_64,
     "mobilenet_v2": CROP_64,
+    "resnet101": RESNET,
+    "resnet152": RESNET,
     "resnet18": RESNET,
     "resnet50": RESNET,
     "resnext50": CROP_64,
@@ -54,6 +56,7 @@ SMALL = {
     "squeezenet_v1.0": {"data.transform_param.crop_size": 67},
     "squeezenet_v1.1": {"data.transform_param.crop_size": 67},
     "vgg16": {**FEW, **CROP_32},
+    "vgg19": {**FEW, **CROP_32},
 }
 CLASSES = {
     **dict.fromkeys(("cifar10_relu", "cifar10_tanh", "lenet"), 10),
@@ -119,7 +122,7 @@ def guessing(net, name):
     return total
 
 
-@pytest.mark.parametrize("name", slow_except("lenet", [name for name in NAMES if name not in LONGER]))
+@pytest.mark.parametrize("name", [*slow_except("lenet", [name for name in NAMES if name not in LONGER]), *of_release(LONGER)])
 def test_it_trains(name):
     exe = runtime.compile(small(name, "train"), losses_only=True, seed=3)
     losses = exe.forward(**inputs(exe.net, name))

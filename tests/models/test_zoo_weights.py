@@ -2,8 +2,8 @@
 
 import pytest
 
-import netdef
 from netdef.language.find import model_names
+from tests.models.loaded import load
 
 WEIGHTS = {  # what a published .caffemodel holds, by layer
     "bvlc_reference_caffenet": {
@@ -93,13 +93,13 @@ FILLERS = {
 
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_published_weights_fit(name):
-    net = netdef.load(name, phase="train")
+    net = load(name, phase="train")
     assert {layer: net.layer(layer).parameters[0].shape for layer in WEIGHTS[name]} == WEIGHTS[name]
 
 
 @pytest.mark.parametrize("name", STARTS)
 def test_weights_start_as_published(name):
-    layers = [layer for layer in netdef.load(name).layers if layer.parameters]
+    layers = [layer for layer in load(name).layers if layer.parameters]
     fillers = [[parameter.filler for parameter in layer.parameters] for layer in layers]
     stds = [weights.std if weights.type == "gaussian" else None for weights, _ in fillers]
     assert (stds, [biases.value if biases else 0 for _, biases in fillers]) == (
@@ -111,7 +111,7 @@ def test_weights_start_as_published(name):
 
 @pytest.mark.parametrize("name", FILLERS)
 def test_fillers(name):
-    weights = [layer.parameters[0] for layer in netdef.load(name, phase="train").layers if layer.parameters]
+    weights = [layer.parameters[0] for layer in load(name, phase="train").layers if layer.parameters]
     learned = [parameter for parameter in weights if len(parameter.shape) > 1]
     assert {parameter.filler.type for parameter in learned} == FILLERS[name]
     spreads = {parameter.layer.name: parameter.filler.std for parameter in learned if parameter.filler.type == "gaussian"}
@@ -124,7 +124,7 @@ def test_fillers(name):
 
 
 def test_googlenets_weights_start_as_published():
-    for layer in netdef.load("googlenet", phase="train").layers:
+    for layer in load("googlenet", phase="train").layers:
         if layer.parameters:
             weights, biases = (parameter.filler for parameter in layer.parameters)
             assert weights.type == "xavier"
@@ -149,7 +149,7 @@ RATES = {
 
 @pytest.mark.parametrize("name", model_names())
 def test_biases_learn_at_their_rates(name):
-    net = netdef.load(name, phase="train")
+    net = load(name, phase="train")
     biased = [layer for layer in net.layers if layer.type in ("Convolution", "InnerProduct") and len(layer.parameters) == 2]
     rates = {tuple((p.lr_mult, p.decay_mult) for p in layer.parameters) for layer in biased}
     expected = RATES.get(name, {((1, 1), (2, 0))})
