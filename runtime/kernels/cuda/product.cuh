@@ -185,6 +185,50 @@ template <int MATH, int BM> struct RowLoader {
   }
 };
 
+// The same from the transpose: neighbours in memory are rows, and k's are `leading` numbers apart.
+template <int MATH, int BM> struct ColumnLoader {
+  static constexpr int DEPTH = depth_of(MATH), PACKS = BM * DEPTH / 4, EACH = (PACKS + TILE_THREADS - 1) / TILE_THREADS;
+  Pack<float, 4> held[EACH];
+
+  // whole: `leading` is a multiple of 4, and the first row of the tile a multiple of 4 too.
+  template <class T> __device__ void load_from(const T* from, Index leading, int rows, int k0, int end, bool whole) {
+#pragma unroll
+    for (int p = 0; p < EACH; ++p) {
+      const int pack = threadIdx.x + TILE_THREADS * p, row = 4 * (pack / DEPTH), k = k0 + pack % DEPTH;
+      const T* at = from + k * leading + row;
+      const bool inside = row < rows && k < end && (PACKS % TILE_THREADS == 0 || pack < PACKS);
+      held[p] = all<4>(0.f);
+      if (inside && whole) held[p] = load<4>(at, 0);
+      if (inside && !whole) {
+        for (int v = 0; v < 4; ++v) held[p].at[v] = row + v < rows ? widened(at[v]) : 0.f;
+      }
+    }
+  }
+
+  __device__ void store_to(Tile<MATH, BM>& tile) const {
+#pragma unroll
+    for (int p = 0; p < EACH; ++p) {
+      const int pack = threadIdx.x + TILE_THREADS * p;
+      if (PACKS % TILE_THREADS != 0 && pack >= PACKS) continue;
+      for (int v = 0; v < 4; ++v) tile.a[4 * (pack / DEPTH) + v][pack % DEPTH] = held[p].at[v];
+    }
+  }
+};
+
+template <int MATH, int BM, bool TURNED> struct WeightLoader { typedef RowLoader<MATH, BM> Type; };
+template <int MATH, int BM> struct WeightLoader<MATH, BM, true> { typedef ColumnLoader<MATH, BM> Type; };
+
+// DEPTH rows of B at 128 columns, 4 neighbours to a thread; who uses it loads them: windows, or images.
+template <int MATH, int BM> struct WindowLoader {
+  static constexpr int DEPTH = depth_of(MATH), EACH = DEPTH / 8;
+  Pack<float, 4> held[EACH];
+
+  __device__ void store_to(Tile<MATH, BM>& tile) const {
+#pragma unroll
+    for (int p = 0; p < EACH; ++p) store<4>(&tile.b[threadIdx.x / 32 + 8 * p][4 * (threadIdx.x % 32)], 0, held[p]);
+  }
+};
+
 // C of all k in [begin, end): a.load_from(k) and b.load_from(k) bring the next DEPTH columns of A and rows of B, zero beyond the end.
 template <int MATH, int BM, class LoadA, class LoadB, class A, class B>
 __device__ inline void product_of(int begin, int end, Sums<MATH, BM>& sums, A& a, B& b, LoadA load_a, LoadB load_b) {

@@ -30,17 +30,6 @@ __device__ inline Row row_of(unsigned k, int window, int KW, unsigned by_window,
   return {int(c), int(i), int(inner - i * KW)};
 }
 
-// DEPTH rows of windows at 128 columns, each of them 4 images of one position.
-template <int MATH, int BM> struct WindowLoader {
-  static constexpr int DEPTH = depth_of(MATH), EACH = DEPTH / 8;
-  Pack<float, 4> held[EACH];
-
-  __device__ void store_to(Tile<MATH, BM>& tile) const {
-#pragma unroll
-    for (int p = 0; p < EACH; ++p) store<4>(&tile.b[threadIdx.x / 32 + 8 * p][4 * (threadIdx.x % 32)], 0, held[p]);
-  }
-};
-
 // y (O, OH, OW, N) = w (O, C / groups, KH, KW) * x (C, H, W, N) + bias, then ReLU with a slope below zero, which leaves a NaN one.
 // A block has BM outputs of a group at 128 columns; blocks of the same columns are neighbours.  `inputs`, `outputs`: of a group;
 // whole: weights are taken in packs.

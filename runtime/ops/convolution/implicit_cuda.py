@@ -31,6 +31,13 @@ MODES = {"fp32": 0, "tf32": 1, "3xtf32": 2, "bf16": 3}  # product.cuh's
 
 def fits(x: Operand, w: Operand, y: Operand, geometry: Geometry, target: Target) -> bool:
     """Whether a convolution of x to y runs in tiles on such a card."""
+    columns, outputs = prod(y.shape[1:]), w.shape[0] // geometry.group
+    tiles = geometry.group * blocks(columns, COLUMNS) * blocks(outputs, height_of(outputs, target.math))
+    return can_count(x, w, y, geometry, target) and BUSY * tiles >= target.multiprocessors
+
+
+def can_count(x: Operand, w: Operand, y: Operand, geometry: Geometry, target: Target) -> bool:
+    """Whether tiles can make a convolution, or its weights' gradient, in such a mode, busy or not."""
     N, columns = x.shape[3], prod(y.shape[1:])
     if target.conv != "tiles" or N % 4 or not all(operand.fits(4) for operand in (x, y)):
         return False
@@ -39,11 +46,7 @@ def fits(x: Operand, w: Operand, y: Operand, geometry: Geometry, target: Target)
     rows = prod(w.shape[1:])
     if rows * prod(geometry.kernel) >= 1 << 32 or columns * max(N, y.shape[2]) >= 1 << 32 or columns >= 1 << 31:
         return False
-    if x.size >= 1 << 34:  # whose packs are counted in 32 bits
-        return False
-    outputs = w.shape[0] // geometry.group
-    tiles = geometry.group * blocks(columns, COLUMNS) * blocks(outputs, height_of(outputs, target.math))
-    return BUSY * tiles >= target.multiprocessors
+    return x.size < 1 << 34  # whose packs are counted in 32 bits
 
 
 def height_of(outputs: int, math: str, phased: bool = False) -> int:
@@ -144,6 +147,11 @@ def input_gradient(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, tar
     function = name("conv_input_tiles", MODES[target.math], height, *stored(dy, dx))
     launch = Launch(FILE, function, grid, (TILE_THREADS, 1, 1), (0, Workspace(), 2), scalars, work, products)
     return Plan((sort, launch), w.bytes)
+
+
+def weight_tiles(dw: Operand, math: str) -> int:
+    """Tiles of the gradient of one group's weights."""
+    return blocks(dw.shape[0], height_of(dw.shape[0], math)) * blocks(prod(dw.shape[1:]), COLUMNS)
 
 
 def weight_gradient(x: Operand, dy: Operand, dw: Operand, geometry: Geometry, target: Target) -> Plan:

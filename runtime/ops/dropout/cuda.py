@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.cuda.grids import THREADS, blocks, name
+from runtime.kernels.cuda.grids import THREADS, blocks, name, stored
 from runtime.kernels.cuda.grids import width as packs
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.registry import Launch, narrows, plans
 from runtime.kernels.operand import Operand
 
 FILE = "dropout.cu"
@@ -16,7 +16,12 @@ PER_THREAD = 4  # elements: the words that Philox makes at once
 @plans
 def dropout(x: Operand, iteration: Operand, y: Operand, key: tuple[int, int], threshold: int, factor: float) -> Launch:
     grid = (blocks(-(-y.size // PER_THREAD)), 1, 1)
-    return Launch(FILE, name("dropout", packs(x, y)), grid, (THREADS, 1, 1), (0, 1, 2), scalars(y, key, threshold, factor))
+    return Launch(
+        FILE, name("dropout", packs(x, y), *stored(x, y)), grid, (THREADS, 1, 1), (0, 1, 2), scalars(y, key, threshold, factor)
+    )
+
+
+narrows("dropout", 0, 2)
 
 
 @plans

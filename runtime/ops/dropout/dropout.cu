@@ -15,23 +15,23 @@ struct Draw {
 };
 
 // y = x times what each element draws, for the four from `start` on, or those that there are.
-template <int V>
-__device__ inline void drop(const float* x, float* y, Index start, Index size, const Pack<unsigned, 4>& words, const Draw& draw) {
+template <int V, class X, class Y>
+__device__ inline void drop(const X* x, Y* y, Index start, Index size, const Pack<unsigned, 4>& words, const Draw& draw) {
   if (V == 4 && start + 4 <= size) {
     Pack<float, 4> values = load<4>(x, start / 4);
     for (int i = 0; i < 4; ++i) values.at[i] *= draw(words.at[i]);
     store<4>(y, start / 4, values);
   } else {
     for (int i = 0; i < 4; ++i) {
-      if (start + i < size) y[start + i] = x[start + i] * draw(words.at[i]);
+      if (start + i < size) store<1>(y, start + i, all<1>(widened(x[start + i]) * draw(words.at[i])));
     }
   }
 }
 
 // y = factor * x where the element's random number is at least threshold / 2 ** 24, else 0.  Flat; y may be x.  Four to a thread.
-template <int V>
+template <int V, class X = float, class Y = float>
 __global__ void dropout(
-    const float* x, const Index* iteration, float* y, Index size, unsigned key0, unsigned key1, unsigned threshold, float factor) {
+    const X* x, const Index* iteration, Y* y, Index size, unsigned key0, unsigned key1, unsigned threshold, float factor) {
   const Draw draw = {key0, key1, threshold, factor};
   const Index group = flat_thread();
   if (4 * group < size) drop<V>(x, y, 4 * group, size, draw.words(group, iteration[0]), draw);

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from runtime.kernels.cuda.options import Target
-from tests.runtime.kernels.cuda.cases.case import Case, normal, out
+from tests.runtime.kernels.cuda.cases.case import Case, Spec, normal, out, whole
 
 
 def inner_product_cases() -> Iterator[Case]:
@@ -21,5 +22,26 @@ def inner_product_cases() -> Iterator[Case]:
             parts = (normal(A, O, N), normal(*w), out(A, K, N))
             yield Case("inner_product_input_gradient", parts, {"transpose": transpose})
         yield Case("bias_gradient", (normal(A, O, 1, N), out(O)))
-    parts = (normal(1, 131, 12), normal(1, 33, 12), out(33, 131))
-    yield Case("inner_product_weight_gradient", parts, {"transpose": False}, close=1e-5, target=Target(multiprocessors=2))
+    yield from in_tiles()
+
+
+def in_tiles() -> Iterator[Case]:
+    """In tiles: edges, weights that are no whole packs, several products, sums in splits; factors that bfloat16 has exactly."""
+    yield from directions((1, 99, 33, 68), normal, Target(1 << 20, 2))
+    yield from directions((2, 36, 40, 132), normal, Target(1 << 20, 2))
+    yield from directions((1, 1060, 50, 64), normal, Target(1 << 20, 4))
+    yield from directions((1, 60, 50, 64), partial(whole, 7), Target(1 << 20, 2, "bf16"))
+
+
+def directions(extents: tuple[int, int, int, int], made: Callable[..., Spec], target: Target) -> Iterator[Case]:
+    """A product's three, and both ways in which weights are stored; extents: A, K, O, N."""
+    A, K, O, N = extents
+    epilogue = {"has_bias": True, "relu": True, "slope": 0.1}
+    for transpose in (False, True):
+        w, stored = (K, O) if transpose else (O, K), {"transpose": transpose}
+        arrays = made(A, K, N), made(*w), made(O), out(A, O, N)
+        yield Case("inner_product", arrays, {**stored, **epilogue}, close=1e-4, target=target)
+        yield Case("inner_product_input_gradient", (made(A, O, N), made(*w), out(A, K, N)), stored, close=1e-4, target=target)
+        if A == 1:
+            parts = made(A, K, N), made(A, O, N), out(*w)
+            yield Case("inner_product_weight_gradient", parts, stored, close=1e-4, target=target)

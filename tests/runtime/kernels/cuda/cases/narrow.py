@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from runtime.kernels.cuda.options import Target
-from tests.runtime.kernels.cuda.cases.case import Case, half, normal, out, ties, whole
+from tests.runtime.kernels.cuda.cases.case import Case, half, normal, out, ties, value, whole
 from tests.runtime.kernels.cuda.cases.convolution import by_tiles
+from tests.runtime.kernels.cuda.cases.inner_product import directions
 
 BF16 = Target(1 << 20, 2, "bf16")
 
@@ -37,6 +38,13 @@ def narrow_cases() -> Iterator[Case]:
         yield in_packs(inputs, 0, 2)
     yield in_packs(forward, 3)  # of images as they are
     yield in_packs(weights, 1)
+    forward, inputs, weights, *_ = directions((1, 1060, 20, 64), ties, Target(1 << 20, 4, "bf16"))
+    yield in_packs(forward, 0, 3)
+    yield in_packs(forward, 0)
+    yield in_packs(inputs, 0, 2)
+    yield in_packs(weights, 0, 1)
+    drop = {"key": (1701, 3), "threshold": 1 << 23, "factor": 2.0}
+    yield narrow(Case("dropout", (normal(1027), value(3, "int64"), out(1027)), drop), 0, 2)
 
 
 def in_packs(case: Case, *places: int) -> Case:
