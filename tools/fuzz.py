@@ -30,8 +30,7 @@ from fuzz_readers import READERS, seeds_of
 
 from netdef.language import NetdefError
 
-TURN = 500  # inputs of a reader, one after another
-SECONDS = 5.0  # of a turn, at most, where the time is limited
+TURN, SECONDS = 5000, 1.0  # inputs of a reader, one after another, and the seconds of the processor that they take at most
 
 
 @dataclass
@@ -103,11 +102,13 @@ class Fuzzer:
         for name in itertools.cycle(self.names):
             if time.monotonic() >= end:
                 return
-            self.turn(name, TURN, folder, min(end, time.monotonic() + SECONDS))
+            self.turn(name, TURN, folder, end)
 
     def _batch(self, name: str, count: int, until: float) -> fuzz_worker.Batch:
         tally = self.tallies[name]
-        return fuzz_worker.Batch(name, self.seed, tally.first + tally.inputs, count, until, self.limits, tally.kept, tally.coverage)
+        return fuzz_worker.Batch(
+            name, self.seed, tally.first + tally.inputs, count, SECONDS, until, self.limits, tally.kept, tally.coverage
+        )
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ import signal
 import struct
 import time
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,7 @@ from fuzz_readers import READERS
 
 from netdef.language import NetdefError
 
+ALL_COVERED, COVERED = 2000, 4  # the first inputs, of which lines are looked at, and 1 in so many after them: it takes time
 MOST_KEPT = 300  # inputs of a reader that are changed further
 NAMED = {"side": "a.netdef.json", "run": "run.json"}  # readers that look for a file of a name
 COUNTS = struct.Struct("qqd")  # inputs begun, refused, and the slowest's seconds: shared, so that they outlive the fork
@@ -41,7 +43,8 @@ class Batch:
 
     Attributes
     ----------
-    first, count: of the inputs, which are numbered.  until: when to end before all are read, as time.monotonic() has it.
+    first, count: of the inputs, which are numbered.  seconds: of the processor, after which to end before all are read.
+    until: when to end too, as time.monotonic() has it.
     kept, new: names and contents of inputs to change.  begun: inputs that were begun.
     findings: a traceback, a file's name and its contents.
     died: what ended the fork in the midst of an input; "" if nothing did.
@@ -51,6 +54,7 @@ class Batch:
     seed: int
     first: int
     count: int
+    seconds: float
     until: float
     limits: Limits
     kept: list[tuple[str, bytes]]
@@ -107,9 +111,9 @@ def _child(batch: Batch, folder: Path, counts: mmap.mmap) -> tuple[list[tuple[st
     known = set(batch.coverage.lines)
     limit_memory(batch.limits.gigabytes)
     reader, kept, new, findings = READERS[batch.reader], list(batch.kept), [], []
-    refused, slowest = 0, 0.0
+    refused, slowest, end = 0, 0.0, time.process_time() + batch.seconds
     for number in range(batch.first, batch.first + batch.count):
-        if time.monotonic() >= batch.until:
+        if time.process_time() >= end or time.monotonic() >= batch.until:
             break
         draw = draw_of(batch, number)
         file, data = draw.choice(kept)
@@ -118,7 +122,7 @@ def _child(batch: Batch, folder: Path, counts: mmap.mmap) -> tuple[list[tuple[st
         path.write_bytes(data)
         counts[:] = COUNTS.pack(number - batch.first + 1, refused, slowest)
         before, start = len(batch.coverage.lines), time.process_time()
-        report, was_refused = read(batch, path, draw)
+        report, was_refused = read(batch, path, draw, number < ALL_COVERED or number % COVERED == 0)
         refused += was_refused
         slowest = max(slowest, time.process_time() - start)
         if len(batch.coverage.lines) > before and len(kept) < MOST_KEPT and len(data) < 1 << 20:
@@ -131,8 +135,11 @@ def _child(batch: Batch, folder: Path, counts: mmap.mmap) -> tuple[list[tuple[st
     return new, findings, batch.coverage.lines - known
 
 
-def read(batch: Batch, path: Path, draw: random.Random) -> tuple[str, bool]:
-    """The traceback of what a reader may not raise, "" where it ends well; and whether it refuses the file."""
+def read(batch: Batch, path: Path, draw: random.Random, covered: bool) -> tuple[str, bool]:
+    """The traceback of what a reader may not raise, "" where it ends well; and whether it refuses the file.
+
+    covered: whether to look for new lines.
+    """
 
     def ring(_: int, __: FrameType | None) -> None:
         raise TooSlowError
@@ -142,7 +149,7 @@ def read(batch: Batch, path: Path, draw: random.Random) -> tuple[str, bool]:
     signal.signal(signal.SIGPROF, ring)
     signal.setitimer(signal.ITIMER_PROF, batch.limits.seconds)  # of processor time: the machine may have other work
     try:
-        with batch.coverage:
+        with batch.coverage if covered else nullcontext():
             READERS[batch.reader].read(path, draw)
     except NetdefError:
         return "", True

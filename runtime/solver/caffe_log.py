@@ -17,10 +17,11 @@ from typing import Any
 
 Record = dict[str, Any]
 
-NUMBER = r"([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))"
+NUMBER = r"([-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|nan|inf))"
+COUNT = r"([0-9]{1,15})"  # as many digits as a count of iterations can have
 GLOG = re.compile(r"^[IWEF]\d{4,8} \d\d:\d\d:\d\d")
-ITERATION = re.compile(rf"Iteration (\d+)(?: \(.*?\))?, (loss|lr) = {NUMBER}", re.I)
-TESTING = re.compile(r"Iteration (\d+), Testing net \(#(\d+)\)")
+ITERATION = re.compile(rf"Iteration {COUNT}(?: \(.*?\))?, (loss|lr) = {NUMBER}", re.I)
+TESTING = re.compile(rf"Iteration {COUNT}, Testing net \(#{COUNT}\)")
 OUTPUT = re.compile(rf"(Train|Test) net output #\d+: (.+?) = {NUMBER}(?: \(\* {NUMBER} = {NUMBER} loss\))?", re.I)
 SETTING = re.compile(r'^\s*(max_iter|iter_size|name|batch_size): "?([^"]*)"?\s*$')
 
@@ -39,8 +40,8 @@ def caffe_records(lines: Iterable[str]) -> list[Record]:
         if not records or record["iteration"] < last:
             records.append({"event": "start", "iteration": record["iteration"] if records else 0})
         records.append(record)
-    start = {"name": reader.settings.get("name", "caffe"), "max_iter": int(reader.settings.get("max_iter", 0))}
-    start["batch_size"] = int(reader.settings.get("batch_size", 0)) * int(reader.settings.get("iter_size", 1))
+    start: Record = {"name": reader.settings.get("name", "caffe"), "max_iter": reader.count("max_iter", 0)}
+    start["batch_size"] = reader.count("batch_size", 0) * reader.count("iter_size", 1)
     accuracies = _accuracies(records)
     for record in records:
         if record["event"] == "start":
@@ -58,6 +59,11 @@ class _Reader:
         self.settings: dict[str, str] = {}  # the first of each: those of the solver, then of the training net
         self._train: Record | None = None
         self._test: Record | None = None
+
+    def count(self, name: str, default: int) -> int:
+        """A setting; the default where it is none, or no count."""
+        text = self.settings.get(name, "").strip()
+        return int(text) if re.fullmatch(COUNT, text) else default
 
     def records(self, lines: Iterable[str]) -> Iterator[Record]:
         for line in lines:

@@ -83,3 +83,13 @@ def test_a_text_that_is_no_log(tmp_path, capsys):
     (tmp_path / "x.txt").write_text("Iteration 5, loss = 3\n")
     assert run(["plot", str(tmp_path / "x.txt")]) == 2
     assert "has no iterations yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("= 2.30", "= 2..30"), ("max_iter: 300", "max_iter: many"), ("Iteration 0,", f"Iteration {'9' * 5000},")]
+)
+def test_numbers_that_are_none(old, new, tmp_path):
+    assert old in LOG
+    (tmp_path / "caffe.log").write_text(LOG.replace(old, new))
+    records = read_log(tmp_path / "caffe.log")
+    assert records[0]["max_iter"] in (0, 300) and all(record["iteration"] < 1000 for record in records)
