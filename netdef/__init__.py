@@ -5,6 +5,7 @@
     images           image files as the array that a net takes them as
     Net, Layer       the graph; Blob: a value between layers; Parameter: a learned array of a layer
     NetdefError      everything that is wrong with a file, as Diagnostics with their Positions
+    only_inside      a context that refuses files which a net or a solver names outside of its own folder
     OldFormatWarning the file is of an older format of Caffe
 
 `net = netdef.load("alexnet")`, then `net`, `net.layers`, `net.table()`, `net.layer("conv1").tops[0].shape`.  The package `runtime`
@@ -27,6 +28,7 @@ _HOMES = {
     "load": "netdef.loading",
     "parse": "netdef.loading",
     "load_solver": "netdef.solver_file",
+    "only_inside": "netdef.language.reach",
 }
 __all__ = sorted(_HOMES)
 

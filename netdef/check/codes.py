@@ -320,4 +320,9 @@ CODES: dict[str, tuple[str, str]] = {
         "a package that is not installed",
         "Databases and HDF5 files are read by packages of their own. The finding names the command that installs them.",
     ),
+    "ND405": (
+        "a file outside of the folder of the net or the solver",
+        "The file names another one, as its include, source, mean_file, weights or snapshot_prefix, that lies elsewhere, links "
+        "followed. That is usual of large data, and worth a look in files of others. With --inside, commands refuse it.",
+    ),
 }  # fmt: skip

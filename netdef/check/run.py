@@ -17,6 +17,7 @@ from netdef.check import (
     layer_names,
     linear,
     losses,
+    outside,
     phases,
     rates,
     solver,
@@ -29,6 +30,7 @@ from netdef.check.registry import ALSO, BOTH_NETS, EACH_NET, SOLVERS
 from netdef.check.solver_nets import Run, nets_of_solver
 from netdef.graph.layer import SIZE_UNKNOWN
 from netdef.graph.net import Net
+from netdef.graph.reach import reach_reported
 from netdef.language import Bound, read_text
 from netdef.language.diagnostics import Diagnostic, NetdefError, coded, in_order
 from netdef.language.gc_pause import gc_paused
@@ -40,7 +42,7 @@ from netdef.solver_file import check_solver, read_solver
 
 PHASES = ("train", "test")
 CHECKS = (
-    gradients, ignored_settings, image_data, in_place, initial_weights, layer_names, linear, losses, phases, rates, solver,
+    gradients, ignored_settings, image_data, in_place, initial_weights, layer_names, linear, losses, outside, phases, rates, solver,
     train_and_test, unknown, unused, windows,
 )  # fmt: skip
 
@@ -90,16 +92,18 @@ def check_all(names: Iterable[str], overrides: Mapping[str, Any] | None = None) 
 @gc_paused
 def check(name: str, overrides: Mapping[str, Any] | None = None) -> Report:
     """Check a net or a solver: a file, or the name of one of the package. `overrides`: of the net."""
-    if kind_of(name) == SOLVER:
-        return Report(name, *_solver(lambda: read_solver(name), overrides))
-    return Report(name, *_file(lambda: open_net(name, overrides)))
+    with reach_reported():
+        if kind_of(name) == SOLVER:
+            return Report(name, *_solver(lambda: read_solver(name), overrides))
+        return Report(name, *_file(lambda: open_net(name, overrides)))
 
 
 def check_text(text: str, name: str) -> Report:
     """Check the text of a net or a solver, which may differ from that of the file called `name`."""
-    if kind_of_text(text, name) == SOLVER:
-        return Report(name, *_solver(lambda: read_text(text, name, "SolverParameter"), None))
-    return Report(name, *_file(lambda: Opened(lambda: read_text(text, name, "NetParameter"), name)))
+    with reach_reported():
+        if kind_of_text(text, name) == SOLVER:
+            return Report(name, *_solver(lambda: read_text(text, name, "SolverParameter"), None))
+        return Report(name, *_file(lambda: Opened(lambda: read_text(text, name, "NetParameter"), name)))
 
 
 def _file(read: Callable[[], Opened]) -> tuple[list[Diagnostic], dict[str, Net]]:
@@ -163,6 +167,7 @@ def _of_text(opened: Opened) -> Iterable[Diagnostic]:
             kind = bound.source.text[start_:end]
             reason = "defaults apply to the layers below them"
             yield Diagnostic(f"no layer uses defaults {kind}", at, reason, severity="warning", code="ND221")
+    yield from (outside.as_note(one) for one in bound.outside)
     for index, name in enumerate(names(opened.message)):
         text, reason = f"unknown field {name} of the net", "it is kept, and has no effect here"
         yield Diagnostic(text, bound.position(("kept", index)), reason, severity="warning", code="ND229")

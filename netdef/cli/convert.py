@@ -8,7 +8,7 @@ from netdef.cli.options import Overrides, set_option
 from netdef.cli.shell import Command
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, reads_nets=True)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @click.option("--weights/--no-weights", default=None, help="Weights go along, or not; by default from binary to binary.")

@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 from netdef.cli.completing import ARGUMENTS, complete_parameters
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.printable import Terminal, printable
+from netdef.language.reach import only_inside
 from netdef.language.source import excerpt
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import shortened, times
@@ -26,7 +27,19 @@ from netdef.language.units import shortened, times
 TROUBLE = 2  # exit code for anything that a user can cause
 INTERRUPTED = 130  # Ctrl-C, as shells number it
 PIPE_CLOSED = 141
+READ_NETS = ("net", "files", "a")  # the names of parameters that are nets or solvers
 OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def inside_option() -> click.Option:
+    """--inside, of every command that reads a net or a solver."""
+
+    def inside(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            ctx.with_resource(only_inside())
+
+    text = "Refuse files that the net or the solver names outside of its own folder: include, source, weights, snapshot_prefix."
+    return click.Option(["--inside"], is_flag=True, expose_value=False, is_eager=True, callback=inside, help=text)
 
 
 class Command(click.Command):
@@ -35,8 +48,11 @@ class Command(click.Command):
     Where it fails because its words are in another order, the error says the right one.
     """
 
-    def __init__(self, *arguments: Any, **options: Any):
+    def __init__(self, *arguments: Any, reads_nets: bool = False, **options: Any):
+        """reads_nets: whether an argument of another name than READ_NETS is a net or a solver."""
         super().__init__(*arguments, **options)
+        if reads_nets or any(one.name in READ_NETS for one in self.params):
+            self.params.append(inside_option())
         complete_parameters(self.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -11,11 +11,13 @@ from netdef.graph.layer import LAYERS, SIZE_UNKNOWN, Blob, Layer, Parameter, Pat
 from netdef.graph.missing_blobs import MissingBlobs
 from netdef.graph.net import Net
 from netdef.graph.phases import State, is_selected, phase_name, state_of
+from netdef.graph.reach import reaches
 from netdef.graph.shape import UNKNOWN, Shape, shape_text
 from netdef.graph.unsized import Unknown, make_unsized
 from netdef.language import kept
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, Position, coded
 from netdef.language.gc_pause import gc_paused
+from netdef.language.reach import refuses_outside
 from netdef.language.units import plural, range_text, times
 from netdef.language.vocabulary import misspelt_type
 from netdef.schema.idle_fields import is_idle
@@ -93,6 +95,10 @@ class _Builder:
 
     def net(self) -> Net:
         chosen = self.choose()
+        if refuses_outside():
+            self.errors += [one for message, where, _ in chosen for one in reaches(message, where)]
+            if self.errors:  # before any of their data are looked at
+                raise NetdefError(self.errors)
         for message, where, number in chosen:
             self.add(message, where, number)
         self.check_names()

@@ -17,11 +17,12 @@ from netdef.language.bypass import BypassError
 from netdef.language.contents import MOST_TEXT, text_of_file
 from netdef.language.defaults import merge_under
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
-from netdef.language.find import shown
+from netdef.language.find import models_folder, shown
 from netdef.language.inherit import Inheritance, assemble, locate
 from netdef.language.kept import Unknowns, is_word_of_a_fork
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Value, shift
 from netdef.language.parser import Tree, parse
+from netdef.language.reach import CODE, REMEDY, folder_of, outside, refuses_outside
 from netdef.language.scalars import MisfitError, convert
 from netdef.language.scope import Scope
 from netdef.language.source import excerpt
@@ -55,7 +56,9 @@ def bind(tree: Tree, message_name: str) -> Bound:
         raise error
     idle = sorted(binder.idle.values())
     removed = binder.heritage.removed
-    return Bound(message, tree.source.name, tree.source, origins, idle_defaults=idle, unknown=binder.kept, removed=removed)
+    bound = Bound(message, tree.source.name, tree.source, origins, idle_defaults=idle, unknown=binder.kept, removed=removed)
+    bound.outside = binder.outside
+    return bound
 
 
 def _same_file(a: FilePath, b: FilePath) -> bool:
@@ -89,6 +92,7 @@ class _Binder:
         self.of_text: list[Diagnostic] = []  # syntax errors in included files
         self.kept: list[Unknown] = []
         self.unknowns = Unknowns()
+        self.outside: list[Diagnostic] = []  # files included from outside of the folder
 
     # Reporting.
 
@@ -262,7 +266,7 @@ class _Binder:
             circle = " -> ".join([*(other.name for other in self.chain), path.name])
             self.error(f"{path.name} includes itself: {circle}", value.start, value.end, "break the cycle", code="ND005")
             return
-        if path.resolve() in self.heritage.files:
+        if path.resolve() in self.heritage.files or not self.may_read(path, value):
             return
         if len(self.chain) > DEEPEST:
             self.error(f"includes nest deeper than {DEEPEST} files", value.start, value.end, code="ND005")
@@ -283,6 +287,19 @@ class _Binder:
         self.tree = outer
         self.heritage.leave(len(net.layer), layers)
         self.diagnostics[before:] = [one for one in self.diagnostics[before:] if not _is_suspect(one, tree)]
+
+    def may_read(self, path: FilePath, value: Scalar) -> bool:
+        """Whether a file may be included: one from outside of the folder is recorded, or refused inside `only_inside`."""
+        found = outside(path, self.chain[-1].parent)
+        if found is None or outside(path, models_folder()) is None:
+            return True
+        text = f"include leads to {found}, outside of {folder_of(self.source.position(value.start))}"
+        if refuses_outside():
+            self.error(text, value.start, value.end, REMEDY, code=CODE)
+            self.elsewhere = True
+            return False
+        self.outside.append(Diagnostic(text, self.source.position(value.start, value.end), code=CODE))
+        return True
 
     def read(self, path: FilePath, value: Scalar) -> Tree | None:
         """Parse an included file; its offsets continue those of all files before it. None if it cannot be read."""

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
-from netdef.language.diagnostics import OldFormatWarning, Remark
+from netdef.language.diagnostics import Diagnostic, OldFormatWarning, Remark
 from netdef.language.source import Position, Source, excerpt
 from netdef.schema.origins import Origins, Path, Span
 
@@ -33,6 +33,7 @@ class Bound:
     broken: frozenset[int] = frozenset()  # numbers of the layers with errors; of a partial message only
     unknown: list[Unknown] = field(default_factory=list)  # a solver's fields that forks of Caffe may have
     removed: dict[str, str] = field(default_factory=dict)  # for each top of a removed layer, what to write instead
+    outside: list[Diagnostic] = field(default_factory=list)  # files that are included from outside of the folder
 
     def position(self, path: Path) -> Position | None:
         """The position of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or of the nearest message around
@@ -42,7 +43,7 @@ class Bound:
         return self.source.position(*self.origins.find(path))
 
     def announce(self) -> None:
-        """Warn of an older format (OldFormatWarning) and of unknown fields, which have no effect (Remark)."""
+        """Warn of an older format (OldFormatWarning), of unknown fields and of includes from elsewhere (Remark)."""
         if self.notes:
             more = f", and {len(self.notes) - 1} more notes; netdef check lists them" if len(self.notes) > 1 else ""
             text = f"{self.filename}: {self.notes[0]}{more}; netdef fmt --to prototxt writes the present format"
@@ -50,3 +51,5 @@ class Bound:
         if self.unknown:
             names = ", ".join(dict.fromkeys(excerpt(one.name) for one in self.unknown))
             warnings.warn(f"{self.filename}: unknown fields without effect: {names}", Remark, stacklevel=3)
+        for one in self.outside:
+            warnings.warn(f"{one.position}: {one.message}", Remark, stacklevel=1)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.reach import refuses_outside
 from netdef.language.spelling import did_you_mean
 from netdef.language.units import plural, times
 from netdef.schema import is_repeated
@@ -14,6 +15,7 @@ from netdef.solver_file.fields import is_given
 from netdef.solver_file.learning_rate import USABLE
 from netdef.solver_file.nets import test_count, tests_all_data
 from netdef.solver_file.rate_range import field_of_rate, first_unusable
+from netdef.solver_file.reach import reaches
 
 
 def check_solver(bound: Any) -> None:
@@ -49,6 +51,8 @@ def check_solver(bound: Any) -> None:
         if solver.HasField(field) and getattr(solver, field) < least:
             wrong(f"{field} must be at least {least}, not {getattr(solver, field):g}", field)
     _check_tests(solver, wrong)
+    if refuses_outside():
+        errors.extend(reaches(bound))
     if not errors and (text := first_unusable(solver)):
         field, inside = field_of_rate(solver)
         wrong(text, field, USABLE, *inside)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netdef.graph.reach import remark_on_reach
 from netdef.layers.data import DIGITS, PHOTOS, Data, HDF5Data, ImageData, MemoryData, WindowData, located
 from runtime.data.classes import check_same, classes_in
 from runtime.data.database import DB_KINDS, kind_of, open_database
@@ -71,6 +72,7 @@ def open_source(
     NetdefError: the source is missing or holds no images, a line of the list is wrong, fields contradict each other, a
         label is no class of the net, a class is none of `classes`.
     """
+    remark_on_reach(layer)
     if views != 1 and not isinstance(layer, Data | ImageData):
         raise layer.error(f"{views} crops are of whole images, which {layer.type} does not give", "type")
     if isinstance(layer, HDF5Data):
@@ -119,6 +121,7 @@ def open_images(
     Their shorter side is brought to 256 pixels and the centre kept, unless the layer gives another size.  `views`: as `open_source`
     has them.  `windows`: each path, given GRID * GRID times, gives another window of its photograph, see runtime/data/photos.py.
     """
+    remark_on_reach(layer)
     settings = settings_of(layer, source="")
     height, width = settings.image_size if settings.resize or mean_image_size(layer) else at_least_a_side(settings.crop)
     resize = Resize(height, width, stretch=bool(layer.p.new_height and layer.p.new_width))

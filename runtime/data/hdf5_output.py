@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netdef.graph.reach import remark_on_reach
 from netdef.language.writing import replacing
 from netdef.weights.hdf5 import h5py_module
 from netdef.weights.hdf5_writing import Hdf5Writing
@@ -28,6 +29,7 @@ class Hdf5Output:
     """
 
     def __init__(self, layer: HDF5Output):
+        remark_on_reach(layer)
         self.path = Path(layer.p.file_name)
         h5py_module(f"layer {layer.name}, an HDF5Output,")
         self._open: ExitStack | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from netdef.graph.reach import remark_on_reach
 from netdef.language.diagnostics import NetdefError
 from netdef.layers.data import located
 
@@ -31,6 +32,7 @@ def look_where_here(layer: Layer) -> SampleShapes | None:
     source = getattr(layer, "source", "")
     if not source or not os.path.exists(located(layer, source)):
         return None
+    remark_on_reach(layer)
     from runtime.data.shapes import shapes_in_data  # loads numba
 
     return shapes_in_data(layer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,17 @@ from netdef.graph.layer import Layer
 from netdef.graph.layer import Path as FieldOf
 from netdef.graph.net import Net
 from netdef.graph.overrides import Overrides, Setting, for_nets, for_solver
+from netdef.graph.reach import given_by_caller
 from netdef.graph.shape import Shape
 from netdef.language import Bound, read_file, read_message, read_text
-from netdef.language.diagnostics import NetdefError, Position
-from netdef.language.find import find_beside, find_net
+from netdef.language.diagnostics import NetdefError, Position, Remark
+from netdef.language.find import find_beside, find_net, packaged
+from netdef.language.reach import outside
 from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, state_overrides
 from netdef.solver_file import read_solver as read_solver_file
 from netdef.solver_file.nets import FieldPath, test_count, test_fields, train_field, value_at
+from netdef.solver_file.reach import remark_on_reach
 from runtime.machine.look import look_at_data
 from runtime.solver.other_data import other_data
 
@@ -65,6 +69,7 @@ def read_solver(solver: Any, max_iter: int | None = None, overrides: Mapping[str
     changed = Overrides(bound.position)
     changed.apply_to_solver(own, for_solver(overrides))
     check_solver(Changed(own, changed.where))
+    remark_on_reach(Changed(own, changed.where))
     return own, bound.filename
 
 
@@ -133,10 +138,13 @@ class SolverNets:
         if not isinstance(value, str):
             return value
         try:
-            return find_beside(value, Path(self.filename).parent)
+            file = find_beside(value, Path(self.filename).parent)
         except NetdefError as error:
             first = error.diagnostics[0]
             raise NetdefError(f"{self.filename}: {first.message}", hint=first.hint) from None
+        if packaged(value, ".net") is None and (found := outside(file, Path(self.filename).parent)):
+            warnings.warn(f"{self.filename}: its net is {found}, outside of its folder", Remark, stacklevel=2)
+        return file
 
     def _read(self, source: Any, phase: str, overrides: Mapping[str, Any], batch_size: int | None = None) -> Net:
         if isinstance(source, Net):
@@ -190,6 +198,7 @@ def load_net(
 
     if data is None:
         return read({})
+    given_by_caller(data)
     with data_looked_at(look_if_there):
         net = opened().net(phase, partial=True)  # its own data need not be here
     changes, edit = other_data(net, data)

@@ -1,0 +1,32 @@
+"""Files that a net or a solver names outside of its own folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netdef.check.registry import Findings, each_net, solvers
+from netdef.check.solver import Subject
+from netdef.graph import reach as of_nets
+from netdef.graph.net import Net
+from netdef.language.diagnostics import Diagnostic
+from netdef.solver_file import reach as of_solvers
+
+REASON = "a command that trains or tests opens it; --inside refuses such files"
+
+
+@each_net
+def files_of_layers(net: Net) -> Findings:
+    for layer in net.layers:
+        for one in of_nets.reaches(layer.message, layer.within):
+            yield as_note(one)
+
+
+@solvers
+def files_of_solvers(subject: Subject) -> Findings:
+    for one in of_solvers.reaches(subject.bound):
+        yield as_note(one)
+
+
+def as_note(one: Diagnostic) -> Diagnostic:
+    """What `only_inside` refuses, as `netdef check` says it."""
+    return replace(one, severity="note", hint=REASON)

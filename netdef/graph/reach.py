@@ -1,0 +1,60 @@
+"""Files that layers name outside of the folder of their net."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from netdef.language.diagnostics import Diagnostic, Position, Remark
+from netdef.language.reach import CODE, REMEDY, folder_of, named_outside
+
+if TYPE_CHECKING:
+    from netdef.graph.layer import Layer
+
+FILES = (  # fields that name files, which a run reads or writes
+    ("data_param", "source"),
+    ("image_data_param", "source"),
+    ("image_data_param", "root_folder"),
+    ("window_data_param", "source"),
+    ("window_data_param", "root_folder"),
+    ("hdf5_data_param", "source"),
+    ("hdf5_output_param", "file_name"),
+    ("transform_param", "mean_file"),
+)
+_reported: ContextVar[bool] = ContextVar("reported", default=False)
+_by_caller: set[str] = set()  # paths that callers gave in arguments, which a net then has as its own
+
+
+@contextmanager
+def reach_reported() -> Iterator[None]:
+    """Let nothing be remarked in this context: findings say it."""
+    token = _reported.set(True)
+    try:
+        yield
+    finally:
+        _reported.reset(token)
+
+
+def given_by_caller(path: str) -> None:
+    """Let a path be anywhere: it is no file's."""
+    _by_caller.add(path)
+
+
+def reaches(message: Any, where: Callable[[tuple[str | int, ...]], Position | None]) -> Iterator[Diagnostic]:
+    """An error for each file that a layer's message names outside.  where: the position of a field of the message."""
+    for holder, field in FILES:
+        path = getattr(getattr(message, holder), field) if message.HasField(holder) else ""
+        if not path or path in _by_caller:
+            continue
+        at = where((holder, field))
+        if (found := named_outside(path, at)) is not None:
+            yield Diagnostic(f"{field} of layer {message.name} leads to {found}, outside of {folder_of(at)}", at, REMEDY, code=CODE)
+
+
+def remark_on_reach(layer: Layer) -> None:
+    """Warn (Remark) of the files outside that a layer's data are read from; the same warning is shown once."""
+    for one in () if _reported.get() else reaches(layer.message, layer.within):
+        warnings.warn(f"{one.position}: {one.message}" if one.position else one.message, Remark, stacklevel=1)

@@ -1,0 +1,132 @@
+"""Files that nets and solvers name outside of their folder: said once, or refused; links are followed."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import netdef
+import runtime
+from netdef import NetdefError
+from netdef.check.run import check
+from netdef.cli.main import run
+from netdef.language.diagnostics import Remark
+from netdef.language.reach import outside
+
+NET = """
+layer data: ImageData -> data, label { source: "SOURCE" batch_size: 2 new_height: 4 new_width: 4 shuffle: true }
+layer fc: InnerProduct(data) { num_output: 2 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
+SOLVER = 'net: "x.net" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 random_seed: 1 snapshot_prefix: "PREFIX"'
+NOTE = "source of layer data leads to {}, outside of {}"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """nets/ and images/ side by side, and a link to images/ in nets/."""
+    for number in range(4):
+        path = tmp_path / "images" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (60 * number, 0, 0)).save(path)
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "link").symlink_to(tmp_path / "images")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(source, prefix="x"):
+    Path("nets/x.net").write_text(NET.replace("SOURCE", source))
+    Path("nets/solver.txt").write_text(SOLVER.replace("PREFIX", prefix))
+
+
+@pytest.mark.parametrize("source", ["images", "../images", "link", "link/a", "{here}/images"])
+def test_data_elsewhere(source, folder):
+    write(source.format(here=folder))
+    real = os.path.realpath(folder / "images") + ("/a" if source.endswith("/a") else "")
+    (note,) = (one for one in check("nets/x.net").findings if one.code == "ND405")
+    assert (note.severity, note.message) == ("note", NOTE.format(real, "nets"))
+    assert (note.position.line, note.position.column) == (2, 48)
+    with netdef.only_inside(), pytest.raises(NetdefError, match=r"x\.net:2:48: error: source of layer data leads to"):
+        netdef.load("nets/x.net")
+    netdef.load("nets/x.net")
+
+
+@pytest.mark.parametrize("source", ["nothing", "builtin:digits", "inner", "../nets/inner", "./inner/inner", "x\\0y", "y" * 5000])
+def test_data_inside_or_nowhere(source, folder):
+    (folder / "nets" / "inner").symlink_to(folder / "nets")
+    write(source)
+    assert not [one for one in check("nets/x.net").findings if one.code == "ND405"]
+
+
+def test_a_run_says_it_once_and_refuses_it_with_inside(folder, capsys):
+    write("link", prefix=f"{folder}/else/x")
+    words = ["train", "nets/solver.txt", "--devices", "cpu:0", "--threads", "1"]
+    assert run([*words, "--out", "run", "--inside"]) == 2
+    err = capsys.readouterr().err
+    assert "nets/solver.txt:1:" in err and "error: snapshot_prefix leads to" in err
+    assert not Path("run").exists() and not Path("else").exists()
+    assert run([*words, "--out", "run"]) == 0
+    err = capsys.readouterr().err
+    assert err.count("snapshot_prefix leads to") == err.count("source of layer data leads to") == 1
+    assert Path("else/x_iter_1.caffemodel").exists()
+
+
+def test_a_link_in_the_directory_of_a_run(folder):
+    write("builtin:digits", prefix="sub/x")
+    (folder / "run").mkdir()
+    (folder / "run" / "sub").symlink_to(folder / "images")
+    with netdef.only_inside(), pytest.raises(NetdefError, match=r"snapshot_prefix sub/x leads to .*images, outside of"):
+        runtime.Solver("nets/solver.txt", out="run", devices="cpu:0", threads=1)
+
+
+def test_what_the_caller_names_may_be_anywhere(folder, capsys):
+    write("inner")
+    Path("weights.caffemodel").write_bytes(b"")
+    words = ["train", "nets/solver.txt", "--dry-run", "--devices", "cpu:0", "--threads", "1", "--inside"]
+    assert run([*words, "--data", "images"]) == 0
+    assert "outside" not in capsys.readouterr().err
+    with netdef.only_inside():
+        netdef.load("nets/x.net", overrides={"data.source": "images"})
+
+
+@pytest.mark.parametrize("field", ["net", "weights"])
+def test_what_a_solver_names(field, folder):
+    write("builtin:digits")
+    Path("else.net").write_text(Path("nets/x.net").read_text())
+    text = Path("nets/solver.txt").read_text().replace('net: "x.net"', f'net: "{"../else.net" if field == "net" else "x.net"}"')
+    Path("nets/solver.txt").write_text(text + (' weights: "a.caffemodel,../b.caffemodel"' if field == "weights" else ""))
+    (note,) = (one for one in check("nets/solver.txt").findings if one.code == "ND405")
+    assert note.message.startswith(f"{field} leads to ") and note.message.endswith("outside of nets")
+    with netdef.only_inside(), pytest.raises(NetdefError, match=f"error: {field} leads to"):
+        netdef.load_solver("nets/solver.txt")
+
+
+def test_an_include(folder):
+    write("builtin:digits")
+    Path("base.net").write_text(Path("nets/x.net").read_text())
+    Path("nets/y.net").write_text('include "../base.net"\n')
+    with pytest.warns(Remark, match=r"y\.net:1:9: include leads to .*base\.net, outside of nets"):
+        netdef.load("nets/y.net")
+    assert [one.severity for one in check("nets/y.net").findings if one.code == "ND405"] == ["note"]
+    with netdef.only_inside():
+        with pytest.raises(NetdefError, match=r"y\.net:1:9: error: include leads to"):
+            netdef.load("nets/y.net")
+        Path("nets/y.net").write_text('include "x.net"\nremove layer loss\n')
+        Path("z.net").write_text('include "lenet.net"\n')
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            netdef.load("nets/y.net")
+            netdef.load("z.net")  # a model of the package
+
+
+def test_outside_follows_links_and_takes_no_prefix_of_a_name(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "a" / "b").symlink_to(tmp_path / "ab")
+    assert (
+        outside(tmp_path / "ab", tmp_path / "a") == outside(tmp_path / "a" / "b", tmp_path / "a") == Path(tmp_path / "ab").resolve()
+    )
+    assert outside(tmp_path / "a", tmp_path / "a") is outside(tmp_path / "a" / "new", tmp_path / "a") is None
