@@ -6,8 +6,8 @@ changed, would go on running as it was.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
@@ -15,22 +15,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 
+# Statements at the beginning of a line: reading a hundred files so takes a fraction of the time of parsing them.
+IMPORT = re.compile(r"^(?:from (\S+) import (\((?:[^)#]|#.*)*\)|.*)|import (.*))", re.M)
+WORD = re.compile(r"[\w.]+")
+COMMENT = re.compile("#.*")
+
 
 @cache
 def imported(file: Path) -> tuple[Path, ...]:
     """The files below ROOT that a file imports when it is loaded, itself first; not those that only its type hints need."""
     names: list[str] = []
-    for statement in ast.parse(file.read_bytes()).body:
-        if isinstance(statement, ast.ImportFrom) and statement.module:
-            names += [statement.module, *(f"{statement.module}.{alias.name}" for alias in statement.names)]
-        elif isinstance(statement, ast.Import):
-            names += [alias.name for alias in statement.names]
+    for module, imports, modules in IMPORT.findall(file.read_text(encoding="utf-8")):
+        found = WORD.findall(COMMENT.sub("", imports or modules))
+        names += [module, *(f"{module}.{name}" for name in found)] if module else found
     return file, *dict.fromkeys(path for name in names for path in _files(name))
 
 
-def _files(module: str) -> Iterator[Path]:
+@cache
+def _files(module: str) -> tuple[Path, ...]:
     path = ROOT.joinpath(*module.split("."))
-    return (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+    return tuple(file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
 
 
 def sources(files: Iterable[Path]) -> list[Path]:

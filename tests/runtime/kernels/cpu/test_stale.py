@@ -1,5 +1,6 @@
 """Compiled kernels are dropped when any of their sources changed, and only then."""
 
+import ast
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import runtime.ops
-from runtime.kernels.cpu.stale import ROOT, drop_stale, sources
+from runtime.kernels.cpu.stale import ROOT, _files, drop_stale, imported, sources
 
 RUN = """
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_the_sources_of_a_kernel_are_the_files_that_it_imports() -> None:
     found = {str(path.relative_to(ROOT)) for path in sources([ROOT / "runtime/ops/softmax/cpu.py"])}
     assert {"runtime/ops/softmax/cpu.py", "runtime/kernels/cpu/exponential.py", "runtime/kernels/cpu/jit.py"} <= found
     assert not any(path.startswith(("runtime/ops/lrn", "runtime/solver")) for path in found)
+
+
+def test_imports_are_those_that_python_reads(tmp_path: Path) -> None:
+    """In the kernels' files, and in forms that these lack."""
+    forms = tmp_path / "forms.py"
+    forms.write_text(
+        "import runtime.ir, runtime.data  # runtime.ops\nfrom runtime.ir import (\n    program as p,  # )\n    runs,\n)\n"
+    )
+    for file in (forms, *(ROOT / "runtime/kernels/cpu").glob("*.py"), *(ROOT / "runtime/ops").glob("*/cpu.py")):
+        names: list[str] = []
+        for one in ast.parse(file.read_bytes()).body:
+            if isinstance(one, ast.ImportFrom):
+                names += [str(one.module), *(f"{one.module}.{alias.name}" for alias in one.names)]
+            elif isinstance(one, ast.Import):
+                names += [alias.name for alias in one.names]
+        assert set(imported(file)) == {file, *(path for name in names for path in _files(name))}, file
 
 
 def test_only_functions_that_import_what_changed_are_dropped(tmp_path: Path) -> None:
