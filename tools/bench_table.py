@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -21,6 +22,11 @@ from typing import Any
 from bench_peers import measure, runs_here
 
 PAIRS = {"train": "torch train", "forward": "onnxruntime forward"}  # which program each job is compared with
+NAMES = {"torch train": "PyTorch", "torch forward": "PyTorch", "onnxruntime forward": "ONNX Runtime"}
+HEAD = (
+    *("net", "batch", "threads", "job", "images/s", "times faster than"),
+    *("GEMM, GFLOP/s", "of GEMM", "peak MiB", "of the other's"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,24 @@ class Row:
     peak_share: float
 
 
+def options_of(batch: int, arguments: argparse.Namespace) -> list[str]:
+    """What each process is given."""
+    counts = {
+        "--batch": batch,
+        "--threads": arguments.threads,
+        "--iterations": arguments.iterations,
+        "--seconds": arguments.seconds,
+    }
+    clock = "processor" if arguments.threads == 1 else "wall"
+    return [text for name, value in counts.items() for text in (name, str(value))] + ["--clock", clock]
+
+
 def compared(net: str, batch: int, arguments: argparse.Namespace, job: str) -> Row | None:
     """Both programs in turns; None if the other one is not installed."""
     runs = [f"netdef {job}", PAIRS[job]]
     if set(runs) - set(runs_here(job)):
         return None
-    clock = ["--clock", "processor" if arguments.threads == 1 else "wall"]
-    options = ["--batch", str(batch), "--threads", str(arguments.threads), "--iterations", str(arguments.iterations), *clock]
+    options = options_of(batch, arguments)
     reports: list[list[dict[str, Any]]] = []
     for _ in range(arguments.turns):
         reports.append([measure(run, net, options) for run in runs])
@@ -58,6 +75,17 @@ def compared(net: str, batch: int, arguments: argparse.Namespace, job: str) -> R
     return Row(rate, median(theirs / ours for ours, theirs in seconds), gemm, share, peaks[0], peaks[0] / peaks[1])
 
 
+def line(row: Sequence[object]) -> str:
+    """A line of a table in Markdown."""
+    return f"| {' | '.join(map(str, row))} |"
+
+
+def cells(net: str, batch: int, threads: int, job: str, row: Row) -> list[str]:
+    """A row as HEAD names it."""
+    speed = [f"{row.rate:.1f}", f"{row.ratio:.2f} {NAMES[PAIRS[job]]}", f"{row.gemm / 1e9:.0f}", f"{row.share:.0%}"]
+    return [net, str(batch), str(threads), job, *speed, f"{row.peak / 2**20:.0f}", f"{row.peak_share:.2f}"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nets", nargs="+", default=["resnet50"], help="names that `netdef models` lists, or files")
@@ -65,29 +93,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=5, help="timed iterations of each process")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="of timed iterations; there is always one")
     parser.add_argument("--only", choices=list(PAIRS), help="default: both")
     arguments = parser.parse_args()
-    print("| net | batch | threads | job | images/s | times faster than | GEMM, GFLOP/s | of GEMM | peak MiB | of the other's |")
-    print(f"|{'---|' * 10}")
+    print(line(HEAD), line(["---"] * len(HEAD)), sep="\n")
     for net in arguments.nets:
         for batch in arguments.batches:
             for job in [arguments.only] if arguments.only else PAIRS:
                 found = compared(net, batch, arguments, job)
                 if found is None:
-                    print(f"{job}: left out, {PAIRS[job].split()[0]} is not installed", file=sys.stderr)
+                    print(f"{job}: left out, {NAMES[PAIRS[job]]} is not installed", file=sys.stderr)
                     continue
-                other = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}[PAIRS[job].split()[0]]
-                row = (
-                    net,
-                    batch,
-                    arguments.threads,
-                    job,
-                    f"{found.rate:.1f}",
-                    f"{found.ratio:.2f} {other}",
-                    f"{found.gemm / 1e9:.0f}",
-                )
-                memory = f"{found.share:.0%}", f"{found.peak / 2**20:.0f}", f"{found.peak_share:.2f}"
-                print(f"| {' | '.join(map(str, (*row, *memory)))} |", flush=True)
+                print(line(cells(net, batch, arguments.threads, job, found)), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,14 +30,19 @@ CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor"
 clock = CLOCKS["wall"]
 
 
+longest = float("inf")
+
+
 def timed(run: Callable[[], object], iterations: int) -> list[float]:
-    """Seconds of each of `iterations` calls, after two that are not counted."""
-    seconds = []
+    """Seconds of each of `iterations` calls, or of fewer that together take `longest`, after two that are not counted."""
+    seconds: list[float] = []
     for iteration in range(iterations + 2):
         start = clock()
         run()
         if iteration >= 2:
             seconds.append(clock() - start)
+            if sum(seconds) >= longest:
+                break
     return seconds
 
 
@@ -202,6 +207,7 @@ NEEDS = {"netdef": (), "torch": ("torch",), "onnxruntime": ("onnx", "onnxruntime
 
 
 def main() -> None:
+    global clock, longest
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", choices=[*RUNS, "check"])
     parser.add_argument("--net", default="alexnet")
@@ -209,9 +215,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--iterations", type=int, default=5)
     parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help="processor: seconds of all threads")
+    parser.add_argument("--seconds", type=float, default=longest, help="of timed iterations; there is always one")
     arguments = parser.parse_args()
-    global clock
-    clock = CLOCKS[arguments.clock]
+    clock, longest = CLOCKS[arguments.clock], arguments.seconds
     if arguments.run == "check":
         print(json.dumps(check(arguments.net, arguments.threads)))
         return
