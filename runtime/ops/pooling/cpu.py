@@ -12,16 +12,16 @@ from math import prod
 import numpy as np
 
 from runtime.kernels.cpu.jit import jit, shared
-from runtime.kernels.cpu.moves import copy_units
+from runtime.kernels.cpu.moves import clear_floats, copy_units
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.pooling import stochastic as _stochastic  # noqa: F401 - registers its kernels
 from runtime.ops.pooling import unpooling as _unpooling  # noqa: F401 - registers its kernels
+from runtime.ops.pooling.adding import add_where
 from runtime.ops.pooling.largest import keep_largest
 
 LOWEST = np.float32(np.finfo(np.float32).min)  # Caffe's maximum of nothing
 TOGETHER = 4096  # floats of a result whose windows stay in the nearest caches
-NOWHERE = -1  # an index that no window has
 
 
 @shared
@@ -118,28 +118,25 @@ def whole_windows(width, windows, kernel, stride, pad):
 )
 @jit
 def pool_max_backward(begin, end, dy, argmax, dx, kernel, stride, pad):
-    """dx (C, H, W, N) from dy, argmax (C, OH, OW, N).  An item is one row of dx.  Two windows a pass."""
+    """dx (C, H, W, N) from dy, argmax (C, OH, OW, N).  An item is one row of dx."""
     _, H, W, N = dx.shape
     _, OH, OW, _ = dy.shape
+    gradients, places, total = dy.reshape(-1), argmax.reshape(-1), dx.reshape(-1)
     for item in range(begin, end):
         c, ih = item // H, item % H
+        clear_floats(total, item * W * N, W * N)
         first_row, last_row = covering(ih + pad[0], kernel[0], stride[0], OH)
-        for iw in range(W):
-            first, last = covering(iw + pad[1], kernel[1], stride[1], OW)
-            if first_row >= last_row or first >= last:
-                for n in range(N):
-                    dx[c, ih, iw, n] = 0
-            for oh in range(first_row, last_row):
-                for ow in range(first, last, 2):
-                    here = (ih + pad[0] - oh * stride[0]) * kernel[1] + iw + pad[1] - ow * stride[1]
-                    after = min(ow + 1, last - 1)
-                    there = here - stride[1] if after > ow else NOWHERE
-                    fresh = oh == first_row and ow == first
-                    for n in range(N):
-                        a = dy[c, oh, ow, n] if argmax[c, oh, ow, n] == here else np.float32(0)
-                        b = dy[c, oh, after, n] if argmax[c, oh, after, n] == there else np.float32(0)
-                        before = np.float32(0) if fresh else dx[c, ih, iw, n]
-                        dx[c, ih, iw, n] = before + (a + b)
+        for oh in range(first_row, last_row):
+            row = (ih + pad[0] - oh * stride[0]) * kernel[1]
+            for j in range(kernel[1] - 1, -1, -1):  # of each element the windows from the left
+                shift = j - pad[1]
+                first = max(0, -(shift // stride[1]))
+                count = min(OW, -((shift - W) // stride[1])) - first
+                at, to = ((c * OH + oh) * OW + first) * N, (item * W + first * stride[1] + shift) * N
+                if count > 0 and stride[1] == 1:
+                    add_where(gradients, places, at, row + j, total, to, 0, count * N, 1)
+                elif count > 0:
+                    add_where(gradients, places, at, row + j, total, to, stride[1] * N, N, count)
 
 
 @jit
