@@ -1,4 +1,7 @@
-"""Plans of a convolution on the CPU: groups of one channel by sums, small windows that move by 1 by tiles, else im2col and GEMM."""
+"""Plans of a convolution on the CPU: groups of one channel by sums, small windows by tiles, else im2col and GEMM.
+
+Windows of tiles move by 1, or by more over an image that is dealt out by phases.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from runtime.kernels.cpu.product import HEIGHT, PANEL, packed_size
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
 from runtime.kernels.operand import Kept, Operand, Workspace
-from runtime.ops.convolution import depthwise, tiles, tiles_gradient
+from runtime.ops.convolution import depthwise, phases, tiles, tiles_gradient
 from runtime.ops.convolution.direct import blocks_of, column_block, runs_of
 from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is_depthwise, is_pointwise, position_run
 
@@ -42,7 +45,8 @@ def conv2d(
     if is_depthwise(geometry, w):
         rows = depthwise.output_rows(y, geometry)
         return launch("conv2d_depthwise", x, w, b, y, geometry=geometry, epilogue=epilogue, rows=rows)
-    return _by_tiles(x, w, b, y, geometry, epilogue) or _by_windows(x, w, b, y, y, geometry, epilogue)
+    made = _by_tiles(x, w, b, y, geometry, epilogue) or _by_phases(x, w, b, y, geometry, epilogue)
+    return made or _by_windows(x, w, b, y, y, geometry, epilogue)
 
 
 @plans(flops=lambda x, w, b, more, y, **constants: y.size + conv2d_flops(x, w, b, y, **constants))
@@ -52,7 +56,7 @@ def conv2d_add(
     """The convolution plus another array, bit for bit as if that were added behind it."""
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     b = replace(b, shape=(b.size,))
-    made = _by_tiles(x, w, b, y, geometry, Epilogue(has_bias))
+    made = _by_tiles(x, w, b, y, geometry, Epilogue(has_bias)) or _by_phases(x, w, b, y, geometry, Epilogue(has_bias))
     if made is None:
         return _by_windows(x, w, b, more, y, geometry, Epilogue(has_bias, relu, float(slope), added=True))
     flat = [replace(operand, shape=(y.size,)) for operand in (y, more, y)]
@@ -77,6 +81,38 @@ def _by_tiles(
         launches = transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)
         return Plan(launches, kept=transformed.bytes) if keeps else Plan(launches, offset + transformed.bytes)
     return None
+
+
+def _by_phases(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue) -> Plan | None:
+    """The same of windows that move by more than 1."""
+    dealt = phases.dealt_image(x, y, geometry, Workspace())
+    weights = phases.dealt_weights(w, geometry, Workspace(dealt.bytes))
+    used = dealt.bytes + weights.bytes
+    pays = _phases_pay(geometry, weights.shape[1], y.shape[0] // geometry.group, y.shape[1:3], y)
+    made = _by_tiles(dealt, weights, b, y, phases.of_phases(geometry), epilogue, used) if pays else None
+    if made is None:
+        return None
+    deal = launch("deal_image", x, dealt, stride=geometry.stride, pad=geometry.pad)
+    deal_weights = replace(launch("deal_weights", w, weights, stride=geometry.stride), once=bool(made.kept))
+    return replace(made, launches=(deal, deal_weights, *made.launches), workspace=max(made.workspace, used))
+
+
+def _phases_pay(
+    geometry: Geometry, channels: int, made: int, extent: tuple[int, ...], dy: Operand, least: int = tiles.LEAST
+) -> bool:
+    """Whether a convolution of windows that move by more than 1 is faster by phases and tiles.
+
+    Parameters
+    ----------
+    channels, made: inputs and outputs of a group, those of the phases.
+    extent: rows and columns that tiles cover.  dy: what windows make.
+    """
+    if geometry.stride == (1, 1) or geometry.dilation != (1, 1):
+        return False
+    of, (_, rows, columns, N), (height, width) = phases.of_phases(geometry), dy.shape, extent
+    positions = rows * columns * geometry.kernel[0] * geometry.kernel[1]
+    area = geometry.stride[0] * geometry.stride[1] * of.kernel[0] * of.kernel[1]
+    return tiles.pays(of, channels, made, (height, width), N, positions=positions // area, least=least)
 
 
 def _by_windows(
@@ -127,9 +163,11 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
     if is_depthwise(geometry, dw):
         rows = depthwise.output_rows(dy, geometry)
         return launch("conv2d_weight_gradient_depthwise", x, dy, dw, geometry=geometry, rows=rows)
-    (O, height, width, N), channels = dy.shape, dw.shape[1]
+    (O, height, width, N), channels, area = dy.shape, dw.shape[1], geometry.stride[0] * geometry.stride[1]
     if tiles.pays(geometry, channels, O // geometry.group, (height, width), N, least=tiles_gradient.LEAST_TILED):
         return _weight_gradient_by_tiles(x, dy, dw, geometry)
+    if _phases_pay(geometry, channels * area, O // geometry.group, (height, width), dy, tiles_gradient.LEAST_TILED):
+        return _weight_gradient_by_phases(x, dy, dw, geometry)
     positions, rows = height * width, dw.size // O
     block = column_block(rows)
     segments = max(1, min(MOST_ITEMS // (geometry.group * blocks_of(rows, block)), positions * N // LEAST_COLUMNS))
@@ -140,26 +178,35 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
     )
 
 
-def _weight_gradient_by_tiles(x: Operand, dy: Operand, dw: Operand, geometry: Geometry) -> Launch | Plan:
+def _weight_gradient_by_phases(x: Operand, dy: Operand, dw: Operand, geometry: Geometry) -> Plan:
+    dealt = phases.dealt_image(x, dy, geometry, Workspace())
+    gradient = phases.dealt_weights(dw, geometry, Workspace(dealt.bytes))
+    made = _weight_gradient_by_tiles(dealt, dy, gradient, phases.of_phases(geometry), dealt.bytes + gradient.bytes)
+    deal = launch("deal_image", x, dealt, stride=geometry.stride, pad=geometry.pad)
+    join = launch("join_weights", gradient, dw, stride=geometry.stride)
+    return Plan((deal, *made.launches, join), made.workspace)
+
+
+def _weight_gradient_by_tiles(x: Operand, dy: Operand, dw: Operand, geometry: Geometry, offset: int = 0) -> Plan:
     M, channels, tiled = dw.shape[0] // geometry.group, dw.shape[1], tiles.tiles_of(dy.shape[1], dy.shape[2], geometry.kernel[0])
     rows = tiles_gradient.even_block(M, tiles_gradient.MOST_ROWS, HEIGHT)
     block = tiles_gradient.even_block(channels, tiles_gradient.MOST_COLUMNS, LANES)
     items = geometry.group * blocks_of(M, rows) * blocks_of(channels, block)
     segments = max(1, min(MOST_ITEMS // items, tiled * dy.shape[3] // tiles_gradient.LEAST_COLUMNS))
     segment = blocks_of(tiled, segments)
-    parts = _segments(dw, blocks_of(tiled, segment))
+    parts = _segments(dw, blocks_of(tiled, segment), offset)
     sizes = {"rows": rows, "block": block, "segment": segment}
-    return _summed(launch("conv2d_weight_gradient_tiles", x, dy, parts, geometry=geometry, **sizes), parts, dw)
+    return _summed(launch("conv2d_weight_gradient_tiles", x, dy, parts, geometry=geometry, **sizes), parts, dw, offset)
 
 
-def _segments(dw: Operand, segments: int) -> Operand:
-    """Room for the gradients of several segments of positions, or of all."""
-    return dw if segments == 1 else Operand((segments * dw.shape[0], *dw.shape[1:]), pointer=Workspace())
+def _segments(dw: Operand, segments: int, offset: int = 0) -> Operand:
+    """Room for the gradients of several segments of positions, or of all.  offset: where it begins in the workspace."""
+    return dw if segments == 1 else Operand((segments * dw.shape[0], *dw.shape[1:]), pointer=Workspace(offset))
 
 
-def _summed(product: Launch, parts: Operand, dw: Operand) -> Launch | Plan:
+def _summed(product: Launch, parts: Operand, dw: Operand, offset: int = 0) -> Plan:
     """The gradients of all segments, added in order."""
-    return product if parts is dw else Plan((product, launch("sum_segments", parts, dw)), workspace=parts.bytes)
+    return Plan((product,), offset) if parts is dw else Plan((product, launch("sum_segments", parts, dw)), offset + parts.bytes)
 
 
 @plans(flops=lambda dy, w, dx, **constants: depthwise_flops(Geometry(**constants), w, dy))
@@ -173,6 +220,9 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pai
     by_tiles = tiles.pays(geometry, O // group, per_group, (dx.shape[1], dx.shape[2]), N, positions=height * width)
     if geometry.stride == (1, 1) and (few_outputs or by_tiles or is_pointwise(geometry)):
         return _as_convolution(dy, w, dx, geometry)
+    dealt = phases.dealt_image(dx, dy, geometry, Workspace())
+    if _phases_pay(geometry, O // group, dealt.shape[0] // group, dealt.shape[1:3], dy):
+        return _input_gradient_by_phases(dy, w, dx, dealt, geometry)
     run, block = product_run(height * width, N), min(per_group, blocks_of(GRADIENT_ROWS, geometry.kernel[0] * geometry.kernel[1]))
     across = Operand((per_group * group, O // group, *geometry.kernel), pointer=Workspace())
     transpose = launch("transpose_weights", w, across, group=group)
@@ -190,10 +240,19 @@ def col2im(dy: Operand, dx: Operand, **window: Pair) -> Launch:
     return launch("col2im_rows", dy, dx, **window)
 
 
-def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) -> Plan:
+def _input_gradient_by_phases(dy: Operand, w: Operand, dx: Operand, dealt: Operand, geometry: Geometry) -> Plan:
+    """dealt: the gradient of the phases."""
+    weights = phases.dealt_weights(w, geometry, Workspace(dealt.bytes))
+    made = _as_convolution(dy, weights, dealt, phases.of_phases(geometry), dealt.bytes + weights.bytes)
+    deal = launch("deal_weights", w, weights, stride=geometry.stride)
+    join = launch("join_image", dealt, dx, stride=geometry.stride, pad=geometry.pad)
+    return Plan((deal, *made.launches, join), made.workspace)
+
+
+def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, offset: int = 0) -> Plan:
     """Of windows that move by 1: the convolution of dy with flipped weights, padded so that it is as large as dx."""
     O, per_group, *kernel = w.shape
-    flipped = Operand((per_group * geometry.group, O // geometry.group, *kernel), pointer=Workspace())
+    flipped = Operand((per_group * geometry.group, O // geometry.group, *kernel), pointer=Workspace(offset))
     height, width = (d * (k - 1) - p for d, k, p in zip(geometry.dilation, geometry.kernel, geometry.pad, strict=True))
     full = geometry._replace(pad=(height, width))
     flip = (
@@ -202,6 +261,6 @@ def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) ->
         else launch("flip_weights", w, flipped, group=geometry.group)
     )
     no_bias = replace(flipped, shape=(flipped.size,))
-    made = _by_tiles(dy, flipped, no_bias, dx, full, Epilogue(), flipped.bytes)
-    made = made or _by_windows(dy, flipped, no_bias, dx, dx, full, Epilogue(), flipped.bytes)
+    made = _by_tiles(dy, flipped, no_bias, dx, full, Epilogue(), offset + flipped.bytes)
+    made = made or _by_windows(dy, flipped, no_bias, dx, dx, full, Epilogue(), offset + flipped.bytes)
     return replace(made, launches=(flip, *made.launches))

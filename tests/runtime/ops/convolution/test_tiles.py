@@ -136,11 +136,12 @@ def kernels_of(net: netdef.Net, instruction: str) -> dict[str, list[str]]:
     return {layer: [launch.kernel.name for launch in made.launches] for layer, made in plans.items()}
 
 
-def test_alexnet_computes_all_layers_but_the_first_by_tiles() -> None:
+def test_alexnet_computes_all_layers_by_tiles() -> None:
+    """The first one by those of phases."""
     net = netdef.load("alexnet", phase="train", batch_size=32)
-    later, tiles = ["conv2", "conv3", "conv4", "conv5"], ["transform_tile_weights", "conv2d_tiles"]
-    assert kernels_of(net, "conv2d") == {"conv1": ["conv2d_direct"], **dict.fromkeys(later, tiles)}
-    assert kernels_of(net, "conv2d_input_gradient") == {layer: ["flip_weights", *tiles] for layer in reversed(later)}
-    of_weights = {layer: names[0] for layer, names in kernels_of(net, "conv2d_weight_gradient").items()}
-    by = "conv2d_weight_gradient_"
-    assert of_weights == {"conv1": f"{by}direct", **dict.fromkeys(later, f"{by}tiles")}
+    later, made = ["conv2", "conv3", "conv4", "conv5"], ["transform_tile_weights", "conv2d_tiles"]
+    assert kernels_of(net, "conv2d") == {"conv1": ["deal_image", "deal_weights", *made], **dict.fromkeys(later, made)}
+    assert kernels_of(net, "conv2d_input_gradient") == {layer: ["flip_weights", *made] for layer in reversed(later)}
+    gradients = kernels_of(net, "conv2d_weight_gradient")
+    assert gradients["conv1"][:2] == ["deal_image", "conv2d_weight_gradient_tiles"]
+    assert {gradients[layer][0] for layer in later} == {"conv2d_weight_gradient_tiles"}
