@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from heapq import heapify, heapreplace
 from time import perf_counter
+from typing import Any
 from unittest.mock import patch
 
 import netdef
@@ -49,7 +50,7 @@ def measured(net: netdef.Net, workers: int, rounds: int) -> dict[str, Launches]:
         found.append(pieces)
 
     shortest: dict[str, Launches] = {}
-    training = {"keep": "outputs", "losses_only": True, "update": plain_update(net)}
+    training: dict[str, Any] = {"keep": "outputs", "losses_only": True, "update": plain_update(net)}
     with patch.object(Workers, "run", run), compile(net, "cpu", threads=1, **training) as executable:
         write_noise(executable)
         pairs = [pair for name in LISTS for pair in executable.bound(name)]
