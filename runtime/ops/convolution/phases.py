@@ -7,9 +7,7 @@ layer, 11 x 11 by 4, becomes windows of 3 x 3 of 48 channels, which tiles comput
 
 from __future__ import annotations
 
-from numba import njit
-
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inlined, jit
 from runtime.kernels.cpu.moves import clear_floats, copy_floats, copy_units
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
@@ -35,7 +33,7 @@ def dealt_weights(w: Operand, geometry: Geometry, pointer: Pointer) -> Operand:
     return Operand((w.shape[0], w.shape[1] * sh * sw, *of_phases(geometry).kernel), pointer=pointer, lasting=w.lasting)
 
 
-@njit(inline="always")
+@inlined
 def phase_of(channel, stride):
     """(channel of the image, its phase) of a channel of the phases."""
     area = stride[0] * stride[1]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from runtime.kernels.cpu.generated import cgutils, intrinsic, types
 from runtime.kernels.cpu.moves import vector_at
 from runtime.kernels.cpu.register_tile import INDEX, LANES, MASK, ZEROS, lanes_below, load_lanes, store_lanes
 
@@ -75,4 +73,4 @@ def _spread(build: Any, number: Any, kind: Any) -> Any:
     return build.shuffle_vector(first, undefined, ir.Constant(places, [0] * LANES))
 
 
-add_where: Any = intrinsic(_add_where)  # Any: type checkers take the context for an argument of the caller's
+add_where = intrinsic(_add_where)
