@@ -111,6 +111,7 @@ def opened(
     from runtime.data import open_images
     from runtime.data.photos import GRID
     from runtime.images.opening import image_net
+    from runtime.images.trained_pixels import trained_on_photos
 
     files = weights_files(weights) if weights is not None else weights_for(net_path, options.weights)
     views = int(options.crops)
@@ -131,15 +132,6 @@ def opened(
         classes = classes_of(options.labels, files, own)
         classes.check(scores)
         yield means(probabilities(executable, scores, is_probability, named), views), classes
-
-
-def trained_on_photos(weights: str) -> bool:
-    """Whether a run made weights on the windows of the photographs that come along."""
-    from runtime.data.photos import photo_names
-    from runtime.solver.snapshot import read_side
-
-    side = read_side(weights)
-    return side.get("data") is None and tuple(side.get("classes") or ()) == photo_names()
 
 
 def probabilities(executable: Executable, scores: Blob, is_probability: bool, names: Sequence[str]) -> Iterator[np.ndarray]:

@@ -13,6 +13,7 @@ from netdef.cli.arguments import net_and_solver, weights_files
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.progress import progress
 from netdef.cli.running import RunOptions
+from netdef.cli.seeds import setting_of
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
 from netdef.solver_file.learning_rate import MOST
@@ -20,6 +21,7 @@ from netdef.solver_file.learning_rate import MOST
 LEAST = 20  # iterations that show anything
 ROWS = 11
 BAR = 30  # characters of the longest bar
+OF_THE_RATE = ("lr_policy", "gamma", "power", "stepsize", "stepvalue")  # settings of a solver
 ENDINGS = (".png", ".svg", ".pdf")
 
 
@@ -68,6 +70,7 @@ def rates(first: str, second: str | None, options: Options) -> None:
     from runtime.solver.rate_search import draw, search
     from runtime.solver.solver import Solver
 
+    check_settings(options)
     if options.low >= options.high:
         raise NetdefError(f"--low {options.low:g} is not below --high {options.high:g}")
     if options.out is not None and not options.out.lower().endswith(ENDINGS):
@@ -97,6 +100,18 @@ def rates(first: str, second: str | None, options: Options) -> None:
     click.echo("\n".join([*lines_of(found, options), *advice(found, own)]))  # before the picture, which may fail
     draw(found, f"{name}: loss while the rate rises", picture)
     click.echo(f"picture: {picture}")
+
+
+def check_settings(options: Options) -> None:
+    """Check that --set says nothing of the solver that this command decides itself.
+
+    Raises
+    ------
+    NetdefError: it does.
+    """
+    for field, own in (("max_iter", f"--iterations {options.iterations}"), *((field, "--low and --high") for field in OF_THE_RATE)):
+        if setting := setting_of(options, f"solver.{field}"):
+            raise NetdefError(f"--set {setting.text} has no effect: netdef rates goes by {own}", hint="leave it out")
 
 
 def lines_of(found: Any, options: Options) -> list[str]:

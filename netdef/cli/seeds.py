@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 1000  # runs of one command
 SAME = {"iterations": "max_iter", "epochs": "max_iter", "test_every": "test_interval", "snapshot_every": "snapshot"}
-RATE = "solver.base_lr"
+RATE, PREFIX = "solver.base_lr", "solver.snapshot_prefix"
 
 
 def with_rate(options: Options) -> Options:
@@ -80,6 +81,20 @@ def one_for_each_seed(options: Options) -> list[Options]:
     return runs
 
 
+def in_folders_apart(runs: Sequence[Options], prefix: str) -> list[Options]:
+    """Options of several runs, with a folder for each seed where snapshot_prefix is a whole path: /x/net-1/net of /x/net."""
+    if not Path(prefix).is_absolute():
+        return list(runs)
+    whole, name = prefix.rstrip("/"), Path(prefix).name
+
+    def apart(run: Options) -> Options:
+        setting = Setting(f"{PREFIX}={whole}-{seed_of(run)}/{name}", "--seed")
+        kept = {key: one for key, one in (run.overrides or {}).items() if "".join(key.split()) != PREFIX}
+        return replace(run, overrides={**kept, PREFIX: setting})
+
+    return [apart(run) for run in runs]
+
+
 def seeds_in(text: str) -> tuple[int, ...]:
     """The numbers in 3, 1..5 or 1,4,9.
 
@@ -120,8 +135,10 @@ def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], 
     if ranks is not None:
         raise NetdefError(f"--seed asks for {len(runs)} runs; under mpirun or srun there is one", hint="--seed N, a run at a time")
     for options in runs:  # all of them, before hours of training
-        if options.out is not None and not is_cut_short(Path(options.out)):
-            check_free(Path(options.out))
+        prefix = setting_of(options, PREFIX)
+        out = options.out or (prefix is not None and Path(prefix.value).is_absolute() and os.path.dirname(prefix.value))
+        if out and not is_cut_short(Path(out)):
+            check_free(Path(out))
     outs: list[Path] = []
     for number, options in enumerate(runs, 1):
         click.echo(f"run {number} of {len(runs)}: seed {seed_of(options)}", err=True)

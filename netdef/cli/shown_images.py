@@ -14,7 +14,7 @@ import numpy as np
 from netdef.cli.arguments import weights_for
 from netdef.cli.labels import Classes, classes_of
 from netdef.cli.options import without_effect
-from netdef.cli.predict import BEST, probabilities_of_batch, scores_of, trained_on_photos
+from netdef.cli.predict import BEST, probabilities_of_batch, scores_of
 from netdef.cli.predictions import Guess, best
 from netdef.cli.progress import progress
 from netdef.cli.show_options import SLIDE, listed
@@ -29,6 +29,7 @@ from runtime.images.files import check_images, images_of
 from runtime.images.opening import image_net
 from runtime.images.pixels import image_layer
 from runtime.images.seen import seen
+from runtime.images.trained_pixels import OF_WINDOWS, trained_on_photos
 from runtime.pictures.filters import draw_filters, drawn_towers, filter_shape, layers_with_filters
 from runtime.pictures.maps import draw_maps
 from runtime.pictures.neighbours import hidden_blob, nearest
@@ -79,10 +80,9 @@ class Opened:
 def opened(net_path: str, paths: Sequence[str], batch: int, options: Options, asks_classes: bool = True) -> Iterator[Opened]:
     """The net with its weights, its images open."""
     files = weights_for(net_path, options.weights)
-    if trained_on_photos(files[-1]):
-        click.echo(
-            "note: the weights are of windows of photographs; this is about images as a whole, predict about windows", err=True
-        )
+    middle = trained_on_photos(files[-1])
+    if middle:
+        click.echo(f"note: {OF_WINDOWS}", err=True)
     own, net = nets_of(net_path, files, min(batch, len(paths)) if not options.occlusion else batch, options)
     for name in options.layers:
         net.layer(name)  # raises for an unknown one before anything is computed
@@ -92,7 +92,7 @@ def opened(net_path: str, paths: Sequence[str], batch: int, options: Options, as
         classes.check(scores)
     with options.compiler()(net, backward=False, keep="activations", fold=False) as exe:
         exe.load_weights(files, options.allow_missing)
-        exe.open_sources(lambda layer, seed, *, classes: open_images(layer, paths))
+        exe.open_sources(lambda layer, seed, *, classes: open_images(layer, paths, middle=middle))
         hidden = None if scores is None else hidden_blob(scores)
         if options.among and scores is not None and hidden is None:
             say_unused(options, f"{net.filename} has no hidden layer before its classes", "--among")

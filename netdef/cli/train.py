@@ -16,7 +16,7 @@ from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.options import without_effect as options_without_effect
 from netdef.cli.ranked import lost_from, on_all_ranks
-from netdef.cli.seeds import RATE, one_for_each_seed, train_seeds, with_rate
+from netdef.cli.seeds import RATE, in_folders_apart, one_for_each_seed, train_seeds, with_rate
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_events import open_events
 from netdef.cli.train_options import CommandLine, Counts, Options
@@ -75,11 +75,15 @@ def command(net: str, solver: str | None, **options: Any) -> int:
     """
     given, *others = one_for_each_seed(with_rate(Options(**options)))
     if others:
+        from runtime.solver.nets import read_solver
+
+        parameters, _ = read_solver(net_and_solver(net, solver)[1], given.iterations, given.overrides)
+        runs = in_folders_apart([given, *others], parameters.snapshot_prefix)
 
         def train_one(options: Options, on_run: Callable[[Path], None]) -> int:
             return train(net, solver, options, on_run=on_run)
 
-        return on_all_ranks(lambda ranks: train_seeds([given, *others], train_one, ranks))
+        return on_all_ranks(lambda ranks: train_seeds(runs, train_one, ranks))
 
     def resumed(out: Path) -> Callable[[Ranks | None], int]:
         again = replace(given, weights=None, resume="latest", out=str(out))

@@ -39,7 +39,7 @@ def hover(cursor: Cursor, around: Standing | None, nets: Nets, devices: Devices 
         return _by_phase({phase: _layer(_find(net, cursor.word, around)) for phase, net in nets.items()})
     if cursor.wants in (Wants.BOTTOM, Wants.TOP) and around is not None:
         name = around.head.name.text
-        return _by_phase({phase: _blob(_find(net, name, around), cursor) for phase, net in nets.items()})
+        return _by_phase({phase: _blob(_find(net, name, around), cursor, around) for phase, net in nets.items()})
     return None
 
 
@@ -116,16 +116,23 @@ def _layer(layer: Layer | None) -> str | None:
     return "\n".join([f"layer {layer.name}: {layer.type}", *(f"  {what.ljust(6)}  {text}" for what, text in rows)])
 
 
-def _blob(layer: Layer | None, cursor: Cursor) -> str | None:
-    """A blob as a layer reads or makes it."""
+def _blob(layer: Layer | None, cursor: Cursor, around: Standing) -> str | None:
+    """A blob as a layer reads or makes it; where a layer is bypassed, what is read instead."""
     if layer is None:
         return None
     blobs = layer.bottoms if cursor.wants is Wants.BOTTOM else layer.tops
     blob = next((one for one in blobs if one.name == cursor.word), None)
+    instead = ""
+    if blob is None and cursor.wants is Wants.BOTTOM:
+        written = [word.text for word in around.head.bottoms]
+        if cursor.word not in written or len(written) != len(blobs):
+            return None
+        blob, instead = blobs[written.index(cursor.word)], f"{cursor.word} is bypassed: {layer.name} reads {{}} instead\n"
     if blob is None:
         return None
     readers = ", ".join(dict.fromkeys(f"{one.name} ({one.type})" for one in blob.consumers)) or "nothing"
-    lines = [f"blob {_shaped(blob)}, {binary(blob.bytes)}", f"  made by  {blob.producer.name} ({blob.producer.type})"]
+    shown = f"{instead.format(blob.name)}blob {_shaped(blob)}, {binary(blob.bytes)}"
+    lines = [shown, f"  made by  {blob.producer.name} ({blob.producer.type})"]
     return "\n".join([*lines, f"  read by  {readers}"])
 
 

@@ -24,7 +24,7 @@ from runtime.data.hdf5_data import Hdf5Source
 from runtime.data.labels import check_labels, label_check
 from runtime.data.listing import Listing, folder_names, read_list, scan_folder
 from runtime.data.memory import MemorySource
-from runtime.data.photos import PhotoSamples, WindowsOfFiles, photo_names
+from runtime.data.photos import MiddleWindows, PhotoSamples, WindowsOfFiles, photo_names
 from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
 from runtime.data.settings import Resize, Settings, at_least_a_side, dtype_of, mean_image_size, settings_of
 from runtime.data.source import DEPTH, Batch, OnSkip, Samples, Source
@@ -115,11 +115,13 @@ def open_images(
     on_skip: OnSkip = warn_of_skip,
     views: int = 1,
     windows: bool = False,
+    middle: bool = False,
 ) -> Source:
     """The given image files in their order, as an ImageData layer would bring them to its net in the test phase; labels are 0.
 
     Their shorter side is brought to 256 pixels and the centre kept, unless the layer gives another size.  `views`: as `open_source`
-    has them.  `windows`: each path, given GRID * GRID times, gives another window of its photograph, see runtime/data/photos.py.
+    has them.  `windows`: each path, given GRID * GRID times, gives another window of its photograph, see runtime/data/photos.py;
+    `middle`: each path gives the middle one.
     """
     remark_on_reach(layer)
     settings = settings_of(layer, source="")
@@ -127,7 +129,7 @@ def open_images(
     resize = Resize(height, width, stretch=bool(layer.p.new_height and layer.p.new_width))
     fixed = replace(settings, train=False, shuffle=False, rand_skip=0, mirror=False, colors=(), regions=None, sizes=None)
     settings = replace(fixed, resize=resize)
-    kind = WindowsOfFiles if windows else FileSamples
+    kind = MiddleWindows if middle else WindowsOfFiles if windows else FileSamples
     samples = kind(Listing("the images given", list(paths), [0] * len(paths)), settings, Draws(0, layer.name))
     return _prefetcher(views_of(samples, settings, views, bool(mean_image_size(layer))), settings, workers, on_skip)
 

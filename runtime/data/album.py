@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from netdef.layers.data import HDF5Data
 from runtime.data import open_source
 from runtime.data.decoding import as_image
 from runtime.data.prefetch import Prefetcher
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Stands for the samples of a source that has rows of arrays, and no pictures of them."""
+
+    name: str
+    classes: Sequence[str] | None = None
+
+    @staticmethod
+    def title(index: int) -> str:
+        """What a row is called: by its number in the stream."""
+        return f"row {index}"
+
+
+@dataclass(frozen=True)
 class Album:
     """The images of a source in the order of its stream.
 
@@ -28,7 +42,7 @@ class Album:
     classes: a name for each label, or None.
     """
 
-    samples: Samples
+    samples: Samples | Rows
     close: Callable[[], None]  # of the source that they are of
 
     @property
@@ -41,7 +55,9 @@ class Album:
         return known(index) if known is not None else f"image {index}"
 
     def picture(self, index: int) -> Image.Image | None:
-        """The image at an index as its source has brought it to its size, before cropping; None where it cannot be read."""
+        """The image at an index as its source has brought it to its size, before cropping; None where it is none, or unreadable."""
+        if isinstance(self.samples, Rows):
+            return None
         try:
             image = self.samples.load(index).image
         except UnreadableError:
@@ -59,7 +75,9 @@ class Album:
 
 
 def open_album(layer: Layer, seed: int, hold_out: int = 0, classes: Sequence[str] | None = None) -> Album:
-    """The images of a data layer that gives them with a label each.  Parameters and errors as of `open_source`."""
+    """The images, or the rows, of a data layer that gives them with a label each.  Parameters and errors as of `open_source`."""
+    if isinstance(layer, HDF5Data):
+        return Album(Rows(layer.source), lambda: None)
     source = open_source(layer, seed, workers=1, hold_out=hold_out, classes=classes)
     assert isinstance(source, Prefetcher)
     return Album(source.samples, source.close)

@@ -148,9 +148,22 @@ class WindowsOfFiles(FileSamples):
         picture, label, name = self._read(position)
         image = as_image(picture)
         side = max(1, int(min(image.size) / CELLS * LARGEST_TEST))
-        row, column = divmod(position % GRID**2, GRID)
+        row, column = divmod(self.number(position), GRID)
         top, left = ((length - side) * index // (GRID - 1) for length, index in ((image.height, row), (image.width, column)))
         return to_sample(image.crop((left, top, left + side, top + side)), label, self._settings, self._draws, position, name)
+
+    @staticmethod
+    def number(position: int) -> int:
+        """Which window of its photograph is at a position."""
+        return position % GRID**2
+
+
+class MiddleWindows(WindowsOfFiles):
+    """Of each photograph the window in its middle."""
+
+    @staticmethod
+    def number(position: int) -> int:
+        return GRID**2 // 2
 
 
 def photo_names() -> tuple[str, ...]:

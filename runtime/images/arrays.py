@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.graph.net import Net
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.printer import print_message
 from netdef.language.source import excerpt
 from netdef.loading import parse
 from runtime.data import open_images
 from runtime.images.files import check_images, images_of
 from runtime.images.pixels import Given, image_layer, images_of_training, with_images
-from runtime.images.trained_pixels import trained_pixels
+from runtime.images.trained_pixels import OF_WINDOWS, trained_on_photos, trained_pixels
 from runtime.machine.compile import compile
 from runtime.machine.weights import Paths, files_of
 from runtime.solver.nets import load_net
@@ -70,8 +71,11 @@ def images(
     message = type(own.message)()
     message.layer.add().CopyFrom(layer.message)
     alone = parse(print_message(message), own.filename, "test", batch_size=len(files))
+    middle = weights is not None and trained_on_photos(weights_there(weights))
+    if middle:
+        warnings.warn(OF_WINDOWS, Remark, stacklevel=2)
     with compile(alone, backward=False) as executable:
-        executable.open_sources(lambda source, seed, *, classes: open_images(source, files))
+        executable.open_sources(lambda source, seed, *, classes: open_images(source, files, middle=middle))
         executable.run_forward()
         return executable.blob(layer.tops[0].name)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+# What is said where only one window of each image is looked at.
+OF_WINDOWS = "the weights are of windows of photographs: of each image, the window of that size in its middle is taken"
 SOURCES = ("Data", "ImageData")  # types of layers whose settings say it
 
 
@@ -34,3 +36,12 @@ def trained_pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
         origin += f", but for its mean {transform.mean_file}, which is not there (--mean replaces it)"
     crop = {field: getattr(transform, field) for field in ("crop_size", "crop_h", "crop_w")}
     return {**found, **crop, "new_height": image.new_height, "new_width": image.new_width}, origin
+
+
+def trained_on_photos(weights: str) -> bool:
+    """Whether a run made weights on the windows of the photographs that come along."""
+    from runtime.data.photos import photo_names
+    from runtime.solver.snapshot import read_side
+
+    side = read_side(weights)
+    return side.get("data") is None and tuple(side.get("classes") or ()) == photo_names()

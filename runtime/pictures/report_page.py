@@ -157,15 +157,20 @@ def _classes(confusion: Confusion) -> str:
 
 def _mistakes(report: Report, pictures: Mapping[int, str]) -> str:
     confusion = report.confusion
-    index = [image for image in map(int, confusion.mistakes) if image in pictures][:MOST_MISTAKES]
-    if not index:
+    if not len(confusion.mistakes):
         return '<section><h2>Surest mistakes</h2><p class="note">There are none.</p></section>'
-    figures = []
-    for image in index:
+    shown = [image for image in map(int, confusion.mistakes) if image in pictures][:MOST_MISTAKES]
+    figures, lines = [], []
+    for image in shown or map(int, confusion.mistakes[:MOST_MISTAKES]):
         truth, guess = confusion.names[confusion.votes.labels[image]], confusion.names[confusion.guesses[image]]
         sure = float(confusion.votes.probabilities[image, confusion.guesses[image]])
         caption = f"{truth} taken for {guess}, {sure:.1%}"
+        if image not in pictures:
+            lines.append(f"<tr><th>{escape(report.album.title(image))}</th><td>{escape(caption)}</td></tr>")
+            continue
         figures.append(figure(pictures[image], caption, alt=f"{report.album.title(image)}: {caption}", class_="pixels"))
     note = f"{plural(len(confusion.mistakes), 'mistake')} in all."
     head = f'<section><h2>Surest mistakes</h2><p class="note">{note}</p>'
+    if lines:  # of data without pictures
+        return f"{head}<table>{''.join(lines)}</table></section>"
     return f'{head}<div class="row mistakes">{"".join(figures)}</div></section>'

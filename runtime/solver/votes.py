@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netdef.language.diagnostics import NetdefError
+from runtime.data.rows import RowBatch, field_of
 from runtime.data.source import Batch
 from runtime.solver.results import NotFiniteError
 from runtime.solver.testing import sizes_of_pass
 
 if TYPE_CHECKING:
-    from netdef.graph.layer import Layer
+    from netdef.graph.layer import Blob, Layer
     from netdef.graph.net import Net
     from runtime.machine.executable import Executable
 
@@ -83,11 +84,12 @@ class Collector:
         """
         executable = self._executable
         source, taken = executable.sources[self._name], executable.sources.taken(self._name)
-        if not isinstance(taken, Batch) or taken.labels.ndim != 1:
+        given = labels_in(taken, self.layer)
+        if given is None:
             raise NetdefError(f"layer {self._name} gives no images with a label each: votes and reports are of such")
         images = int((taken.positions < source.size).sum())
         self._index = taken.positions[:images] // self._views
-        labels = taken.labels[:images].astype(np.int64)
+        labels = given[:images].astype(np.int64)
         self._left_out[self._index] = left_out = np.isin(labels, self._ignored)
         check_classes(labels[~left_out], self._classes, executable)
         self._labels[self._index] = np.where(left_out, 0, labels)
@@ -122,6 +124,26 @@ class Collector:
     def votes(self) -> Votes:
         mean = (self._sums / np.maximum(self._seen, 1)[:, None]).astype(np.float32)
         return Votes(mean, self._labels, (self._seen > 0) & ~self._left_out, int(self._left_out.sum()))
+
+
+def labels_in(batch: Any, layer: Layer) -> NDArray[np.float32] | None:
+    """The label of each sample of a batch; None where its source gives none, or several each.
+
+    Of rows of arrays, the labels are what another layer reads as such.
+    """
+    if isinstance(batch, Batch):
+        return batch.labels if batch.labels.ndim == 1 else None
+    for number, top in enumerate(layer.tops) if isinstance(batch, RowBatch) else ():
+        array = batch.arrays[field_of(number)]
+        if array.size == len(array) and any(reads_labels(reader, top) for reader in top.consumers):
+            return array.reshape(-1)
+    return None
+
+
+def reads_labels(layer: Layer, blob: Blob) -> bool:
+    """Whether a layer takes a blob's numbers as labels."""
+    at = layer.label_bottom
+    return layer.label_classes is not None and layer.type != "Embed" and len(layer.bottoms) > at and layer.bottoms[at] is blob
 
 
 def votes_of(

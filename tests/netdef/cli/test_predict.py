@@ -13,10 +13,10 @@ from PIL import Image
 
 import netdef
 import runtime
-from netdef.cli import predict
 from netdef.cli.main import run
 from netdef.schema import message_class
 from runtime.data.photos import photo_names
+from runtime.images import trained_pixels
 from runtime.solver import snapshot
 from runtime.solver.pixels import pixels_of
 from tests.netdef.cli import images
@@ -234,12 +234,12 @@ def test_weights_of_the_photographs_windows_see_windows(folder, capsys, monkeypa
     assert "windows" not in err
     side = {"classes": list(photo_names()), "data": None}
     monkeypatch.setattr(snapshot, "read_side", lambda path: side)
-    assert predict.trained_on_photos("x.caffemodel")
+    assert trained_pixels.trained_on_photos("x.caffemodel")
     side["data"] = "mine"
-    assert not predict.trained_on_photos("x.caffemodel")
+    assert not trained_pixels.trained_on_photos("x.caffemodel")
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(predict, "trained_on_photos", lambda path: True)
+    monkeypatch.setattr(trained_pixels, "trained_on_photos", lambda path: True)
     windows, err = answers(capsys, "run", BRIGHT, DARK)
     assert "note: the weights are of windows of photographs: the answer to an image is the mean of 25 windows" in err
     assert list(windows) == [BRIGHT, DARK] and windows[BRIGHT] != plain[BRIGHT]

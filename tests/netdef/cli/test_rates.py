@@ -74,6 +74,8 @@ def test_rows_at_even_distances():
         (["small.net", "solver.txt", "-o", "nothere/x.png"], "there is no folder for the picture nothere/x.png"),
         (["small.net", "solver.txt", "--iterations", "3"], "--iterations"),
         (["small.net", "solver.txt", "--set", "solver.gama=1"], "unknown field 'gama' of a solver"),
+        (["small.net", "solver.txt", "--set", "solver.max_iter=5"], "no effect: netdef rates goes by --iterations 100"),
+        (["small.net", "solver.txt", "--set", "solver.lr_policy=step"], "no effect: netdef rates goes by --low and --high"),
         (["small.net", "solver.txt", "--weights", "none.caffemodel"], "none.caffemodel"),
     ],
 )

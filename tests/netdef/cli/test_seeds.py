@@ -61,6 +61,17 @@ def test_each_seed_has_a_run_of_its_own(capsys):
     assert Path("again/small_iter_2.caffemodel").read_bytes() == Path("two-1/small_iter_2.caffemodel").read_bytes()
 
 
+@pytest.mark.parametrize(("prefix", "file"), [("there/x", "there/x-{}/x_iter_2"), ("there/", "there-{}/there_iter_2")])
+def test_seeds_of_a_solver_with_a_whole_path_have_folders_apart(prefix, file, capsys):
+    whole = ["--set", f"solver.snapshot_prefix={Path.cwd()}/{prefix}"]
+    assert run(["train", "small.net", "solver.txt", "--seed", "1..2", *whole, *SHORT]) == 0
+    for seed in (1, 2):
+        assert Path(f"{file.format(seed)}.caffemodel").exists()
+    capsys.readouterr()
+    assert run(["train", "small.net", "solver.txt", "--seed", "2..3", *whole, *SHORT]) == 2
+    assert "holds another run already" in capsys.readouterr().err and not Path(file.format(3)).parent.exists()
+
+
 def test_seeds_after_one_that_fails_are_named(capsys, monkeypatch):
     def train(net, solver, options, on_run):
         (seed,) = [one.value for key, one in options.overrides.items() if key == "solver.random_seed"]

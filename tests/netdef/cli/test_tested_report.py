@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import netdef
 import runtime
 from netdef.cli.main import run
 from tests.netdef.cli import levels
@@ -150,3 +151,35 @@ def test_images_with_a_label_that_is_ignored(capsys):
     rows = list(csv.DictReader(Path("x.csv").read_text().splitlines()))
     right = sum(row["truth"] == row["guess"] for row in rows)
     assert len(rows) == 8 and f"{right / 8:.2%}" in out and "the net ignores</th>" in Path("x.html").read_text()
+
+
+ROWS = """
+layer d: HDF5Data -> data, label { source: "rows.txt" batch_size: 2 }
+layer fc: InnerProduct(data) { num_output: 3 }
+layer loss: SoftmaxWithLoss(fc, label)
+test layer accuracy: Accuracy(fc, label)
+"""
+
+
+def test_rows_of_arrays_have_a_report_without_pictures(capsys):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("rows.h5", "w") as file:
+        file["data"] = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]
+        file["label"] = np.array([0, 1, 2, 2, 2], np.float32)[:, None]
+    Path("rows.txt").write_text("rows.h5\n")
+    Path("rows.net").write_text(ROWS)
+    net = "layer data: Input { shape { dim: [1, 3] } } layer fc: InnerProduct(data) { num_output: 3 }"
+    with runtime.compile(netdef.parse(net), backward=False) as executable:
+        executable.set_param("fc", 0, np.eye(3, dtype=np.float32))
+        executable.set_param("fc", 1, np.zeros(3, np.float32))
+        executable.save_weights("rows.caffemodel")
+    assert run(["test", "rows.net", "--weights", "rows.caffemodel", "-o", "x.html", "-o", "x.csv"]) == 0
+    assert "x.html: 5 images" in capsys.readouterr().out
+    rows = list(csv.DictReader(Path("x.csv").read_text().splitlines()))
+    assert [(row["image"], row["truth"], row["guess"]) for row in rows] == [
+        ("row 0", "0", "0"), ("row 1", "1", "1"), ("row 2", "2", "2"), ("row 3", "2", "0"), ("row 4", "2", "1"),
+    ]  # fmt: skip
+    page = Path("x.html").read_text()
+    assert "<tr><th>row 3</th><td>class 2 taken for class 0, 57.6%</td></tr>" in page
+    assert data_of(page)["pictures"] == {}
+    assert data_of(page)["cells"]["2,1"] == [["row 4", 0.5761, -1]]

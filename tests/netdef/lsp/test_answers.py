@@ -107,6 +107,14 @@ def test_hover_over_a_blob(net):
     assert "made by  data (DummyData)" in net.hover("net.net", 'bottom: "lab|el"')
 
 
+def test_hover_over_a_blob_of_a_bypassed_layer(editor):
+    head = "layer data: Input { shape { dim: [2, 3, 8, 8] } }\nlayer norm: LRN(data)\n"
+    (editor.folder / "normed.net").write_text(f"{head}layer fc: InnerProduct(norm) {{ num_output: 2 }}\n")
+    editor.open("plain.net", 'include "normed.net"\nlayer fc: InnerProduct(norm) { num_output: 3 }\nbypass layer norm\n')
+    found = editor.hover("plain.net", "InnerProduct(no|rm)")
+    assert "norm is bypassed: fc reads data instead\nblob data  2 x 3 x 8 x 8" in found
+
+
 IN_PLACE = ("layer relu: ReLU({0}) -> {0}", 'layer {{\n name: "relu" type: "ReLU"\n bottom: "{0}" top: "{0}"\n}}')
 
 

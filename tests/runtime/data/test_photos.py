@@ -12,7 +12,7 @@ from netdef.language.find import models_folder
 from netdef.layers.data import PHOTOS
 from runtime.data.draws import Draws
 from runtime.data.listing import Listing
-from runtime.data.photos import GRID, PhotoSamples, WindowsOfFiles
+from runtime.data.photos import GRID, MiddleWindows, PhotoSamples, WindowsOfFiles
 from runtime.data.settings import Resize, Settings
 
 CLASSES = 10
@@ -151,3 +151,5 @@ def test_windows_of_a_whole_photograph(tmp_path):
     corners = [tuple(sorted((int(w[0, 0, 1]), int(w[0, 0, 2])))) for w in (windows[0], windows[-1])]
     assert corners == [(0, 0), (60, 100)] and [int(w.max()) for w in (windows[0], windows[-1])] == [19, 119]
     assert len({window.tobytes() for window in windows}) == GRID**2
+    middle = Listing("given", [str(tmp_path / "x.png")], [0])
+    assert pixels(MiddleWindows(middle, settings, Draws(0, "data")).load(0))[..., ::-1].tobytes() == windows[12].tobytes()

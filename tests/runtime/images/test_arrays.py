@@ -56,6 +56,16 @@ def test_the_run_that_made_the_weights_says_how():
         np.testing.assert_array_equal(found, netdef.images(BRIGHT, "shades.net"))
 
 
+def test_weights_of_the_photographs_windows_see_the_middle_one(monkeypatch):
+    with runtime.compile(netdef.load("shades.net", "train"), backward=False) as exe:
+        exe.save_weights("w.caffemodel")
+    monkeypatch.setattr("runtime.images.arrays.trained_on_photos", lambda path: True)
+    with pytest.warns(match="of each image, the window of that size in its middle is taken"):
+        found = netdef.images(BRIGHT, "shades.net", weights="w.caffemodel")
+    whole = netdef.images(BRIGHT, "shades.net")
+    assert found.shape == whole.shape and (found != whole).any()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
