@@ -13,6 +13,7 @@ from netdef.cli.options import (
     allow_python_option,
     batch_option,
     conv_option,
+    fuse_option,
     math_option,
     phase_option,
     set_option,
@@ -46,6 +47,7 @@ ROWS = ("weights", "weight gradients", "solver state", "inputs", "activations", 
 @math_option
 @conv_option
 @workspace_option
+@fuse_option
 def command(net: str, phase: str | None, batch: int | None, overrides: Overrides, **options: Any) -> None:
     """The program that NET compiles to, and the memory it takes."""
     from netdef.loading import open_net
@@ -67,6 +69,7 @@ def report(
     math: str | None = None,
     conv: str | None = None,
     workspace: int | None = None,
+    no_fuse: bool = False,
 ) -> str:
     """The program after a pass, or as its devices run it; and a table of the bytes it needs.
 
@@ -77,7 +80,7 @@ def report(
     inference: compile without backward.
     threads: worker threads, each with a workspace; default all cores.
     devices, split: how many devices, or which, and what is cut; default one.  One that is named twice has two shares.
-    math, conv, workspace: how graphics cards compute; see CudaOptions.
+    math, conv, workspace, no_fuse: how graphics cards compute; see CudaOptions.
 
     Raises
     ------
@@ -94,10 +97,11 @@ def report(
         raise NetdefError(f"--split {split} divides a net over several devices", hint="--devices 2, say")
     cards = devices is not None and devices.startswith("gpu")
     about_cards = {"--math": math, "--conv": conv, "--workspace": workspace}
-    for name, value in about_cards.items():
+    for name, value in {**about_cards, "--no-fuse": no_fuse}.items():
         if value and not cards:
-            raise NetdefError(f"{name} {value} is about graphics cards", hint="--devices gpu:0, say; none need be here")
-    options = cuda_options(math, workspace, no_graph=False, conv=conv)
+            given = name if value is True else f"{name} {value}"
+            raise NetdefError(f"{given} is about graphics cards", hint="--devices gpu:0, say; none need be here")
+    options = cuda_options(math, workspace, no_graph=False, conv=conv, no_fuse=no_fuse)
     program = compile_program(
         net,
         devices=len(hosts),
@@ -109,10 +113,14 @@ def report(
         keep="outputs",
         update=plain_update(net) if instructions and not inference else None,
         narrow=forms_on(options.target()) if cards else None,
+        cards=cards and not no_fuse,
     )
     if program.plan is None:
         for note in without_effect(about_cards, f"cards plan their launches after the last pass, not after {after}"):
             click.echo(note, err=True)
+    fused = not inference and PASSES.index(after or PASSES[-1]) >= PASSES.index("fuse_gradients")
+    for note in without_effect({"--no-fuse": no_fuse and not fused}, "no gradients are fused without backward, or before the pass"):
+        click.echo(note, err=True)
     sections = []
     if instructions and after:
         sections.append(program.text() if program.forward else _layers(program))

@@ -94,6 +94,7 @@ fold_option = click.option(
     "--no-fold", is_flag=True, help="Run BatchNorm, Scale and Bias as layers of their own, not as part of the weights before them."
 )
 graph_option = click.option("--no-graph", is_flag=True, help="Launch the kernels on a GPU one by one, not as CUDA graphs.")
+fuse_option = click.option("--no-fuse", is_flag=True, help="In training, compute each gradient on a GPU by a kernel of its own.")
 
 
 def card_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,6 +29,7 @@ class RunOptions:
     conv: str | None = None
     workspace: int | None = None
     no_graph: bool = False
+    no_fuse: bool = False
     no_fold: bool = False
     overrides: Mapping[str, Any] | None = None
 
@@ -36,7 +37,7 @@ class RunOptions:
     def cuda(self) -> CudaOptions:
         from runtime.kernels.cuda.options import cuda_options
 
-        return cuda_options(self.math, self.workspace, self.no_graph, self.conv)
+        return cuda_options(self.math, self.workspace, self.no_graph, self.conv, self.no_fuse)
 
     def choose(self) -> str:
         """The devices given, or the default device; prints the notes about them on stderr.
@@ -73,6 +74,7 @@ class RunOptions:
         if names[0].startswith("gpu"):
             return notes + without_effect({"--threads": self.threads}, "it is about CPU devices") + self._of_cards(names)
         about_cards = {"--math": self.math, "--conv": self.conv, "--workspace": self.workspace, "--no-graph": self.no_graph}
+        about_cards["--no-fuse"] = self.no_fuse
         return notes + without_effect(about_cards, "it is about graphics cards")
 
     def _of_cards(self, names: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netdef.cli.options import card_options, device_option
+from netdef.cli.options import card_options, device_option, fuse_option
 from netdef.cli.running import RunOptions
 from netdef.cli.shell import Command
 from netdef.language.diagnostics import NetdefError
@@ -31,6 +31,7 @@ Say = Callable[[str], None]
 @device_option
 @click.option("--out", metavar="FILE", default=OUT, show_default=True, help="Where the numbers go.")
 @card_options
+@fuse_option
 def command(**options: Any) -> int:
     """Compare a device's kernels with the CPU's, train on both, and measure it. A card takes some minutes."""
     return selftest(Options(**options), click.echo)
@@ -159,7 +160,11 @@ def differences(
     solver = message_class("SolverParameter")(clip_gradients=10, iter_size=2, momentum=0.9, weight_decay=0.001, **fields)
     loaded = open_net(net, batch)
     options: dict[str, Any] = {"losses_only": True, "update": updates(solver), "keep": "outputs"}
-    with compile(loaded, **reference, **options) as mine, compile(loaded, name, cuda=cuda, **options) as theirs:
+    cards = name.startswith("gpu")  # whose instructions the reference has too
+    with (
+        compile(loaded, **reference, **options, cuda=cuda, cards=cards) as mine,
+        compile(loaded, name, cuda=cuda, **options) as theirs,
+    ):
         for executable in (mine, theirs):
             for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0), ("correction", 0.5)):
                 executable.set_scalar(scalar, value)

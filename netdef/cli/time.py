@@ -16,6 +16,7 @@ from netdef.cli.options import (
     card_options,
     device_option,
     fold_option,
+    fuse_option,
     phase_option,
     set_option,
     threads_option,
@@ -45,6 +46,7 @@ ROUNDS = 10  # iterations that are measured by default
 @click.option("--iterations", type=COUNT, metavar="N", help="How many are measured; 10.")
 @threads_option
 @card_options
+@fuse_option
 @fold_option
 def command(net: str, **options: Any) -> None:
     """Measure each layer of NET, and compute the least time that its memory traffic and its arithmetic need."""
@@ -67,7 +69,7 @@ class Row:
 
     Attributes
     ----------
-    bytes: moved. operations: floating point ones. floor: seconds at least. seconds: measured, 0 if only predicted.
+    bytes: moved. operations: floating point ones. floor: seconds at least. seconds: measured, or with whole waves of blocks.
     """
 
     bytes: float = 0.0
@@ -76,8 +78,8 @@ class Row:
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, cost: Cost, floor: float) -> Row:
-        return cls(cost.bytes, cost.flops + cost.products, floor)
+    def of(cls, cost: Cost, floor: float, seconds: float = 0.0) -> Row:
+        return cls(cost.bytes, cost.flops + cost.products, floor, seconds)
 
     def __add__(self, other: Row) -> Row:
         sums = self.bytes + other.bytes, self.operations + other.operations
@@ -131,17 +133,22 @@ def predict(net: Net, options: Options) -> str:
         click.echo(note, err=True)
     cuda = options.cuda
     target = cuda.target(limits.multiprocessors, limits.capability)
-    program = compile_program(net, narrow=forms_on(target), **how(net, options))
+    program = compile_program(net, narrow=forms_on(target), **how(net, options), cards=cuda.fuse)
     cuda_needs.workspace(program, 0, cuda, target)  # which refuses one that is too small
     table = empty(net)
     for name, instruction in _instructions(program):
         costs = launches(instruction, target)
-        _put(table, instruction, name, Row.of(total(costs), sum(cost.seconds(limits, target.math) for cost in costs)))
+        floor = sum(cost.seconds(limits, target.math) for cost in costs)
+        in_waves = sum(cost.in_waves(limits, target.math) for cost in costs)
+        _put(table, instruction, name, Row.of(total(costs), floor, in_waves))
     rate = f"{limits.bandwidth / 1e9:,.0f} GB/s and {limits.products(target.math) / 1e12:.1f} TFLOP/s"
+    all_ = whole(table)
     lines = [
         f"{net.name or net.filename}, phase {net.phase}, batches of {net.batch or 1}: the floor on {limits.name}",
         *predicted_lines(table),
-        f"an iteration takes {milliseconds(whole(table).floor)} ms or more: at most {images(net, whole(table).floor)} images/s",
+        f"an iteration takes {milliseconds(all_.floor)} ms or more: at most {images(net, all_.floor)} images/s",
+        f"{milliseconds(all_.seconds)} ms where the last wave of a kernel's blocks takes as long as a full one: "
+        f"{images(net, all_.seconds)} images/s",
         f"computed, not measured: bytes and operations of the kernels against {rate} of {target.math} ({limits.source})",
     ]
     return "\n".join(lines)
@@ -162,6 +169,8 @@ def how(net: Net, options: Options) -> dict[str, Any]:
 
     train = net.phase == "train"
     for note in without_effect({"--no-fold": options.no_fold and train}, "only phase test folds"):
+        click.echo(note, err=True)
+    for note in without_effect({"--no-fuse": options.no_fuse and not train}, "only training has gradients"):
         click.echo(note, err=True)
     return {"backward": train, "keep": "outputs", "losses_only": True, "update": plain_update(net), "fold": not options.no_fold}
 
@@ -251,16 +260,17 @@ def images(net: Net, seconds: float) -> str:
 
 
 def predicted_lines(table: Table) -> list[str]:
-    """For each layer: megabytes, operations and the floor of each list, and the floor of all if there are several."""
+    """For each layer: megabytes, operations and the floor of each list; the floor of all if there are several, and in waves."""
     lists = lists_of(table)
     several = len(lists) > 1
     head = [f"{name} {unit}" for name in lists for unit in ("MB", "GFLOP", "ms")]
 
     def line(by_list: Mapping[str, Row]) -> list[str]:
-        cells = [cell for name in lists for cell in _predicted(by_list.get(name))]
-        return [*cells, milliseconds(sum(by_list.values(), NOTHING).floor)] if several else cells
+        cells, all_ = [cell for name in lists for cell in _predicted(by_list.get(name))], sum(by_list.values(), NOTHING)
+        cells += [milliseconds(all_.floor)] * several
+        return [*cells, milliseconds(all_.seconds), f"{all_.floor / all_.seconds:.0%}" if all_.seconds else ""]
 
-    return lines_of([*head, "total ms"] if several else head, line, table)
+    return lines_of([*head, *["total ms"] * several, "in waves ms", "floor"], line, table)
 
 
 def _predicted(row: Row | None) -> list[str]:

@@ -13,7 +13,7 @@ import click
 
 from netdef.cli.arguments import is_run, net_and_solver, weights_files
 from netdef.cli.caffe import Command
-from netdef.cli.options import COUNT, data_option, run_options
+from netdef.cli.options import COUNT, data_option, fuse_option, run_options
 from netdef.cli.options import without_effect as options_without_effect
 from netdef.cli.ranked import lost_from, on_all_ranks
 from netdef.cli.seeds import RATE, in_folders_apart, one_for_each_seed, train_seeds, with_rate
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 @click.option("--histograms", is_flag=True, help="With --tensorboard: the distribution of each layer's weights at each test.")
 @click.option("--dry-run", is_flag=True, help="Read all data, and compute the room and time of the run; train nothing.")
 @run_options
+@fuse_option
 def command(net: str, solver: str | None, **options: Any) -> int:
     """Train NET as SOLVER says.  `netdef train SOLVER` trains the net that the solver names, `netdef train DIR` a run again.
 

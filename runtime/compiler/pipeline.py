@@ -14,6 +14,7 @@ from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError
 from runtime.compiler.passes.fold import fold
 from runtime.compiler.passes.fuse import fuse
+from runtime.compiler.passes.fuse_gradients import fuse_gradients
 from runtime.compiler.passes.fuse_scale import fuse_scale
 from runtime.compiler.passes.fuse_terms import fuse_terms
 from runtime.compiler.passes.lower import lower
@@ -48,6 +49,7 @@ class Request:
     buckets: Buckets | None
     nodes: int
     narrow: Forms | None
+    cards: bool
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ PIPELINE = (
     Pass("sum_copies", "sum the gradients of weights that several devices hold", lambda p, r: sum_copies(p, r.buckets)),
     Pass("update", "append what a solver needs", lambda p, request: request.update(p) if request.update else p),
     Pass("return_weights", "send updated weights to their other copies", lambda p, r: return_weights(p, r.buckets)),
+    Pass(
+        "fuse_gradients",
+        "on cards, mask gradients by ReLU, and sum them for a bias's, where they are made",
+        lambda program, request: fuse_gradients(program, request.keep) if request.cards else program,
+    ),
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),
     Pass("fuse_scale", "in training, normalise and scale in one kernel", lambda p, request: fuse_scale(p, request.keep)),
@@ -123,6 +130,7 @@ def compile_program(
     buckets: Buckets | None = None,
     nodes: int = 1,
     narrow: Forms | None = None,
+    cards: bool = False,
     after: str = PASSES[-1],
 ) -> Program:
     """The program of a net after one of PASSES, without binding it to devices.
@@ -134,6 +142,7 @@ def compile_program(
     buckets: how gradients go between ranks.  nodes: see `place`.
     narrow: which buffers of an instruction its device takes as bfloat16; None keeps all as float32.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
+    cards: for graphics cards, which have kernels for more instructions at once.
     others: see `compile`.
 
     Raises
@@ -149,9 +158,8 @@ def compile_program(
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    request = Request(
-        devices, hosts, split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets, nodes, narrow
-    )
+    how = split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets, nodes, narrow, cards
+    request = Request(devices, hosts, *how)
     program = Program(net)
     for one in PIPELINE[: PASSES.index(after) + 1]:
         program = one.run(program, request)

@@ -48,6 +48,7 @@ def compile(
     allow_python: bool = False,
     ranks: Ranks | None = None,
     nodes: int | None = None,
+    cards: bool | None = None,
 ) -> Executable:
     """Compile a net for one device or several and fill its parameters as its fillers say.
 
@@ -73,6 +74,7 @@ def compile(
     tests: the programs that will share this one's parameters and devices, for which there must be room too.
     allow_python: import and run the classes that the Python layers of a file name, see docs/python-layers.md.
     nodes: groups of as many shares, within which "hybrid" cuts channels, see `place`; default: one.
+    cards: whether the program is that of graphics cards; default: as the devices are.
     ranks: this process among others that compile the same; `devices` has this rank's shares, and each other rank has as many.
 
     Returns
@@ -97,6 +99,7 @@ def compile(
     else:
         opened = open_devices(devices, threads, cuda) if ranks is None else open_shares(ranks, devices, threads, cuda)
     division = share.program.division if share is not None else None
+    on_cards = any(device.name.startswith("gpu") for device in opened) if cards is None else cards
     options: dict[str, Any] = {
         "devices": len(opened),
         "hosts": hosts_of(opened),
@@ -111,6 +114,7 @@ def compile(
         "buckets": buckets_of(ranks, opened),
         "narrow": forms_of(opened),
         "nodes": division.nodes if division is not None else nodes or 1,
+        "cards": on_cards and (cuda or CudaOptions()).fuse,
     }
     try:
         program = compile_program(net, **options)

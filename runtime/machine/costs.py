@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from runtime.ir.program import Instruction
 from runtime.kernels.cpu.registry import work_of
+from runtime.kernels.cuda.occupancy import filled
 from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import CUDA_KERNELS, AnyLaunch, Gemm, Launch, Matrix, plan
 from runtime.kernels.operand import Operand, operands_of
@@ -23,12 +24,14 @@ class Cost:
     """bytes: moved.  flops: of elementwise arithmetic.  products: floating point operations of matrix products.
 
     single: how many of the products CUDA cores compute in float32, whatever the mode.
+    filled: of a launch, the share of whole waves of blocks that it has (occupancy.py); 1 of cuBLAS, whose are not known.
     """
 
     bytes: float = 0
     flops: float = 0
     products: float = 0
     single: float = 0
+    filled: float = 1
 
     def __add__(self, other: Cost) -> Cost:
         sums = self.bytes + other.bytes, self.flops + other.flops, self.products + other.products
@@ -38,6 +41,10 @@ class Cost:
         """The floor: the longer of moving the bytes and of computing."""
         products = (self.products - self.single) / limits.products(math)
         return max(self.bytes / limits.bandwidth, (self.flops + self.single) / limits.fp32 + products)
+
+    def in_waves(self, limits: Limits, math: str = "fp32") -> float:
+        """Of a launch, the floor where its last wave of blocks takes as long as a full one."""
+        return self.seconds(limits, math) / self.filled
 
 
 def total(costs: Iterable[Cost]) -> Cost:
@@ -52,7 +59,7 @@ def launches(instruction: Instruction, target: Target) -> list[Cost]:
         return [plain(instruction)]
     operands = operands_of(instruction)
     launched = plan(instruction.kernel, operands, instruction.constants, target).launches
-    return [product(one, target.math) if isinstance(one, Gemm) else launch(instruction, operands, one) for one in launched]
+    return [product(one, target.math) if isinstance(one, Gemm) else launch(instruction, operands, one, target) for one in launched]
 
 
 def plain(instruction: Instruction) -> Cost:
@@ -80,7 +87,7 @@ def _matrix(matrix: Matrix, size: int, batch: int) -> int:
     return size * (batch if matrix.stride else 1)
 
 
-def launch(instruction: Instruction, operands: Sequence[Operand], one: Launch) -> Cost:
+def launch(instruction: Instruction, operands: Sequence[Operand], one: Launch, target: Target) -> Cost:
     """One kernel launch of an instruction's plan: its own work, or all of the instruction's."""
     moved, flops = one.work or work_of(instruction.kernel, operands, instruction.constants)
-    return Cost(moved, flops, one.products)
+    return Cost(moved, flops, one.products, filled=filled(one, target))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
-from runtime.kernels.cuda.options import Capability
+from runtime.kernels.cuda.options import NEW, Capability
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Limits:
     fp32: floating point operations, a multiply-add counting two.
     tf32: those of matrix products on tensor cores, without sparsity; None if it has none for TF32.
     source: where the numbers are from.
-    multiprocessors: of a card.
+    multiprocessors, capability: of a card.
     """
 
     name: str
@@ -28,13 +28,7 @@ class Limits:
     tf32: float | None
     source: str
     multiprocessors: int = 132
-
-    @property
-    def capability(self) -> Capability:
-        """One that stands for what its tensor cores can do."""
-        if self.tf32 is None:
-            return (7, 0)
-        return (9, 0) if self.tf32 > 3 * self.fp32 else (8, 9)
+    capability: Capability = NEW
 
     def products(self, math: str) -> float:
         """The rate of matrix products; tensor cores take twice as many of bfloat16 as of TF32."""
@@ -47,8 +41,11 @@ class Limits:
         return replace(self, bandwidth=max(self.bandwidth, other.bandwidth), fp32=max(self.fp32, other.fp32), tf32=tf32)
 
 
-def _card(name: str, gigabytes: float, fp32: float, tf32: float | None, source: str, multiprocessors: int) -> Limits:
-    return Limits(name, gigabytes * 1e9, fp32 * 1e12, None if tf32 is None else tf32 * 1e12, source, multiprocessors)
+def _card(
+    name: str, gigabytes: float, fp32: float, tf32: float | None, source: str, multiprocessors: int, capability: Capability = NEW
+) -> Limits:
+    tensor = None if tf32 is None else tf32 * 1e12
+    return Limits(name, gigabytes * 1e9, fp32 * 1e12, tensor, source, multiprocessors, capability)
 
 
 # Rates of tensor cores are those for dense matrices: half of what sheets that count sparsity say.  Each row was checked against the
@@ -57,14 +54,16 @@ CARDS = {
     "h200": _card("H200 SXM", 4800, 67, 495, "NVIDIA H200 data sheet", 132),  # Lockwood; 4.8 TB/s: aiwiki.ai/wiki/nvidia_h200
     "h100": _card("H100 SXM 80GB", 3350, 67, 495, "NVIDIA H100 data sheet", 132),  # hpctech; Lockwood: TF32 494.7
     "h100-pcie": _card("H100 PCIe 80GB", 2000, 51, 378, "NVIDIA H100 data sheet", 114),  # hpctech: TF32 756 with sparsity
-    "a100": _card("A100 SXM 80GB", 2039, 19.5, 156, "NVIDIA A100 data sheet", 108),  # Lockwood
-    "a100-40gb": _card("A100 SXM 40GB", 1555, 19.5, 156, "NVIDIA A100 data sheet", 108),  # Lockwood
-    "v100": _card("V100 SXM2", 900, 15.7, None, "NVIDIA V100 data sheet", 80),  # huggingface.co/RajBhope/gpu-runtime-predictor
+    "a100": _card("A100 SXM 80GB", 2039, 19.5, 156, "NVIDIA A100 data sheet", 108, (8, 0)),  # Lockwood
+    "a100-40gb": _card("A100 SXM 40GB", 1555, 19.5, 156, "NVIDIA A100 data sheet", 108, (8, 0)),  # Lockwood
+    "v100": _card(
+        "V100 SXM2", 900, 15.7, None, "NVIDIA V100 data sheet", 80, (7, 0)
+    ),  # huggingface.co/RajBhope/gpu-runtime-predictor
     "l4": _card(
-        "L4", 300, 30.3, 60, "NVIDIA L4 data sheet", 58
+        "L4", 300, 30.3, 60, "NVIDIA L4 data sheet", 58, (8, 9)
     ),  # store.sourcecode.com: TF32 120 with sparsity; fpsbench.com: 30.29
-    "t4": _card("T4", 320, 8.1, None, "NVIDIA T4 data sheet", 40),  # sysrqmts.com/gpus/compare
-    "4090": _card("GeForce RTX 4090", 1008, 82.6, 82.6, "NVIDIA Ada GPU architecture white paper", 128),  # waredb.com
+    "t4": _card("T4", 320, 8.1, None, "NVIDIA T4 data sheet", 40, (7, 5)),  # sysrqmts.com/gpus/compare
+    "4090": _card("GeForce RTX 4090", 1008, 82.6, 82.6, "NVIDIA Ada GPU architecture white paper", 128, (8, 9)),  # waredb.com
 }
 
 

@@ -13,6 +13,8 @@ TENSOR_CORES: Capability = (8, 0)  # the first with those for TF32 and bfloat16:
 # Whose tensor cores take three products of TF32 in less time than their CUDA cores take one of float32: A100, H100, B200, B300.
 FAST_TENSOR_CORES: tuple[Capability, ...] = ((8, 0), (9, 0), (10, 0), (10, 3))
 MULTIPROCESSORS, NEW = 132, (9, 0)  # of an H100 or H200, for plans that no card was named for
+THREADS_AT_ONCE = 2048  # of a multiprocessor
+FEWER_AT_ONCE = {(7, 5): 1024, (8, 6): 1536, (8, 7): 1536, (8, 9): 1536, (12, 0): 1536, (12, 1): 1536}  # of those that have fewer
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Target:
     Parameters
     ----------
     workspace: bytes that a plan should not exceed; one that cannot do with so little needs as little as it can.
-    multiprocessors: of the card, each of which runs a few blocks at once.
+    multiprocessors: of the card, each of which runs a few blocks at once, and at most so many `threads`.
     math: of matrix products, one of MATHS.
     conv: "tiles": convolutions by kernels of our own where these fit; "im2col": by copies of windows and cuBLAS.
     """
@@ -31,6 +33,7 @@ class Target:
     multiprocessors: int = MULTIPROCESSORS
     math: str = "3xtf32"
     conv: str = "tiles"
+    threads: int = THREADS_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,14 @@ class CudaOptions:
         DEFAULT_WORKSPACE, or one output row where that takes more.
     graphs: whether lists of kernels are captured as CUDA graphs.
     conv: how convolutions run, see Target.
+    fuse: whether several gradients may be one kernel.
     """
 
     math: str | None = None
     workspace: int | None = None
     graphs: bool = True
     conv: str = "tiles"
+    fuse: bool = True
 
     def math_on(self, capability: Capability) -> str:
         """The mode on such a card; those before Ampere compute in fp32 only."""
@@ -62,9 +67,12 @@ class CudaOptions:
     def target(self, multiprocessors: int = MULTIPROCESSORS, capability: Capability = NEW) -> Target:
         """What plans for such a card are given."""
         workspace = DEFAULT_WORKSPACE if self.workspace is None else self.workspace
-        return Target(workspace, multiprocessors, self.math_on(capability), self.conv)
+        threads = FEWER_AT_ONCE.get(capability, THREADS_AT_ONCE)
+        return Target(workspace, multiprocessors, self.math_on(capability), self.conv, threads)
 
 
-def cuda_options(math: str | None, workspace: int | None, no_graph: bool, conv: str | None = None) -> CudaOptions:
-    """From --math, --workspace (in MB), --no-graph and --conv."""
-    return CudaOptions(math, None if workspace is None else workspace * MB, not no_graph, conv or CONVS[0])
+def cuda_options(
+    math: str | None, workspace: int | None, no_graph: bool, conv: str | None = None, no_fuse: bool = False
+) -> CudaOptions:
+    """From --math, --workspace (in MB), --no-graph, --conv and --no-fuse."""
+    return CudaOptions(math, None if workspace is None else workspace * MB, not no_graph, conv or CONVS[0], not no_fuse)

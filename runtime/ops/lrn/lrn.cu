@@ -6,8 +6,14 @@
 //
 // A thread takes one pack of positions through a run of a group's channels, once, with what the window holds in registers; each sum
 // is taken anew from these, as a running sum would keep the rounding of large numbers that left the window.  ROOT: beta is 0.75, and
-// s ** -0.75 = r * sqrt(r) with r = 1 / sqrt(s).
+// s ** -0.75 = r * sqrt(r) and 1 / s = r * r with r = 1 / sqrt(s).
+//
+// Cards flush the squares of small numbers to zero.  Where k is 0, so that s may be as small, x is multiplied by a power of two, `up`,
+// at first, and s ** -beta by `gain`, up ** (2 beta), which gives the same results.
 #include "common.cuh"
+#include "masked.cuh"
+
+constexpr int AHEAD = 2;  // channels that are loaded before they are due
 
 template <int V, int SIZE> struct Window {
   Pack<float, V> at[SIZE];  // oldest first
@@ -15,9 +21,12 @@ template <int V, int SIZE> struct Window {
   __device__ void clear() {
     for (int i = 0; i < SIZE; ++i) at[i] = all<V>(0.f);
   }
-  __device__ void push(const Pack<float, V>& value) {
+  // What was the oldest.
+  __device__ Pack<float, V> push(const Pack<float, V>& value) {
+    const Pack<float, V> oldest = at[0];
     for (int i = 0; i + 1 < SIZE; ++i) at[i] = at[i + 1];
     at[SIZE - 1] = value;
+    return oldest;
   }
   // s of the channel in the middle.
   __device__ Pack<float, V> scale(float a, float k) const {
@@ -31,11 +40,23 @@ template <int V, int SIZE> struct Window {
   }
 };
 
-// s ** -beta.
-template <bool ROOT> __device__ inline float power(float s, float beta) {
-  if (!ROOT) return powf(s, -beta);
+// s ** -beta, and 1 / s.
+struct Powers {
+  float power, inverse;
+};
+
+template <bool ROOT> __device__ inline Powers powers(float s, float beta) {
+  if (!ROOT) return {powf(s, -beta), 1.f / s};
   const float r = rsqrtf(s);
-  return r * sqrtf(r);
+  return {r * sqrtf(r), r * r};
+}
+
+// x * up of a channel of a run's group; nothing of others.
+template <int V, class X> __device__ inline Pack<float, V> taken(const X* x, Index at, bool any, float up) {
+  if (!any) return all<V>(0.f);
+  Pack<float, V> value = load<V>(x, at);
+  for (int v = 0; v < V; ++v) value.at[v] *= up;
+  return value;
 }
 
 // The run of channels that is this block's `part`-th, of `runs` to a group.
@@ -52,24 +73,26 @@ __device__ inline Run run_of(int part, int per_group, int runs) {
 // x, y (C, packs).
 template <int V, int SIZE, bool ROOT, class X = float, class Y = float>
 __global__ void lrn_forward(
-    const X* __restrict__ x, Y* __restrict__ y, int C, Index packs, int per_group, int runs, float a, float beta, float k) {
+    const X* __restrict__ x, Y* __restrict__ y, int C, Index packs, int per_group, int runs, float a, float beta, float k,
+    float up, float gain) {
   constexpr int HALF = SIZE / 2;
   const Index pack = flat_thread();
   if (pack >= packs) return;
+  const float back = gain / up;
   for (int part = blockIdx.y; part < C / per_group * runs; part += gridDim.y) {
     const Run run = run_of(part, per_group, runs);
+    const auto channel = [&](int c) { return taken<V>(x, c * packs + pack, c >= run.group_begin && c < run.group_end, up); };
     Window<V, SIZE> near;
+    Window<V, AHEAD> coming;
     near.clear();
-    for (int c = max(run.begin - HALF, run.group_begin); c < min(run.begin + HALF, run.group_end); ++c) {
-      near.push(load<V>(x, c * packs + pack));
-    }
-    for (int c = run.begin + HALF; c > run.group_end; --c) near.push(all<V>(0.f));
+    for (int c = run.begin - HALF; c < run.begin + HALF; ++c) near.push(channel(c));
+    for (int c = 0; c < AHEAD; ++c) coming.push(channel(run.begin + HALF + c));
 #pragma unroll SIZE
     for (int c = run.begin; c < run.end; ++c) {
-      near.push(c + HALF < run.group_end ? load<V>(x, (c + HALF) * packs + pack) : all<V>(0.f));
+      near.push(coming.push(c + AHEAD < run.end ? channel(c + AHEAD + HALF) : all<V>(0.f)));
       const Pack<float, V> s = near.scale(a, k);
       Pack<float, V> out;
-      for (int v = 0; v < V; ++v) out.at[v] = near.at[HALF].at[v] * power<ROOT>(s.at[v], beta);
+      for (int v = 0; v < V; ++v) out.at[v] = near.at[HALF].at[v] * (powers<ROOT>(s.at[v], beta).power * back);
       store<V>(y, c * packs + pack, out);
     }
   }
@@ -78,11 +101,11 @@ __global__ void lrn_forward(
 // s of one channel, its neighbours read anew.
 template <int V, class X>
 __device__ inline Pack<float, V> scale_of(
-    const X* x, int c, Index packs, Index pack, Run group, int half, float a, float k) {
+    const X* x, int c, Index packs, Index pack, Run group, int half, float a, float k, float up) {
   Pack<float, V> sum = all<V>(0.f);
 #pragma unroll 2
   for (int j = max(c - half, group.group_begin); j < min(c + half + 1, group.group_end); ++j) {
-    const Pack<float, V> value = load<V>(x, j * packs + pack);
+    const Pack<float, V> value = taken<V>(x, j * packs + pack, true, up);
     for (int v = 0; v < V; ++v) sum.at[v] += value.at[v] * value.at[v];
   }
   for (int v = 0; v < V; ++v) sum.at[v] = k + a * sum.at[v];
@@ -104,59 +127,97 @@ __device__ inline Pack<float, V> completed(
 
 // x, dy, dx (C, packs).  dx is completed half a window behind the channel whose dy * y / s is added to the window.
 // Where x would not fit into the registers together with the rest, it is read again.
-template <int V, int SIZE, bool ROOT, class X = float, class DY = float, class DX = float>
-__global__ void __launch_bounds__(128, 4) lrn_backward(
-    const X* __restrict__ x, const DY* __restrict__ dy, DX* __restrict__ dx, int C, Index packs, int per_group, int runs,
-    float a, float beta, float k, float factor) {
-  constexpr int HALF = SIZE / 2;
+// x is also the result of the ReLU before, if AFTER says that there is one; partial (C, warps): see masked.cuh.
+template <int V, int SIZE, bool ROOT, int AFTER, class X, class DY, class DX>
+__device__ inline void lrn_backward_of(
+    const X* x, const DY* dy, DX* dx, float* partial, int C, Index packs, int per_group, int runs, float a, float beta,
+    float k, float up, float gain, float factor, float slope) {
+  constexpr int HALF = SIZE / 2, SOON = V * SIZE <= 20 ? AHEAD : 0;
   constexpr bool HELD = V * SIZE <= 28;
-  const Index pack = flat_thread();
-  if (pack >= packs) return;
+  const bool any = flat_thread() < packs;
+  const Index pack = any ? flat_thread() : 0;  // the lanes of a warp sum together, with or without
+  if (AFTER != MASKED_AND_SUMMED && !any) return;
   for (int part = blockIdx.y; part < C / per_group * runs; part += gridDim.y) {
     const Run run = run_of(part, per_group, runs);
+    const int first = run.begin - HALF, last = run.end + HALF;
+    const auto inside = [&](int c) { return c >= run.group_begin && c < run.group_end; };
+    const auto value = [&](int c) { return taken<V>(x, c * packs + pack, inside(c), up); };
+    const auto given = [&](int c) { return taken<V>(dy, c * packs + pack, inside(c) && c < last, 1.f); };
     Window<V, SIZE> near, ratios;     // of x around channel c, of dy * y / s up to c
     Window<V, HALF + 1> straight;     // dy * s ** -beta up to c
+    Window<V, SOON ? SOON : 1> coming, gradients;
     near.clear();
     ratios.clear();
     straight.clear();
-    for (int c = run.begin - 2 * HALF; HELD && c < run.begin; ++c) {
-      near.push(c >= run.group_begin && c < run.group_end ? load<V>(x, c * packs + pack) : all<V>(0.f));
+    for (int c = first - HALF; HELD && c < first + HALF; ++c) near.push(value(c));
+    for (int c = 0; c < SOON; ++c) {
+      if (HELD) coming.push(value(first + HALF + c));
+      gradients.push(given(first + c));
     }
-#pragma unroll SIZE
-    for (int c = run.begin - HALF; c < run.end + HALF; ++c) {
-      const int next = c + HALF;
-      if (HELD) near.push(next >= run.group_begin && next < run.group_end ? load<V>(x, next * packs + pack) : all<V>(0.f));
+#pragma unroll (V * SIZE <= 20 ? SIZE : 2)
+    for (int c = first; c < last; ++c) {
+      if (HELD && SOON) near.push(coming.push(c + SOON < last ? value(c + SOON + HALF) : all<V>(0.f)));
+      if (HELD && !SOON) near.push(value(c + HALF));
+      const Pack<float, V> gradient = SOON ? gradients.push(given(c + SOON)) : given(c);
       Pack<float, V> direct = all<V>(0.f), ratio = all<V>(0.f);
-      if (c >= run.group_begin && c < run.group_end) {
-        const Pack<float, V> gradient = load<V>(dy, c * packs + pack);
-        const Pack<float, V> value = HELD ? near.at[HALF] : load<V>(x, c * packs + pack);
-        const Pack<float, V> s = HELD ? near.scale(a, k) : scale_of<V>(x, c, packs, pack, run, HALF, a, k);
+      if (inside(c)) {
+        const Pack<float, V> middle = HELD ? near.at[HALF] : value(c);
+        const Pack<float, V> s = HELD ? near.scale(a, k) : scale_of<V>(x, c, packs, pack, run, HALF, a, k, up);
         for (int v = 0; v < V; ++v) {
-          direct.at[v] = gradient.at[v] * power<ROOT>(s.at[v], beta);
-          ratio.at[v] = direct.at[v] * value.at[v] / s.at[v];
+          const Powers of = powers<ROOT>(s.at[v], beta);
+          direct.at[v] = gradient.at[v] * (of.power * gain);
+          ratio.at[v] = direct.at[v] * middle.at[v] * of.inverse;
         }
       }
       ratios.push(ratio);
       straight.push(direct);
       const int done = c - HALF;
       if (done < run.begin) continue;
-      const Pack<float, V> own = HELD ? near.at[0] : load<V>(x, done * packs + pack);
-      store<V>(dx, done * packs + pack, completed(straight.at[0], own, ratios, factor));
+      const Pack<float, V> own = HELD ? near.at[0] : value(done);
+      Pack<float, V> made = completed(straight.at[0], own, ratios, factor);
+      if (AFTER != AS_IT_IS) mask<V>(made, own, slope);
+      if (any) store<V>(dx, done * packs + pack, made);
+      if (AFTER == MASKED_AND_SUMMED) put_sum<V>(partial, done, made, any);
     }
   }
+}
+
+template <int V, int SIZE, bool ROOT, class X = float, class DY = float, class DX = float>
+__global__ void __launch_bounds__(128, 4) lrn_backward(
+    const X* __restrict__ x, const DY* __restrict__ dy, DX* __restrict__ dx, int C, Index packs, int per_group, int runs,
+    float a, float beta, float k, float up, float gain, float factor) {
+  lrn_backward_of<V, SIZE, ROOT, AS_IT_IS>(x, dy, dx, nullptr, C, packs, per_group, runs, a, beta, k, up, gain, factor, 0.f);
+}
+
+// The same, and the gradient of the ReLU that made x.
+template <int V, int SIZE, bool ROOT, class X = float, class DY = float, class DX = float>
+__global__ void __launch_bounds__(128, 4) lrn_backward_relu(
+    const X* __restrict__ x, const DY* __restrict__ dy, DX* __restrict__ dx, int C, Index packs, int per_group, int runs,
+    float a, float beta, float k, float up, float gain, float factor, float slope) {
+  lrn_backward_of<V, SIZE, ROOT, MASKED>(x, dy, dx, nullptr, C, packs, per_group, runs, a, beta, k, up, gain, factor, slope);
+}
+
+// The same, and sums of it, for the gradient of the bias that was added before the ReLU.
+template <int V, int SIZE, bool ROOT, class X = float, class DY = float, class DX = float>
+__global__ void __launch_bounds__(128, 4) lrn_backward_relu_bias(
+    const X* __restrict__ x, const DY* __restrict__ dy, DX* __restrict__ dx, float* __restrict__ partial, int C, Index packs,
+    int per_group, int runs, float a, float beta, float k, float up, float gain, float factor, float slope) {
+  lrn_backward_of<V, SIZE, ROOT, MASKED_AND_SUMMED>(
+      x, dy, dx, partial, C, packs, per_group, runs, a, beta, k, up, gain, factor, slope);
 }
 
 // The same for windows too large for registers.
 template <int V, bool ROOT>
 __global__ void lrn_forward_wide(
-    const float* __restrict__ x, float* __restrict__ y, int C, Index packs, int per_group, int half, float a, float beta, float k) {
+    const float* __restrict__ x, float* __restrict__ y, int C, Index packs, int per_group, int half, float a, float beta, float k,
+    float up, float gain) {
   const Index pack = flat_thread();
   if (pack >= packs) return;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Run group = run_of(c / per_group, per_group, 1);
-    const Pack<float, V> s = scale_of<V>(x, c, packs, pack, group, half, a, k), own = load<V>(x, c * packs + pack);
+    const Pack<float, V> s = scale_of<V>(x, c, packs, pack, group, half, a, k, up), own = load<V>(x, c * packs + pack);
     Pack<float, V> out;
-    for (int v = 0; v < V; ++v) out.at[v] = own.at[v] * power<ROOT>(s.at[v], beta);
+    for (int v = 0; v < V; ++v) out.at[v] = own.at[v] * (powers<ROOT>(s.at[v], beta).power * gain);
     store<V>(y, c * packs + pack, out);
   }
 }
@@ -164,22 +225,23 @@ __global__ void lrn_forward_wide(
 template <int V, bool ROOT>
 __global__ void lrn_backward_wide(
     const float* __restrict__ x, const float* __restrict__ dy, float* __restrict__ dx, int C, Index packs, int per_group, int half,
-    float a, float beta, float k, float factor) {
+    float a, float beta, float k, float up, float gain, float factor) {
   const Index pack = flat_thread();
   if (pack >= packs) return;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Run group = run_of(c / per_group, per_group, 1);
     Pack<float, V> out = all<V>(0.f), sum = out;
     for (int j = max(c - half, group.group_begin); j < min(c + half + 1, group.group_end); ++j) {
-      const Pack<float, V> s = scale_of<V>(x, j, packs, pack, group, half, a, k);
-      const Pack<float, V> value = load<V>(x, j * packs + pack), gradient = load<V>(dy, j * packs + pack);
+      const Pack<float, V> s = scale_of<V>(x, j, packs, pack, group, half, a, k, up);
+      const Pack<float, V> value = taken<V>(x, j * packs + pack, true, up), gradient = load<V>(dy, j * packs + pack);
       for (int v = 0; v < V; ++v) {
-        const float direct = gradient.at[v] * power<ROOT>(s.at[v], beta), ratio = direct * value.at[v] / s.at[v];
+        const Powers of = powers<ROOT>(s.at[v], beta);
+        const float direct = gradient.at[v] * (of.power * gain), ratio = direct * value.at[v] * of.inverse;
         if (j == c) out.at[v] = direct;
         sum.at[v] += ratio;
       }
     }
-    const Pack<float, V> own = load<V>(x, c * packs + pack);
+    const Pack<float, V> own = taken<V>(x, c * packs + pack, true, up);
     for (int v = 0; v < V; ++v) out.at[v] += factor * own.at[v] * sum.at[v];
     store<V>(dx, c * packs + pack, out);
   }

@@ -1,7 +1,9 @@
 // Pooling by windows of blobs (C, H, W, N).  A window is cut where it leaves the image; the mean divides by the size of the window
 // cut to the padded image.  The maximum remembers where in its window it was found (row * KW + column), of equals the first.
 // Backward gathers: every input element adds up what the windows over it give, in order.
+// A thread may take ROWS neighbouring rows at once: what several of them see is loaded once.
 #include "common.cuh"
+#include "masked.cuh"
 #include "philox.cuh"
 
 constexpr float LOWEST = -3.402823466e38f;  // Caffe's maximum of nothing
@@ -21,7 +23,7 @@ template <int K, int S, int P> __device__ inline float reciprocal(int window, in
   return length > 0 ? 1.f / length : 0.f;
 }
 
-// This thread's output or input element: its row, column and pack of images.
+// This thread's output or input element, the first of its ROWS: its row, column and pack of images.
 struct Position {
   int row, column;
   unsigned n;
@@ -43,74 +45,116 @@ template <int KH, int KW, class F> __device__ inline void each_element(int top, 
   }
 }
 
-// Calls f(row, column) for each window over an input element, in order.
-template <int KH, int KW, int SH, int SW, int PH, int PW, class F>
-__device__ inline void each_window(const Position& in, int OH, int OW, F f) {
-  const int oh0 = first_window<KH, SH>(in.row + PH), ow0 = first_window<KW, SW>(in.column + PW);
-  const int oh1 = min((in.row + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
-#pragma unroll unrolled(most(KH, SH), most(KW, SW))
-  for (int a = 0; a < most(KH, SH); ++a) {
-#pragma unroll unrolled(most(KW, SW), 1)
-    for (int b = 0; b < most(KW, SW); ++b) {
-      if (oh0 + a < oh1 && ow0 + b < ow1) f(oh0 + a, ow0 + b);
-    }
-  }
-}
-
-template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, class X = float, class Y = float>
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, int ROWS, class X = float, class Y = float>
 __global__ void pool_max_forward(
     const X* __restrict__ x, Y* __restrict__ y, Where* __restrict__ argmax, int C, int H, int W, int OH, int OW, int packs) {
-  const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
-  if (thread >= outputs) return;
-  const Position out = position_of(thread, OW, packs);
-  const int top = out.row * SH - PH, left = out.column * SW - PW;
-  const int row0 = max(top, 0), column0 = max(left, 0);
-  const bool empty = row0 >= min(top + KH, H) || column0 >= min(left + KW, W);
+  constexpr int DEPTH = KH + (ROWS - 1) * SH;  // rows that the windows see together
+  const unsigned thread = flat_thread(), threads = unsigned((OH + ROWS - 1) / ROWS) * OW * packs;
+  if (thread >= threads) return;
+  Position out = position_of(thread, OW, packs);
+  out.row *= ROWS;
+  const int top = out.row * SH - PH, left = out.column * SW - PW, column0 = max(left, 0);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
     const Index image = Index(c) * H * W;
-    Pack<float, V> best = all<V>(LOWEST);
-    Pack<Where, V> where = all<V>(Where(0));
-    if (!empty) {
-      best = load<V>(x, (image + Index(row0) * W + column0) * packs + out.n);
-      where = all<V>(Where((row0 - top) * KW + column0 - left));
+    Pack<float, V> best[ROWS];
+    Pack<Where, V> where[ROWS];
+    for (int r = 0; r < ROWS; ++r) {
+      best[r] = all<V>(LOWEST);
+      where[r] = all<V>(Where(0));
     }
-#pragma unroll unrolled(KH, KW)
-    for (int i = 0; i < KH; ++i) {
+#pragma unroll unrolled(DEPTH, KW)
+    for (int i = 0; i < DEPTH; ++i) {
+      if (i % SH >= KH) continue;  // between two windows
 #pragma unroll unrolled(KW, 1)
       for (int j = 0; j < KW; ++j) {
         const int ih = top + i, iw = left + j;
         if (ih < 0 || ih >= H || iw < 0 || iw >= W) continue;
         const Pack<float, V> value = load<V>(x, (image + Index(ih) * W + iw) * packs + out.n);
-        for (int v = 0; v < V; ++v) {
-          const bool better = value.at[v] > best.at[v];
-          best.at[v] = better ? value.at[v] : best.at[v];
-          where.at[v] = better ? Where(i * KW + j) : where.at[v];
+        for (int r = 0; r < ROWS; ++r) {
+          if (i < r * SH || i >= r * SH + KH) continue;
+          const bool first = ih == max(top + r * SH, 0) && iw == column0;  // which a NaN among the others does not replace
+          for (int v = 0; v < V; ++v) {
+            const bool better = first || value.at[v] > best[r].at[v];
+            best[r].at[v] = better ? value.at[v] : best[r].at[v];
+            where[r].at[v] = better ? Where((i - r * SH) * KW + j) : where[r].at[v];
+          }
         }
       }
     }
-    store<V>(y, Index(c) * outputs + thread, best);
-    store<V>(argmax, Index(c) * outputs + thread, where);
+    for (int r = 0; r < ROWS; ++r) {
+      if (out.row + r >= OH) continue;
+      const Index at = ((Index(c) * OH + out.row + r) * OW + out.column) * packs + out.n;
+      store<V>(y, at, best[r]);
+      store<V>(argmax, at, where[r]);
+    }
   }
 }
 
-template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, class DY = float, class DX = float>
+// AFTER, y, partial and slope: see masked.cuh; y (C, H, W, packs) is what the ReLU made.
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, int ROWS, int AFTER, class DY, class Y, class DX>
+__device__ inline void pool_max_backward_of(
+    const DY* __restrict__ dy, const Where* __restrict__ argmax, const Y* __restrict__ y, DX* __restrict__ dx,
+    float* __restrict__ partial, int C, int H, int W, int OH, int OW, int packs, float slope) {
+  const unsigned thread = flat_thread(), threads = unsigned((H + ROWS - 1) / ROWS) * W * packs;
+  const bool any = thread < threads;  // the lanes of a warp sum together, with or without
+  if (AFTER != MASKED_AND_SUMMED && !any) return;
+  Position in = position_of(any ? thread : 0, W, packs);
+  in.row *= ROWS;
+  const int oh0 = first_window<KH, SH>(in.row + PH), ow0 = first_window<KW, SW>(in.column + PW);
+  const int oh1 = min((in.row + ROWS - 1 + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
+  for (int c = blockIdx.y; c < C; c += gridDim.y) {
+    Pack<float, V> sum[ROWS], total = all<V>(0.f);
+    for (int r = 0; r < ROWS; ++r) sum[r] = all<V>(0.f);
+#pragma unroll unrolled(most(KH + ROWS - 1, SH), most(KW, SW))
+    for (int a = 0; a < most(KH + ROWS - 1, SH); ++a) {
+#pragma unroll unrolled(most(KW, SW), 1)
+      for (int b = 0; b < most(KW, SW); ++b) {
+        const int oh = oh0 + a, ow = ow0 + b;
+        if (oh >= oh1 || ow >= ow1) continue;
+        const int here = (in.row + PH - oh * SH) * KW + in.column + PW - ow * SW;
+        const Index at = ((Index(c) * OH + oh) * OW + ow) * packs + in.n;
+        const Pack<float, V> gradient = load<V>(dy, at);
+        const Pack<Where, V> where = load<V>(argmax, at);
+        for (int r = 0; r < ROWS; ++r) {  // a row that the window does not see has a number that is none of its elements'
+          for (int v = 0; v < V; ++v) sum[r].at[v] += where.at[v] == here + r * KW ? gradient.at[v] : 0.f;
+        }
+      }
+    }
+    for (int r = 0; r < ROWS; ++r) {
+      if (in.row + r >= H || !any) continue;
+      const Index at = ((Index(c) * H + in.row + r) * W + in.column) * packs + in.n;
+      if (AFTER != AS_IT_IS) mask<V>(sum[r], load<V>(y, at), slope);
+      store<V>(dx, at, sum[r]);
+      for (int v = 0; v < V; ++v) total.at[v] += sum[r].at[v];
+    }
+    if (AFTER == MASKED_AND_SUMMED) put_sum<V>(partial, c, total, any);
+  }
+}
+
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, int ROWS, class DY = float, class DX = float>
 __global__ void pool_max_backward(
     const DY* __restrict__ dy, const Where* __restrict__ argmax, DX* __restrict__ dx, int C, int H, int W, int OH, int OW,
     int packs) {
-  const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
-  if (thread >= inputs) return;
-  const Position in = position_of(thread, W, packs);
-  for (int c = blockIdx.y; c < C; c += gridDim.y) {
-    Pack<float, V> sum = all<V>(0.f);
-    each_window<KH, KW, SH, SW, PH, PW>(in, OH, OW, [&](int oh, int ow) {
-      const int here = (in.row + PH - oh * SH) * KW + in.column + PW - ow * SW;
-      const Index at = ((Index(c) * OH + oh) * OW + ow) * packs + in.n;
-      const Pack<float, V> gradient = load<V>(dy, at);
-      const Pack<Where, V> where = load<V>(argmax, at);
-      for (int v = 0; v < V; ++v) sum.at[v] += where.at[v] == here ? gradient.at[v] : 0.f;
-    });
-    store<V>(dx, Index(c) * inputs + thread, sum);
-  }
+  pool_max_backward_of<V, Where, KH, KW, SH, SW, PH, PW, ROWS, AS_IT_IS>(
+      dy, argmax, static_cast<const float*>(nullptr), dx, nullptr, C, H, W, OH, OW, packs, 0.f);
+}
+
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, int ROWS, class DY = float, class Y = float,
+          class DX = float>
+__global__ void pool_max_backward_relu(
+    const DY* __restrict__ dy, const Where* __restrict__ argmax, const Y* __restrict__ y, DX* __restrict__ dx, int C, int H,
+    int W, int OH, int OW, int packs, float slope) {
+  pool_max_backward_of<V, Where, KH, KW, SH, SW, PH, PW, ROWS, MASKED>(
+      dy, argmax, y, dx, nullptr, C, H, W, OH, OW, packs, slope);
+}
+
+template <int V, class Where, int KH, int KW, int SH, int SW, int PH, int PW, int ROWS, class DY = float, class Y = float,
+          class DX = float>
+__global__ void pool_max_backward_relu_bias(
+    const DY* __restrict__ dy, const Where* __restrict__ argmax, const Y* __restrict__ y, DX* __restrict__ dx,
+    float* __restrict__ partial, int C, int H, int W, int OH, int OW, int packs, float slope) {
+  pool_max_backward_of<V, Where, KH, KW, SH, SW, PH, PW, ROWS, MASKED_AND_SUMMED>(
+      dy, argmax, y, dx, partial, C, H, W, OH, OW, packs, slope);
 }
 
 // positions = row * width + column, in the whole channel, of each maximum; -1 of no element at all.
@@ -130,45 +174,71 @@ __global__ void pool_positions(
   }
 }
 
-template <int V, int KH, int KW, int SH, int SW, int PH, int PW, class X = float, class Y = float>
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW, int ROWS, class X = float, class Y = float>
 __global__ void pool_ave_forward(
     const X* __restrict__ x, Y* __restrict__ y, int C, int H, int W, int OH, int OW, int packs) {
-  const unsigned thread = flat_thread(), outputs = unsigned(OH) * OW * packs;
-  if (thread >= outputs) return;
-  const Position out = position_of(thread, OW, packs);
+  constexpr int DEPTH = KH + (ROWS - 1) * SH;  // rows that the windows see together
+  const unsigned thread = flat_thread(), threads = unsigned((OH + ROWS - 1) / ROWS) * OW * packs;
+  if (thread >= threads) return;
+  Position out = position_of(thread, OW, packs);
+  out.row *= ROWS;
   const int top = out.row * SH - PH, left = out.column * SW - PW;
-  const float factor = reciprocal<KH, SH, PH>(out.row, H) * reciprocal<KW, SW, PW>(out.column, W);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
-    Pack<float, V> sum = all<V>(0.f);
-#pragma unroll unrolled(KH, KW)
-    for (int i = 0; i < KH; ++i) {
+    Pack<float, V> sum[ROWS];
+    for (int r = 0; r < ROWS; ++r) sum[r] = all<V>(0.f);
+#pragma unroll unrolled(DEPTH, KW)
+    for (int i = 0; i < DEPTH; ++i) {
+      if (i % SH >= KH) continue;  // between two windows
 #pragma unroll unrolled(KW, 1)
       for (int j = 0; j < KW; ++j) {
         const int ih = top + i, iw = left + j;
         if (ih < 0 || ih >= H || iw < 0 || iw >= W) continue;
         const Pack<float, V> value = load<V>(x, ((Index(c) * H + ih) * W + iw) * packs + out.n);
-        for (int v = 0; v < V; ++v) sum.at[v] += value.at[v];
+        for (int r = 0; r < ROWS; ++r) {
+          if (i < r * SH || i >= r * SH + KH) continue;
+          for (int v = 0; v < V; ++v) sum[r].at[v] += value.at[v];
+        }
       }
     }
-    for (int v = 0; v < V; ++v) sum.at[v] *= factor;
-    store<V>(y, Index(c) * outputs + thread, sum);
+    for (int r = 0; r < ROWS; ++r) {
+      if (out.row + r >= OH) continue;
+      const float factor = reciprocal<KH, SH, PH>(out.row + r, H) * reciprocal<KW, SW, PW>(out.column, W);
+      for (int v = 0; v < V; ++v) sum[r].at[v] *= factor;
+      store<V>(y, ((Index(c) * OH + out.row + r) * OW + out.column) * packs + out.n, sum[r]);
+    }
   }
 }
 
-template <int V, int KH, int KW, int SH, int SW, int PH, int PW, class DY = float, class DX = float>
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW, int ROWS, class DY = float, class DX = float>
 __global__ void pool_ave_backward(
     const DY* __restrict__ dy, DX* __restrict__ dx, int C, int H, int W, int OH, int OW, int packs) {
-  const unsigned thread = flat_thread(), inputs = unsigned(H) * W * packs;
-  if (thread >= inputs) return;
-  const Position in = position_of(thread, W, packs);
+  const unsigned thread = flat_thread(), threads = unsigned((H + ROWS - 1) / ROWS) * W * packs;
+  if (thread >= threads) return;
+  Position in = position_of(thread, W, packs);
+  in.row *= ROWS;
+  const int oh0 = first_window<KH, SH>(in.row + PH), ow0 = first_window<KW, SW>(in.column + PW);
+  const int oh1 = min((in.row + ROWS - 1 + PH) / SH + 1, OH), ow1 = min((in.column + PW) / SW + 1, OW);
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
-    Pack<float, V> sum = all<V>(0.f);
-    each_window<KH, KW, SH, SW, PH, PW>(in, OH, OW, [&](int oh, int ow) {
-      const float factor = reciprocal<KH, SH, PH>(oh, H) * reciprocal<KW, SW, PW>(ow, W);
-      const Pack<float, V> gradient = load<V>(dy, ((Index(c) * OH + oh) * OW + ow) * packs + in.n);
-      for (int v = 0; v < V; ++v) sum.at[v] += factor * gradient.at[v];
-    });
-    store<V>(dx, Index(c) * inputs + thread, sum);
+    Pack<float, V> sum[ROWS];
+    for (int r = 0; r < ROWS; ++r) sum[r] = all<V>(0.f);
+#pragma unroll unrolled(most(KH + ROWS - 1, SH), most(KW, SW))
+    for (int a = 0; a < most(KH + ROWS - 1, SH); ++a) {
+#pragma unroll unrolled(most(KW, SW), 1)
+      for (int b = 0; b < most(KW, SW); ++b) {
+        const int oh = oh0 + a, ow = ow0 + b;
+        if (oh >= oh1 || ow >= ow1) continue;
+        const float factor = reciprocal<KH, SH, PH>(oh, H) * reciprocal<KW, SW, PW>(ow, W);
+        const Pack<float, V> gradient = load<V>(dy, ((Index(c) * OH + oh) * OW + ow) * packs + in.n);
+        for (int r = 0; r < ROWS; ++r) {
+          const int i = in.row + r + PH - oh * SH;  // of the window's rows
+          if (ROWS > 1 && (i < 0 || i >= KH)) continue;
+          for (int v = 0; v < V; ++v) sum[r].at[v] += factor * gradient.at[v];
+        }
+      }
+    }
+    for (int r = 0; r < ROWS; ++r) {
+      if (in.row + r < H) store<V>(dx, ((Index(c) * H + in.row + r) * W + in.column) * packs + in.n, sum[r]);
+    }
   }
 }
 

@@ -65,8 +65,25 @@ def test_workspace_before_launches_are_planned(capsys):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["compile", "lenet", "--devices", "gpu:0", "--inference"], "no gradients are fused without backward, or before the pass"),
+        (
+            ["compile", "lenet", "--devices", "gpu:0", "--after", "lower"],
+            "no gradients are fused without backward, or before the pass",
+        ),
+        (["time", "lenet", "--predict", "h100", "--phase", "test"], "only training has gradients"),
+    ],
+)
+def test_nothing_to_fuse(capsys, arguments, why):
+    assert run([*arguments, "--no-fuse"]) == 0
+    assert capsys.readouterr().err == f"--no-fuse has no effect: {why}\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "error"),
     [
+        (["compile", "lenet", "--no-fuse"], "--no-fuse is about graphics cards"),
         (["draw", "lenet", "--devices", "1", "--split", "batch"], "--split batch divides a net over several devices"),
         (["draw", "lenet", "--split", "batch"], "--split"),
         (["draw", "lenet", "-o", "x.dot", "--style", "cards"], "--style cards: a .dot file has no style"),

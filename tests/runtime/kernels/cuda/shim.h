@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 #define __global__
 #define __launch_bounds__(...)
@@ -164,7 +167,7 @@ UNTRACED static inline const Fragments* meet(unsigned thread, const unsigned* a,
   const unsigned warp = thread / LANES;
   barriers_seen = true;
   if (!running) {
-    snprintf(failure, sizeof failure, "the first block of this launch met no barrier, a later one tensor cores");
+    snprintf(failure, sizeof failure, "the first block of this launch met no barrier, a later one waits for a warp");
   } else if (++met[warp] < LANES) {
     running->meeting = true;
     leave(*running);
@@ -246,7 +249,7 @@ static inline void run_fibers(unsigned threads, unsigned long long seed) {
         moved = true;
       }
     }
-    if (coming && !failure[0]) snprintf(failure, sizeof failure, "not all lanes of a warp reach its tensor core");
+    if (coming && !failure[0]) snprintf(failure, sizeof failure, "not all lanes of a warp meet");
     int waits = 0;
     for (unsigned t = 0; t < threads; ++t) {
       if (fibers[t].done) continue;
@@ -258,8 +261,18 @@ static inline void run_fibers(unsigned threads, unsigned long long seed) {
   running = nullptr;
 }
 
+// Numbers too small for a normal float are zero, as CuPy has kernels compiled, until this goes.
+struct FlushToZero {
+#ifdef __SSE__
+  unsigned before = _mm_getcsr();
+  FlushToZero() { _mm_setcsr(before | 0x8040); }
+  ~FlushToZero() { _mm_setcsr(before); }
+#endif
+};
+
 // Runs a kernel; an empty string, or what went wrong.
 static inline const char* run(void (*body)(), const unsigned* grid, const unsigned* block, unsigned long long seed) {
+  const FlushToZero flush;
   gridDim = {grid[0], grid[1], grid[2]};
   blockDim = {block[0], block[1], block[2]};
   thread_body = body;
@@ -312,6 +325,12 @@ EXPORTED void only_the_edge(bool on) { shim::edge = on; }
   }
 
 #define __syncthreads() shim::barrier(__LINE__)
+
+// What another lane of the warp has, all of which meet here.
+UNTRACED static inline float __shfl_xor_sync(unsigned, float value, int apart) {
+  const unsigned thread = threadIdx.x + blockDim.x * threadIdx.y, mine[4] = {__float_as_uint(value)}, none[2] = {};
+  return __uint_as_float(shim::meet(thread, mine, none)[(thread % shim::LANES) ^ unsigned(apart)].a[0]);
+}
 
 // Tensor cores, as runtime/kernels/cuda/mma.cuh describes them: each lane computes its four numbers from what all lanes hold.
 #define TENSOR_CORES_OF_SHIM

@@ -23,7 +23,12 @@ ALL_KERNELS = (70, 120)
 OLDEST_TOOLKIT = {70: "CUDA 13 makes no code for sm_70"}  # architectures that a toolkit may have dropped
 REGISTERS = 65536  # of a multiprocessor, shared by the threads of its blocks
 THREADS = 512  # of the largest blocks, and what a multiprocessor should hold to be kept busy
-FULLEST = [f"lrn_backward<4, {window}, {root}>" for window in (7, 9) for root in ("true", "false")]  # of registers
+FULLEST = [  # of registers
+    f"lrn_backward{after}<4, {window}, {root}>"
+    for after in ("", "_relu", "_relu_bias")
+    for window in ((7, 9) if not after else (5,))
+    for root in ("true", "false")
+]
 
 OF_CUDA_CORES = ["conv_tiles<0, 128>", "conv_weight_tiles<0, 128>"]  # what cards without tensor cores for TF32 run
 

@@ -60,6 +60,8 @@ ALSO_SINGLY |= {
     "depthwise_input_gradient": (1, "a channel's weights"),
     "depthwise_weight_terms": (1, "the sums of a block"),
 }
+WITH_BIAS = ("lrn_backward_relu_bias", "pool_max_backward_relu_bias", "relu_backward_bias")
+ALSO_SINGLY |= dict.fromkeys(WITH_BIAS, (1, "the sums of a warp"))
 FACTOR = "a row's factor, bias or slope"
 ALSO_SINGLY |= {
     "add_rows": (1, FACTOR),
@@ -84,15 +86,18 @@ ALSO_SINGLY |= {
     "smooth_l1_backward": (4, "the loss's gradient and its divisor; weights that there may be or not"),
     "smooth_l1_terms": (3, "the sums of a block; weights that there may be or not"),
 }
+TILES = ("conv_tiles", "conv_input_tiles", "conv_weight_tiles", "product_tiles")
 # Kernels without packs.
 SINGLY = {
     "depthwise_weight_sums": "sums of weights, a thread for each",
-    **dict.fromkeys(("conv_tiles", "conv_weight_tiles"), "tiles of products: images in packs, always; weights and results singly"),
+    **dict.fromkeys(TILES, "tiles of products: images in packs, always; weights and results singly"),
+    "weights_by_phase": "weights, which are no batch",
     "flip_weights": "weights, which are no batch: those of a window are read backwards",
     "global_statistics": "a number or two of each channel",
     "running_statistics": "a number or two of each channel",
     **dict.fromkeys(("roi_max_forward", "roi_align_forward", "psroi_forward"), "regions, each of an image and a place of its own"),
     **dict.fromkeys(("roi_max_backward", "roi_align_backward", "psroi_backward"), "regions, each of an image of its own"),
+    "sum_warps": "the sums of a row's warps",
     **dict.fromkeys(("unpool_scatter", "unpool_in_order", "unpool_backward"), "positions, each somewhere else"),
 }
 NOT_WHOLE = {  # what some net of the zoo launches number by number, whatever its batch
@@ -100,6 +105,7 @@ NOT_WHOLE = {  # what some net of the zoo launches number by number, whatever it
     "rebatch<1>": "SSD's true boxes, given as several images, put in one order",
     **dict.fromkeys(("normalize_channels<1>", "scale_add_rows<1>", "scale_rows<1>"), "weights that BatchNorm is folded into, once"),
 }
+OF_ONE = "pool_max_forward<4, unsigned char, 1, 1, 3, 3, 0, 0, 1>"  # whose places, all 0, are stored as one number
 BOUNDS = r"(?:__launch_bounds__\([^)]*\) )?"
 KERNEL = re.compile(r"(?P<template>template <[^>]*>\s*)?__global__ void " + BOUNDS + r"(?P<name>\w+)\((?P<given>[^)]*)\)")
 WHOLE = ("4", "2")  # numbers in a pack: floats, and bytes or places beside them; doubles
@@ -140,6 +146,7 @@ def test_whole_packs_are_moved_at_once(
     """In every form of a kernel, each array that is taken in packs is loaded or stored 16 bytes wide, and never otherwise."""
     arrays = {nvrtc.bare(launch.function): len(launch.pointers) for launch in launches(checks)}
     packed = [form for form in every_form if takes_packs(kernels[nvrtc.bare(form.function)]) and is_whole(form.function)]
+    packed = [form for form in packed if form.function != OF_ONE]
     assert {nvrtc.bare(form.function) for form in packed} == set(kernels) - set(SINGLY)
     for form in packed:
         kernel = nvrtc.bare(form.function)

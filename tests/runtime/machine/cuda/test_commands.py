@@ -359,13 +359,18 @@ def test_predictions_need_no_card(monkeypatch: pytest.MonkeyPatch, capsys) -> No
 
 
 def test_the_table_adds_up(capsys) -> None:
-    """Each layer's total is the sum of its lists', the last line that of the layers'; in testing there is one list."""
+    """Each layer's total is the sum of its lists', the last line that of the layers'; in testing there is one list.
+
+    Whole waves take longer.
+    """
     assert run(["time", "lenet", "--predict", "t4"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = [line.split() for line in lines[2:-2]]
-    assert lines[1].split()[-2:] == ["total", "ms"] and rows[-1][0] == "all"
-    for row in rows:
+    rows = [line.split() for line in lines[2:-3]]
+    assert lines[1].split()[-6:] == ["total", "ms", "in", "waves", "ms", "floor"] and rows[-1][0] == "all"
+    for *row, waves, share in rows:
         assert float(row[-1]) == pytest.approx(sum(map(float, row[3:-1:3])), abs=0.002), row
-    assert float(rows[-1][-1]) == pytest.approx(sum(float(row[-1]) for row in rows[:-1]), abs=0.005)
+        assert float(row[-1]) <= float(waves) and 0 < int(share.removesuffix("%")) <= 100
+    assert float(rows[-1][-3]) == pytest.approx(sum(float(row[-3]) for row in rows[:-1]), abs=0.005)
+    assert f"{rows[-1][-2]} ms where the last wave" in lines[-2]
     assert run(["time", "lenet", "--predict", "t4", "--phase", "test"]) == 0
     assert "total" not in capsys.readouterr().out

@@ -14,6 +14,7 @@ from tests.runtime.kernels.cuda.cases.images import image_cases
 from tests.runtime.kernels.cuda.cases.inner_product import inner_product_cases
 from tests.runtime.kernels.cuda.cases.loss import loss_cases
 from tests.runtime.kernels.cuda.cases.lrn import lrn_cases
+from tests.runtime.kernels.cuda.cases.masked import masked_cases
 from tests.runtime.kernels.cuda.cases.narrow import narrow_cases
 from tests.runtime.kernels.cuda.cases.normalize import normalizing_cases
 from tests.runtime.kernels.cuda.cases.pooling import pooling_cases, unpooling_cases
@@ -31,6 +32,6 @@ def all_cases() -> list[Case]:
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
         lrn_cases, convolution_cases, tile_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases,
         reducing_cases, normalizing_cases, largest_cases, embed_cases, recurrent_cases, unpooling_cases, resize_cases, roi_cases,
-        narrow_cases,
+        narrow_cases, masked_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

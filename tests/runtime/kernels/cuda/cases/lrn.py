@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.runtime.kernels.cuda.cases.case import Case, normal, out, positive
+from tests.runtime.kernels.cuda.cases.case import Case, Spec, normal, out, positive
 from tests.runtime.kernels.cuda.cases.shapes import some_shapes
 
 
@@ -27,6 +27,17 @@ def lrn_cases() -> Iterator[Case]:
                 rows = (C, H * W * N)
                 yield Case("lrn_forward", (normal(*rows), out(*rows)), constants)
                 yield Case("lrn_backward", (normal(*rows), normal(*rows), out(*rows)), constants)
+                if N in (1, 32) and group == 1:
+                    masked = {**constants, "slope": 0.1 * (seed % 4)}
+                    yield Case("lrn_backward_relu", (normal(*rows), normal(*rows), out(*rows)), masked)
+                    summed = (normal(*rows), normal(*rows), out(1, C, H, W * N), out(C))
+                    yield Case("lrn_backward_relu_bias", summed, masked, close=1e-4)
+    small = Spec((6, 64), lambda random, shape: 1e-19 * (1 + 0.08 * random.random(shape)))  # whose squares are flushed
+    for size, beta in ((5, 0.75), (5, 0.5), (11, 0.75)):
+        constants = {"size": size, "alpha": 100.0, "beta": beta, "k": 0.0, "group": 1}
+        yield Case("lrn_forward", (small, out(6, 64)), constants)
+        tiny = Spec((6, 64), lambda random, shape: 1e-29 * random.standard_normal(shape))
+        yield Case("lrn_backward", (small, tiny, out(6, 64)), constants)
     for size, shape in ((3, (3, 7, 5, 32)), (5, (48, 5, 3, 3)), (7, (1, 2, 9, 1)), (1, (3, 3, 3, 128))):
         constants, x = {"size": size, "alpha": 0.9, "beta": 0.75}, normal(*shape)
         yield Case("lrn_within_forward", (x, out(*shape), out(*shape)), constants)

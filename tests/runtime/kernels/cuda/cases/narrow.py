@@ -28,6 +28,20 @@ def narrow_cases() -> Iterator[Case]:
     largest_of = Case("pool_max_backward", (normal(*y), whole(9, *y, dtype="uint8"), out(*x)), window)
     yield narrow(largest_of, 0, 2)
     yield narrow(largest_of, 2)
+    relu = {"slope": 0.1}
+    yield narrow(Case("lrn_backward_relu", (normal(34, 12), normal(34, 12), out(34, 12)), {**norm, **relu}), 0, 1, 2)
+    summed = Case(
+        "lrn_backward_relu_bias", (normal(34, 12), normal(34, 12), out(1, 34, 3, 4), out(34)), {**norm, **relu}, close=1e-4
+    )
+    yield narrow(summed, 0, 1, 2)
+    yield narrow(replace(summed, constants={**norm, **relu, "size": 7}, close=2e-2), 0, 1, 2)  # of rounded numbers
+    masked = Case("pool_max_backward_relu", (*largest_of.arrays[:2], normal(*x), out(*x)), {**window, **relu})
+    yield narrow(masked, 0, 2, 3)
+    with_bias = replace(masked, kernel="pool_max_backward_relu_bias", arrays=(*masked.arrays, out(3)), close=1e-4)
+    yield narrow(with_bias, 0, 2, 3)
+    yield narrow(with_bias, 2)
+    rows = (1, 5, 3, 12)
+    yield narrow(Case("relu_backward_bias", (normal(*rows), ties(*rows), out(*rows), out(5)), relu, close=1e-4), 0, 1, 2)
     yield narrow(Case("pool_ave_forward", (normal(*x), out(*y)), window), 0, 1)
     yield narrow(Case("pool_ave_backward", (normal(*y), out(*x)), window), 0, 1)
     yield narrow(Case("bias_gradient", (normal(2, 5, 3, 12), out(5)), close=1e-4), 0)

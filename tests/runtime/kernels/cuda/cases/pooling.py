@@ -7,7 +7,9 @@ from math import prod
 
 import numpy as np
 
-from tests.runtime.kernels.cuda.cases.case import Case, Spec, normal, out, ties, value, whole
+from runtime.kernels.cuda.options import Target
+from runtime.kernels.cuda.registry import DEFAULT
+from tests.runtime.kernels.cuda.cases.case import Case, Pair, Shape, Spec, normal, out, ties, value, whole
 from tests.runtime.kernels.cuda.cases.shapes import some_shapes
 
 
@@ -15,6 +17,9 @@ def windows_along(size: int, kernel: int, stride: int, pad: int) -> int:
     """Caffe's rule: rounded up; with padding no window starts beyond the image."""
     count = -(-(size + 2 * pad - kernel) // stride) + 1
     return count - 1 if pad and (count - 1) * stride >= size + pad else count
+
+
+TWO_ROWS = Target(multiprocessors=0)  # of which any number of blocks is enough
 
 
 def pooling_cases() -> Iterator[Case]:
@@ -37,6 +42,8 @@ def pooling_cases() -> Iterator[Case]:
                 yield Case("pool_max_forward", (values(*x), out(*y), out(*y, dtype=kind)), geometry, close=0)
             place = whole(prod(kernel), *y, dtype=kind)
             yield Case("pool_max_backward", (normal(*y), place, out(*x)), geometry, close=1e-6)
+            if seed in (0, 3, 5):
+                yield from fused_and_in_pairs((C, H, W, N), y, place, geometry, 0.1 * seed)
             yield Case("pool_positions", (place, out(*y)), {**geometry, "size": (H, W)}, close=0)
             yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry)
             yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry)
@@ -46,6 +53,18 @@ def pooling_cases() -> Iterator[Case]:
                 arrays = (values, turn, out(*y), out(*y, dtype=kind))
                 yield Case("pool_stochastic_forward", arrays, {**key, **geometry}, close=0)
             yield Case("pool_weighted_forward", (some, out(*y)), geometry)
+
+
+def fused_and_in_pairs(x: Shape, y: Shape, place: Spec, geometry: dict[str, Pair], slope: float) -> Iterator[Case]:
+    """With the gradient of a ReLU, and that of a bias; and threads that take two rows."""
+    masked = (normal(*y), place, normal(*x), out(*x))
+    for target in (DEFAULT, TWO_ROWS):
+        yield Case("pool_max_backward_relu", masked, {**geometry, "slope": slope}, close=1e-6, target=target)
+        yield Case("pool_max_backward_relu_bias", (*masked, out(x[0])), {**geometry, "slope": slope}, close=1e-4, target=target)
+    yield Case("pool_max_forward", (ties(*x), out(*y), out(*y, dtype=place.dtype)), geometry, close=0, target=TWO_ROWS)
+    yield Case("pool_max_backward", (normal(*y), place, out(*x)), geometry, close=1e-6, target=TWO_ROWS)
+    yield Case("pool_ave_forward", (normal(*x), out(*y)), geometry, target=TWO_ROWS)
+    yield Case("pool_ave_backward", (normal(*y), out(*x)), geometry, target=TWO_ROWS)
 
 
 def unpooling_cases() -> Iterator[Case]:
