@@ -114,6 +114,7 @@ def train(
     """
     from netdef.cli import run_folders as runs
     from netdef.cli.data_mean import discard_alone
+    from netdef.cli.prefix_lock import prefix_locked
     from netdef.cli.run_files import RunFiles, options_of_run
     from runtime.solver.devices import choose_devices
     from runtime.solver.display import PlainDisplay, Reporter, open_display
@@ -193,6 +194,10 @@ def train(
             click.echo("\n".join(findings.lines))
             on_dry_run(findings)
             return 1 if findings.problems else 0
+        if writes:
+            stack.enter_context(prefix_locked(solver.prefix, run.out))
+            if not (run.snapshot or run.anew):
+                runs.check_prefix_free(solver.prefix)  # a run may have ended since
         log = JsonLog(run.out / LOG) if writes else None
         if log is not None:
             stack.callback(log.close)

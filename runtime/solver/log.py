@@ -43,7 +43,7 @@ class JsonLog:
         try:
             make_folder(self.path.parent)
             self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - open for the whole run
-            if not (_lock_soon(self._file.fileno()) and _is_named(self._file.fileno(), self.path)):
+            if not (lock_soon(self._file.fileno()) and is_named(self._file.fileno(), self.path)):
                 self._file.close()
                 raise _another_run(self.path)
             whole = whole_length(self.path)
@@ -82,7 +82,7 @@ class JsonLog:
         self.close()
 
 
-def _lock_soon(descriptor: int) -> bool:
+def lock_soon(descriptor: int) -> bool:
     """`_lock` to write, tried again while it may be that others only look whether a run is writing."""
     for _ in range(TRIES - 1):
         if _lock(descriptor):
@@ -102,7 +102,7 @@ def _lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     return True
 
 
-def _is_named(descriptor: int, path: Path) -> bool:
+def is_named(descriptor: int, path: Path) -> bool:
     """Whether a file still has its name: the run that had the lock may have removed it."""
     return path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
 
