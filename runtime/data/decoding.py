@@ -19,6 +19,7 @@ from runtime.data.texts import printable
 MODES = {3: "RGB", 1: "L"}
 JPEG = b"\xff\xd8\xff"
 EXIF, EXIF_WITHIN, ORIENTATION, UPRIGHT = b"Exif\0\0", 1 << 16, 0x0112, 1
+MOST_PIXELS = 1 << 27  # that simplejpeg decodes; Pillow refuses images of more than about 179 million
 HALF = 2  # how many times as large as needed an image must be to be decoded to less
 DIRECT = {
     ("YCbCr", "RGB"): "BGR",
@@ -74,6 +75,8 @@ def decode(data: bytes | memoryview, mode: str | None, name: str, at_least: tupl
     except UnidentifiedImageError:
         reason = "its format is not known here" if len(data) else "it is empty"
         raise UnreadableError(name, f"not a readable image ({reason})") from None
+    except Image.DecompressionBombError as error:  # by its header, before memory is taken
+        raise UnreadableError(name, f"too large: {str(error).split(',', maxsplit=1)[0]}") from None
     except Exception as error:  # Pillow's plugins raise all kinds of errors on damaged files
         raise UnreadableError(name, f"not a readable image ({str(error) or type(error).__name__})") from None
 
@@ -101,6 +104,8 @@ def _decoded_by_simplejpeg(
         return None
     try:
         height, width, space, _ = package.decode_jpeg_header(data)
+        if height * width > MOST_PIXELS:
+            return None
         if at_least and min(height // at_least[0], width // at_least[1]) >= HALF:
             return None
         wanted = DIRECT.get((space, mode or ("L" if space == "Gray" else "RGB")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -96,3 +98,26 @@ def test_decoding_to_a_fraction_never_falls_below_what_is_needed(tmp_path):
         assert size_of(scaled) == size
         if size == (400, 600):  # what is not made smaller has its own pixels
             np.testing.assert_array_equal(as_image(scaled), as_image(read_image(str(tmp_path / "a.jpg"), "RGB")))
+
+
+def claiming(form: str, height: int, width: int) -> bytes:
+    """A small file whose header claims so many pixels."""
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, form)
+    data = bytearray(out.getvalue())
+    if form == "PNG":
+        data[16:24] = struct.pack(">II", width, height)
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    else:
+        at = data.index(b"\xff\xc0") + 5
+        data[at : at + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_claim_of_too_many_pixels_takes_no_memory(form, monkeypatch):
+    data = claiming(form, 20_000, 50_000)
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UnreadableError) as caught:
+        decode(data, "RGB", "x")
+    assert caught.value.reason.startswith("too large: Image size (1000000000 pixels) exceeds limit of ")
