@@ -95,31 +95,48 @@ def _copy_units(context: Any, a: Any, a_at: Any, a_next: Any, b: Any, b_at: Any,
     return signature, generate
 
 
-def _deal_by_four(context: Any, a: Any, a_at: Any, b: Any, b_at: Any, b_next: Any) -> Any:
-    """b[b_at + p * b_next + i] = a[a_at + 4 * i + p] for p < 4 and i < LANES, of flat arrays."""
+UNITS = tuple(2**i for i in range(LANES.bit_length() - 1))  # floats that `deal_by_four` and `join_by_four` move together
+FOUR = ir.VectorType(ir.FloatType(), 4 * LANES)
+
+
+def _for_each_unit(build: Any, unit: Any, write: Any) -> None:
+    """Code for each of UNITS, of which that of `unit` runs."""
+    for one in UNITS:
+        with build.if_then(build.icmp_signed("==", unit, INDEX(one))):
+            write(one)
+
+
+def _deal_by_four(context: Any, a: Any, a_at: Any, b: Any, b_at: Any, b_next: Any, unit: Any) -> Any:
+    """b[b_at + p * b_next + i * unit + j] = a[a_at + (4 * i + p) * unit + j] for p < 4 and j < unit, LANES floats for each p.
+
+    Flat arrays; unit: one of UNITS.
+    """
 
     def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
-        a, a_at, b, b_at, b_next = arguments
-        four = ir.VectorType(ir.FloatType(), 4 * LANES)
+        a, a_at, b, b_at, b_next, unit = arguments
         address = vector_at(context, build, signature.args[0], a, a_at)
-        loaded = build.load(build.bitcast(address, four.as_pointer()))
+        loaded = build.load(build.bitcast(address, FOUR.as_pointer()))
         loaded.align = 4
         places = ir.VectorType(ir.IntType(32), LANES)
-        for p in range(4):
-            order = ir.Constant(places, [4 * i + p for i in range(LANES)])
-            line = build.shuffle_vector(loaded, ir.Constant(four, ir.Undefined), order)
-            to = build.add(b_at, build.mul(b_next, INDEX(p)))
-            build.store(line, vector_at(context, build, signature.args[2], b, to)).align = 4
+
+        def write(size: int) -> None:
+            for p in range(4):
+                order = ir.Constant(places, [(4 * (i // size) + p) * size + i % size for i in range(LANES)])
+                line = build.shuffle_vector(loaded, ir.Constant(FOUR, ir.Undefined), order)
+                to = build.add(b_at, build.mul(b_next, INDEX(p)))
+                build.store(line, vector_at(context, build, signature.args[2], b, to)).align = 4
+
+        _for_each_unit(build, unit, write)
         return context.get_dummy_value()
 
-    return types.void(a, types.intp, b, types.intp, types.intp), generate
+    return types.void(a, types.intp, b, types.intp, types.intp, types.intp), generate
 
 
-def _join_by_four(context: Any, a: Any, a_at: Any, a_next: Any, b: Any, b_at: Any) -> Any:
-    """b[b_at + 4 * i + p] = a[a_at + p * a_next + i] for p < 4 and i < LANES, of flat arrays."""
+def _join_by_four(context: Any, a: Any, a_at: Any, a_next: Any, b: Any, b_at: Any, unit: Any) -> Any:
+    """b[b_at + (4 * i + p) * unit + j] = a[a_at + p * a_next + i * unit + j], what `deal_by_four` undoes."""
 
     def generate(context: Any, build: Any, signature: Any, arguments: Any) -> Any:
-        a, a_at, a_next, b, b_at = arguments
+        a, a_at, a_next, b, b_at, unit = arguments
         lines = []
         for p in range(4):
             at = build.add(a_at, build.mul(a_next, INDEX(p)))
@@ -127,13 +144,18 @@ def _join_by_four(context: Any, a: Any, a_at: Any, a_next: Any, b: Any, b_at: An
             lines[-1].align = 4
         whole = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), list(range(2 * LANES)))
         halves = [build.shuffle_vector(lines[p], lines[p + 1], whole) for p in (0, 2)]
-        order = ir.Constant(ir.VectorType(ir.IntType(32), 4 * LANES), [i % 4 * LANES + i // 4 for i in range(4 * LANES)])
-        joined = build.shuffle_vector(*halves, order)
-        address = vector_at(context, build, signature.args[3], b, b_at)
-        build.store(joined, build.bitcast(address, joined.type.as_pointer())).align = 4
+        address = build.bitcast(vector_at(context, build, signature.args[3], b, b_at), FOUR.as_pointer())
+
+        def write(size: int) -> None:
+            columns = ((i // size, i % size) for i in range(4 * LANES))
+            order = [column % 4 * LANES + column // 4 * size + j for column, j in columns]
+            joined = build.shuffle_vector(*halves, ir.Constant(ir.VectorType(ir.IntType(32), 4 * LANES), order))
+            build.store(joined, address).align = 4
+
+        _for_each_unit(build, unit, write)
         return context.get_dummy_value()
 
-    return types.void(a, types.intp, types.intp, b, types.intp), generate
+    return types.void(a, types.intp, types.intp, b, types.intp, types.intp), generate
 
 
 def _transpose_square(context: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, b_row: Any) -> Any:

@@ -21,6 +21,7 @@ COLUMNS = 10 * PANEL  # output positions x batch in one product: what is packed 
 FEW_COLUMNS = 4 * PANEL  # tiles x batch in one product: what they are transformed to stays in the caches
 KEPT_COLUMNS = 1024  # tiles x batch; for more, transforming the weights anew takes a small share of the time
 SHALLOW, SHALLOW_BLOCK = 64, 64  # channels, and outputs of one item: the terms of both stay in the nearer cache
+NARROW = 288  # channels and outputs together: half of the columns, so that the terms of both leave that cache less often
 FEWEST_TILED, TILED_ROWS = 4, 128  # items, and outputs of one: each transforms the inputs again
 GRADIENT_ROWS = 128  # of the windows' matrix in one item of the input gradient by col2im
 FEWEST_ROWS = 32  # outputs of one item: each packs the inputs again
@@ -75,7 +76,7 @@ def _by_tiles(
         keeps = w.lasting and tiled * N <= KEPT_COLUMNS
         transformed = Operand((tiles.TERMS, O, channels), pointer=Kept() if keeps else Workspace(offset))
         shallow = channels <= SHALLOW
-        run = position_run(tiled, N, FEW_COLUMNS // 2 if shallow else FEW_COLUMNS)
+        run = position_run(tiled, N, FEW_COLUMNS // 2 if shallow or channels + M <= NARROW else FEW_COLUMNS)
         block = min(tile_block(M, geometry.group * blocks_of(tiled, run)), SHALLOW_BLOCK if shallow else M)
         transform = replace(launch("transform_tile_weights", w, transformed), once=keeps)
         launches = transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)

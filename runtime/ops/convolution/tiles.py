@@ -214,10 +214,10 @@ def transform_channel(x, c, lines, line, work, pad, tile0, tile1, width, step):
             at, row = r * size, ((c * H) + top + r) * W
             if not 0 <= top + r < H:
                 clear_floats(work, at, size)
-            elif N == 1:
-                copy_padded_row(flat, row, left, W, 1, work, spare, OUT * (count + 1))
+            elif dealt and LANES % N == 0:
+                copy_padded_row(flat, row, left, W, N, work, spare, OUT * (count + 1))
                 for n in range(0, phase, LANES):
-                    deal_by_four(work, spare + OUT * n, work, at + n, phase)
+                    deal_by_four(work, spare + OUT * n, work, at + n, phase, N)
             elif dealt:
                 for p in range(OUT):
                     deal_row(flat, row, left + p, W, N, work, at + p * phase, count + 1)
@@ -292,7 +292,7 @@ def finish_dealt_tiles(result, y, o0, count, columns, work, tile0, tile1, bias, 
     """The same for few images: vectors of tiles x images, dealt back to where the columns of y lie."""
     _, OH, OW, N = y.shape
     flat, tile_columns, term, spot = y.reshape(-1), -(-OW // OUT), count * columns, OUT * SIDE * LANES
-    plane, slope = columns + LANES, np.float32(epilogue.slope)
+    plane, slope, joins = columns + LANES, np.float32(epilogue.slope), LANES % N == 0
     for m in range(count):
         b = bias[o0 + m] if epilogue.has_bias else np.float32(0)
         for n in range(0, columns, LANES):
@@ -300,21 +300,21 @@ def finish_dealt_tiles(result, y, o0, count, columns, work, tile0, tile1, bias, 
                 outputs_of(result, m * columns + n + j * term, SIDE * term, 0, work, j * LANES, SIDE * LANES)
             for i in range(OUT):
                 row = spot + i * OUT * plane
-                at, following = (row + OUT * n, LANES) if N == 1 else (row + n, plane)
+                at, following = (row + OUT * n, LANES) if joins else (row + n, plane)
                 outputs_of(work, i * SIDE * LANES, LANES, 0, work, at, following)
                 for j in range(OUT):
                     here = at + j * following
                     store_activated(work, here, work, here, b, epilogue.relu, slope)
-                if N == 1:
-                    join_by_four(work, at, LANES, work, at)
+                if joins:
+                    join_by_four(work, at, LANES, work, at, N)
         tile = tile0
         while tile < tile1:
             top, left = tile // tile_columns * OUT, tile % tile_columns * OUT
             together = min(tile_columns - left // OUT, tile1 - tile)
             for i in range(min(OUT, OH - top)):
                 row, to = spot + i * OUT * plane, (((o0 + m) * OH + top + i) * OW + left) * N
-                if N == 1:
-                    copy_floats(work, row + OUT * (tile - tile0), flat, to, min(OUT * together, OW - left))
+                if joins:
+                    copy_floats(work, row + OUT * (tile - tile0) * N, flat, to, min(OUT * together, OW - left) * N)
                     continue
                 for j in range(OUT):
                     at, whole = row + j * plane + (tile - tile0) * N, min(together, -((left + j - OW) // OUT))

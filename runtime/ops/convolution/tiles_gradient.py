@@ -133,11 +133,11 @@ def transform_gradient(dy, o, lines, line, work, tile0, tile1, step):
             at, row = r * size, (o * H + step * i + r) * W
             if step * i + r >= H:
                 clear_floats(work, at, size)
-            elif N == 1:
+            elif dealt and LANES % N == 0:
                 spare = (OUT + SIDE) * size
-                copy_padded_row(flat, row, OUT * j, W, 1, work, spare, OUT * phase)
+                copy_padded_row(flat, row, OUT * j, W, N, work, spare, OUT * phase // N)
                 for n in range(0, phase, LANES):
-                    deal_by_four(work, spare + OUT * n, work, at + n, phase)
+                    deal_by_four(work, spare + OUT * n, work, at + n, phase, N)
             elif dealt:
                 for p in range(OUT):
                     deal_row(flat, row, OUT * j + p, W, N, work, at + p * phase, count)

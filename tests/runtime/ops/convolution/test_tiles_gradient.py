@@ -16,6 +16,8 @@ CASES = [
     (16, 16, 9, 7, 40, 1, 1, 3, 1),
     (16, 17, 53, 51, 1, 1, 1, 3, 1),  # vectors of tiles
     (18, 16, 30, 33, 3, 0, 1, 3, 1),  # of tiles x images
+    (16, 17, 26, 21, 4, 1, 1, 3, 1),
+    (16, 16, 18, 23, 8, 0, 1, 3, 1),
     (16, 18, 12, 10, 17, 2, 1, 3, 1),  # of images, the last one twice
     (32, 34, 21, 22, 16, 1, 2, 3, 2),  # groups, segments
     (150, 131, 13, 13, 16, 1, 1, 3, 1),  # blocks of outputs and of channels
