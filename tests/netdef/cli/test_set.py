@@ -20,7 +20,7 @@ TAKERS = [
     name
     for name in COMMANDS
     if {"net", "a", "files", "source"} & {p.name for p in command_called(name).params if isinstance(p, click.Argument)}
-    and name not in ("fmt", "import")  # fmt changes no meaning, import reads no net as text
+    and name not in ("fmt", "import", "edit")  # fmt changes no meaning, import reads no net as text, edit writes the text itself
 ]
 
 
