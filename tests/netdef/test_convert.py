@@ -40,11 +40,11 @@ def test_comments_go_along(tmp_path):
 
 @pytest.mark.slow
 def test_weights_that_are_too_many_for_a_text(tmp_path, monkeypatch):
-    monkeypatch.setattr("netdef.convert.MOST_TEXT", 1 << 20)
+    monkeypatch.setattr("netdef.convert.MOST_TEXT", 1 << 17)
     trained = message(MODEL)
     large, text = tmp_path / "x.caffemodel", tmp_path / "x.prototxt"
     blob = next(blob for layer in trained.layer for blob in layer.blobs)
-    for count in (150_000, 100_000):  # by the count; only once they are printed
+    for count in (18_750, 12_500):  # by the count; only once they are printed
         blob.data[:] = [-0.123456789] * count
         blob.shape.dim[:] = [count]
         large.write_bytes(trained.SerializeToString())

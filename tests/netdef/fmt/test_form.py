@@ -12,10 +12,11 @@ from netdef.fmt import formatted
 from netdef.fmt.comments import comments_of
 from netdef.language import NetdefError, print_message, read_file
 from netdef.language.find import models_folder
+from tests.marks import RELEASE
 from tests.netdef.fmt.texts import LONG, long_layers, meaning, nets, parses
 
 MODELS = sorted(models_folder().glob("*.net"))
-DEEPER = {"resnet101", "resnet152", "vgg19"}  # the layers of resnet50 and vgg16, more of them
+LONG_NETS = {"densenet121", "inception_v3", "resnet101", "resnet152", "resnext50", "vgg19"}  # the layers of others, more of them
 SOLVERS = sorted(models_folder().glob("*.txt"))
 
 
@@ -134,7 +135,9 @@ def test_models_are_formatted(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in MODELS if path.stem not in DEEPER], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=RELEASE if path.stem in LONG_NETS else ()) for path in MODELS], ids=lambda path: path.name
+)
 def test_long_and_short_again(path):
     """The same network, by its message and by its graph, all along; every comment kept."""
     text = path.read_text()

@@ -274,7 +274,7 @@ def test_another_batch_size_for_a_built_net():
 
 
 @pytest.mark.slow
-def test_ten_thousand_layers_take_ten_times_a_thousand():
+def test_layers_take_time_in_proportion():
     def seconds(count):
         text = INPUT + "".join(
             f"layer c{i}: Convolution(c{i - 1}) {{ num_output: 4 kernel_size: 3 pad: 1 }}\n" if i else "layer c0: ReLU(data)\n"
@@ -284,12 +284,12 @@ def test_ten_thousand_layers_take_ten_times_a_thousand():
         from netdef.language import read_text
 
         bound = read_text(text, "t.net", "NetParameter")
-        start = time.perf_counter()
+        start = time.process_time()
         net = build(bound.message, bound.position, "t.net")
         assert net.totals.macs == (count - 1) * 4 * 64 * 36
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert seconds(10_000) < 40 * max(seconds(1000), 0.005)
+    assert seconds(5000) < 40 * max(seconds(500), 0.005)
 
 
 def test_errors_of_text_and_graph_are_reported_together():

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netdef.language import Bound, NetdefError, parse, print_message, read_text
+from tests.marks import RELEASE
 
 MESSAGES = st.sampled_from(["NetParameter", "SolverParameter"])
 
@@ -93,41 +94,42 @@ def test_a_file_with_one_piece_gone(data):
 @pytest.mark.parametrize(
     "text",
     [
-        " " * 1_000_000,
-        "#" * 1_000_000,
-        '"' * 100_000,
-        "'" + "\\" * 100_000,
-        "a" * 1_000_000,
-        "9" * 100_000 + ": 3",
-        "}" * 30_000,
-        "->" * 30_000,
-        "layer " * 30_000,
-        "a: " * 30_000,
-        "a: 1 2 " * 10_000,
-        "a: [1 2] " * 10_000,
-        "a: [" + "1," * 100_000 + "]",
-        "a { b: 1 " * 90 + "x " * 20_000,
-        "layer a: ReLU(" + "b," * 50_000,
-        '"a" ' * 50_000,
+        " " * 300_000,
+        "#" * 300_000,
+        '"' * 30_000,
+        "'" + "\\" * 30_000,
+        "a" * 300_000,
+        "9" * 30_000 + ": 3",
+        "}" * 10_000,
+        "->" * 10_000,
+        "layer " * 10_000,
+        "a: " * 10_000,
+        "a: 1 2 " * 3_000,
+        "a: [1 2] " * 3_000,
+        "a: [" + "1," * 30_000 + "]",
+        "a { b: 1 " * 90 + "x " * 6_000,
+        "layer a: ReLU(" + "b," * 15_000,
+        '"a" ' * 15_000,
         "\n".join(f"layer {{ name: 'l{i}'" for i in range(90)),
     ],
     ids=lambda text: repr(text[:10]),
 )
 def test_in_time(text):
-    start = time.perf_counter()
+    start = time.process_time()
     check(text)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.slow
-def test_ten_thousand_layers():
+@pytest.mark.parametrize("count", [2_500, pytest.param(10_000, marks=RELEASE)])
+def test_thousands_of_layers(count):
     """Linear: twice the text takes about twice the time, and a large network a few seconds."""
     layer = """layer { name: "c%d" type: "Convolution" bottom: "x%d" top: "x%d" param { lr_mult: 1 } param { lr_mult: 2 }
     convolution_param { num_output: 256 pad: 1 kernel_size: 3 weight_filler { type: "gaussian" std: 0.01 } } }\n"""
-    text = "".join(layer % (i, i, i + 1) for i in range(10_000))
-    start = time.perf_counter()
-    assert len(read_text(text, "x.net", "NetParameter").message.layer) == 10_000
-    assert time.perf_counter() - start < 20  # 2 s on an idle machine
+    text = "".join(layer % (i, i, i + 1) for i in range(count))
+    start = time.process_time()
+    assert len(read_text(text, "x.net", "NetParameter").message.layer) == count
+    assert time.process_time() - start < count / 500  # a tenth of it on an idle machine
 
 
 def test_a_parse_never_fails():
