@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,18 +137,25 @@ def of_solver_types(
 
     for kind, row in ROWS.items():
         if kind != "SGD":
-            for found in differences(net, batch, name, reference, cuda, allowed, type=kind, larc=True, delta=1e-3):
-                if found.instruction.kernel in (row.kernel, "larc_rate"):
-                    yield found
+            kernels = (row.kernel, "larc_rate")
+            yield from differences(net, batch, name, reference, cuda, allowed, kernels, type=kind, larc=True, delta=1e-3)
 
 
 def differences(
-    net: str, batch: int, name: str, reference: dict[str, Any], cuda: CudaOptions, allowed: Allowed, **fields: Any
+    net: str,
+    batch: int,
+    name: str,
+    reference: dict[str, Any],
+    cuda: CudaOptions,
+    allowed: Allowed,
+    kernels: Collection[str] = (),
+    **fields: Any,
 ) -> Iterator[Difference]:
     """Compare the kernels of one net, with clipped gradients and sums over batches in its update.
 
     Parameters
     ----------
+    kernels: those alone, see compare.
     fields: of the solver.
     """
     from netdef.schema import message_class
@@ -168,7 +175,7 @@ def differences(
         for executable in (mine, theirs):
             for scalar, value in (("rate", 0.01), ("scale", 0.5), ("added", 1.0), ("correction", 0.5)):
                 executable.set_scalar(scalar, value)
-        yield from compare(mine, theirs, allowed, **noise(mine))
+        yield from compare(mine, theirs, allowed, kernels, **noise(mine))
 
 
 def machine(name: str, cuda: CudaOptions) -> dict[str, Any]:

@@ -6,7 +6,7 @@ made of that is compared.  So a kernel that is wrong shows as itself, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,17 +64,23 @@ class Difference:
         return self.worst <= self.allowed
 
 
-def compare(reference: Executable, device: Executable, allowed: Allowed, **inputs: Any) -> Iterator[Difference]:
+def compare(
+    reference: Executable, device: Executable, allowed: Allowed, kernels: Collection[str] = (), /, **inputs: Any
+) -> Iterator[Difference]:
     """Compare two executables of one program, instruction by instruction.
 
     Parameters
     ----------
+    kernels: whose instructions are compared, while the others run on the reference alone; by default all.
     inputs: what Input layers are given, by blob name.
     """
     reference.run_forward(0, **inputs)  # loads data, sets the iteration's number and the inputs
     for name in LISTS:
         for (instruction, mine), (same, theirs) in zip(reference.bound(name), device.bound(name), strict=True):
             if runs_on_host(instruction):  # the same function on every device
+                continue
+            if kernels and instruction.kernel not in kernels:
+                reference.run_bound([mine])
                 continue
             pairs = zip(instruction.inputs, same.inputs, strict=True)
             given = [as_held(reference.memory.read(mine), theirs) for mine, theirs in pairs]

@@ -14,8 +14,8 @@ from tests.runtime.compiler.placement.nets import devices
 from tests.runtime.compiler.placement.test_training import contents
 
 SOLVER = """
-base_lr: 0.002 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.0005 max_iter: 6 random_seed: 3
-snapshot_prefix: "run" test_iter: 1 test_interval: 3
+base_lr: 0.002 lr_policy: "step" gamma: 0.5 stepsize: 3 momentum: 0.9 weight_decay: 0.0005 max_iter: 4 random_seed: 3
+snapshot_prefix: "run" test_iter: 1 test_interval: 2
 """
 SMALL = {
     "crop_size: 227": "crop_size: 67",
@@ -39,16 +39,16 @@ def alexnet(changes: dict[str, str]) -> str:
 
 
 def run(net: Path, where: str, out: Path, extra: str, resume: Path | None = None) -> list[dict[str, Any]]:
-    """Train to the sixth iteration, with a snapshot after the third and the last; the results of tests."""
+    """Train for four iterations, with a snapshot after the second and the last; the results of tests."""
     out.mkdir(exist_ok=True)
     solver, tests = Solver(SOLVER + extra, net, where, threads=2, out=out), []
     if resume is not None:
         solver.restore(resume)
-    while solver.iteration < 6:
+    while solver.iteration < 4:
         if solver.test_due:
             tests.append(solver.test()[0].outputs)
         solver.iterate()
-        if solver.iteration % 3 == 0:
+        if solver.iteration % 2 == 0:
             solver.snapshot()
     solver.close()
     return tests
@@ -67,9 +67,9 @@ def test_files_are_the_same(changes: dict[str, str], extra: str, tmp_path: Path)
     assert run(net, devices(2), two, extra) == tested
     assert contents(two) == contents(one)
     moved.mkdir()
-    for path in two.glob("*_3.*"):
+    for path in two.glob("*_2.*"):
         path.rename(moved / path.name)
     run(net, "cpu:0,cpu:0", moved, extra, next(moved.glob("*.solverstate*")))
-    ends = {name: data for name, data in contents(one).items() if "_6." in name}
+    ends = {name: data for name, data in contents(one).items() if "_4." in name}
     assert len(ends) == 3
     assert {name: contents(moved)[name] for name in ends} == ends

@@ -13,7 +13,7 @@ ALEXNET = """
 name: "AlexNet, small"
 train layer data: ImageData -> data, label {
   source: "builtin:photos" batch_size: 4
-  transform_param { crop_size: 67 mirror: true color_shift: 0.1 mean_value: [104, 117, 123] scale: 0.02 }
+  transform_param { crop_size: 51 mirror: true color_shift: 0.1 mean_value: [104, 117, 123] scale: 0.02 }
 }
 defaults Convolution {
   weight_filler { type: "xavier" } bias_filler { type: "constant" value: 0.1 }

@@ -187,7 +187,7 @@ def test_a_reserve_is_left_for_cuda(machine) -> None:
 ROW = 4 * 64 * 9 * 224 * 16  # bytes of one output row of DEEP's second layer
 DEEP = """
 name: "deep"
-layer data: Input { shape { dim: 16 dim: 3 dim: 224 dim: 224 } }
+layer data: Input { shape { dim: 16 dim: 3 dim: 56 dim: 224 } }
 layer conv1: Convolution(data) { num_output: 64 kernel_size: 3 pad: 1 }
 layer conv2: Convolution(conv1) { num_output: 64 kernel_size: 3 pad: 1 }
 """
@@ -197,7 +197,7 @@ layer conv2: Convolution(conv1) { num_output: 64 kernel_size: 3 pad: 1 }
 def test_a_workspace_is_kept_to(machine) -> None:
     cards = machine(memory=4 << 30, execute=lambda code, names: dict.fromkeys(names))
     least = -(-ROW // MB)
-    for megabytes in (least, 2 * least, 100):
+    for megabytes in (least, 3 * least):
         with runtime.compile(
             netdef.parse(DEEP), "gpu:0", backward=False, cuda=CudaOptions(workspace=megabytes * MB, conv="im2col")
         ) as exe:

@@ -11,6 +11,7 @@ from runtime.machine.cuda import peers as cuda_peers
 from runtime.machine.cuda.device import CudaDevice, CudaQueue
 from runtime.machine.cuda.peers import Detour
 from runtime.solver.diverged import DivergedError
+from tests.marks import RELEASE
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.fake_cupy.graphs import CUDARuntimeError
 from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, train
@@ -33,11 +34,11 @@ def check(weights: list[np.ndarray], expected: list[np.ndarray]) -> None:
     ("name", "cards", "split", "peers"),
     [
         ("alexnet", 2, "groups", False),
-        ("alexnet", 4, "groups", True),
-        ("alexnet", 2, "batch", True),
+        pytest.param("alexnet", 4, "groups", True, marks=RELEASE),  # with access to each other as in test_split
+        pytest.param("alexnet", 2, "batch", True, marks=RELEASE),
         ("branches", 2, "groups", True),
         ("branches", 2, "batch", False),
-        ("branches", 4, "hybrid", True),
+        pytest.param("branches", 4, "hybrid", True, marks=RELEASE),
         ("branches", 4, "hybrid", False),
     ],
 )

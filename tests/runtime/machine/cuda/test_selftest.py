@@ -16,9 +16,10 @@ import pytest
 import netdef
 from netdef.cli import selftest
 from netdef.cli.main import run
+from netdef.language.find import models_folder
 from runtime.selftest import nets, torch_alexnet, training
 from runtime.selftest.report import torch_text
-from tests.runtime.machine.cuda.conftest import TINY
+from tests.runtime.machine.cuda.conftest import TINY as TINY_LENET
 from tests.runtime.machine.cuda.fake_cupy import Cards, CUDARuntimeError
 
 MEANS = """
@@ -29,8 +30,17 @@ layer pool3: Pooling(pool2) { pool: AVE kernel_size: 3 stride: 2 }
 layer fc: InnerProduct(pool3) { num_output: 5 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
-LENET = replace(TINY, nets=(("lenet", 5),))
-pytestmark = pytest.mark.usefixtures("small_run")
+FEW = "few.net"  # LeNet with few neurons
+TINY = replace(TINY_LENET, nets=(TINY_LENET.nets[0], (FEW, 5)), trained=FEW, measured=FEW)
+SMALL = replace(TINY, nets=TINY.nets[1:])
+
+
+@pytest.fixture(autouse=True)
+def few_neurons(small_run: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for sizes in ("CARD", "CPU"):
+        monkeypatch.setattr(nets, sizes, TINY)
+    text = (models_folder() / "lenet.net").read_text()
+    Path(FEW).write_text(text.replace("num_output: 500", "num_output: 40").replace("num_output: 50 ", "num_output: 12 "))
 
 
 def results() -> dict[str, Any]:
@@ -45,7 +55,7 @@ def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execut
     assert re.search(r"^passed: gpu:0 \(Stand-in\) computes what the CPU does, in all \d+ instructions and in training$", out, re.M)
     report = results()
     assert report["passed"]
-    assert {"kinds", "lenet", "solver types"} == set(report["agreement"])
+    assert {"kinds", "few", "solver types"} == set(report["agreement"])
     assert report["machine"]["capability"] == "8.6"
     assert {"kernel", "layer", "seconds", "bytes", "flops", "products"} == set(report["speed"]["kernels"][0])
 
@@ -53,7 +63,7 @@ def test_a_card_that_computes_right_passes(machine: Callable[..., Cards], execut
 @pytest.mark.slow
 def test_a_selftest_takes_a_cards_options(machine: Callable[..., Cards], execute: Callable, monkeypatch, capsys) -> None:
     """tf32 rounds factors, so that more difference is allowed.  What goes wrong in PyTorch is reported and harms nothing."""
-    monkeypatch.setattr(nets, "CARD", LENET)
+    monkeypatch.setattr(nets, "CARD", SMALL)
     trouble = {"version": "2.4", "error": "CUDA error: no kernel image"}
     monkeypatch.setattr(torch_alexnet, "measure", lambda *arguments: trouble)
     cards = machine(execute=execute, seed=0)
@@ -97,9 +107,9 @@ def test_what_nobody_thought_of_leaves_a_file_to_send_too(machine: Callable[...,
 
     monkeypatch.setattr(training, "train", surprise)
     with pytest.raises(TypeError):
-        selftest.selftest(selftest.Options(devices="gpu:0"), sizes=LENET)
+        selftest.selftest(selftest.Options(devices="gpu:0"), sizes=SMALL)
     assert not results()["passed"]
-    assert set(results()["agreement"]) == {"lenet", "solver types"}
+    assert set(results()["agreement"]) == {"few", "solver types"}
     assert "TypeError: cupy takes no such thing" in results()["traceback"][-1]
 
 
@@ -118,7 +128,7 @@ def test_training_that_diverges_on_a_card_is_a_difference(
 
         return kernels | {name: partial(softmax, kernels[name]) for name in names if name.startswith("softmax_forward")}
 
-    monkeypatch.setattr(nets, "CARD", LENET)
+    monkeypatch.setattr(nets, "CARD", SMALL)
     machine(execute=broken, seed=0)
     assert run(["selftest", "--devices", "gpu:0"]) == 1
     out = capsys.readouterr().out
