@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from netdef.graph.net import Net
-from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_message
 from netdef.loading import parse
 from runtime.exchange.agreement import inputs_by_seed
@@ -49,16 +48,13 @@ def import_onnx(
     ------
     NetdefError: the file cannot be read, has nodes that no layer computes, which are all named, or the net differs from it.
     """
-    try:
-        model = read_model(path, batch, shapes)
-        if check:
-            runtime_module()
-        own = rewritten(model)
-        if own is None:
-            layers = net_of(model)
-            own = layers.message, layers.weights
-    except UnicodeDecodeError as error:  # protobuf looks at a text when it is asked for
-        raise NetdefError(f"{path} is not a whole ONNX file: a text in it is not UTF-8: {error.object[:20]!r}") from None
+    model = read_model(path, batch, shapes)
+    if check:
+        runtime_module()
+    own = rewritten(model)
+    if own is None:
+        layers = net_of(model)
+        own = layers.message, layers.weights
     net = parse(print_message(own[0]), path, phase="test")
     found = Imported(own[0], net, own[1], None)
     if not check:

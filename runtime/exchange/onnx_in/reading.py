@@ -13,6 +13,7 @@ import numpy as np
 from netdef.graph.shape import Shape
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.units import shortened
+from netdef.schema import is_repeated
 from netdef.weights.foreign import form_of
 from netdef.weights.reading import contents
 from runtime.exchange.onnx_out.file import onnx_module
@@ -125,11 +126,27 @@ def _load(onnx: Any, path: str, data: memoryview) -> Any:
         whole = model.ir_version > 0 and len(model.graph.node) > 0
     except Exception:  # protobuf's own, whose class depends on its version
         whole = False
+    if whole and not _is_text(model):
+        raise NetdefError(f"{path} is not a whole ONNX file: a text in it is not UTF-8")
     if not whole:
         form = form_of(data)
         what = f"it is {form}" if form else f"or is cut short ({len(data):,} bytes in all)"
         raise NetdefError(f"{path} is not an ONNX file, {what}")
     return model
+
+
+def _is_text(message: Any) -> bool:
+    """Whether all texts in a message are UTF-8: of one that is not, protobuf gives the bytes, or raises an error."""
+    try:
+        for known, value in message.ListFields():
+            values = value if is_repeated(known) else [value]
+            if known.type == known.TYPE_MESSAGE and not all(map(_is_text, values)):
+                return False
+            if known.type == known.TYPE_STRING and not all(isinstance(one, str) for one in values):
+                return False
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _constants(onnx: Any, model: Any, path: str) -> dict[str, np.ndarray]:

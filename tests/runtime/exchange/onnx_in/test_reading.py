@@ -132,11 +132,12 @@ def test_wrong_commands_write_nothing(arguments, said, capsys):
     assert [path.name for path in Path().iterdir()] == ["x.onnx"]
 
 
-def test_a_name_that_is_not_utf8():
+@pytest.mark.parametrize("name", [b"the graph", b"the node", b"the input"])
+def test_a_name_that_is_not_utf8(name):
     """Protobuf looks at a text only when it is asked for."""
-    data = Path(small()).read_bytes()
-    model = onnx.load_model_from_string(data)
-    name = model.graph.name.encode()
+    model = onnx.load_model_from_string(Path(small()).read_bytes())
+    model.graph.name, model.graph.node[0].name, model.graph.node[0].doc_string = "the graph", "the node", "the input"
+    data = model.SerializeToString()
     Path("x.onnx").write_bytes(data.replace(name, b"\xff" * len(name)))
     with pytest.raises(NetdefError, match=r"x\.onnx is not a whole ONNX file: a text in it is not UTF-8"):
         import_onnx("x.onnx", check=False)
