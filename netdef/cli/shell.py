@@ -199,7 +199,7 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return PIPE_CLOSED
-    except (OSError, MemoryError, RuntimeError) as error:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
         trouble = _of_the_machine(error)
         if trouble is None:
             raise
@@ -231,6 +231,8 @@ def _of_the_machine(error: Exception) -> NetdefError | None:
     """The message for an error that the machine's limits cause; None for any other error."""
     if isinstance(error, MemoryError):
         return NetdefError("out of memory", hint="a smaller batch needs less")
+    if isinstance(error, ImportError) and "failed to map" in str(error):
+        return NetdefError(f"out of memory: {error.name or 'a library'} cannot be loaded", hint="see ulimit -v")
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return NetdefError("this machine lets no more threads start", hint="fewer --threads need less; see ulimit -u and -v")
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:

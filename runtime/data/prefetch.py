@@ -199,7 +199,8 @@ class Prefetcher:
             self._filled.notify_all()
         deadline = monotonic() + JOIN_SECONDS
         for thread in self._threads:
-            thread.join(max(0.0, deadline - monotonic()))
+            if thread.ident is not None:  # else the system let it not start
+                thread.join(max(0.0, deadline - monotonic()))
         if not any(thread.is_alive() for thread in self._threads):
             getattr(self._samples, "close", lambda: None)()
         self._threads.clear()

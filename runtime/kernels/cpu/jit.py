@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from runtime.kernels.cpu.alone import compile_alone
+from runtime.kernels.cpu.room import COMPILER, check_room
 from runtime.kernels.cpu.stale import drop_stale
 from runtime.kernels.cpu.trusted import is_trusted
 
@@ -43,6 +44,7 @@ class Jitted:
     @cached_property
     def compiled(self) -> Any:
         """Numba's dispatcher; with NUMBA_DISABLE_JIT the plain function."""
+        check_room(COMPILER, "compiling kernels")
         from numba import njit
 
         own = Path(self.py_func.__code__.co_filename)

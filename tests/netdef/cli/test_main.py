@@ -129,7 +129,11 @@ def test_a_closed_output_is_no_error():
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(MemoryError(), "error: out of memory"), (RuntimeError("can't start new thread"), "error: this machine lets no more threads")],
+    [
+        (MemoryError(), "error: out of memory"),
+        (RuntimeError("can't start new thread"), "error: this machine lets no more threads"),
+        (ImportError("x.so: failed to map segment", name="x"), "error: out of memory: x cannot be loaded"),
+    ],
 )
 def test_out_of_memory_and_out_of_threads_exit_2(error, said, monkeypatch, capsys):
     def fail(*_, **__):

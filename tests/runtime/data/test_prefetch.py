@@ -91,6 +91,15 @@ def test_skips_are_reported_in_the_thread_that_calls_next():
     assert threads == [threading.main_thread()]
 
 
+def test_threads_that_cannot_start_are_the_only_error(monkeypatch):
+    def fails(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("runtime.data.prefetch.Thread.start", fails)
+    with pytest.raises(RuntimeError, match="can't start new thread"), ring(Numbers()) as source:
+        take(source, 4)
+
+
 def test_a_skip_is_a_warning_where_nobody_asks_for_it():
     with ring(Numbers(bad={1})) as source, pytest.warns(UserWarning, match=r"skipping 1\.jpg: damaged"):
         take(source, 4)

@@ -1,0 +1,29 @@
+"""Whether a limit of this process's addresses leaves room to compile: LLVM ends the process where the system refuses it memory."""
+
+from __future__ import annotations
+
+import resource
+from functools import cache
+from pathlib import Path
+
+from netdef.language.diagnostics import NetdefError
+
+LIBRARIES = 320 << 20  # bytes of addresses that NumPy and LLVM take
+COMPILER = 256 << 20  # those of numba beside them, its compiler and a few threads
+
+
+@cache
+def check_room(needed: int, what: str) -> None:
+    """Check once that there is room for something.
+
+    Raises
+    ------
+    NetdefError: there is not.
+    """
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most == resource.RLIM_INFINITY:
+        return
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    if most - used < needed:
+        left = f"this process may take {max(0, most - used) >> 20:,} MiB more of addresses (ulimit -v)"
+        raise NetdefError(f"{left}; {what} needs {needed >> 20:,} MiB", hint="ulimit -v unlimited lifts the limit")
