@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netdef.cli.placement_facts import LISTS, program_of, traffic
-from netdef.graph.cuts import region_of
+from netdef.cli.cluster_flows import ALL, BOTH, CHANNELS, IMAGES, Flow, Shape, flows, kind_of_cut, whole
+from netdef.cli.placement_facts import LISTS, program_of
 from netdef.loading import with_batch_size
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from runtime.machine.links import Link
 
 FEW = 8  # shares of the programs that figures for more cards are made from
-IMAGES, CHANNELS, WHOLE = "images", "channels", "whole"
 Seconds = Callable[["Instruction"], float]
 
 
@@ -34,6 +33,7 @@ class Cluster:
     ----------
     cards: how many.  each: how many a rank has.
     seconds: what a card takes for an instruction.  inside, network: between the cards of a rank, and between ranks.
+    node: how many cards the split "hybrid" takes as a node; 0: all.
     """
 
     cards: int
@@ -41,15 +41,19 @@ class Cluster:
     seconds: Seconds
     inside: Link
     network: Link
+    node: int = 0
 
-    @property
-    def outside(self) -> float:
-        """Of what a card sends to all others, the part that goes to other ranks."""
-        return max(0, self.cards - self.each) / (self.cards - 1) if self.cards > 1 else 0.0
+    def shape(self, split: str) -> Shape:
+        """Its cards, in nodes where a split knows them."""
+        nodes = self.cards // self.node if split == "hybrid" and self.node and self.cards % self.node == 0 else 1
+        return Shape(self.cards, nodes)
 
-    def sending(self, size: float, messages: float) -> float:
-        """Seconds until a card's messages have been sent, those to other ranks over an adapter that the cards of a rank share."""
-        out, inner = self.outside, 1 - self.outside
+    def sending(self, size: float, messages: float, out: float) -> float:
+        """Seconds until a card's messages have been sent, those to other ranks over an adapter that the cards of a rank share.
+
+        out: the part of them that goes to other ranks.
+        """
+        inner = 1 - out
         shared = min(self.each, self.cards)
         carried = max(inner * size / self.inside.bandwidth, shared * out * size / self.network.bandwidth)
         return carried + messages * (inner * self.inside.latency + out * self.network.latency)
@@ -81,44 +85,39 @@ class Estimate:
         return self.batch / self.seconds
 
 
-@dataclass(frozen=True)
-class Flow:
-    """What the busiest share sends or is sent, for one layer in one list or in all: bytes, and messages."""
-
-    bytes: float = 0
-    messages: float = 0
-
-
 class Costs:
     """What the layers of a net take, on one card and in the shares of a few.
 
     Parameters
     ----------
-    net: with the batch that all cards have together.  split: what is cut.  few: how many shares.
+    net: with the batch that all cards have together.  split: what is cut.  few: how many shares, in how many nodes.
     """
 
-    def __init__(self, net: Net, split: str, few: int, seconds: Seconds):
+    def __init__(self, net: Net, split: str, few: Shape, seconds: Seconds):
         self.net, self.split, self.few, self._seconds = net, split, few, seconds
         self.batch = net.batch or 1
         self._one = by_layer(program_of(net), seconds)
-        program = program_of(net, range(few), split)
+        self._singles: dict[int, Counter[tuple[str, str]]] = {}
+        program = program_of(net, range(few.cards), split, few.nodes)
         self._shares = by_layer(program, seconds)
         self._cut = {layer.name: kind_of_cut(program, layer.name) for layer in net.layers}
-        self.weights, self.blobs = flows(program)
-        self.whole = whole(program)
+        self.weights, self.blobs = flows(program, few)
+        self.whole, self._by_way = whole(program, few)
 
     def estimate(self, cluster: Cluster) -> Estimate:
         """An iteration."""
         if cluster.cards == 1:
             return Estimate(self.split, self.batch, 1, self.one, self.one, 0, 0, 0, 1)
-        compute = {name: {layer.name: self._time(name, layer.name, cluster.cards) for layer in self.net.layers} for name in LISTS}
+        shape = cluster.shape(self.split)
+        compute = {name: {layer.name: self._time(name, layer.name, shape) for layer in self.net.layers} for name in LISTS}
         seconds, computing = self._timeline(compute, cluster), sum(sum(times.values()) for times in compute.values())
-        whole = self._grown(self.whole, cluster.cards)
-        sent, messages = whole.bytes, whole.messages
+        grown = {way: flow.grown(way, self.few, shape) for way, flow in self._by_way.items()}
+        sent, messages = sum(flow.bytes for flow in grown.values()), sum(flow.messages for flow in grown.values())
+        if shape == self.few:  # cards that send most on one way need not on another
+            sent, messages = self.whole.bytes, self.whole.messages
+        outside = sum(flow.bytes * shape.outside(way, cluster.each) for way, flow in grown.items())
         efficiency = self._alone(cluster.cards) / seconds
-        return Estimate(
-            self.split, self.batch, cluster.cards, seconds, computing, sent, sent * cluster.outside, messages, efficiency
-        )
+        return Estimate(self.split, self.batch, cluster.cards, seconds, computing, sent, min(outside, sent), messages, efficiency)
 
     @property
     def one(self) -> float:
@@ -131,14 +130,18 @@ class Costs:
         Each layer waits for the share that is busiest in it.
         """
 
-        def sending(flow: Flow | None) -> float:
-            grown = Flow() if flow is None else self._grown(flow, cluster.cards)
-            return cluster.sending(grown.bytes, grown.messages)
+        shape = cluster.shape(self.split)
+
+        def sending(flow: tuple[str, Flow] | None) -> float:
+            if flow is None:
+                return 0.0
+            way, grown = flow[0], flow[1].grown(flow[0], self.few, shape)
+            return cluster.sending(grown.bytes, grown.messages, shape.outside(way, cluster.each))
 
         names = [layer.name for layer in self.net.layers]
         now = sum(compute["forward"][name] + sending(self.blobs.get((name, "forward"))) for name in names)
         behind = now  # until when weights and gradients are sent
-        hidden = cluster.network.hidden if cluster.outside else cluster.inside.hidden
+        hidden = cluster.network.hidden if shape.outside(ALL, cluster.each) else cluster.inside.hidden
         for name in reversed(names):
             now += compute["backward"][name] + sending(self.blobs.get((name, "backward"))) + compute["update"][name]
             taken = sending(self.weights.get((name, "backward"))) + sending(self.weights.get((name, "update")))
@@ -148,50 +151,64 @@ class Costs:
                 now += taken
         return max(now, behind)
 
-    def _time(self, list_: str, layer: str, cards: int) -> float:
+    def _time(self, list_: str, layer: str, shape: Shape) -> float:
         """Seconds of the busiest card's share of a layer."""
         one, few = self._one[list_, layer], self._shares[list_, layer]
-        first, there = self._fraction(list_, layer, self.few), self._fraction(list_, layer, cards)
+        first, there = self._fraction(list_, layer, self.few), self._fraction(list_, layer, shape)
+        if self._cut[layer][0] == BOTH:  # more nodes have fewer images each, and the same weights
+            before, now = (self._single(-(-self.batch // nodes))[list_, layer] for nodes in (self.few.nodes, shape.nodes))
+            fewer = self.few.nodes / shape.nodes if list_ == "update" or not before else now / before
+            return few * there / first * fewer
         if first == 1 or there == first:
             return few
         return max(0.0, few + (one - few) * (there - first) / (1 - first))
 
-    def _fraction(self, list_: str, layer: str, cards: int) -> float:
+    def _fraction(self, list_: str, layer: str, shape: Shape) -> float:
         """How much of a layer the busiest of some cards has."""
         kind, units = self._cut[layer]
+        cards = shape.cards
+        if kind == BOTH:
+            return -(-units // shape.near) / units
         if kind == IMAGES:
             return 1 / cards if list_ == "update" else -(-self.batch // cards) / self.batch
         return -(-units // cards) / units if kind == CHANNELS else 1.0
 
-    def _grown(self, flow: Flow, cards: int) -> Flow:
-        """What one of more cards sends."""
-        if cards == self.few:
-            return flow
-        others, before = cards - 1, self.few - 1
-        return Flow(flow.bytes * others / cards * self.few / before, flow.messages * others / before)
-
     def _alone(self, cards: int) -> float:
         """Seconds that one card takes for as many images as each of some has."""
         images = -(-self.batch // cards)
-        alone = by_layer(program_of(with_batch_size(self.net, images)), self._seconds)
-        return sum(alone.values()) * self.batch / cards / images
+        return sum(self._single(images).values()) * self.batch / cards / images
+
+    def _single(self, images: int) -> Counter[tuple[str, str]]:
+        """Seconds by list and layer of one card that has so many images."""
+        if images not in self._singles:
+            self._singles[images] = by_layer(program_of(with_batch_size(self.net, images)), self._seconds)
+        return self._singles[images]
 
 
 def estimates(
     net: Net, split: str, counts: Iterable[int], cluster: Callable[[int], Cluster], seconds: Seconds
 ) -> dict[int, Estimate | None]:
     """An iteration on each of these numbers of cards; None where a batch has no image for each card."""
-    costs: dict[int, Costs] = {}
+    costs: dict[Shape, Costs] = {}
     found: dict[int, Estimate | None] = {}
     for cards in counts:
         if split != "groups" and cards > (net.batch or 1):
             found[cards] = None
             continue
-        few = min(FEW, max(2, cards))
+        few = few_of(cluster(cards).shape(split))
         if few not in costs:
             costs[few] = Costs(net, split, few, seconds)
         found[cards] = costs[few].estimate(cluster(cards))
     return found
+
+
+def few_of(shape: Shape) -> Shape:
+    """The shares, at most FEW, of the program that figures for so many cards are made from."""
+    if shape.nodes == 1:
+        return Shape(min(FEW, max(2, shape.cards)))
+    near = shape.near if shape.cards <= FEW else min(shape.near, FEW // 2)
+    nodes = min(shape.nodes, FEW // near)
+    return Shape(near * nodes, nodes)
 
 
 def by_layer(program: Program, seconds: Seconds) -> Counter[tuple[str, str]]:
@@ -202,50 +219,3 @@ def by_layer(program: Program, seconds: Seconds) -> Counter[tuple[str, str]]:
             if not (instruction.is_send or instruction.once):
                 found[name, instruction.layer][instruction.device] += seconds(instruction)  # type: ignore[assignment]
     return Counter({key: max(shares.values()) for key, shares in found.items()})
-
-
-def kind_of_cut(program: Program, name: str) -> tuple[str, int]:
-    """What is cut of a layer's first top, and how many of that there are."""
-    assert program.division is not None
-    layer = program.division.whole.layer(name)
-    if not layer.tops:
-        return WHOLE, 1
-    shape = layer.tops[0].shape
-    whole, pieces = region_of(shape), program.division.pieces.get(layer.tops[0], ())
-    if any(piece.region.images != whole.images for piece in pieces):
-        return IMAGES, shape[0]
-    if any(piece.region.channels != whole.channels for piece in pieces):
-        return CHANNELS, shape[1]
-    return WHOLE, 1
-
-
-def flows(program: Program) -> tuple[dict[tuple[str, str], Flow], dict[tuple[str, str], Flow]]:
-    """What is sent by (layer, list): gradients of weights and weights, and blobs and their gradients."""
-    weights: dict[tuple[str, str], Flow] = {}
-    blobs: dict[tuple[str, str], Flow] = {}
-    for row in traffic(program):
-        for name in LISTS:
-            if row.bytes[name]:
-                into = weights if row.what == "weights" else blobs
-                before = into.get((row.layer, name), Flow())
-                into[row.layer, name] = Flow(before.bytes + busiest(row.bytes[name]), before.messages + busiest(row.messages[name]))
-    return weights, blobs
-
-
-def whole(program: Program) -> Flow:
-    """What the busiest share sends, or is sent, in all: shares that are busiest in one layer need not be in the next."""
-    sizes, messages = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-    for row in traffic(program):
-        for name in LISTS:
-            sizes.update(row.bytes[name])
-            messages.update(row.messages[name])
-    return Flow(busiest(sizes), busiest(messages))
-
-
-def busiest(by_pair: Mapping[tuple[int, int], int]) -> int:
-    """The most that one share sends, or is sent, of what goes by (from, to)."""
-    ends: list[Counter[int]] = [Counter(), Counter()]
-    for pair, count in by_pair.items():
-        for share, counter in zip(pair, ends, strict=True):
-            counter[share] += count
-    return max(max(counter.values(), default=0) for counter in ends)

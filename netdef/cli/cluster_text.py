@@ -38,6 +38,7 @@ class Paper:
     Parameters
     ----------
     ranks, each: how many ranks, and cards of each.  math: how a card multiplies.
+    node: how many cards the split "hybrid" takes as a node; 0: all.
     """
 
     ranks: int
@@ -48,6 +49,7 @@ class Paper:
     network: Link
     seconds: Seconds
     is_cpu: bool
+    node: int = 0
 
     @property
     def cards(self) -> int:
@@ -55,30 +57,47 @@ class Paper:
 
     def cluster(self, cards: int) -> Cluster:
         """As many cards, with the links of this cluster."""
-        return Cluster(cards, self.each, self.seconds, self.inside, self.network)
+        return Cluster(cards, self.each, self.seconds, self.inside, self.network, self.node)
 
 
-def paper(ranks: int, each: int, card: str | None, network: str | None) -> Paper:
-    """The cluster that `--ranks`, `--devices`, `--card` and `--network` describe.
+def paper(ranks: int, each: int, card: str | None, network: str | None, nodes: int | None = None) -> Paper:
+    """The cluster that `--ranks`, `--devices`, `--card`, `--network` and `--nodes` describe.
 
     Raises
     ------
-    NetdefError: there is no such card or network, or one is missing.
+    NetdefError: there is no such card or network, or one is missing; the cards cannot be as many nodes.
     """
     from runtime.machine.limits import CARDS as KNOWN
     from runtime.machine.links import INSIDE, NETWORKS, find_network, shared_memory
 
+    node = node_of(ranks, each, nodes)
     if card is None:
         raise NetdefError("--ranks needs the card that a rank has", hint=f"--card h100, say; cards: {CPU}, {', '.join(KNOWN)}")
     if card.lower() == CPU:
         limits = measured_core()
         link = shared_memory(limits)
         other = link if network is None else find_network(network)
-        return Paper(ranks, each, limits, "fp32", link, other, seconds_of(limits, "fp32", True), True)
+        return Paper(ranks, each, limits, "fp32", link, other, seconds_of(limits, "fp32", True), True, node)
     limits, math = card_of(card)
     if network is None:
         raise NetdefError("--ranks needs the network between them", hint=f"--network 400gbit, say; networks: {', '.join(NETWORKS)}")
-    return Paper(ranks, each, limits, math, INSIDE[card.lower()], find_network(network), seconds_of(limits, math, False), False)
+    return Paper(
+        ranks, each, limits, math, INSIDE[card.lower()], find_network(network), seconds_of(limits, math, False), False, node
+    )
+
+
+def node_of(ranks: int, each: int, nodes: int | None) -> int:
+    """How many cards a node has: those of a rank by default, where it has several; 0 where there is one node.
+
+    Raises
+    ------
+    NetdefError: the cards cannot be as many nodes.
+    """
+    nodes = nodes or (ranks if each > 1 else 1)
+    if ranks * each % nodes:
+        message = f"{many(ranks * each, 'card')} cannot be {nodes} nodes of as many each"
+        raise NetdefError(message, hint=f"--nodes divides the number of cards: {ranks * each:,} here")
+    return ranks * each // nodes if nodes > 1 else 0
 
 
 def measured_core(times: Callable[[Device], Device] = lambda device: device) -> Limits:
@@ -150,6 +169,7 @@ def data(net: Net, paper: Paper, rows: Rows) -> dict[str, Any]:
         "name": net.name,
         "ranks": paper.ranks,
         "devices": paper.each,
+        "nodes": paper.cards // paper.node if paper.node else 1,
         "card": {"name": paper.card.name, "bandwidth": paper.card.bandwidth, "products": paper.card.products(paper.math)},
         "inside": asdict(paper.inside),
         "network": asdict(paper.network),
@@ -176,6 +196,9 @@ def text(net: Net, paper: Paper, counts: Sequence[int], rows: Rows) -> Iterator[
     head = ["split", "sends", "to other ranks", "messages", "ms", "at work", "images/s", "efficiency"]
     body = [cells(split, by_cards[cards]) for (batch, split), by_cards in rows.items() if batch == own]
     yield from table(head, body, right=range(1, len(head)))
+    if paper.node:
+        nodes = f"{cards // paper.node:,} nodes of {many(paper.node, what)}"
+        yield f"hybrid: {nodes}; the channels of a fully connected layer are divided within a node, images between nodes"
     if own > cards and own % cards:
         least = own // cards
         yield f"{own:,} images on {many(cards, what)} do not divide: the busiest has {least + 1}, others {least}"

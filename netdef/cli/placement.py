@@ -33,6 +33,9 @@ MANY = 1 << 30  # runs of channels that are listed one by one for programs
     metavar="SPEED",
     help="With --ranks: the network between ranks, 400gbit, or 8x400gbit; --card cpu can do without.",
 )
+@click.option(
+    "--nodes", type=COUNT, metavar="N", help="Groups of devices in which hybrid cuts channels; default: 1, with --ranks each rank."
+)
 @phase_option
 @batch_option
 @set_option
@@ -51,26 +54,29 @@ def command(net: str, phase: str | None, batch: int | None, overrides: Overrides
     if ranks is None:
         for note in without_effect(about_ranks, "it is about --ranks"):
             click.echo(note, err=True)
-        click.echo(placement(loaded, devices or "2", split or DEFAULT_SPLIT, form))
+        click.echo(placement(loaded, devices or "2", split or DEFAULT_SPLIT, form, options["nodes"] or 1))
         return
     for note in without_effect({"--split": split}, "with --ranks, all three are shown"):
         click.echo(note, err=True)
-    click.echo(of_ranks(loaded, ranks, devices or "1", options["card"], options["network"], batch is not None, form))
+    facts = options["card"], options["network"], options["nodes"]
+    click.echo(of_ranks(loaded, ranks, devices or "1", facts, batch is not None, form))
 
 
-def of_ranks(net: Net, ranks: int, devices: str, card: str | None, network: str | None, batch_given: bool, form: str) -> str:
-    """What `netdef placement --ranks` prints.
+def of_ranks(
+    net: Net, ranks: int, devices: str, facts: tuple[str | None, str | None, int | None], batch_given: bool, form: str
+) -> str:
+    """What `netdef placement --ranks` prints.  facts: --card, --network and --nodes.
 
     Raises
     ------
-    NetdefError: `devices` means nothing, there is no such card or network, or the net does not train.
+    NetdefError: `devices` or one of the facts means nothing, or the net does not train.
     """
     from netdef.cli.cluster_text import on_paper, paper
 
     if net.phase != "train":
         raise NetdefError("--ranks shows what training takes: --phase test does not go with it", hint="leave out one of both")
     hosts_in(devices, least=1)
-    return on_paper(net, paper(ranks, len(names_in(devices)), card, network), batch_given, form)
+    return on_paper(net, paper(ranks, len(names_in(devices)), *facts), batch_given, form)
 
 
 def hosts_in(devices: str, least: int = 2) -> tuple[int, ...]:
@@ -95,12 +101,12 @@ def names_in(devices: str) -> list[str]:
     return [f"device {index}" for index in range(int(devices))] if devices.isdecimal() else different(device_names(devices))
 
 
-def placement(net: Net, devices: str, split: str = DEFAULT_SPLIT, form: str = "text") -> str:
+def placement(net: Net, devices: str, split: str = DEFAULT_SPLIT, form: str = "text", nodes: int = 1) -> str:
     """What `netdef placement` prints.
 
     Parameters
     ----------
-    devices: how many, or their names.  split: "groups", "batch" or "hybrid".  form: of FORMATS.
+    devices: how many, or their names.  split: "groups", "batch" or "hybrid".  form: of FORMATS.  nodes: of "hybrid".
 
     Raises
     ------
@@ -109,7 +115,7 @@ def placement(net: Net, devices: str, split: str = DEFAULT_SPLIT, form: str = "t
     from runtime.compiler.placement.choice import SPLITS
 
     hosts = hosts_in(devices)
-    programs = {name: program_of(net, hosts, name) for name in SPLITS}
+    programs = {name: program_of(net, hosts, name, nodes if name == "hybrid" else 1) for name in SPLITS}
     one = program_of(net)
     names = names_in(devices)
     if form == "json":

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netdef.schema import message_class
 
@@ -55,15 +55,19 @@ class Load:
         return sum(self.memory.values())
 
 
-def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT) -> Program:
-    """The program that `netdef train` would run, or `netdef test` in phase test.  hosts: by share, which device has it."""
+def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT, nodes: int = 1) -> Program:
+    """The program that `netdef train` would run, or `netdef test` in phase test.
+
+    hosts: by share, which device has it.  nodes: as `compile` has them.
+    """
     from runtime.compiler.pipeline import compile_program
     from runtime.solver.update import updates
 
+    division: dict[str, Any] = {"devices": len(hosts), "hosts": hosts, "split": split, "nodes": nodes}
     if net.phase != "train":
-        return compile_program(net, devices=len(hosts), hosts=hosts, split=split, backward=False)
+        return compile_program(net, **division, backward=False)
     update = updates(message_class("SolverParameter")())
-    return compile_program(net, devices=len(hosts), hosts=hosts, split=split, keep="outputs", losses_only=True, update=update)
+    return compile_program(net, **division, keep="outputs", losses_only=True, update=update)
 
 
 def traffic(program: Program) -> list[Traffic]:

@@ -52,6 +52,24 @@ def on_all_ranks(work: Work, resumed: Resumed | None = None) -> int:
     return _run(ranks, work, resumed)
 
 
+def refuse_ranks(command: str) -> None:
+    """End a command that runs in one process where mpirun or srun started several, which would each do all of it.
+
+    Raises
+    ------
+    NetdefError: they did; on rank 0, the others end without a word.
+    """
+    from runtime.machine.ranks.launch import launched
+
+    found = launched()
+    if found is None:
+        return
+    if found.rank:
+        raise click.exceptions.Exit(TROUBLE)
+    message = f"{found.by} started {found.size} processes, and netdef {command} runs in one"
+    raise NetdefError(message, hint="start it without mpirun or srun; netdef train takes several")
+
+
 @contextmanager
 def lost_from(out: Path) -> Iterator[None]:
     """Let the error of a rank that was killed know the directory of the run."""

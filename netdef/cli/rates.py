@@ -12,6 +12,7 @@ import click
 from netdef.cli.arguments import net_and_solver, weights_files
 from netdef.cli.options import COUNT, data_option, run_options
 from netdef.cli.progress import progress
+from netdef.cli.ranked import refuse_ranks
 from netdef.cli.running import RunOptions
 from netdef.cli.seeds import setting_of
 from netdef.cli.shell import Command
@@ -70,6 +71,7 @@ def rates(first: str, second: str | None, options: Options) -> None:
     from runtime.solver.rate_search import draw, search
     from runtime.solver.solver import Solver
 
+    refuse_ranks("rates")
     check_settings(options)
     if options.low >= options.high:
         raise NetdefError(f"--low {options.low:g} is not below --high {options.high:g}")

@@ -33,6 +33,8 @@ from runtime.compiler.placement.choice import SPLITS
 from runtime.machine.open import device_names
 from runtime.solver.log import finite
 from runtime.solver.nets import TEST_ITER
+from runtime.solver.rank_checks import sums_of
+from runtime.solver.sources import division_of
 
 if TYPE_CHECKING:
     from netdef.cli.train_options import CommandLine, Options
@@ -102,6 +104,8 @@ def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks 
     on_cards = devices.startswith("gpu")  # which send gradients as they are
     if options.gradients is None and ranks is not None and not on_cards and start.get("gradients") in ROUNDED:
         given["gradients"] = start["gradients"]
+    if options.reduce is None and _can_be_fast(replace(options, **given), devices, ranks) and start.get("reduce") == "fast":
+        given["reduce"] = "fast"
     begins = options.resume is None or (options.resume == "latest" and not snapshots_in(options.out or directory))
     if begins and options.weights is None and start.get("weights"):
         given["weights"] = ",".join(_there(start, path) for path in start["weights"].split(","))
@@ -142,6 +146,11 @@ def _with_test_iter(directory: str, start: Mapping[str, Any], overrides: Mapping
         return overrides
     counts = list(read_solver(Path(directory, RUN_SOLVER)).message.test_iter)
     return {**overrides, TEST_ITER: Setting(f"{TEST_ITER}={counts}")} if counts else overrides
+
+
+def _can_be_fast(options: Options, devices: str, ranks: Ranks | None) -> bool:
+    """Whether --reduce fast goes with the rest."""
+    return ranks is not None and len(device_names(devices)) == 1 and options.gradients in (None, "fp32")
 
 
 def _division(start: Mapping[str, Any], options: Options, shares: int) -> dict[str, Any]:
@@ -264,8 +273,8 @@ def record(path: Path, solver: Solver, command: CommandLine, resumed: Path | Non
         "devices": solver.devices,
         "threads": solver.executable.threads,
         "split": command.options.split,
-        "nodes": command.options.nodes,
-        "gradients": solver.gradients,
+        "nodes": division_of(solver.executable, solver.split)["nodes"],
+        **sums_of(solver.ranks),
         "ranks": None if solver.ranks is None else [member.host for member in solver.ranks.members],
         "versions": versions(),
     }

@@ -12,6 +12,7 @@ import click
 
 from netdef.cli import train_options
 from netdef.cli.options import COUNT, data_option, run_options
+from netdef.cli.ranked import refuse_ranks
 from netdef.cli.running import RunOptions
 from netdef.cli.seeds import RATE, check_settings, setting_of
 from netdef.cli.shell import Command
@@ -85,6 +86,7 @@ def study(nets: Sequence[str], options: Options) -> int:
     from runtime.solver.comparison import table
     from runtime.solver.nets import load_net, read_solver
 
+    refuse_ranks("study")
     devices_of(options)
     check_solver_settings(options)
     names = [Path(net).stem for net in nets]

@@ -12,6 +12,7 @@ from netdef.cli.arguments import weights_for
 from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, fold_option, run_options, weights_option
 from netdef.cli.progress import progress
+from netdef.cli.ranked import refuse_ranks
 from netdef.cli.tested import Options, held_out, say_skip, tested_net
 from netdef.cli.tested_report import Subject, check_outputs, report_files
 
@@ -46,6 +47,7 @@ def command(net: str, others: tuple[str, ...], crops: str, **options: Any) -> No
 
     With -o, the worst confusions are printed too.
     """
+    refuse_ranks("test")
     check_outputs(options["out"], options["iterations"])
     if others or crops != "1":
         from netdef.cli.voting import test_votes

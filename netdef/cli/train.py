@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from netdef.cli.seeds import RATE, in_folders_apart, one_for_each_seed, train_se
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_events import open_events
 from netdef.cli.train_options import CommandLine, Counts, Options
+from netdef.cli.train_ranks import about_nodes, about_processes, about_sums, check_ranks, with_nodes_of, without_lost_nodes
 from netdef.language.diagnostics import NetdefError
 from netdef.language.find import RUN_NET
 from netdef.language.units import plural
@@ -62,7 +63,14 @@ if TYPE_CHECKING:
 @click.option(
     "--bucket", metavar="SIZE", help="In messages of which size ranks send gradients, 4MB, say; default: measured, 16MB of cards."
 )
-@click.option("--nodes", type=COUNT, metavar="N", help="With --split hybrid: N groups of shares; channels are cut within one.")
+@click.option(
+    "--reduce",
+    type=click.Choice(["ordered", "fast"]),
+    help="Who adds up gradients: ranks, in their order (default), or MPI or NCCL, in an order that their number decides.",
+)
+@click.option(
+    "--nodes", type=COUNT, metavar="N", help="With --split hybrid: N groups of shares, each cuts channels; default: the hosts."
+)
 @click.option("--elastic", is_flag=True, help="Go on from the last snapshot without ranks that are killed; for MPI with ULFM.")
 @click.option("--tensorboard", is_flag=True, help="Write TensorBoard's events into the run's directory too.")
 @click.option("--histograms", is_flag=True, help="With --tensorboard: the distribution of each layer's weights at each test.")
@@ -177,12 +185,8 @@ def train(
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
         if parameters.lr_policy == "multifixed" and RATE in (options.overrides or {}):
             idle.append("base_lr has no effect: lr_policy multifixed takes its rates from stagelr")
-        if ranks is None:
-            only = {"--gradients": options.gradients, "--bucket": options.bucket, "--elastic": options.elastic}
-            idle += options_without_effect(only, "there is one process, and no other rank")
-        else:
-            idle += options_without_effect({"--histograms": options.histograms}, "the weights lie on several ranks")
-        idle += about_nodes(options, choice.devices, ranks)
+        options = with_nodes_of(run.snapshot, options, choice.devices, ranks)
+        idle += [*about_processes(options, ranks), *about_nodes(options, choice.devices, ranks)]
         for note in filter(None, [*run.notes, *options.notes(choice, ranks), *idle, *rare]):
             reporter.note(note)
         solver, epoch = prepare(run, net, solver_path, replace(options, devices=choice.devices), counts, reporter.note, ranks)
@@ -273,60 +277,6 @@ def open_run(net: str | None, solver_path: str, parameters: Any, options: Option
     return Run(there, made=runs.missing(there), notes=tuple(notes), anew=anew)
 
 
-def about_nodes(options: Options, devices: str, ranks: Ranks | None) -> list[str]:
-    """A note where --nodes has no effect, or may be of use."""
-    from runtime.machine.open import device_names
-
-    given = {"--nodes": options.nodes}
-    if options.split != "hybrid":
-        return options_without_effect(given, "it is about --split hybrid")
-    if ranks is None and len(device_names(devices)) == 1:
-        return options_without_effect(given, "there is one device")
-    if ranks is not None and ranks.nodes > 1 and options.nodes is None:
-        keeps = f"--nodes {ranks.nodes} keeps activations of fully connected layers within a host"
-        return [f"note: {keeps}; with large batches that sends less between hosts"]
-    return []
-
-
-def without_lost_nodes(options: Options, ranks: Ranks | None) -> Options:
-    """Options without --nodes where the ranks that are left cannot be as many nodes; rank 0 says so."""
-    from netdef.cli.run_files import nodes_left
-    from runtime.machine.open import device_names
-
-    shares = len(device_names(options.devices or "cpu")) * (1 if ranks is None else ranks.size)
-    nodes = nodes_left(options.nodes, shares)
-    if nodes != options.nodes and (ranks is None or ranks.first):
-        click.echo(f"--nodes {options.nodes} is left out: it does not divide the {plural(shares, 'share')} that are left", err=True)
-    return replace(options, nodes=nodes)
-
-
-def check_ranks(ranks: Ranks | None, options: Options) -> None:
-    """Let the ranks take their options, the same ones and none that takes one process.
-
-    Raises
-    ------
-    NetdefError: they were not.
-    """
-    if ranks is None:
-        return
-    if options.dry_run:
-        raise NetdefError("--dry-run looks at a run of one process", hint="start it without mpirun or srun")
-    if options.elastic:
-        from runtime.machine.ranks.mpi import check_elastic
-
-        check_elastic()
-    from runtime.machine.ranks.bucket import bucket_size
-    from runtime.machine.ranks.ranks import MEASURED
-
-    ranks.bucket = MEASURED if options.bucket is None else bucket_size(options.bucket)
-    if options.gradients not in (None, "fp32"):
-        from runtime.machine.ranks.rounding import Rounding
-
-        ranks.rounding = Rounding(options.gradients)
-    own = ("devices", "threads", "overrides")  # of which each rank may have its own, and what the nets show
-    ranks.check_same({f"--{f.name.replace('_', '-')}": getattr(options, f.name) for f in fields(options) if f.name not in own})
-
-
 def prepare(
     run: Run,
     net: str | None,
@@ -382,11 +332,8 @@ def prepare(
         nodes=options.nodes,
     )
     try:
-        if options.bucket and ranks is not None and not sends_gradients(solver):
-            for note in options_without_effect(
-                {"--bucket": options.bucket}, "with this split, ranks send each other no gradients of weights"
-            ):
-                say(note)
+        for note in about_sums(options, solver):
+            say(note)
         epoch = set_counts(solver, counts.epochs, counts.test_every, counts.snapshot_every)
         if epoch is not None:
             end = f"to iteration {solver.parameters.max_iter:,}"
@@ -413,15 +360,6 @@ def prepare(
     return solver, epoch
 
 
-def sends_gradients(solver: Solver) -> bool:
-    """Whether the ranks that train send each other gradients of weights."""
-    from runtime.machine.ranks.bucket import gradients_between
-    from runtime.machine.ranks.shares import ranks_of
-
-    executable = solver.executable
-    return solver.ranks is not None and gradients_between(executable.program, ranks_of(executable.devices, solver.ranks)) > 0
-
-
 def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """A note for each setting that differs from the snapshot's run, so that this run ends elsewhere."""
     images = "the net's own images"
@@ -429,6 +367,7 @@ def otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         "batch_size": f"note: the snapshot's run had batches of {before.get('batch_size')}, this one has {now['batch_size']}",
         "data": f"note: the snapshot's run had {before.get('data') or images}, this one has {now['data'] or images}",
         "gradients": f"note: the snapshot's run sent gradients as {before.get('gradients')}, this one as {now.get('gradients')}",
+        "reduce": f"note: the snapshot's run had --reduce {before.get('reduce')}, this one has {now.get('reduce')}",
         "split": f"note: the snapshot's run had --split {before.get('split')}, this one has {now.get('split')}",
         "nodes": f"note: the snapshot's run had --nodes {before.get('nodes')}, this one has {now.get('nodes')}",
     }

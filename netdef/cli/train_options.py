@@ -41,6 +41,7 @@ class Options(RunOptions):
     batch: int | None = None
     gradients: str | None = None
     bucket: str | None = None
+    reduce: str | None = None
     nodes: int | None = None
     elastic: bool = False
     lr: float | None = None

@@ -23,7 +23,7 @@ class Piece:
 class Shard:
     """A cut of a parameter of the whole net, as a parameter of the divided one.
 
-    cut: which; None for all of it.  span: or which of its elements, in memory's order.
+    cut: which; None for all of it.  span: of that only some elements, in memory's order.
     """
 
     device: int

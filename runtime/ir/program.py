@@ -99,6 +99,7 @@ class Buffer:
 
 
 SEND = "send"  # the copy from one device to another, which is no kernel
+REDUCE = "sum_ranks"  # one device's side of a sum over all ranks by their library, which is no kernel either
 COLUMNS = ("layer", "device", "outputs", "kernel", "inputs", "constants", "shape", "MMAC/image")  # of Instruction.row
 
 
@@ -136,8 +137,13 @@ class Instruction:
         return self.kernel == SEND
 
     @property
+    def is_reduce(self) -> bool:
+        """Whether it adds up buffers over all ranks; the device of the constant `root` has the sums then, in the same buffers."""
+        return self.kernel == REDUCE
+
+    @property
     def sent_bytes(self) -> int:
-        """Of a send: how much it copies.  Between ranks it may have several buffers, each copied to the one in its place."""
+        """Of a send, or a sum over ranks: how much it copies.  It may have several buffers, each for the one in its place."""
         return sum(buffer.bytes for buffer in self.outputs)
 
     @property
@@ -188,7 +194,7 @@ class Instruction:
     @property
     def _extent(self) -> str:
         """The shape of the first output; the bytes of what is sent."""
-        if self.is_send:
+        if self.is_send or self.is_reduce:
             return f"{self.sent_bytes:,} bytes"
         return str(self.outputs[0].user_shape) if self.outputs else ""
 

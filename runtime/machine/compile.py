@@ -23,7 +23,7 @@ from runtime.machine.executable import Executable
 from runtime.machine.fit import TestPrograms, check_fit, no_tests
 from runtime.machine.look import look_at_data
 from runtime.machine.open import different, hosts_of, open_devices
-from runtime.machine.ranks.bucket import choose_bucket, gradients_between
+from runtime.machine.ranks.bucket import OF_CARDS, choose_bucket, gradients_between
 from runtime.machine.ranks.ranks import MEASURED, Ranks
 from runtime.machine.ranks.shares import message_host, open_shares, ranks_of
 from runtime.ops.python.layer import python_allowed
@@ -73,7 +73,7 @@ def compile(
     fold: without backward, let BatchNorm, Scale and Bias be part of the weights before them.
     tests: the programs that will share this one's parameters and devices, for which there must be room too.
     allow_python: import and run the classes that the Python layers of a file name, see docs/python-layers.md.
-    nodes: groups of as many shares, within which "hybrid" cuts channels, see `place`; default: one.
+    nodes: groups of as many shares, within which "hybrid" cuts channels, see `place`; default: those of the ranks, else one.
     cards: whether the program is that of graphics cards; default: as the devices are.
     ranks: this process among others that compile the same; `devices` has this rank's shares, and each other rank has as many.
 
@@ -113,7 +113,7 @@ def compile(
         "fold": fold,
         "buckets": buckets_of(ranks, opened),
         "narrow": forms_of(opened),
-        "nodes": division.nodes if division is not None else nodes or 1,
+        "nodes": division.nodes if division is not None else nodes or (1 if ranks is None else ranks.nodes),
         "cards": on_cards and (cuda or CudaOptions()).fuse,
     }
     try:
@@ -140,7 +140,9 @@ def compile(
 
 def buckets_of(ranks: Ranks | None, devices: Sequence[Device]) -> Buckets | None:
     """How gradients go between ranks; None: each by itself, or it is not measured yet."""
-    return Buckets(ranks.bucket, ranks_of(devices, ranks)) if ranks is not None and ranks.bucket else None
+    if ranks is None or not (ranks.bucket or ranks.fast):
+        return None
+    return Buckets(ranks.bucket or OF_CARDS, ranks_of(devices, ranks), ranks.fast)
 
 
 def forms_of(devices: Sequence[Device]) -> Forms | None:

@@ -55,7 +55,7 @@ def _lines(program: Program, instructions: Sequence[Instruction], cards: CudaOpt
 
 def _launches(instruction: Instruction, cards: CudaOptions | None) -> Iterator[str]:
     """What the device launches for an instruction, a line each."""
-    if instruction.is_send:
+    if instruction.is_send or instruction.is_reduce:
         return
     if cards is None:
         yield from (f"    {launch}" for launch in planned(instruction).launches)

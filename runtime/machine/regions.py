@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ Writer = Callable[[Buffer, np.ndarray], None]
 class BufferRegion:
     """A buffer, and where what it holds lies in the whole: pairs of an index into the whole and one into the held.
 
-    None: it is the whole.  span: it is a run of the whole's elements instead.
+    None: it is the whole.  span: of that it holds a run of elements only.
     """
 
     buffer: Buffer
@@ -38,8 +38,11 @@ class BufferRegion:
 
     def cut(self, whole: np.ndarray) -> np.ndarray:
         """This region of the whole."""
-        if self.span is not None:
-            return whole.reshape(-1)[slice(*self.span)]
+        region = self._region(whole)
+        return region if self.span is None else region.reshape(-1)[slice(*self.span)]
+
+    def _region(self, whole: np.ndarray) -> np.ndarray:
+        """What the indices say of the whole."""
         if self.indices is None:
             return whole
         if len(self.indices) == 1:
@@ -47,12 +50,22 @@ class BufferRegion:
         axis = len(self.indices[0][0]) - 1
         return np.concatenate([whole[index] for index, _ in self.indices], axis)
 
+    def put(self, whole: np.ndarray, values: np.ndarray) -> None:
+        """Give this region of the whole its values."""
+        if self.span is None:
+            for index, own in self.indices or ():
+                whole[index] = values[own]
+        elif self.indices is None:
+            whole.reshape(-1)[slice(*self.span)] = values.reshape(-1)
+        else:
+            region = self._region(whole).copy()
+            region.reshape(-1)[slice(*self.span)] = values.reshape(-1)
+            replace(self, span=None).put(whole, region)
+
     def add(self, whole: np.ndarray, values: np.ndarray) -> None:
         """Add this region's values to the whole."""
-        if self.span is not None:
-            whole.reshape(-1)[slice(*self.span)] += values.reshape(-1)
-        for index, own in self.indices or ():
-            whole[index] += values[own]
+        region = self.cut(whole)
+        self.put(whole, region + values.reshape(region.shape))
 
 
 class BufferMap:
@@ -166,11 +179,7 @@ def gathered(regions: Sequence[BufferRegion], shape: tuple[int, ...], read: Read
             return read(held.buffer)
     whole = np.zeros(shape, np.float32)
     for held in regions:
-        values = read(held.buffer)
-        if held.span is not None:
-            whole.reshape(-1)[slice(*held.span)] = values.reshape(-1)
-        for index, own in held.indices or ():
-            whole[index] = values[own]
+        held.put(whole, read(held.buffer))
     return whole
 
 

@@ -37,9 +37,13 @@ def lane_of(
 ) -> Lane:
     """The queue that an instruction is put on; messages from and to another rank's device each have a queue of that device.
 
+    Sums over ranks are on one queue, in one order on all ranks: that of copies, which a rank of one device has no other use for.
+
     remote: the shares of other ranks.  messages: the one device whose queue has all messages between ranks, if there is one.
     """
     share = instruction.device
+    if instruction.is_reduce:
+        return (hosts[share], COPIES) if messages is None else (messages, KERNELS)
     if messages is not None and instruction.is_send and (share in remote or instruction.outputs[0].device in remote):
         return messages, KERNELS
     if instruction.is_send and instruction.outputs[0].device in remote:

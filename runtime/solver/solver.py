@@ -35,7 +35,7 @@ from runtime.solver.iterations import Iteration, Iterations
 from runtime.solver.nets import SolverNets, read_solver
 from runtime.solver.pixels import pixels_of
 from runtime.solver.prefix import snapshot_prefix
-from runtime.solver.rank_checks import check_nets
+from runtime.solver.rank_checks import check_nets, lines_about, sums_of
 from runtime.solver.remember import remember_results
 from runtime.solver.results import NotFiniteError, TestResult, losses_of
 from runtime.solver.saving import naming_lack_of_memory, read_snapshot, restore_arrays, write_snapshot
@@ -152,10 +152,9 @@ class Solver(Solves):
         self._opener = partial(open_source, hold_out=self.hold_out, on_skip=on_skip)
         try:
             self._compile()
-            about_bucket = [ranks.measured] if ranks is not None and ranks.first and ranks.measured else []
             for note in [
                 *self.nets.notes,
-                *about_bucket,
+                *lines_about(ranks, self.executable.program),
                 *filter(None, (uneven_test(test.executable, test.batches) for test in self.tests)),
             ]:
                 say(note)
@@ -173,11 +172,6 @@ class Solver(Solves):
     def writes(self) -> bool:
         """Whether this process writes the run's files: alone, or as rank 0."""
         return self.ranks is None or self.ranks.first
-
-    @property
-    def gradients(self) -> str:
-        """As what they are sent to other ranks: fp32, as they are, or the form that they are rounded to."""
-        return "fp32" if self.ranks is None or self.ranks.rounding is None else self.ranks.rounding.form
 
     def _training(self) -> dict[str, Any]:
         """How the training net is compiled."""
@@ -429,7 +423,7 @@ class Solver(Solves):
             "batch_size": self.batch_size,
             "data": self.data,
             **division_of(self.executable, self.split),
-            "gradients": self.gradients,
+            **sums_of(self.ranks),
             "hold_out": self.hold_out,
             "classes": classes_of(self.executable),
             "pixels": pixels_of((self.nets.tests or [self.nets.train])[0]),

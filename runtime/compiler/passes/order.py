@@ -78,12 +78,24 @@ def updates_early(instructions: Sequence[Instruction], span_of: SpanOf, updates:
     """The order, by numbers, in which the last `updates` instructions each come as soon as what they wait for is behind them."""
     used = Uses(instructions, span_of)
     begin = len(instructions) - updates
+    ends = _ends_of_sums(instructions)
     behind: list[int] = []  # of each instruction: itself, or the one that it comes behind
     for number, instruction in enumerate(instructions):
         others = used.conflicts(instruction) if number >= begin else ()
-        behind.append(max((behind[other] for other in others), default=0) if number >= begin else number)
+        behind.append(max((behind[ends.get(other, other)] for other in others), default=0) if number >= begin else number)
         used.note(instruction, number)
     return sorted(range(len(instructions)), key=behind.__getitem__)
+
+
+def _ends_of_sums(instructions: Sequence[Instruction]) -> dict[int, int]:
+    """By the number of one device's side of a sum over ranks, that of the last side: nothing comes between them."""
+    ends: dict[int, int] = {}
+    last = 0
+    for number in reversed(range(len(instructions))):
+        if instructions[number].is_reduce:
+            last = number if instructions[number].constants["last"] else last
+            ends[number] = last
+    return ends
 
 
 def _accesses(instruction: Instruction) -> Iterator[tuple[Buffer, bool]]:

@@ -6,11 +6,12 @@ the update the new weights of the slice go to the other copies.  So no sum is ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from netdef.graph.cuts import Cut, Run, even_cuts
 from netdef.graph.layer import Parameter
+from runtime.compiler.placement.reduce import Slice, reduced
 from runtime.ir.division import Shard
 from runtime.ir.program import SEND, Buffer, Instruction, Program
 
@@ -33,10 +34,16 @@ class Buckets:
     """How gradients and weights go between ranks: small ones together, large ones in pieces, in messages of about some size.
 
     bytes: of a message.  ranks: by device, which rank has it.
+    fast: whether the library between ranks adds up what all of them hold, in an order of its own; each has one device then.
     """
 
     bytes: int
     ranks: Sequence[int]
+    fast: bool = False
+
+    def adds(self, devices: Collection[int]) -> bool:
+        """Whether the library adds up what these devices hold."""
+        return self.fast and len(devices) == len(self.ranks)
 
     def crosses(self, source: int, target: int) -> bool:
         """Whether what one device sends another goes to another rank."""
@@ -65,17 +72,25 @@ def sum_copies(program: Program, buckets: Buckets | None = None) -> Program:
         last = _last(bucket, writers, program)
         done = program.backward[max(last.values())]
         waiting: list[Instruction] = []
+        slices: list[Slice] = []
         for copies in bucket:
             local = {shard.device: gradients.pop(shard.parameter) for shard in copies.shards}
             for shard, span in zip(copies.shards, copies.spans, strict=True):
                 if span[0] == span[1]:
+                    continue
+                own = _span(local[shard.device], span)
+                owned.setdefault(copies.owner, []).append((shard, span, own))
+                if buckets is not None and buckets.adds(local):
+                    slices += [
+                        Slice(shard.device, {device: _span(one, piece) for device, one in local.items()}, copies.owner.layer.name)
+                        for piece in _pieces(span, buckets)
+                    ]
                     continue
                 received = {
                     device: Buffer(f"{gradient.name}:{device}", (span[1] - span[0],), "gradient", device=shard.device)
                     for device, gradient in local.items()
                     if device != shard.device
                 }
-                own = _span(local[shard.device], span)
                 for piece in _pieces(span, buckets):
                     here = (piece[0] - span[0], piece[1] - span[0])
                     rooms = {device: _within(room, here) for device, room in received.items()}
@@ -84,27 +99,36 @@ def sum_copies(program: Program, buckets: Buckets | None = None) -> Program:
                         for device, room in rooms.items()
                     ]
                     sums.setdefault(done, []).extend(_sum(copies.owner, rooms, _within(own, here), shard.device))
-                owned.setdefault(copies.owner, []).append((shard, span, own))
         for send in joined(waiting, buckets):
             sends.setdefault(program.backward[last[send.device]], []).append(send)
+        if buckets is not None:
+            sends.setdefault(done, []).extend(reduced(slices, buckets.bytes))
     backward = tuple(_arranged(program.backward, sends, sums))
+    order = dict.fromkeys(copies.owner for copies in found)  # whatever is sent together: norms are summed in it
+    summed = replace(program, backward=backward, parameter_gradients=gradients)
+    return _by_slices(summed, {owner: owned[owner] for owner in order})
+
+
+def _by_slices(program: Program, owned: Mapping[Parameter, Sequence[tuple[Shard, Run, Buffer]]]) -> Program:
+    """A program that updates each slice of copies on one device.  owned: the copy, the slice of it, and where its sum is."""
+    division = program.division
+    assert division is not None
     learned: dict[Parameter, Buffer] = {}
-    slices: dict[Parameter, list[Shard]] = {}
-    for owner in dict.fromkeys(
-        copies.owner for copies in found
-    ):  # in this order, whatever is sent together: norms are summed in it
-        for shard, span, own in owned[owner]:
+    gradients = dict(program.parameter_gradients)
+    updated: dict[Parameter, list[Shard]] = {}
+    for owner, slices in owned.items():
+        for shard, span, own in slices:
             slice_ = _slice(owner, shard, span)
             weights = program.parameters[shard.parameter]
-            if shard.cut is None:
-                slices.setdefault(owner, []).append(Shard(shard.device, slice_, span=span))
-                learned[slice_], gradients[slice_] = _span(weights, span), own
-            else:
-                slices.setdefault(owner, []).append(Shard(shard.device, slice_, cut=shard.cut))
+            if shard.cut is not None and span == (0, weights.size):
+                updated.setdefault(owner, []).append(Shard(shard.device, slice_, cut=shard.cut))
                 learned[slice_], gradients[slice_] = weights, own.view(weights.shape)
-        slices[owner] += [shard for shard in division.shards[owner] if shard.parameter in gradients]  # cuts that one device has
-    division = replace(division, learned=slices)
-    return replace(program, backward=backward, parameter_gradients=gradients, learned=learned, division=division)
+            else:
+                updated.setdefault(owner, []).append(Shard(shard.device, slice_, shard.cut, span))
+                learned[slice_], gradients[slice_] = _span(weights, span), own
+        updated[owner] += [shard for shard in division.shards[owner] if shard.parameter in gradients]  # cuts that one device has
+    division = replace(division, learned=updated)
+    return replace(program, parameter_gradients=gradients, learned=learned, division=division)
 
 
 def return_weights(program: Program, buckets: Buckets | None = None) -> Program:
@@ -195,7 +219,7 @@ def _copies(program: Program, owner: Parameter, shards: Sequence[Shard]) -> Iter
         if len(alike) < 2 or not learning or owner.lr_mult == 0:
             continue
         count = learning[0].parameter.count
-        if cut is not None or count < SMALL:  # a cut is updated as a whole, each by another device
+        if count < SMALL:  # updated as a whole; of several cuts, each by another device
             first = number % len(learning) if cut is not None else 0
             yield _Copies(owner, learning, [(0, count) if index == first else (0, 0) for index in range(len(learning))])
             continue
@@ -247,5 +271,5 @@ def _within(buffer: Buffer, span: Run) -> Buffer:
 def _slice(owner: Parameter, shard: Shard, span: Run) -> Parameter:
     """A slice of a copy, as the parameter that it is to a solver."""
     layer, index = shard.parameter.layer, shard.parameter.index
-    shape = (span[1] - span[0],) if shard.cut is None else shard.parameter.shape
+    shape = shard.parameter.shape if shard.cut is not None and span == (0, shard.parameter.count) else (span[1] - span[0],)
     return Parameter(layer, index, shape, owner.filler, owner.lr_mult, owner.decay_mult, owner.name)

@@ -11,7 +11,9 @@ from runtime.kernels.operand import operands_of
 
 def planned(instruction: Instruction) -> Plan:
     """How the CPU carries out an instruction."""
-    return Plan(()) if instruction.is_send else plan(instruction.kernel, operands_of(instruction), instruction.constants)
+    if instruction.is_send or instruction.is_reduce:
+        return Plan(())
+    return plan(instruction.kernel, operands_of(instruction), instruction.constants)
 
 
 def workspace_bytes(programs: Sequence[Program], shares: Collection[int], threads: int) -> int:

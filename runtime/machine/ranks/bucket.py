@@ -43,9 +43,9 @@ def bucket_size(text: str) -> int:
 
 
 def measured_link(ranks: Ranks) -> tuple[float, float]:
-    """Seconds of a message of one byte, and bytes a second of a large one; from rank 0 to another host, where there is one."""
-    host = ranks.members[0].host
-    other = next((rank for rank, member in enumerate(ranks.members) if member.host != host), 1)
+    """Seconds of a message of one byte, and bytes a second of a large one; from rank 0 to another node, where there is one."""
+    node = ranks.members[0].node
+    other = next((rank for rank, member in enumerate(ranks.members) if member.node != node), 1)
     times = []
     for size in (1, LARGE):
         array = np.zeros(size, np.uint8)
@@ -91,6 +91,7 @@ def gradients_between(program: Program, ranks: Sequence[int]) -> int:
     """Bytes of gradients of weights that one rank sends another, at most.  ranks: by share, which has it."""
     sizes: Counter[tuple[int, int]] = Counter()
     for one in program.backward:
-        if one.is_send and one.inputs[0].root.role == "parameter_gradient":
-            sizes[ranks[one.device], ranks[one.outputs[0].device]] += one.sent_bytes
+        if one.is_reduce or (one.is_send and one.inputs[0].root.role == "parameter_gradient"):
+            target = one.constants["root"] if one.is_reduce else one.outputs[0].device
+            sizes[ranks[one.device], ranks[target]] += one.sent_bytes
     return max((size for (source, target), size in sizes.items() if source != target), default=0)

@@ -73,6 +73,17 @@ class Message:
         self._call(int(self._array.data.ptr), int(self._array.nbytes), self._kind, self._rank, self._stream.ptr)
 
 
+class Sum:
+    """One side of a sum over ranks; how: type, operation and root."""
+
+    def __init__(self, call: Callable[..., None], array: Any, how: tuple[int, int, int], stream: Any):
+        self._call, self._array, self._how, self._stream = call, array, how, stream
+
+    def __call__(self) -> None:
+        address = int(self._array.data.ptr)
+        self._call(address, address, int(self._array.size), *self._how, self._stream.ptr)
+
+
 class Messages:
     """What a rank's card sends and receives.
 
@@ -102,6 +113,11 @@ class Messages:
     def receive(self, array: Any, rank: int) -> Message:
         """The receiving of an array."""
         return Message(self._communicator.recv, array, self.nccl.NCCL_UINT8, rank, self.stream)
+
+    def add_up(self, array: Any, root: int) -> Sum:
+        """This rank's side of a sum over all ranks, in an order of NCCL's own; the root's array becomes the sum."""
+        nccl = self.nccl
+        return Sum(self._communicator.reduce, array, (nccl.NCCL_FLOAT32, nccl.NCCL_SUM, root), self.stream)
 
     def abort(self) -> None:
         """End what is under way, as another rank has failed: the card then waits for nobody."""
@@ -140,8 +156,12 @@ class RemoteCard(RemoteDevice):
         return self._messages.queue
 
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
-        """The sending, or the receiving, of a `send` between this rank and the card's."""
-        messages = [self._message(arrays(a), arrays(b)) for a, b in zip(instruction.inputs, instruction.outputs, strict=True)]
+        """The sending, or the receiving, of a `send` between this rank and the card's; this rank's side of a sum over ranks."""
+        messages: list[BoundInstruction]
+        if instruction.is_reduce:
+            messages = [self._messages.add_up(arrays(buffer), instruction.constants["root"]) for buffer in instruction.inputs]
+        else:
+            messages = [self._message(arrays(a), arrays(b)) for a, b in zip(instruction.inputs, instruction.outputs, strict=True)]
         if len(messages) == 1:
             return messages[0]
 

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
-from runtime.machine.ranks.transport import Bytes, LostError, Transport
+from runtime.machine.ranks.transport import Bytes, Floats, LostError, Transport
 from runtime.machine.ranks.values import packed, unpacked
 
 PING, PINGS = 2.0, 9  # seconds between signs of life, and how many may be missing
@@ -101,6 +101,10 @@ class Courier:
     def begin_receive(self, array: Bytes, source: int, tag: int) -> _Parcel:
         """`receive`, to be waited for."""
         return self._post(lambda: self._transport.receive(array, source, tag))
+
+    def add_up(self, array: Floats, root: int) -> None:
+        """Add up arrays of all ranks; that of `root` becomes the sum.  Raises RankError: another rank has failed."""
+        self.wait(self._post(lambda: self._transport.add_up(array, root)))
 
     def wait(self, parcel: _Parcel) -> None:
         """Wait until a message is through.  Raises RankError: another rank has failed."""

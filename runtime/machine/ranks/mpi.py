@@ -12,26 +12,37 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.extras import install
 from runtime.machine.ranks.launch import Launched, launched
 from runtime.machine.ranks.ranks import MEASURED, Ranks
-from runtime.machine.ranks.transport import Bytes, LostError
+from runtime.machine.ranks.transport import Bytes, Floats, LostError
 
 ULFM, ON = "OMPI_MCA_mpi_ft_enable", ("1", "true")  # how Open MPI says that ranks may go on without others
 NOTICE, DATA = 1, 2  # the first tags of notices, and of arrays
 
 
 class MpiTransport:
-    """Messages over a communicator of mpi4py, the job's own by default."""
+    """Messages over a communicator of mpi4py, the job's own by default.
 
-    def __init__(self, communicator: Any = None):
+    node: the number of this rank's machine; None: it is found here, by all ranks at once.
+    """
+
+    def __init__(self, communicator: Any = None, node: int | None = None):
         from mpi4py import MPI
 
         self._mpi = MPI
         self._world = MPI.COMM_WORLD.Dup() if communicator is None else communicator
         self.rank, self.size = self._world.rank, self._world.size
+        self.node = self._first_of_node() if node is None else node
         self._notices: list[Any] = []  # under way
         names = ("ERR_PROC_FAILED", "ERR_PROC_FAILED_PENDING", "ERR_REVOKED")
         self._gone = [getattr(MPI, name) for name in names if hasattr(MPI, name)]
         if self._gone and os.environ.get(ULFM) in ON:
             self._gone += [MPI.ERR_IN_STATUS, MPI.ERR_PENDING]  # of several messages at once
+
+    def _first_of_node(self) -> int:
+        """The first rank of those that have memory in common with this one."""
+        near = self._world.Split_type(self._mpi.COMM_TYPE_SHARED, self.rank)
+        (first,) = self._mpi.Group.Translate_ranks(near.group, [0], self._world.group)
+        near.Free()
+        return int(first)
 
     def send(self, array: Bytes, to: int, tag: int) -> Any:
         with self._watched():
@@ -40,6 +51,13 @@ class MpiTransport:
     def receive(self, array: Bytes, source: int, tag: int) -> Any:
         with self._watched():
             return self._world.Irecv([array, self._mpi.BYTE], source, DATA + tag)
+
+    def add_up(self, array: Floats, root: int) -> Any:
+        mine = [array, self._mpi.FLOAT]
+        with self._watched():
+            if self.rank == root:
+                return self._world.Ireduce(self._mpi.IN_PLACE, mine, self._mpi.SUM, root)
+            return self._world.Ireduce(mine, None, self._mpi.SUM, root)
 
     def done(self, handles: Sequence[Any]) -> list[int]:
         with self._watched():
@@ -75,7 +93,7 @@ class MpiTransport:
         world = self._world.Shrink()
         every = list(range(self.size))
         there = self._mpi.Group.Translate_ranks(self._world.group, every, world.group)
-        return MpiTransport(world), [rank for rank, now in zip(every, there, strict=True) if now == self._mpi.UNDEFINED]
+        return MpiTransport(world, self.node), [rank for rank, now in zip(every, there, strict=True) if now == self._mpi.UNDEFINED]
 
     def abort(self, code: int) -> None:
         self._world.Abort(code)

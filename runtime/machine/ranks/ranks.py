@@ -25,10 +25,11 @@ PATIENCE = 5.0  # seconds to wait for other ranks to end, before they are made t
 
 @dataclass(frozen=True)
 class Member:
-    """What a rank says of itself.  cores: those that it may run on."""
+    """What a rank says of itself.  cores: those that it may run on.  node: a number that ranks of one machine have in common."""
 
     host: str
     cores: tuple[int, ...]
+    node: int
 
 
 class Ranks:
@@ -38,9 +39,10 @@ class Ranks:
 
     Attributes
     ----------
-    rank, size: as in MPI.  local: the rank among those of this host.
+    rank, size: as in MPI.  local: the rank among those of this node.
     members: of all ranks.  courier: sends and receives.
     rounding: how gradients are rounded on their way; None: not at all.
+    fast: whether MPI or NCCL adds up gradients, in an order of its own, and not the ranks in theirs; not with `rounding`.
     bucket: bytes of a message that gradients are sent in; MEASURED: chosen by how fast messages are; None: each by itself.
     measured: a line about how the bucket was chosen; "" where it was not.
     """
@@ -49,13 +51,14 @@ class Ranks:
         self.rank, self.size = transport.rank, transport.size
         self.courier = Courier(transport, ping)
         self.rounding: Rounding | None = None
+        self.fast = False
         self.bucket: int | None = None
         self.measured = ""
         self._transport = transport
-        mine = Member(host or socket.gethostname(), tuple(sorted(os.sched_getaffinity(0))))
-        self.members = [Member(*said) for said in self.exchange((mine.host, mine.cores))]
+        mine = Member(host or socket.gethostname(), tuple(sorted(os.sched_getaffinity(0))), transport.node)
+        self.members = [Member(*said) for said in self.exchange((mine.host, mine.cores, mine.node))]
         self.courier.hosts = [member.host for member in self.members]
-        here = [rank for rank, member in enumerate(self.members) if member.host == mine.host]
+        here = [rank for rank, member in enumerate(self.members) if member.node == mine.node]
         self.local = here.index(self.rank)
 
     @property
@@ -80,10 +83,10 @@ class Ranks:
 
     @property
     def nodes(self) -> int:
-        """How many hosts the ranks are on, where each has as many and they follow one another; else 1."""
-        hosts = [member.host for member in self.members]
-        runs = [len(list(group)) for _, group in groupby(hosts)]
-        return len(runs) if len(set(runs)) == 1 and len(runs) == len(set(hosts)) else 1
+        """How many nodes the ranks are on, where each has as many and they follow one another; else 1."""
+        nodes = [member.node for member in self.members]
+        runs = [len(list(group)) for _, group in groupby(nodes)]
+        return len(runs) if len(set(runs)) == 1 and len(runs) == len(set(nodes)) else 1
 
     def exchange(self, value: Any) -> list[Any]:
         """The values of all ranks, in their order; of the types that `values.packed` takes.

@@ -57,7 +57,9 @@ class RemoteDevice:
         return self._queues[name]
 
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], Any]) -> BoundInstruction:
-        """The sending, or the receiving, of a `send` between this rank and the device's."""
+        """The sending, or the receiving, of a `send` between this rank and the device's; this rank's side of a sum over ranks."""
+        if instruction.is_reduce:
+            return self._adding_up([arrays(buffer).reshape(-1) for buffer in instruction.inputs], instruction.constants["root"])
         source, target = instruction.inputs[0], instruction.outputs[0]
         courier, tag = self._ranks.courier, READ + 1 + self.tags[source.device][target.device]
         is_sent = arrays(target) is None
@@ -76,6 +78,23 @@ class RemoteDevice:
         else:
             message = lambda: courier.receive(whole.view(np.uint8), self.rank, tag)  # noqa: E731
         return _in_parts(message, whole, parts, is_sent) if parts else message
+
+    def _adding_up(self, mine: Sequence[np.ndarray], root: int) -> BoundInstruction:
+        """This rank's side of a sum over all ranks, which have a share each."""
+        courier, gets_it = self._ranks.courier, root == self._ranks.rank
+        if len(mine) == 1:
+            return lambda: courier.add_up(mine[0], root)
+        whole = np.empty(sum(one.size for one in mine), np.float32)
+        rooms = _rooms(whole, mine)
+
+        def add_up() -> None:
+            for room, one in zip(rooms, mine, strict=True):
+                room[...] = one
+            courier.add_up(whole, root)
+            for room, one in zip(rooms, mine, strict=True) if gets_it else ():
+                one[...] = room
+
+        return add_up
 
     def _widening(self, rounding: Rounding, target: np.ndarray, tag: int) -> BoundInstruction:
         """The receiving of gradients that were rounded."""
@@ -139,8 +158,7 @@ class RemoteDevice:
 
 def _in_parts(message: BoundInstruction, whole: np.ndarray, parts: Sequence[np.ndarray], is_sent: bool) -> BoundInstruction:
     """A message whose bytes come from several arrays, or go to them, by way of one for all."""
-    ends = [0, *accumulate(part.size for part in parts)]
-    rooms = [whole[begin:end] for begin, end in pairwise(ends)]
+    rooms = _rooms(whole, parts)
 
     def send() -> None:
         for room, part in zip(rooms, parts, strict=True):
@@ -153,3 +171,9 @@ def _in_parts(message: BoundInstruction, whole: np.ndarray, parts: Sequence[np.n
             part[...] = room
 
     return send if is_sent else receive
+
+
+def _rooms(whole: np.ndarray, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Where each of some arrays lies in one for all."""
+    ends = [0, *accumulate(part.size for part in parts)]
+    return [whole[begin:end] for begin, end in pairwise(ends)]

@@ -29,6 +29,9 @@ def open_shares(ranks: Ranks, text: str, threads: int | None = None, cuda: CudaO
     names = device_names(text)
     kind, pattern = names[0].split(":")[0], hosts_of(names)
     ranks.check_same({"--devices": f"{kind} with shares {', '.join(map(str, pattern))}"})
+    if ranks.fast and len(names) > 1:
+        message = f"--reduce fast is for ranks of one share each, not of {len(names)}"
+        raise NetdefError(message, hint="leave it out, or start as many ranks with one device each")
     if ranks.size * len(names) > MOST:
         raise NetdefError(f"{ranks.size} ranks with {len(names)} shares each are more than {MOST} shares, the most there can be")
     if kind != "cpu":
@@ -89,6 +92,8 @@ def ranks_of(devices: Sequence[Device], ranks: Ranks) -> tuple[int, ...]:
 def binder_of(instruction: Instruction, devices: Sequence[Device], remote: Collection[int]) -> Device | None:
     """The device that binds an instruction here: its own, for a send to or from another rank that rank's; None: it is not ours."""
     share = instruction.device
+    if instruction.is_reduce:
+        return None if share in remote else devices[min(remote)]  # that of any other rank
     if instruction.is_send:
         target = instruction.outputs[0].device
         if share in remote and target in remote:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 class LostError(Exception):
@@ -29,16 +30,24 @@ class Transport(Protocol):
     Attributes
     ----------
     rank: of this process.  size: how many ranks there are.
+    node: a number that the ranks of one machine have in common, and no others.
     """
 
     rank: int
     size: int
+    node: int
 
     def send(self, array: Bytes, to: int, tag: int) -> Any:
         """Begin to send an array, which must not change until that has been done.  Returns a handle for `done`."""
 
     def receive(self, array: Bytes, source: int, tag: int) -> Any:
         """Begin to receive into an array, of the size of what is sent.  Returns a handle for `done`."""
+
+    def add_up(self, array: Floats, root: int) -> Any:
+        """Begin to add up arrays of one size, in an order of its own; the root's becomes the sum.  Returns a handle for `done`.
+
+        All ranks call this in the same order, with the same roots.
+        """
 
     def done(self, handles: Sequence[Any]) -> list[int]:
         """Which of some handles' messages are through, by index; each is given once."""

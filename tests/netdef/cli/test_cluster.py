@@ -12,6 +12,7 @@ import pytest
 
 import netdef
 from netdef.cli.cluster import Cluster, Costs, estimates
+from netdef.cli.cluster_flows import ALL, Shape
 from netdef.cli.main import run
 from netdef.cli.placement_facts import LISTS, bytes_sent, program_of
 from runtime.ir.program import Instruction
@@ -27,8 +28,8 @@ def flat(instruction: Instruction) -> float:
     return 1e-12 * sum(buffer.size for buffer in instruction.buffers)
 
 
-def cluster(cards: int, each: int = 1, network: Link = FAST) -> Cluster:
-    return Cluster(cards, each, flat, FAST, network)
+def cluster(cards: int, each: int = 1, network: Link = FAST, node: int = 0) -> Cluster:
+    return Cluster(cards, each, flat, FAST, network, node)
 
 
 @pytest.mark.parametrize(
@@ -50,16 +51,20 @@ def test_what_is_sent_is_what_the_compiler_sends(split: str, cards: int, batch: 
     assert found.messages == max(max(end.values()) for end in messages)
 
 
-@pytest.mark.parametrize(("name", "split", "cards"), [("lenet", "batch", 12), ("alexnet", "hybrid", 16)])
-def test_more_cards_are_what_the_compiler_makes_of_as_many(name: str, split: str, cards: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "split", "cards", "node"), [("lenet", "batch", 12, 0), ("alexnet", "hybrid", 16, 0), ("alexnet", "hybrid", 16, 8)]
+)
+def test_more_cards_are_what_the_compiler_makes_of_as_many(name: str, split: str, cards: int, node: int) -> None:
     """From a program for eight shares, the bytes and the seconds of one for more."""
     net = netdef.load(name, phase="train", batch_size=96)
-    found = estimates(net, split, [cards], cluster, flat)[cards]
-    exact = Costs(net, split, cards, flat).estimate(cluster(cards))
+    there = cluster(cards, each=node or 1, node=node)
+    found = estimates(net, split, [cards], lambda _: there, flat)[cards]
+    exact = Costs(net, split, there.shape(split), flat).estimate(there)
     assert found is not None
     assert found.sent == pytest.approx(exact.sent, rel=0.03)
     assert found.messages == pytest.approx(exact.messages, rel=0.1)
     assert found.computing == pytest.approx(exact.computing, rel=0.1)
+    assert found.outside == pytest.approx(exact.outside, rel=0.05)
 
 
 def test_a_network_that_costs_nothing_leaves_the_work_alone() -> None:
@@ -75,16 +80,17 @@ def test_a_network_that_costs_nothing_leaves_the_work_alone() -> None:
     assert behind.outside == behind.sent
     late = estimates(net, "batch", [4], lambda cards: cluster(cards, network=Link("late", 1e18, 1.0, "")), flat)[4]
     assert late is not None
-    costs = Costs(net, "batch", 4, flat)  # each layer waits for its busiest share
-    waits = sum(flow.messages for by in (costs.weights, costs.blobs) for flow in by.values())
+    costs = Costs(net, "batch", Shape(4), flat)  # each layer waits for its busiest share
+    waits = sum(flow.messages for by in (costs.weights, costs.blobs) for _, flow in by.values())
     assert late.seconds == pytest.approx(waits, rel=0.01) and waits > late.messages
 
 
 def test_cards_of_a_rank_share_its_adapter() -> None:
     half = cluster(16, each=8, network=Link("slow", 1e6, 0.0, "nowhere"))
-    assert half.outside == 8 / 15
-    assert half.sending(15e6, 0) == pytest.approx(8 * 8)
-    assert cluster(8, each=8).outside == 0
+    out = half.shape("batch").outside(ALL, 8)
+    assert out == 8 / 15
+    assert half.sending(15e6, 0, out) == pytest.approx(8 * 8)
+    assert cluster(8, each=8).shape("batch").outside(ALL, 8) == 0
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -74,6 +74,17 @@ def test_two_processes_write_the_files_of_one(capfd: pytest.CaptureFixture[str])
         assert ran.stdout.count(word) == alone.count(word) == 1, ran.stdout
 
 
+@pytest.mark.slow
+def test_mpi_adds_up_gradients_itself() -> None:
+    found = [mpirun("-n", "3", *TRAIN[:-1], out, "--reduce", "fast") for out in ("run", "again")]
+    assert [one.returncode for one in found] == [0, 0], found[0].stderr
+    assert found[0].stdout.count("note: with --reduce fast, the last bits of sums of gradients depend on the number of ranks") == 1
+    first, again = (Path("../two", out, "small_iter_6.caffemodel").read_bytes() for out in ("run", "again"))
+    assert first == again
+    refused = mpirun("-n", "2", *TRAIN[:-1], "none", "--reduce", "fast", "--gradients", "bf16")
+    assert refused.returncode == 2 and refused.stderr.count("--gradients bf16 and --reduce fast exclude each other") == 1
+
+
 def test_an_error_of_one_rank_is_shown_once() -> None:
     other = Path("../two/solver.txt")
     other.write_text(other.read_text().replace("0.02", "0.03"))

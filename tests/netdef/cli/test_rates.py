@@ -29,6 +29,18 @@ def test_a_search(capsys):
     assert sorted(path.name for path in Path().iterdir()) == ["small-rates.png", "small.net", "solver.txt"]  # no snapshot, no log
 
 
+@pytest.mark.parametrize("words", [["rates", "small.net", "solver.txt"], ["test", "small.net"], ["study", "small.net"]])
+def test_several_processes_are_refused_once(words, monkeypatch, capsys):
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    said = []
+    for rank in "01":
+        monkeypatch.setenv("OMPI_COMM_WORLD_RANK", rank)
+        assert run([*words, "--solver", "solver.txt"] if words[0] == "study" else words) == 2
+        said.append(capsys.readouterr().err)
+    assert said[0].startswith(f"error: Open MPI's mpirun started 2 processes, and netdef {words[0]} runs in one\n")
+    assert said[1] == ""
+
+
 def test_a_picture_that_cannot_be_written_loses_no_result(capsys):
     Path("x.png").mkdir()
     words = ["--iterations", "20", "--devices", "cpu", "--threads", "1", "-o", "x.png"]

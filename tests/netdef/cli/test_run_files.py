@@ -13,8 +13,8 @@ import netdef
 from netdef import NetdefError
 from netdef.cli.main import run
 from netdef.cli.run_files import net_text, options_of_run
-from netdef.cli.train import without_lost_nodes
 from netdef.cli.train_options import Options
+from netdef.cli.train_ranks import without_lost_nodes
 from netdef.weights import read_weights
 from runtime.solver.log import read_log
 from tests.netdef.cli import images

@@ -109,6 +109,19 @@ def test_nodes_without_hybrid_shares(options, why, capsys):
     assert f"--nodes 2 has no effect: {why}" in unused(capsys.readouterr().out)
 
 
+def test_options_about_ranks_in_one_process(capsys):
+    about = ["--reduce", "fast", "--bucket", "4MB", "--gradients", "bf16"]
+    assert run(["train", "small.net", "solver.txt", "--out", "one", "--iterations", "1", "--devices", "cpu", *about]) == 0
+    why = "has no effect: there is one process, and no other rank"
+    assert unused(capsys.readouterr().out) == [f"--gradients bf16 {why}", f"--bucket 4MB {why}", f"--reduce fast {why}"]
+
+
+def test_a_bucket_that_is_no_size_in_one_process(capsys):
+    assert run(["train", "small.net", "solver.txt", "--out", "one", "--bucket", "garbage"]) == 2
+    assert "error: --bucket garbage is no size of a message" in capsys.readouterr().err
+    assert not Path("one").exists()
+
+
 def test_shares_that_are_no_nodes(capsys):
     words = ["train", "small.net", "solver.txt", "--out", "one", "--split", "hybrid", "--devices", "cpu,cpu,cpu", "--nodes", "2"]
     assert run(words) == 2

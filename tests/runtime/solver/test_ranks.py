@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 import netdef
 from netdef import NetdefError
+from netdef.cli.placement_facts import program_of
 from netdef.weights import read_weights
 from runtime.machine.ranks.bucket import LEAST
 from runtime.machine.ranks.courier import RankError
@@ -46,6 +48,7 @@ layer conv: Convolution(data) { num_output: 4 kernel_size: 1 weight_filler { typ
 layer fc: InnerProduct(conv) { num_output: 8 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+FAST = "note: with --reduce fast, the last bits of sums of gradients depend on the number of ranks"
 TESTED = 'snapshot_prefix: "run" test_iter: 2 test_interval: 2 '
 EXTRA = "iter_size: 2 clip_gradients: 0.5"
 
@@ -59,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def train(
-    net: str, devices: str, split: str, to: int, ranks: Ranks | None = None, more: str = "", resume: str = "", nodes: int = 1
+    net: str, devices: str, split: str, to: int, ranks: Ranks | None = None, more: str = "", resume: str = "", nodes: int | None = 1
 ) -> Any:
     """Train to an iteration, with a snapshot at its end; what tests and losses were."""
     with Solver(SOLVER + TESTED + more, f"{net}.net", devices, threads=1, split=split, ranks=ranks, nodes=nodes) as solver:
@@ -103,21 +106,21 @@ def test_files_are_those_of_one_process(net: str, split: str, count: int, more: 
 WIDE = IMAGES.replace("num_output: 3 ", "num_output: 8 ")
 
 
-@pytest.mark.parametrize(("bucket", "more"), [(None, ""), (400, EXTRA)])
-def test_nodes_have_all_weights_of_fully_connected_layers_each(bucket: int | None, more: str) -> None:
+@pytest.mark.parametrize(("bucket", "more", "nodes"), [(None, "", 2), (400, EXTRA, None)])
+def test_nodes_have_all_weights_of_fully_connected_layers_each(bucket: int | None, more: str, nodes: int | None) -> None:
     """Four shares on two nodes: each sends the gradients of its half of a layer to the other node, and gets the weights back."""
     Path("wide.net").write_text(WIDE)
     one = train("wide", "cpu", "hybrid", 4, more=more)
     weights = read_weights("run_iter_4.caffemodel")
     alone = train("wide", shares(4), "hybrid", 4, more=more, nodes=2)
-    expected, mail = files(4), Mail(4)
+    expected, mail = files(4), Mail(4, nodes=[] if nodes else [0, 0, 2, 2])  # without --nodes, those of the ranks
     assert alone[0] == pytest.approx(one[0], rel=1e-4)
     for name, arrays in read_weights("run_iter_4.caffemodel").items():
         assert all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(arrays, weights[name], strict=True)), name
 
     def start(ranks: Ranks) -> Any:
         ranks.bucket = bucket
-        return train("wide", "cpu", "hybrid", 4, ranks, more, nodes=2)
+        return train("wide", "cpu", "hybrid", 4, ranks, more, nodes=nodes)
 
     assert on_ranks(4, start, mail=mail) == [alone] * 4
     assert files(4) == expected
@@ -139,6 +142,70 @@ def test_less_goes_between_nodes_than_between_shares() -> None:
     weights = 4 * (64 * 8 + 8)
     assert between(2) == 2 * weights  # gradients one way, weights the other, of all
     assert between(1) > between(2)
+
+
+def test_alexnet_sends_an_eighth_of_its_layers_to_the_other_node() -> None:
+    """Two nodes of eight: of 244 MB of gradients, a rank sends about 30 MB to the other node."""
+    net = netdef.load("alexnet", phase="train", batch_size=64)
+    program = program_of(net, range(16), "hybrid", nodes=2)
+    near, far = Counter[int](), Counter[int]()
+    for one in (*program.backward, *program.update):
+        if one.is_send:
+            source, target = one.device, one.outputs[0].device
+            (near if source // 8 == target // 8 else far)[source] += one.sent_bytes
+    assert sum(4 * p.count for p in net.parameters) == pytest.approx(244e6, rel=0.01)
+    assert all(28e6 < far[rank] < 41e6 for rank in range(16))  # 29 MB of fully connected layers, the rest of convolutions
+    assert max(near.values()) < 20e6
+
+
+@pytest.mark.parametrize(
+    ("net", "split", "count", "more", "bucket"),
+    [("images", "batch", 3, EXTRA, None), ("images", "hybrid", 4, "larc: true", 300), ("images", "batch", 2, "", 10**6)],
+)
+def test_sums_by_the_library_differ_by_rounding(net: str, split: str, count: int, more: str, bucket: int | None) -> None:
+    """The transport adds from the last rank to the first: all ranks have equal weights, which are nearly those of ordered sums."""
+    alone = train(net, shares(count), split, 4, more=more)
+    weights, mail, said = read_weights("run_iter_4.caffemodel"), Mail(count), []
+
+    def start(ranks: Ranks) -> Any:
+        ranks.bucket, ranks.fast = bucket, True
+        with Solver(
+            SOLVER + TESTED + more, f"{net}.net", "cpu", threads=1, split=split, ranks=ranks, nodes=1, say=said.append
+        ) as solver:
+            loss = solver.step(4)
+            solver.snapshot()
+            own = [solver.executable.param(p.layer.name, p.index).tobytes() for p in solver.executable.net.parameters]
+            return loss, own, solver.side_state()["reduce"]
+
+    found = on_ranks(count, start, mail=mail)
+    assert found == [found[0]] * count and found[0][2] == "fast"
+    assert found[0][0] == pytest.approx(alone[0], rel=1e-4)
+    assert len(mail.sums) > 0 and said == [FAST]
+    for name, arrays in read_weights("run_iter_4.caffemodel").items():
+        assert all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(arrays, weights[name], strict=True)), name
+
+
+def test_a_rank_that_fails_ends_sums() -> None:
+    def start(ranks: Ranks) -> Any:
+        ranks.fast = True
+        with Solver(SOLVER, "images.net", "cpu", threads=1, split="batch", ranks=ranks) as solver:
+            solver.step(1)
+            if ranks.rank == 1:
+                raise NetdefError("disk full")
+            solver.step(1)
+
+    first, second = on_ranks(2, start)
+    assert isinstance(first, RankError) and "rank 1 on here: disk full" in str(first)
+    assert str(second) == "error: disk full"
+
+
+def test_sums_by_the_library_are_of_one_share_each() -> None:
+    def start(ranks: Ranks) -> Any:
+        ranks.fast = True
+        return train("images", "cpu:0,cpu:0", "batch", 1, ranks)
+
+    for error in on_ranks(2, start):
+        assert "--reduce fast is for ranks of one share each, not of 2" in str(error)
 
 
 def test_shares_that_are_no_nodes() -> None:

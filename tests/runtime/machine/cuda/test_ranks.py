@@ -66,6 +66,22 @@ def test_ranks_give_the_bits_of_one_process_with_as_many_cards(
     assert cards.sent == 0  # nothing went another way
 
 
+def test_nccl_adds_up_gradients(machine: Callable[..., Cards], execute: Callable) -> None:
+    """In another order than ranks do; all of them get the same weights."""
+    alone, _ = train(MADE_UP, "cpu:0,cpu:0,cpu:0", "batch", clip=0.5)
+    machine(execute=execute, seed=6, count=3).scheduler.patience = PATIENCE
+    chance = random.Random(6)
+
+    def start(ranks: Ranks) -> Any:
+        ranks.bucket, ranks.fast = 30_000, True
+        return train(MADE_UP, f"gpu:{ranks.rank}", "batch", ranks, clip=0.5)
+
+    found = on_ranks(3, start, late=lambda: chance.random() < 0.3)
+    assert found == [found[0]] * 3
+    for mine, other in zip(found[0][0], alone, strict=True):
+        assert np.allclose(np.frombuffer(mine, np.float32), np.frombuffer(other, np.float32), rtol=1e-3, atol=1e-6)
+
+
 def test_the_link_of_the_hosts_says_nothing_about_cards(machine: Callable[..., Cards], execute: Callable) -> None:
     machine(execute=execute, seed=5, count=2).scheduler.patience = PATIENCE
     said: list[str] = []

@@ -29,6 +29,8 @@ class Mail:
     dead: set[int] = field(default_factory=set)  # ranks whose messages go nowhere
     gone: set[int] = field(default_factory=set)  # ranks that were killed; all others learn it
     next: Mail | None = None  # of those that are left
+    nodes: Sequence[int] = ()  # by rank, its node; default: all on one
+    sums: list[dict[int, tuple[int, Sent]]] = field(default_factory=list)  # by turn and rank: its root and array
 
 
 class Sent:
@@ -43,6 +45,8 @@ class Loopback:
 
     def __init__(self, mail: Mail, rank: int, late: Callable[[], bool] = lambda: False):
         self.mail, self.rank, self.size, self._late = mail, rank, mail.size, late
+        self.node = mail.nodes[rank] if mail.nodes else 0
+        self._sums = 0
 
     def send(self, array: np.ndarray, to: int, tag: int) -> Any:
         sent = Sent(array)
@@ -62,6 +66,27 @@ class Loopback:
                 array[...] = sent.array
                 sent.done = True
                 return True
+
+        return arrived
+
+    def add_up(self, array: np.ndarray, root: int) -> Any:
+        """The sum is made in the order of the last rank to the first."""
+        mine = Sent(array)
+        with self.mail.lock:
+            turn, self._sums = self._sums, self._sums + 1
+            if turn == len(self.mail.sums):
+                self.mail.sums.append({})
+            there = self.mail.sums[turn]
+            there[self.rank] = root, mine
+
+        def arrived() -> bool:
+            with self.mail.lock:
+                if len(there) == self.size and not mine.done and not self._late():
+                    assert len({(root, one.array.size) for root, one in there.values()}) == 1, "ranks add up other arrays"
+                    there[root][1].array[...] = sum(there[rank][1].array for rank in reversed(range(self.size)))
+                    for _, one in there.values():
+                        one.done = True
+                return mine.done
 
         return arrived
 
@@ -91,7 +116,8 @@ class Loopback:
     def survivors(self) -> tuple[Loopback, list[int]]:
         left = [rank for rank in range(self.size) if rank not in self.mail.gone]
         with self.mail.lock:
-            self.mail.next = self.mail.next or Mail(len(left))
+            nodes = [self.mail.nodes[rank] for rank in left] if self.mail.nodes else []
+            self.mail.next = self.mail.next or Mail(len(left), nodes=nodes)
         return Loopback(self.mail.next, left.index(self.rank)), sorted(self.mail.gone)
 
     def close(self) -> None:

@@ -149,15 +149,30 @@ def test_what_differs_is_named(values: list[dict[str, Any]], message: str) -> No
 
 def test_ranks_of_a_host_share_its_cores() -> None:
     def threads(ranks: Ranks) -> list[int]:
-        ranks.members = [Member("a", (0, 1, 2, 3)), Member("a", (0, 1, 2, 3)), Member("b", (0, 1))]
+        ranks.members = [Member("a", (0, 1, 2, 3), 0), Member("a", (0, 1, 2, 3), 0), Member("b", (0, 1), 2)]
         return [ranks.threads, len({ranks.text()})]
 
     assert on_ranks(3, threads) == [[2, 1], [2, 1], [2, 1]]
 
 
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([0, 0, 2, 2], (2, [0, 1, 0, 1])),
+        ([0, 1, 2, 3], (4, [0, 0, 0, 0])),
+        ([0, 0, 0, 0], (1, [0, 1, 2, 3])),
+        ([0, 0, 0, 3], (1, [0, 1, 2, 0])),  # not as many each
+        ([0, 1, 0, 1], (1, [0, 0, 1, 1])),  # not one after the other
+    ],
+)
+def test_nodes_are_what_the_transport_finds(nodes: list[int], expected: tuple[int, list[int]]) -> None:
+    found = on_ranks(4, lambda ranks: (ranks.nodes, ranks.local), mail=Mail(4, nodes=nodes))
+    assert found == [(expected[0], local) for local in expected[1]]
+
+
 def test_ranks_in_words() -> None:
     def text(ranks: Ranks) -> str:
-        before, ranks.members = ranks.text(), [Member("a", ()), Member("b", ()), Member("a", ())]
+        before, ranks.members = ranks.text(), [Member("a", (), 0), Member("b", (), 1), Member("a", (), 0)]
         return f"{before}; {ranks.text()}"
 
     assert on_ranks(3, text)[1] == "3 ranks on here; 3 ranks on 2 hosts (a: 2, b: 1)"

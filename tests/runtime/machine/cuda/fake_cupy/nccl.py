@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tests.runtime.machine.cuda.fake_cupy.graphs import CUDARuntimeError
 
 if TYPE_CHECKING:
     from tests.runtime.machine.cuda.fake_cupy import Cards
 
-UINT8 = 1
-SENT, RECEIVED = 0, 1
+UINT8, FLOAT32, SUM = 1, 7, 0
+SENT, RECEIVED, ADDED = 0, 1, 2
 
 
 class NcclError(RuntimeError):
@@ -35,6 +37,8 @@ class Half:
     key: tuple[int, int, int]  # the communicators' number, from, to
     device: int
     done: bool = False
+    root: int = -1  # of a sum, whose key is the communicators' number, the turn, and how many ranks there are
+    rank: int = -1
 
 
 @dataclass
@@ -52,6 +56,9 @@ def make_nccl(cards: Cards) -> SimpleNamespace:
 
     def begin(halves: list[Half]) -> None:
         for half in halves:
+            if half.side == ADDED:
+                add_up(half)
+                continue
             other = wire.waiting[half.key, 1 - half.side]
             if not other:
                 wire.waiting[half.key, half.side].append(half)
@@ -62,6 +69,20 @@ def make_nccl(cards: Cards) -> SimpleNamespace:
             if sent.size != received.size:
                 raise NcclError(f"rank {half.key[1]} sends {sent.size} bytes where rank {half.key[2]} expects {received.size}")
             cards.find(received.address, received.size)[:] = cards.find(sent.address, sent.size)
+
+    def add_up(half: Half) -> None:
+        """Once all ranks are here, sum from the last to the first."""
+        sides = wire.waiting[half.key, ADDED]
+        sides.append(half)
+        if len(sides) < half.key[2]:
+            return
+        if len({(one.root, one.size) for one in sides}) > 1:
+            raise NcclError("ranks add up other arrays")
+        by_rank = sorted(sides, key=lambda one: -one.rank)
+        arrays = [cards.find(one.address, one.size).view(np.float32) for one in by_rank]
+        next(one for one, by in zip(arrays, by_rank, strict=True) if by.rank == half.root)[:] = sum(arrays)
+        for one in sides:
+            one.done = True
 
     def put(messages: list[tuple[Half, int]]) -> None:
         by_stream: dict[int, list[Half]] = defaultdict(list)
@@ -90,6 +111,7 @@ def make_nccl(cards: Cards) -> SimpleNamespace:
             assert 0 <= rank < ndev
             self._number, self._ndev, self._rank, self._device = commId[0], ndev, rank, cards.device
             self._halves: list[Half] = []
+            self._sums = 0
 
         def send(self, sendbuf: int, count: int, datatype: int, peer: int, stream: int) -> None:
             self._message(SENT, sendbuf, count, datatype, (self._number, self._rank, peer), stream)
@@ -102,7 +124,16 @@ def make_nccl(cards: Cards) -> SimpleNamespace:
                 raise NcclError(f"NCCL_ERROR_INVALID_ARGUMENT: a message from {key[1]} to {key[2]}")
             if count:
                 cards.find(address, count)
-            half = Half(side, address, count, key, self._device)
+            self._put(Half(side, address, count, key, self._device), stream)
+
+        def reduce(self, sendbuf: int, recvbuf: int, count: int, datatype: int, op: int, root: int, stream: int) -> None:
+            if not 0 <= root < self._ndev or (datatype, op) != (FLOAT32, SUM) or sendbuf != recvbuf:
+                raise NcclError(f"NCCL_ERROR_INVALID_ARGUMENT: a sum for {root}")
+            cards.find(sendbuf, 4 * count)
+            key, self._sums = (self._number, self._sums, self._ndev), self._sums + 1
+            self._put(Half(ADDED, sendbuf, 4 * count, key, self._device, root=root, rank=self._rank), stream)
+
+        def _put(self, half: Half, stream: int) -> None:
             self._halves.append(half)
             if getattr(local, "depth", 0):
                 local.messages.append((half, stream))
@@ -127,6 +158,7 @@ def make_nccl(cards: Cards) -> SimpleNamespace:
         return (next(numbers), *[0] * 127)
 
     return SimpleNamespace(
-        NcclCommunicator=NcclCommunicator, NcclError=NcclError, NCCL_UINT8=UINT8, get_unique_id=get_unique_id,
+        NcclCommunicator=NcclCommunicator, NcclError=NcclError, get_unique_id=get_unique_id,
+        NCCL_UINT8=UINT8, NCCL_FLOAT32=FLOAT32, NCCL_SUM=SUM,
         groupStart=groupStart, groupEnd=groupEnd, wire=wire,
     )  # fmt: skip
