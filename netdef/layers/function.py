@@ -17,7 +17,7 @@ from netdef.layers.formula import Expression, read
 
 # What the kernels printed from formulas call their own variables.
 KERNELS_OWN = {
-    "BLOCK", "TILE", "V", "aside", "begin", "end", "first", "i", "in_place", "larger", "map", "np", "out", "result", "size",
+    "BLOCK", "R", "TILE", "V", "aside", "begin", "end", "first", "i", "in_place", "larger", "map", "np", "out", "result", "size",
     "smaller", "target",
 }  # fmt: skip
 ARRAYS = ("dy", "x", "y", "sign")  # what a formula may read for each number; sign: y, of which only the sign is read
