@@ -103,7 +103,7 @@ def edited(name: str, out: str | None = None) -> Edited:
     NetdefError: there is none, or it is no text.
     """
     solver = packaged(name, ".txt") if not os.path.exists(models_folder() / f"{name}.net") else None
-    origin = solver or find_net(name)
+    origin = solver or _net(name)
     if origin.name.endswith((*WEIGHT_ENDINGS, ".binaryproto")):
         raise NetdefError(
             f"{origin} is binary, where a text is edited", hint=f"netdef convert {origin} net.net writes its net as a text"
@@ -126,6 +126,19 @@ def edited(name: str, out: str | None = None) -> Edited:
     found = Edited(path, origin)
     found.opened()
     return found
+
+
+def _net(name: str) -> Path:
+    """As `find_net`, which says how to begin with an empty file."""
+    try:
+        return find_net(name)
+    except NetdefError as error:
+        path = Path(name)
+        if error.diagnostics[0].hint or path.suffix not in (".net", ".prototxt") or not path.parent.is_dir():
+            raise
+        raise NetdefError(
+            error.diagnostics[0].message, hint=f"touch {name} makes an empty one; netdef edit lenet begins with a model"
+        ) from None
 
 
 def _given_by_path(name: str) -> bool:

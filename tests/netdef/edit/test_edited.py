@@ -67,7 +67,8 @@ def test_a_model_is_saved_beside_and_not_in_the_package(file, tmp_path):
 @pytest.mark.parametrize(
     ("name", "out", "error"),
     [
-        ("y.net", None, r"there is no file y\.net"),
+        ("y.net", None, r"there is no file y\.net\n    did you mean x\.net"),
+        ("other.prototxt", None, r"touch other\.prototxt makes an empty one"),
         ("x.net", "x.caffemodel.net", r"already"),
         ("x.net", "no/x.net", "there is no folder no"),
         ("w.caffemodel", None, "is binary"),
