@@ -170,7 +170,7 @@ def compile_sharing(program: Program, net: Net, **options: Any) -> Program:
     """The program of a net that shares the parameters and the devices of another's.  options: see `compile_program`."""
     division = program.division
     if division is None:
-        return compile_program(net, **options)
+        return compile_program(net, narrow=program.forms, **options)
     lying: dict[str, Any] = {"devices": division.devices, "hosts": division.hosts, "nodes": division.nodes}
     lying["fixed"] = parameter_cuts(division)
-    return compile_program(net, **lying, **options)
+    return compile_program(net, narrow=program.forms, **lying, **options)

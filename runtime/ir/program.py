@@ -5,7 +5,7 @@ Nothing runs that these lists do not show.  Passes take a Program and return a n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -288,6 +288,7 @@ class Program:
         shape behind the number of rounds, or nothing for its sum.
     division: how the net was divided; None on one device.
     plan: where every buffer lies in memory; None before the pass `plan_memory`.
+    forms: which buffers of an instruction its device takes as bfloat16; None where all are kept as float32.
     """
 
     net: Net
@@ -308,6 +309,7 @@ class Program:
     remembered: Mapping[Blob, Buffer] = field(default_factory=dict)
     division: Division | None = None
     plan: MemoryPlan | None = None
+    forms: Callable[[Instruction], Collection[int]] | None = None
 
     def weights(self, parameter: Parameter) -> Buffer:
         """Where a parameter lies that has a gradient."""

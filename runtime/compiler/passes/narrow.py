@@ -32,6 +32,7 @@ def narrow(program: Program, forms: Forms) -> Program:
         update=update,
         blobs={blob: change(buffer) for blob, buffer in program.blobs.items()},
         gradients={blob: change(buffer) for blob, buffer in program.gradients.items()},
+        forms=forms,
     )
 
 

@@ -237,7 +237,8 @@ __device__ inline void product_of(int begin, int end, Sums<MATH, BM>& sums, A& a
   load_a(begin);
   load_b(begin);
   int turn = 0;
-  for (int k = begin; k < end; k += depth_of(MATH), turn ^= 1) {
+  int k = begin;
+  do {  // once where there is nothing to add: all blocks reach the barrier
     a.store_to(tiles[turn]);
     b.store_to(tiles[turn]);
     __syncthreads();
@@ -246,5 +247,7 @@ __device__ inline void product_of(int begin, int end, Sums<MATH, BM>& sums, A& a
       load_b(k + depth_of(MATH));
     }
     multiply(tiles[turn], sums);
-  }
+    turn ^= 1;
+    k += depth_of(MATH);
+  } while (k < end);
 }

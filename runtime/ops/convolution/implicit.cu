@@ -181,6 +181,18 @@ __global__ void weights_by_phase(
   sorted[first_weight(down, across, KW, each) + row * down.elements * across.elements + element] = w[thread];
 }
 
+// Which inputs, of which group and pair of phases, and which of the columns of that a block makes; `block` as for tile_of.
+struct PhaseTile {
+  int row0, column0, group, down, across;
+};
+
+template <int BM>
+__device__ inline PhaseTile phase_tile_of(unsigned block, int row_tiles, int column_tiles, int groups, int SW) {
+  asm volatile("" : "+r"(block));
+  const int tile = block / row_tiles, section = tile / column_tiles, pair = section / groups;
+  return {int(block % row_tiles) * BM, tile % column_tiles * TILE_COLUMNS, section % groups, pair / SW, pair % SW};
+}
+
 // dx (C, H, W, N) of y = w * x where windows move by more than 1: inputs of one residue of the strides meet the same elements of
 // windows, and are a convolution of dy (O, OH, OW, N) with these.  A block has BM inputs of a group at 128 columns of such a phase.
 template <int MATH, int BM, class DY = float, class DX = float>
@@ -188,22 +200,16 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_input_tiles(
     const DY* __restrict__ dy, const float* __restrict__ w, DX* __restrict__ dx, int inputs, int H, int W, int N, int OH,
     int OW, int outputs, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, int row_tiles, int column_tiles, int groups,
     int whole) {
-  __shared__ Phase phases[2];
-  const int row0 = int(blockIdx.x) % row_tiles * BM, tile = blockIdx.x / row_tiles, section = tile / column_tiles;
-  const int column0 = tile % column_tiles * TILE_COLUMNS, group = section % groups, pair = section / groups;
-  if (threadIdx.x == 0) phases[0] = phase_of(pair / SW, H, KH, SH, PH, DH);
-  if (threadIdx.x == 32) phases[1] = phase_of(pair % SW, W, KW, SW, PW, DW);
-  __syncthreads();
-  const Phase &down = phases[0], &across = phases[1];
-  const int columns = down.inputs * across.inputs * N;
-  if (column0 >= columns) return;
-  const int column = column0 + 4 * (threadIdx.x % 32), position = column / N, rows = inputs - row0;
-  const int bottom = down.output + position / across.inputs, right = across.output + position % across.inputs;
-  const unsigned packs = N / 4, images = unsigned(group * outputs) * OH * OW * packs + column % N / 4;
-  const int window = down.elements * across.elements, K = outputs * window;
-  const unsigned by_window = magic_of(window), by_kw = magic_of(across.elements);
+  const PhaseTile at = phase_tile_of<BM>(blockIdx.x, row_tiles, column_tiles, groups, SW);
+  const Phase down = phase_of(at.down, H, KH, SH, PH, DH), across = phase_of(at.across, W, KW, SW, PW, DW);
+  const int columns = down.inputs * across.inputs * N, column = at.column0 + 4 * (threadIdx.x % 32), rows = inputs - at.row0;
   const bool any = column < columns;
-  const float* weights = w + first_weight(down, across, KW, groups * inputs * outputs) + Index(group * inputs + row0) * K;
+  const int position = any ? column / N : 0, row = any ? position / across.inputs : 0;
+  const int bottom = down.output + row, right = across.output + (position - row * across.inputs);
+  const unsigned packs = N / 4, images = unsigned(at.group * outputs) * OH * OW * packs + column % N / 4;
+  const int window = down.elements * across.elements, K = at.column0 < columns ? outputs * window : 0;
+  const unsigned by_window = magic_of(window), by_kw = magic_of(across.elements);
+  const float* weights = w + first_weight(down, across, KW, groups * inputs * outputs) + Index(at.group * inputs + at.row0) * K;
   RowLoader<MATH, BM> a;
   WindowLoader<MATH, BM> b;
   Sums<MATH, BM> sums;
@@ -219,11 +225,14 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_input_tiles(
           b.held[p] = inside ? load<4>(dy, images + (unsigned(row.c * OH + oh) * OW + ow) * packs) : all<4>(0.f);
         }
       });
+  const PhaseTile to = phase_tile_of<BM>(blockIdx.x, row_tiles, column_tiles, groups, SW);
+  const Phase rows_to = phase_of(to.down, H, KH, SH, PH, DH), columns_to = phase_of(to.across, W, KW, SW, PW, DW);
+  const int end = rows_to.inputs * columns_to.inputs * N;
   each_result<MATH, BM>(sums, [&](int below, int beside, auto values) {
     constexpr int WIDTH = sizeof values / sizeof(float);
-    const int to = column0 + beside, at = to / N;
-    if (row0 + below >= inputs || to >= columns) return;
-    const int h = down.start + at / across.inputs * SH, left = across.start + at % across.inputs * SW;
-    store<WIDTH>(dx + ((Index(group * inputs + row0 + below) * H + h) * W + left) * N + to % N, 0, values);
+    const int result = to.column0 + beside, place = result / N;
+    if (to.row0 + below >= inputs || result >= end) return;
+    const int h = rows_to.start + place / columns_to.inputs * SH, left = columns_to.start + place % columns_to.inputs * SW;
+    store<WIDTH>(dx + ((Index(to.group * inputs + to.row0 + below) * H + h) * W + left) * N + result % N, 0, values);
   });
 }

@@ -75,7 +75,7 @@ def version() -> str:
     return f"{path} {path.stat().st_size} {path.stat().st_mtime_ns} {digest(readers)}"
 
 
-def compile_functions(text: str, functions: Sequence[str], architecture: int) -> list[Compiled]:
+def compile_functions(text: str, functions: Sequence[str], architecture: int | str) -> list[Compiled]:
     """A source's functions, compiled to machine code; the same request is compiled once.
 
     Raises
@@ -87,11 +87,11 @@ def compile_functions(text: str, functions: Sequence[str], architecture: int) ->
     return [Compiled(**{**function, "resources": Resources(**function["resources"])}) for function in made]
 
 
-def options_for(architecture: int) -> list[str]:
+def options_for(architecture: int | str) -> list[str]:
     return [*OPTIONS, *OF_CUPY, f"-arch=sm_{architecture}"]
 
 
-def compile_anew(text: str, functions: Sequence[str], architecture: int) -> list[Compiled]:
+def compile_anew(text: str, functions: Sequence[str], architecture: int | str) -> list[Compiled]:
     """`compile_functions`, whatever was compiled before."""
     nvrtc = loaded()
     assert nvrtc is not None

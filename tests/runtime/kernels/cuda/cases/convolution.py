@@ -108,4 +108,5 @@ def by_tiles(
     yield Case("conv2d", (made(*x), made(*w), made(O), out(*y)), {**geometry, **epilogue}, target=target)
     yield Case("conv2d_add", (made(*x), made(*w), made(O), made(*y), out(*y)), {**geometry, **epilogue}, target=target)
     yield Case("conv2d_weight_gradient", (made(*x), made(*y), out(*w)), geometry, close=1e-4, target=target)
-    yield Case("conv2d_input_gradient", (made(*y), made(*w), out(*x)), geometry, close=1e-4, target=target)
+    if stride == (1, 1) or target.math != "tf32":  # of strides, one mode of a kind
+        yield Case("conv2d_input_gradient", (made(*y), made(*w), out(*x)), geometry, close=1e-4, target=target)
