@@ -62,12 +62,13 @@ with compute-sanitizer memcheck 45 compute-sanitizer --error-exitcode 86 --tool 
 with compute-sanitizer racecheck 30 compute-sanitizer --error-exitcode 86 --tool racecheck --log-file "$folder/racecheck.txt" "${steps[@]}" few --shared
 step bits 45 "${steps[@]}" bits
 for math in fp32 3xtf32 tf32 bf16; do step "speed-$math" 20 "${steps[@]}" speed --math "$math"; done
+step speed-3xtf32-apart 20 "${steps[@]}" speed --math 3xtf32 --no-fuse
 for math in fp32 tf32; do step "speed-$math-im2col" 20 "${steps[@]}" speed --math "$math" --conv im2col; done
 step products 15 "${steps[@]}" products
 step memory 20 "${steps[@]}" memory
 step torch 60 "${steps[@]}" torch
 with ncu ncu 30 ncu --csv --set basic --kernel-name-base function --log-file "$folder/ncu.txt" \
-  --kernel-name 'regex:^(lrn_forward|lrn_backward|pool_max_forward|pool_max_backward|conv_tiles|conv_weight_tiles)$' --launch-count 12 "${steps[@]}" once
+  --kernel-name 'regex:^(lrn_forward|lrn_backward_relu_bias|pool_max_forward|pool_max_backward|conv_tiles|conv_weight_tiles)$' --launch-count 12 "${steps[@]}" once
 step train 30 "${steps[@]}" train
 step input 25 "${steps[@]}" input
 "$PYTHON" tools/card_results.py "$folder" table | tee "$folder/table.txt"

@@ -26,6 +26,7 @@ from runtime.machine.fit import needed
 if TYPE_CHECKING:
     from card_steps import Task
 
+    from netdef.graph.net import Net
     from tests.runtime.kernels.cuda.checks import Check
 
 GUARD = 256  # bytes before and after each array; addresses stay aligned as the case wants them
@@ -195,7 +196,6 @@ def seconds_of(device: CudaDevice, operands: Sequence[Operand], made: Plan, roun
 def memory(task: Task) -> None:
     """LRN and pooling of the net as shares of the rate of a copy, each with caches that hold other data; LRN with several runs."""
     from netdef.loading import load
-    from runtime.compiler.pipeline import compile_program
     from runtime.kernels.cuda.registry import plan
     from runtime.kernels.operand import operands_of
     from runtime.machine.costs import launches, total
@@ -205,7 +205,7 @@ def memory(task: Task) -> None:
     rows: list[dict[str, Any]] = []
     limits = measured_limits(device)
     net = load(task.net, phase="train", batch_size=task.batch)
-    for one in compile_program(net, losses_only=True).instructions:
+    for one in fused_and_apart(net):
         if not one.kernel.startswith(("lrn_", "pool_", "relu_", "bias_gradient")):
             continue
         moved = total(launches(one, device.target)).bytes
@@ -217,14 +217,22 @@ def memory(task: Task) -> None:
     device.close()
 
 
+def fused_and_apart(net: Net) -> list[Instruction]:
+    """A net's instructions, and those that gradients on cards are made by instead."""
+    from runtime.compiler.pipeline import compile_program
+
+    apart, fused = (compile_program(net, losses_only=True, keep="outputs", cards=cards).instructions for cards in (False, True))
+    return [*apart, *(one for one in fused if one.kernel.endswith(("_relu", "_bias")))]
+
+
 def variants(made: Plan, instruction: Instruction) -> Iterator[tuple[str, Plan]]:
     """A plan as it is, and those of LRN with other numbers of runs of channels."""
     yield "", made
-    if instruction.kernel in ("lrn_forward", "lrn_backward") and isinstance(made.launches[0], Launch):
+    if instruction.kernel.startswith(("lrn_forward", "lrn_backward")) and isinstance(made.launches[0], Launch):
         launch = made.launches[0]
         for runs in (1, 2, 3, 4, 6, 8):
             if "_wide" in launch.function or runs == int(launch.scalars[3]):
                 continue
             scalars = (*launch.scalars[:3], np.int32(runs), *launch.scalars[4:])
             grid = (launch.grid[0], instruction.constants["group"] * runs, 1)
-            yield f" runs {runs}", replace(made, launches=(replace(launch, grid=grid, scalars=scalars),))
+            yield f" runs {runs}", replace(made, launches=(replace(launch, grid=grid, scalars=scalars), *made.launches[1:]))

@@ -1,6 +1,6 @@
 """The steps of tools/card.sh, each of which adds what it finds to FOLDER/card.json:
 
-    python tools/card_steps.py [--stand-in] FOLDER STEP [--math M] [--conv C] [--shared]
+    python tools/card_steps.py [--stand-in] FOLDER STEP [--math M] [--conv C] [--no-fuse] [--shared]
 
 --stand-in runs them on the tests' stand-in for CuPy, with small nets.
 """
@@ -46,6 +46,7 @@ class Task:
     math: str = "3xtf32"
     conv: str = "tiles"
     shared: bool = False
+    fuse: bool = True
     net: str = "alexnet"
     batch: int = 128
     rounds: int = 7
@@ -54,7 +55,7 @@ class Task:
 
     @property
     def cuda(self) -> CudaOptions:
-        return CudaOptions(math=self.math, conv=self.conv)
+        return CudaOptions(math=self.math, conv=self.conv, fuse=self.fuse)
 
     def found(self, **results: Any) -> None:
         """Add to the results of this step."""
@@ -227,15 +228,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("step", choices=STEPS)
     parser.add_argument("--math", choices=MATHS, default="3xtf32")
     parser.add_argument("--conv", choices=CONVS, default="tiles")
+    parser.add_argument("--no-fuse", action="store_true", help="gradients apart")
     parser.add_argument("--shared", action="store_true", help="only kernels with shared memory")
     parser.add_argument("--stand-in", action="store_true")
     given = parser.parse_args(arguments)
     name = given.step
     if given.step in NAMED:
-        name += f"-{given.math}" + (f"-{given.conv}" if given.conv != "tiles" else "")
+        name += f"-{given.math}" + (f"-{given.conv}" if given.conv != "tiles" else "") + "-apart" * given.no_fuse
     if given.step == "few":
         name = "racecheck" if given.shared else "memcheck"
-    task = Task(given.folder, name, given.math, given.conv, given.shared)
+    task = Task(given.folder, name, given.math, given.conv, given.shared, not given.no_fuse)
     try:
         run(given.step, task, given.stand_in)
     except NetdefError as error:

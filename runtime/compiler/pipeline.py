@@ -29,6 +29,7 @@ from runtime.compiler.placement.together import together
 from runtime.ir.program import Program
 
 DEFAULT_SEED = 1701
+MOST_ADDED = 8  # arrays that a kernel of a card adds up
 Update = Callable[[Program], Program]
 
 
@@ -85,7 +86,11 @@ PIPELINE = (
     Pass("place", "divide the net over devices so that few bytes are sent", _place),
     Pass("lower", "let every layer write its instructions, and sum gradients where they meet", _lower),
     Pass("send_first", "in backward, send gradients of blobs before computing those of weights", lambda p, _: send_first(p)),
-    Pass("sum_copies", "sum the gradients of weights that several devices hold", lambda p, r: sum_copies(p, r.buckets)),
+    Pass(
+        "sum_copies",
+        "sum the gradients of weights that several devices hold",
+        lambda p, r: sum_copies(p, r.buckets, MOST_ADDED if r.cards else 2),
+    ),
     Pass("update", "append what a solver needs", lambda p, request: request.update(p) if request.update else p),
     Pass("return_weights", "send updated weights to their other copies", lambda p, r: return_weights(p, r.buckets)),
     Pass(

@@ -50,13 +50,14 @@ class Buckets:
         return self.ranks[source] != self.ranks[target]
 
 
-def sum_copies(program: Program, buckets: Buckets | None = None) -> Program:
+def sum_copies(program: Program, buckets: Buckets | None = None, at_once: int = 2) -> Program:
     """Let backward end in gradients that are sums over all copies, each slice of them on one device.
 
     What is sent leaves as soon as it is there; it is added when the layer after has been through backward, so that the sending
     is hidden behind that layer's work.
 
     buckets: how gradients go between ranks; None: each slice by itself.
+    at_once: how many slices a kernel adds up.
     """
     division = program.division
     if division is None:
@@ -98,7 +99,7 @@ def sum_copies(program: Program, buckets: Buckets | None = None) -> Program:
                         Instruction(SEND, (_span(local[device], piece),), (room,), {}, copies.owner.layer.name)
                         for device, room in rooms.items()
                     ]
-                    sums.setdefault(done, []).extend(_sum(copies.owner, rooms, _within(own, here), shard.device))
+                    sums.setdefault(done, []).extend(_sum(copies.owner, rooms, _within(own, here), shard.device, at_once))
         for send in joined(waiting, buckets):
             sends.setdefault(program.backward[last[send.device]], []).append(send)
         if buckets is not None:
@@ -232,13 +233,14 @@ def _last_writers(program: Program) -> dict[Buffer, int]:
     return {buffer.root: number for number, instruction in enumerate(program.backward) for buffer in instruction.outputs}
 
 
-def _sum(owner: Parameter, received: dict[int, Buffer], own: Buffer, device: int) -> Iterator[Instruction]:
-    """own = the sum over all devices, in their order."""
-    slices = [buffer for _, buffer in sorted({**received, device: own}.items())]
-    total = slices[0]
-    for index, slice_ in enumerate(slices[1:], start=1):
-        target = own if index == len(slices) - 1 or total is own or slice_ is own else total
-        yield Instruction("add", (total, slice_), (target,), {}, owner.layer.name)
+def _sum(owner: Parameter, received: dict[int, Buffer], own: Buffer, device: int, at_once: int) -> Iterator[Instruction]:
+    """own = the sum over all devices, in their order, by kernels that add so many."""
+    total, *rest = (buffer for _, buffer in sorted({**received, device: own}.items()))
+    while rest:
+        taken, rest = rest[: at_once - 1], rest[at_once - 1 :]
+        target = own if not rest or any(slice_ is own for slice_ in (total, *taken)) else total
+        kernel = "add" if len(taken) == 1 else f"add_{len(taken) + 1}"
+        yield Instruction(kernel, (total, *taken), (target,), {}, owner.layer.name)
         total = target
 
 

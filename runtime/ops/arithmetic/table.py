@@ -33,6 +33,37 @@ def add(a, b):
     return a + b
 
 
+# Of more arrays, in order; for what cards send each other.
+@arithmetic()
+def add_3(a, b, c):
+    return a + b + c
+
+
+@arithmetic()
+def add_4(a, b, c, d):
+    return a + b + c + d
+
+
+@arithmetic()
+def add_5(a, b, c, d, e):
+    return a + b + c + d + e
+
+
+@arithmetic()
+def add_6(a, b, c, d, e, f):
+    return a + b + c + d + e + f
+
+
+@arithmetic()
+def add_7(a, b, c, d, e, f, g):
+    return a + b + c + d + e + f + g
+
+
+@arithmetic()
+def add_8(a, b, c, d, e, f, g, h):
+    return a + b + c + d + e + f + g + h
+
+
 @arithmetic("factor_a", "factor_b")
 def scaled_add(a, b, factor_a, factor_b):
     return factor_a * a + factor_b * b

@@ -225,6 +225,19 @@ def test_copies_are_summed_in_the_order_of_the_devices() -> None:
     assert set(map(tuple, sums.values())) == {(0, 1, 2)}
 
 
+@pytest.mark.parametrize(("count", "kernels"), [(2, {"add"}), (4, {"add_4"}), (9, {"add", "add_8"})])
+def test_cards_add_the_copies_of_many_at_once(count: int, kernels: set[str]) -> None:
+    """In the order of the devices, and to what the chain of sums gives."""
+    text = "layer x: Input { shape { dim: [18, 40] } } layer fc: InnerProduct(x) { num_output: 9 } layer s: Softmax(fc)"
+    made = [compile_program(netdef.parse(text), devices=count, split="batch", cards=cards).backward for cards in (True, False)]
+    adds, chain = ([step for step in steps if step.kernel.startswith("add")] for steps in made)
+    assert {step.kernel for step in adds} == kernels and {step.kernel for step in chain} == {"add"}
+    assert sum(len(step.inputs) - 1 for step in adds) == len(chain)
+    for step in adds:
+        senders = [int(name.partition(":")[2] or step.device) for name in (buffer.name for buffer in step.inputs)]
+        assert senders == sorted(senders) or step.kernel == "add"  # to what came before
+
+
 def test_the_smallest_buckets_have_a_number_each() -> None:
     text = "layer x: Input { shape { dim: [6, 40] } } layer fc: InnerProduct(x) { num_output: 3 } layer s: Softmax(fc)"
     sent = compile_program(netdef.parse(text), devices=2, split="batch", buckets=Buckets(1, [0, 1])).backward

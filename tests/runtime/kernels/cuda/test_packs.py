@@ -32,6 +32,7 @@ ALSO_SINGLY = {
     "softmax_loss": (3, "of the probabilities the label's, which lies elsewhere for each image; the loss and its divisor"),
     "softmax_loss_backward": (2, "the loss's gradient and its divisor"),
     "sum_of_squares": (1, "the one sum of a block"),
+    "sum_products": (1, "the bias, one for a row"),
 }
 ALSO_SINGLY |= {row.kernel: (len(row.numbers), "numbers of the iteration") for row in ROWS.values()}
 SUM, SCALE = "the one sum and count of a block", "the loss's gradient and its divisor"

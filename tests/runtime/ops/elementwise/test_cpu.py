@@ -89,6 +89,13 @@ def test_sums_and_products(size: int) -> None:
     np.testing.assert_array_equal(run_kernel("fill", [], [(size,)], value=0.3)[0], np.float32(0.3))
 
 
+@pytest.mark.parametrize("count", range(3, 9))
+def test_sums_of_many(count: int) -> None:
+    arrays = [values(SIZES[-1], seed) for seed in range(count)]
+    (y,) = run_kernel(f"add_{count}", arrays, [(SIZES[-1],)])
+    np.testing.assert_allclose(y, np.sum(arrays, axis=0, dtype=np.float64), rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_maxima_and_who_won(size: int) -> None:
     """Of the first two the second wins a tie, later ones must be larger, as in Caffe."""

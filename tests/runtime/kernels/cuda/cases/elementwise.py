@@ -24,6 +24,9 @@ def elementwise_cases() -> Iterator[Case]:
             yield Case("scaled_add", (x, x, y), {"factor_a": 0.3, "factor_b": -2.0}, aliases=aliases)
             yield Case("add_relu", (x, x, y), {"slope": 0.1 if n % 2 else 0.0}, aliases=aliases, close=0)
             yield Case("scaled_add_relu", (x, x, y), {"factor_a": 0.3, "factor_b": -2.0, "slope": 0.1}, aliases=aliases)
+        for count in range(3, 9) if n == 1023 else ():
+            for aliases in ((), ((count, 1),)):
+                yield Case(f"add_{count}", (*[x] * count, y), aliases=aliases, close=1e-6)
         yield Case("maximum_pair", (ties(n), ties(n), y, out(n, dtype="uint8")), close=0)
         for aliases in ((), ((3, 0), (4, 2))):
             arrays = (ties(n), ties(n), whole(2, n, dtype="uint8"), y, out(n, dtype="uint8"))
