@@ -3,8 +3,8 @@
     python tools/environments.py [--only no-home,c-locale] [--list]
 
 An environment changes variables, the current folder, the interpreter's options, the account or the clock. Each runs a training, its
-resumption, a mistake in a net, `shapes`, `fmt --check` and `devices`, and is compared with the plain one. Prints a line for each;
-ends with 1 where one differs.
+resumption, a mistake in a net, `shapes`, `fmt --check`, `devices` and `runs`, and is compared with the plain one. Prints a line for
+each; ends with 1 where one differs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from faults import build
 
 ROOT = Path(__file__).resolve().parents[1]
 NET = """
@@ -38,8 +40,10 @@ COMMANDS = (
     (["shapes", "{net}"], 0),
     (["fmt", "{net}", "--check"], 1),
     (["devices"], 0),
+    (["runs", "{out}"], 0),
 )
 NOBODY = 65534
+CLOCK = "{clock}"  # the library of tools/clock.c
 CHANGES = re.compile(r"\d+(\.\d+)? (images/s|s\b)|\beta .*|\d+:\d\d|in \d.*images/s|compiling kernels.*\n|[\d.,]+ [GM]iB.*")
 
 
@@ -91,6 +95,7 @@ ENVIRONMENTS = {
     "nobody": Environment({"HOME": "/nonexistent"}, before=as_nobody),
     "other-time-zone": Environment({"TZ": "Pacific/Kiritimati"}),
     "hash-seed": Environment({"PYTHONHASHSEED": "123"}),
+    "clock-jumps": Environment({"LD_PRELOAD": CLOCK}),
 }
 
 
@@ -118,14 +123,14 @@ def run(environment: Environment, base: Path) -> Result:
         if value is None:
             variables.pop(name, None)
         else:
-            variables[name] = value
+            variables[name] = str(build("clock", base)) if value == CLOCK else value
     codes, printed = [], []
     for words, _ in COMMANDS:
         command = [sys.executable, *environment.options, "-m", "netdef", *(word.format(**names) for word in words)]
         ran = subprocess.run(command, env=variables, cwd=folder, capture_output=True, preexec_fn=environment.before, check=False)
         text = (ran.stdout + ran.stderr).decode("utf-8", "backslashreplace").replace(str(folder), "FOLDER")
         codes.append(99 if "Traceback" in text else ran.returncode)
-        printed.append(CHANGES.sub("*", text))
+        printed.append(re.sub(" {2,}|-{2,}", "  ", CHANGES.sub("*", text)))  # columns are as wide as the folder's name
     weights = folder / "run" / "small_iter_4.caffemodel"
     return Result(codes, printed, hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else "none")
 

@@ -295,14 +295,14 @@ def left_over(folder: Path) -> str:
     return f"left over: {left}" if left else ""
 
 
-def build(folder: Path) -> Path:
-    """Compile faults.c."""
-    library = folder / "faults.so"
+def build(name: str, folder: Path) -> Path:
+    """Compile NAME.c of this folder."""
+    library = folder / f"{name}.so"
     compilers = [["cc"], [sys.executable, "-m", "ziglang", "cc"]]
     compiler = next(words for words in compilers if shutil.which(words[0]))
     if compiler == ["cc"] and os.environ.get("CC"):
         compiler = [os.environ["CC"]]
-    subprocess.run([*compiler, "-O1", "-shared", "-fPIC", str(HERE.with_name("faults.c")), "-o", str(library)], check=True)
+    subprocess.run([*compiler, "-O1", "-shared", "-fPIC", str(HERE.with_name(f"{name}.c")), "-o", str(library)], check=True)
     return library
 
 
@@ -318,7 +318,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="netdef-faults-") as base:
         if SHIM not in os.environ:
-            library = build(Path(base))
+            library = build("faults", Path(base))
             variables = {"LD_PRELOAD": str(library), SHIM: str(library), "PYTHONPATH": str(HERE.parents[1])}
             return subprocess.run([sys.executable, *sys.argv], env={**os.environ, **variables}, check=False).returncode
         return report(Runner(Path(base)), given)

@@ -47,10 +47,12 @@ class Reporter:
     def __init__(self, *sinks: Sink) -> None:
         self.sinks = list(sinks)
         self.records: list[Record] = []
+        self._begun = time.monotonic()
 
     def report(self, event: str, **values: Any) -> None:
         """Make a record of what happened, at this time."""
-        record = {"event": event, **values, "time": round(time.time(), 3)}
+        elapsed = time.monotonic() - self._begun  # the clock of the day may jump
+        record = {"event": event, **values, "time": round(time.time(), 3), "elapsed": round(elapsed, 3)}
         if event == "note":
             self.records.append(record)
         for sink in self.sinks:

@@ -42,7 +42,7 @@ def _are_texts(value: Any) -> bool:
 NUMBERED = ("train", "test", "snapshot")  # events that are nothing without their iteration
 FIELDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("iteration", "max_iter"), _is_count),
-    **dict.fromkeys(("loss", "batch_loss", "rate", "epoch", "seconds", "images_per_second", "eta_seconds"), _is_number),
+    **dict.fromkeys(("loss", "batch_loss", "rate", "epoch", "seconds", "images_per_second", "eta_seconds", "elapsed"), _is_number),
     "time": lambda value: value is not None and _is_number(value),
     **dict.fromkeys(("name", "reason", "text"), _is_text),
     "outputs": _are_outputs,

@@ -99,13 +99,14 @@ def _state(directory: Path, records: Sequence[Record]) -> str:
 
 
 def _seconds(records: Sequence[Record]) -> float:
-    """The time from each start to the last record before the next."""
+    """The time from each start to the last record before the next: as the run counted it, else by the clock of the day."""
     total, begun, last = 0.0, None, 0.0
     for record in records:
-        if "time" not in record:
+        now = record.get("elapsed", record.get("time"))
+        if now is None:
             continue
         if record["event"] == "start":
             total += 0.0 if begun is None else max(0.0, last - begun)
-            begun = record["time"]
-        last = record["time"]
+            begun = now
+        last = now
     return total + (0.0 if begun is None else max(0.0, last - begun))

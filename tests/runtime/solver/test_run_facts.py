@@ -128,3 +128,14 @@ def test_an_accuracy_that_is_no_number(logged):
     logged(START, a_test(5, 0.5), a_test(10, None))
     facts = facts_of(logged.folder)
     assert (facts.metric, facts.best) == ("top1", 0.5) and math.isnan(facts.last)
+
+
+def test_time_does_not_follow_the_clock_of_the_day(logged):
+    year = 3e7
+    logged(
+        {**START, "time": year, "elapsed": 2.0},
+        {**trained(3), "time": 9 * year, "elapsed": 5.0},
+        {**START, "time": 3 * year, "elapsed": 1.0, "iteration": 4},
+        {**trained(6), "time": 1.0, "elapsed": 3.5},
+    )
+    assert facts_of(logged.folder).seconds == 5.5
