@@ -84,7 +84,7 @@ def lrn_backward_relu(
         by_itself = replace(across("lrn_backward", arrays, *how), work=(x.bytes + dy.bytes + dx.bytes, (3 * size + 12) * x.size))
         (mask,) = plan("relu_backward", [flat(dx), flat(x), flat(dx)], {"slope": slope}).launches
         assert isinstance(mask, Launch)
-        return Plan((by_itself, replace(mask, pointers=(2, 0, 2), work=(x.bytes + dx.bytes, x.size))))
+        return Plan((by_itself, replace(mask, pointers=(2, 0, 2), work=(x.bytes + 2 * dx.bytes, x.size))))
     return Plan((across("lrn_backward_relu", arrays, *how, slope),))
 
 

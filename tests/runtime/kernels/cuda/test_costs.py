@@ -20,7 +20,8 @@ from tests.runtime.kernels.cuda.tracing import moved
 # region covers.
 PARTLY = {
     "accuracy_hits", "embed", "image_transform", "image_transform_shifted", "infogain_backward", "infogain_terms",
-    "likelihood_terms", "pool_ave_backward", "pool_ave_forward", "pool_max_backward", "pool_max_forward",
+    "likelihood_terms", "pool_ave_backward", "pool_ave_forward", "pool_max_backward", "pool_max_backward_relu",
+    "pool_max_backward_relu_bias", "pool_max_forward",
     "pool_stochastic_forward", "pool_weighted_forward", "sigmoid_cross_entropy_backward", "sigmoid_cross_entropy_terms",
     "softmax_loss", "softmax_loss_backward", "take_images", "roi_max_forward", "roi_max_backward", "roi_align_forward",
     "roi_align_backward", "psroi_forward", "psroi_backward", "interp_forward", "unpool_forward", "unpool_backward",
