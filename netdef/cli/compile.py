@@ -116,7 +116,9 @@ def report(
         cards=cards and not no_fuse,
     )
     if program.plan is None:
-        for note in without_effect(about_cards, f"cards plan their launches after the last pass, not after {after}"):
+        narrowed = math == "bf16" and after is not None and PASSES.index(after) >= PASSES.index("narrow")
+        unplanned = {**about_cards, "--math": None} if narrowed else about_cards
+        for note in without_effect(unplanned, f"cards plan their launches after the last pass, not after {after}"):
             click.echo(note, err=True)
     fused = not inference and PASSES.index(after or PASSES[-1]) >= PASSES.index("fuse_gradients")
     for note in without_effect({"--no-fuse": no_fuse and not fused}, "no gradients are fused without backward, or before the pass"):

@@ -92,7 +92,7 @@ class Buffer:
         return (whole.shape[-1], *whole.shape[:-1])
 
     def __str__(self) -> str:
-        return "%" + self.name
+        return f"%{self.name}:bf16" if self.dtype == NARROW else f"%{self.name}"
 
     def __repr__(self) -> str:
         return f"<Buffer {self} {self.role} {self.shape} {self.dtype} on device {self.device}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import netdef
+from netdef.cli.main import run
 from runtime.compiler.pipeline import compile_program
 from runtime.ir.program import NARROW, Program
 from runtime.kernels.cuda.options import Target
@@ -68,3 +69,12 @@ def test_a_reader_without_a_form_keeps_float32() -> None:
     found = types(compile_program(netdef.parse(TWO_READERS), backward=False, narrow=forms_on(Target(1 << 20, 1, "bf16"))))
     assert found["conv"] == found["norm"] == found["pool"] == "float32"
     assert found["relu"] == NARROW
+
+
+def test_types_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """And --math has an effect then."""
+    assert run(["compile", "alexnet", "--devices", "gpu:0", "--math", "bf16", "--print", "--after", "narrow"]) == 0
+    captured = capsys.readouterr()
+    assert "%norm1:bf16 = lrn_forward %conv1@1:bf16" in captured.out and captured.err == ""
+    assert run(["compile", "alexnet", "--devices", "gpu:0", "--math", "bf16", "--after", "elide"]) == 0
+    assert "--math bf16 has no effect" in capsys.readouterr().err
