@@ -11,7 +11,7 @@ from typing import Any
 from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import replacing
 from runtime.solver.curves import Curves, curves_of
-from runtime.solver.log import Record, done, read_log
+from runtime.solver.log import NAME, Record, done, read_log, whole_length
 
 BLUE, LIGHT, ORANGE, GREEN, GRAY = "#1f5fa8", "#a9c6e8", "#d9661f", "#2a7d46", "#666666"
 MARKED = 60  # tests up to which each gets a dot
@@ -47,6 +47,10 @@ def plot(
     run = Path(run)
     logs = {str(path): read_log(path) for path in (run, *others)}
     for path, records in logs.items():
+        file = Path(path) / NAME if os.path.isdir(path) else Path(path)
+        if not records and whole_length(file):
+            hint = "netdef train writes log.jsonl; of caffe train, give what it printed"
+            raise NetdefError(f"{file} is no log of a run: no line of it is a record of one", hint=hint)
         if not any(record["event"] in ("train", "test") for record in records):
             raise NetdefError(f"the log of {path} has no iterations yet", hint="wait for its first line, then plot again")
     target = Path(out) if out is not None else (run if run.is_dir() else run.parent) / "plot.png"

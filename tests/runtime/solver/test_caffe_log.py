@@ -82,6 +82,9 @@ def test_it_is_drawn_alone_and_beside_a_run_of_ours(log, tmp_path, capsys):
 def test_a_text_that_is_no_log(tmp_path, capsys):
     (tmp_path / "x.txt").write_text("Iteration 5, loss = 3\n")
     assert run(["plot", str(tmp_path / "x.txt")]) == 2
+    assert "x.txt is no log of a run: no line of it is a record of one" in capsys.readouterr().err
+    (tmp_path / "log.jsonl").write_text('{"event":"sta')  # a run that writes its first line
+    assert run(["plot", str(tmp_path)]) == 2
     assert "has no iterations yet" in capsys.readouterr().err
 
 
