@@ -39,12 +39,12 @@ def _of_database(layer: Any) -> SampleShapes:
 
 
 def _of_list(layer: ImageData) -> SampleShapes | None:
-    """Of a list whose images are all as large as the first that can be read, which Caffe asks for."""
+    """Of a list whose images are as large as the first of MOST_TRIED that can be read, which Caffe asks for; None if none can."""
     path = located(layer, layer.source)
     if path.is_dir():
         return None
     listing = read_list(str(path), layer.p.root_folder)
-    for index in range(len(listing.paths)):
+    for index in range(min(len(listing.paths), MOST_TRIED)):
         try:
             image = read_image(listing.path(index), MODES[layer.channels])
         except UnreadableError:
@@ -53,6 +53,7 @@ def _of_list(layer: ImageData) -> SampleShapes | None:
     return None
 
 
+MOST_TRIED = 100  # images that cannot be read, after which the sizes of a list's are not known
 SOURCES: dict[type, Callable[[Any], SampleShapes | None]] = {
     Data: _of_database,
     HDF5Data: shapes_in_files,
