@@ -18,7 +18,7 @@ The blocks are small and apart, so that training sees most of what is in them el
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from zlib import crc32
@@ -172,6 +172,11 @@ def photo_names() -> tuple[str, ...]:
 
 
 def read_photo(path: Path, mode: str) -> Photo:
-    """A photograph, decoded once for the whole run."""
+    """A photograph, decoded once for the whole process: the sources of both phases share its pixels."""
+    return Photo(_decoded(path, mode))
+
+
+@cache
+def _decoded(path: Path, mode: str) -> Image.Image:
     with Image.open(path) as image:
-        return Photo(image.convert(mode))
+        return image.convert(mode)
