@@ -9,6 +9,8 @@ import pytest
 
 RELEASE = (pytest.mark.slow, pytest.mark.release)  # of a case that runs before a release, `python -m pytest -m release`
 
+LONG_NETS = ("densenet121", "inception_v3", "resnet101", "resnet152", "resnext50", "vgg19")  # the layers of others, more of them
+
 
 def before_release(test: Any) -> Any:
     """Mark a test so that it runs before a release only: a smaller one beside it runs with all others."""

@@ -15,7 +15,7 @@ from netdef.language.find import models_folder
 LIBRARIES = "import click, google.protobuf.message_factory, google.protobuf.descriptor_pb2"
 
 
-def times_of_libraries(arguments: Sequence[str], rounds: int = 4) -> float:
+def times_of_libraries(arguments: Sequence[str], rounds: int = 3) -> float:
     """How many times the processor time of the libraries' import `netdef ARGUMENTS` takes, both at their best."""
     command = [sys.executable, "-m", "netdef", *arguments]
     pairs = [(_processor_seconds(command), _processor_seconds([sys.executable, "-c", LIBRARIES])) for _ in range(rounds)]

@@ -124,7 +124,7 @@ def test_a_solver_that_names_its_net_is_enough():
     assert Path("here/small_iter_10.caffemodel").exists()
 
 
-ITERATIONS = 1000
+ITERATIONS = 500
 
 
 def start_and_send(which, out, after):
@@ -153,18 +153,18 @@ def ending(out):
 @pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one():
     """After Ctrl-C, SIGTERM or a kill the resumed run's last weights, momentum and losses have the same bits."""
-    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 400")
+    Path("solver.txt").write_text(SOLVER + "display: 2 test_iter: 2 test_interval: 40 snapshot: 200")
     assert run(["train", "small.net", "solver.txt", "--out", "whole", "--iterations", str(ITERATIONS)]) == 0
     for which, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        returned, rest = start_and_send(which, f"cut-{code}", after="iteration    100  loss")
+        returned, rest = start_and_send(which, f"cut-{code}", after="iteration     50  loss")
         assert returned == code
         stopped = int(re.search(r"stopped after (\d+) iterations", rest)[1])
-        assert 100 < stopped < ITERATIONS
+        assert 50 < stopped < ITERATIONS
         resume = re.search(r"to go on: +netdef (.*)", rest)[1].split()
         assert resume[-1].endswith(f"_iter_{stopped}.solverstate")
         assert run(resume) == 0
         assert ending(f"cut-{code}") == ending("whole")
-    assert start_and_send(signal.SIGKILL, "killed", after="iteration    500  loss")[0] == -signal.SIGKILL
+    assert start_and_send(signal.SIGKILL, "killed", after="iteration    250  loss")[0] == -signal.SIGKILL
     arguments = ["--out", "killed", "--iterations", str(ITERATIONS), "--resume", "latest"]
     assert run(["train", "small.net", "solver.txt", *arguments]) == 0
     assert ending("killed") == ending("whole")

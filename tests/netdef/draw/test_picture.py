@@ -20,7 +20,7 @@ from netdef.draw.picture import MOST_SOLIDS
 from netdef.draw.svg import colours
 from netdef.draw.theme import DARK, KINDS, LIGHT, mix, shortened, text_width
 from netdef.language.find import model_names
-from tests.marks import slow_except
+from tests.marks import LONG_NETS, of_release, slow_except
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = """
@@ -43,7 +43,9 @@ def boxes(picture, class_):
     return [tuple(float(rect.get(key)) for key in ("x", "y", "width", "height")) for rect in found]
 
 
-@pytest.mark.parametrize("name", slow_except("alexnet", model_names()))
+@pytest.mark.parametrize(
+    "name", [*slow_except("alexnet", [name for name in model_names() if name not in LONG_NETS]), *of_release(LONG_NETS)]
+)
 def test_every_model_can_be_drawn_in_both_styles(name):
     for phase in ("train", "test"):
         net = netdef.load(name, phase=phase)

@@ -12,11 +12,10 @@ from netdef.fmt import formatted
 from netdef.fmt.comments import comments_of
 from netdef.language import NetdefError, print_message, read_file
 from netdef.language.find import models_folder
-from tests.marks import RELEASE
+from tests.marks import LONG_NETS, RELEASE
 from tests.netdef.fmt.texts import LONG, long_layers, meaning, nets, parses
 
 MODELS = sorted(models_folder().glob("*.net"))
-LONG_NETS = {"densenet121", "inception_v3", "resnet101", "resnet152", "resnext50", "vgg19"}  # the layers of others, more of them
 SOLVERS = sorted(models_folder().glob("*.txt"))
 
 

@@ -216,9 +216,9 @@ def test_includes_without_end(tmp_path):
 def test_check_takes_time_in_proportion(tmp_path, layer):
     """Many findings, losses or layers in place; each took seconds when every one of them looked at every other."""
     (tmp_path / "x.net").write_text(
-        INPUT + "".join(layer.replace("{}", str(index)) for index in range(2500)).replace("{{", "{").replace("}}", "}")
+        INPUT + "".join(layer.replace("{}", str(index)) for index in range(1200)).replace("{{", "{").replace("}}", "}")
     )
     start = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         run(["check", str(tmp_path / "x.net")])
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 1.5
