@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 
 
 class Epilogue(NamedTuple):
@@ -18,7 +18,7 @@ class Epilogue(NamedTuple):
     added: bool = False
 
 
-@jit
+@inner
 def bias_relu_row(row, bias, relu, slope):
     """row += bias, then ReLU with a negative slope if asked."""
     if not relu:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner
 
 PER_OCTAVE = np.float32(1 / math.log(2))
 LN2_HIGH = np.float32(0.693359375)  # its few bits make the product with an octave exact
@@ -17,7 +17,7 @@ ONE = np.float32(1)
 TAYLOR = tuple(np.float32(1 / math.factorial(n)) for n in range(2, 8))
 
 
-@partial(jit, fast_math={"nsz", "contract"})  # reassociating would join the two parts of ln 2 again
+@partial(inner, fast_math={"nsz", "contract"})  # reassociating would join the two parts of ln 2 again
 def in_octave(x):
     """(e^r, octave) of a float32 x = octave * ln 2 + r with |r| <= ln(2) / 2; e^r by its Taylor polynomial of degree 7."""
     octave = np.floor(x * PER_OCTAVE + np.float32(0.5))
@@ -27,7 +27,7 @@ def in_octave(x):
     return power, np.int32(octave)
 
 
-@partial(jit, fast_math={"nsz", "contract"})
+@partial(inner, fast_math={"nsz", "contract"})
 def exponential(x):
     """e^x of a float32, within 2 units in the last place; NaN for NaN.  2^octave is made by writing the exponent's bits."""
     x = LARGEST if x > LARGEST else x

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner
 from runtime.kernels.wrong_number import WrongNumberError
 
 
-@jit
+@inner
 def index_of(number, count):
     """A float as an index below `count`, checked so that nothing outside is read or written.
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from runtime.kernels.cpu.exponential import ONE, exponential, in_octave
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner
 
 TWO = np.float32(2)
 HIGHEST, LOWEST = np.float32(89), np.float32(-104)  # where e^x is infinite and 0
@@ -16,7 +16,7 @@ SMALL = np.float32(0.25)  # below, 1 - 2 / (e^2x + 1) would lose digits, and fou
 SERIES = np.float32(-1 / 3), np.float32(2 / 15), np.float32(-17 / 315), np.float32(62 / 2835)
 
 
-@partial(jit, fast_math={"nsz", "contract"})
+@partial(inner, fast_math={"nsz", "contract"})
 def exp(x):
     """e^x within 2 units in the last place: `exponential`, but infinite above 88.7, and going on below -87 down to 0."""
     x = HIGHEST if x > HIGHEST else x
@@ -28,7 +28,7 @@ def exp(x):
     return power * low.view(np.float32) * high.view(np.float32)
 
 
-@jit
+@inner
 def tanh(x):
     """The hyperbolic tangent within 3 units in the last place."""
     c3, c5, c7, c9 = SERIES
@@ -38,13 +38,13 @@ def tanh(x):
     return series if abs(x) < SMALL else closed
 
 
-@jit
+@inner
 def smaller(a, b):
     """Python's min: a unless b is less, so that of a NaN the first is taken."""
     return b if b < a else a
 
 
-@jit
+@inner
 def larger(a, b):
     """Python's max: a unless b is more."""
     return b if b > a else a

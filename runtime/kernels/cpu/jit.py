@@ -51,11 +51,30 @@ class Jitted:
         compiled: Any = njit(self.py_func, cache=self._keep, **self.targetoptions)
         stats = getattr(compiled, "stats", None) if self._keep else None
         if stats is not None and not is_trusted(Path(stats.cache_path), own.parent):
-            return njit(self.py_func, **self.targetoptions)
+            compiled, stats = njit(self.py_func, **self.targetoptions), None
+        if compiled is not self.py_func:
+            compile_once(compiled)
         if stats is not None:
             drop_stale(Path(stats.cache_path), self.py_func.__module__.rpartition(".")[2], (Path(__file__), own, *self._also))
             compile_alone(compiled)
         return compiled
+
+
+def compile_once(compiled: Any) -> None:
+    """Have a function of numba compiled for types of arguments, not for each constant that a caller gives too."""
+    from numba.core.types import unliteral
+
+    compile_now = compiled.compile
+    compiled.compile = lambda signature: compile_now(tuple(map(unliteral, signature)))
+
+
+class Inner(Jitted):
+    """A function that only compiled functions can call."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self.compiled is not self.py_func:  # with NUMBA_DISABLE_JIT all is Python
+            raise TypeError(f"{self.py_func.__name__} is called by kernels, not by Python")
+        return self.py_func(*arguments)
 
 
 class Shared(Jitted):
@@ -70,20 +89,19 @@ def _options(fast_math: Collection[str], **options: Any) -> dict[str, Any]:
     return options | {"nogil": True, "error_model": "numpy", "fastmath": set(fast_math)}
 
 
-def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[Path, ...] = (), **options: Any) -> Function:
+def jit(function: Function, fast_math: Collection[str] = FAST_MATH, also: tuple[Path, ...] = ()) -> Function:
     """A function compiled by numba when it is first called, and kept on disk until a file that it is made from changes.
 
     Parameters
     ----------
     also: files that wrote the function's text, where that is not in its own.
-    options: more of numba's.
     """
-    return cast(Function, Jitted(function, _options(fast_math, **options), keep=True, also=also))
+    return cast(Function, Jitted(function, _options(fast_math), keep=True, also=also))
 
 
-def inner(function: Function) -> Function:
+def inner(function: Function, fast_math: Collection[str] = FAST_MATH) -> Function:
     """The same for a function that only compiled functions call: without a way in from Python, which takes long to compile."""
-    return jit(function, no_cpython_wrapper=True)
+    return cast(Function, Inner(function, _options(fast_math, no_cpython_wrapper=True), keep=True))
 
 
 def inlined(function: Function) -> Function:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.softmax.cpu import RUN, runs
 
 
-@jit
+@inner
 def precedes(a, i, b, j):
     """Whether element a at index i stands before b at j: the larger one, of equals the later one; NaN is larger than all."""
     if a != a or b != b:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS
-from runtime.kernels.cpu.jit import BLOCK, blocks, jit
+from runtime.kernels.cpu.jit import BLOCK, blocks, inner, jit
 from runtime.kernels.cpu.registry import kernel
 
 STRIP = 512  # floats that are added up as float32, before their sum is added as float64
@@ -22,7 +22,7 @@ def row_items(x: Any, *_: Any) -> int:
     return x.shape[0] * x.shape[1] * blocks(x.shape[2])
 
 
-@jit
+@inner
 def row_block(item, x):
     """(a, d, first element): the BLOCK of a row that an item of `row_items` is."""
     per_row = -(-x.shape[2] // BLOCK)
@@ -112,7 +112,7 @@ def prelu_backward(begin, end, x, dy, slope, dx):
             out[i] = gradient[i] if source[i] > 0 else s * gradient[i]
 
 
-@jit
+@inner
 def add_products(dy, x, negative):
     """(the sum of dy * x, the sum of dy) of two runs, float64; if `negative`, of x only what is not above 0."""
     products, total = np.float64(0), np.float64(0)

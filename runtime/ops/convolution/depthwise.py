@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.kernels.cpu.bias_relu import bias_relu_row
-from runtime.kernels.cpu.jit import jit, shared
+from runtime.kernels.cpu.jit import inner, jit, shared
 from runtime.kernels.cpu.moves import copy_units
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel as register
@@ -150,7 +150,7 @@ def conv2d_input_gradient_depthwise(begin, end, dy, w, dx, scratch, geometry, ro
             write_phase(totals[phase * span : (phase + 1) * span], dx[c], geometry, phase, row0, end_row, columns)
 
 
-@jit
+@inner
 def fill_plane(x, plane, rows, columns, row0, stride, pad):
     """plane, (sh, sw, rows, columns, N) flat: [a, b, r, q] = x (H, W, N)[(row0 + r) * sh + a - ph, q * sw + b - pw], 0 outside."""
     H, W, N = x.shape
@@ -170,7 +170,7 @@ def fill_plane(x, plane, rows, columns, row0, stride, pad):
                     copy_columns(source, at, sw, plane, start + r * columns * N, 1, last - first, N)
 
 
-@jit
+@inner
 def write_phase(total, dx, geometry, phase, row0, rows, columns):
     """A phase's rows and columns of dx (H, W, N) = total, whose rows have `columns`; row0: the first of the phase's rows."""
     H, W, N = dx.shape
@@ -187,7 +187,7 @@ def write_phase(total, dx, geometry, phase, row0, rows, columns):
             copy_columns(total, (r * columns + first) * N, 1, result, to, sw, last - first, N)
 
 
-@jit
+@inner
 def copy_columns(source, at, step, target, to, to_step, columns, N):
     """From `to` on, each to_step-th column of target = from `at` on each step-th one of source; a column is N floats."""
     if step == to_step == 1:
@@ -200,7 +200,7 @@ def copy_columns(source, at, step, target, to, to_step, columns, N):
             copy(source[start : start + N], target[end : end + N])
 
 
-@jit
+@inner
 def output_shifts(geometry, rows, columns, N):
     """Where in a plane for so many output rows each window element of the first output lies."""
     (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
@@ -212,7 +212,7 @@ def output_shifts(geometry, rows, columns, N):
     return shifts
 
 
-@jit
+@inner
 def phase_taps(w, geometry, phase, columns, N, weights, shifts):
     """Write the weights of w (kh, kw) that meet a phase of the input, and where in dy's plane they begin; returns how many."""
     (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
@@ -227,7 +227,7 @@ def phase_taps(w, geometry, phase, columns, N, weights, shifts):
     return taps
 
 
-@jit
+@inner
 def add_shifted(plane, weights, shifts, total):
     """total += the sum over t of weights[t] * plane[shifts[t] :]; three a pass."""
     whole = shifts.size // 3 * 3
@@ -244,7 +244,7 @@ def add_shifted(plane, weights, shifts, total):
                 out[n] += w0 * p0[n]
 
 
-@jit
+@inner
 def add_products(plane, gradients, shifts, sums):
     """sums[t] += gradients . plane[shifts[t] :]; three a pass."""
     whole = shifts.size // 3 * 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import BLOCK, blocks, jit
+from runtime.kernels.cpu.jit import BLOCK, blocks, inner, jit
 from runtime.kernels.cpu.philox import DROPOUT_STREAM, HALF, WORD, philox
 from runtime.kernels.cpu.registry import kernel
 
@@ -38,7 +38,7 @@ def dropout(begin, end, x, iteration, y, key, threshold, factor):
             out[i] = source[i] * (f if words[i - whole] >> LOW_BITS >= limit else np.float32(0))
 
 
-@jit
+@inner
 def masked_run(source, out, first, limit, f, turn, k0, k1):
     """out = what dropout makes of `source`, whose elements are numbers `first`, `first` + 1 ... of a blob."""
     stream = np.uint64(DROPOUT_STREAM)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from runtime.kernels.cpu.index import index_of
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import Launch, kernel, launch, plans
 from runtime.kernels.cpu.transposing import transpose
 from runtime.kernels.operand import Operand
@@ -71,7 +71,7 @@ def cut_anew(begin, end, x, y):
             y[row, n] = x[at % old, at // old]
 
 
-@jit
+@inner
 def copy_rows(x, y, extent0, extent1, x0, x1, y0, y1, x_from, y_from):
     """extent0 rows of extent1 elements, at these distances and from these elements of flat arrays on."""
     for i in range(extent0):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.kernels.operand import Operand
 
@@ -53,7 +53,7 @@ def image_transform_shifted(
     transform(begin, end, images, offsets, mirrors, shifts, top, mean, scale, scratch)
 
 
-@jit
+@inner
 def transform(
     begin: int, end: int, images: Any, offsets: Any, mirrors: Any, shifts: Any, top: Any, mean: Any, scale: np.float32, scratch: Any
 ) -> None:

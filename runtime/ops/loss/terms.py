@@ -14,7 +14,7 @@ import numpy as np
 from runtime.ir.runs import ELEMENTS, LABELS, element_runs
 from runtime.kernels.cpu.exponential import exponential
 from runtime.kernels.cpu.index import index_of
-from runtime.kernels.cpu.jit import BLOCK, blocks, jit
+from runtime.kernels.cpu.jit import BLOCK, blocks, inner, jit
 from runtime.kernels.cpu.registry import kernel
 
 LEAST = np.float32(1e-20)  # a probability counts as no less; Caffe's kLOG_THRESHOLD
@@ -22,7 +22,7 @@ APART = np.float32(1e-4)  # added to a distance that divides, as Caffe does
 ONE, ZERO = np.float32(1), np.float32(0)
 
 
-@jit
+@inner
 def at_least(least, x):
     """x, but no less than that; NaN stays NaN, which `max` would hide."""
     return least if x < least else x

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit, shared
+from runtime.kernels.cpu.jit import inner, jit, shared
 from runtime.kernels.cpu.registry import kernel
 
 ROWS = 5  # rows that square_sum and ring_sum add up at a time
@@ -25,7 +25,7 @@ def lrn_run(positions):
     return min(max(positions // 256 * 16, 512), 4096)
 
 
-@jit
+@inner
 def square_sum(x, low, high, start, out, zeros):
     """out = sum of x[j, start:] ** 2 over the rows j in [low, high), five a pass; a missing row is read from `zeros`."""
     n = out.size
@@ -43,7 +43,7 @@ def square_sum(x, low, high, start, out, zeros):
                 out[i] += a[i] * a[i] + b[i] * b[i] + c[i] * c[i] + d[i] * d[i] + e[i] * e[i]
 
 
-@jit
+@inner
 def ring_sum(ring, low, high, out, zeros):
     """out = sum of ring[j % len(ring)] over j in [low, high), five a pass."""
     size = ring.shape[0]

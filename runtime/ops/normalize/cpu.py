@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS
-from runtime.kernels.cpu.jit import BLOCK, jit
+from runtime.kernels.cpu.jit import BLOCK, inner, jit
 from runtime.kernels.cpu.registry import kernel
 from runtime.ops.normalize import unit as _unit  # noqa: F401 - registers its kernels
 from runtime.ops.normalize.scaled import STRIP, ZERO, channel_items, run_items
@@ -21,7 +21,7 @@ RUN = 64  # inner positions of one item of columns
 ONE = np.float32(1)
 
 
-@jit
+@inner
 def moments(x):
     """(the mean of a strip, the sum of squared distances from it), float64."""
     total = ZERO
@@ -152,7 +152,7 @@ def column_items(x: Any, *_: Any) -> int:
     return x.shape[0] * -(-x.shape[2] // RUN)
 
 
-@jit
+@inner
 def column_means(x, start, n, mean, total):
     """mean (n,) = the means along K of x (K, inner) from inner position `start` on.  total: n of float64 to work in."""
     for i in range(n):

@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit, shared
+from runtime.kernels.cpu.jit import inner, jit, shared
 from runtime.kernels.cpu.moves import clear_floats, copy_units
 from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import kernel
@@ -89,7 +89,7 @@ def pool_max_forward(begin, end, x, y, argmax, scratch, kernel, stride, pad):
                 keep_largest(lines, at, offsets, places, count, out, where, to, run * N)
 
 
-@jit
+@inner
 def list_elements(offsets, places, rows, left, W, N, kernel, stride, dealt):
     """Write where the elements of a window lie, and which ones they are; returns how many lie inside the image.
 
@@ -139,7 +139,7 @@ def pool_max_backward(begin, end, dy, argmax, dx, kernel, stride, pad):
                     add_where(gradients, places, at, row + j, total, to, stride[1] * N, N, count)
 
 
-@jit
+@inner
 def covering(position, kernel, stride, windows):
     """The half-open range of windows over a position of the padded image."""
     first = 0 if position < kernel else (position - kernel) // stride + 1
@@ -223,7 +223,7 @@ def pool_ave_backward(begin, end, dy, dx, scratch, kernel, stride, pad):
                     dx[c, ih, iw, n] += factor * column_at[ow, n]
 
 
-@jit
+@inner
 def reciprocal(window, kernel, stride, pad, size):
     """1 / the length of a window along one axis, cut to the padded image; 0 if it starts beyond that."""
     start = window * stride - pad

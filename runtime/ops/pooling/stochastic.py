@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.philox import HALF, POOLING_STREAM, WORD, philox
 from runtime.kernels.cpu.registry import kernel
 
@@ -61,7 +61,7 @@ def pool_stochastic_forward(begin, end, x, iteration, y, chosen, scratch, key, k
                     y[c, oh, ow, n] = total[n]  # a NaN of the window is not hidden
 
 
-@jit
+@inner
 def draw(u, first, iteration, key):
     """u = the numbers in (0, 1] of elements `first`, `first` + 1 ... of a layer's output."""
     k0, k1, turn, stream = np.uint64(key[0]), np.uint64(key[1]), np.uint64(iteration) & WORD, np.uint64(POOLING_STREAM)

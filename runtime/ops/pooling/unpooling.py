@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import kernel
 
 ZERO = np.float32(0)
 
 
-@jit
+@inner
 def place_of(position, size):
     """A position as an index, -1 of none, checked so that nothing outside is read or written.
 

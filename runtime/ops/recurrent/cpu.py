@@ -10,11 +10,11 @@ import numpy as np
 
 from runtime.kernels.cpu.exponential import ONE
 from runtime.kernels.cpu.intrinsics import exp, tanh
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import kernel
 
 
-@jit
+@inner
 def gates_of(gates, cont, d, n):
     """What state d of stream n lets in, keeps and puts out, and the candidate for it."""
     D = gates.shape[0] // 4

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import kernel
 
 RUN = 64  # inner positions of one item
@@ -20,7 +20,7 @@ def runs(x: Any, *_: Any) -> int:
     return x.shape[0] * -(-x.shape[2] // RUN)
 
 
-@jit
+@inner
 def add_up(a, b, outer, start, operation, part, total):
     """total (n,) = the sums of a, |a|, a ** 2 or a * b over K, of inner positions from `start` on.
 

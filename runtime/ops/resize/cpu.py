@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from runtime.kernels.cpu.jit import jit
+from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import kernel
 
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
-@jit
+@inner
 def between(index, rate, size):
     """(lower pixel, upper pixel, weight of the lower, of the upper) of an output's row or column."""
     at = np.float32(index) * rate
@@ -19,7 +19,7 @@ def between(index, rate, size):
     return low, min(low + 1, size - 1), ONE - upper, upper
 
 
-@jit
+@inner
 def rate_of(size, outputs):
     """Pixels from one output to the next."""
     return np.float32(size - 1) / np.float32(outputs - 1) if outputs > 1 else ZERO
