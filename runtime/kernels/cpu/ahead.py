@@ -72,7 +72,7 @@ def helpers(count: int, waiting: deque[Call]) -> Iterator[list[Thread]]:
 def _feed(process: subprocess.Popen[bytes], waiting: deque[Call]) -> None:
     """Give a process one kernel after another, until none is waiting or it has ended."""
     assert process.stdin is not None and process.stdout is not None
-    with suppress(OSError, ValueError), process.stdin, process.stdout:
+    with suppress(Exception), process.stdin, process.stdout:  # what is left this process compiles
         while (task := _next(waiting)) is not None:
             process.stdin.write(pickle.dumps(task).hex().encode() + b"\n")
             process.stdin.flush()
