@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netdef.cli.cluster import Cluster, Estimate, Seconds, estimates
+from netdef.cli.core_kernels import Kernels, measured_kernels
 from netdef.cli.placement_text import table
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
@@ -39,6 +40,7 @@ class Paper:
     ----------
     ranks, each: how many ranks, and cards of each.  math: how a card multiplies.
     node: how many cards the split "hybrid" takes as a node; 0: all.
+    kernels: how long kernels take on a core, by which `seconds` goes; None of cards.
     """
 
     ranks: int
@@ -50,6 +52,7 @@ class Paper:
     seconds: Seconds
     is_cpu: bool
     node: int = 0
+    kernels: Kernels | None = None
 
     @property
     def cards(self) -> int:
@@ -102,8 +105,6 @@ def node_of(ranks: int, each: int, nodes: int | None) -> int:
 
 def measured_core(times: Callable[[Device], Device] = lambda device: device) -> Limits:
     """What one core of this machine does, measured now.  times: gives the device another clock."""
-    from dataclasses import replace
-
     from runtime.machine.open import open_device
     from runtime.machine.yardstick import measured_limits
 
@@ -147,6 +148,9 @@ def on_paper(net: Net, paper: Paper, batch_given: bool, form: str) -> str:
     from runtime.compiler.placement.choice import SPLITS
 
     own = net.batch or 1
+    if paper.is_cpu:
+        kernels = measured_kernels(net, max(1, own // paper.cards), paper.seconds)
+        paper = replace(paper, kernels=kernels, seconds=kernels.seconds(paper.seconds))
     batches = [own] if batch_given else sorted({own, *LITERATURE})
     counts = sorted({*(CORES if paper.is_cpu else CARDS), paper.cards})
     rows = {
@@ -173,6 +177,7 @@ def data(net: Net, paper: Paper, rows: Rows) -> dict[str, Any]:
         "card": {"name": paper.card.name, "bandwidth": paper.card.bandwidth, "products": paper.card.products(paper.math)},
         "inside": asdict(paper.inside),
         "network": asdict(paper.network),
+        "kernels": None if paper.kernels is None else paper.kernels.factor,
         "iterations": [asdict(one) | {"images_per_second": one.images_per_second} for one in found],
     }
 
@@ -191,6 +196,9 @@ def text(net: Net, paper: Paper, counts: Sequence[int], rows: Rows) -> Iterator[
     for name, link in (("inside", paper.inside), ("network", paper.network)):
         bandwidth = f"{link.bandwidth / 1e9:,.3g} GB/s one way ({link.source})"
         yield f"{name + ':':<9} {link.name}: {bandwidth}, {1e6 * link.latency:.0f} us a message (assumed)"
+    if paper.kernels is not None:
+        factor = f"{paper.kernels.factor:.2f} times the least that they could take"
+        yield f"kernels:  {factor}, with batches of {paper.kernels.images} (measured now)"
     yield ""
     yield f"one iteration on {many(cards, what)}, batches of {own:,}; what the busiest {what} sends:"
     head = ["split", "sends", "to other ranks", "messages", "ms", "at work", "images/s", "efficiency"]

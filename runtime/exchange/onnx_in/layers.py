@@ -157,7 +157,7 @@ def net_of(model: Model) -> Layers:
     """
     from importlib import import_module
 
-    for family in ("activations", "arranging", "pooling", "products"):
+    for family in ("activations", "arranging", "pooling", "products", "reducing"):
         import_module(f"runtime.exchange.onnx_in.{family}")
     into = Layers(model)
     errors: list[Diagnostic] = []

@@ -24,7 +24,7 @@ def whole(node: Node, into: Layers) -> None:
 
 def _method(node: Node) -> int | None:
     """The field `pool`; None for the default, MAX."""
-    return AVE if "Average" in node.kind or "Mean" in node.kind else None
+    return AVE if "Average" in node.kind else None
 
 
 @reads("MaxPool", "AveragePool")
@@ -112,19 +112,3 @@ def _pads(node: Node, into: Layers) -> list[int] | None:
     if given is None or value is None or np.any(value) or node.attributes.get("mode", "constant") != "constant" or node.input(3):
         return None
     return [int(one) for one in given]
-
-
-@reads("ReduceMean")
-def mean(node: Node, into: Layers) -> None:
-    """A mean over rows and columns."""
-    given = into.constant(node.input(1)) if node.input(1) else node.attributes.get("axes")
-    shape = into.shape_of(node.inputs[0])
-    if len(shape) != 4 or given is None or sorted(int(axis) % 4 for axis in given) != [2, 3]:
-        raise into.model.refused(node, "a mean over other axes than rows and columns has no layer")
-    if node.attributes.get("keepdims", 1):
-        into.add(node, "Pooling", node.inputs[:1], node.outputs[:1], pool=AVE, global_pooling=True)
-        return
-    between = f"{node.outputs[0]}/pooled"
-    into.model.shapes[between] = (*shape[:2], 1, 1)
-    into.add(node, "Pooling", node.inputs[:1], [between], suffix="/pooled", pool=AVE, global_pooling=True)
-    into.add(node, "Flatten", [between], node.outputs[:1])

@@ -125,6 +125,7 @@ def test_a_core_of_this_machine_is_measured(capsys: pytest.CaptureFixture[str], 
     assert run(["placement", "lenet", "--ranks", "2", "--card", "cpu", "--batch", "64"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"^core: +one core of this machine: [\d.]+ GB/s and [\d.e-]+ TFLOP/s of fp32 \(measured now\)$", out, re.M)
+    assert re.search(r"^kernels: +[\d.]+ times the least that they could take, with batches of 32 \(measured now\)$", out, re.M)
     assert re.search(r"^batch +split +1 core +2 cores +4 cores +8 cores", out, re.M)
 
 

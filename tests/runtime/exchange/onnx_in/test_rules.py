@@ -115,6 +115,21 @@ CASES = {
          node("Reshape", "x d", "y")],
         {"z": np.int64(0), "z1": np.array([0]), "m": np.array([-1])}, ["Flatten"],
     ),
+    "sum over the last axes": ([node("ReduceSum", "x a", "y", keepdims=0)], {"a": np.array([2, 3])}, ["Reduction"]),
+    "sum of squares of all": ([node("ReduceSumSquare", "x", "y")], {}, ["Reduction", "Reshape"]),
+    "mean of the last axis": ([node("ReduceMean", "x a", "y")], {"a": np.array([3])}, ["Reduction", "Reshape"]),
+    "tiles": ([node("Tile", "x r", "y")], {"r": np.array([1, 2, 1, 3])}, ["Tile", "Tile"]),
+    "expanded": (
+        [node("GlobalAveragePool", "x", "p"), node("Expand", "p s", "y")], {"s": np.array([2, 4, 3, 1])}, ["Pooling", "Tile"],
+    ),
+    "channels in another order": (
+        [node("Gather", "x i", "y", axis=1)], {"i": np.array([2, 0, -2, 2])}, ["Slice", "Silence", "Concat"],
+    ),
+    "channels that follow one another": ([node("Gather", "x i", "y", axis=1)], {"i": np.array([1, 2])}, ["Slice", "Silence"]),
+    "one row": ([node("Gather", "x i", "y", axis=2)], {"i": np.array(4)}, ["Slice", "Silence", "Reshape"]),
+    "all of an axis": ([node("Gather", "x i", "y", axis=1)], {"i": np.arange(4)}, ["Split"]),
+    "hard sigmoid": ([node("HardSigmoid", "x", "y", alpha=0.3)], {}, ["Power", "Clip"]),
+    "hard swish": ([node("HardSwish", "x", "y")], {}, ["Power", "Clip", "Eltwise"]),
     "means": ([node("ReduceMean", "x a", "y", keepdims=0)], {"a": np.array([-1, -2])}, ["Pooling", "Flatten"]),
     "idle": (
         [node("Dropout", "x r", "a"), node("Identity", "a", "b"), node("LogSoftmax", "b", "y", axis=1)],
@@ -149,6 +164,15 @@ def test_pooling_rounds_as_the_node_does(kind, ceil, kernel, stride, pad):
     assert found.agreement.error < 1e-6
     exact = all((side + 2 * pad - kernel) % stride == 0 for side in (8, 10))
     assert layer.floor == (not ceil and not exact)
+
+
+def test_the_largest_channel():
+    model = onnx.load(write([node("ArgMax", "x", "y", axis=1, keepdims=0)], IMAGE))
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    onnx.save(model, "x.onnx")
+    found = import_onnx("x.onnx")
+    assert types(found) == ["ArgMax", "Reshape"]
+    assert found.agreement.error < 1e-6
 
 
 REFUSED = {
