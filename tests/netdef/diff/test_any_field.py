@@ -99,7 +99,7 @@ def original():
     return message, in_phases(message)
 
 
-def settings_told(found):
+def settings_named(found):
     """{(layer, setting)} in any phase; what follows from them left out, layers that came or went reported as such."""
     result = set()
     for compared in found.compared.values():
@@ -137,11 +137,11 @@ def test_one_change_is_reported_and_no_other(data):
     if has_no_effect(layer, holder, field):
         assert not found or layer.type == "BatchNorm"  # which has a scale and a bias where it has their fillers
         return
-    told = settings_told(found)
+    said = settings_named(found)
     if holder.DESCRIPTOR.name == "FillerParameter" and field.name == "type":
-        told = {(name, what) for name, what in told if what.endswith(".type")}  # with fields that only the new type reads
-    assert len(told) == 1, (layer.name, holder.DESCRIPTOR.name, field.name, told)
-    ((name, what),) = told
+        said = {(name, what) for name, what in said if what.endswith(".type")}  # with fields that only the new type reads
+    assert len(said) == 1, (layer.name, holder.DESCRIPTOR.name, field.name, said)
+    ((name, what),) = said
     assert name == layer.name
     assert what.split(".")[-1] == WINDOW.get(field.name, field.name) or what in ("pad", "stride", "kernel")
     assert what in render(found)
