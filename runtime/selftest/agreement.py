@@ -1,7 +1,8 @@
 """Whether a device's kernels agree with those of a reference: each instruction of a program on the same arrays on both.
 
 The program runs on the reference; before each instruction, what it reads there is copied to the device, and after it, what both
-made of that is compared.  So a kernel that is wrong shows as itself, and nothing is blamed on what came before.
+made of that is compared; long sums with what float64 makes of them (exact.py).  So a kernel that is wrong shows as itself, and
+nothing is blamed on what came before.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from runtime.ir.program import NARROW, Buffer, Instruction
 from runtime.machine.cuda.bound import runs_on_host
 from runtime.machine.executable import Executable
 from runtime.machine.ranks.rounding import narrow_bf16, widen_bf16
+from runtime.selftest.exact import exact
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob
@@ -93,6 +95,9 @@ def compare(
             device.run_bound([theirs])
             expected = [reference.memory.read(buffer) for buffer in instruction.buffers]
             found = [device.memory.read(buffer) for buffer in same.buffers]
+            if allowed.products:  # else every bit must be the reference's
+                count = len(instruction.inputs)
+                expected[count:] = exact(instruction, given, expected[count:])
             worst = max(map(distance, expected, found))
             rounded = instruction.macs or any(buffer.dtype == NARROW for buffer in same.outputs)
             yield Difference(instruction, worst, allowed.products if rounded else allowed.others)
