@@ -72,7 +72,7 @@ function foldable(picture, stages, links, changed) {
       if (folded && label.getComputedTextLength() > panel.getBBox().width - 20) label.textContent = `▸ ${element.dataset.name}`;
       label.setAttribute("y", group.y + (folded ? 21 : 16));
       if (folded) element.parentNode.append(element); // above the wires that end in it
-      else links[0].parentNode.insertBefore(element, links[0]);
+      else stages[0].parentNode.insertBefore(element, links[0] || stages[0]);
     }
     const ends = stages.map((stage) => { const { y, height: own } = tops.get(stage.dataset.stage); return [y + own, column(stage)]; });
     const before = Math.max(...ends.map(([end]) => end)), now = Math.max(...ends.map(([end, of]) => moved(end, of)));

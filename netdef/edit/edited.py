@@ -104,6 +104,8 @@ def edited(name: str, out: str | None = None) -> Edited:
     """
     solver = packaged(name, ".txt") if not os.path.exists(models_folder() / f"{name}.net") else None
     origin = solver or _net(name)
+    if not os.path.isfile(origin) and not os.path.isdir(origin):
+        raise NetdefError(f"{origin} is no file that can be saved: a pipe, or a device", hint="write it to a file, and edit that")
     if origin.name.endswith((*WEIGHT_ENDINGS, ".binaryproto")):
         raise NetdefError(
             f"{origin} is binary, where a text is edited", hint=f"netdef convert {origin} net.net writes its net as a text"

@@ -321,7 +321,11 @@
   addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "s" && !event.defaultPrevented) { event.preventDefault(); save(); }
   });
-  addEventListener("focus", () => { if (looked) look(); });
+  addEventListener("focus", () => {
+    if (!looked) return;
+    for (const drawn of Object.values(pictures)) drawn.text = null; // an included file may have changed
+    look();
+  });
   addEventListener("beforeunload", (event) => { if (text() !== saved) event.preventDefault(); });
 
   const divider = document.getElementById("divider");

@@ -60,7 +60,11 @@ class Session:
         return self._looked
 
     def _look(self, asked: Asked) -> Any:
-        """The findings in a text; and the digest of the file on disk, by which the page sees that it has changed."""
+        """The findings in a text; and the digest of the file on disk, by which the page sees that it has changed.
+
+        The text is checked again even where it is the last one: files that it includes may have changed.
+        """
+        self._looked = None
         found = self.looked(_text(asked)).findings()
         try:
             return found | {"disk": self.edited.on_disk().digest, "trouble": ""}

@@ -181,6 +181,15 @@ def test_groups_fold_and_what_is_below_moves_up(tmp_path, browse):
     assert said[3:] == ["true", "true", "true", "true", "unfold", "true", "inline", "inception_3a/1x1", "true", "inline"]
 
 
+def test_a_group_without_wires_folds(tmp_path, browse):
+    text = "".join(f"layer a/x{n}: Input {{ shape {{ dim: [1, 3] }} }}\n" for n in range(3))
+    page = draw(netdef.parse(text), tmp_path / "x.html", "cards")
+    script = (
+        "document.querySelector('[data-zoom=groups]').click(); document.title = document.querySelectorAll('.group.folded').length;"
+    )
+    assert acted(page, browse, script) == "1"
+
+
 def test_layers_are_found_by_name_and_type(page, browse):
     script = """
       const finder = document.querySelector("nav input");

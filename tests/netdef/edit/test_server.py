@@ -85,6 +85,17 @@ def test_findings_have_marks_carets_and_the_phases_that_are_whole(serve):
     assert page.ask("POST", "/look", {"text": wrong_train})[1]["phases"] == ["test"]
 
 
+def test_a_file_that_is_included_is_read_again(serve):
+    Path("inner.net").write_text(NET)
+    page = serve('include "inner.net"\n', "outer.net")
+    text = Path("outer.net").read_text()
+    assert page.ask("POST", "/look", {"text": text})[1]["messages"] == []
+    Path("inner.net").write_text(BAD)
+    answer = page.ask("POST", "/look", {"text": text})[1]
+    assert "inner.net:2:11: error" in answer["messages"][0]["text"]
+    assert answer["messages"][0]["line"] == 1
+
+
 def test_columns_count_as_in_javascript(serve):
     page = serve()
     text = 'name: "\N{GRINNING FACE}" nme: 3\n' + NET
