@@ -51,7 +51,7 @@ def measured(net: netdef.Net, workers: int, rounds: int) -> dict[str, Launches]:
 
     shortest: dict[str, Launches] = {}
     training: dict[str, Any] = {"keep": "outputs", "losses_only": True, "update": plain_update(net)}
-    with patch.object(Workers, "run", run), compile(net, "cpu", threads=1, **training) as executable:
+    with patch.object(Workers, "run", run), compile(net, "cpu", threads=workers, **training) as executable:
         write_noise(executable)
         pairs = [pair for name in LISTS for pair in executable.bound(name)]
         executable.run_bound([bound for _, bound in pairs])  # which compiles

@@ -44,9 +44,9 @@ def run_kernel(name: str, inputs: list[np.ndarray], outputs: list[Shape | tuple[
     return results[0]
 
 
-def run_plan(name: str, arrays: Sequence[np.ndarray], constants: Mapping[str, Any], parts: int = 1) -> None:
+def run_plan(name: str, arrays: Sequence[np.ndarray], constants: Mapping[str, Any], parts: int = 1, workers: int = 1) -> None:
     """Carry out an instruction on these arrays, inputs and outputs, by the CPU's plan, each launch in parts in a random order."""
-    planned = plan(name, [Operand(array.shape, str(array.dtype)) for array in arrays], constants)
+    planned = plan(name, [Operand(array.shape, str(array.dtype)) for array in arrays], constants, workers)
     workspace = _rubbish((planned.workspace // 4,), "float32")
     for launch in planned.launches:
         run_launch(launch, [_array(operand, arrays, workspace) for operand in launch.arrays], parts)

@@ -185,9 +185,11 @@ def launch(name: str, /, *arrays: Operand, **constants: Any) -> Launch:
     return Launch(kernel, arrays, ordered, kernel.items(*arguments), scratch)
 
 
-def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any]) -> Plan:
-    """How an instruction runs on arrays like these."""
+def plan(name: str, operands: Sequence[Operand], constants: Mapping[str, Any], workers: int = 1) -> Plan:
+    """How an instruction runs on arrays like these.  workers: threads that are to be busy; they change no bit of the result."""
     load_rooms("cpu")
     numbered = [replace(operand, pointer=index) for index, operand in enumerate(operands)]
+    if name in CPU_PLANS and "workers" in signature(CPU_PLANS[name]).parameters:
+        constants = {**constants, "workers": workers}
     made = CPU_PLANS[name](*numbered, **constants) if name in CPU_PLANS else launch(name, *numbered, **constants)
     return made if isinstance(made, Plan) else Plan((made,))

@@ -220,7 +220,7 @@ class CpuDevice:
         if instruction.is_send:
             source, target = given
             return lambda: np.copyto(target, source)
-        made = planned(instruction)
+        made = planned(instruction, self.threads)
         self.reserve(max(launch.scratch for launch in made.launches), made.workspace)
         kept = self.allocate(made.kept) if made.kept else np.empty(0, np.uint8)
         launches = [self._launcher(launch, given, kept) for launch in made.launches]

@@ -5,6 +5,7 @@ Windows of tiles move by 1, or by more over an image that is dealt out by phases
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from math import gcd
 
@@ -14,6 +15,7 @@ from runtime.kernels.cpu.register_tile import LANES
 from runtime.kernels.cpu.registry import Launch, Plan, launch, plans
 from runtime.kernels.operand import Kept, Operand, Workspace
 from runtime.ops.convolution import depthwise, phases, tiles, tiles_gradient
+from runtime.ops.convolution import tiles_product as _tiles_product  # noqa: F401 - registers its kernels
 from runtime.ops.convolution.direct import blocks_of, column_block, runs_of
 from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is_depthwise, is_pointwise, position_run
 
@@ -23,6 +25,8 @@ KEPT_COLUMNS = 1024  # tiles x batch; for more, transforming the weights anew ta
 SHALLOW, SHALLOW_BLOCK = 64, 64  # channels, and outputs of one item: the terms of both stay in the nearer cache
 NARROW = 288  # channels and outputs together: half of the columns, so that the terms of both leave that cache less often
 FEWEST_TILED, TILED_ROWS = 4, 128  # items, and outputs of one: each transforms the inputs again
+FEW_WORKERS, BUSY = 8, 0.9  # more have items that so much of their time is work, if that can be
+MOST_TERMS = 64 << 20  # bytes of transformed inputs that blocks of outputs share
 GRADIENT_ROWS = 128  # of the windows' matrix in one item of the input gradient by col2im
 FEWEST_ROWS = 32  # outputs of one item: each packs the inputs again
 LEAST_COLUMNS = 2048  # positions x batch of one segment of the weights' gradient
@@ -39,25 +43,43 @@ def conv2d_flops(
 
 @plans(flops=conv2d_flops)
 def conv2d(
-    x: Operand, w: Operand, b: Operand, y: Operand, has_bias: bool, relu: bool, slope: float, **constants: Pair | int
+    x: Operand,
+    w: Operand,
+    b: Operand,
+    y: Operand,
+    has_bias: bool,
+    relu: bool,
+    slope: float,
+    workers: int = 1,
+    **constants: Pair | int,
 ) -> Launch | Plan:
     geometry, epilogue = Geometry(**constants), Epilogue(has_bias, relu, float(slope))  # type: ignore[arg-type]
     b = replace(b, shape=(b.size,))  # where there is no bias, it is the weights: one shape, one kernel to compile
     if is_depthwise(geometry, w):
         rows = depthwise.output_rows(y, geometry)
         return launch("conv2d_depthwise", x, w, b, y, geometry=geometry, epilogue=epilogue, rows=rows)
-    made = _by_tiles(x, w, b, y, geometry, epilogue) or _by_phases(x, w, b, y, geometry, epilogue)
+    made = _by_tiles(x, w, b, y, geometry, epilogue, workers) or _by_phases(x, w, b, y, geometry, epilogue, workers)
     return made or _by_windows(x, w, b, y, y, geometry, epilogue)
 
 
 @plans(flops=lambda x, w, b, more, y, **constants: y.size + conv2d_flops(x, w, b, y, **constants))
 def conv2d_add(
-    x: Operand, w: Operand, b: Operand, more: Operand, y: Operand, has_bias: bool, relu: bool, slope: float, **constants: Pair | int
+    x: Operand,
+    w: Operand,
+    b: Operand,
+    more: Operand,
+    y: Operand,
+    has_bias: bool,
+    relu: bool,
+    slope: float,
+    workers: int = 1,
+    **constants: Pair | int,
 ) -> Plan:
     """The convolution plus another array, bit for bit as if that were added behind it."""
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     b = replace(b, shape=(b.size,))
-    made = _by_tiles(x, w, b, y, geometry, Epilogue(has_bias)) or _by_phases(x, w, b, y, geometry, Epilogue(has_bias))
+    summed = Epilogue(has_bias)
+    made = _by_tiles(x, w, b, y, geometry, summed, workers) or _by_phases(x, w, b, y, geometry, summed, workers)
     if made is None:
         return _by_windows(x, w, b, more, y, geometry, Epilogue(has_bias, relu, float(slope), added=True))
     flat = [replace(operand, shape=(y.size,)) for operand in (y, more, y)]
@@ -66,7 +88,7 @@ def conv2d_add(
 
 
 def _by_tiles(
-    x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, offset: int = 0
+    x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, workers: int, offset: int = 0
 ) -> Plan | None:
     """The launches of a convolution by tiles, if one pays.  offset: where the workspace that they take begins."""
     (O, height, width, N), channels, M = y.shape, w.shape[1], y.shape[0] // geometry.group
@@ -77,20 +99,27 @@ def _by_tiles(
         transformed = Operand((tiles.TERMS, O, channels), pointer=Kept() if keeps else Workspace(offset))
         shallow = channels <= SHALLOW
         run = position_run(tiled, N, FEW_COLUMNS // 2 if shallow or channels + M <= NARROW else FEW_COLUMNS)
-        block = min(tile_block(M, geometry.group * blocks_of(tiled, run)), SHALLOW_BLOCK if shallow else M)
+        runs = geometry.group * blocks_of(tiled, run)
         transform = replace(launch("transform_tile_weights", w, transformed), once=keeps)
-        launches = transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)
-        return Plan(launches, kept=transformed.bytes) if keeps else Plan(launches, offset + transformed.bytes)
+        used, kept = (offset, transformed.bytes) if keeps else (offset + transformed.bytes, 0)
+        terms = Operand((runs, tiles.TERMS, packed_size(channels, run * N)), pointer=Workspace(used))
+        if runs < workers and workers > FEW_WORKERS and terms.bytes <= MOST_TERMS:
+            made = launch("transform_tiles", x, terms, geometry=geometry, extent=(height, width), run=run)
+            block = shared_block(M, runs, workers)
+            products = launch("conv2d_terms", terms, transformed, b, y, **common, run=run, block=block)
+            return Plan((transform, made, products), used + terms.bytes, kept)
+        block = min(tile_block(M, runs), SHALLOW_BLOCK if shallow else M)
+        return Plan((transform, launch("conv2d_tiles", x, transformed, b, y, **common, run=run, block=block)), used, kept)
     return None
 
 
-def _by_phases(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue) -> Plan | None:
+def _by_phases(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, epilogue: Epilogue, workers: int) -> Plan | None:
     """The same of windows that move by more than 1."""
     dealt = phases.dealt_image(x, y, geometry, Workspace())
     weights = phases.dealt_weights(w, geometry, Workspace(dealt.bytes))
     used = dealt.bytes + weights.bytes
     pays = _phases_pay(geometry, weights.shape[1], y.shape[0] // geometry.group, y.shape[1:3], y)
-    made = _by_tiles(dealt, weights, b, y, phases.of_phases(geometry), epilogue, used) if pays else None
+    made = _by_tiles(dealt, weights, b, y, phases.of_phases(geometry), epilogue, workers, used) if pays else None
     if made is None:
         return None
     deal = launch("deal_image", x, dealt, stride=geometry.stride, pad=geometry.pad)
@@ -141,6 +170,19 @@ def tile_block(M: int, runs: int) -> int:
     return blocks_of(M, max(1, min(blocks_of(FEWEST_TILED, runs), M // TILED_ROWS)))
 
 
+def busy(items: int, workers: int) -> float:
+    """The share of the workers' time that is work while they take items of one size."""
+    return items / (workers * blocks_of(items, workers))
+
+
+def shared_block(M: int, runs: int, workers: int) -> int:
+    """How many of M outputs one item takes of terms that all share; runs: of tiles, in all groups."""
+    counts = range(1, max(1, M // FEWEST_ROWS) + 1)
+    even = (count for count in counts if busy(runs * count, workers) >= BUSY)
+    count = next(even, max(counts, key=lambda count: busy(runs * count, workers)))
+    return blocks_of(blocks_of(M, count), HEIGHT) * HEIGHT
+
+
 def product_run(positions: int, N: int) -> int:
     """How many output positions one product takes: about COLUMNS columns, whole tiles if these are many; an even number of runs
     where they are few, as most machines have an even number of cores.
@@ -159,16 +201,16 @@ def output_block(y: Operand, N: int, group: int) -> int:
 
 
 @plans(flops=lambda x, dy, dw, **constants: depthwise_flops(Geometry(**constants), dw, dy))
-def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pair | int) -> Launch | Plan:
+def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, workers: int = 1, **constants: Pair | int) -> Launch | Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise(geometry, dw):
         rows = depthwise.output_rows(dy, geometry)
         return launch("conv2d_weight_gradient_depthwise", x, dy, dw, geometry=geometry, rows=rows)
     (O, height, width, N), channels, area = dy.shape, dw.shape[1], geometry.stride[0] * geometry.stride[1]
     if tiles.pays(geometry, channels, O // geometry.group, (height, width), N, least=tiles_gradient.LEAST_TILED):
-        return _weight_gradient_by_tiles(x, dy, dw, geometry)
+        return _weight_gradient_by_tiles(x, dy, dw, geometry, workers)
     if _phases_pay(geometry, channels * area, O // geometry.group, (height, width), dy, tiles_gradient.LEAST_TILED):
-        return _weight_gradient_by_phases(x, dy, dw, geometry)
+        return _weight_gradient_by_phases(x, dy, dw, geometry, workers)
     positions, rows = height * width, dw.size // O
     block = column_block(rows)
     segments = max(1, min(MOST_ITEMS // (geometry.group * blocks_of(rows, block)), positions * N // LEAST_COLUMNS))
@@ -179,16 +221,16 @@ def conv2d_weight_gradient(x: Operand, dy: Operand, dw: Operand, **constants: Pa
     )
 
 
-def _weight_gradient_by_phases(x: Operand, dy: Operand, dw: Operand, geometry: Geometry) -> Plan:
+def _weight_gradient_by_phases(x: Operand, dy: Operand, dw: Operand, geometry: Geometry, workers: int) -> Plan:
     dealt = phases.dealt_image(x, dy, geometry, Workspace())
     gradient = phases.dealt_weights(dw, geometry, Workspace(dealt.bytes))
-    made = _weight_gradient_by_tiles(dealt, dy, gradient, phases.of_phases(geometry), dealt.bytes + gradient.bytes)
+    made = _weight_gradient_by_tiles(dealt, dy, gradient, phases.of_phases(geometry), workers, dealt.bytes + gradient.bytes)
     deal = launch("deal_image", x, dealt, stride=geometry.stride, pad=geometry.pad)
     join = launch("join_weights", gradient, dw, stride=geometry.stride)
     return Plan((deal, *made.launches, join), made.workspace)
 
 
-def _weight_gradient_by_tiles(x: Operand, dy: Operand, dw: Operand, geometry: Geometry, offset: int = 0) -> Plan:
+def _weight_gradient_by_tiles(x: Operand, dy: Operand, dw: Operand, geometry: Geometry, workers: int, offset: int = 0) -> Plan:
     M, channels, tiled = dw.shape[0] // geometry.group, dw.shape[1], tiles.tiles_of(dy.shape[1], dy.shape[2], geometry.kernel[0])
     rows = tiles_gradient.even_block(M, tiles_gradient.MOST_ROWS, HEIGHT)
     block = tiles_gradient.even_block(channels, tiles_gradient.MOST_COLUMNS, LANES)
@@ -196,8 +238,21 @@ def _weight_gradient_by_tiles(x: Operand, dy: Operand, dw: Operand, geometry: Ge
     segments = max(1, min(MOST_ITEMS // items, tiled * dy.shape[3] // tiles_gradient.LEAST_COLUMNS))
     segment = blocks_of(tiled, segments)
     parts = _segments(dw, blocks_of(tiled, segment), offset)
+    if workers > FEW_WORKERS:  # as many segments, which are what decides in which order is summed
+        rows, block = _even_parts(M, channels, rows, block, geometry.group * blocks_of(tiled, segment), workers)
     sizes = {"rows": rows, "block": block, "segment": segment}
     return _summed(launch("conv2d_weight_gradient_tiles", x, dy, parts, geometry=geometry, **sizes), parts, dw, offset)
+
+
+def _even_parts(M: int, channels: int, rows: int, block: int, times: int, workers: int) -> tuple[int, int]:
+    """The largest outputs and channels of an item, at most these, that keep the workers busy.  times: groups x segments."""
+
+    def merit(parts: tuple[int, int]) -> tuple[float, int]:
+        items = times * blocks_of(M, parts[0]) * blocks_of(channels, parts[1])
+        return min(busy(items, workers), BUSY), parts[0] * parts[1]
+
+    smaller = range(min(rows, 3 * HEIGHT), rows + 1, HEIGHT), range(min(block, PANEL), block + 1, LANES)
+    return max(itertools.product(*smaller), key=merit)
 
 
 def _segments(dw: Operand, segments: int, offset: int = 0) -> Operand:
@@ -211,7 +266,7 @@ def _summed(product: Launch, parts: Operand, dw: Operand, offset: int = 0) -> Pl
 
 
 @plans(flops=lambda dy, w, dx, **constants: depthwise_flops(Geometry(**constants), w, dy))
-def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pair | int) -> Launch | Plan:
+def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, workers: int = 1, **constants: Pair | int) -> Launch | Plan:
     geometry = Geometry(**constants)  # type: ignore[arg-type]
     if is_depthwise(geometry, w):
         rows = depthwise.input_rows(dx, geometry)
@@ -220,10 +275,10 @@ def conv2d_input_gradient(dy: Operand, w: Operand, dx: Operand, **constants: Pai
     few_outputs = O // group < 2 * per_group  # as a convolution of dy the copies grow with the outputs, by col2im with the inputs
     by_tiles = tiles.pays(geometry, O // group, per_group, (dx.shape[1], dx.shape[2]), N, positions=height * width)
     if geometry.stride == (1, 1) and (few_outputs or by_tiles or is_pointwise(geometry)):
-        return _as_convolution(dy, w, dx, geometry)
+        return _as_convolution(dy, w, dx, geometry, workers)
     dealt = phases.dealt_image(dx, dy, geometry, Workspace())
     if _phases_pay(geometry, O // group, dealt.shape[0] // group, dealt.shape[1:3], dy):
-        return _input_gradient_by_phases(dy, w, dx, dealt, geometry)
+        return _input_gradient_by_phases(dy, w, dx, dealt, geometry, workers)
     run, block = product_run(height * width, N), min(per_group, blocks_of(GRADIENT_ROWS, geometry.kernel[0] * geometry.kernel[1]))
     across = Operand((per_group * group, O // group, *geometry.kernel), pointer=Workspace())
     transpose = launch("transpose_weights", w, across, group=group)
@@ -241,16 +296,16 @@ def col2im(dy: Operand, dx: Operand, **window: Pair) -> Launch:
     return launch("col2im_rows", dy, dx, **window)
 
 
-def _input_gradient_by_phases(dy: Operand, w: Operand, dx: Operand, dealt: Operand, geometry: Geometry) -> Plan:
+def _input_gradient_by_phases(dy: Operand, w: Operand, dx: Operand, dealt: Operand, geometry: Geometry, workers: int) -> Plan:
     """dealt: the gradient of the phases."""
     weights = phases.dealt_weights(w, geometry, Workspace(dealt.bytes))
-    made = _as_convolution(dy, weights, dealt, phases.of_phases(geometry), dealt.bytes + weights.bytes)
+    made = _as_convolution(dy, weights, dealt, phases.of_phases(geometry), workers, dealt.bytes + weights.bytes)
     deal = launch("deal_weights", w, weights, stride=geometry.stride)
     join = launch("join_image", dealt, dx, stride=geometry.stride, pad=geometry.pad)
     return Plan((deal, *made.launches, join), made.workspace)
 
 
-def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, offset: int = 0) -> Plan:
+def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, workers: int, offset: int = 0) -> Plan:
     """Of windows that move by 1: the convolution of dy with flipped weights, padded so that it is as large as dx."""
     O, per_group, *kernel = w.shape
     flipped = Operand((per_group * geometry.group, O // geometry.group, *kernel), pointer=Workspace(offset))
@@ -262,6 +317,6 @@ def _as_convolution(dy: Operand, w: Operand, dx: Operand, geometry: Geometry, of
         else launch("flip_weights", w, flipped, group=geometry.group)
     )
     no_bias = replace(flipped, shape=(flipped.size,))
-    made = _by_tiles(dy, flipped, no_bias, dx, full, Epilogue(), offset + flipped.bytes)
+    made = _by_tiles(dy, flipped, no_bias, dx, full, Epilogue(), workers, offset + flipped.bytes)
     made = made or _by_windows(dy, flipped, no_bias, dx, dx, full, Epilogue(), offset + flipped.bytes)
     return replace(made, launches=(flip, *made.launches))

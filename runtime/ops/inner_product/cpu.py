@@ -11,7 +11,7 @@ from runtime.kernels.cpu.bias_relu import Epilogue, bias_relu_rows
 from runtime.kernels.cpu.registry import Launch, kernel, launch, plans
 from runtime.kernels.operand import Operand
 
-ROWS = 512  # rows of the result in one item: large enough for BLAS, small enough for several workers
+ROWS = 256  # rows of the result in one item: large enough for BLAS, small enough for several workers
 
 
 def _block(item: int, rows: int) -> tuple[int, slice]:

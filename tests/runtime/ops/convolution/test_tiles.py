@@ -8,12 +8,14 @@ import pytest
 import netdef
 import runtime
 from runtime.kernels.cpu.bias_relu import Epilogue
+from runtime.kernels.cpu.product import packed_size
 from runtime.kernels.cpu.registry import launch, plan
 from runtime.kernels.operand import Operand, operands_of
 from runtime.kernels.rooms import load_rooms
+from runtime.ops.convolution.cpu import BUSY, busy
 from runtime.ops.convolution.geometry import Geometry, Pair
-from runtime.ops.convolution.tiles import TERMS, pays, transforms
-from tests.runtime.harness import normal, run_launch
+from runtime.ops.convolution.tiles import TERMS, pays, tiles_of, transforms
+from tests.runtime.harness import normal, run_launch, run_plan
 
 ONE = (1, 1)
 
@@ -41,9 +43,17 @@ def exact(x: np.ndarray, w: np.ndarray, pad: Pair) -> np.ndarray:
 
 
 def by_tiles(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray, pad: Pair, run: int, block: int, epilogue: Epilogue, group: int = 1
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray,
+    pad: Pair,
+    run: int,
+    block: int,
+    epilogue: Epilogue,
+    group: int = 1,
+    shared: bool = False,
 ) -> np.ndarray:
-    """y (O, OH, OW, N), in runs of so many tiles and blocks of outputs."""
+    """y (O, OH, OW, N), in runs of so many tiles and blocks of outputs.  shared: blocks share the terms of the inputs."""
     height, width = (x.shape[1 + i] + 2 * pad[i] - w.shape[2] + 1 for i in range(2))
     y = np.full((len(w), height, width, x.shape[3]), np.nan, np.float32)
     transformed = np.full((TERMS, *w.shape[:2]), np.nan, np.float32)
@@ -51,6 +61,14 @@ def by_tiles(
     operands = [Operand(array.shape) for array in (x, w, b, y, transformed)]
     run_launch(launch("transform_tile_weights", operands[1], operands[4]), [w, transformed], 3)
     options = {"geometry": geometry, "epilogue": epilogue, "run": run, "block": block}
+    if shared:
+        runs = group * -(-tiles_of(height, width, w.shape[2]) // run)
+        terms = np.full((runs, TERMS, packed_size(w.shape[1], run * x.shape[3])), np.nan, np.float32)
+        packed = launch("transform_tiles", operands[0], Operand(terms.shape), geometry=geometry, extent=(height, width), run=run)
+        run_launch(packed, [x, terms], packed.items)
+        made = launch("conv2d_terms", Operand(terms.shape), operands[4], operands[2], operands[3], **options)
+        run_launch(made, [terms, transformed, b, y], made.items)
+        return y
     made = launch("conv2d_tiles", operands[0], operands[4], operands[2], operands[3], **options)
     run_launch(made, [x, transformed, b, y], made.items)
     return y
@@ -90,8 +108,47 @@ def test_sums_equal_float64_in_any_runs(
 def test_runs_and_blocks_do_not_change_a_bit(window: int, N: int) -> None:
     x, w, b = (normal(*size).astype(np.float32) for size in ((32, 9, 10, N), (20, 32, window, window), (20,)))
     first, *others = (by_tiles(x, w, b, ONE, run, block, Epilogue(True)) for run, block in ((1, 8), (3, 20), (100, 1)))
+    for run, block in ((1, 8), (2, 16), (100, 20)):
+        others.append(by_tiles(x, w, b, ONE, run, block, Epilogue(True), shared=True))
     for other in others:
         np.testing.assert_array_equal(first, other)
+
+
+def test_groups_and_many_channels_of_shared_terms() -> None:
+    """More channels than one product takes, two groups, a last run and a last block that are shorter."""
+    x, w, b = (normal(*size).astype(np.float32) for size in ((520, 5, 9, 16), (36, 260, 3, 3), (36,)))
+    both = [by_tiles(x, w, b, ONE, 4, 8, Epilogue(True), 2, shared) for shared in (False, True)]
+    np.testing.assert_array_equal(*both)
+
+
+@pytest.mark.parametrize("window", [3, 5])
+def test_many_workers_share_terms_and_get_the_same_bits(window: int) -> None:
+    x, w, b = (normal(*size).astype(np.float32) for size in ((32, 12, 11, 20), (192, 32, window, window), (192,)))
+    pad = window // 2
+    constants = {"kernel": (window,) * 2, "stride": ONE, "pad": (pad, pad), "dilation": ONE, "group": 1}
+    y = normal(192, 12, 11, 20, seed=1).astype(np.float32)
+    both = []
+    for workers in (8, 16):
+        found = [np.full(shape, np.nan, np.float32) for shape in (y.shape, w.shape, x.shape)]
+        run_plan("conv2d", [x, w, b, found[0]], {**constants, "has_bias": True, "relu": True, "slope": 0.5}, 3, workers)
+        run_plan("conv2d_weight_gradient", [x, y, found[1]], constants, 2, workers)
+        run_plan("conv2d_input_gradient", [y, w, found[2]], constants, 2, workers)
+        both.append(found)
+    for few, many in zip(*both, strict=True):
+        np.testing.assert_array_equal(few, many)
+
+
+def test_what_many_workers_launch() -> None:
+    for shape, O in (((256, 13, 13, 64), 384), ((832, 7, 7, 16), 384), ((64, 56, 56, 16), 192)):
+        window = {"kernel": (3, 3), "stride": ONE, "pad": ONE, "dilation": ONE, "group": 1}
+        made = (O, *shape[1:])
+        arrays = [Operand(size) for size in (shape, (O, shape[0], 3, 3), (O,), made)]
+        forward, gradient = {**window, "has_bias": True, "relu": True, "slope": 0.0}, [arrays[0], arrays[3], arrays[1]]
+        names = {count: [one.kernel.name for one in plan("conv2d", arrays, forward, count).launches[1:]] for count in (8, 16)}
+        assert names == {8: ["conv2d_tiles"], 16: ["conv2d_tiles"] if shape[1] == 56 else ["transform_tiles", "conv2d_terms"]}
+        if shape[1] == 13:
+            assert busy(plan("conv2d", arrays, forward, 16).launches[-1].items, 16) >= BUSY
+            assert busy(plan("conv2d_weight_gradient", gradient, window, 16).launches[0].items, 16) >= BUSY
 
 
 @pytest.mark.parametrize(("window", "N"), [(3, 16), (5, 16), (3, 1), (3, 2), (3, 4), (3, 5), (3, 8)])
