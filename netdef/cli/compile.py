@@ -127,7 +127,7 @@ def report(
     if instructions and after:
         sections.append(program.text() if program.forward else _layers(program))
     elif instructions:
-        sections.append(text_of_plans(program, options if cards else None))
+        sections.append(text_of_plans(program, options) if cards else text_of_plans(program, threads=_threads(program, threads)))
     if program.plan is not None:
         workspaces = _on_cards(program, options) if cards else _on_cores(program, threads)
         sections.append(_memory(program, workspaces, names_in(devices or "1")))
@@ -149,13 +149,19 @@ def _counts(program: Program) -> str:
     return "  ".join(f"{name}: {len(found)} instructions" for name, found in lists if found)
 
 
-def _on_cores(program: Program, threads: int | None) -> dict[str, list[int]]:
-    """What each device takes in addition to the plan's memory, by what it holds: a workspace for every worker."""
-    from runtime.machine.cpu import needs as cpu_needs
+def _threads(program: Program, threads: int | None) -> list[int]:
+    """How many threads each device has."""
     from runtime.machine.cpu.device import available_cores
     from runtime.machine.open import thread_shares
 
-    each = thread_shares(len(program.shares), threads or available_cores())
+    return thread_shares(len(program.shares), threads or available_cores())
+
+
+def _on_cores(program: Program, threads: int | None) -> dict[str, list[int]]:
+    """What each device takes in addition to the plan's memory, by what it holds: a workspace for every worker."""
+    from runtime.machine.cpu import needs as cpu_needs
+
+    each = _threads(program, threads)
     sizes = [cpu_needs.workspace_bytes([program], shares, count) for count, shares in zip(each, program.shares, strict=True)]
     return {f"workspace ({plural(sum(each), 'thread')})": sizes}
 

@@ -46,3 +46,10 @@ def test_several_devices_show_the_order_and_what_waits() -> None:
     updates = [number for number, line, _ in shown if "sgd_update" in line]
     assert int(updates[0]) < len(program.forward) + len(program.backward)  # updated while backward goes on
     assert all(int(other[1:]) < int(number) for number, _, waits in shown for other in waits.split(", ") if other)
+
+
+def test_plans_are_those_for_the_threads_of_a_device() -> None:
+    net = netdef.load("alexnet", phase="train", batch_size=32)
+    program = compile_program(net, backward=False)
+    assert "conv2d_terms" not in text_of_plans(program, threads=[8])
+    assert "conv2d_terms" in text_of_plans(program, threads=[16])
