@@ -46,10 +46,10 @@ COMMANDS = [
 def test_only_with_leave(command, capsys):
     looks = command[0] in ("shapes", "draw", "diff")  # the rest is shown without the code
     assert run(command) == (TROUBLE if not looks else 1 if command[0] == "diff" else 0)
-    out, said = capsys.readouterr()
-    assert "Python loss: only distance.Distance gives the shapes of its tops" in said + out
-    assert looks or "a.net:7:7: error: Python loss: only" in said
-    assert command[0] == "diff" or "--allow-python (in Python: allow_python=True) runs it;" in said
+    out, errors = capsys.readouterr()
+    assert "Python loss: only distance.Distance gives the shapes of its tops" in errors + out
+    assert looks or "a.net:7:7: error: Python loss: only" in errors
+    assert command[0] == "diff" or "--allow-python (in Python: allow_python=True) runs it;" in errors
     assert "distance" not in sys.modules
     assert "note: importing distance.py, the Python code of layer loss" in said(capsys, *command).err
 
@@ -87,9 +87,9 @@ def test_a_run_resumes_with_the_same_numbers(capsys):
 def test_a_failure_in_a_run_is_one_message(command, capsys):
     write(Path(), "distance.py", LOSS.replace("for i, sign in", "1 / 0\n        for i, sign in"))
     assert run([*command, "--devices", "cpu", ALLOWED]) == TROUBLE
-    said = capsys.readouterr().err
-    assert "a.net:7:7: error: Python loss: distance.Distance.backward raised ZeroDivisionError: division by zero" in said
-    assert "Traceback" not in said
+    errors = capsys.readouterr().err
+    assert "a.net:7:7: error: Python loss: distance.Distance.backward raised ZeroDivisionError: division by zero" in errors
+    assert "Traceback" not in errors
 
 
 def test_a_test_net_whose_source_is_python(capsys):
