@@ -67,12 +67,14 @@ def _norms(difference: WeightsDifference) -> Iterator[str]:
     yield "".join(f"<th>{head}</th>" for head in heads)
     yield "<th>root mean square</th>" + ("<th colspan=2>change, |b − a| / |a|</th>" if both else "") + "</tr>"
     largest = max((one.change for one in difference.norms if one.change and isfinite(one.change)), default=0.0)
+    last = None
     for one in difference.norms:
         cells = [f'<td class="n">{_norm(getattr(one, side))}</td>' for side in sides] + [f'<td class="n">{_norm(one.rms)}</td>']
         if both:
             share = 100 * one.change / largest if one.change and isfinite(one.change) and largest else 0
             cells.append(f'<td class="n">{change_text(one)}</td><td class="share"><i style="width:{share:.1f}%"></i></td>')
-        name = f"<th><code>{escape(one.layer)}</code></th>" if one.index == 0 else "<th></th>"
+        name = f"<th><code>{escape(one.layer)}</code></th>" if one.layer != last else "<th></th>"
+        last = one.layer
         yield f"<tr>{name}<td>{one.index}</td>{''.join(cells)}</tr>"
     yield "</table></article>"
 
