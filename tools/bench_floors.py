@@ -116,6 +116,8 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=50, help="timed iterations of each process at most")
     parser.add_argument("--seconds", type=float, default=4.0, help="of timed iterations; there is always one")
     arguments = parser.parse_args()
+    if not arguments.to.parent.is_dir():
+        parser.error(f"--to {arguments.to}: there is no folder {arguments.to.parent}")
     end = time.monotonic() + 60 * arguments.minutes
 
     def measured(key: Key) -> Row | None:
