@@ -14,6 +14,7 @@ import pytest
 
 from runtime.kernels.cuda.registry import files, source
 from runtime.machine.cuda.kernels import OPTIONS
+from tests.marks import before_release
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.cubin import resources
@@ -98,6 +99,16 @@ def test_machine_code(
         check_resources(function)
     most = max(function.resources.registers for function in made)
     say(f"CUDA kernels compiled for sm_{architecture}: {len(made)}, no spills, at most {most} registers")
+
+
+@before_release
+@pytest.mark.parametrize("architecture", sorted({*ARCHITECTURES} - {*ALL_KERNELS}))
+def test_machine_code_of_every_kernel(architecture: int, compiler: None, fullest: dict[str, list[str]]) -> None:
+    """For the kinds between too."""
+    made = nvrtc.compile_files(fullest, architecture)
+    assert {function.function for function in made} == {name for names in fullest.values() for name in names}
+    for function in made:
+        check_resources(function)
 
 
 @pytest.mark.slow
