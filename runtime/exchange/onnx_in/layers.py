@@ -66,7 +66,15 @@ class Layers:
         return layer
 
     def add(
-        self, node: Node, kind: str, bottoms: Sequence[str], tops: Sequence[str], suffix: str = "", named: str = "", **settings: Any
+        self,
+        node: Node,
+        kind: str,
+        bottoms: Sequence[str],
+        tops: Sequence[str],
+        suffix: str = "",
+        named: str = "",
+        apart: bool = False,
+        **settings: Any,
     ) -> Any:
         """Append a layer.
 
@@ -74,6 +82,7 @@ class Layers:
         ----------
         bottoms, tops: values of the model; a top that is no value of it has the layer's name.
         suffix: of the layer's name, where a node becomes several layers. named: its name, where it is not the node's.
+        apart: whether a later layer of the node reads a bottom too, so that this one may not work in place.
         settings: fields of the layer's parameter message.
 
         Returns
@@ -84,7 +93,7 @@ class Layers:
         layer = self._layer(kind, f"{name}{suffix}")
         layer.bottom.extend(self.blobs[value] for value in bottoms)
         for value in tops:
-            self.blobs[value] = self._top(kind, layer, bottoms, value)
+            self.blobs[value] = self._top(kind, layer, () if apart else bottoms, value)
             layer.top.append(self.blobs[value])
         if settings:
             _set(getattr(layer, _holder(kind)), settings)

@@ -161,7 +161,7 @@ def batch_norm(node: Node, into: Layers) -> None:
     name, _, between = note.removeprefix(NORM).partition(AND)
     between = node.outputs[0] if note == NORM else between or f"{node.outputs[0]}/normalized"
     into.model.shapes[between] = into.shape_of(node.outputs[0])
-    settings = {"eps": eps if eps != np.float32(1e-5) else None}
+    settings: dict[str, Any] = {"eps": eps if eps != np.float32(1e-5) else None}
     suffix = "" if note else "/norm"
     layer = into.add(node, "BatchNorm", node.inputs[:1], [between], suffix=suffix, named=name, **settings)
     into.weights[layer.name] = [mean, variance, np.ones(1, np.float32)]

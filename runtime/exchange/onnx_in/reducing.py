@@ -132,7 +132,7 @@ def hard(node: Node, into: Layers) -> None:
     alpha, beta = (1 / 6, 0.5) if swish else (node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5))
     line, share = f"{output}/line", f"{output}/share" if swish else output
     into.model.shapes |= {line: into.shape_of(x), share: into.shape_of(x)}
-    into.add(node, "Power", [x], [line], suffix="/line", scale=alpha, shift=beta)
+    into.add(node, "Power", [x], [line], suffix="/line", apart=swish, scale=alpha, shift=beta)
     into.add(node, "Clip", [line], [share], suffix="/share" if swish else "", min=0.0, max=1.0)
     if swish:
         into.add(node, "Eltwise", [x, share], [output], operation=PROD)

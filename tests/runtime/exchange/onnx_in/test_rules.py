@@ -129,6 +129,7 @@ CASES = {
     "one row": ([node("Gather", "x i", "y", axis=2)], {"i": np.array(4)}, ["Slice", "Silence", "Reshape"]),
     "all of an axis": ([node("Gather", "x i", "y", axis=1)], {"i": np.arange(4)}, ["Split"]),
     "hard sigmoid": ([node("HardSigmoid", "x", "y", alpha=0.3)], {}, ["Power", "Clip"]),
+    "hard swish of a blob": ([node("Abs", "x", "a"), node("HardSwish", "a", "y")], {}, ["AbsVal", "Power", "Clip", "Eltwise"]),
     "hard swish": ([node("HardSwish", "x", "y")], {}, ["Power", "Clip", "Eltwise"]),
     "means": ([node("ReduceMean", "x a", "y", keepdims=0)], {"a": np.array([-1, -2])}, ["Pooling", "Flatten"]),
     "idle": (
