@@ -94,6 +94,7 @@ def read_model(path: str, batch: int | None = None, shapes: Mapping[str, Sequenc
     onnx = onnx_module("an ONNX file")
     model = _load(onnx, path, data)
     opset = _check(model, path)
+    _check_attributes(onnx, model, path, opset)
     constants = _constants(onnx, model, path)
     _fix_shapes(model, path, constants, batch, dict(shapes or {}))
     try:
@@ -239,6 +240,18 @@ def _fix_shapes(model: Any, path: str, constants: Mapping[str, Any], batch: int 
     del model.graph.value_info[:]
     for one in model.graph.output:
         one.type.tensor_type.ClearField("shape")
+
+
+def _check_attributes(onnx: Any, model: Any, path: str, opset: int) -> None:
+    """Raises NetdefError: a node of ONNX's own has an attribute of another type than its operator's."""
+    for node in model.graph.node:
+        if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, opset):
+            continue
+        known = onnx.defs.get_schema(node.op_type, opset).attributes
+        for one in node.attribute:
+            if one.name in known and known[one.name].type.value != one.type:
+                text = f"attribute {one.name} of node {node.name or node.op_type} is of another type than its operator's"
+                raise NetdefError(f"{path} is not a whole ONNX file: {text}")
 
 
 def _node(onnx: Any, one: Any) -> Node:

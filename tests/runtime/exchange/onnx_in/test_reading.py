@@ -141,3 +141,13 @@ def test_a_name_that_is_not_utf8(name):
     Path("x.onnx").write_bytes(data.replace(name, b"\xff" * len(name)))
     with pytest.raises(NetdefError, match=r"x\.onnx is not a whole ONNX file: a text in it is not UTF-8"):
         import_onnx("x.onnx", check=False)
+
+
+@pytest.mark.parametrize("kind", ["UNDEFINED", "FLOAT", "STRING"])
+def test_an_attribute_of_another_type(kind):
+    model = onnx.load_model_from_string(Path(small()).read_bytes())
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("pads", [0, 0, 0, 0]))
+    attribute = next(one for one in model.graph.node[0].attribute if one.name == "pads")
+    attribute.type = getattr(onnx.AttributeProto, kind)
+    Path("x.onnx").write_bytes(model.SerializeToString())
+    assert refused("x.onnx").startswith("x.onnx is not a whole ONNX file: attribute pads of node n_y is of another type")
