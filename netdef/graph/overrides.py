@@ -44,6 +44,7 @@ class Setting:
         """
         self.given = given
         self.source = Source(name, text)
+        self.source.by_caller = True
         self.text = self.source.text
         self.equals = self.text.find("=")
         self.key = self.text[: max(0, self.equals)].rstrip()

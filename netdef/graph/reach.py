@@ -25,7 +25,6 @@ FILES = (  # fields that name files, which a run reads or writes
     ("transform_param", "mean_file"),
 )
 _reported: ContextVar[bool] = ContextVar("reported", default=False)
-_by_caller: set[str] = set()  # paths that callers gave in arguments, which a net then has as its own
 
 
 @contextmanager
@@ -38,16 +37,11 @@ def reach_reported() -> Iterator[None]:
         _reported.reset(token)
 
 
-def given_by_caller(path: str) -> None:
-    """Let a path be anywhere: it is no file's."""
-    _by_caller.add(path)
-
-
 def reaches(message: Any, where: Callable[[tuple[str | int, ...]], Position | None]) -> Iterator[Diagnostic]:
     """An error for each file that a layer's message names outside.  where: the position of a field of the message."""
     for holder, field in FILES:
         path = getattr(getattr(message, holder), field) if message.HasField(holder) else ""
-        if not path or path in _by_caller:
+        if not path:
             continue
         at = where((holder, field))
         if (found := named_outside(path, at)) is not None:

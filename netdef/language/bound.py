@@ -33,11 +33,14 @@ class Bound:
     broken: frozenset[int] = frozenset()  # numbers of the layers with errors; of a partial message only
     unknown: list[Unknown] = field(default_factory=list)  # a solver's fields that forks of Caffe may have
     removed: dict[str, str] = field(default_factory=dict)  # for each top of a removed layer, what to write instead
+    changed: dict[Path, Position] = field(default_factory=dict)  # fields that the caller set since it was read
     outside: list[Diagnostic] = field(default_factory=list)  # files that are included from outside of the folder
 
     def position(self, path: Path) -> Position | None:
         """The position of a field, such as ("layer", 3, "convolution_param", "kernel_size", 0), or of the nearest message around
         it that has one; None in a binary file."""
+        if path in self.changed:
+            return self.changed[path]
         if self.source is None:
             return None
         return self.source.position(*self.origins.find(path))

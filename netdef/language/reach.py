@@ -12,7 +12,6 @@ from netdef.language.diagnostics import Position
 
 CODE = "ND405"
 REMEDY = "move it there, or leave out --inside, if you trust the file that names it"
-_GIVEN = ("--", "<override>")  # how positions begin in what the caller gave: options, and changes by Python
 _only_inside: ContextVar[bool] = ContextVar("only_inside", default=False)
 
 
@@ -45,7 +44,7 @@ def outside(path: str | Path, folder: Path) -> Path | None:
 
 def is_given(at: Position | None) -> bool:
     """Whether a position is in what the caller gave."""
-    return at is not None and at.file.startswith(_GIVEN)
+    return at is not None and at.source is not None and at.source.by_caller
 
 
 def named_outside(path: str, at: Position | None) -> Path | None:

@@ -21,11 +21,13 @@ class Source:
     ----------
     included_from: the position of the include, for an included file.
     included: all included files, each with the offset at which it begins.
+    by_caller: whether the caller wrote it, in an option or in Python, and no file holds it.
     """
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.included_from: Position | None = None
+        self.by_caller = False
         self.included: list[tuple[int, Source]] = []
         self.text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
         self._starts: list[int] | None = None

@@ -15,7 +15,6 @@ from netdef.graph.layer import Layer
 from netdef.graph.layer import Path as FieldOf
 from netdef.graph.net import Net
 from netdef.graph.overrides import Overrides, Setting, for_nets, for_solver
-from netdef.graph.reach import given_by_caller
 from netdef.graph.shape import Shape
 from netdef.language import Bound, read_file, read_message, read_text
 from netdef.language.diagnostics import NetdefError, Position, Remark
@@ -30,6 +29,7 @@ from runtime.machine.look import look_at_data
 from runtime.solver.other_data import other_data
 
 MESSAGE = "<message>"
+OPTION = "--data"
 TEST_ITER = "solver.test_iter"  # the change that says how long a test of other data is
 
 
@@ -198,17 +198,23 @@ def load_net(
 
     if data is None:
         return read({})
-    given_by_caller(data)
     with data_looked_at(look_if_there):
         net = opened().net(phase, partial=True)  # its own data need not be here
     changes, edit = other_data(net, data)
-    return read({key: Setting(f"{key} = {value}", "--data", value) for key, value in changes}, edit)
+    return read({key: Setting(f"{key} = {value}", OPTION, value) for key, value in changes}, edit)
 
 
 def edited(bound: Bound, edit: Callable[[Any], None] | None) -> Bound:
-    """What was read, changed in place."""
-    if edit is not None:
-        edit(bound.message)
+    """What was read, changed in place; the sources of layers that are an ImageData now are the caller's."""
+    if edit is None:
+        return bound
+    before = [layer.type for layer in bound.message.layer]
+    edit(bound.message)
+    for index, (layer, kind) in enumerate(zip(bound.message.layer, before, strict=True)):
+        if layer.type != kind and layer.type == "ImageData":
+            setting = Setting(f"{layer.name}.source = {layer.image_data_param.source}", OPTION)
+            position = setting.at(setting.value_at, len(setting.text))
+            bound.changed["layer", index, "image_data_param", "source"] = position
     return bound
 
 

@@ -14,6 +14,8 @@ from netdef.check.run import check
 from netdef.cli.main import run
 from netdef.language.diagnostics import Remark
 from netdef.language.reach import outside
+from runtime.data import open_source
+from runtime.solver.nets import load_net
 
 NET = """
 layer data: ImageData -> data, label { source: "SOURCE" batch_size: 2 new_height: 4 new_width: 4 shuffle: true }
@@ -130,3 +132,31 @@ def test_outside_follows_links_and_takes_no_prefix_of_a_name(tmp_path):
         outside(tmp_path / "ab", tmp_path / "a") == outside(tmp_path / "a" / "b", tmp_path / "a") == Path(tmp_path / "ab").resolve()
     )
     assert outside(tmp_path / "a", tmp_path / "a") is outside(tmp_path / "a" / "new", tmp_path / "a") is None
+
+
+@pytest.mark.parametrize("name", ["--inc.net", "<override>.net"])
+def test_a_file_with_the_name_of_an_option_is_no_callers(name, folder):
+    write(f"{folder}/images")
+    os.replace("nets/x.net", name)
+    Path("nets/inc").mkdir()
+    os.chdir("nets/inc")
+    os.replace(f"../../{name}", name)
+    Path("y.net").write_text(f'include "{name}"\n')
+    with netdef.only_inside(), pytest.raises(NetdefError, match="source of layer data leads to"):
+        netdef.load("y.net")
+
+
+@pytest.mark.parametrize(
+    "source", ['ImageData -> data, label { source: "inner"', 'Data -> data, label { source: "gone" backend: LMDB']
+)
+def test_what_one_call_names_is_no_other_files(source, folder):
+    size = "new_height: 4 new_width: 4 " if source.startswith("Image") else ""
+    size += "batch_size: 2 transform_param { crop_size: 4 } }"
+    Path("nets/own.net").write_text(f"layer data: {source} {size}\n")
+    write("images")
+    with netdef.only_inside(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net = load_net("nets/own.net", "train", data="images")
+        open_source(net.layer("data"), 1, workers=1).close()
+        with pytest.raises(NetdefError, match="source of layer data leads to"):
+            netdef.load("nets/x.net")
