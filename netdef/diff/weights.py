@@ -48,9 +48,13 @@ class WeightsDifference:
     def _most(self) -> list[str]:
         """A line on the layers whose weights are changed most."""
         changed = [one for one in self.norms if one.index == 0 and one.change]
-        changed.sort(key=lambda one: one.change or 0, reverse=True)
+        changed.sort(key=lambda one: (one.finite, -one.change if one.change and isfinite(one.change) else -inf))
         texts = [f"{one.layer} {change_text(one)}" for one in changed[:MOST]]
         return [f"changed most, |b - a| / |a| of the weights: {', '.join(texts)}"] if texts else []
+
+    def not_finite(self, side: str) -> list[str]:
+        """The layers of one file, `before` or `after`, whose arrays hold NaN or infinity."""
+        return [*dict.fromkeys(one.layer for one in self.norms if not isfinite(getattr(one, side) or 0))]
 
     @property
     def findings(self) -> list[Finding]:
@@ -61,6 +65,9 @@ class WeightsDifference:
             found.append(Finding("changed", "Other shapes", rows=rows))
         if self.other_values:
             found.append(Finding("changed", "Other values, of one shape", lines=[", ".join(self.other_values), *self._most]))
+        for file, which in ((self.before, "before"), (self.after, "after")):
+            if layers := self.not_finite(which):
+                found.append(Finding("changed", f"NaN or infinity in {file}", lines=[", ".join(layers)]))
         for kind, file, rows_of_one, side in (("removed", self.before, self.missing, 0), ("inserted", self.after, self.extra, 1)):
             facts = [Facts(name, {"weights": (None, text) if side else (text, None)}, {}) for name, text in rows_of_one]
             if facts:
@@ -150,11 +157,13 @@ def change_text(one: Norms) -> str:
     """The relative change of an array: 3.2 %; that of one that was all zeros is infinite."""
     if one.change is None:
         return ""
+    if not one.finite:
+        return "not finite"
     return "from 0" if one.change == inf else f"{100 * one.change:.3g} %"
 
 
 def _plain_number(value: float | None) -> float | None:
-    """A number of JSON: None for what it has none for."""
+    """A number of JSON: None for what it has none for; `not_finite_before` and `not_finite_after` say which those are."""
     return value if value is not None and isfinite(value) else None
 
 
@@ -169,6 +178,8 @@ def describe(difference: WeightsDifference) -> dict[str, Any]:
         "other_values": difference.other_values,
         "only_before": [{"layer": name, "shapes": shapes} for name, shapes in difference.missing],
         "only_after": [{"layer": name, "shapes": shapes} for name, shapes in difference.extra],
+        "not_finite_before": difference.not_finite("before"),
+        "not_finite_after": difference.not_finite("after"),
         "norms": [
             {
                 "layer": one.layer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
 
@@ -27,6 +27,11 @@ class Norms:
     before: float | None
     after: float | None
     change: float | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether neither file has NaN or infinity in the array."""
+        return isfinite(self.before or 0.0) and isfinite(self.after or 0.0)
 
     @property
     def rms(self) -> float:
@@ -55,7 +60,8 @@ def norm(array: np.ndarray) -> float:
 def _change(before: np.ndarray, after: np.ndarray, size: float) -> float:
     a, b = before.reshape(-1), after.reshape(-1)
     pieces = (slice(at, at + _PIECE) for at in range(0, a.size, _PIECE))
-    apart = sqrt(sum(_square(b[piece].astype(np.float64) - a[piece]) for piece in pieces))
+    with np.errstate(invalid="ignore"):  # infinity less infinity; the norms say that it is there
+        apart = sqrt(sum(_square(b[piece].astype(np.float64) - a[piece]) for piece in pieces))
     return apart / size if size else inf if apart else 0.0
 
 

@@ -52,6 +52,7 @@ class Events:
         from tensorboardX.proto.event_pb2 import SessionLog
 
         self._folder, self._say, self._weights = folder, say, weights
+        self._not_finite: set[str] = set()  # arrays that a note has named
         before = {*folder.glob(_FILES)}
         try:
             self._file: Any = EventsWriter(os.path.join(os.path.abspath(folder), "events"), f".{os.getpid()}.{first}")
@@ -97,6 +98,9 @@ class Events:
         from tensorboardX.summary import histogram
 
         finite = array[np.isfinite(array)]
+        if finite.size < array.size and name not in self._not_finite:
+            self._not_finite.add(name)
+            self._say(f"warning: {name} holds NaN or infinity from iteration {record['iteration']:,} on: histograms leave them out")
         if finite.size:
             self._add(record["iteration"], record["time"], summary=histogram(name, finite, BINS))
 

@@ -16,11 +16,15 @@ import termios
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from netdef import schema
 from netdef.cli.main import run
 from netdef.cli.shell import coloured
+from netdef.diff import html
+from netdef.diff.text import render_findings
+from netdef.diff.weights import describe, two_files
 
 GOLDENS = "tests/goldens/files"
 
@@ -205,6 +209,22 @@ def test_norms_and_relative_changes_of_weights(tmp_path, capsys):
     at = texts.index("fc", texts.index("Norms of the weights"))
     assert texts[at : at + 14] == ["fc", "0", "5", "5.831", "4.123", "20 %", "1", "0", "2", "2", "from 0", "2", "1", "1"]
     assert texts[at + 14 : at + 17] == ["1", "0 %", "<b>"]
+
+
+def test_weights_that_are_not_finite_are_named_first():
+    """Files with such numbers are refused when they are read; arrays of a program of one's own are not."""
+
+    def of(*values):
+        return {f"l{number}": [np.array([value, 1.0], np.float32)] for number, value in enumerate(values)}
+
+    before, after = of(1, 1, 1, 0, 1, 1, math.inf), of(1.1, math.nan, 1.9, 1.2, 1.8, math.inf, math.inf)
+    found = two_files(before, after, ("a", "b"))
+    text = " ".join(render_findings(found).split())
+    assert "weights: l1 not finite, l5 not finite, l6 not finite, l3 120 %, l2 63.6 %" in text
+    assert "NaN or infinity in a l6 NaN or infinity in b l1, l5, l6" in text
+    assert "NaN or infinity in b" in html.render_findings(found)
+    data = describe(found)
+    assert (data["not_finite_before"], data["not_finite_after"]) == (["l6"], ["l1", "l5", "l6"])
 
 
 def test_solvers_and_weights_as_pages(tmp_path):

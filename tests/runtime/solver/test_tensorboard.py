@@ -55,14 +55,16 @@ def test_each_number_has_its_tag_iteration_and_time(tmp_path):
 
 def test_histograms_go_with_a_test_and_leave_out_what_is_not_finite(tmp_path):
     arrays = [("conv1/0", np.array([1.0, 2.0, np.nan, np.inf])), ("conv1/1", np.array([np.nan]))]
-    events = Events(tmp_path, 0, print, lambda: arrays)
-    for record in (TRAIN, TEST, {**TEST, "net": 1}):
+    said = []
+    events = Events(tmp_path, 0, said.append, lambda: arrays)
+    for record in (TRAIN, TEST, {**TEST, "net": 1}, TEST):
         events.show(record)
     events.close()
     histograms = [
         (one.step, v.tag, v.histo.num, v.histo.sum) for one in events_in(tmp_path) for v in one.summary.value if v.HasField("histo")
     ]
-    assert histograms == [(20, "conv1/0", 2, 3)]
+    assert histograms == [(20, "conv1/0", 2, 3)] * 2
+    assert [line.split(" from")[0] for line in said] == [f"warning: conv1/{n} holds NaN or infinity" for n in (0, 1)]
 
 
 def test_a_run_that_goes_on_says_from_where(tmp_path):
