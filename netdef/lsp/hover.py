@@ -122,17 +122,17 @@ def _blob(layer: Layer | None, cursor: Cursor, around: Standing) -> str | None:
         return None
     blobs = layer.bottoms if cursor.wants is Wants.BOTTOM else layer.tops
     blob = next((one for one in blobs if one.name == cursor.word), None)
-    instead = ""
+    bypassed = False
     if blob is None and cursor.wants is Wants.BOTTOM:
         written = [word.text for word in around.head.bottoms]
         if cursor.word not in written or len(written) != len(blobs):
             return None
-        blob, instead = blobs[written.index(cursor.word)], f"{cursor.word} is bypassed: {layer.name} reads {{}} instead\n"
+        blob, bypassed = blobs[written.index(cursor.word)], True
     if blob is None:
         return None
     readers = ", ".join(dict.fromkeys(f"{one.name} ({one.type})" for one in blob.consumers)) or "nothing"
-    shown = f"{instead.format(blob.name)}blob {_shaped(blob)}, {binary(blob.bytes)}"
-    lines = [shown, f"  made by  {blob.producer.name} ({blob.producer.type})"]
+    lines = [f"{cursor.word} is bypassed: {layer.name} reads {blob.name} instead"] if bypassed else []
+    lines += [f"blob {_shaped(blob)}, {binary(blob.bytes)}", f"  made by  {blob.producer.name} ({blob.producer.type})"]
     return "\n".join([*lines, f"  read by  {readers}"])
 
 

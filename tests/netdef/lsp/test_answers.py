@@ -113,6 +113,9 @@ def test_hover_over_a_blob_of_a_bypassed_layer(editor):
     editor.open("plain.net", 'include "normed.net"\nlayer fc: InnerProduct(norm) { num_output: 3 }\nbypass layer norm\n')
     found = editor.hover("plain.net", "InnerProduct(no|rm)")
     assert "norm is bypassed: fc reads data instead\nblob data  2 x 3 x 8 x 8" in found
+    braces = 'layer { name: "a{b}" type: "ReLU" bottom: "norm" top: "{}" }'
+    editor.open("braces.net", f"{head}{braces}\nbypass layer norm\n")
+    assert "norm is bypassed: a{b} reads data instead\nblob data" in editor.hover("braces.net", 'bottom: "no|rm"')
 
 
 IN_PLACE = ("layer relu: ReLU({0}) -> {0}", 'layer {{\n name: "relu" type: "ReLU"\n bottom: "{0}" top: "{0}"\n}}')
