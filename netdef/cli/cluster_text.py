@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CPU = "cpu"
 CARDS, CORES = (1, 8, 64, 1024), (1, 2, 4, 8)  # numbers of cards, and of cores, in the table of efficiencies
+MEASURED = 32  # images at most that a core is measured with: a share of a large batch may not fit in this machine
 # Batches that were used on many cards, and where.
 LITERATURE = {
     1024: "Krizhevsky 2014, arXiv:1404.5997",
@@ -149,7 +150,7 @@ def on_paper(net: Net, paper: Paper, batch_given: bool, form: str) -> str:
 
     own = net.batch or 1
     if paper.is_cpu:
-        kernels = measured_kernels(net, max(1, own // paper.cards), paper.seconds)
+        kernels = measured_kernels(net, min(max(1, own // paper.cards), MEASURED), paper.seconds)
         paper = replace(paper, kernels=kernels, seconds=kernels.seconds(paper.seconds))
     batches = [own] if batch_given else sorted({own, *LITERATURE})
     counts = sorted({*(CORES if paper.is_cpu else CARDS), paper.cards})
