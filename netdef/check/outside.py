@@ -9,6 +9,7 @@ from netdef.check.solver import Subject
 from netdef.graph import reach as of_nets
 from netdef.graph.net import Net
 from netdef.language.diagnostics import Diagnostic
+from netdef.language.reach import refuses_outside
 from netdef.solver_file import reach as of_solvers
 
 REASON = "a command that trains or tests opens it; --inside refuses such files"
@@ -17,13 +18,13 @@ REASON = "a command that trains or tests opens it; --inside refuses such files"
 @each_net
 def files_of_layers(net: Net) -> Findings:
     for layer in net.layers:
-        for one in of_nets.reaches(layer.message, layer.within):
+        for one in () if refuses_outside() else of_nets.reaches(layer.message, layer.within):
             yield as_note(one)
 
 
 @solvers
 def files_of_solvers(subject: Subject) -> Findings:
-    for one in of_solvers.reaches(subject.bound):
+    for one in () if refuses_outside() else of_solvers.reaches(subject.bound):  # else they are errors
         yield as_note(one)
 
 

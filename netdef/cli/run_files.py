@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.fmt import formatted
 from netdef.graph.overrides import Setting
-from netdef.language.diagnostics import NetdefError, unreadable
+from netdef.language.diagnostics import Diagnostic, NetdefError, Remark, unreadable
 from netdef.language.find import RUN_NET, RUN_SOLVER
 from netdef.language.printer import print_message
+from netdef.language.reach import CODE, outside, refuses_outside
 from netdef.language.writing import write_over
 from netdef.layers.data import BUILTIN, located
 from netdef.schema import TEST, TRAIN
@@ -93,7 +95,7 @@ def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks 
 
     Raises
     ------
-    NetdefError: the run's record is damaged.
+    NetdefError: the run's record is damaged; inside `only_inside`, its data or weights lie outside of the run's directory.
     """
     start = first_start(Path(directory) / RECORD)
     given: dict[str, Any] = {}
@@ -113,7 +115,21 @@ def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks 
         given["allow_missing"] = options.allow_missing or bool(start.get("allow_missing"))
     if options.resume == "latest" and options.out is None:
         given["out"] = directory
+    _look_outside(directory, given)
     return replace(options, **given)
+
+
+def _look_outside(directory: str, given: Mapping[str, Any]) -> None:
+    """Warn (Remark) of data and weights that a run's record names outside of its directory; refuse them inside `only_inside`."""
+    for field in ("data", "weights"):
+        for path in given.get(field, "").split(",") if field == "weights" else [given.get(field, "")]:
+            found = outside(path, Path(directory)) if os.path.exists(path) else None
+            text = f"{Path(directory) / RECORD}: {field} of its first start leads to {found}, outside of {directory}"
+            if found is not None and refuses_outside():
+                hint = f"give --{field} yourself, or leave out --inside, if you trust the run"
+                raise NetdefError([Diagnostic(text, None, hint, code=CODE)])
+            if found is not None:
+                warnings.warn(text, Remark, stacklevel=2)
 
 
 def first_start(path: Path) -> dict[str, Any]:

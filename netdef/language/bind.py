@@ -17,7 +17,7 @@ from netdef.language.bypass import BypassError
 from netdef.language.contents import MOST_TEXT, text_of_file
 from netdef.language.defaults import merge_under
 from netdef.language.diagnostics import Diagnostic, NetdefError, Note, coded, in_order
-from netdef.language.find import models_folder, shown
+from netdef.language.find import is_packaged, shown
 from netdef.language.inherit import Inheritance, assemble, locate
 from netdef.language.kept import Unknowns, is_word_of_a_fork
 from netdef.language.nodes import Block, Defaults, Field, Include, Layer, List, Remove, Scalar, Statement, Value, shift
@@ -291,7 +291,7 @@ class _Binder:
     def may_read(self, path: FilePath, value: Scalar) -> bool:
         """Whether a file may be included: one from outside of the folder is recorded, or refused inside `only_inside`."""
         found = outside(path, self.chain[-1].parent)
-        if found is None or outside(path, models_folder()) is None:
+        if found is None or is_packaged(path):
             return True
         text = f"include leads to {found}, outside of {folder_of(self.source.position(value.start))}"
         if refuses_outside():

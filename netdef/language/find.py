@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.reach import outside
 from netdef.language.spelling import nearest
 from netdef.language.units import shortened
 
@@ -87,6 +88,11 @@ def find_beside(name: str, folder: Path) -> Path:
         return beside
     own = packaged(name, ".net")
     return shown(own) if own else find_net(name)
+
+
+def is_packaged(path: Path) -> bool:
+    """Whether a file, links followed, is one of the package."""
+    return outside(path, models_folder()) is None
 
 
 def shown(path: Path) -> Path:

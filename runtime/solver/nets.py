@@ -18,7 +18,7 @@ from netdef.graph.overrides import Overrides, Setting, for_nets, for_solver
 from netdef.graph.shape import Shape
 from netdef.language import Bound, read_file, read_message, read_text
 from netdef.language.diagnostics import NetdefError, Position, Remark
-from netdef.language.find import find_beside, find_net, packaged
+from netdef.language.find import find_beside, find_net, is_packaged
 from netdef.language.reach import outside
 from netdef.loading import Opened, open_net
 from netdef.solver_file import check_solver, state_overrides
@@ -142,7 +142,7 @@ class SolverNets:
         except NetdefError as error:
             first = error.diagnostics[0]
             raise NetdefError(f"{self.filename}: {first.message}", hint=first.hint) from None
-        if packaged(value, ".net") is None and (found := outside(file, Path(self.filename).parent)):
+        if not is_packaged(file) and (found := outside(file, Path(self.filename).parent)):
             warnings.warn(f"{self.filename}: its net is {found}, outside of its folder", Remark, stacklevel=2)
         return file
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 
 import netdef
-from netdef import NetdefError
+from netdef import NetdefError, only_inside
 from netdef.cli.main import run
 from netdef.cli.run_files import net_text, options_of_run
 from netdef.cli.train_options import Options
 from netdef.cli.train_ranks import without_lost_nodes
+from netdef.language.diagnostics import Remark
 from netdef.weights import read_weights
 from runtime.solver.log import read_log
 from tests.netdef.cli import images
@@ -159,6 +161,25 @@ def test_what_a_run_gives_where_it_can_be_used(tmp_path, devices, size, given):
     assert options_of_run(str(tmp_path), Options(), devices, ranks) == Options(**given)
     asked = Options(split="batch", gradients="fp32")
     assert options_of_run(str(tmp_path), asked, devices, ranks) == asked
+
+
+@pytest.mark.parametrize("field", ["data", "weights"])
+def test_what_a_record_names_outside_of_the_run(field, tmp_path, monkeypatch):
+    """The record is a file of the run, whoever wrote it; --data and --weights are the caller's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("run/inner", "else"):
+        Path(name).mkdir(parents=True)
+    record, says = Path("run/run.json"), rf"run\.json: {field} of its first start leads to .*else, outside of run"
+    record.write_text(json.dumps({"starts": [{field: "else", "directory": str(tmp_path)}]}))
+    with pytest.warns(Remark, match=says):
+        assert getattr(options_of_run("run", Options(), "cpu"), field) == str(tmp_path / "else")
+    with only_inside(), pytest.raises(NetdefError, match=says):
+        options_of_run("run", Options(), "cpu")
+    with only_inside(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert getattr(options_of_run("run", Options(**{field: "else"}), "cpu"), field) == "else"
+        record.write_text(json.dumps({"starts": [{field: "run/inner", "directory": str(tmp_path)}]}))
+        assert getattr(options_of_run("run", Options(), "cpu"), field) == str(tmp_path / "run/inner")
 
 
 @pytest.mark.parametrize("start", ["[1]", '[{"data": 1}]', '[{"overrides": []}]', '[{"weights": ["w"]}]', "[]", "{", '["x"]'])

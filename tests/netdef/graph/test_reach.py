@@ -160,3 +160,31 @@ def test_what_one_call_names_is_no_other_files(source, folder):
         open_source(net.layer("data"), 1, workers=1).close()
         with pytest.raises(NetdefError, match="source of layer data leads to"):
             netdef.load("nets/x.net")
+
+
+def test_a_net_beside_the_solver_comes_first(folder, capsys):
+    """It is what a training reads, although a model of the package, or a file in the current folder, has the same name."""
+    write("builtin:digits")
+    os.replace("nets/x.net", "own.net")
+    solver = Path("nets/solver.txt")
+    solver.write_text(solver.read_text().replace("x.net", "lenet.net"))
+    with netdef.only_inside():
+        netdef.load_solver(solver)  # the model
+        Path("nets/lenet.net").symlink_to("../own.net")
+        with pytest.raises(NetdefError, match=r"error: net leads to .*own\.net, outside of nets"):
+            netdef.load_solver(solver)
+        assert [one.severity for one in check(str(solver)).findings if one.code == "ND405"] == ["error"]
+        Path("nets/lenet.net").unlink()
+        Path("nets/own.net").write_text(Path("own.net").read_text())
+        solver.write_text(solver.read_text().replace("lenet.net", "own.net"))
+        netdef.load_solver(solver)
+    assert run(["check", str(solver), "--inside"]) == 0
+    assert "leads to" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("field", ["net", "weights"])
+def test_a_solver_names_nothing_that_can_be_opened(field, folder):
+    write("builtin:digits")
+    text = Path("nets/solver.txt").read_text().replace('net: "x.net"', f'net: "{"y" * 5000 if field == "net" else "x.net"}"')
+    Path("nets/solver.txt").write_text(text + (f' weights: "{"y" * 5000},none"' if field == "weights" else ""))
+    assert not [one for one in check("nets/solver.txt").findings if one.code == "ND405"]
