@@ -61,16 +61,18 @@ def ended(child: int) -> int:
 
 
 def weights(run_folder: str) -> str:
-    """A hash of the weights at the end of a run."""
-    return hashlib.sha256(Path(run_folder, f"small_iter_{LAST}.caffemodel").read_bytes()).hexdigest()
+    """A hash of the weights at the end of a run; "none" where it wrote none."""
+    path = Path(run_folder, f"small_iter_{LAST}.caffemodel")
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
 
 
 def complaint(name: str, expected: str) -> str:
     """Go on with a run; what is wrong with its end, "" if nothing is."""
     if not Path(name, f"small_iter_{LAST}.solverstate").exists() and (code := ended(forked([*TRAIN, name, "--resume", "latest"]))):
         return f"resuming ended with {code}:\n{Path('printed').read_text(errors='replace')[-1500:]}"
-    if weights(name) != expected:
-        return "other weights"
+    found = weights(name)
+    if found != expected:
+        return "other weights" if found != "none" else "no weights of the last iteration"
     left = [str(path) for path in Path(name).rglob(".*.partial")]
     return f"left over: {left}" if left else ""
 
@@ -92,6 +94,8 @@ def main() -> int:
             if code := ended(forked([*TRAIN, name])):
                 raise SystemExit(f"the run ended with {code}:\n{Path('printed').read_text()}")
             seconds, expected = time.monotonic() - begun, weights(name)
+            if expected == "none":
+                raise SystemExit(f"the run wrote no weights of iteration {LAST}:\n{Path('printed').read_text()}")
         size = Path(f"whole/small_iter_{LAST}.caffemodel").stat().st_size
         for number in range(given.times):
             name, which = f"run-{number}", draw.choice(SIGNALS)

@@ -99,13 +99,18 @@ def _state(directory: Path, records: Sequence[Record]) -> str:
 
 
 def _seconds(records: Sequence[Record]) -> float:
-    """The time from each start to the last record before the next: as the run counted it, else by the clock of the day."""
-    total, begun, last = 0.0, None, 0.0
+    """The time from each start to the last record before the next: as the run counted it, else by the clock of the day.
+
+    The two count from different moments: those of one start are all of one clock, and a record without it is left out.
+    """
+    total, begun, last, clock = 0.0, None, 0.0, "time"
     for record in records:
-        now = record.get("elapsed", record.get("time"))
+        starts = record["event"] == "start"
+        clock = ("elapsed" if "elapsed" in record else "time") if starts else clock
+        now = record.get(clock)
         if now is None:
             continue
-        if record["event"] == "start":
+        if starts:
             total += 0.0 if begun is None else max(0.0, last - begun)
             begun = now
         last = now

@@ -24,6 +24,7 @@ _FILES = "events.out.tfevents.*"
 LEFT_OUT = (
     "due",
     "time",
+    "elapsed",
     "event",
     "iteration",
     "outputs",

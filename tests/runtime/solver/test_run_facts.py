@@ -139,3 +139,13 @@ def test_time_does_not_follow_the_clock_of_the_day(logged):
         {**trained(6), "time": 1.0, "elapsed": 3.5},
     )
     assert facts_of(logged.folder).seconds == 5.5
+
+
+@pytest.mark.parametrize(
+    ("start", "later", "seconds"),
+    [({}, {"elapsed": 4.0}, 9.0), ({"elapsed": 1.0}, {}, 3.0)],
+)
+def test_clocks_are_not_mixed(logged, start, later, seconds):
+    """A log that was joined or edited by hand may lack a clock in some of its records."""
+    logged(START | start, trained(2) | start | ({"elapsed": 4.0} if start else {}), trained(9) | later)
+    assert facts_of(logged.folder).seconds == seconds

@@ -9,6 +9,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from netdef.language.diagnostics import NetdefError
+from runtime.solver.display import Reporter
 from runtime.solver.tensorboard import Events
 
 TRAIN = {
@@ -51,6 +52,16 @@ def test_each_number_has_its_tag_iteration_and_time(tmp_path):
         (20, "test1/accuracy"): 0.75, (30, "rate"): 0.001,
     })  # fmt: skip
     assert {one.wall_time for one in found if one.step == 10} == {1000.25}
+
+
+def test_records_of_a_run_give_no_other_numbers(tmp_path):
+    events = Events(tmp_path, 0, print)
+    reporter = Reporter(events)
+    for record in (TRAIN, TEST, {"event": "rate", "iteration": 30, "rate": 0.001}):
+        reporter.report(**{key: value for key, value in record.items() if key != "time"})
+    events.close()
+    tags = {tag for _, tag in scalars_of(events_in(tmp_path))}
+    assert tags == {"train/loss", "train/batch_loss", "train/loss1", "rate", "images_per_second", "epoch", "test/accuracy"}
 
 
 def test_histograms_go_with_a_test_and_leave_out_what_is_not_finite(tmp_path):
