@@ -49,7 +49,7 @@ def array_of_top(batch: Any, top: Blob) -> NDArray[Any] | None:
     return batch.images if plain else None  # images of labels
 
 
-def _rearranged(blob: Blob) -> Blob:
+def rearranged(blob: Blob) -> Blob:
     """The blob that has the same elements and that no Reshape, Flatten or Permute made."""
     while isinstance(blob.producer, REARRANGING):
         blob = blob.producer.bottoms[0]
@@ -59,7 +59,7 @@ def _rearranged(blob: Blob) -> Blob:
 def _counts(layer: Layer, given: Mapping[Blob, NDArray[Any]], net: Net) -> dict[str, int]:
     if layer.label_classes is None or len(layer.bottoms) <= layer.label_bottom:
         return {}
-    own = given.get(_rearranged(layer.bottoms[layer.label_bottom]))
+    own = given.get(rearranged(layer.bottoms[layer.label_bottom]))
     if own is None:
         return {}
     ignored = int((own == layer.ignore_label).sum()) if layer.ignore_label is not None else 0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netdef.language.diagnostics import NetdefError
 from runtime.data.rows import RowBatch, field_of
 from runtime.data.source import Batch
+from runtime.solver.counted import rearranged
 from runtime.solver.results import NotFiniteError
 from runtime.solver.testing import sizes_of_pass
 
@@ -80,11 +81,11 @@ class Collector:
 
         Raises
         ------
-        NetdefError: the source gives no labels, or one that is no class.
+        NetdefError: the source gives no labels, one that is no class, or several of which it is not known whose they are.
         """
         executable = self._executable
         source, taken = executable.sources[self._name], executable.sources.taken(self._name)
-        given = labels_in(taken, self.layer)
+        given = labels_in(taken, self.layer, executable.net.blobs[self._scores], executable.net)
         if given is None:
             raise NetdefError(f"layer {self._name} gives no images with a label each: votes and reports are of such")
         images = int((taken.positions < source.size).sum())
@@ -126,24 +127,39 @@ class Collector:
         return Votes(mean, self._labels, (self._seen > 0) & ~self._left_out, int(self._left_out.sum()))
 
 
-def labels_in(batch: Any, layer: Layer) -> NDArray[np.float32] | None:
+def labels_in(batch: Any, layer: Layer, scores: Blob, net: Net) -> NDArray[np.float32] | None:
     """The label of each sample of a batch; None where its source gives none, or several each.
 
-    Of rows of arrays, the labels are what another layer reads as such.
+    Of rows of arrays, the labels are what a layer compares with the scores, or else the only ones that any layer reads.
+
+    Raises
+    ------
+    NetdefError: these are several, or something else.
     """
     if isinstance(batch, Batch):
         return batch.labels if batch.labels.ndim == 1 else None
-    for number, top in enumerate(layer.tops) if isinstance(batch, RowBatch) else ():
-        array = batch.arrays[field_of(number)]
-        if array.size == len(array) and any(reads_labels(reader, top) for reader in top.consumers):
-            return array.reshape(-1)
-    return None
+    if not isinstance(batch, RowBatch):
+        return None
+    arrays = {top: batch.arrays[field_of(number)] for number, top in enumerate(layer.tops)}
+    single = {top: array.reshape(-1) for top, array in arrays.items() if array.size == len(array)}
+    made_of = scores.producer.bottoms[:1] if scores.producer.gives_probabilities else ()
+    read = {reader: rearranged(reader.bottoms[reader.label_bottom]) for reader in net.layers if reads_labels(reader)}
+    compared = [labels for reader, labels in read.items() if reader.bottoms[0] in (scores, *made_of)]
+    own = set(compared) or {top for top in single if top in read.values()}
+    if not own or own <= arrays.keys() - single.keys():
+        return None
+    if len(own) == 1 and own <= single.keys():
+        return single[own.pop()]
+    names = " and ".join(sorted(map(str, own)))
+    raise NetdefError(
+        f"the labels of {scores} are not known: it is compared with {names if compared else f'none of {names}'}",
+        hint=f"use a copy of the net that compares {scores} with one label that {layer} gives",
+    )
 
 
-def reads_labels(layer: Layer, blob: Blob) -> bool:
-    """Whether a layer takes a blob's numbers as labels."""
-    at = layer.label_bottom
-    return layer.label_classes is not None and layer.type != "Embed" and len(layer.bottoms) > at and layer.bottoms[at] is blob
+def reads_labels(layer: Layer) -> bool:
+    """Whether a layer compares scores with labels."""
+    return layer.label_classes is not None and layer.type != "Embed" and len(layer.bottoms) > layer.label_bottom
 
 
 def votes_of(

@@ -12,6 +12,7 @@ from PIL import Image
 import netdef
 import runtime
 from netdef.cli.main import run
+from runtime.solver.nets import load_net
 from tests.netdef.cli import levels
 
 NAMES = ["<i>zero", "one", "two"]
@@ -183,3 +184,43 @@ def test_rows_of_arrays_have_a_report_without_pictures(capsys):
     assert "<tr><th>row 3</th><td>class 2 taken for class 0, 57.6%</td></tr>" in page
     assert data_of(page)["pictures"] == {}
     assert data_of(page)["cells"]["2,1"] == [["row 4", 0.5761, -1]]
+
+
+TASKS = """
+layer d: HDF5Data -> data, la, lb { source: "rows.txt" batch_size: 2 }
+layer fa: InnerProduct(data) { num_output: 3 }
+layer fb: InnerProduct(data) { num_output: 3 }
+layer sa: SoftmaxWithLoss(fa, la)
+"""
+B = "layer sb: SoftmaxWithLoss(fb, lb)\n"
+LA, LB = [0, 1, 0], [1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        (B, LB),
+        (B + "test layer prob: Softmax(fb)", LB),
+        (B + "test layer acc: Accuracy(fa, la)", LA),
+        ("layer lr: Reshape(lb) { shape { dim: [0, 1] } } layer sb: SoftmaxWithLoss(fb, lr)", LB),
+        ("test layer sum: Eltwise(fa, fb) test layer prob: Softmax(sum) test layer unread: Silence(lb)", LA),
+        (B + "test layer acc: Accuracy(fb, la)", "the labels of fb are not known: it is compared with la and lb"),
+        (B + "layer fc: InnerProduct(data) { num_output: 3 } test layer prob: Softmax(fc)", "compared with none of la and lb"),
+        ("layer lp: Power(lb) layer sb: SoftmaxWithLoss(fb, lp)", "it is compared with lp"),
+    ],
+    ids=range(8),
+)
+def test_the_labels_are_those_that_the_scores_are_compared_with(layers, expected, capsys):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("rows.h5", "w") as file:
+        file["data"], file["la"], file["lb"] = np.eye(3, dtype=np.float32), np.float32(LA), np.float32(LB)
+    Path("rows.txt").write_text("rows.h5\n")
+    Path("tasks.net").write_text(TASKS + layers)
+    with runtime.compile(load_net("tasks.net", "test"), backward=False) as executable:
+        executable.save_weights("tasks.caffemodel")
+    code = run(["test", "tasks.net", "--weights", "tasks.caffemodel", "-o", "x.csv"])
+    if isinstance(expected, str):
+        assert code == 2 and expected in capsys.readouterr().err and not Path("x.csv").exists()
+    else:
+        rows = list(csv.DictReader(Path("x.csv").read_text().splitlines()))
+        assert code == 0 and [int(row["truth"]) for row in rows] == expected
