@@ -18,7 +18,7 @@ REASON = "a command that trains or tests opens it; --inside refuses such files"
 @each_net
 def files_of_layers(net: Net) -> Findings:
     for layer in net.layers:
-        for one in () if refuses_outside() else of_nets.reaches(layer.message, layer.within):
+        for one in () if refuses_outside() else of_nets.reaches(layer.message, layer.within, net.filename):
             yield as_note(one)
 
 

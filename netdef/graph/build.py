@@ -96,7 +96,7 @@ class _Builder:
     def net(self) -> Net:
         chosen = self.choose()
         if refuses_outside():
-            self.errors += [one for message, where, _ in chosen for one in reaches(message, where)]
+            self.errors += [one for message, where, _ in chosen for one in reaches(message, where, self.filename)]
             if self.errors:  # before any of their data are looked at
                 raise NetdefError(self.errors)
         for message, where, number in chosen:
@@ -206,7 +206,7 @@ class _Builder:
             return None
         phase = phase_name(message.phase) if message.HasField("phase") else self.state.phase
         layer = LAYERS.get(message.type, Unknown)(self.own_name(name), message, phase, where)
-        layer.assumed = self.assumed
+        layer.assumed, layer.file = self.assumed, self.filename
         self.by_name[layer.name] = layer
         self.namesakes.setdefault(name, []).append(layer)
         if message.device < 0:

@@ -202,6 +202,7 @@ class Layer:
         self.in_place = ()
         self.device = 0
         self.whole: Layer = self
+        self.file = ""  # of the net
         self.assumed: Shape = ()  # shape of images whose size the file does not give
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:

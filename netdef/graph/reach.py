@@ -23,7 +23,9 @@ FILES = (  # fields that name files, which a run reads or writes
     ("hdf5_data_param", "source"),
     ("hdf5_output_param", "file_name"),
     ("transform_param", "mean_file"),
+    ("infogain_loss_param", "source"),
 )
+WRITTEN = ("file_name",)  # of them, those of files that a run makes, from the current folder
 _reported: ContextVar[bool] = ContextVar("reported", default=False)
 
 
@@ -37,18 +39,22 @@ def reach_reported() -> Iterator[None]:
         _reported.reset(token)
 
 
-def reaches(message: Any, where: Callable[[tuple[str | int, ...]], Position | None]) -> Iterator[Diagnostic]:
-    """An error for each file that a layer's message names outside.  where: the position of a field of the message."""
+def reaches(message: Any, where: Callable[[tuple[str | int, ...]], Position | None], file: str) -> Iterator[Diagnostic]:
+    """An error for each file that a layer's message names outside.
+
+    where: the position of a field of the message.  file: that of its net.
+    """
     for holder, field in FILES:
         path = getattr(getattr(message, holder), field) if message.HasField(holder) else ""
         if not path:
             continue
         at = where((holder, field))
-        if (found := named_outside(path, at)) is not None:
-            yield Diagnostic(f"{field} of layer {message.name} leads to {found}, outside of {folder_of(at)}", at, REMEDY, code=CODE)
+        if (found := named_outside(path, at, file, field in WRITTEN)) is not None:
+            text = f"{field} of layer {message.name} leads to {found}, outside of {folder_of(at, file)}"
+            yield Diagnostic(text, at, REMEDY, code=CODE)
 
 
 def remark_on_reach(layer: Layer) -> None:
     """Warn (Remark) of the files outside that a layer's data are read from; the same warning is shown once."""
-    for one in () if _reported.get() else reaches(layer.message, layer.within):
-        warnings.warn(f"{one.position}: {one.message}" if one.position else one.message, Remark, stacklevel=1)
+    for one in () if _reported.get() else reaches(layer.message, layer.within, layer.file):
+        warnings.warn(f"{one.position or layer.file}: {one.message}", Remark, stacklevel=1)

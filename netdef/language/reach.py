@@ -47,18 +47,19 @@ def is_given(at: Position | None) -> bool:
     return at is not None and at.source is not None and at.source.by_caller
 
 
-def named_outside(path: str, at: Position | None) -> Path | None:
+def named_outside(path: str, at: Position | None, file: str = "", written: bool = False) -> Path | None:
     """`outside`, of a path that a text names at a position; None if the caller gave it instead.
 
-    It starts at the current folder if something is there, else at the text's.
+    It starts at the current folder if something is there, or if a run writes it, else at the text's.  file: that of the text, for a
+    binary one, which has no positions.
     """
     if is_given(at):
         return None
-    folder = Path(at.file).parent if at is not None else Path()
-    return outside(path if os.path.exists(path) else folder / path, folder)
+    folder = Path(at.file if at is not None else file).parent
+    return outside(path if written or os.path.exists(path) else folder / path, folder)
 
 
-def folder_of(at: Position | None) -> str:
+def folder_of(at: Position | None, file: str = "") -> str:
     """How a message calls the folder of a text."""
-    folder = str(Path(at.file).parent) if at is not None else "."
+    folder = str(Path(at.file if at is not None else file).parent)
     return "the current folder" if folder == "." else folder

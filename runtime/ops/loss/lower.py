@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from netdef.graph.reach import remark_on_reach
 from netdef.graph.shape import images
 from netdef.layers.hard_examples import BoxAnnotatorOHEM, SmoothL1Loss, SmoothL1LossOHEM, SoftmaxWithLossOHEM
 from netdef.layers.loss import (
@@ -136,6 +137,7 @@ def _matrix(layer: InfogainLoss, build: Builder) -> Buffer:
     from runtime.data.mean import read_array  # of files
     from runtime.data.settings import find
 
+    remark_on_reach(layer)
     path = find(layer, layer.p.source, "source")
     try:
         values = read_array(path)

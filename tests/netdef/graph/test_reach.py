@@ -4,6 +4,7 @@ import os
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -188,3 +189,42 @@ def test_a_solver_names_nothing_that_can_be_opened(field, folder):
     text = Path("nets/solver.txt").read_text().replace('net: "x.net"', f'net: "{"y" * 5000 if field == "net" else "x.net"}"')
     Path("nets/solver.txt").write_text(text + (f' weights: "{"y" * 5000},none"' if field == "weights" else ""))
     assert not [one for one in check("nets/solver.txt").findings if one.code == "ND405"]
+
+
+def test_a_binary_net_has_a_folder_too(folder):
+    write("private")
+    Path("private").symlink_to("images")
+    message = netdef.load("nets/x.net", "train").message
+    Path("nets/y.caffemodel").write_bytes(message.SerializeToString())
+    says = "source of layer data leads to .*images, outside of nets"
+    with pytest.warns(Remark, match=rf"^nets/y\.caffemodel: {says}"):
+        open_source(netdef.load("nets/y.caffemodel").layer("data"), 1, workers=1).close()
+    with netdef.only_inside():
+        with pytest.raises(NetdefError, match=says):
+            netdef.load("nets/y.caffemodel")
+        message.layer[0].image_data_param.source = "nets/inner"
+        Path("nets/y.caffemodel").write_bytes(message.SerializeToString())
+        Path("nets/inner").mkdir()
+        netdef.load("nets/y.caffemodel")
+
+
+def test_a_file_that_a_run_writes(folder):
+    """From the current folder, whether it is there or not."""
+    layers = 'layer x: Input -> x, y { shape { dim: 1 } }\nlayer out: HDF5Output(x, y) { file_name: "FILE" }\n'
+    Path("nets/h.net").write_text(layers.replace("FILE", "sub/new.h5"))
+    with netdef.only_inside(), pytest.raises(NetdefError, match=r"file_name of layer out leads to .*/sub/new\.h5, outside of nets"):
+        netdef.load("nets/h.net")
+    Path("nets/h.net").write_text(layers.replace("FILE", "nets/sub/new.h5"))
+    with netdef.only_inside():
+        netdef.load("nets/h.net")
+
+
+def test_a_matrix_of_a_loss(folder):
+    np.save("h.npy", np.eye(3, dtype=np.float32))
+    layers = "layer x: Input -> x { shape { dim: [1, 3] } }\nlayer y: Input -> y { shape { dim: 1 } }\n"
+    Path("nets/i.net").write_text(layers + 'layer loss: InfogainLoss(x, y) { source: "h.npy" }\n')
+    says = r"nets/i\.net:3:\d+: .*source of layer loss leads to .*/h\.npy, outside of nets"
+    with pytest.warns(Remark, match=says):
+        runtime.compile(netdef.load("nets/i.net"), threads=1).close()
+    with netdef.only_inside(), pytest.raises(NetdefError, match=says):
+        netdef.load("nets/i.net")
