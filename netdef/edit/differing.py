@@ -16,28 +16,33 @@ from netdef.loading import Opened
 MOST_LINES = 400  # of the texts' difference that are shown
 
 
-def differences(before: str, after: str, name: str) -> dict[str, Any]:
-    """The lines that differ, and the page of `netdef diff`; instead of that the reason where a text has errors."""
+def differences(before: str, after: str, name: str, begun: str) -> dict[str, Any]:
+    """The lines that differ, and the page of `netdef diff`; instead of that the reason where a text has errors.
+
+    Parameters
+    ----------
+    begun: what messages call the first text.
+    """
     lines = [line.rstrip("\n") for line in unified_diff(before.splitlines(), after.splitlines(), n=2, lineterm="")][2:]
     found: dict[str, Any] = {"lines": lines[:MOST_LINES], "more": max(0, len(lines) - MOST_LINES), "page": "", "why": ""}
     if not lines:
-        found["why"] = "The text is that of the file."
+        found["why"] = f"The text is that of {begun}."
         return found
-    for text, what in ((before, "The file on disk"), (after, "The text")):
+    for text, what in ((before, begun), (after, "The text")):
         try:
             _check(text, name)
         except NetdefError as error:
             found["why"] = f"{what} has errors, so that only lines are compared: {error.diagnostics[0].message}"
             return found
     try:
-        found["page"] = _page(before, after, name)
+        found["page"] = _page(before, after, name, begun)
     except NetdefError as error:
         found["why"] = f"Only lines are compared: {error.diagnostics[0].message}"
     return found
 
 
-def _page(before: str, after: str, name: str) -> str:
-    names = f"{name} on disk", f"{name} as edited"
+def _page(before: str, after: str, name: str, begun: str) -> str:
+    names = begun, f"{name} as edited"
     if SOLVER in _kinds(before, after, name):
         pair = [read_text(text, name, "SolverParameter") for text in (before, after)]
         return html.render_findings(solvers.difference(pair[0], pair[1], names))

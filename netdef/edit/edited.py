@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,12 @@ class Edited:
             return self.on_disk()
         return OnDisk(Source(self.name, text_of(bytes_of(self.origin), str(self.origin))).text, NEW)
 
+    def before(self, found: OnDisk) -> str:
+        """What messages call the text that an editor began with."""
+        if found.digest != NEW:
+            return f"{self.name} on disk"
+        return f"an empty {self.name}" if self.origin == self.path else str(self.origin)
+
     def save(self, text: str, seen: str | None) -> str:
         """Write a text, all of it or nothing, with the line ends that the file has; returns the digest.
 
@@ -70,11 +77,13 @@ class Edited:
         """
         check_text(text, self.name)
         there = self._bytes()
+        old = there or b""
+        data = _with_line_ends(text, old.decode("utf-8-sig", "replace")).encode()
+        data = _MARK + data if old.startswith(_MARK) else data
+        if there == data:  # as it is after the same save a moment ago
+            return _digest(data)
         if seen is not None and seen != (NEW if there is None else _digest(there)):
             raise ChangedError(f"{self.name} has changed on disk since it was read", hint="load it, or write over it")
-        old = there or b""
-        data = (text.replace("\n", "\r\n") if b"\r\n" in old else text).encode()
-        data = _MARK + data if old.startswith(_MARK) else data
         write_over(self.path, data)
         return _digest(data)
 
@@ -146,6 +155,19 @@ def _net(name: str) -> Path:
 def _given_by_path(name: str) -> bool:
     """Whether a file of the package is given by its path, as those who work on netdef do."""
     return os.path.isfile(name)
+
+
+def _with_line_ends(text: str, old: str) -> str:
+    """A text with a file's line ends: lines above and below all changes keep theirs, the others have that of the last above."""
+    pieces = re.split("(\r\n|\r|\n)", old)
+    lines, known, ends = text.split("\n"), pieces[::2], pieces[1::2]
+    ends.append(ends[-1] if ends else "\n")  # of the last line, which has none, once another follows
+    most = min(len(lines), len(known))
+    above = next((at for at in range(most) if lines[at] != known[at]), most)
+    below = next((at for at in range(most - above) if lines[-1 - at] != known[-1 - at]), most - above)
+    between = len(lines) - above - below
+    chosen = ends[:above] + [ends[max(0, above - 1)]] * between + ends[len(ends) - below :]
+    return "".join(line + end for line, end in zip(lines[:-1], chosen, strict=False)) + lines[-1]
 
 
 def _digest(data: bytes) -> str:

@@ -5,9 +5,9 @@
   const [state, notice, stale, messages] = ["state", "notice", "stale", "messages"].map((id) => document.getElementById(id));
   const pause = 250; // milliseconds without a change before the text is checked
   const wide = matchMedia("(min-width: 801px)");
-  let seen = known.seen; // the digest of the file that the text was made from
+  let seen = known.seen; // the digest of the file that the text was made from; "" where there is none yet
   let saved = known.text;
-  let kept = ""; // the digest of a file on disk that the writer has chosen not to load
+  let kept = null; // the digest of a file on disk that the writer has chosen not to load
   let phase = "";
   let looked = null; // the last answer about the text, and the text
   let rows = []; // of the last table: where each layer is declared
@@ -110,12 +110,12 @@
     if (running) { again = true; return; }
     running = true;
     try {
-      const asked = text(), found = await ask("look", { text: asked });
+      const asked = text(), before = moves, found = await ask("look", { text: asked });
       if (asked === text()) {
         looked = { ...found, text: asked };
         mark(found.marks);
         list(found.messages, found.trouble);
-        if (found.disk !== seen && found.disk !== kept && !found.trouble) changed(`${known.name} has changed on disk.`, found.disk);
+        if (moves === before && !saving && found.disk !== seen && found.disk !== kept && !found.trouble) changed(found.disk);
         await refresh();
       } else again = true;
     } catch (error) { if (notice.hidden) say(error.message); } finally {
@@ -189,7 +189,7 @@
     if (found.more) lines.append(element("span", `and ${found.more} more lines\n`));
     const pages = element("div", "", { className: "page" });
     holder.replaceChildren(...(found.why ? [element("p", found.why)] : []), ...(found.page ? [pages] : []), ...(found.lines.length ? [lines] : []));
-    if (found.page) frame(pages, found.page, "Differences from the file on disk");
+    if (found.page) frame(pages, found.page, "What differs");
     stale.hidden = true;
   }
 
@@ -233,22 +233,26 @@
   // ---- the file
 
   function status() {
-    const dirty = text() !== saved;
-    state.textContent = dirty ? "not saved" : "saved";
+    const dirty = text() !== saved || seen === "";
+    state.textContent = seen === "" ? "not saved yet" : dirty ? "not saved" : "saved";
     state.classList.toggle("dirty", dirty);
     document.title = `${dirty ? "• " : ""}${known.name}`;
     return dirty;
   }
 
-  function changed(about, digest) {
+  let saving = null; // the save that is on its way
+  let moves = 0; // how often the file was written or loaded: a look that was asked before the last of them may know an older file
+
+  function changed(digest) {
     const keep = () => { kept = digest; say(""); };
-    say(about, button("Load it", load), button("Show what differs", () => { keep(); show("changes"); }), button("Keep this text", keep));
+    say(digest ? `${known.name} has changed on disk.` : `${known.name} is no longer on disk.`, ...(digest ? [button("Load it", load)] : []), button("Show what differs", () => { keep(); show("changes"); }), button("Keep this text", keep));
   }
 
   async function load() {
     try {
       const found = await ask("load", {});
-      [seen, saved, kept] = [found.seen, found.text, ""];
+      [seen, saved, kept] = [found.seen, found.text, null];
+      moves += 1;
       put(found.text);
       say("");
     } catch (error) { say(error.message); }
@@ -256,16 +260,25 @@
     look();
   }
 
+  // One at a time: the next is of the file that this one writes.
   async function save(over = false) {
+    while (saving) await saving;
+    saving = write(over).finally(() => { saving = null; });
+    await saving;
+  }
+
+  async function write(over) {
     const whole = text();
     try {
+      moves += 1;
       const answer = await ask("save", { text: whole, seen, over: over === true });
       if (answer.changed) {
         say(`${answer.changed}. Nothing was written.`, button("Write over it", () => save(true)), button("Load it", load),
           button("Show what differs", () => show("changes")));
         return;
       }
-      [seen, saved, kept] = [answer.seen, whole, ""];
+      [seen, saved, kept] = [answer.seen, whole, null];
+      moves += 1;
       say("");
     } catch (error) { say(error.message); }
     status();

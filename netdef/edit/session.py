@@ -75,7 +75,8 @@ class Session:
         return phase(self.looked(_text(asked)), _string(asked, "phase"))
 
     def _diff(self, asked: Asked) -> Any:
-        return differences(self.edited.opened().text, _text(asked), self.edited.name)
+        opened = self.edited.opened()
+        return differences(opened.text, _text(asked), self.edited.name, self.edited.before(opened))
 
     def _hover(self, asked: Asked) -> Any:
         return answers.hover(self.looked(_text(asked)).document, _at(asked), self._nets, self._devices)

@@ -46,6 +46,32 @@ def test_line_ends_and_the_mark_of_utf8_stay(file):
     assert Path(name).read_bytes() == "\ufeffname: 'y'\r\n# é\r\n".encode()
 
 
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        ("a\r\nb\r\nc\n", "a\nb\nc\n", "a\r\nb\r\nc\n"),
+        ("a\r\nb\nc\rd\n", "a\nx\ny\nd\n", "a\r\nx\r\ny\r\nd\n"),
+        ("a\nb\r\nc\r\n", "x\nb\nc\n", "x\nb\r\nc\r\n"),
+        ("a\r\nb", "a\nb\nc\n", "a\r\nb\r\nc\r\n"),
+        ("a\r\na\n", "a\na\na\n", "a\r\na\na\n"),
+        ("a\r\n", "", ""),
+        ("", "a\nb", "a\nb"),
+    ],
+)
+def test_each_line_keeps_its_own_end(before, text, after, file):
+    name = file("")
+    Path(name).write_bytes(before.encode())
+    edited(name).save(text, None)
+    assert Path(name).read_bytes() == after.encode()
+
+
+def test_a_save_of_what_the_file_has_is_no_change(file):
+    found = edited(file("name: 'x'\n"))
+    seen = found.on_disk().digest
+    after = found.save("name: 'y'\n", seen)
+    assert found.save("name: 'y'\n", seen) == after
+
+
 def test_half_a_character_is_not_written(file):
     found = edited(file("name: 'x'\n"))
     with pytest.raises(NetdefError, match="half a character"):

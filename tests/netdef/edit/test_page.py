@@ -37,12 +37,18 @@ ACT = """
 
 @pytest.fixture
 def act(serve, browse, monkeypatch):
-    """A function that serves a text, does in the page what a script says, and returns what that has said."""
-    page = serve()
+    """A function that serves a text, does in the page what a script says, and returns what that has said.
 
-    def run(script, *options):
+    `then` is done once the page is made.
+    """
+
+    def run(script, *options, name=None, then=lambda: None):
+        page = serve() if name is None else serve(None, name)
+
         def with_script(edited, token, nonce):
-            return page_module.page(edited, token, nonce).replace("</body>", ACT.format(nonce=nonce, script=script) + "</body>")
+            made = page_module.page(edited, token, nonce).replace("</body>", ACT.format(nonce=nonce, script=script) + "</body>")
+            then()
+            return made
 
         monkeypatch.setattr("netdef.edit.server.page", with_script)
         address = SimpleNamespace(as_uri=lambda: page.server.url)
@@ -87,7 +93,10 @@ def test_what_is_written_is_checked_drawn_and_compared(act):
 def test_it_is_saved_by_the_keyboard_and_not_over_another_text(act):
     said = act("""
       write("# one\\n");
-      press("s", { ctrlKey: true });
+      for (let times = 0; times < 3; times += 1) {
+        write(`# one, ${times}\\n`);
+        press("s", { ctrlKey: true });
+      }
       await wait(() => $("#state").textContent === "saved");
       said.push($("#notice").hidden);
       await fetch("/save", { method: "POST", headers: { "X-Netdef-Token": JSON.parse($("#data").textContent).token },
@@ -104,6 +113,21 @@ def test_it_is_saved_by_the_keyboard_and_not_over_another_text(act):
     assert "x.net has changed on disk" in said[1]
     assert said[2:] == ["not saved", "# of somebody else", "saved"]
     assert Path("x.net").read_text() == "# of somebody else\n"
+
+
+def test_a_file_that_is_gone_or_not_there_yet_is_said(act):
+    gone = """
+      await wait(() => !$("#notice").hidden);
+      const buttons = [...document.querySelectorAll("#notice button")];
+      said.push($("#notice span").textContent, buttons.map((one) => one.textContent).join());
+    """
+    Path("x.net").write_text(NET)
+    assert act(gone, name="x.net", then=lambda: Path("x.net").unlink()) == [
+        "x.net is no longer on disk.", "Show what differs,Keep this text,Close",
+    ]  # fmt: skip
+    assert act('await wait(() => $(".message")); said.push($("#state").textContent, $("#notice").hidden);', name="lenet") == [
+        "not saved yet", "true",
+    ]  # fmt: skip
 
 
 def test_a_phone_shows_the_text_or_the_net_and_names_of_markup_run_nothing(act):

@@ -9,6 +9,7 @@ import pytest
 from netdef.edit import Server
 from netdef.edit.page import policy
 from netdef.language.diagnostics import NetdefError
+from netdef.language.find import models_folder
 from tests.netdef.edit.conftest import NET
 
 BAD = NET.replace("InnerProduct", "InerProduct")
@@ -139,14 +140,24 @@ def test_a_text_is_saved_only_over_the_file_that_it_was_made_from(serve):
 def test_differences_are_lines_and_those_of_the_nets(serve):
     page = serve()
     same = page.ask("POST", "/diff", {"text": NET})[1]
-    assert (same["lines"], same["page"], same["why"]) == ([], "", "The text is that of the file.")
+    assert (same["lines"], same["page"], same["why"]) == ([], "", "The text is that of x.net on disk.")
     changed = page.ask("POST", "/diff", {"text": NET.replace("5 }", "7 }")})[1]
     assert "-layer fc: InnerProduct(data) { num_output: 5 }" in changed["lines"]
     assert "x.net on disk" in changed["page"]
     assert "num_output" in changed["page"]
     assert "has errors" in page.ask("POST", "/diff", {"text": BAD})[1]["why"]
+    Path("x.net").unlink()
+    gone = page.ask("POST", "/diff", {"text": NET})[1]
+    assert "an empty x.net" in gone["page"] + gone["why"] and len(gone["lines"]) == 4
     solver = page.ask("POST", "/diff", {"text": "base_lr: 0.1\nlr_policy: 'fixed'\n"})[1]
     assert (solver["page"], "Only lines" in solver["why"] or "has errors" in solver["why"]) == ("", True)
+
+
+def test_a_copy_is_compared_with_what_it_is_made_from(serve):
+    page = serve(None, "lenet")
+    text = page.ask("POST", "/load", {})[1]["text"]
+    found = page.ask("POST", "/diff", {"text": text.replace("num_output: 500", "num_output: 400")})[1]
+    assert "lenet.net on disk" not in found["page"] and str(models_folder() / "lenet.net") in found["page"]
 
 
 def test_a_solver_is_edited_alike(serve):
