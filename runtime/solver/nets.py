@@ -108,6 +108,7 @@ class SolverNets:
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self.solver, self.filename, self.data, self.overrides = solver, filename, data, for_nets(overrides)
+        self._name = str(Path(filename).parent / MESSAGE) if net is None else MESSAGE  # a net in the solver's file has its folder
         field = train_field(solver)
         if net is not None:
             train, sources = net, [net] * test_count(solver)
@@ -156,7 +157,7 @@ class SolverNets:
                     hint="give the solver the net's path or text instead",
                 )
             source = source.filename
-        return load_net(source, phase, {**self.overrides, **overrides}, batch_size, self.data)
+        return load_net(source, phase, {**self.overrides, **overrides}, batch_size, self.data, name=self._name)
 
 
 def load_net(
@@ -166,12 +167,14 @@ def load_net(
     batch_size: int | None = None,
     data: str | None = None,
     assumed: Shape = (),
+    name: str = MESSAGE,
 ) -> Net:
     """A net from a path, a model's name or a NetParameter, reading other data if asked to.
 
     Parameters
     ----------
     assumed: (channels, rows, columns) of images whose size neither the file nor their data give.
+    name: how messages call a NetParameter, in the folder where its paths start.
 
     Raises
     ------
@@ -184,7 +187,7 @@ def load_net(
             from netdef.language.printer import print_message
 
             text = print_message(source)
-            return Opened(lambda: edited(read_text(text, MESSAGE, "NetParameter"), edit), MESSAGE, both, batch_size, phase)
+            return Opened(lambda: edited(read_text(text, name, "NetParameter"), edit), name, both, batch_size, phase)
         if edit is None:
             return open_net(source, both, batch_size, phase)
         file = find_net(source)

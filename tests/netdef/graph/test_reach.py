@@ -228,3 +228,18 @@ def test_a_matrix_of_a_loss(folder):
         runtime.compile(netdef.load("nets/i.net"), threads=1).close()
     with netdef.only_inside(), pytest.raises(NetdefError, match=says):
         netdef.load("nets/i.net")
+
+
+def test_a_net_inside_a_solver_has_its_folder(folder):
+    """Its paths start there where nothing is in the current folder, and may not lead out of it."""
+    Path("private").symlink_to("images")
+    solver = SOLVER.replace('net: "x.net"', f"net_param {{ {NET} }}").replace("PREFIX", "x")
+    Path("nets/solver.txt").write_text(solver.replace("SOURCE", "private"))
+    says = r"nets/<message>:\d+:\d+: error: source of layer data leads to .*images, outside of nets"
+    with netdef.only_inside(), pytest.raises(NetdefError, match=says):
+        runtime.Solver("nets/solver.txt", devices="cpu:0", threads=1)
+    os.unlink("nets/link")
+    os.rename("images", "nets/beside")
+    Path("nets/solver.txt").write_text(solver.replace("SOURCE", "beside"))
+    with netdef.only_inside(), runtime.Solver("nets/solver.txt", devices="cpu:0", threads=1) as one:
+        assert one.nets.train.layer("data").source == "beside"
