@@ -117,7 +117,18 @@ def seeds_in(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], None]], int], ranks: Ranks | None) -> int:
+def check_alone(runs: Sequence[Options], ranks: Ranks | None) -> None:
+    """Check that several runs are not for the ranks of one job.
+
+    Raises
+    ------
+    NetdefError: there are ranks.
+    """
+    if ranks is not None:
+        raise NetdefError(f"--seed asks for {len(runs)} runs; under mpirun or srun there is one", hint="--seed N, a run at a time")
+
+
+def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], None]], int]) -> int:
     """Train each run, one after the other, and print what they reach; returns 0, or the exit code of one that was interrupted.
 
     Where one is interrupted or fails, it prints what those before reached and which seeds have not begun.
@@ -128,12 +139,10 @@ def train_seeds(runs: list[Options], train: Callable[[Options, Callable[[Path], 
 
     Raises
     ------
-    NetdefError: a run fails, or there are several ranks.
+    NetdefError: a run fails.
     """
     from netdef.cli.run_folders import check_free, is_cut_short
 
-    if ranks is not None:
-        raise NetdefError(f"--seed asks for {len(runs)} runs; under mpirun or srun there is one", hint="--seed N, a run at a time")
     for options in runs:  # all of them, before hours of training
         prefix = setting_of(options, PREFIX)
         out = options.out or (prefix is not None and Path(prefix.value).is_absolute() and os.path.dirname(prefix.value))

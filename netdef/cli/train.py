@@ -16,7 +16,7 @@ from netdef.cli.caffe import Command
 from netdef.cli.options import COUNT, data_option, fuse_option, run_options
 from netdef.cli.options import without_effect as options_without_effect
 from netdef.cli.ranked import lost_from, on_all_ranks
-from netdef.cli.seeds import RATE, in_folders_apart, one_for_each_seed, train_seeds, with_rate
+from netdef.cli.seeds import RATE, check_alone, in_folders_apart, one_for_each_seed, train_seeds, with_rate
 from netdef.cli.train_end import finished, stopped
 from netdef.cli.train_events import open_events
 from netdef.cli.train_options import CommandLine, Counts, Options
@@ -84,15 +84,18 @@ def command(net: str, solver: str | None, **options: Any) -> int:
     """
     given, *others = one_for_each_seed(with_rate(Options(**options)))
     if others:
-        from runtime.solver.nets import read_solver
-
-        parameters, _ = read_solver(net_and_solver(net, solver)[1], given.iterations, given.overrides)
-        runs = in_folders_apart([given, *others], parameters.snapshot_prefix)
 
         def train_one(options: Options, on_run: Callable[[Path], None]) -> int:
             return train(net, solver, options, on_run=on_run)
 
-        return on_all_ranks(lambda ranks: train_seeds(runs, train_one, ranks))
+        def train_all(ranks: Ranks | None) -> int:
+            from runtime.solver.nets import read_solver
+
+            check_alone([given, *others], ranks)
+            parameters, _ = read_solver(net_and_solver(net, solver)[1], given.iterations, given.overrides)
+            return train_seeds(in_folders_apart([given, *others], parameters.snapshot_prefix), train_one)
+
+        return on_all_ranks(train_all)
 
     def resumed(out: Path) -> Callable[[Ranks | None], int]:
         again = replace(given, weights=None, resume="latest", out=str(out))
@@ -183,6 +186,9 @@ def train(
         if options.weights or run.snapshot or not parameters.weights:
             why = "it is about weights that a solver names, and none of those are read"
             idle += options_without_effect({"--allow-missing": options.allow_missing}, why)
+        if options.dry_run:
+            events_of = {"--tensorboard": options.tensorboard, "--histograms": options.histograms and ranks is None}
+            idle += options_without_effect(events_of, "a dry run writes nothing")
         if parameters.lr_policy == "multifixed" and RATE in (options.overrides or {}):
             idle.append("base_lr has no effect: lr_policy multifixed takes its rates from stagelr")
         options = with_nodes_of(run.snapshot, options, choice.devices, ranks)

@@ -28,8 +28,10 @@ def train(*arguments):
 
 def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(capsys):
     before = sorted(os.walk("."))
-    assert train("--dry-run", "--snapshot-every", "10", "--data-mean") == 0
+    assert train("--dry-run", "--snapshot-every", "10", "--data-mean", "--tensorboard", "--histograms") == 0
     out = capsys.readouterr().out
+    for option in ("--tensorboard", "--histograms"):
+        assert f"{option} has no effect: a dry run writes nothing\n" in out
     assert "training:  20 images of 2 classes in images, 10 of each\n" in out
     assert "testing:   20 images of 2 classes in images, 10 of each\n" in out
     assert re.search(r"^memory: +[\d.]+ [KM]iB on cpu:0", out, re.M)

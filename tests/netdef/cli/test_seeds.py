@@ -89,6 +89,12 @@ def test_seeds_after_one_that_fails_are_named(capsys, monkeypatch):
     assert "the runs of seeds 3,4 have not begun: --seed 3,4 starts them" in err and "the loss is no number" in err
 
 
+def test_seeds_under_mpirun_are_refused_before_anything_is_read(capsys, monkeypatch):
+    monkeypatch.setattr("netdef.cli.train.on_all_ranks", lambda work, *_: work(object()))
+    assert run(["train", "small.net", "missing.txt", "--seed", "1..2"]) == 2
+    assert "--seed asks for 2 runs; under mpirun or srun there is one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
