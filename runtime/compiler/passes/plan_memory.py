@@ -130,16 +130,19 @@ def _readable(program: Program, keep: str) -> list[Buffer]:
 def _merge_inplace(
     instructions: list[Instruction], buffers: list[Buffer], first: dict[Buffer, int], last: dict[Buffer, int]
 ) -> list[_Span]:
-    """Spans of buffers: an in-place instruction's output joins its input's span where that input is read here last."""
+    """Spans of buffers: an in-place instruction's output joins its input's span where that input is read here last.
+
+    Not one of another type, though both be padded to one size: numbers of 4 bytes would be written over those of 2 not read yet.
+    """
     spans = {b: _Span([b], _aligned(b.bytes), first[b], last[b]) for b in buffers}
     for time, instruction in enumerate(instructions):
         if not (instruction.inplace and instruction.inputs and instruction.outputs):
             continue
         source, target = instruction.inputs[0].root, instruction.outputs[0].root
         before, after = spans.get(source), spans.get(target)
-        if before is None or after is None or before is after or before.bytes != after.bytes:
+        if before is None or after is None or before is after or source.dtype != target.dtype:
             continue
-        if before.last == time and after.first == time and not _reads_again(instruction, source):
+        if before.bytes == after.bytes and before.last == time and after.first == time and not _reads_again(instruction, source):
             before.buffers += after.buffers
             before.last = after.last
             for buffer in after.buffers:

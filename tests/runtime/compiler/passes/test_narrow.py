@@ -71,6 +71,33 @@ def test_a_reader_without_a_form_keeps_float32() -> None:
     assert found["relu"] == NARROW
 
 
+IN_PLACE = """
+layer data: Input -> data, label { shape { dim: 3 dim: 7 } shape { dim: 3 } }
+layer a: InnerProduct(data) { num_output: 5 }
+layer t: Sigmoid(a)
+layer d: Dropout(t)
+layer e: TanH(d)
+layer g: InnerProduct(e) { num_output: 5 }
+layer h: Dropout(g)
+layer i: TanH(h)
+layer s: SoftmaxWithLoss(i, label)
+"""
+
+
+def test_nothing_is_done_in_place_on_two_types() -> None:
+    """Of so few numbers that both types take one cache line."""
+    program = compiled(netdef.parse(IN_PLACE, phase="train"))
+    assert program.plan is not None
+    offsets, pairs = program.plan.offsets, 0
+    for one in program.instructions:
+        if not (one.inplace and one.inputs and one.outputs):
+            continue
+        source, target = one.inputs[0].root, one.outputs[0].root
+        pairs += source.dtype != target.dtype
+        assert source.dtype == target.dtype or offsets[source] != offsets[target], one
+    assert pairs
+
+
 def test_types_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """And --math has an effect then."""
     assert run(["compile", "alexnet", "--devices", "gpu:0", "--math", "bf16", "--print", "--after", "narrow"]) == 0
