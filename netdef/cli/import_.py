@@ -106,6 +106,8 @@ def _onnx(source: str, options: Options) -> None:
         write_weights(options.weights, found.net, found.read)
     click.echo(f"{options.out}, {options.weights}: {plural(len(found.net.layers), 'layer')}, {found.net.totals.counts}")
     click.echo(str(found.agreement) if found.agreement else "not compared with the file")
+    for note in found.notes:
+        click.echo(f"note: {note}")
 
 
 def _state_dict(source: str, options: Options) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,13 @@ NOISE = 1.0
 
 @dataclass(frozen=True)
 class Imported:
-    """A net and its weights. agreement: None where it was not compared."""
+    """A net and its weights. agreement: None where it was not compared. notes: where they differ from the file."""
 
     message: Any
     net: Net
     weights: Weights
     agreement: Agreement | None
+    notes: tuple[str, ...] = ()
 
     def read(self, layer: str, index: int) -> np.ndarray:
         """A parameter, in the net's shape."""
@@ -52,14 +53,13 @@ def import_onnx(
     if check:
         runtime_module()
     own = rewritten(model)
+    notes: tuple[str, ...] = ()
     if own is None:
         layers = net_of(model)
-        own = layers.message, layers.weights
+        own, notes = (layers.message, layers.weights), tuple(layers.notes)
     net = parse(print_message(own[0]), path, phase="test")
-    found = Imported(own[0], net, own[1], None)
-    if not check:
-        return found
-    return Imported(found.message, net, found.weights, _agreement(path, found, model.outputs))
+    found = Imported(own[0], net, own[1], None, notes)
+    return replace(found, agreement=_agreement(path, found, model.outputs)) if check else found
 
 
 def _agreement(path: str, found: Imported, outputs: Sequence[str]) -> Agreement:
@@ -70,4 +70,6 @@ def _agreement(path: str, found: Imported, outputs: Sequence[str]) -> Agreement:
                 executable.set_param(layer.name, parameter.index, found.read(layer.name, parameter.index))
         inputs = inputs_by_seed(found.net, scale=NOISE)
         results = executable.forward(0, **inputs)
-    return check_agreement({name: results[name] for name in outputs}, run(path, inputs), f"the net differs from that of {path}")
+    made = {name: results[name] for name in outputs}
+    what, hint = f"the net differs from that of {path}", "; ".join(found.notes)
+    return check_agreement(made, run(path, inputs), what, hint)

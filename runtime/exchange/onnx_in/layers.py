@@ -22,7 +22,7 @@ class Layers:
 
     Attributes
     ----------
-    message: the NetParameter. weights: by layer. blobs: names of blobs by value.
+    message: the NetParameter. weights: by layer. blobs: names of blobs by value. notes: where the net may differ.
     """
 
     def __init__(self, model: Model):
@@ -30,6 +30,7 @@ class Layers:
         self.message: Any = message_class("NetParameter")(name=model.name)
         self.weights: Weights = {}
         self.blobs: dict[str, str] = {}
+        self.notes: list[str] = []
         self.done: set[str] = set()  # outputs of nodes that were taken together with an earlier one
         self._names: set[str] = set()
         self._tops: set[str] = set(model.inputs) | (set() if model.by_netdef else set(model.outputs))

@@ -23,9 +23,14 @@ def reduce(node: Node, into: Layers) -> None:
     """A sum over the last axes is a Reduction; a mean over rows and columns a Pooling, as in Caffe's nets."""
     shape = into.shape_of(node.inputs[0])
     given = into.constant(node.input(1)) if node.input(1) else node.attributes.get("axes")
-    axes = sorted(int(axis) % len(shape) for axis in given) if given is not None and len(given) else list(range(len(shape)))
     if node.input(1) and given is None:
         raise into.model.refused(node, "its axes are not fixed")
+    named = [] if given is None else list(given)
+    if not shape:
+        raise into.model.refused(node, "it is of a single number, without axes")
+    if not named and node.attributes.get("noop_with_empty_axes", 0):
+        raise into.model.refused(node, "without axes it sums nothing (noop_with_empty_axes)")
+    axes = sorted(counted(node, into, axis, len(shape)) for axis in named) if named else list(range(len(shape)))
     if node.kind == "ReduceMean" and len(shape) == 4 and axes == [2, 3]:
         with_ones(node, into, (*shape[:2], 1, 1), lambda top: into.add(
             node, "Pooling", node.inputs[:1], [top], pool=AVE, global_pooling=True
@@ -35,6 +40,13 @@ def reduce(node: Node, into: Layers) -> None:
         raise into.model.refused(node, "a sum over other axes than the last ones has no layer")
     settings: dict[str, Any] = {"operation": OPERATIONS[node.kind], "axis": axes[0] or None}
     with_ones(node, into, shape[: axes[0]], lambda top: into.add(node, "Reduction", node.inputs[:1], [top], **settings))
+
+
+def counted(node: Node, into: Layers, index: int, size: int) -> int:
+    """An axis, or an index, counted from the front; one below 0 counts from the end.  Raises NetdefError: it is out of range."""
+    if not -size <= index < size:
+        raise into.model.refused(node, f"{index} is out of range: there are {size}")
+    return int(index) % size
 
 
 def with_ones(node: Node, into: Layers, made: Shape, add: Callable[[str], object]) -> None:
@@ -57,9 +69,9 @@ def with_ones(node: Node, into: Layers, made: Shape, add: Callable[[str], object
 @reads("ArgMax")
 def largest(node: Node, into: Layers) -> None:
     shape = into.shape_of(node.inputs[0])
-    axis = node.attributes.get("axis", 0) % len(shape)
-    if node.attributes.get("select_last_index", 0):
-        raise into.model.refused(node, "of equal numbers it takes the last, an ArgMax the first")
+    axis = counted(node, into, node.attributes.get("axis", 0), len(shape))
+    if not node.attributes.get("select_last_index", 0):
+        into.notes.append(f"node {node.label} (ArgMax): of equal numbers the net takes the last, the file the first")
     with_ones(node, into, (*shape[:axis], 1, *shape[axis + 1 :]), lambda top: into.add(
         node, "ArgMax", node.inputs[:1], [top], axis=axis
     ))  # fmt: skip
@@ -88,10 +100,10 @@ def copies(node: Node, into: Layers) -> None:
 def gather(node: Node, into: Layers) -> None:
     """Entries of an axis at fixed indices: those that follow one another are cut out, others put in their order by a Concat."""
     shape, indices = into.shape_of(node.inputs[0]), into.constant(node.inputs[1])
-    axis = node.attributes.get("axis", 0) % len(shape)
+    axis = counted(node, into, node.attributes.get("axis", 0), len(shape))
     if indices is None or indices.ndim > 1:
         raise into.model.refused(node, "its indices are not fixed, or have several axes")
-    wanted = [int(index) % shape[axis] for index in np.ravel(indices)]
+    wanted = [counted(node, into, index, shape[axis]) for index in np.ravel(indices)]
     made = (*shape[:axis], len(wanted), *shape[axis + 1 :])
     if not prod(made):
         raise into.model.refused(node, "it takes nothing")
@@ -108,6 +120,9 @@ def _taken(node: Node, into: Layers, axis: int, cuts: list[int], wanted: list[in
     """Cut an axis into pieces, and join those that are wanted."""
     shape = into.shape_of(node.inputs[0])
     ends = sorted(set(cuts))
+    if len(ends) == 2 and len(wanted) > shape[axis]:  # the one entry of an axis, several times
+        into.add(node, "Tile", node.inputs[:1], [top], suffix="/copies", axis=axis, tiles=len(wanted))
+        return
     if len(ends) == 2:  # all of it
         into.add(node, "Split", node.inputs[:1], [top], suffix="/all")
         return

@@ -73,12 +73,14 @@ def compare(found: Values, expected: Values) -> Agreement:
     return Agreement(error, name, len(differences))
 
 
-def check_agreement(found: Values, expected: Values, what: str = "the exported file differs from netdef's") -> Agreement:
+def check_agreement(
+    found: Values, expected: Values, what: str = "the exported file differs from netdef's", hint: str = ""
+) -> Agreement:
     """The agreement of outputs.
 
     Parameters
     ----------
-    what: is compared, in the error's words.
+    what: is compared, in the error's words. hint: what may be the reason.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def check_agreement(found: Values, expected: Values, what: str = "the exported f
     """
     result = compare(found, expected)
     if not result.error <= LIMIT:
-        raise NetdefError(_apart(result, what))
+        raise NetdefError(_apart(result, what), hint=hint)
     return result
 
 

@@ -128,6 +128,7 @@ CASES = {
     "channels that follow one another": ([node("Gather", "x i", "y", axis=1)], {"i": np.array([1, 2])}, ["Slice", "Silence"]),
     "one row": ([node("Gather", "x i", "y", axis=2)], {"i": np.array(4)}, ["Slice", "Silence", "Reshape"]),
     "all of an axis": ([node("Gather", "x i", "y", axis=1)], {"i": np.arange(4)}, ["Split"]),
+    "one channel several times": ([node("Gather", "q i", "y", axis=1)], {"i": np.array([0, -1, 0])}, ["Tile"]),
     "hard sigmoid": ([node("HardSigmoid", "x", "y", alpha=0.3)], {}, ["Power", "Clip"]),
     "hard swish of a blob": ([node("Abs", "x", "a"), node("HardSwish", "a", "y")], {}, ["AbsVal", "Power", "Clip", "Eltwise"]),
     "hard swish": ([node("HardSwish", "x", "y")], {}, ["Power", "Clip", "Eltwise"]),
@@ -142,7 +143,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_layers_of_nodes(name):
     nodes, constants, expected = CASES[name]
-    found = import_onnx(write(nodes, IMAGE, constants))
+    inputs = {"q": [2, 1, 9, 8]} if "q" in nodes[0].input else IMAGE
+    found = import_onnx(write(nodes, inputs, constants))
     assert types(found) == expected
     assert found.agreement.error < 5e-6
     assert np.isfinite(found.agreement.error)
@@ -167,13 +169,41 @@ def test_pooling_rounds_as_the_node_does(kind, ceil, kernel, stride, pad):
     assert layer.floor == (not ceil and not exact)
 
 
-def test_the_largest_channel():
-    model = onnx.load(write([node("ArgMax", "x", "y", axis=1, keepdims=0)], IMAGE))
+def of_whole_numbers(nodes, constants=None):
+    """A file whose output y is of whole numbers."""
+    model = onnx.load(write(nodes, IMAGE, constants))
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
     onnx.save(model, "x.onnx")
-    found = import_onnx("x.onnx")
+    return "x.onnx"
+
+
+NOTE = "node n_y (ArgMax): of equal numbers the net takes the last, the file the first"
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_the_largest_channel(last):
+    found = import_onnx(of_whole_numbers([node("ArgMax", "x", "y", axis=-3, keepdims=0, select_last_index=last)]))
     assert types(found) == ["ArgMax", "Reshape"]
     assert found.agreement.error < 1e-6
+    assert found.notes == (() if last else (NOTE,))
+
+
+EQUAL = [node("Clip", "x z h", "a")], {"z": np.float32(0), "h": np.float32(0.1)}
+
+
+def test_the_last_of_equal_channels():
+    nodes, constants = EQUAL
+    found = import_onnx(of_whole_numbers([*nodes, node("ArgMax", "a", "y", axis=1, select_last_index=1)], constants))
+    assert found.agreement.error == 0
+
+
+def test_the_first_of_equal_channels():
+    nodes, constants = EQUAL
+    path = of_whole_numbers([*nodes, node("ArgMax", "a", "y", axis=1)], constants)
+    with pytest.raises(NetdefError, match=r"the net differs from that of x\.onnx") as error:
+        import_onnx(path)
+    assert error.value.diagnostics[0].hint == NOTE
+    assert import_onnx(path, check=False).notes == (NOTE,)
 
 
 REFUSED = {
@@ -189,6 +219,12 @@ REFUSED = {
     "weights": ([node("Conv", "x k", "y")], {}, "its weights are computed"),
     "broadcast": ([node("Add", "x b", "y")], {"b": weights(4, 1, 8)}, "does not lie along axes"),
     "division": ([node("Relu", "x", "a"), node("Div", "x a", "y")], {}, "one blob divided by another"),
+    "sum of a number": (
+        [node("ReduceSum", "x a", "s", keepdims=0), node("ReduceMean", "s", "y", keepdims=0)], {"a": np.arange(4)},
+        "node n_y (ReduceMean): it is of a single number, without axes",
+    ),
+    "sum of nothing": ([node("ReduceSum", "x", "y", noop_with_empty_axes=1)], {}, "without axes it sums nothing"),
+    "channel out of range": ([node("Gather", "x i", "y", axis=1)], {"i": np.array([1, 7])}, "7 is out of range: there are 4"),
     "statistics": (
         [node("BatchNormalization", "x s s s s", "y p q", training_mode=1)], {"s": ONES}, "it takes statistics of the batch",
     ),
