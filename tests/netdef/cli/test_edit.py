@@ -5,6 +5,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,38 @@ def test_the_printed_address_opens_the_page(file, monkeypatch, capsys):
     assert out.startswith("http://127.0.0.1:") and "/?token=" in out
     assert err == "edits x.net; Ctrl-C ends it\n"
     assert "<title>x.net</title>" in pages[0]
+
+
+def test_other_users_cannot_read_the_token(file, monkeypatch, capsys):
+    """A browser's arguments are in the list of processes: they name a file of mode 0600 that holds the address."""
+    given, seen = [], []
+
+    def serve(server):
+        page = Path(urllib.request.url2pathname(given[0].removeprefix("file://")))
+        modes = [one.stat().st_mode & 0o777 for one in (page, page.parent)]
+        seen.extend([page, server.token not in given[0], f"url={server.url}" in page.read_text(), *modes])
+        server.server_close()
+
+    monkeypatch.setattr("netdef.edit.serve", serve)
+    monkeypatch.setattr("netdef.cli.edit.has_screen", lambda: True)
+    monkeypatch.setattr("webbrowser.open", lambda url: given.append(url) or True)
+    assert run(["edit", file(NET)]) == 0
+    page, *facts = seen
+    assert facts == [True, True, 0o600, 0o700]
+    assert not page.parent.exists()
+    assert "no browser" not in capsys.readouterr().err
+
+
+def test_without_a_folder_for_the_page_the_address_is_enough(file, monkeypatch, capsys):
+    def full(**_):
+        raise OSError("no space")
+
+    monkeypatch.setattr("netdef.edit.serve", lambda server: server.server_close())
+    monkeypatch.setattr("netdef.cli.edit.has_screen", lambda: True)
+    monkeypatch.setattr("netdef.cli.edit.TemporaryDirectory", full)
+    monkeypatch.setattr("webbrowser.open", lambda url: 1 / 0)
+    assert run(["edit", file(NET)]) == 0
+    assert "no browser could be started: open the address above" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
