@@ -26,6 +26,7 @@ FILES = (  # fields that name files, which a run reads or writes
     ("infogain_loss_param", "source"),
 )
 WRITTEN = ("file_name",)  # of them, those of files that a run makes, from the current folder
+UNNAMED = "<text>"  # what `netdef.parse` calls a text without a file
 _reported: ContextVar[bool] = ContextVar("reported", default=False)
 
 
@@ -55,6 +56,10 @@ def reaches(message: Any, where: Callable[[tuple[str | int, ...]], Position | No
 
 
 def remark_on_reach(layer: Layer) -> None:
-    """Warn (Remark) of the files outside that a layer's data are read from; the same warning is shown once."""
+    """Warn (Remark) of the files outside that a layer's data are read from; the same warning is shown once.
+
+    Of a text that a program holds (`netdef.parse`) there is no folder to leave.
+    """
     for one in () if _reported.get() else reaches(layer.message, layer.within, layer.file):
-        warnings.warn(f"{one.position or layer.file}: {one.message}", Remark, stacklevel=1)
+        if one.position is None or one.position.file != UNNAMED:
+            warnings.warn(f"{one.position or layer.file}: {one.message}", Remark, stacklevel=1)
