@@ -18,7 +18,7 @@ WIDEST = 9  # the largest window held in registers
 FUSED = 5  # and the largest that leaves registers for more than the gradient
 FEW = 128  # threads in a block: each holds many registers
 SHORTEST = 16  # channels in a run: the windows at both ends are read twice
-UP = 2.0**24  # what x is multiplied by where k is 0
+UP = 2.0**24  # what x is multiplied by where k is 0 and beta at most 1
 
 
 def runs_of(columns: int, group: int, per_group: int, window: int, at_once: int) -> int:
@@ -46,7 +46,7 @@ def across(
     """
     C, positions = arrays[0].shape
     per_group, window, root = C // group, size // 2 * 2 + 1, beta == 0.75
-    up = UP if k == 0 and abs(beta) <= 2 else 1.0
+    up = UP if k == 0 and abs(beta) <= 1 else 1.0
     scalars = tuple(np.float32(number) for number in (alpha / size, beta, k, up, up ** (2 * beta), *numbers))
     wide = width(*arrays, run=positions)
     columns = positions // wide

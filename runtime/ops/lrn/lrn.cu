@@ -9,7 +9,8 @@
 // s ** -0.75 = r * sqrt(r) and 1 / s = r * r with r = 1 / sqrt(s).
 //
 // Cards flush the squares of small numbers to zero.  Where k is 0, so that s may be as small, x is multiplied by a power of two, `up`,
-// at first, and s ** -beta by `gain`, up ** (2 beta), which gives the same results.
+// at first, and s ** -beta by `gain`, up ** (2 beta), which gives the same results for x up to 1e12, where s overflows.  Where beta is
+// over 1, s ** -beta of large x would be flushed instead, and `up` is 1.
 #include "common.cuh"
 #include "masked.cuh"
 

@@ -38,6 +38,11 @@ def lrn_cases() -> Iterator[Case]:
         yield Case("lrn_forward", (small, out(6, 64)), constants)
         tiny = Spec((6, 64), lambda random, shape: 1e-29 * random.standard_normal(shape))
         yield Case("lrn_backward", (small, tiny, out(6, 64)), constants)
+    for kernel, scale, alpha, more in (("lrn_forward", 1e11, 1e-17, 0), ("lrn_backward", 1e5, 2e-5, 1)):
+        large = Spec((6, 64), lambda random, shape, by=scale: by * (1 + random.random(shape)))
+        given = Spec((6, 64), lambda random, shape: 1e11 * random.standard_normal(shape))
+        constants = {"size": 5, "alpha": alpha, "beta": 2.0, "k": 0.0, "group": 1}  # s ** -2 is flushed where x is multiplied
+        yield Case(kernel, (large, *[given] * more, out(6, 64)), constants)
     for size, shape in ((3, (3, 7, 5, 32)), (5, (48, 5, 3, 3)), (7, (1, 2, 9, 1)), (1, (3, 3, 3, 128))):
         constants, x = {"size": size, "alpha": 0.9, "beta": 0.75}, normal(*shape)
         yield Case("lrn_within_forward", (x, out(*shape), out(*shape)), constants)
