@@ -117,7 +117,7 @@ def report(
     )
     if program.plan is None:
         narrowed = math == "bf16" and after is not None and PASSES.index(after) >= PASSES.index("narrow")
-        unplanned = {**about_cards, "--math": None} if narrowed else about_cards
+        unplanned = {**about_cards, "--math": None, "--conv": None} if narrowed else about_cards
         for note in without_effect(unplanned, f"cards plan their launches after the last pass, not after {after}"):
             click.echo(note, err=True)
     fused = not inference and PASSES.index(after or PASSES[-1]) >= PASSES.index("fuse_gradients")

@@ -99,9 +99,13 @@ def test_nothing_is_done_in_place_on_two_types() -> None:
 
 
 def test_types_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """And --math has an effect then."""
-    assert run(["compile", "alexnet", "--devices", "gpu:0", "--math", "bf16", "--print", "--after", "narrow"]) == 0
-    captured = capsys.readouterr()
-    assert "%norm1:bf16 = lrn_forward %conv1@1:bf16" in captured.out and captured.err == ""
+    """And --math has an effect then, and --conv, which decides what convolutions take."""
+    narrow = ["compile", "alexnet", "--devices", "gpu:0", "--math", "bf16", "--print", "--after", "narrow"]
+    assert run([*narrow, "--conv", "tiles"]) == 0
+    tiles = capsys.readouterr()
+    assert "%norm1:bf16 = lrn_forward %conv1@1:bf16" in tiles.out and tiles.err == ""
+    assert run([*narrow, "--conv", "im2col"]) == 0
+    columns = capsys.readouterr()
+    assert columns.out.count(":bf16") < tiles.out.count(":bf16") and columns.err == ""
     assert run(["compile", "alexnet", "--devices", "gpu:0", "--math", "bf16", "--after", "elide"]) == 0
     assert "--math bf16 has no effect" in capsys.readouterr().err
