@@ -112,9 +112,10 @@ def test_machine_code_of_every_kernel(architecture: int, compiler: None, fullest
 
 
 @pytest.mark.slow
-def test_machine_code_for_hopper_alone(compiler: None, tight: dict[str, list[str]]) -> None:
+def test_machine_code_for_hopper_alone(compiler: None, tight: dict[str, list[str]], fullest: dict[str, list[str]]) -> None:
     """sm_90a, whose code no other card runs."""
-    made = nvrtc.compile_functions(source("inner_product.cu"), tight["inner_product.cu"], "90a")
+    names = tight.get("inner_product.cu", fullest["inner_product.cu"])  # none is tight with a compiler that needs few registers
+    made = nvrtc.compile_functions(source("inner_product.cu"), names, "90a")
     assert made
     for function in made:
         check_resources(function)
