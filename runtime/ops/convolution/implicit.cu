@@ -138,11 +138,11 @@ template <int V> __global__ void sum_splits(const float* __restrict__ partial, f
   store<V>(y, pack, sum);
 }
 
-// The elements of a window, along one axis, that meet inputs of one residue of the stride: first, first + step, ...
+// The elements of a window, along one axis, that meet inputs of one residue of the stride: first, first + apart, ...
 struct Phase {
-  int elements, first, step, before;  // before: those of smaller residues
-  int start, inputs;                  // start, start + stride, ...: so many inputs
-  int output, by;                     // the output whose element `first` meets the input `start`; that of the next element is `by` less
+  int elements, first, apart, before;  // before: those of smaller residues
+  int start, inputs;                   // start, start + stride, ...: so many inputs
+  int output, by;                      // the output whose element `first` meets the input `start`; that of the next element is `by` less
 };
 
 __device__ inline Phase phase_of(int residue, int size, int kernel, int stride, int pad, int dilation) {
@@ -152,13 +152,13 @@ __device__ inline Phase phase_of(int residue, int size, int kernel, int stride, 
     if (other < residue) ++phase.before;
     if (other != residue) continue;
     if (phase.elements == 0) phase.first = i;
-    if (phase.elements == 1) phase.step = i - phase.first;
+    if (phase.elements == 1) phase.apart = i - phase.first;
     ++phase.elements;
   }
   phase.start = ((residue - pad) % stride + stride) % stride;
   phase.inputs = phase.start < size ? (size - 1 - phase.start) / stride + 1 : 0;
   phase.output = (phase.start + pad - phase.first * dilation) / stride;
-  phase.by = phase.step * dilation / stride;
+  phase.by = phase.apart * dilation / stride;
   return phase;
 }
 
@@ -176,7 +176,7 @@ __global__ void weights_by_phase(
   const int j = thread % KW, i = thread / KW % KH, c = thread / (KW * KH) % per_group, output = thread / (KW * KH * per_group);
   const Phase down = phase_of(i * DH % SH, 1, KH, SH, 0, DH), across = phase_of(j * DW % SW, 1, KW, SW, 0, DW);
   const Index row = Index(output / M * per_group + c) * M + output % M;
-  const int element = (i - down.first) / down.step * across.elements + (j - across.first) / across.step;
+  const int element = (i - down.first) / down.apart * across.elements + (j - across.first) / across.apart;
   const int each = size / (KH * KW);
   sorted[first_weight(down, across, KW, each) + row * down.elements * across.elements + element] = w[thread];
 }
@@ -230,9 +230,9 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_input_tiles(
   const int end = rows_to.inputs * columns_to.inputs * N;
   each_result<MATH, BM>(sums, [&](int below, int beside, auto values) {
     constexpr int WIDTH = sizeof values / sizeof(float);
-    const int result = to.column0 + beside, place = result / N;
+    const int result = to.column0 + beside, position = result / N;
     if (to.row0 + below >= inputs || result >= end) return;
-    const int h = rows_to.start + place / columns_to.inputs * SH, left = columns_to.start + place % columns_to.inputs * SW;
+    const int h = rows_to.start + position / columns_to.inputs * SH, left = columns_to.start + position % columns_to.inputs * SW;
     store<WIDTH>(dx + ((Index(to.group * inputs + to.row0 + below) * H + h) * W + left) * N + result % N, 0, values);
   });
 }
