@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from runtime.kernels.cuda.grids import THREADS
-from runtime.kernels.cuda.occupancy import TABLE, blocks_of
+from runtime.kernels.cuda.occupancy import COMPILER, TABLE, blocks_of
 from runtime.kernels.cuda.options import THREADS_AT_ONCE
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.checks import all_checks
@@ -48,7 +48,8 @@ def main() -> None:
     for file, names in zoo.functions().items():
         functions[file] = sorted({*functions.get(file, []), *names})
     made = table(nvrtc.compile_files(functions, ARCHITECTURE))
-    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(made[name])}" for name in sorted(made))
+    rows = {COMPILER: nvrtc.release(), **dict(sorted(made.items()))}
+    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
     TABLE.write_text("{\n" + lines + "\n}\n")
 
 

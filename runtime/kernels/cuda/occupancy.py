@@ -1,7 +1,7 @@
 """How many blocks of a kernel a multiprocessor runs at once, by the registers and the shared memory that the compiler gave it.
 
 registers.json has these of every kernel, as tools/make_registers.py finds them: those of the form that takes most, and of forms
-that run in more blocks at once their own.
+that run in more blocks at once their own; and the version of the NVRTC that they are of.
 """
 
 from __future__ import annotations
@@ -17,13 +17,21 @@ from runtime.kernels.cuda.registry import Launch
 TABLE = Path(__file__).with_name("registers.json")
 REGISTERS, SHARED, MOST_BLOCKS = 65536, 64 << 10, 32  # of a multiprocessor; shared memory is what the least cards have
 WARP, UNIT = 32, 8  # threads that are given registers together, in units of so many to a thread
+COMPILER = "nvrtc"  # the table's name of what is no kernel: the compiler's version
 UNKNOWN = (128, 0)  # what tests allow a kernel at most
 
 
 @cache
 def resources() -> dict[str, tuple[int, int]]:
     """Registers of a thread and bytes of shared memory of a block, by a kernel's name, or its name with its template arguments."""
-    return {name: (registers, shared) for name, (registers, shared) in json.loads(TABLE.read_text()).items()}
+    rows = json.loads(TABLE.read_text()).items()
+    return {name: (registers, shared) for name, (registers, shared) in rows if name != COMPILER}
+
+
+def compiler() -> tuple[int, int]:
+    """The version of the NVRTC that the table was made with: (12, 9)."""
+    major, minor = json.loads(TABLE.read_text())[COMPILER]
+    return major, minor
 
 
 def blocks_at_once(function: str, threads: int, target: Target) -> int:

@@ -66,6 +66,15 @@ def architectures() -> list[int]:
     return list(array)
 
 
+def release() -> tuple[int, int]:
+    """The compiler's version: (12, 9)."""
+    nvrtc = loaded()
+    assert nvrtc is not None
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    _check(nvrtc.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)))
+    return major.value, minor.value
+
+
 @cache
 def version() -> str:
     """Of the compiler, and of what is read from its results here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.kernels.cuda.occupancy import blocks_at_once, blocks_of, filled, resources
+from runtime.kernels.cuda.occupancy import blocks_at_once, blocks_of, compiler, filled, resources
 from runtime.kernels.cuda.options import CudaOptions, Target
 from runtime.kernels.cuda.registry import Launch, files, source
 from tests.runtime.kernels.cuda import nvrtc
@@ -50,6 +50,7 @@ def test_every_kernel_is_in_the_table() -> None:
     """python tools/make_registers.py writes it again."""
     kernels = {kernel["name"] for file in files() for kernel in KERNEL.finditer(source(file))}
     assert {nvrtc.bare(name) for name in resources()} <= kernels
+    assert (12, 0) <= compiler() < (100, 0)
     assert {"lrn_forward", "lrn_backward_relu_bias", "pool_max_backward", "relu_backward_bias"} <= set(resources())
 
 
@@ -57,6 +58,8 @@ def test_every_kernel_is_in_the_table() -> None:
 @pytest.mark.parametrize("threads", [128, 256])
 def test_the_table_is_what_the_compiler_says(threads: int, every_form: list[nvrtc.Compiled]) -> None:
     """No form runs in fewer blocks at once than it has; python tools/make_registers.py writes it again."""
+    if nvrtc.release() != compiler():
+        pytest.skip(f"the table is of NVRTC {compiler()}, and this is {nvrtc.release()}, which may take other registers")
     for form in every_form:
         made = blocks_of(form.resources.registers, form.resources.shared, threads, 2048)
         assert blocks_at_once(form.function, threads, Target()) <= made, form
