@@ -230,12 +230,12 @@ def test_cards_add_the_copies_of_many_at_once(count: int, kernels: set[str]) -> 
     """In the order of the devices, and to what the chain of sums gives."""
     text = "layer x: Input { shape { dim: [18, 40] } } layer fc: InnerProduct(x) { num_output: 9 } layer s: Softmax(fc)"
     made = [compile_program(netdef.parse(text), devices=count, split="batch", cards=cards).backward for cards in (True, False)]
-    adds, chain = ([step for step in steps if step.kernel.startswith("add")] for steps in made)
-    assert {step.kernel for step in adds} == kernels and {step.kernel for step in chain} == {"add"}
-    assert sum(len(step.inputs) - 1 for step in adds) == len(chain)
-    for step in adds:
-        senders = [int(name.partition(":")[2] or step.device) for name in (buffer.name for buffer in step.inputs)]
-        assert senders == sorted(senders) or step.kernel == "add"  # to what came before
+    adds, chain = ([one for one in backward if one.kernel.startswith("add")] for backward in made)
+    assert {one.kernel for one in adds} == kernels and {one.kernel for one in chain} == {"add"}
+    assert sum(len(one.inputs) - 1 for one in adds) == len(chain)
+    for one in adds:
+        senders = [int(name.partition(":")[2] or one.device) for name in (buffer.name for buffer in one.inputs)]
+        assert senders == sorted(senders) or one.kernel == "add"  # to what came before
 
 
 def test_the_smallest_buckets_have_a_number_each() -> None:

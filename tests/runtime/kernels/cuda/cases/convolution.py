@@ -21,7 +21,7 @@ def convolution_cases() -> Iterator[Case]:
         ((3, 3), one, (1, 1), one, 1, (64, 4, 3, 16), 16),  # forward and back by tiles on the CPU
         (one, one, (0, 0), one, 2, (8, 5, 7, 3), 6),
         (one, one, (0, 0), one, 1, (2, 16, 8, 32), 2),  # the CPU sums the weights' gradient in two segments
-        (one, (2, 2), (0, 0), one, 1, (3, 7, 7, 128), 5),  # one element, yet with steps between
+        (one, (2, 2), (0, 0), one, 1, (3, 7, 7, 128), 5),  # one element, yet with strides
         ((5, 3), (2, 1), (2, 0), one, 2, (4, 9, 8, 3), 6),
         ((3, 3), one, (2, 2), (2, 2), 3, (6, 11, 11, 1), 3),
         ((3, 2), (2, 3), (1, 2), (3, 2), 1, (3, 13, 11, 32), 4),
@@ -68,7 +68,7 @@ def convolution_cases() -> Iterator[Case]:
 
 
 def tile_cases() -> Iterator[Case]:
-    """By tiles: each height, in each mode; edges, steps, groups, weights that are no whole packs; several splits of a sum.
+    """By tiles: each height, in each mode; edges, strides, groups, weights that are no whole packs; several splits of a sum.
 
     Small whole numbers are the same in every mode, so that a number in a wrong place shows.
     """
@@ -87,12 +87,12 @@ def tile_cases() -> Iterator[Case]:
             yield from by_tiles(*shapes[index], made, Target(1 << 20, 2, math))
     yield from by_tiles(one, one, (0, 0), one, 1, (8, 3, 4, 16), 9, normal, Target(1 << 20, 2, "3xtf32"))
     yield from by_tiles((3, 3), one, one, one, 1, (2, 9, 8, 32), 5, normal, Target(1 << 20, 132 // 4, "fp32"))  # in splits
-    steps: Sequence[tuple[Pair, Pair, Pair, Pair, int, Shape, int]] = (
+    strided: Sequence[tuple[Pair, Pair, Pair, Pair, int, Shape, int]] = (
         ((1, 1), (2, 2), (0, 0), one, 1, (3, 5, 4, 4), 8),  # inputs that no window sees
         ((2, 3), (3, 4), one, (2, 2), 2, (4, 9, 8, 4), 6),  # of a dilation that has a factor of the stride
         ((3, 2), (4, 2), (3, 0), (3, 1), 1, (2, 3, 9, 8), 3),  # fewer rows than a step
     )
-    for kernel, stride, pad, dilation, group, x, O in steps:
+    for kernel, stride, pad, dilation, group, x, O in strided:
         *_, gradient = by_tiles(kernel, stride, pad, dilation, group, x, O, normal, Target(1 << 20, 2, "fp32"))
         yield gradient
 

@@ -60,11 +60,11 @@ def narrow_cases() -> Iterator[Case]:
     yield narrow(Case("dropout", (normal(1027), value(3, "int64"), out(1027)), drop), 0, 2)
 
 
-def in_packs(case: Case, *places: int) -> Case:
+def in_packs(case: Case, *indices: int) -> Case:
     """The same, of a kernel that takes packs alone, or whose form for single numbers is not to be built too."""
-    return replace(narrow(case, *places), aligned=True)
+    return replace(narrow(case, *indices), aligned=True)
 
 
-def narrow(case: Case, *places: int) -> Case:
+def narrow(case: Case, *indices: int) -> Case:
     """The case with some arrays of bfloat16."""
-    return replace(case, arrays=tuple(half(spec) if i in places else spec for i, spec in enumerate(case.arrays)))
+    return replace(case, arrays=tuple(half(spec) if i in indices else spec for i, spec in enumerate(case.arrays)))
