@@ -122,7 +122,9 @@ def test_gradients(kernel: str, checks: list[Check], modules: dict[str, Module])
         found = seen(check, on_cuda(check, modules, 0))[result]
         way = np.random.default_rng(number).choice([-1.0, 1.0], found.shape)
         start = np.zeros_like(way) if at is None else arrays[at]
-        ends = [function(start + sign * STEP * way, arrays, constants) for sign in (1, -1)]
-        expected = np.sum(arrays[given] * (ends[0] - ends[1])) / (2 * STEP)
+        largest = np.abs(start).max(initial=0.0)
+        step = STEP if largest == 0 or largest > STEP else STEP * largest  # of numbers that are all small, a small part
+        ends = [function(start + sign * step * way, arrays, constants) for sign in (1, -1)]
+        expected = np.sum(arrays[given] * (ends[0] - ends[1])) / (2 * step)
         scale = np.abs(found).sum() ** 0.5 + np.abs(found * way).max() + 1
         assert np.sum(found * way) == pytest.approx(expected, abs=1e-4 * scale), str(check.case)
