@@ -73,7 +73,8 @@ class RunFiles:
         others = [name for name in (RUN_NET, RUN_SOLVER) if (self.out / name).exists()]
         if others and not (self.out / RECORD).exists():
             return f"{self.out} has a {' and a '.join(others)} already: those of this run are not written"
-        texts = {**nets_of(solver), RUN_SOLVER: solver_text(solver), RECORD: record(self.out / RECORD, solver, command, resumed)}
+        # The record first: by it the files are a run's, where the process ends before all are written.
+        texts = {RECORD: record(self.out / RECORD, solver, command, resumed), **nets_of(solver), RUN_SOLVER: solver_text(solver)}
         for name, text in texts.items():
             if not (self.out / name).exists():
                 self.written.append(self.out / name)

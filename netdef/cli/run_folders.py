@@ -15,10 +15,11 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.writing import make_folder, sync_names
 from netdef.weights.snapshots import latest_snapshot, snapshots_in
 from runtime.solver.log import NAME as LOG
-from runtime.solver.log import JsonLog, read_log
+from runtime.solver.log import JsonLog, read_log, whole_length
 from runtime.solver.prefix import directory_under
 
 RUNS = Path("runs")
+FIRST = b'{"event":"'  # what a log begins with
 
 
 def new_run(name: str) -> Path:
@@ -68,8 +69,10 @@ def is_cut_short(out: Path) -> bool:
     if not log.is_file() or snapshots_in(out):
         return False
     records = read_log(out)
-    if not records:  # no log of ours, or the run was killed before it wrote a line
-        return not log.stat().st_size
+    if not records:  # no log of ours, or the run was killed before it wrote a whole line
+        with open(log, "rb") as file:
+            head = file.read(len(FIRST))
+        return FIRST.startswith(head) and not whole_length(log)
     return not any(
         record["event"] in ("snapshot", "end") or (record["event"] == "start" and record["iteration"]) for record in records
     )

@@ -15,6 +15,7 @@ import pytest
 from netdef import NetdefError
 from netdef.check.run import check
 from netdef.cli.main import run
+from netdef.cli.run_folders import is_cut_short
 from netdef.cli.train import otherwise
 from netdef.weights import read_weights
 from netdef.weights.snapshots import snapshots_in
@@ -276,6 +277,25 @@ def test_a_run_killed_before_its_first_snapshot_starts_anew(options, says, capsy
     assert shown_losses("a") == shown_losses("whole")
     assert [Path(path).name for path in files("a")] == [Path(path).name for path in files("whole")]
     assert Path("a/small_iter_10.caffemodel").read_bytes() == Path("whole/small_iter_10.caffemodel").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("log", "cut"), [("", True), ('{"ev', True), ('{"event":"note","te', True), ("# a text", False), ("{}\n", False)]
+)
+def test_a_log_that_was_cut_in_its_first_line(log, cut):
+    Path("a").mkdir()
+    Path("a/log.jsonl").write_text(log)
+    assert is_cut_short(Path("a")) is cut
+
+
+def test_a_run_killed_amid_its_first_files_writes_them_anew():
+    killed_early("a")
+    for name in ("net.net", "solver.txt"):  # the record is written first
+        Path("a", name).unlink()
+    Path("a/.net.net.partial").write_text("layer")
+    assert run(["train", "small.net", "solver.txt", "--out", "a", "--iterations", "2"]) == 0
+    assert {"net.net", "solver.txt", "run.json"} <= {path.name for path in Path("a").iterdir()}
+    assert not Path("a/.net.net.partial").exists()
 
 
 def test_a_run_that_ended_or_is_written_now_does_not_start_anew(capsys):
