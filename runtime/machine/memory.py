@@ -13,8 +13,8 @@ from runtime.ir.program import NARROW, PARAMETERS, STATES, WORKING, Buffer, Prog
 from runtime.machine.device import Device
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.remote import RemoteDevice
-from runtime.machine.ranks.rounding import narrow_bf16, widen_bf16
 from runtime.machine.ranks.shares import remote_shares
+from runtime.ops.halves.forms import narrow_bf16, widen_bf16
 
 HELD = {NARROW: "uint16"}  # types that NumPy lacks, by what the arrays are of
 LASTING = ("parameter", *LEARNING)  # roles of what stays as it is when shapes change

@@ -16,7 +16,7 @@ import numpy as np
 from runtime.ir.program import NARROW, Buffer, Instruction
 from runtime.machine.cuda.bound import runs_on_host
 from runtime.machine.executable import Executable
-from runtime.machine.ranks.rounding import narrow_bf16, widen_bf16
+from runtime.ops.halves.forms import narrow_bf16, widen_bf16
 from runtime.selftest.exact import exact
 
 if TYPE_CHECKING:

@@ -92,6 +92,7 @@ class CudaDevice:
     target: what plans may know of it.
     queue: for kernels.  copies: for what is sent to other cards.
     progress: what was put on the queues since the card was last waited for.
+    for_messages: how many bytes messages to other ranks take for programs, of its shares.
 
     Raises
     ------
@@ -124,6 +125,7 @@ class CudaDevice:
         self.peers = CardPeers(self.cupy, self.card, self.here, copies)
         self._numbers: dict[int, np.ndarray] = {}  # single numbers as the host last wrote them, by address
         self.progress = Progress()
+        self.for_messages: Callable[[Sequence[Program], Collection[int]], int] = lambda programs, shares: 0
         self._wrote: Any = None  # behind the host's last write
         self._before: set[int] = set()  # streams of what is sent to others that have not waited for it, by their address
         self._unresolved: list[CudaInstruction] = []
@@ -169,7 +171,7 @@ class CudaDevice:
         held = sum(
             cuda_needs.landing_bytes(program, share) + cuda_needs.constants(program, share, self.target) for program, share in mine
         )
-        return matrices + held + cuda_needs.reserve(self.card.memory)
+        return matrices + held + self.for_messages(programs, shares) + cuda_needs.reserve(self.card.memory)
 
     def _memory(self, size: int) -> Any:
         cuda = self.cupy.cuda

@@ -14,6 +14,7 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
 from runtime.ir.program import Program
 from runtime.machine.ranks.ranks import READ, Ranks
+from runtime.machine.ranks.rounding import sends_gradients
 
 LARGE, ROUNDS = 4 << 20, 5  # bytes of a large message, and how often it goes there and back
 LEAST, MOST = 64 << 10, 64 << 20  # bytes of a bucket; fewer make more messages than a compiler or a network can take
@@ -91,7 +92,7 @@ def gradients_between(program: Program, ranks: Sequence[int]) -> int:
     """Bytes of gradients of weights that one rank sends another, at most.  ranks: by share, which has it."""
     sizes: Counter[tuple[int, int]] = Counter()
     for one in program.backward:
-        if one.is_reduce or (one.is_send and one.inputs[0].root.role == "parameter_gradient"):
+        if one.is_reduce or sends_gradients(one):
             target = one.constants["root"] if one.is_reduce else one.outputs[0].device
             sizes[ranks[one.device], ranks[target]] += one.sent_bytes
     return max((size for (source, target), size in sizes.items() if source != target), default=0)

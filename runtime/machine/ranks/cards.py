@@ -18,6 +18,8 @@ from runtime.machine.cuda.device import CudaDevice, CudaQueue
 from runtime.machine.device import BoundInstruction, LaunchError, run_in_order
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.remote import RemoteDevice
+from runtime.machine.ranks.rounded import RoundedMessage, Rounder, rounding_bytes
+from runtime.machine.ranks.rounding import sends_gradients
 
 
 def load_nccl() -> Any:
@@ -50,9 +52,12 @@ class NcclQueue(CudaQueue):
         LaunchError: one failed.
         """
         device = self._device
+        rounded = [one for one in bound if isinstance(one, RoundedMessage)]
         with device.here(), self.stream:
+            device.resolve()
             device.after_writes(self.stream)
             device.progress.put(bound)
+            _each(device.name, rounded, RoundedMessage.before)
             try:
                 self._nccl.groupStart()
                 try:
@@ -61,6 +66,16 @@ class NcclQueue(CudaQueue):
                     self._nccl.groupEnd()
             except self._nccl.NcclError as error:  # of the group as a whole
                 raise LaunchError(device.name, bound[-1]) from error
+            _each(device.name, rounded, RoundedMessage.after)
+
+
+def _each(device: str, rounded: Sequence[RoundedMessage], kernels: Callable[[RoundedMessage], None]) -> None:
+    """Put the kernels of messages on the stream.  Raises LaunchError: one failed."""
+    for message in rounded:
+        try:
+            kernels(message)
+        except Exception as error:
+            raise LaunchError(device, message, late=True) from error
 
 
 class Message:
@@ -138,14 +153,14 @@ class Messages:
 class RemoteCard(RemoteDevice):
     """The card of another rank, as this rank knows it.
 
-    messages: of this rank's own card.
+    messages: of this rank's own card.  rounder: of its gradients; None: they are sent as they are.
     """
 
     one_queue = True
 
-    def __init__(self, ranks: Ranks, rank: int, name: str, messages: Messages):
+    def __init__(self, ranks: Ranks, rank: int, name: str, messages: Messages, rounder: Rounder | None):
         super().__init__(ranks, rank, name, Peers())
-        self._messages = messages
+        self._messages, self._rounder = messages, rounder
 
     @property
     def queue(self) -> NcclQueue:  # type: ignore[override]
@@ -160,6 +175,10 @@ class RemoteCard(RemoteDevice):
         messages: list[BoundInstruction]
         if instruction.is_reduce:
             messages = [self._messages.add_up(arrays(buffer), instruction.constants["root"]) for buffer in instruction.inputs]
+        elif self._rounder is not None and sends_gradients(instruction):
+            if arrays(instruction.outputs[0]) is None:
+                return self._rounder.sending(instruction, arrays, lambda whole: self._messages.send(whole, self.rank))
+            return self._rounder.receiving(instruction, arrays, lambda whole: self._messages.receive(whole, self.rank))
         else:
             messages = [self._message(arrays(a), arrays(b)) for a, b in zip(instruction.inputs, instruction.outputs, strict=True)]
         if len(messages) == 1:
@@ -195,11 +214,8 @@ def open_cards(ranks: Ranks, name: str, device: CudaDevice) -> list[RemoteDevice
 
     Raises
     ------
-    NetdefError: two ranks have the same card, or what the ranks were asked for is not there for cards.
+    NetdefError: two ranks have the same card.
     """
-    if ranks.rounding is not None:
-        hint = "leave it out: cards send them as they are"
-        raise NetdefError(f"--gradients {ranks.rounding.form} is for ranks that compute on CPUs", hint=hint)
     taken: dict[tuple[str, str], int] = {}
     for rank, card in enumerate(ranks.exchange((ranks.member.host, name))):
         if card in taken:
@@ -209,4 +225,7 @@ def open_cards(ranks: Ranks, name: str, device: CudaDevice) -> list[RemoteDevice
             )
         taken[card] = rank
     messages = Messages(ranks, device)
-    return [device if rank == ranks.rank else RemoteCard(ranks, rank, name, messages) for rank in range(ranks.size)]
+    rounder = None
+    if ranks.rounding is not None:
+        rounder, device.for_messages = Rounder(ranks.rounding, device), rounding_bytes
+    return [device if rank == ranks.rank else RemoteCard(ranks, rank, name, messages, rounder) for rank in range(ranks.size)]

@@ -13,7 +13,7 @@ from runtime.ir.program import Buffer, Instruction, Program
 from runtime.machine.cpu.queue import HostQueue, Peers
 from runtime.machine.device import BoundInstruction
 from runtime.machine.ranks.ranks import READ, Ranks
-from runtime.machine.ranks.rounding import Rounding
+from runtime.machine.ranks.rounding import Rounding, sends_gradients
 
 
 class RemoteDevice:
@@ -68,7 +68,7 @@ class RemoteDevice:
         parts = mine if len(mine) > 1 else []
         message: Callable[[], None]
         rounding = self._ranks.rounding
-        if rounding is not None and source.root.role == "parameter_gradient":
+        if rounding is not None and sends_gradients(instruction):
             if is_sent:
                 message = lambda: courier.send(rounding.rounded(whole).view(np.uint8), self.rank, tag)  # noqa: E731
             else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from runtime.kernels.cuda.registry import Launch, Plan, plan
 from runtime.kernels.operand import Operand
-from runtime.machine.ranks.rounding import widen_bf16
+from runtime.ops.halves.forms import widen_bf16
 from tests.runtime.harness import run_plan as run_plan_on_cpu
 from tests.runtime.kernels.cuda.cases import all_cases
 from tests.runtime.kernels.cuda.cases.case import Case

@@ -26,6 +26,7 @@ ALSO_SINGLY = {
     "dropout_region": (1, "the iteration"),
     "image_transform": (4, "bytes of images and their mean, as a crop starts at any pixel; where each does, and which is mirrored"),
     "image_transform_shifted": (5, "the same, and each image's shift"),
+    "rounding_error": (1, "the sums of a block"),
     "rebatch": (1, "the batch as it was, where the numbers of a pack lie apart"),
     "remember": (2, "the number of the run, and the one sum of a block"),
     "larc_rate": (3, "the solver's rate, the scale and the array's rate"),

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
+from runtime.ir.program import SEND, Buffer, Instruction
 from runtime.machine.cuda.device import CudaDevice
 from runtime.machine.ranks.bucket import OF_CARDS
-from runtime.machine.ranks.cards import Messages, load_nccl
+from runtime.machine.ranks.cards import Messages, RemoteCard, load_nccl
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import MEASURED, Ranks
-from runtime.machine.ranks.rounding import Rounding
+from runtime.machine.ranks.rounded import Rounder
+from runtime.machine.ranks.rounding import Rounding, relative_error
 from runtime.machine.ranks.shares import open_shares
+from runtime.ops.halves.forms import FORMS
 from runtime.solver.solver import Solver
 from tests.runtime.machine.cuda.fake_cupy import Cards
 from tests.runtime.machine.cuda.fake_cupy.graphs import CUDARuntimeError
@@ -82,6 +85,78 @@ def test_nccl_adds_up_gradients(machine: Callable[..., Cards], execute: Callable
         assert np.allclose(np.frombuffer(mine, np.float32), np.frombuffer(other, np.float32), rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize(("form", "count", "bucket"), [("bf16", 2, 2000), pytest.param("fp16", 4, None, marks=pytest.mark.slow)])
+def test_gradients_are_rounded_as_between_cpus(
+    machine: Callable[..., Cards], execute: Callable, form: str, count: int, bucket: int | None
+) -> None:
+    """By the same rule, and with the same error, of numbers that are a card's."""
+
+    def start(ranks: Ranks, devices: str) -> Any:
+        ranks.rounding, ranks.bucket = Rounding(form), bucket
+        weights, losses = train(MADE_UP, devices.format(ranks.rank), "batch", ranks)
+        errors = relative_error(ranks.exchange(ranks.rounding.measured()))
+        return weights, losses, errors, ranks.rounding.sent > 0
+
+    on_cpus = on_ranks(count, lambda ranks: start(ranks, "cpu"))[0]
+    exact, _ = train(MADE_UP, ",".join(["cpu:0"] * count), "batch")
+    cards = machine(execute=execute, seed=8, count=count)
+    cards.scheduler.patience = PATIENCE
+    chance = random.Random(8)
+    found = on_ranks(count, lambda ranks: start(ranks, "gpu:{}"), late=lambda: chance.random() < 0.3)
+    assert found == [found[0]] * count and found[0][3]
+    assert found[0][2] == pytest.approx(on_cpus[2], rel=0.01)
+    for mine, other, unrounded in zip(found[0][0], on_cpus[0], exact, strict=True):
+        numbers = [np.frombuffer(one, np.float32).astype(np.float64) for one in (mine, other, unrounded)]
+        assert np.abs(numbers[0] - numbers[1]).max() < np.abs(numbers[0] - numbers[2]).max() / 2
+    assert {name.split("<")[0] for name in cards.launched} >= {f"round_{form}", f"widen_from_{form}", "rounding_error"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_rounded_message(machine: Callable[..., Cards], execute: Callable, form: str) -> None:
+    """Of several buffers, next to one that is sent as it is; errors are added up until they are asked for."""
+    values = [np.float32([1.001, np.pi, -2e-7]), np.float32([70000.0, -65519.0, 1 / 3, 0, 5])]
+    sizes = [one.size for one in values]
+
+    def work(ranks: Ranks, nccl: Messages, device: CudaDevice) -> Any:
+        gradients = [[Buffer("g", (size,), "parameter_gradient", device=rank) for size in sizes] for rank in range(2)]
+        send = Instruction(SEND, tuple(gradients[0]), tuple(gradients[1]), {}, "fc")
+        mine = [array(device, one if ranks.rank == 0 else np.zeros(one.size)) for one in values]
+        plain = array(device, [ranks.rank + 0.1])
+        rounding = Rounding(form)
+        card = RemoteCard(ranks, 1 - ranks.rank, "gpu:0", nccl, Rounder(rounding, device))
+        bound = card.bind(send, dict(zip(gradients[ranks.rank], mine, strict=True)).get)
+        card.run([bound, nccl.send(plain, 1) if ranks.rank == 0 else nccl.receive(plain, 0)])
+        device.synchronize()
+        sums = rounding.measured(), rounding.sent
+        card.run([bound])
+        device.synchronize()
+        assert (rounding.measured(), rounding.sent) == sums
+        return [device.read(one) for one in mine], device.read(plain).tolist(), sums
+
+    first, second = messages(machine, 2, work, execute=execute)
+    narrow, widen = FORMS[form]
+    for got, one in zip(second[0], values, strict=True):
+        assert got.tobytes() == widen(narrow(one)).tobytes()
+    assert second[1:] == (first[1], ((0.0, 0.0), 0))
+    rounded, before = (np.concatenate(found).astype(np.float64) for found in (second[0], values))
+    assert first[2] == (pytest.approx((((rounded - before) ** 2).sum(), (before**2).sum())), 8)
+
+
+def test_the_memory_of_rounded_gradients_is_counted(machine: Callable[..., Cards], execute: Callable) -> None:
+    """Half of that of what is sent and received, and 16 bytes of sums of what is sent."""
+    machine(execute=execute, seed=5, count=2).scheduler.patience = PATIENCE
+
+    def start(ranks: Ranks, form: str) -> int:
+        ranks.rounding, ranks.bucket = Rounding(form) if form else None, 2000
+        with Solver(SOLVER % (1, -1), parse(MADE_UP), f"gpu:{ranks.rank}", split="batch", ranks=ranks) as solver:
+            return solver.executable.device.workspace_bytes([solver.executable.program], [ranks.rank])
+
+    counted = [on_ranks(2, lambda ranks, form=form: start(ranks, form)) for form in ("", "bf16")]
+    gradients = 8 * 3 * 3 * 3 + 8 + 10 * 8 * 30 * 30 + 10
+    more = [rounded - plain for plain, rounded in zip(*counted, strict=True)]
+    assert sum(more) == pytest.approx(2 * 2 * gradients, rel=0.02)
+
+
 def test_the_link_of_the_hosts_says_nothing_about_cards(machine: Callable[..., Cards], execute: Callable) -> None:
     machine(execute=execute, seed=5, count=2).scheduler.patience = PATIENCE
     said: list[str] = []
@@ -96,9 +171,11 @@ def test_the_link_of_the_hosts_says_nothing_about_cards(machine: Callable[..., C
     assert said == []
 
 
-def messages(machine: Callable[..., Cards], count: int, work: Callable[[Ranks, Messages, Any], Any], patience: float = 5.0) -> Any:
-    """What ranks do with a card each."""
-    cards = machine(seed=7, count=count)
+def messages(
+    machine: Callable[..., Cards], count: int, work: Callable[[Ranks, Messages, Any], Any], patience: float = 5.0, **options: Any
+) -> Any:
+    """What ranks do with a card each.  options: of the stand-in."""
+    cards = machine(seed=7, count=count, **options)
     cards.scheduler.patience = patience
 
     def start(ranks: Ranks) -> Any:
@@ -182,18 +259,16 @@ def test_a_rank_that_fails_ends_what_others_wait_for(machine: Callable[..., Card
 
 
 @pytest.mark.parametrize(
-    ("devices", "form", "message"),
+    ("devices", "message"),
     [
-        (["gpu:0", "gpu:0"], "", "ranks 0 and 1 on here both have gpu:0"),
-        (["gpu:0-1", "gpu:0-1"], "", "a rank trains on one graphics card, not on 2"),
-        (["gpu:0", "gpu:1"], "bf16", "--gradients bf16 is for ranks that compute on CPUs"),
+        (["gpu:0", "gpu:0"], "ranks 0 and 1 on here both have gpu:0"),
+        (["gpu:0-1", "gpu:0-1"], "a rank trains on one graphics card, not on 2"),
     ],
 )
-def test_what_cards_of_ranks_cannot_do(machine: Callable[..., Cards], devices: list[str], form: str, message: str) -> None:
+def test_what_cards_of_ranks_cannot_do(machine: Callable[..., Cards], devices: list[str], message: str) -> None:
     machine(count=2)
 
     def start(ranks: Ranks) -> None:
-        ranks.rounding = Rounding(form) if form else None
         open_shares(ranks, devices[ranks.rank])
 
     for error in on_ranks(2, start):

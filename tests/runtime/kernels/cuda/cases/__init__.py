@@ -10,6 +10,7 @@ from tests.runtime.kernels.cuda.cases.dropout import dropout_cases
 from tests.runtime.kernels.cuda.cases.elementwise import elementwise_cases, function_cases
 from tests.runtime.kernels.cuda.cases.embed import embed_cases
 from tests.runtime.kernels.cuda.cases.gather import box_cases, copying_cases
+from tests.runtime.kernels.cuda.cases.halves import halves_cases
 from tests.runtime.kernels.cuda.cases.images import image_cases
 from tests.runtime.kernels.cuda.cases.inner_product import inner_product_cases
 from tests.runtime.kernels.cuda.cases.loss import loss_cases
@@ -32,6 +33,6 @@ def all_cases() -> list[Case]:
         elementwise_cases, function_cases, dropout_cases, solver_cases, remembering_cases, class_cases, loss_cases, pooling_cases,
         lrn_cases, convolution_cases, tile_cases, inner_product_cases, copying_cases, box_cases, image_cases, broadcast_cases,
         reducing_cases, normalizing_cases, largest_cases, embed_cases, recurrent_cases, unpooling_cases, resize_cases, roi_cases,
-        narrow_cases, masked_cases,
+        narrow_cases, masked_cases, halves_cases,
     )  # fmt: skip
     return [case for family in families for case in family()]

@@ -11,7 +11,7 @@ import numpy as np
 from runtime.ir.program import ITEM_BYTES, NARROW
 from runtime.kernels.cuda.options import Target
 from runtime.kernels.cuda.registry import DEFAULT
-from runtime.machine.ranks.rounding import narrow_bf16
+from runtime.ops.halves.forms import narrow_bf16
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
