@@ -104,8 +104,7 @@ def options_of_run(directory: str, options: Options, devices: str, ranks: Ranks 
         given["data"] = _there(start, start["data"])
         given["overrides"] = _with_test_iter(directory, start, options.overrides or {})
     given |= _division(start, options, len(device_names(devices)) * (1 if ranks is None else ranks.size))
-    on_cards = devices.startswith("gpu")  # which send gradients as they are
-    if options.gradients is None and ranks is not None and not on_cards and start.get("gradients") in ROUNDED:
+    if options.gradients is None and ranks is not None and start.get("gradients") in ROUNDED:
         given["gradients"] = start["gradients"]
     if options.reduce is None and _can_be_fast(replace(options, **given), devices, ranks) and start.get("reduce") == "fast":
         given["reduce"] = "fast"

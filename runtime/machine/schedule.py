@@ -25,11 +25,15 @@ Lane = tuple[int, int]  # a device and one of its queues
 
 @dataclass(frozen=True)
 class Waits:
-    """What an instruction waits for: numbers of earlier ones on other lanes.  awaited: whether a later one waits for it."""
+    """What an instruction waits for: numbers of earlier ones on other lanes.  awaited: whether a later one waits for it.
+
+    behind: of messages that are put on one queue in groups, the last earlier one whose memory it uses; -1: none.
+    """
 
     lane: Lane
     after: tuple[int, ...]
     awaited: bool
+    behind: int = -1
 
 
 def lane_of(
@@ -67,6 +71,7 @@ def find_waits(
     known: list[dict[Lane, int]] = []  # for each instruction the last one of each lane that is done before it
     progress: dict[Lane, dict[Lane, int]] = {}
     after: list[tuple[int, ...]] = []
+    behind: list[int] = []
     for number, instruction in enumerate(instructions):
         earlier = used.conflicts(instruction)
         mine = dict(progress.get(lanes[number], {}))
@@ -80,9 +85,12 @@ def find_waits(
         progress[lanes[number]] = mine
         known.append(mine)
         after.append(tuple(sorted(waits)))
+        grouped = earlier if lanes[number] == (messages, KERNELS) else ()
+        behind.append(max((other for other in grouped if lanes[other] == lanes[number]), default=-1))
         used.note(instruction, number)
     awaited = {other for waits in after for other in waits}
-    return [Waits(lane, waits, number in awaited) for number, (lane, waits) in enumerate(zip(lanes, after, strict=True))]
+    every = enumerate(zip(lanes, after, behind, strict=True))
+    return [Waits(lane, waits, number in awaited, last) for number, (lane, waits, last) in every]
 
 
 class Schedule:
@@ -144,21 +152,28 @@ class Schedule:
 
 @dataclass
 class _Order:
-    """Instructions that go to one queue together, after some events; event: the number of the last one, if others wait for it."""
+    """Instructions that go to one queue together, after some events; event: the number of the last one, if others wait for it.
+
+    first: the number of the first one.
+    """
 
     lane: Lane
+    first: int
     after: tuple[int, ...] = ()
     bound: list[BoundInstruction] = field(default_factory=list)
     event: int | None = None
 
 
 def _orders(waits: Sequence[Waits], bound: Sequence[BoundInstruction]) -> Iterator[_Order]:
-    """The instructions in as few orders as their waits allow, each event recorded before it is waited for."""
+    """The instructions in as few orders as their waits allow, each event recorded before it is waited for.
+
+    Messages of one order run at the same time, so none of them uses memory of another.
+    """
     open_orders: dict[Lane, _Order] = {}
     for number, (wait, instruction) in enumerate(zip(waits, bound, strict=True)):
-        if wait.after and wait.lane in open_orders:
+        if wait.lane in open_orders and (wait.after or wait.behind >= open_orders[wait.lane].first):
             yield open_orders.pop(wait.lane)
-        order = open_orders.setdefault(wait.lane, _Order(wait.lane, wait.after))
+        order = open_orders.setdefault(wait.lane, _Order(wait.lane, number, wait.after))
         order.bound.append(instruction)
         if wait.awaited:
             order.event = number

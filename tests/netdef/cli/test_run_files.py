@@ -151,7 +151,7 @@ def test_a_run_on_several_devices_is_divided_so_again(folder, capsys):
         ("cpu", 4, {"split": "hybrid", "nodes": 2, "gradients": "bf16"}),
         ("cpu:0,cpu:1", 1, {"split": "hybrid", "nodes": 2}),
         ("cpu", 3, {"split": "hybrid", "gradients": "bf16"}),
-        ("gpu:0", 4, {"split": "hybrid", "nodes": 2}),  # cards send gradients as they are
+        ("gpu:0", 4, {"split": "hybrid", "nodes": 2, "gradients": "bf16"}),
     ],
 )
 def test_what_a_run_gives_where_it_can_be_used(tmp_path, devices, size, given):

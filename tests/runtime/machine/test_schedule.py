@@ -18,7 +18,7 @@ from runtime.compiler.passes.order import Span, updates_early
 from runtime.compiler.pipeline import compile_program
 from runtime.compiler.placement.choice import SPLITS
 from runtime.ir.program import Buffer, Instruction, Program
-from runtime.machine.schedule import EACH_ITS_OWN, Waits, find_waits, lane_of
+from runtime.machine.schedule import EACH_ITS_OWN, Waits, _orders, find_waits, lane_of
 from runtime.solver.update import updates
 from tests.marks import slow_except
 from tests.runtime.compiler.placement.nets import devices, feeds, net_of
@@ -67,6 +67,16 @@ def test_what_is_known_to_be_done_is_not_waited_for_again() -> None:
     """The second reader on a queue finds the first's wait behind it; and who waits for a queue waits for what that one had."""
     assert waits("x0 = i0", "x1 = x0", "y1 = x1", "z1 = x1") == [(), (0,), (1,), ()]
     assert waits("x0 = i0", "a1 = x0", "b1 = a1", "b2 = b1", "x0 = b2")[-1] == (3,)
+
+
+def test_messages_of_a_group_use_no_memory_of_one_another() -> None:
+    """Of rank 0, whose messages to ranks 1 and 2 are on one queue: a group may run in any order."""
+    steps = make("a1 = a0", "b0 = b2", "a0 = a2", "c1 = c0", "c2 = a0", "d1 = d0")
+    found = find_waits(steps, span, EACH_ITS_OWN, remote=(1, 2), messages=1)
+    assert [wait.behind for wait in found] == [-1, -1, 0, -1, 2, -1]
+    names = [lambda name=name: name for name in range(len(steps))]
+    groups = [[bound() for bound in order.bound] for order in _orders(found, names)]  # type: ignore[func-returns-value, misc]
+    assert groups == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_parts_of_a_buffer_are_apart() -> None:
