@@ -66,12 +66,14 @@ def with_mean(given: str, net: str | None, solver_path: str, options: Options) -
     ------
     NetdefError: it is neither, or no net reads images.
     """
-    from runtime.images.pixels import numbers_in
+    from runtime.data.mean import read_array
+    from runtime.images.pixels import naming_mean, numbers_in
     from runtime.solver.nets import SolverNets, read_solver
 
     values = numbers_in(given)
-    if values is None and not Path(given).is_file():
-        raise NetdefError(f"--mean {given} is no file", hint="expected B,G,R, one number, or a .binaryproto or .npy file")
+    if values is None:
+        with naming_mean(given):
+            read_array(given)
     parameters, filename = read_solver(solver_path, options.iterations, options.overrides)
     nets = SolverNets(parameters, filename, net, options.batch, options.data, options.overrides)
     if values is None:

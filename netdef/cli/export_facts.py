@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netdef.cli.labels import classes_of
 from netdef.language.diagnostics import NetdefError
 from netdef.language.printer import print_float
-from runtime.images.pixels import numbers_in
+from runtime.images.pixels import mean_of_option
 from runtime.images.trained_pixels import trained_pixels
 
 if TYPE_CHECKING:
@@ -37,13 +37,7 @@ def pixels_of(net: Net, mean: str | None, scale: float | None, rgb: bool) -> Pix
 
 def mean_of(text: str, channels: int, sides: tuple[int, int]) -> Any:
     """(C, 1, 1), or (C, H, W) of a file with an image of the net's size; of another size its channels' means."""
-    from runtime.data.mean import channel_means, read_mean
-
-    try:
-        values = numbers_in(text)
-        mean = channel_means(values, channels) if values is not None else read_mean(text, channels)
-    except ValueError as error:
-        raise NetdefError(f"--mean {text}: {error}", hint="expected B,G,R, one number, or a .binaryproto or .npy file") from None
+    mean = mean_of_option(text, channels)
     return mean if mean.shape[1:] in ((1, 1), sides) else mean.mean(axis=(1, 2), keepdims=True)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import weights_for
+from netdef.cli.finite import not_finite
 from netdef.cli.options import COUNT, allow_missing_option, batch_option, data_option, fold_option, run_options, weights_option
 from netdef.cli.progress import progress
 from netdef.cli.running import RunOptions
@@ -128,7 +129,5 @@ def batches(exe: Executable, blobs: list[str], iterations: int | None) -> Iterat
         rows = {name: exe.blob(name)[:images] for name in blobs}
         for name, array in rows.items():
             if not np.isfinite(array).all():
-                first = exe.first_non_finite()
-                where = f": the first output that is not finite is of {first}" if first else ""
-                raise NetdefError(f"{name} is not finite in batch {number + 1}{where}")
+                raise not_finite(f"{name} is not finite in batch {number + 1}", exe)
         yield rows

@@ -129,24 +129,22 @@ def net_of(images: Images, source: str, weights: Sequence[str], path: Path) -> t
         hint = "--from takes a net for training (train_val.prototxt), not one to deploy"
         raise NetdefError(f"{opened.filename} has no loss to train", hint=hint)
     last = classifiers(others)
-    if weights:
-        check_weights(weights, others[1], opened.filename)
     left_out = beyond(others, len(images.classes))
     text = net_text(opened, source, path.parent, last, left_out, images, bool(weights))
     made = Opened(lambda: read_text(text, str(path), "NetParameter"), str(path))
-    return text, [made.net(phase, partial=True) for phase in ("train", "test")]
+    nets = [made.net(phase, partial=True) for phase in ("train", "test")]
+    check_weights(weights, nets[0])
+    return text, nets
 
 
-def check_weights(files: Sequence[str], net: Net, name: str) -> None:
-    """Check that weights are of a net.
+def check_weights(files: Sequence[str], net: Net) -> None:
+    """Check that training can start from these weights; layers whose shapes only the data have are left to it.
 
     Raises
     ------
-    NetdefError: a file cannot be read, or none of its layers fits.
+    NetdefError: see `read_and_fit`.
     """
-    from netdef.weights import read_weights
-    from netdef.weights.fit import fit_weights
+    from runtime.machine.weights import read_and_fit
 
     for file in files:
-        if not fit_weights(net.layers, read_weights(file)).values:
-            raise NetdefError(f"no layer of {name} has weights in {file}", hint="--from names the net that they were trained with")
+        read_and_fit([layer for layer in net.layers if layer.is_sized], file)

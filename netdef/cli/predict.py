@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netdef.cli.arguments import net_and_weights, weights_files, weights_for
+from netdef.cli.finite import not_finite
 from netdef.cli.image_options import ImageOptions, image_options
 from netdef.cli.options import COUNT, fold_option, run_options
 from netdef.cli.predictions import FORMATS, best, writer
@@ -185,10 +186,7 @@ def check_finite(rows: np.ndarray, images: Sequence[str], scores: Blob, executab
 
     wrong = [path for path, row in zip(images, rows, strict=False) if not np.isfinite(row).all()]
     if wrong:
-        first = executable.first_non_finite()
-        where = f": the first output that is not finite is of {first}" if first else ""
-        hint = "the weights, or the mean, may be of another net"
-        raise NetdefError(f"{scores.name} of {wrong[0]} is not finite{where}", hint=hint)
+        raise not_finite(f"{scores.name} of {wrong[0]} is not finite", executable)
 
 
 def scores_of(net: Net) -> tuple[Blob, bool]:

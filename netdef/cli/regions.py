@@ -9,10 +9,11 @@ from itertools import permutations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from netdef.cli.finite import not_finite
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.layers.boxes import DetectionOutput
 from netdef.layers.regions import REGION, Regional
-from runtime.images.pixels import Given, mean_for, means_text, numbers_in, scale_text
+from runtime.images.pixels import HERE, Given, mean_for, means_text, numbers_in, scale_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,18 +120,19 @@ class Pixels:
 
     def read(self, path: str, channels: int) -> tuple[np.ndarray, tuple[int, int], float]:
         """An image (1, C, H, W), its own width and height, and what its sides were multiplied with."""
-        import numpy as np
+        from netdef.schema import message_class
+        from runtime.data.decoding import MODES, read_image
+        from runtime.data.transform import size_of
+        from runtime.images.arrays import transformed
 
-        from runtime.data.decoding import MODES, as_image, read_image
-        from runtime.data.transform import resampled
-
-        picture = as_image(read_image(path, MODES[channels]))
-        times = factor(picture.size, self.sides)
-        height, width = (max(1, round(times * side)) for side in picture.size[::-1])
-        pixels: Any = resampled(picture, (height, width), (0, 0, *picture.size))
-        values = np.asarray(pixels, np.float32).reshape(height, width, channels)[:, :, ::-1].transpose(2, 0, 1)
-        means = np.array(self.means or [0], np.float32).reshape(-1, 1, 1)
-        return (values - means)[None] * np.float32(self.scale), picture.size, times
+        height, width = size_of(read_image(path, MODES[channels]))
+        times = factor((width, height), self.sides)
+        layer: Any = message_class("LayerParameter")(name="image", type="ImageData", top=["image"])
+        data, transform = layer.image_data_param, layer.transform_param
+        data.source, data.new_height, data.new_width = HERE, *(max(1, round(times * side)) for side in (height, width))
+        transform.force_gray, transform.scale = channels == 1, self.scale
+        transform.mean_value.extend(self.means)
+        return transformed(layer, [path], path), (width, height), times
 
 
 def pixels_for(net: RegionNet, given: Given, sides: tuple[int, int]) -> Pixels:
@@ -203,6 +205,4 @@ def check_finite(arrays: Iterable[np.ndarray], what: str, executable: Executable
     import numpy as np
 
     if not all(np.isfinite(array).all() for array in arrays):
-        first = executable.first_non_finite()
-        where = f": the first output that is not finite is of {first}" if first else ""
-        raise NetdefError(f"{what} is not finite{where}", hint="the weights, or the mean, may be of another net")
+        raise not_finite(f"{what} is not finite", executable)

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from netdef.cli.arguments import weights_for
+from netdef.cli.finite import not_finite
 from netdef.cli.labels import Classes, classes_of
 from netdef.cli.options import without_effect
 from netdef.cli.predict import BEST, probabilities_of_batch, scores_of
@@ -214,9 +215,7 @@ def values_of(exe: Executable, blob: Blob, names: Sequence[str]) -> np.ndarray:
     values = exe.blob(blob.name)[: len(names)]
     for name, own in zip(names, values, strict=True):
         if not np.isfinite(own).all():
-            first = exe.first_non_finite()
-            where = f": the first output that is not finite is of {first}" if first else ""
-            raise NetdefError(f"{blob.name} of {name} is not finite{where}", hint="the weights, or the mean, may be of another net")
+            raise not_finite(f"{blob.name} of {name} is not finite", exe)
     return values
 
 

@@ -15,6 +15,7 @@ from netdef.cli.progress import progress
 from netdef.cli.ranked import refuse_ranks
 from netdef.cli.tested import Options, held_out, say_skip, tested_net
 from netdef.cli.tested_report import Subject, check_outputs, report_files
+from netdef.language.units import plural
 
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
@@ -117,4 +118,4 @@ def report(result: TestResult, executable: Executable, seconds: float) -> list[s
     else:
         note = f", {again:,} of them a second time" if again > 0 else f" of {size:,} in all" if size else ""
     lines.append(f"over {images:,} images{note}, {duration(seconds)} ({images / seconds:.1f} images/s)")
-    return [*lines, f"{skipped} images could not be read and were skipped"] if skipped else lines
+    return [*lines, f"{plural(skipped, 'image')} could not be read"] if skipped else lines

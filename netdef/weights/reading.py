@@ -24,6 +24,7 @@ OLD_LAYERS, LAYER_NAME = 2, 1
 V1_NAME, V1_BLOBS, V1_INNER = 4, 6, 1
 V0_NAME, V0_BLOBS = 1, 50
 SHOWN = 8  # arrays named in a message
+EARLIER = "take a snapshot of an earlier iteration"
 
 
 def read_weights(path: str | Path) -> Weights:
@@ -126,12 +127,12 @@ def finite(weights: Weights, path: str | Path) -> Weights:
     return weights
 
 
-def check_finite(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
+def check_finite(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]], hint: str = EARLIER) -> None:
     """Check that a file's arrays hold no NaN and no infinite number.
 
     Parameters
     ----------
-    arrays: each with its name.
+    arrays: each with its name.  hint: what to do about them.
 
     Raises
     ------
@@ -141,7 +142,6 @@ def check_finite(path: str | Path, arrays: Iterable[tuple[str, np.ndarray]]) -> 
     if wrong:
         more = [f"and {len(wrong) - SHOWN} more arrays"] if len(wrong) > SHOWN else []
         lines = "\n  ".join(wrong[:SHOWN] + more)
-        hint = "take a snapshot of an earlier iteration"
         raise NetdefError(f"{path} holds numbers that are not finite, in\n  {lines}", hint=hint)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.graph.shape import shape_text
-from netdef.language.diagnostics import NetdefError
+from netdef.language.diagnostics import NetdefError, unreadable
 from netdef.language.units import plural
 from netdef.weights import wire
 from netdef.weights.foreign import SINGLE_ARRAY, form_of
@@ -67,6 +67,8 @@ def _read_npy(path: str) -> NDArray[np.float32]:
     try:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and is reported as that
             return np.asarray(np.load(path, allow_pickle=False), np.float32)
+    except OSError as error:
+        raise ValueError(unreadable(path, error).diagnostics[0].message) from None
     except Exception as error:  # numpy raises all kinds of errors on damaged files
         raise ValueError(f"{path} is not an array of numbers in .npy form ({error})") from None
 

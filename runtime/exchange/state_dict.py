@@ -19,6 +19,7 @@ from netdef.graph.shape import Shape, shape_text
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.spelling import did_you_mean
 from netdef.layers.normalize import DIVISOR
+from netdef.weights.reading import count_of_wrong, is_finite
 from runtime.exchange.arrays import read_safetensors
 from runtime.exchange.torch_out.lines import identifier
 
@@ -242,14 +243,15 @@ def weights_of(net: Net, arrays: Arrays, table: Table, file: str) -> dict[str, n
             hint = did_you_mean(key, arrays) if key else "--names FILE says which it is"
             errors.append(Diagnostic(f"{file} {what} for {name} ({shape_text(parameter.shape)})", hint=hint))
             continue
-        array = fitted(parameter, arrays[key], own=key == name)
+        with np.errstate(over="ignore"):  # a double that is too large becomes infinite, and is reported as that
+            array = fitted(parameter, arrays[key].astype(np.float32, copy=False), own=key == name)
         if array is None:
             text = f"{key} of {file} is {shape_text(arrays[key].shape)}, where {name} is {shape_text(parameter.shape)}"
             errors.append(Diagnostic(text))
-        elif not np.isfinite(array).all():
-            errors.append(Diagnostic(f"{key} of {file} holds numbers that are not finite"))
+        elif not is_finite(array):
+            errors.append(Diagnostic(f"{key} of {file} holds numbers that are not finite: {count_of_wrong(array)}"))
         else:
-            found[name] = array.astype(np.float32)
+            found[name] = array
     if errors:
         raise NetdefError(errors)
     return found

@@ -16,6 +16,7 @@ from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.printer import print_message
 from netdef.language.source import excerpt
 from netdef.loading import parse
+from netdef.schema import message_class
 from runtime.data import open_images
 from runtime.images.files import check_images, images_of
 from runtime.images.pixels import Given, image_layer, images_of_training, with_images
@@ -68,16 +69,26 @@ def images(
     if own.phase != "test":
         raise NetdefError(f"{own!r} is in phase {own.phase}", hint='netdef.load(PATH, phase="test") takes images')
     layer = image_layer(with_images(own, Given(text_of(mean), checked_scale(scale), trained, origin)))
-    message = type(own.message)()
-    message.layer.add().CopyFrom(layer.message)
-    alone = parse(print_message(message), own.filename, "test", batch_size=len(files))
     middle = weights is not None and trained_on_photos(weights_there(weights))
     if middle:
         warnings.warn(OF_WINDOWS, Remark, stacklevel=2)
-    with compile(alone, backward=False) as executable:
+    return transformed(layer.message, files, own.filename, middle)
+
+
+def transformed(message: Any, files: Sequence[str], origin: str, middle: bool = False) -> NDArray[np.float32]:
+    """Image files as an ImageData layer brings them to its net in the test phase, (N, C, H, W).
+
+    Parameters
+    ----------
+    message: the layer's.  origin: the file of its net.  middle: see `open_images`.
+    """
+    whole: Any = message_class("NetParameter")()
+    whole.layer.add().CopyFrom(message)
+    alone = parse(print_message(whole), origin, "test", batch_size=len(files))
+    with compile(alone, "cpu", backward=False) as executable:
         executable.open_sources(lambda source, seed, *, classes: open_images(source, files, middle=middle))
         executable.run_forward()
-        return executable.blob(layer.tops[0].name)
+        return executable.blob(message.top[0])
 
 
 def paths_of(paths: Any) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,9 @@ from netdef.layers.data import Data, ImageData
 from netdef.loading import parse
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from netdef.graph.layer import Blob
     from netdef.graph.net import Net
     from netdef.graph.shape import Shape
@@ -185,20 +189,31 @@ def mean_for(option: str | None, trained: Mapping[str, Any] | None, channels: in
 
 
 def means_of(option: str, channels: int) -> list[float]:
-    """The values of --mean to subtract from each channel: numbers, or the means of a file's channels.
+    """The values of --mean to subtract from each channel: numbers, or the means of a file's channels; raises as that."""
+    return [float(value) for value in mean_of_option(option, channels).mean(axis=(1, 2))]
+
+
+def mean_of_option(option: str, channels: int) -> NDArray[np.float32]:
+    """What --mean says: (C, 1, 1), or (C, H, W) of a file with an image.
 
     Raises
     ------
-    NetdefError: it is neither, or of another number of channels.
+    NetdefError: it is neither numbers nor a file of a mean, or of another number of channels.
     """
     from runtime.data.mean import channel_means, read_mean
 
+    values = numbers_in(option)
+    with naming_mean(option):
+        return channel_means(values, channels) if values is not None else read_mean(option, channels)
+
+
+@contextmanager
+def naming_mean(option: str) -> Iterator[None]:
+    """What is wrong with a mean is an error of --mean."""
     try:
-        values = numbers_in(option)
-        mean = channel_means(values, channels) if values is not None else read_mean(option, channels)
+        yield
     except ValueError as error:
         raise NetdefError(f"--mean {option}: {error}", hint="expected B,G,R, one number, or a .binaryproto or .npy file") from None
-    return [float(value) for value in mean.mean(axis=(1, 2))]
 
 
 def numbers_in(text: str) -> list[float] | None:

@@ -32,6 +32,18 @@ class Runs(Protocol):
     def run_bound(self, bound: Sequence[BoundInstruction], device: int = 0) -> None: ...
 
 
+class Finds(Protocol):
+    """An Executable, as far as it finds the first output that is not finite."""
+
+    def first_non_finite(self) -> str | None: ...
+
+
+def with_origin(text: str, executable: Finds | None) -> str:
+    """A text about a number that is not finite, and the first output of the last run that is not, where there is one."""
+    first = executable.first_non_finite() if executable is not None else None
+    return f"{text}: the first output that is not finite is of {first}" if first else text
+
+
 def find_non_finite(executable: Runs, read: Reader) -> str | None:
     """Run forward again, one instruction at a time; see `Executable.first_non_finite`.
 

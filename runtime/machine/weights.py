@@ -98,7 +98,7 @@ def load_weights(paths: Paths, net: Net, write: Writer, allow_missing: bool = Fa
     MissingWeightsError: layers are in none of the files.  Nothing was copied then.
     """
     files = files_of(paths)
-    fits = [read_and_fit(net, path) for path in files]
+    fits = [read_and_fit(net.layers, path) for path in files]
     missing = tuple(name for name in fits[0].missing if all(name in fit.missing for fit in fits))
     where = " and ".join(map(str, files))
     if missing and not allow_missing:
@@ -134,15 +134,15 @@ def files_of(paths: Paths) -> list[str | Path]:
     return [weights_of_run(file) if Path(file).is_dir() else file for file in files]
 
 
-def read_and_fit(net: Net, path: str | Path) -> Fit:
-    """How the weights of a file fit a net.
+def read_and_fit(layers: Iterable[Layer], path: str | Path) -> Fit:
+    """How the weights of a file fit the layers of a net.
 
     Raises
     ------
-    NetdefError: shapes differ (all layers are listed), or no layer of the net is in the file.
+    NetdefError: see `read_weights`; or shapes differ (all layers are listed), or no layer of the net is in the file.
     """
     weights = read_weights(path)
-    fit = fit_weights(net.layers, weights)
+    fit = fit_weights(layers, weights)
     if fit.misshapen:
         raise NetdefError(
             f"the weights in {path} do not fit the net:\n  " + "\n  ".join(map(str, fit.misshapen)),

@@ -107,7 +107,7 @@ def load_image(filename: Any, color: bool = True) -> np.ndarray:
     try:
         picture = read_image(str(filename), "RGB")
     except UnreadableError as error:
-        raise NetdefError(f"{error.path}: {error.reason}") from None
+        raise NetdefError(f"cannot read {error.path}: {error.reason}") from None
     pixels = picture[:, :, ::-1] if isinstance(picture, np.ndarray) else np.asarray(picture)
     image = np.asarray(pixels, np.float32) / np.float32(255)
     return image if color else (image @ np.array(GRAY, np.float32))[:, :, np.newaxis]

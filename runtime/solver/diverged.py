@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netdef.language.diagnostics import NetdefError
+from runtime.machine.non_finite import with_origin
 
 if TYPE_CHECKING:
     from runtime.machine.executable import Executable
@@ -20,8 +21,6 @@ class DivergedError(NetdefError):
     """
 
     def __init__(self, message: str, rate: float | complex, iteration: int, executable: Executable | None = None):
-        first = executable.first_non_finite() if executable else None
-        where = f": the first output that is not finite is of {first}" if first else ""
         advice = f"lower base_lr (the rate was {rate:g}), add `clip_gradients: 10`, or look for bad values in the data"
-        super().__init__(message + where, hint=f"{advice}; earlier snapshots are untouched")
+        super().__init__(with_origin(message, executable), hint=f"{advice}; earlier snapshots are untouched")
         self.iteration = iteration

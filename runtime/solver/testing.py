@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netdef.language.diagnostics import NetdefError
+from runtime.machine.non_finite import with_origin
 from runtime.solver.counted import LOSS, label_counts
 from runtime.solver.remember import ROUNDS
 from runtime.solver.results import NotFiniteError, TestResult, accuracy_names, numbers, shown_of, total_loss
@@ -192,6 +193,5 @@ def check_finite(loss: float | None, outputs: Mapping[str, float], executable: E
     if loss is not None and not math.isfinite(loss):
         wrong = {"loss": loss, **wrong}
     for name, value in wrong.items():
-        first = executable.first_non_finite() if is_last else None
-        where = f": the first output that is not finite is of {first}" if first else ""
-        raise NotFiniteError(f"{name} is {value} in batch {batch + 1} of the test{where}")
+        text = f"{name} is {value} in batch {batch + 1} of the test"
+        raise NotFiniteError(with_origin(text, executable if is_last else None))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from netdef.language.diagnostics import NetdefError
 from runtime.data.rows import RowBatch, field_of
 from runtime.data.source import Batch
+from runtime.machine.non_finite import with_origin
 from runtime.solver.counted import rearranged
 from runtime.solver.results import NotFiniteError
 from runtime.solver.testing import sizes_of_pass
@@ -110,9 +111,7 @@ class Collector:
             raise NetdefError(f"{scores} has {len(rows)} rows of scores for {batch} images: whose they are is not known")
         rows = rows[:images].reshape(images, self._classes, -1).mean(axis=2, dtype=np.float64)
         if not np.isfinite(rows).all():
-            first = executable.first_non_finite()
-            where = f": the first output that is not finite is of {first}" if first else ""
-            raise NotFiniteError(f"{scores} is not finite in batch {self._batches} of the test{where}")
+            raise NotFiniteError(with_origin(f"{scores} is not finite in batch {self._batches} of the test", executable))
         np.add.at(self._sums, self._index, (rows if self._are_probabilities else softmax(rows)).astype(np.float32))
         np.add.at(self._seen, self._index, 1)
 

@@ -11,6 +11,7 @@ import numpy as np
 from netdef.graph.net import Net
 from netdef.language.printer import print_message
 from netdef.loading import parse
+from netdef.weights import check_finite
 from runtime.exchange.agreement import inputs_by_seed
 from runtime.exchange.onnx_in.layers import Weights, net_of
 from runtime.exchange.onnx_in.reading import read_model
@@ -33,7 +34,9 @@ class Imported:
 
     def read(self, layer: str, index: int) -> np.ndarray:
         """A parameter, in the net's shape."""
-        return self.weights[layer][index].astype(np.float32).reshape(self.net.layer(layer).parameters[index].shape)
+        with np.errstate(over="ignore"):  # a double that is too large becomes infinite, which check_finite reports
+            values = self.weights[layer][index].astype(np.float32)
+        return values.reshape(self.net.layer(layer).parameters[index].shape)
 
 
 def import_onnx(
@@ -47,7 +50,8 @@ def import_onnx(
 
     Raises
     ------
-    NetdefError: the file cannot be read, has nodes that no layer computes, which are all named, or the net differs from it.
+    NetdefError: the file cannot be read, has nodes that no layer computes, which are all named, or weights that are not finite, or
+        the net differs from it.
     """
     model = read_model(path, batch, shapes)
     if check:
@@ -59,6 +63,8 @@ def import_onnx(
         own, notes = (layers.message, layers.weights), tuple(layers.notes)
     net = parse(print_message(own[0]), path, phase="test")
     found = Imported(own[0], net, own[1], None, notes)
+    own_arrays = ((str(one), found.read(one.layer.name, one.index)) for one in net.parameters if not one.shared)
+    check_finite(path, own_arrays, "write it again from a model whose weights are finite")
     return replace(found, agreement=_agreement(path, found, model.outputs)) if check else found
 
 

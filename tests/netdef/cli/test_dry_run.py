@@ -107,7 +107,7 @@ def test_a_mean_that_is_given(given, field):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--mean", "none.npy"], "--mean none.npy is no file"),
+        (["--mean", "none.npy"], "--mean none.npy: cannot read none.npy: No such file or directory"),
         (["--mean", "1,2"], "the mean has 2 values for 3 channels"),
         (["--mean", "1,2,nan"], "the mean is not a finite number"),
         (["--mean", "1", "--data-mean"], "exclude each other"),

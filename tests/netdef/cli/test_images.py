@@ -192,7 +192,7 @@ def test_a_bad_image_in_a_test(folder, capsys):
         assert run(["test", "shades.net", "--data", "holed", "--batch", "1", *WEIGHTS]) == 0
     captured = capsys.readouterr()
     assert captured.err.count("skipping gone.png: there is no such file") == 1
-    assert "1 images could not be read and were skipped" in captured.out
+    assert "1 image could not be read" in captured.out
 
 
 def test_a_run_without_images_leaves_no_files(tmp_path, monkeypatch, capsys):

@@ -118,7 +118,11 @@ def test_a_folder_that_keeps_its_test_images_apart(capsys):
         (["my pets", "--from", "deploy.net"], "deploy.net has no loss to train\n"),
         (["my pets", "--from", "alexnt"], "there is no file and no model called alexnt\n"),
         (["my pets", "--from", "small.net", "--weights", "none.caffemodel"], "none.caffemodel"),
-        (["my pets", "--from", "lenet", "--weights", "w.caffemodel"], "no layer of "),
+        (["my pets", "--from", "lenet", "--weights", "w.caffemodel"], "no layer of the net is in w.caffemodel\n"),
+        (
+            ["my pets", "--from", "wide.net", "--weights", "w.caffemodel"],
+            "the weights in w.caffemodel do not fit the net:\n  conv: ",
+        ),
         (["my pets", "--from", "small.net", "-o", "small.net"], "small.net"),
         (["my pets", "--from", "ssd300_vgg16"], "has no "),
     ],
@@ -129,6 +133,8 @@ def test_what_is_wrong_writes_nothing(words, says, capsys):
     Path("deploy.net").write_text(
         "layer data: Input { shape { dim: [1, 3, 8, 8] } }\nlayer fc: InnerProduct(data) { num_output: 3 }"
     )
+    small = Path("small.net").read_text()
+    Path("wide.net").write_text(small.replace("Convolution(data) { num_output: 4", "Convolution(data) { num_output: 5"))
     if "w.caffemodel" in words:
         with runtime.compile("small.net", "cpu") as exe:
             exe.save_weights("w.caffemodel")

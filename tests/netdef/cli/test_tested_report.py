@@ -79,7 +79,7 @@ def test_cells_list_their_images_and_mistakes_have_pictures():
 def test_images_that_cannot_be_read_are_counted(capsys):
     Path("digits/one/0.png").write_bytes(b"no image")
     assert report("-o", "x.html", "-o", "x.csv") == 0
-    assert "1 images could not be read" in capsys.readouterr().out
+    assert "1 image could not be read" in capsys.readouterr().out
     assert '<th>could not be read</th><td class="n">1</td>' in Path("x.html").read_text()
     assert len(Path("x.csv").read_text().splitlines()) == 1 + 10
 

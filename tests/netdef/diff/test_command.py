@@ -335,6 +335,23 @@ def test_old_files_of_weights_state_four_extents(tmp_path, capsys):
     assert run(["diff", str(tmp_path / "x.net"), str(tmp_path / "x.caffemodel")]) == 0
 
 
+def test_two_files_fit_where_loading_takes_one_for_the_other(tmp_path):
+    def file(name, *shapes):
+        model = schema.NetParameter()
+        layer = model.layer.add(name="fc", type="InnerProduct")
+        for shape in shapes:
+            layer.blobs.add(data=[0.5] * int(np.prod(shape))).shape.dim.extend(shape)
+        (tmp_path / name).write_bytes(model.SerializeToString())
+        return str(tmp_path / name)
+
+    a, old, row = (
+        file(f"{name}.caffemodel", *shapes)
+        for name, shapes in {"a": ((1, 4), (4,)), "old": ((1, 1, 1, 4), (1, 4, 1, 1)), "row": ((4,), (4,))}.items()
+    )
+    assert run(["diff", a, old]) == run(["diff", old, a]) == 0
+    assert run(["diff", a, row]) == run(["diff", row, a]) == 1
+
+
 def test_a_phase_that_one_net_lacks(tmp_path, capsys):
     file = tmp_path / "x.net"
     file.write_text("train layer d: Input { shape { dim: 2 } }")

@@ -103,6 +103,16 @@ def test_arrays_that_fit_both_ways():
     assert fitted(conv, np.zeros((4, 3, 3)), own=False).shape == (4, 3, 3, 1)
 
 
+def test_numbers_that_are_not_finite(arrays, capsys):
+    arrays["head.weight"] = arrays["head.weight"].astype(float)
+    arrays["head.weight"][0, :2] = np.nan, 1e300  # more than a float32 holds
+    np.savez("x.npz", **arrays)
+    assert run(["import", "x.npz", "--net", "x.net", "--weights", "w.caffemodel"]) == 2
+    said = capsys.readouterr().err
+    assert "head.weight of x.npz holds numbers that are not finite: 1 NaN and 1 infinite of 1,440" in said
+    assert not Path("w.caffemodel").exists()
+
+
 def test_all_that_does_not_fit(arrays, capsys):
     del arrays["head.bias"]
     arrays["act.weight"] = arrays["act.weight"][:5]

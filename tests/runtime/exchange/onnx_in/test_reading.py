@@ -151,3 +151,13 @@ def test_an_attribute_of_another_type(kind):
     attribute.type = getattr(onnx.AttributeProto, kind)
     Path("x.onnx").write_bytes(model.SerializeToString())
     assert refused("x.onnx").startswith("x.onnx is not a whole ONNX file: attribute pads of node n_y is of another type")
+
+
+def test_weights_that_are_not_finite():
+    held = weights(3, 2, 3, 3)
+    held[0, 0, 0, :2] = np.nan, np.inf
+    path = write([node("Conv", "x w", "y")], {"x": [1, 2, 5, 5]}, {"w": held})
+    with pytest.raises(
+        NetdefError, match=r"x\.onnx holds numbers that are not finite, in\n  \S+/0 \(3 x 2 x 3 x 3\): 1 NaN and 1 "
+    ):
+        import_onnx(path, check=False)
