@@ -76,6 +76,37 @@ def test_two_processes_write_the_files_of_one(capfd: pytest.CaptureFixture[str])
         assert ran.stdout.count(word) == alone.count(word) == 1, ran.stdout
 
 
+AGENT = """#!/bin/sh
+# In the place of ssh: the command runs on this machine, which has the host's name for it.
+host=$1; shift
+exec unshare --uts sh -c 'hostname "$0"; eval "$*"' "$host" "$@"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not IS_OPEN_MPI, reason="the way to start hosts is Open MPI's")
+def test_hybrid_finds_the_nodes_of_two_hosts() -> None:
+    """Two daemons of mpirun on this machine, each in a namespace with a host name of its own: MPI finds two nodes."""
+    if subprocess.run(["unshare", "--uts", "hostname", "a"], capture_output=True).returncode:
+        pytest.skip("no namespace for another host name may be made here")
+    for folder in (Path(), Path("../two")):
+        wide = NET.replace("num_output: 3", "num_output: 8").replace("dim: 6", "dim: 8")
+        (folder / "small.net").write_text(wide.replace("layer loss", "layer relu: ReLU(fc) -> fc\nlayer loss"))
+    Path("agent").write_text(AGENT)
+    Path("agent").chmod(0o700)
+    hybrid = [word.replace("batch", "hybrid") for word in TRAIN]
+    hosts = ["--prtemca", "plm_ssh_agent", str(Path("agent").resolve()), "--host", "first:2,second:2", "--map-by", "ppr:2:node"]
+    ran = mpirun(*hosts, "-n", "4", *hybrid)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("4 ranks on 2 hosts (first: 2, second: 2)")
+    assert run([*hybrid[3:], "--devices", "cpu:0,cpu:0,cpu:0,cpu:0", "--nodes", "2"]) == 0
+    two = snapshots(".")
+    assert snapshots("../two") == two
+    shutil.rmtree("run")
+    assert run([*hybrid[3:], "--devices", "cpu:0,cpu:0,cpu:0,cpu:0"]) == 0
+    assert snapshots(".") != two
+
+
 @pytest.mark.slow
 def test_mpi_adds_up_gradients_itself() -> None:
     found = [mpirun("-n", "3", *TRAIN[:-1], out, "--reduce", "fast") for out in ("run", "again")]
