@@ -20,7 +20,7 @@ import netdef
 import runtime
 from netdef.schema import message_class
 from runtime.data import open_source
-from runtime.machine.cpu.device import available_cores
+from runtime.machine.cpu.cores import available_cores
 from runtime.machine.executable import Executable
 from runtime.solver.update import updates
 

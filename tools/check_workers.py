@@ -1,6 +1,6 @@
 """How evenly N threads share the work of a net on N cores, simulated on any machine.
 
-One thread runs every kernel in the pieces that N workers take (runtime.machine.cpu.device.chunks_of), and each piece is timed.
+One thread runs every kernel in the pieces that N workers take (runtime.machine.cpu.workers.chunks_of), and each piece is timed.
 Then the pieces are given in their order to whichever worker is free first.  What a kernel loses is the time that workers wait for
 the last one.  Memory that cores share is not simulated.
 
@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import netdef
 from runtime.machine.compile import compile
-from runtime.machine.cpu.device import Workers, chunks_of
+from runtime.machine.cpu.workers import Workers, chunks_of
 from runtime.selftest.agreement import LISTS, write_noise
 from runtime.solver.update import plain_update
 

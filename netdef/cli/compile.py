@@ -151,7 +151,7 @@ def _counts(program: Program) -> str:
 
 def _threads(program: Program, threads: int | None) -> list[int]:
     """How many threads each device has."""
-    from runtime.machine.cpu.device import available_cores
+    from runtime.machine.cpu.cores import available_cores
     from runtime.machine.open import thread_shares
 
     return thread_shares(len(program.shares), threads or available_cores())

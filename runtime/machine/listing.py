@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import binary
-from runtime.machine.cpu.device import available_cores
+from runtime.machine.cpu.cores import available_cores
 from runtime.machine.cuda.cards import Card, NoCudaError, cards
 from runtime.machine.cuda.gemm import load_library
 from runtime.machine.cuda.kernels import check_compiler

@@ -85,7 +85,8 @@ def _open(names: Sequence[str], threads: int | None, cuda: CudaOptions | None) -
     if names[0].startswith("gpu"):
         yield from (open_device(name, cuda=cuda) for name in names)
         return
-    from runtime.machine.cpu.device import CpuDevice, available_cores
+    from runtime.machine.cpu.cores import available_cores
+    from runtime.machine.cpu.device import CpuDevice
     from runtime.machine.cpu.queue import Peers
 
     peers, shares = Peers(), thread_shares(len(names), threads or available_cores())
@@ -145,7 +146,7 @@ class Choice:
         shares_of = Counter(device_names(self.devices))
         names = list(shares_of)
         if len(names) > 1 and names[0].startswith("cpu"):
-            from runtime.machine.cpu.device import available_cores
+            from runtime.machine.cpu.cores import available_cores
 
             shares: list[int | None] = [*thread_shares(len(names), threads or available_cores())]
         else:
@@ -190,6 +191,6 @@ def describe(name: str, threads: int | None = None) -> str:
         from runtime.machine.cuda.cards import find_card
 
         return f"{name} ({find_card(int(index)).name})"
-    from runtime.machine.cpu.device import available_cores
+    from runtime.machine.cpu.cores import available_cores
 
     return f"{name} ({plural(threads or available_cores(), 'thread')})"

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
-from itertools import count
 from math import prod
-from queue import SimpleQueue
-from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
@@ -20,110 +16,16 @@ from runtime.ir.program import Buffer, Instruction, Program
 from runtime.kernels.cpu.ahead import compile_ahead
 from runtime.kernels.cpu.cached import cached
 from runtime.kernels.cpu.jit import compiled
+from runtime.kernels.cpu.native import entry
 from runtime.kernels.cpu.registry import Launch
 from runtime.kernels.operand import Kept, Operand, Workspace
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.cpu.available import available, promise
+from runtime.machine.cpu.cores import available_cores
 from runtime.machine.cpu.needs import planned, workspace_bytes
 from runtime.machine.cpu.queue import HostQueue, Peers, one_blas_thread
+from runtime.machine.cpu.workers import Compiled, Job, Work, Workers, chunks_of
 from runtime.machine.device import HOST, BoundInstruction, Keeping, run_in_order
-
-SMALLEST_CHUNKS = 8  # for each worker: small enough to even out workers at the end, few enough to keep launches cheap
-
-
-def available_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
-
-
-class Workers:
-    """Threads that work through the items of one kernel together.
-
-    The caller is one of them.  Items are handed out in chunks, in order, which get smaller towards the end.  Which worker takes
-    which chunk is chance, and results do not depend on it.
-    """
-
-    def __init__(self, threads: int):
-        self.threads = threads
-        self._queues: list[SimpleQueue[tuple[Any, ...] | Event | None]] = [SimpleQueue() for _ in range(threads - 1)]
-        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._left: list[Event] = []  # each set when a helper has ended its work for an interrupted run
-        for worker, queue in enumerate(self._queues, start=1):
-            Thread(target=self._serve, args=(worker, queue), daemon=True, name=f"cpu-worker-{worker}").start()
-
-    def run(self, work: Callable[[int, int, int], None], items: int) -> None:
-        """Call work(worker, begin, end) until [0, items) is covered.  An exception of any worker is raised here.
-
-        An interrupt is raised at once; the next run then waits until no helper works for this one.
-        """
-        while self._left:
-            self._left[-1].wait()
-            self._left.pop()
-        helpers = min(self.threads, items) - 1
-        if helpers <= 0:
-            work(0, 0, items)
-            return
-        chunks, tickets = chunks_of(items, self.threads), count()
-        failure: BaseException | None = None
-        try:
-            for queue in self._queues[:helpers]:
-                queue.put((work, chunks, tickets, self._done))
-            try:
-                _take(0, work, chunks, tickets)
-            except BaseException as error:
-                failure = error
-            for _ in range(helpers):
-                failure = self._done.get() or failure
-        except BaseException:
-            self._leave()
-            raise
-        if failure is not None:
-            raise failure
-
-    def _leave(self) -> None:
-        """Abandon this run's helpers: their results are dropped, and each sets an event when it has ended."""
-        self._done = SimpleQueue()
-        for queue in self._queues:
-            self._left.append(Event())
-            queue.put(self._left[-1])
-
-    def close(self) -> None:
-        """End the threads."""
-        for queue in self._queues:
-            queue.put(None)
-
-    def _serve(self, worker: int, queue: SimpleQueue[tuple[Any, ...] | Event | None]) -> None:
-        while (job := queue.get()) is not None:
-            if isinstance(job, Event):
-                job.set()
-                continue
-            *taken, done = job
-            try:
-                _take(worker, *taken)
-                done.put(None)
-            except BaseException as error:
-                done.put(error)
-
-
-Chunks = tuple[tuple[int, int], ...]
-
-
-@lru_cache(4096)
-def chunks_of(items: int, threads: int) -> Chunks:
-    """[0, items) in pieces: each half of what is left for a worker, and not too small (guided self-scheduling, Polychronopoulos &
-    Kuck 1987).
-    """
-    least, begin, found = max(1, items // (SMALLEST_CHUNKS * threads)), 0, []
-    while begin < items:
-        end = min(items, begin + max(least, (items - begin) // (2 * threads)))
-        found.append((begin, end))
-        begin = end
-    return tuple(found)
-
-
-def _take(worker: int, work: Callable[[int, int, int], None], chunks: Chunks, tickets: count[int]) -> None:
-    while (ticket := next(tickets)) < len(chunks):
-        work(worker, *chunks[ticket])
 
 
 def in_turn(launches: Sequence[BoundInstruction]) -> BoundInstruction:
@@ -160,6 +62,7 @@ class CpuDevice:
         self._queues: dict[str, HostQueue] = {}
         self._scratch: list[np.ndarray] = []
         self._workspace = np.empty(0, np.uint8)
+        self._moves = 0  # how often scratch or workspace were made anew
         self._bound: set[str] = set()
         self._unprepared: dict[str, Callable[[], tuple[Any, ...]]] = {}  # what kernels bound since will be called with
 
@@ -210,8 +113,10 @@ class CpuDevice:
     def reserve(self, scratch: int, workspace: int) -> None:
         """Make every worker's private memory (in floats), and the workspace (in bytes), at least this large."""
         if not self._scratch or self._scratch[0].size < scratch:
+            self._moves += 1
             self._scratch = [self.allocate(4 * max(scratch, 16)).view(np.float32) for _ in range(self.threads)]
         if self._workspace.size < workspace:
+            self._moves += 1
             self._workspace = self.allocate(workspace)
 
     def bind(self, instruction: Instruction, arrays: Callable[[Buffer], np.ndarray]) -> BoundInstruction:
@@ -233,32 +138,29 @@ class CpuDevice:
         """Nothing is kept."""
 
     def _launcher(self, launch: Launch, given: Sequence[np.ndarray], kept: np.ndarray) -> BoundInstruction:
-        function, items, run = compiled(launch.kernel.function), launch.items, self.workers.run
+        function = compiled(launch.kernel.function)
         self._bound.add(launch.kernel.name)
         constants = tuple(launch.constants.values())
-        in_workspace = any(isinstance(operand.pointer, Workspace) for operand in launch.arrays)
 
-        def arrays() -> tuple[np.ndarray, ...]:
-            return tuple(self._array(operand, given, kept) for operand in launch.arrays)
+        def arguments(worker: int) -> tuple[Any, ...]:
+            """Behind begin and end."""
+            scratch = (self._scratch[worker][: launch.scratch],) if launch.kernel.scratch else ()
+            return (*(self._array(operand, given, kept) for operand in launch.arrays), *scratch, *constants)
 
-        def example() -> tuple[Any, ...]:
-            return (0, items, *arrays(), *((self._scratch[0],) if launch.kernel.scratch else ()), *constants)
+        def piece(worker: int, begin: int, end: int) -> None:
+            function(begin, end, *arguments(worker))
 
-        self._unprepared[launch.kernel.name] = example
-        if launch.kernel.scratch is None and not in_workspace:
-            fixed = (*arrays(), *constants)
-            return lambda: run(lambda _, begin, end: function(begin, end, *fixed), items)
+        @lru_cache(1)
+        def work(memory: int) -> Work:
+            """memory: where scratch and workspace are, which larger ones may have replaced."""
+            found = entry(launch.kernel.function, (0, launch.items, *arguments(0))) if launch.items else None
+            if found is None:
+                return piece
+            blocks = [found.block(arguments(worker)) for worker in range(self.threads)]
+            return Compiled(piece, Job(found.code, blocks, chunks_of(launch.items, self.threads)))
 
-        def launched() -> None:
-            here = arrays()  # looked up now: a larger workspace may have replaced the one there was
-
-            def work(worker: int, begin: int, end: int) -> None:
-                scratch = (self._scratch[worker][: launch.scratch],) if launch.kernel.scratch else ()
-                function(begin, end, *here, *scratch, *constants)
-
-            run(work, items)
-
-        return launched
+        self._unprepared[launch.kernel.name] = lambda: (0, launch.items, *arguments(0))
+        return lambda: self.workers.run(work(self._moves), launch.items)
 
     def _array(self, operand: Operand, given: Sequence[np.ndarray], kept: np.ndarray) -> np.ndarray:
         if isinstance(operand.pointer, Kept):

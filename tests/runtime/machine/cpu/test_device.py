@@ -5,8 +5,8 @@ import pytest
 
 import netdef
 import runtime
-from runtime.machine.cpu.device import SMALLEST_CHUNKS, CpuDevice, Workers, chunks_of
 from runtime.machine.cpu.needs import planned, workspace_bytes
+from runtime.machine.cpu.workers import SMALLEST_CHUNKS, Workers, chunks_of
 from runtime.machine.device import Keeping
 
 TEXT = """
@@ -53,7 +53,7 @@ def test_an_instruction_that_fails_with_what_was_kept_is_named(monkeypatch: pyte
         def fail(*_: object) -> None:
             raise RuntimeError("broken")
 
-        monkeypatch.setattr(CpuDevice, "_array", fail)
+        monkeypatch.setattr(Workers, "run", fail)
         with pytest.raises(netdef.NetdefError, match="conv2d of layer y failed"):
             exe.forward(x=np.zeros((1, 16, 14, 14)))
 

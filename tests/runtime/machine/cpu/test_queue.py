@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from runtime.machine.cpu.device import Workers
+from runtime.machine.cpu.workers import Workers
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
