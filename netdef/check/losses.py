@@ -8,10 +8,10 @@ from netdef.graph.net import Net
 
 @each_net
 def without_negatives(net: Net) -> Findings:
-    """A ReLU on the scores of a loss that applies a softmax or a sigmoid: no score can be below 0."""
+    """A ReLU, or what is like it, on the scores of a loss that applies a softmax or a sigmoid: no score can be below 0."""
     for layer in net.layers:
         maker = layer.bottoms[0].producer if layer.activation else None
-        if maker is not None and maker.type in ("ReLU", "ReLU6") and not maker.message.relu_param.negative_slope:
+        if maker is not None and maker.cuts_off_at_zero:
             text = f"{maker.type} {maker.name} cuts the scores of {layer.type} {layer.name} off at 0"
             yield warning("ND230", text, maker.position, f"classes that lose all get the same score: leave {maker.name} out")
 

@@ -79,7 +79,7 @@ def look_at_data(findings: Findings, topic: str, executable: Executable) -> None
         findings.say(topic, text)
         if source.skipped:
             findings.problem(topic, f"{plural(len(source.skipped), 'image')} cannot be read, such as {next(iter(source.skipped))}")
-        classes = next((reader.label_classes for top in layer.tops[1:] for reader in top.consumers if reader.label_classes), None)
+        classes = next((reader.label_classes for top in layer.tops[1:] for reader in top.consumers if reader.reads_labels), None)
         if classes and counts and len(found.labels) != classes:
             findings.problem(topic, f"the net has {classes:,} classes, the data have images of {len(found.labels):,}")
 

@@ -200,7 +200,7 @@ def scores_of(net: Net) -> tuple[Blob, bool]:
         if layer.gives_probabilities and len(layer.tops[0].shape) in AXES and getattr(layer, "axis", 1) == 1:
             return layer.tops[0], True
     for layer in reversed(net.layers):
-        if layer.label_classes is not None:
+        if layer.reads_labels:
             return layer.bottoms[0], layer.reads_probabilities
     outputs = [blob for blob in net.outputs if len(blob.shape) in AXES and blob.shape[1] > 1]
     if len(outputs) == 1:

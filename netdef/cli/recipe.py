@@ -52,7 +52,7 @@ def classifiers(nets: Iterable[Net]) -> list[Layer]:
     nets = list(nets)
     for net in nets:
         for layer in net.layers:
-            if layer.label_classes is not None and layer.bottoms and layer.type != "Embed":
+            if layer.reads_labels:
                 last = _scorer(layer)
                 if last is not None:
                     found.setdefault(last.name, last)
@@ -73,9 +73,7 @@ def _scorer(layer: Layer) -> Layer | None:
 def beyond(nets: Iterable[Net], classes: int) -> list[str]:
     """The accuracies that count more classes as right than there are."""
     return list(
-        dict.fromkeys(
-            layer.name for net in nets for layer in net.layers if layer.type == "Accuracy" and layer.p.top_k >= classes > 1
-        )
+        dict.fromkeys(layer.name for net in nets for layer in net.layers if layer.is_accuracy and layer.p.top_k >= classes > 1)
     )
 
 

@@ -89,7 +89,7 @@ def results(net: Net) -> tuple[Blob, Blob]:
 def is_probability(blob: Blob) -> bool:
     """Whether a Softmax gives it, in another shape perhaps."""
     layer = blob.producer
-    while layer.type in ("Reshape", "Flatten"):
+    while layer.keeps_values:
         layer = layer.bottoms[0].producer
     return layer.gives_probabilities
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netdef.diff import solvers, text, weights
 from netdef.diff.difference import PHASES, Difference, difference
 from netdef.diff.finding import Row
-from netdef.graph.layer import SIZE_UNKNOWN
+from netdef.graph.layer import LAYERS, SIZE_UNKNOWN
 from netdef.graph.net import Net
 from netdef.graph.shape import Shape
 from netdef.language.diagnostics import NetdefError
@@ -159,7 +159,8 @@ def _assumed(opened: tuple[Opened, ...], phases: tuple[str, ...], error: NetdefE
         for image in IMAGES:
             with suppress(NetdefError):
                 return [_in_phases(one, phases, image, partial) for one in opened]
-    if any(layer.type in ("Python", "HDF5Data") for one in opened for layer in one.message.layer):
+    types = [LAYERS[layer.type] for one in opened for layer in one.message.layer if layer.type in LAYERS]
+    if any(one.has_shapes_of_run for one in types):
         return [_in_phases(one, phases, partial=True) for one in opened]  # their tops need not be images
     raise error
 

@@ -40,7 +40,7 @@ class Block:
     @property
     def noun(self) -> str:
         """What sentences call it."""
-        if not any(layer.type == "Eltwise" for layer in self.layers):
+        if not any(layer.adds_up for layer in self.layers):
             return "block"
         windows = [tuple(layer.kernel) for layer in self.layers if layer.kind == "convolution" and hasattr(layer, "kernel")]
         return "bottleneck" if tuple(windows[-3:]) == BOTTLENECK else "residual block"

@@ -144,6 +144,8 @@ class Layer:
     is_source: ClassVar[bool] = False  # its tops come from outside the net
     is_input: ClassVar[bool] = False  # a source that the caller fills
     is_transfer: ClassVar[bool] = False  # one that placement puts between others, to copy between devices
+    brings_arrays: ClassVar[bool] = False  # a source of arrays of any kind, which may be images
+    has_shapes_of_run: ClassVar[bool] = False  # only data or code of the user's say what shapes its tops have
     is_report: ClassVar[bool] = False  # its result is read outside the net: no layer has to read it
     is_accuracy: ClassVar[bool] = False  # its first top is the share of right answers
     frozen_parameters: ClassVar[tuple[int, ...]] = ()  # the indices of those that no solver changes
@@ -159,6 +161,7 @@ class Layer:
     label_bottom: ClassVar[int] = 1  # of a layer with `label_classes`
     index_bottom: ClassVar[int | None] = None  # whose numbers pick images of the first bottom
     class_unit: ClassVar[str] = "scores"  # what it has one of for each class
+    picks_rows: ClassVar[bool] = False  # its `label_classes` are rows of its table, which numbers pick
     no_gradient_to: ClassVar[tuple[int, ...]] = ()  # bottoms that get no gradient; -1: the last
     allows_in_place: ClassVar[bool] = True  # Caffe runs it with a bottom as its top
     keeps_values: ClassVar[bool] = False  # its tops hold the values of its bottom, unchanged
@@ -278,6 +281,21 @@ class Layer:
     def label_classes(self) -> int | None:
         """How many classes the labels in its bottom `label_bottom` count; None if it reads no labels."""
         return None
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether it compares the scores of classes with labels."""
+        return self.label_classes is not None and not self.picks_rows and len(self.bottoms) > self.label_bottom
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether its top is the sum of its bottoms, as at the end of a residual block."""
+        return False
+
+    @property
+    def cuts_off_at_zero(self) -> bool:
+        """Whether numbers below zero become 0, and others do not."""
+        return False
 
     @property
     def classes_text(self) -> str:

@@ -290,6 +290,7 @@ class MemoryData(Samples):
     """Images that the caller holds in memory. height and width are those after cropping."""
 
     tops_allowed = (2, 2)
+    brings_arrays = True
 
     @property
     def channels(self) -> int:
@@ -320,6 +321,8 @@ class HDF5Data(Layer):
     bottoms_allowed = (0, 0)
     tops_allowed = (1, ANY)
     is_source = True
+    brings_arrays = True
+    has_shapes_of_run = True
     kind = "source"
     is_interchangeable = True
     cuts = Source()

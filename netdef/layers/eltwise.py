@@ -30,6 +30,10 @@ class Eltwise(Layer):
         return frozenset({"bottom"}) if self.p.stable_prod_grad else frozenset({"bottom", "top"})
 
     @property
+    def adds_up(self) -> bool:
+        return self.operation == "SUM"
+
+    @property
     def operation(self) -> str:
         """SUM, PROD or MAX."""
         return enum_name(self.p, "operation")

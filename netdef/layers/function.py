@@ -125,6 +125,16 @@ class Elementwise(Layer):
         return {name: getattr(self.p, rule) if isinstance(rule, str) else rule(self) for name, rule in rules.items()}
 
     @property
+    def cuts_off_at_zero(self) -> bool:
+        """By the formula of its value, at numbers on both sides of zero."""
+        value = self.function.value
+        try:
+            low, below, above = (value.function(x, **self.constants_of(value)) for x in (-4.0, -1.0, 1.0))
+        except (ArithmeticError, ValueError):  # it is not defined there
+            return False
+        return low == below == 0 != above
+
+    @property
     def gradient(self) -> Formula | None:
         """The formula of this layer's derivative; None of a type that has none."""
         return next((formula for formula in reversed(self.function.gradients) if formula.when(self)), None)

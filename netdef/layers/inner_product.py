@@ -83,6 +83,7 @@ class Embed(Layer):
     backward_reads = frozenset({"bottom"})
     label_bottom = 0
     class_unit = "rows"
+    picks_rows = True
     no_gradient_to = (0,)
     kind = "connected"
 

@@ -43,6 +43,7 @@ class Input(Declared):
 
     cuts = Source(channels=True)
     is_input = True
+    brings_arrays = True
 
     def output_shapes(self, *bottoms: Shape) -> list[Shape]:
         return self.declared_shapes()
@@ -61,6 +62,7 @@ class FillerCuts(Cuts):
 class DummyData(Declared):
     """Blobs made by fillers: constants once, random values anew in each iteration. Zeros without a data_filler."""
 
+    brings_arrays = True
     cuts = FillerCuts()
 
     @property

@@ -19,6 +19,7 @@ class Python(Layer):
     bottoms_allowed = (0, ANY)
     tops_allowed = (0, ANY)
     is_report = True
+    has_shapes_of_run = True
     copies_agree = False  # a source goes on with each run
     settings_by_phase = frozenset({"module", "layer", "param_str"})  # of sources
     user: UserLayer | None = None  # the object of the class, where it may run

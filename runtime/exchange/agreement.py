@@ -39,7 +39,7 @@ def inputs_by_seed(net: Net, seed: int = SEED, scale: float = 1.0, shift: float 
 def _for_reader(layer: Layer, blob: Blob, draws: Draws) -> np.ndarray | None:
     """What a layer takes where that is more than numbers; None where it takes any."""
     index = layer.bottoms.index(blob)
-    if layer.type == "Embed":
+    if layer.picks_rows and index == layer.label_bottom:
         return draws.integers(0, layer.label_classes or 1, blob.shape)
     if index == layer.index_bottom:
         return draws.integers(0, layer.bottoms[0].shape[0], blob.shape)

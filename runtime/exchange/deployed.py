@@ -13,7 +13,7 @@ from netdef.language.diagnostics import NetdefError
 from netdef.language.source import Position
 from netdef.layers.boxes import DetectionEvaluate
 from netdef.layers.input import DummyData
-from netdef.layers.loss import Loss
+from netdef.layers.loss import Loss, SoftmaxWithLoss
 
 PROBABILITIES = 1  # the top of a SoftmaxWithLoss that has them
 
@@ -79,7 +79,7 @@ def _reports(net: Net) -> dict[Layer, None]:
 
 def _is_probability(top: Blob) -> bool:
     """Whether it is the top of a loss that needs no labels."""
-    return top.producer.type.startswith("SoftmaxWithLoss") and top.index == PROBABILITIES
+    return isinstance(top.producer, SoftmaxWithLoss) and top.index == PROBABILITIES
 
 
 def _needed(net: Net, dropped: Iterable[Layer]) -> set[Blob]:

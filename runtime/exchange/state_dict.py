@@ -27,7 +27,6 @@ Arrays = Mapping[str, np.ndarray]
 Table = dict[str, str]  # from layer/index to the name of an array
 READ = (".safetensors", ".npz", ".pth", ".pt")
 MEAN, VARIANCE = "running_mean", "running_var"
-WINDOWS = ("Convolution", "ConvolutionDepthwise", "DepthwiseConvolution", "Deconvolution")
 ENDS = ("weight", "bias")  # of names, by the index of the parameter
 
 
@@ -182,7 +181,7 @@ def fitted(parameter: Parameter, array: np.ndarray, own: bool) -> np.ndarray | N
     turned = parameter.layer.type == "InnerProduct" and getattr(parameter.layer, "transpose", False) and not own
     if turned and array.ndim == 2 and array.T.shape == shape:  # before all else: a square matrix fits both ways
         return np.ascontiguousarray(array.T)
-    short = _shortened if parameter.layer.type in WINDOWS and parameter.index == 0 else _squeezed
+    short = _shortened if parameter.layer.kind == "convolution" and parameter.index == 0 else _squeezed
     if short(array.shape) == short(shape):
         return array.reshape(shape)
     if parameter.layer.type == "InnerProduct" and array.ndim > 2 and (array.shape[0], prod(array.shape[1:])) == shape:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from netdef.graph.layer import LAYERS, Layer
+from netdef.layers.data import Samples
+
 # What is said where only one window of each image is looked at.
 OF_WINDOWS = "the weights are of windows of photographs: of each image, the window of that size in its middle is taken"
-SOURCES = ("Data", "ImageData")  # types of layers whose settings say it
 
 
 def trained_pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
@@ -25,7 +27,7 @@ def trained_pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
     if pixels := read_side(weights).get("pixels"):
         return pixels, str(side_path(weights))
     net = trained_net(weights)
-    layers = [layer for layer in (net.layer if net is not None else ()) if layer.type in SOURCES]
+    layers = [layer for layer in (net.layer if net is not None else ()) if issubclass(LAYERS.get(layer.type, Layer), Samples)]
     if len(layers) != 1 or not layers[0].HasField("transform_param"):
         return None, ""
     (layer,), origin = layers, f"the net inside {weights}"

@@ -57,7 +57,7 @@ def rearranged(blob: Blob) -> Blob:
 
 
 def _counts(layer: Layer, given: Mapping[Blob, NDArray[Any]], net: Net) -> dict[str, int]:
-    if layer.label_classes is None or len(layer.bottoms) <= layer.label_bottom:
+    if layer.label_classes is None or not layer.reads_labels:
         return {}
     own = given.get(rearranged(layer.bottoms[layer.label_bottom]))
     if own is None:

@@ -12,11 +12,10 @@ from netdef.graph.phases import is_selected, state_of
 from netdef.graph.shape import shape_text
 from netdef.language.diagnostics import NetdefError
 from netdef.layers.data import BUILTIN_SIDES, ImageData
+from netdef.schema.layer_types import LAYER_TYPES
 
 OF_CHANNELS = (1, 3)  # images
-SHAPED = ("Input", "DummyData", "MemoryData", "HDF5Data")  # types that bring arrays, which may be images
 IMAGE_AXES = 4
-SETTINGS = ("data_param", "input_param", "dummy_data_param", "memory_data_param", "hdf5_data_param")
 
 Edit = Callable[[Any], None]  # of a NetParameter
 
@@ -71,7 +70,7 @@ def _of_database(layer: Layer, data: str, phase: str) -> Edit:
 
 def _of_arrays(net: Net, data: str) -> Edit:
     """Makes an ImageData of the only layer whose arrays may be images; its second top, or another Input's, has the labels."""
-    images = [top for layer in net.layers if layer.type in SHAPED for top in layer.tops if _is_image(top)]
+    images = [top for layer in net.layers if layer.brings_arrays for top in layer.tops if _is_image(top)]
     if len(images) != 1:
         has = f"{len(images)} inputs that may be images" if images else "no layer that reads images"
         hint = 'data: ImageData -> data, label { source: "..." } is what --data replaces'
@@ -100,7 +99,7 @@ def _of_arrays(net: Net, data: str) -> Edit:
 def _labels(net: Net, images: Blob) -> Blob | None:
     """The blob of labels that comes with some images: of their own layer, or of another with one number for each image."""
     own = [top for top in images.producer.tops if top is not images]
-    others = [top for layer in net.layers if layer.type in SHAPED and layer is not images.producer for top in layer.tops]
+    others = [top for layer in net.layers if layer.brings_arrays and layer is not images.producer for top in layer.tops]
     fitting = [top for top in (own or others) if top.shape and top.shape[0] == images.shape[0] and top.count == top.shape[0]]
     return fitting[0] if len(fitting) == 1 else None
 
@@ -112,9 +111,9 @@ def _messages(message: Any, name: str, phase: str) -> Iterator[Any]:
 
 
 def _become_images(own: Any, data: str, batch: int, phase: str, shuffle: bool = False) -> None:
-    own.type = "ImageData"
-    for field in SETTINGS:
+    for field in LAYER_TYPES[own.type]:
         own.ClearField(field)
+    own.type = "ImageData"
     own.image_data_param.source, own.image_data_param.batch_size = data, batch
     if shuffle or phase == "train":
         own.image_data_param.shuffle = True

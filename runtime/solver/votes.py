@@ -142,7 +142,7 @@ def labels_in(batch: Any, layer: Layer, scores: Blob, net: Net) -> NDArray[np.fl
     arrays = {top: batch.arrays[field_of(number)] for number, top in enumerate(layer.tops)}
     single = {top: array.reshape(-1) for top, array in arrays.items() if array.size == len(array)}
     made_of = scores.producer.bottoms[:1] if scores.producer.gives_probabilities else ()
-    read = {reader: rearranged(reader.bottoms[reader.label_bottom]) for reader in net.layers if reads_labels(reader)}
+    read = {reader: rearranged(reader.bottoms[reader.label_bottom]) for reader in net.layers if reader.reads_labels}
     compared = [labels for reader, labels in read.items() if reader.bottoms[0] in (scores, *made_of)]
     own = set(compared) or {top for top in single if top in read.values()}
     if not own or own <= arrays.keys() - single.keys():
@@ -154,11 +154,6 @@ def labels_in(batch: Any, layer: Layer, scores: Blob, net: Net) -> NDArray[np.fl
         f"the labels of {scores} are not known: it is compared with {names if compared else f'none of {names}'}",
         hint=f"use a copy of the net that compares {scores} with one label that {layer} gives",
     )
-
-
-def reads_labels(layer: Layer) -> bool:
-    """Whether a layer compares scores with labels."""
-    return layer.label_classes is not None and layer.type != "Embed" and len(layer.bottoms) > layer.label_bottom
 
 
 def votes_of(
@@ -181,8 +176,7 @@ def votes_of(
 
 def ignored_labels(net: Net) -> list[int]:
     """The labels that all layers which read labels leave out."""
-    readers = [layer for layer in net.layers if layer.label_classes is not None and len(layer.bottoms) > layer.label_bottom]
-    ignored = {layer.ignore_label for layer in readers if layer.type != "Embed"}
+    ignored = {layer.ignore_label for layer in net.layers if layer.reads_labels}
     return [label for label in ignored if label is not None] if len(ignored) == 1 else []
 
 

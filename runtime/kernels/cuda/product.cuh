@@ -251,3 +251,15 @@ __device__ inline void product_of(int begin, int end, Sums<MATH, BM>& sums, A& a
     k += depth_of(MATH);
   } while (k < end);
 }
+
+// A pack of the sum of partial (splits, packs) over the splits, in order.
+template <int V>
+__device__ inline Pack<float, V> sum_of_splits(const float* __restrict__ partial, Index pack, Index packs, int splits) {
+  Pack<float, V> sum = load<V>(partial, pack);
+#pragma unroll 4
+  for (int split = 1; split < splits; ++split) {
+    const Pack<float, V> next = load<V>(partial, split * packs + pack);
+    for (int v = 0; v < V; ++v) sum.at[v] += next.at[v];
+  }
+  return sum;
+}

@@ -69,7 +69,7 @@ class Kernels:
         return folder / f"netdef-{state.hexdigest()}"
 
     def compile(self) -> None:
-        """Compile what is wanted and not there.
+        """Compile what is wanted and not there; what failed stays wanted.
 
         Raises
         ------
@@ -78,10 +78,10 @@ class Kernels:
         if not self._wanted:
             return
         stamp = self._stamp()
-        wanted, self._wanted = self._wanted, {}
-        with ThreadPoolExecutor(min(COMPILERS, len(wanted))) as pool:
-            for made in pool.map(self._compile_file, wanted, wanted.values()):
+        with ThreadPoolExecutor(min(COMPILERS, len(self._wanted))) as pool:
+            for made in pool.map(self._compile_file, self._wanted, self._wanted.values()):
                 self._made.update(made)
+        self._wanted = {}
         with suppress(OSError):
             stamp.touch()
 

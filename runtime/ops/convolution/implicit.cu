@@ -129,13 +129,7 @@ __global__ void __launch_bounds__(TILE_THREADS, 2) conv_weight_tiles(
 template <int V> __global__ void sum_splits(const float* __restrict__ partial, float* __restrict__ y, Index packs, int splits) {
   const Index pack = flat_thread();
   if (pack >= packs) return;
-  Pack<float, V> sum = load<V>(partial, pack);
-#pragma unroll 4
-  for (int split = 1; split < splits; ++split) {
-    const Pack<float, V> next = load<V>(partial, split * packs + pack);
-    for (int v = 0; v < V; ++v) sum.at[v] += next.at[v];
-  }
-  store<V>(y, pack, sum);
+  store<V>(y, pack, sum_of_splits<V>(partial, pack, packs, splits));
 }
 
 // The elements of a window, along one axis, that meet inputs of one residue of the stride: first, first + apart, ...

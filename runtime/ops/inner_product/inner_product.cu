@@ -49,12 +49,7 @@ __global__ void sum_products(
     int has_bias, int relu, float slope) {
   const Index pack = flat_thread();
   if (pack >= packs) return;
-  Pack<float, V> sum = load<V>(partial, pack);
-#pragma unroll 4
-  for (int split = 1; split < splits; ++split) {
-    const Pack<float, V> next = load<V>(partial, split * packs + pack);
-    for (int v = 0; v < V; ++v) sum.at[v] += next.at[v];
-  }
+  Pack<float, V> sum = sum_of_splits<V>(partial, pack, packs, splits);
   const float added = has_bias ? bias[pack / row % M] : 0.f;
   for (int v = 0; v < V; ++v) {
     const float value = sum.at[v] + added;

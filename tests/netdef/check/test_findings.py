@@ -222,6 +222,7 @@ def test_bottoms_of_losses_that_get_a_gradient(tmp_path):
         ),
         (images("transform_param { crop_h: 8 crop_w: 8 noise_param { } }"), "ND216",
          "nothing here reads transform_param.noise_param of ImageData data"),
+        (HEAD + FC + "layer c: Clip(fc) { min: 0 max: 9 }\n" + LOSS.replace("fc", "c"), "ND230", "Clip c cuts the scores of"),
         (HEAD + FC + "layer d: Dropout(fc) { dropout_ratio: 0 }\n" + LOSS.replace("fc", "d"), "ND207", "has a dropout_ratio of 0"),
         ("train " + images("shuffle: true transform_param { crop_size: 8 mean_value: 1 mean_file: 'm' }"), "ND222",
          "has mean_file and mean_value"),

@@ -111,6 +111,28 @@ def _message(field):
     return schema.descriptor_of("LayerParameter").fields_by_name[field].message_type.name
 
 
+def test_functions_that_cut_off_at_zero():
+    texts = {
+        "ReLU": True, "ReLU { negative_slope: 0.1 }": False, "ReLU6": True, "Clip { min: 0 max: 2 }": True,
+        "Clip { min: -1 max: 2 }": False, "ELU": False, "Log": False, "Power { power: 0.5 }": False, "Power { scale: 0 }": False,
+        "Power { power: -1 shift: 1 }": False, "Threshold": True, "Softmax": False,
+    }  # fmt: skip
+    for text, expected in texts.items():
+        kind, _, settings = text.partition(" ")
+        assert declared(f"layer x: {kind}(data) {settings}").layer("x").cuts_off_at_zero is expected, text
+
+
+def test_what_adds_up():
+    for operation, expected in {"": True, "{ operation: PROD }": False, "{ operation: MAX }": False}.items():
+        assert declared(f"layer x: Eltwise(data, data) {operation}").layer("x").adds_up is expected
+
+
+def test_numbers_that_pick_rows_are_no_labels():
+    net = declared("layer e: Embed(data) { num_output: 3 input_dim: 9 }\nlayer fc: InnerProduct(e) { num_output: 5 }")
+    assert not net.layer("e").reads_labels
+    assert scores_of(net)[0].name == "fc"
+
+
 def test_a_softmax_over_another_axis_gives_no_classes():
     """As in SSD, whose boxes each have probabilities."""
     text = "layer data: Input { shape { dim: [2, 8, 3] } }\nlayer conf: Softmax(data) { axis: 2 }"

@@ -8,6 +8,7 @@ import pytest
 import netdef
 import runtime
 from runtime.compiler.pipeline import compile_program
+from tests.runtime.compiler.passes.texts import replaced
 from tests.runtime.compiler.placement.nets import devices, difference
 from tests.runtime.harness import normal
 
@@ -28,14 +29,6 @@ layer loss: SoftmaxWithLoss(fc, label)
 """
 OF_LRN, OF_POOLING, OF_RELU = "lrn_backward_relu_bias", "pool_max_backward_relu_bias", "relu_backward_bias"
 IMAGES = 5
-
-
-def changed(changes: dict[str, str]) -> str:
-    text = NET
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    return text
 
 
 def kernels(text: str, cards: bool = True, keep: str = "outputs") -> list[str]:
@@ -87,7 +80,7 @@ COUNTED = (OF_LRN, OF_POOLING, OF_RELU, "lrn_backward_relu", "pool_max_backward_
 @pytest.mark.parametrize("name", CASES)
 def test_results_are_those_of_kernels_apart(name: str) -> None:
     changes, counts = CASES[name]
-    text = changed(changes)
+    text = replaced(NET, changes)
     made = kernels(text)
     assert [made.count(kernel) for kernel in COUNTED] == counts
     agree(text, "cpu", IMAGES)

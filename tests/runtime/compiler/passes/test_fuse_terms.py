@@ -8,6 +8,7 @@ import pytest
 import netdef
 import runtime
 from runtime.compiler.pipeline import compile_program
+from tests.runtime.compiler.passes.texts import replaced
 from tests.runtime.compiler.placement.nets import devices, difference
 from tests.runtime.harness import normal
 
@@ -41,14 +42,6 @@ layer loss: SoftmaxWithLoss(fc, label)
 """
 NET = HEAD + BLOCK + NEXT + TAIL
 ADDED, TERMS, SUMMED_TERMS = "normalize_scale_add", "normalize_scale_relu_terms", "normalize_scale_add_relu_terms"
-
-
-def changed(changes: dict[str, str]) -> str:
-    text = NET
-    for old, new in changes.items():
-        assert old in text
-        text = text.replace(old, new)
-    return text
 
 
 def kernels(text: str, keep: str = "outputs", batch: int = IMAGES) -> list[str]:
@@ -92,7 +85,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_results_are_those_of_layers_apart(name: str) -> None:
     changes, sums, terms = CASES[name]
-    text = changed(changes)
+    text = replaced(NET, changes)
     made = kernels(text)
     assert (made.count(ADDED), made.count(TERMS) + made.count(SUMMED_TERMS)) == (sums, terms)
     agree(text, "cpu", IMAGES)

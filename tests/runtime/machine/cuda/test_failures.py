@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 
 import netdef
@@ -154,11 +155,20 @@ def test_the_kernel_of_a_graph_that_cannot_be_launched_is_named(
         assert not caught.value.diagnostics[0].hint
 
 
-def test_a_card_without_room_for_kernels_says_so(machine: Machine, execute: Callable) -> None:
-    def full(source: str, names: Sequence[str]) -> dict[str, Callable]:
-        raise CUDADriverError("CUDA_ERROR_OUT_OF_MEMORY: out of memory")
+def test_a_card_without_room_for_kernels_says_so_and_runs_once_it_has_room(machine: Machine, execute: Callable) -> None:
+    full = True
 
-    machine(execute=full)
+    def filled(source: str, names: Sequence[str]) -> dict[str, Callable]:
+        if full:
+            raise CUDADriverError("CUDA_ERROR_OUT_OF_MEMORY: out of memory")
+        return execute(source, names)
+
+    machine(execute=filled, seed=3)
     message = r"out of memory on gpu:0 while the kernels of \w+\.cu are loaded\n.*a smaller batch_size"
-    with compiled("gpu:0") as (_, run), pytest.raises(NetdefError, match=message):
-        run()
+    with compiled("gpu:0") as (_, run):
+        for _ in range(2):
+            with pytest.raises(NetdefError, match=message):
+                run()
+        full = False
+        loss, _ = run()
+        assert loss == pytest.approx(np.log(5))  # of scores that are all 0
