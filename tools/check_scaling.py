@@ -3,8 +3,8 @@
     mpirun -n 2 --bind-to none python tools/check_scaling.py [--net alexnet] [--batch 64] [--turns 3]
 
 Rank 0 measures the core (a large copy, a large product) and the link (a message of one byte, a large one) while the others wait;
-then all ranks at once measure the kernels of their part of the batch, as `placement` does.  From those the model computes the time
-of an iteration by each split, and the ranks train it.
+then all ranks at once measure the kernels, as `placement` does: with as many images as a rank has of the batch, and with all of it.
+From those the model computes the time of an iteration by each split, and the ranks train it.
 By the clock, with a core for each rank on a machine that does nothing else; `--processor` compares the processor time of the
 busiest rank, its courier's too, which other programs change less.  Target: the computed time is within 25 % of the measured one.
 """
@@ -24,8 +24,8 @@ from bench_ranks import LARGE, ROUNDS, executable, iteration, link, there_and_ba
 
 import netdef
 from netdef.cli.cluster import Cluster, estimates
-from netdef.cli.cluster_text import measured_core, seconds_of
-from netdef.cli.core_kernels import Kernels, measured_kernels
+from netdef.cli.cluster_text import factors, measured_core, seconds_of
+from netdef.cli.core_kernels import Kernels, images_measured, measured_kernels, seconds_by
 from runtime.compiler.placement.choice import SPLITS
 from runtime.machine.limits import Limits
 from runtime.machine.links import shared_memory
@@ -90,8 +90,11 @@ def main() -> int:
     latency, bandwidth = (work_of_link if options.processor else link)(ranks)  # the others wait there until rank 0 has measured
     core = Limits(*ranks.broadcast(None if core is None else astuple(core)))
     each = seconds_of(core, "fp32", True)
-    found = measured_kernels(net, options.batch // ranks.size, each, ByProcessor if options.processor else lambda device: device)
-    slowest = max(ranks.exchange((found.images, found.factor, found.each)), key=lambda one: one[1])
+    clock = ByProcessor if options.processor else lambda device: device
+    kernels = []
+    for images in images_measured(options.batch, ranks.size, options.batch):
+        found = measured_kernels(net, images, each, clock)
+        kernels.append(Kernels(*max(ranks.exchange((found.images, found.factor, found.each)), key=lambda one: one[1])))
     taken = {split: seconds(net, split, ranks, options.turns, options.processor) for split in SPLITS}
     ranks.close()
     if ranks.rank:
@@ -99,9 +102,8 @@ def main() -> int:
     way = replace(shared_memory(core), bandwidth=bandwidth, latency=latency)
     print(f"a core: {core.bandwidth / 1e9:.1f} GB/s, {core.fp32 / 1e9:.0f} GFLOP/s; ", end="")
     print(f"a message: {1e6 * latency:.0f} us, {bandwidth / 1e9:.2f} GB/s")
-    kernels, met = Kernels(*slowest), True
-    print(f"kernels: {kernels.factor:.2f} times the least that they could take, with batches of {kernels.images}")
-    each = kernels.seconds(each)
+    print(f"kernels: {factors(kernels)}")
+    each, met = seconds_by(kernels, each), True
     for split, measured in taken.items():
         made = estimates(net, split, [ranks.size], lambda cards: Cluster(cards, 1, each, way, way), each)[ranks.size]
         assert made is not None

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netdef.cli.cluster import Cluster, Estimate, Seconds, estimates
-from netdef.cli.core_kernels import Kernels, measured_kernels
+from netdef.cli.core_kernels import Kernels, images_measured, measured_kernels, seconds_by
 from netdef.cli.placement_text import table
 from netdef.language.diagnostics import NetdefError
 from netdef.language.spelling import did_you_mean
@@ -41,7 +41,7 @@ class Paper:
     ----------
     ranks, each: how many ranks, and cards of each.  math: how a card multiplies.
     node: how many cards the split "hybrid" takes as a node; 0: all.
-    kernels: how long kernels take on a core, by which `seconds` goes; None of cards.
+    kernels: how long kernels take on a core, by which `seconds` goes: with few images, and with more; none of cards.
     """
 
     ranks: int
@@ -53,7 +53,7 @@ class Paper:
     seconds: Seconds
     is_cpu: bool
     node: int = 0
-    kernels: Kernels | None = None
+    kernels: tuple[Kernels, ...] = ()
 
     @property
     def cards(self) -> int:
@@ -150,8 +150,8 @@ def on_paper(net: Net, paper: Paper, batch_given: bool, form: str) -> str:
 
     own = net.batch or 1
     if paper.is_cpu:
-        kernels = measured_kernels(net, min(max(1, own // paper.cards), MEASURED), paper.seconds)
-        paper = replace(paper, kernels=kernels, seconds=kernels.seconds(paper.seconds))
+        kernels = tuple(measured_kernels(net, images, paper.seconds) for images in images_measured(own, paper.cards, MEASURED))
+        paper = replace(paper, kernels=kernels, seconds=seconds_by(kernels, paper.seconds))
     batches = [own] if batch_given else sorted({own, *LITERATURE})
     counts = sorted({*(CORES if paper.is_cpu else CARDS), paper.cards})
     rows = {
@@ -178,7 +178,7 @@ def data(net: Net, paper: Paper, rows: Rows) -> dict[str, Any]:
         "card": {"name": paper.card.name, "bandwidth": paper.card.bandwidth, "products": paper.card.products(paper.math)},
         "inside": asdict(paper.inside),
         "network": asdict(paper.network),
-        "kernels": None if paper.kernels is None else paper.kernels.factor,
+        "kernels": {str(one.images): one.factor for one in paper.kernels} or None,
         "iterations": [asdict(one) | {"images_per_second": one.images_per_second} for one in found],
     }
 
@@ -197,9 +197,8 @@ def text(net: Net, paper: Paper, counts: Sequence[int], rows: Rows) -> Iterator[
     for name, link in (("inside", paper.inside), ("network", paper.network)):
         bandwidth = f"{link.bandwidth / 1e9:,.3g} GB/s one way ({link.source})"
         yield f"{name + ':':<9} {link.name}: {bandwidth}, {1e6 * link.latency:.0f} us a message (assumed)"
-    if paper.kernels is not None:
-        factor = f"{paper.kernels.factor:.2f} times the least that they could take"
-        yield f"kernels:  {factor}, with batches of {paper.kernels.images} (measured now)"
+    if paper.kernels:
+        yield f"kernels:  {factors(paper.kernels)} (measured now)"
     yield ""
     yield f"one iteration on {many(cards, what)}, batches of {own:,}; what the busiest {what} sends:"
     head = ["split", "sends", "to other ranks", "messages", "ms", "at work", "images/s", "efficiency"]
@@ -223,6 +222,13 @@ def text(net: Net, paper: Paper, counts: Sequence[int], rows: Rows) -> Iterator[
         yield f"above 100%: where weights are cut, each {what} updates a part of them; one alone updates all"
     for batch in dict.fromkeys(batch for batch, _ in rows if batch in LITERATURE):
         yield f"{batch:,}: {LITERATURE[batch]}"
+
+
+def factors(kernels: Sequence[Kernels]) -> str:
+    """How far kernels are from their least times, in words."""
+    first, *others = ((f"{one.factor:.2f}", f"with batches of {one.images}") for one in kernels)
+    more = "".join(f", {factor} {batches}" for factor, batches in others)
+    return f"{first[0]} times the least that they could take {first[1]}{more}"
 
 
 def many(count: int, noun: str) -> str:

@@ -1,9 +1,13 @@
-"""How long the kernels of a net take on one core of this machine, measured now, next to the least time that they could take."""
+"""How long the kernels of a net take on one core of this machine, measured now, next to the least time that they could take.
+
+Images lie innermost in memory, so a kernel takes longer for each image where there are few.  A share has all images of a batch, or
+its own part of them, by the split and the layer: kernels are measured with both.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.machine.device import Device
 
 Seconds = Callable[["Instruction"], float]
+OF_IMAGES = ("activation", "gradient", "input", "output")  # roles of buffers that have images innermost
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,31 @@ class Kernels:
     factor: float
     each: dict[str, float]
 
-    def seconds(self, least: Seconds) -> Seconds:
-        """The time of an instruction; one whose kernel was not measured is as far from its least time as all are."""
-        return lambda instruction: least(instruction) * self.each.get(instruction.kernel, self.factor)
+    def of(self, kernel: str) -> float:
+        """Seconds of a kernel, of the least; one that was not measured is as far from its least time as all are."""
+        return self.each.get(kernel, self.factor)
+
+
+def seconds_by(measured: Sequence[Kernels], least: Seconds) -> Seconds:
+    """The time of an instruction by what was measured with about as many images."""
+
+    def seconds(instruction: Instruction) -> float:
+        images = images_of(instruction)
+        nearest = min(measured, key=lambda one: max(one.images, images) / min(one.images, images))
+        return least(instruction) * nearest.of(instruction.kernel)
+
+    return seconds
+
+
+def images_of(instruction: Instruction) -> int:
+    """How many images an instruction works on; 1 where it works on weights alone."""
+    roots = (buffer.root for buffer in instruction.buffers)
+    return max((root.shape[-1] for root in roots if root.role in OF_IMAGES and len(root.shape) > 1), default=1)
+
+
+def images_measured(batch: int, shares: int, most: int) -> list[int]:
+    """With how many images kernels are measured: a share's part of the batch, and all of it; at most so many."""
+    return sorted({min(max(1, batch // shares), most), min(batch, most)})
 
 
 def measured_kernels(net: Net, images: int, least: Seconds, clock: Callable[[Device], Device] = lambda device: device) -> Kernels:
