@@ -32,7 +32,7 @@ BEST = 5
 BATCH = 16  # images at a time, at most
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, prints_only=True)
 @click.argument("net")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @image_options(labels="The classes' names, one a line.")

@@ -17,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from netdef.cli.completing import ARGUMENTS, complete_parameters
+from netdef.cli.pipes import Output, ReaderLeftError, discard
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.printable import Terminal, printable
 from netdef.language.reach import only_inside
@@ -48,9 +49,13 @@ class Command(click.Command):
     Where it fails because its words are in another order, the error says the right one.
     """
 
-    def __init__(self, *arguments: Any, reads_nets: bool = False, **options: Any):
-        """reads_nets: whether an argument of another name than READ_NETS is a net or a solver."""
+    def __init__(self, *arguments: Any, reads_nets: bool = False, prints_only: bool = False, **options: Any):
+        """reads_nets: whether an argument of another name than READ_NETS is a net or a solver.
+
+        prints_only: whether it takes long and leaves nothing but what it prints, so that it ends when its reader leaves.
+        """
         super().__init__(*arguments, **options)
+        self.prints_only = prints_only
         if reads_nets or any(one.name in READ_NETS for one in self.params):
             self.params.append(inside_option())
         complete_parameters(self.params)
@@ -196,8 +201,7 @@ def run(commands: click.Group, arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        _drop_output()
+    except ReaderLeftError:
         return PIPE_CLOSED
     except (OSError, MemoryError, RuntimeError, ImportError) as error:
         trouble = _of_the_machine(error)
@@ -223,8 +227,17 @@ def check_folder() -> None:
 
 
 def for_reading(stream: TextIO | None) -> Any:
-    """A stream that passes on no control characters, such as those in names, if a terminal would act on them."""
-    return Terminal(stream) if stream is not None and not isinstance(stream, Terminal) and stream.isatty() else stream
+    """A stream that passes on no control characters, such as those in names, if a terminal would act on them; and elsewhere one
+    that stands its reader's leaving."""
+    if stream is None or isinstance(stream, Terminal | Output):
+        return stream
+    return Terminal(stream) if stream.isatty() else Output(stream, _prints_only)
+
+
+def _prints_only() -> bool:
+    """Whether the command that runs has nothing to do but print."""
+    context = click.get_current_context(silent=True)
+    return context is not None and getattr(context.command, "prints_only", False)
 
 
 def _of_the_machine(error: Exception) -> NetdefError | None:
@@ -238,14 +251,9 @@ def _of_the_machine(error: Exception) -> NetdefError | None:
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return NetdefError(f"a file's name is too long: {excerpt(str(error.filename))}")
     if isinstance(error, OSError) and error.filename is None and error.errno in OUTPUT_LOST:
-        _drop_output()
+        discard(sys.stdout)
         return NetdefError(f"cannot write the output: {error.strerror}")
     return None
-
-
-def _drop_output() -> None:
-    """Discard what is still buffered, or the interpreter reports an error as it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _trouble(error: NetdefError) -> int:

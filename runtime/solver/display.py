@@ -6,7 +6,6 @@ Both are fed the records that go to log.jsonl, so nothing is shown that is not t
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -88,7 +87,7 @@ def open_display(stream: TextIO | None = None) -> Sink:
 
 
 class PlainDisplay:
-    """A line a record, no control characters.  Where nobody reads any more (`| head`), the run goes on; the log has every line."""
+    """A line a record, no control characters."""
 
     live = False
 
@@ -98,10 +97,7 @@ class PlainDisplay:
     def show(self, record: Record) -> None:
         line = "" if record["event"] == "train" and not record["due"] else text(record)
         if line:
-            try:
-                print(line, file=self.stream, flush=True)
-            except BrokenPipeError:  # what is buffered, and what follows, goes nowhere
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+            print(line, file=self.stream, flush=True)
 
     def close(self) -> None:
         pass
