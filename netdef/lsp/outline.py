@@ -6,7 +6,7 @@ A piece of text that has been looked at once is not parsed again: while somebody
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class Head:
 
     Attributes
     ----------
-    kind: layer, defaults, include, remove, or net: a solver's file.
+    kind: layer, defaults, include, remove, bypass, or net: a solver's file.
     """
 
     kind: str
@@ -73,7 +73,8 @@ def statements(document: Document) -> Iterator[Standing]:
 def layers(document: Document, read: Read) -> list[Standing]:
     """The layers of a net with those of included files, in the order of the files.
 
-    What is removed or replaced is left out; what replaces a layer stands in its place.
+    What is removed, bypassed or replaced is left out; what replaces a layer stands in its place. Readers of a bypassed layer's top
+    have the name of its bottom at the word that they are written with.
     """
     slots: list[Standing | None] = []
     named: dict[str, list[int]] = {}
@@ -88,12 +89,29 @@ def layers(document: Document, read: Read) -> list[Standing]:
                 slots[index] = None
             slots[at] = one
             named[name] = [i for i in named.get(name, ()) if slots[i] is not None and i != at] + [at]
-        elif one.head.kind == "remove":
+        elif one.head.kind in ("remove", "bypass"):
             for index in named.get(name, ()):
                 slot = slots[index]
                 if slot is not None and slot.head.phases <= phases:
                     slots[index] = None
+                    if one.head.kind == "bypass":
+                        _bypass(slot.head, slots, index)
     return [slot for slot in slots if slot is not None]
+
+
+def _bypass(head: Head, slots: list[Standing | None], index: int) -> None:
+    """Let the layers after `index` that read the top of a bypassed layer read its bottom, up to another maker of that top."""
+    if len(head.bottoms) != 1 or len(head.tops) != 1:
+        return
+    bottom, top = head.bottoms[0].text, head.tops[0].text
+    for number in range(index + 1, len(slots)):
+        slot = slots[number]
+        if slot is None or not slot.head.phases & head.phases:
+            continue
+        words = tuple(word._replace(text=bottom) if word.text == top else word for word in slot.head.bottoms)
+        slots[number] = slot._replace(head=replace(slot.head, bottoms=words))
+        if any(word.text == top for word in slot.head.tops):
+            return
 
 
 def surrounding(document: Document, offset: int) -> Standing | None:
@@ -159,7 +177,7 @@ def _of_statements(found: list[Statement]) -> Iterator[Head]:
             yield Head("include", _word(one.file), one.start, one.file.end)
         elif isinstance(one, Remove):
             phases = _PHASES[one.phase.text.upper()] if one.phase is not None else BOTH
-            yield Head("remove", _word(one.name), one.start, one.name.end, phases=phases)
+            yield Head(one.word, _word(one.name), one.start, one.name.end, phases=phases)
         elif isinstance(one, Defaults):
             yield Head("defaults", _word(one.type), one.start, one.body.end, one.type.name)
         elif one.name in ("layer", "layers"):

@@ -212,9 +212,9 @@ def _answer(server: Server) -> None:
     def referred(params: types.ReferenceParams) -> list[types.Location] | None:
         if (about := asked(params, True)) is None:
             return None
-        document, _, found = about
+        document, offset, found = about
         declaration = params.context.include_declaration
-        return [server.location(one) for one in symbols.references(found, document, server.read, declaration)]
+        return [server.location(one) for one in symbols.references(found, document, offset, server.read, declaration)]
 
 
 def _answer_of_all(server: Server) -> None:

@@ -22,6 +22,7 @@ _KINDS = {
     "include": types.SymbolKind.File,
     "net": types.SymbolKind.File,
     "remove": types.SymbolKind.Null,
+    "bypass": types.SymbolKind.Null,
 }
 
 
@@ -34,18 +35,18 @@ def definition(cursor: Cursor, document: Document, offset: int, read: Read) -> l
     if cursor.wants is Wants.BOTTOM:
         order = layers(document, read)
         here, phases = _reader(order, document, offset)
-        return [_found(one, one.head.name) for one in makers(cursor.word, order, here, phases)]
+        return [_found(one, one.head.name) for one in makers(_blob_read(cursor.word, order, document, offset), order, here, phases)]
     if cursor.wants in (Wants.LAYER, Wants.REMOVED, Wants.TOP):
         return _layers_called(cursor, document, offset, read)
     return []
 
 
-def references(cursor: Cursor, document: Document, read: Read, declaration: bool) -> list[Found]:
+def references(cursor: Cursor, document: Document, offset: int, read: Read, declaration: bool) -> list[Found]:
     """Where the blob at the cursor is read; with `declaration`, also where it is made."""
     if cursor.wants not in (Wants.BOTTOM, Wants.TOP, Wants.LAYER):
         return []
     order = layers(document, read)
-    names = {cursor.word}
+    names = {_blob_read(cursor.word, order, document, offset)}
     if cursor.wants is Wants.LAYER:
         names = {top.text for one in order if one.head.name.text == cursor.word for top in one.head.tops}
     found: list[Found] = []
@@ -106,6 +107,13 @@ def _reader(order: list[Standing], document: Document, offset: int) -> tuple[int
             return number, one.head.phases
     above = [number for number, one in enumerate(order) if one.document is document and one.at + one.head.end <= offset]
     return (above[-1] + 1 if above else len(order)), BOTH
+
+
+def _blob_read(word: str, order: list[Standing], document: Document, offset: int) -> str:
+    """The blob that a layer reads for a word at an offset: where the word's maker is bypassed, what that reads."""
+    reader = next((one for one in order if one.holds(document, offset)), None)
+    words = reader.head.bottoms if reader is not None else ()
+    return next((one.text for one in words if reader and reader.at + one.start <= offset <= reader.at + one.end), word)
 
 
 def _layers_called(cursor: Cursor, document: Document, offset: int, read: Read) -> list[Found]:

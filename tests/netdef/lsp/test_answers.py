@@ -351,6 +351,16 @@ def test_definitions_in_included_files(editor):
     assert editor.definition("solver.txt", 'net: "in|ner') == [("inner.net", 1, 1)]
 
 
+def test_definitions_where_a_layer_is_bypassed(editor):
+    layers = ("a: ReLU(x)", "b: ReLU(a)", "c: ReLU(b)", "b: TanH(c)", "z: ReLU(b)")
+    (editor.folder / "base.net").write_text("".join(f"layer {one}\n" for one in layers))
+    editor.open("variant.net", 'include "base.net"\nlayer d: ReLU(c)\nbypass layer c\nlayer e: ReLU(b)\n')
+    assert editor.definition("variant.net", "bypass layer |c") == [("base.net", 3, 7)]
+    assert editor.definition("variant.net", "ReLU(|c)") == [("base.net", 4, 7)]
+    readers = [("base.net", 4, 15), ("base.net", 5, 15), ("variant.net", 2, 15), ("variant.net", 4, 15)]
+    assert sorted(editor.references("variant.net", "ReLU(|c)")) == readers
+
+
 def test_a_layer_replaces_those_of_its_phase(editor):
     (editor.folder / "phases.net").write_text("train layer a: ReLU(x)\ntest layer a: ReLU(x)\n")
     editor.open("after.net", 'include "phases.net"\ntest layer a: TanH(x)\nlayer b: ReLU(a)\nlayer b: TanH(a)\n')
