@@ -43,7 +43,7 @@ def asked(path: Path, draw: random.Random) -> None:
             complete(cursor, document, offset, lambda other: None, {}, utf16)
             hover(cursor, surrounding(document, offset), {}, {})
             symbols.definition(cursor, document, offset, lambda other: None)
-            symbols.references(cursor, document, lambda other: None, True)
+            symbols.references(cursor, document, offset, lambda other: None, True)
     list(symbols.outline(document, utf16))
     with suppress(NetdefError):
         symbols.formatting(document, utf16)

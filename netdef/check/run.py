@@ -167,7 +167,7 @@ def _of_text(opened: Opened) -> Iterable[Diagnostic]:
             kind = bound.source.text[start_:end]
             reason = "defaults apply to the layers below them"
             yield Diagnostic(f"no layer uses defaults {kind}", at, reason, severity="warning", code="ND221")
-    yield from (outside.as_note(one) for one in bound.outside)
+    yield from (note for one in bound.outside for note in outside.as_notes(one))
     for index, name in enumerate(names(opened.message)):
         text, reason = f"unknown field {name} of the net", "it is kept, and has no effect here"
         yield Diagnostic(text, bound.position(("kept", index)), reason, severity="warning", code="ND229")

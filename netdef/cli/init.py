@@ -47,6 +47,7 @@ def init(folder: str, source: str, weights: str | None, out: Path) -> list[str]:
     """
     from netdef.cli.run_folders import missing, remove_if_empty
     from netdef.language.writing import make_folder, write_over
+    from netdef.language.written import note_written
 
     images = images_in(folder)
     files = [out / f"{images.name}.net", out / f"{images.name}_solver.txt"]
@@ -73,6 +74,7 @@ def init(folder: str, source: str, weights: str | None, out: Path) -> list[str]:
         except BaseException:
             files[0].unlink()  # alone it would stop another try
             raise
+        note_written(files[0])
     finally:
         remove_if_empty(made)
     names = ", ".join(layer.name for layer in classifiers(nets))

@@ -27,6 +27,7 @@ from netdef.language.find import RUN_NET, RUN_SOLVER
 from netdef.language.printer import print_message
 from netdef.language.reach import CODE, outside, refuses_outside
 from netdef.language.writing import write_over
+from netdef.language.written import is_written, note_written
 from netdef.layers.data import BUILTIN, located
 from netdef.schema import TEST, TRAIN
 from netdef.solver_file import read_solver
@@ -79,6 +80,7 @@ class RunFiles:
             if not (self.out / name).exists():
                 self.written.append(self.out / name)
             write_over(self.out / name, text)
+            note_written(self.out / name)
         return ""
 
     def discard(self) -> None:
@@ -128,7 +130,7 @@ def _look_outside(directory: str, given: Mapping[str, Any]) -> None:
             if found is not None and refuses_outside():
                 hint = f"give --{field} yourself, or leave out --inside, if you trust the run"
                 raise NetdefError([Diagnostic(text, None, hint, code=CODE)])
-            if found is not None:
+            if found is not None and not is_written(Path(directory) / RECORD):
                 warnings.warn(text, Remark, stacklevel=2)
 
 

@@ -76,7 +76,11 @@ def _norms(difference: WeightsDifference) -> Iterator[str]:
         name = f"<th><code>{escape(one.layer)}</code></th>" if one.layer != last else "<th></th>"
         last = one.layer
         yield f"<tr>{name}<td>{one.index}</td>{''.join(cells)}</tr>"
-    yield "</table></article>"
+    yield "</table>"
+    if not both:
+        text = "A net has no weights of its own, so there is no change to show: give two files, such as snapshots of one run."
+        yield f'<p class="note">{text}</p>'
+    yield "</article>"
 
 
 def _norm(value: float | None) -> str:

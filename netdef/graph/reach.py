@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import Diagnostic, Position, Remark
 from netdef.language.reach import CODE, REMEDY, folder_of, named_outside
+from netdef.language.written import is_written
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Layer
@@ -58,8 +59,8 @@ def reaches(message: Any, where: Callable[[tuple[str | int, ...]], Position | No
 def remark_on_reach(layer: Layer) -> None:
     """Warn (Remark) of the files outside that a layer's data are read from; the same warning is shown once.
 
-    Of a text that a program holds (`netdef.parse`) there is no folder to leave.
+    Of a text that a program holds (`netdef.parse`) there is no folder to leave; of one that netdef wrote it is the user's choice.
     """
     for one in () if _reported.get() else reaches(layer.message, layer.within, layer.file):
-        if one.position is None or one.position.file != UNNAMED:
+        if one.position is None or not (one.position.file == UNNAMED or is_written(one.position.file)):
             warnings.warn(f"{one.position or layer.file}: {one.message}", Remark, stacklevel=1)

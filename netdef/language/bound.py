@@ -8,6 +8,7 @@ from typing import Any
 
 from netdef.language.diagnostics import Diagnostic, OldFormatWarning, Remark
 from netdef.language.source import Position, Source, excerpt
+from netdef.language.written import is_written
 from netdef.schema.origins import Origins, Path, Span
 
 
@@ -55,4 +56,6 @@ class Bound:
             names = ", ".join(dict.fromkeys(excerpt(one.name) for one in self.unknown))
             warnings.warn(f"{self.filename}: unknown fields without effect: {names}", Remark, stacklevel=3)
         for one in self.outside:
+            if one.position is not None and is_written(one.position.file):
+                continue
             warnings.warn(f"{one.position}: {one.message}", Remark, stacklevel=1)

@@ -12,6 +12,7 @@ from typing import Any
 from netdef.language.diagnostics import Diagnostic, NetdefError, Position, Remark
 from netdef.language.find import find_beside, is_packaged
 from netdef.language.reach import CODE, REMEDY, folder_of, is_given, outside
+from netdef.language.written import is_written
 from netdef.schema import is_repeated
 
 NETS = ("net", "train_net", "test_net")
@@ -50,6 +51,8 @@ def _found_outside(field: str, path: str, at: Position | None) -> Path | None:
 def remark_on_reach(bound: Any) -> None:
     """Warn (Remark) of what a training reads or writes outside, but for the net, which it may get from the caller."""
     for one in reaches(bound, ("weights",)):
+        if one.position is not None and is_written(one.position.file):
+            continue
         warnings.warn(f"{one.position}: {one.message}" if one.position else one.message, Remark, stacklevel=1)
 
 

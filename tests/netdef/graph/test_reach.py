@@ -243,3 +243,24 @@ def test_a_net_inside_a_solver_has_its_folder(folder):
     Path("nets/solver.txt").write_text(solver.replace("SOURCE", "beside"))
     with netdef.only_inside(), runtime.Solver("nets/solver.txt", devices="cpu:0", threads=1) as one:
         assert one.nets.train.layer("data").source == "beside"
+
+
+def test_what_netdef_wrote_is_not_remarked_on(folder, monkeypatch, capsys):
+    """The texts of a user's own run and of `init`; what is copied or changed is a text like others, and `--inside` refuses all."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    write("../images")
+    assert run(["train", "nets/solver.txt", "--threads", "1", "--out", "run"]) == 0
+    Path("nets/y.net").write_text(NET.replace("SOURCE", "builtin:photos"))
+    assert run(["init", "images", "--from", "nets/y.net", "-o", "made"]) == 0
+    assert "outside of nets" in capsys.readouterr().err
+    for own in ("run/net.net", "run/solver.txt", "made/images.net"):
+        assert not [one for one in check(own).findings if one.code == "ND405"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Remark)
+        load_net("run", "train")
+        netdef.load("made/images.net")
+    assert run(["check", "run/net.net", "--inside"]) == run(["check", "made/images.net", "--inside"]) == 1
+    os.rename("run", "other")
+    Path("made/images.net").write_text("# mine\n" + Path("made/images.net").read_text())
+    for other in ("other/net.net", "made/images.net"):
+        assert [one.code for one in check(other).findings if one.code == "ND405"]
