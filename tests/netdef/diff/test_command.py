@@ -373,7 +373,7 @@ def test_states_of_solvers_are_written_as_the_language_writes_them(tmp_path, cap
 
 
 def test_a_page_of_a_net_and_a_file_says_why_it_shows_no_change(tmp_path):
-    (tmp_path / "x.net").write_text("input: 'x' input_dim: [1, 1, 1, 3]\nlayer fc: InnerProduct(x) { num_output: 1 }")
-    b, out = weights_file(tmp_path / "b.caffemodel", [1.0, 2.0, 2.0], [0.0]), tmp_path / "x.html"
+    (tmp_path / "x.net").write_text("layer x: Input { shape { dim: [1, 3, 1, 1] } }\nlayer fc: PReLU(x)")
+    b, out = weights_file(tmp_path / "b.caffemodel", [1.0, 2.0, 2.0]), tmp_path / "x.html"
     assert run(["diff", str(tmp_path / "x.net"), b, "--format", "html", "-o", str(out)]) == 1
     assert ">3<" in out.read_text() and "there is no change to show: give two files" in out.read_text()
