@@ -58,7 +58,7 @@ PACKAGES = ("netdef-compiler", "numpy", "numba", "pillow", "protobuf", "cupy-cud
 
 
 class RunFiles:
-    """The files in a run's directory; those that were there before and are no run's stay as they are."""
+    """The files of a run's directory; other files that were there before stay as they are."""
 
     def __init__(self, out: Path):
         self.out = out

@@ -83,7 +83,7 @@ def table(net: Net) -> dict[str, Any]:
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:
-    """Of a layer as `netdef.shapes.describe` has it: name, type, output, weights, parameters, MACs, activations."""
+    """Name, type, output, weights, parameters, MACs and activations of a layer, which is as `netdef.shapes.describe` has it."""
     weights = " + ".join(" x ".join(map(str, one["shape"])) or "1" for one in entry["weights"])
     return [
         entry["name"],

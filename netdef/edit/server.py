@@ -57,7 +57,7 @@ class Server(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_port}/?token={self.token}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks off is no trouble of the user's."""
+        """A connection that breaks off is only logged: the user can do nothing about it."""
         _log.debug("a connection broke off", exc_info=True)
 
 
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
 
     def do_GET(self) -> None:
-        """The page, for who has the token."""
+        """The page, if the address has the token."""
         asked = urlsplit(self.path)
         if not self._allowed((parse_qs(asked.query).get("token") or [""])[0]):
             return

@@ -51,7 +51,7 @@ def reading(path: Path, form: str) -> Iterator[Any]:
 
 @contextmanager
 def damage_named(path: Path, form: str) -> Iterator[None]:
-    """What is read within is of a file in a form; raises as `reading`."""
+    """Errors of the block are errors of this file, which has this form; raises as `reading`."""
     try:
         yield
     except (NetdefError, MemoryError):

@@ -36,7 +36,7 @@ class _Sink:
         return self._at
 
     def read(self, size: int) -> bytes:
-        """By which h5py knows a file object."""
+        """h5py takes an object with this method for a file."""
         buffer = bytearray(size)
         return bytes(buffer[: self.readinto(buffer)])
 

@@ -30,7 +30,7 @@ CheckLabel = Callable[[int, str], None]  # called with a label and the name of i
 
 
 class DataRemark(Remark):
-    """Something about data that a user may not have meant."""
+    """Data are probably not as the user meant them."""
 
 
 class DatabaseSamples:
@@ -116,7 +116,7 @@ class DatabaseSamples:
             raise NetdefError(f"{name} has an image of {dtype} numbers, the first record's has {self._settings.dtype}")
 
     def _look_at_labels(self) -> None:
-        """Check labels before a run begins: all of a small database, else those of records far and wide.
+        """Check labels before a run begins: all of a small database, else those of records at even distances.
 
         Raises
         ------

@@ -100,7 +100,7 @@ def bias_of(relu: int, backward: Sequence[Instruction], writers: dict[Buffer, li
 
 
 def fused(relu: Instruction, before: Instruction | None, bias: Instruction | None) -> Instruction:
-    """What takes the ReLU's turn."""
+    """The instruction that replaces the ReLU's gradient and those fused with it, where the ReLU's is in the list."""
     dy, y = relu.inputs
     dx = relu.outputs[0]
     sums = bias.outputs if bias is not None else ()

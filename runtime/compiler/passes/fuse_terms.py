@@ -76,7 +76,7 @@ def sum_of(
 
 
 def fused(relu: Instruction, terms: Instruction, total: Instruction | None) -> Instruction:
-    """What takes the ReLU's turn: all that the sums read is there before."""
+    """The instruction that replaces the ReLU's gradient, where that is in the list: all that the sums read is made before it."""
     shape = terms.inputs[0].shape
     given = total.inputs if total is not None else relu.inputs[:1]
     inputs = tuple(buffer.view(shape) for buffer in (*given, relu.inputs[1]))

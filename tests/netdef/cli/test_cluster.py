@@ -144,7 +144,7 @@ def test_a_core_of_this_machine_is_measured(capsys: pytest.CaptureFixture[str], 
         (["--ranks", "2", *H100, "--devices", "here"], "there is no device 'here'"),
     ],
 )
-def test_mistakes(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_are_refused(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["placement", "lenet", *options]) == 2
     assert message in capsys.readouterr().err
 

@@ -151,7 +151,7 @@ def test_the_shorter_side_becomes_600_and_the_longer_no_more_than_1000(size, sid
         (["lenet", "--sides", "32,64"], "does not pool over regions: --sides says nothing about it"),
     ],
 )
-def test_mistakes(arguments, words, folder, capsys):
+def test_what_does_not_fit_the_net_is_refused(arguments, words, folder, capsys):
     (folder / "boxes.txt").write_text("a\nb\nc\nd\ne\n")
     (folder / "other.txt").write_text("b.png 0 0 1 1\n")
     (folder / "far.txt").write_text("a.png 0 0 96 64\na.png 0 0 64 96\n")

@@ -198,7 +198,7 @@ def test_rates_and_the_net_as_a_whole():
     assert [kind for kind, _ in found] == ["rate", "net"]
 
 
-def test_blobs_of_one_name_are_told_apart_by_their_layer(tmp_path, capsys):
+def test_blobs_of_one_name_are_distinguished_by_their_layer(tmp_path, capsys):
     """A layer in place that comes after its reader: what is read has the name that it had."""
     from netdef.cli.main import run
 

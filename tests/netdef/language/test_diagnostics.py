@@ -299,7 +299,7 @@ def test_shown_with_the_line_and_a_caret():
     )
 
 
-def test_long_lines_are_cut_around_the_place():
+def test_long_lines_are_cut_around_the_error():
     text = f'name: "{"x" * 500}" debug_info: maybe # {"y" * 500}'
     with pytest.raises(NetdefError) as caught:
         read_text(text, "x.net", "NetParameter")

@@ -198,7 +198,7 @@ def test_a_batch_is_filled_while_the_one_before_is_in_use(list_file):
         assert numbers(source, 2) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_a_file_that_is_cut_during_a_run_ends_it_in_its_place(list_file):
+def test_a_file_that_is_cut_during_a_run_ends_the_run_when_it_is_read(list_file):
     layer = layer_of(list_file, batch=5)
     with open_source(layer, 1) as source:
         cut = list_file.parent / "3.h5"

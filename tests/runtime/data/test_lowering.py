@@ -55,6 +55,6 @@ def test_a_net_compiles_where_its_images_are_not():
         np.testing.assert_allclose(exe.blob("pool")[..., 0, 0], data.mean((2, 3)), rtol=1e-6)
 
 
-def test_the_program_tells_the_shape_of_the_mean():
+def test_the_program_shows_the_shape_of_the_mean():
     with compiled('source: "builtin:photos" batch_size: 2 transform_param { crop_size: 4 mean_value: 7 }') as exe:
         assert "image_transform %data.images %data.offsets %data.mirrors  mean 3x256x256" in exe.program.text()

@@ -71,7 +71,7 @@ def test_every_function_has_a_rule() -> None:
         ("Power", "power: 2 scale: 0 shift: 3", "x * 0 + 9.0"),
     ],
 )
-def test_what_no_x_takes_part_in_is_computed(name: str, settings: str, text: str) -> None:
+def test_what_reads_no_x_is_computed(name: str, settings: str, text: str) -> None:
     assert ast.unparse(expression_of(layer_of(name, settings))) == text
 
 

@@ -77,7 +77,7 @@ def test_weights_of_the_photographs_windows_see_the_middle_one(monkeypatch):
         (("images", netdef.parse("layer x: Input { shape { dim: [1, 7] } }")), "has no inputs for images"),
     ],
 )
-def test_mistakes(arguments, message):
+def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises(NetdefError, match=message):
         netdef.images(*arguments)
 

@@ -55,7 +55,7 @@ def test_a_reader_waits_for_the_writer_on_another_queue() -> None:
     assert waits("x0 = i0", "x1 = x0", "y1 = x1") == [(), (0,), (1,)]
 
 
-def test_nobody_waits_for_what_does_not_concern_him() -> None:
+def test_an_instruction_waits_only_for_memory_that_it_uses() -> None:
     assert waits("x0 = i0", "y1 = j1", "z1 = y1", "w0 = x0", "x1 = x0", "v0 = w0", "u1 = z1") == [(), (), (), (), (0,), (), ()]
 
 
@@ -79,7 +79,7 @@ def test_messages_of_a_group_use_no_memory_of_one_another() -> None:
     assert groups == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_parts_of_a_buffer_are_apart() -> None:
+def test_regions_of_a_buffer_do_not_wait_for_each_other() -> None:
     whole = Buffer("all", (10,), "activation", device=0)
     left = Buffer("all", (5,), "activation", base=whole)
     right = Buffer("all", (5,), "activation", base=whole, offset=5)
@@ -102,7 +102,7 @@ def test_memory_that_is_used_again_counts_as_the_same() -> None:
     assert [wait.after for wait in found] == [(), (0,), (1,)]
 
 
-def test_steps_without_outputs_write_what_they_are_given() -> None:
+def test_instructions_without_outputs_write_their_inputs() -> None:
     a, b = Buffer("a", (4,), "parameter"), Buffer("b", (4,), "gradient", device=1)
     steps = [Instruction("send", (a,), (b,)), Instruction("sgd_update", (a,), ())]
     assert [wait.after for wait in find_waits(steps, span)] == [(), (0,)]
@@ -114,7 +114,7 @@ def training(split: str, count: int = 2, name: str = "alexnet", **settings: Any)
     return compile_program(net, devices=count, split=split, keep="activations", losses_only=True, update=update)
 
 
-def test_the_towers_of_alexnet_wait_for_each_other_only_where_they_talk() -> None:
+def test_the_towers_of_alexnet_wait_for_each_other_only_at_transfers() -> None:
     program = training("groups")
     steps, found = program.forward, find_waits(program.forward, program.plan.span)
     waiting = {steps[i].layer for i, wait in enumerate(found) if wait.after and steps[i].kernel != "send"}

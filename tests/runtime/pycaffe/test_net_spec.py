@@ -135,7 +135,7 @@ def test_settings_of_forks_and_of_deconvolution():
     assert net.layer[1].convolution_param.num_output == 2 and list(net.layer[2].permute_param.order) == [0, 2, 3, 1]
 
 
-def test_mistakes():
+def test_wrong_arguments_are_errors_of_python():
     data = L.DummyData(ntop=2)
     with pytest.raises(TypeError, match=r"^Silence input 0 is not a Top \(type is <class 'tuple'>\)$"):
         L.Silence(data, ntop=0)

@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_read_with_all_before_it(iterations, device, smooth
     assert (made[0].smoothed, made[1].smoothed, made[2].smoothed, smoothed.value) == (1.0, 1.5, 3.0, 3.0)
 
 
-def test_they_are_read_before_their_places_are_taken(device, smoothed, monkeypatch):
+def test_losses_are_read_before_others_overwrite_them(device, smoothed, monkeypatch):
     monkeypatch.setattr(module, "ROUNDS", 7)
     iterations = make(device, smoothed, batches=2)
     put(iterations, device, *[1.0] * 4)
@@ -85,7 +85,7 @@ def test_they_are_read_before_their_places_are_taken(device, smoothed, monkeypat
     assert device.reads[1:] == [[6, 7, 8, 9, 10, 11]]
 
 
-def test_iterations_of_more_batches_than_places(device, smoothed, monkeypatch):
+def test_iterations_of_more_batches_than_are_remembered(device, smoothed, monkeypatch):
     """There are as many as one iteration needs, then."""
     monkeypatch.setattr(module, "ROUNDS", 2)
     iterations = make(device, smoothed, batches=3)

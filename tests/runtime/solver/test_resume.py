@@ -110,7 +110,7 @@ def test_a_test_that_is_stopped_leaves_what_layers_carry(start):
 
 
 @pytest.mark.parametrize("state", ["AAAA", "=", "AAAAAAAAAAA="])
-def test_a_damaged_state_is_told(start, state):
+def test_a_damaged_state_is_reported(start, state):
     solver = start(net=SEQUENCES)
     solver.step(1)
     snapshot = solver.snapshot()
@@ -254,7 +254,7 @@ def test_without_the_side_file_weights_and_momentum_go_on(start):
     assert bits(second) == before
 
 
-def test_frozen_parameters_keep_a_place_in_the_state(start):
+def test_frozen_parameters_have_a_history_in_the_state(start):
     net = IMAGES.replace("kernel_size: 3", "kernel_size: 3 param { lr_mult: 0 } param { lr_mult: 1 }")
     solver = start(net=net)
     frozen = solver.executable.param("conv", 0)

@@ -143,7 +143,7 @@ def test_a_test_is_the_mean_over_its_batches(start, batch):
     assert result.loss == pytest.approx((np.log(np.exp(scores).sum(1)) - right).mean(), rel=1e-5)
 
 
-def test_a_device_that_runs_ahead_tells_the_same(start, monkeypatch):
+def test_a_device_that_runs_ahead_gives_the_same_results(start, monkeypatch):
     """Results that are read some batches later, the last ones after the last batch."""
     results = []
     for ahead in (False, True):

@@ -54,7 +54,7 @@ def test_handlers_are_put_back():
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
-def test_a_terminal_that_goes_away_tells_twice(capfd):
+def test_a_terminal_that_goes_away_sends_two_signals(capfd):
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGHUP)
         os.kill(os.getpid(), signal.SIGHUP)

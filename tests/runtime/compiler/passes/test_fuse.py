@@ -114,7 +114,7 @@ def test_what_else_an_eltwise_is_stays(change: str) -> None:
     assert made[-1] == "relu_forward"
 
 
-def test_a_relu_of_a_part_leaves_the_whole() -> None:
+def test_a_relu_of_a_region_leaves_the_whole() -> None:
     """Its output has no room for the rest."""
     x, w, y = (Buffer(name, shape, "activation") for name, shape in (("x", (8, 2)), ("w", (4, 8)), ("y", (4, 2))))
     for rows, expected in ((4, ["inner_product"]), (3, ["inner_product", "relu_forward"])):

@@ -173,7 +173,7 @@ def test_regions() -> None:
     assert union([a, b]) == Region((0, 6), ((0, 12),))
 
 
-def test_moves_count_from_the_start_of_each_part() -> None:
+def test_moves_count_from_the_start_of_each_region() -> None:
     held, wanted = Region((2, 4), ((4, 8), (12, 16))), Region((0, 4), ((6, 14),))
     found = [(move.channels, move.images, move.to_channel, move.to_image) for move in moves(0, held, wanted)]
     assert found == [((2, 4), (0, 2), 0, 2), ((4, 6), (0, 2), 6, 2)]

@@ -84,7 +84,7 @@ def test_half_of_the_memory_is_enough_for_each(name: str, split: str) -> None:
     assert max(each) <= 0.55 * one
 
 
-def test_what_is_gathered_is_made_in_its_place() -> None:
+def test_what_is_gathered_is_made_where_it_will_lie() -> None:
     """No device copies what it has: its half of pool2 is written where the whole of pool2 lies."""
     compiled = program("alexnet")
     assert not any(step.kernel == "copy" for step in compiled.instructions)

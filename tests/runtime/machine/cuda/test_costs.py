@@ -45,7 +45,7 @@ def test_normalisation_reads_and_writes_every_number_once(alexnet) -> None:
     assert cost(of(alexnet, "lrn_backward", "norm1")).bytes == 3 * FLOAT * numbers
 
 
-def test_pooling_moves_its_places_too(alexnet) -> None:
+def test_pooling_moves_its_indices_too(alexnet) -> None:
     large, small = BATCH * 96 * 55 * 55, BATCH * 96 * 27 * 27
     assert cost(of(alexnet, "pool_max_forward", "pool1")).bytes == FLOAT * large + (FLOAT + 1) * small
     assert cost(of(alexnet, "pool_max_backward", "pool1")).bytes == FLOAT * large + (FLOAT + 1) * small

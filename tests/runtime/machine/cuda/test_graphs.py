@@ -72,7 +72,7 @@ def test_the_second_run_captures_and_later_ones_replay() -> None:
     assert (stream.captures, stream.launches) == (1, 2)
 
 
-def test_lists_with_steps_in_common_are_two_graphs() -> None:
+def test_lists_with_instructions_in_common_are_two_graphs() -> None:
     stream = Stream()
     runner, listed = graphs(stream), steps(stream, "abcdefgh")
     for part in (listed, listed[2:]) * 3:

@@ -52,7 +52,7 @@ def test_values_and_gradients(case: str, devices: str) -> None:
         assert np.vdot(exe.blob_grad("x"), u) == pytest.approx(right, rel=1e-4, abs=1e-4)
 
 
-def test_a_part_that_nothing_learns_from_has_no_gradient() -> None:
+def test_a_top_of_slice_that_nothing_learns_from_has_no_gradient() -> None:
     text = """
     force_backward: true
     layer x: Input { shape { dim: 2 dim: 4 } }
