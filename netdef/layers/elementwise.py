@@ -111,6 +111,7 @@ def check_logarithm(layer: Any) -> None:
     "Log",
     check=check_logarithm,
     cases=["scale: 0.25 shift: 3", "base: 2 scale: -0.2 shift: 4"],
+    positive=("logarithm", lambda layer, x: layer.p.scale * x + layer.p.shift),
     factor=lambda layer: 1 / log(base(layer)),
     scale="scale",
     shift="shift",

@@ -21,6 +21,7 @@ KERNELS_OWN = {
     "smaller", "target",
 }  # fmt: skip
 ARRAYS = ("dy", "x", "y", "sign")  # what a formula may read for each number; sign: y, of which only the sign is read
+Positive = tuple[str, Callable[[Any, Any], Any]]  # what is taken of which number, made of the layer and x, that must be above 0
 Constant = str | Callable[[Any], float]  # a field of the type's parameter message, or a function of the layer
 
 
@@ -54,12 +55,21 @@ class Function:
     ----------
     cases: settings, as a net's text has them, that its tests run; each must be finite from -6 to 6.
     caffe_copies: what Caffe keeps a copy of for backward, so that the blob may be overwritten.
+    positive: see `Positive`; None: the function is defined everywhere, or says nothing of where it is not.
     """
 
-    def __init__(self, value: Callable[..., float], constants: Mapping[str, Constant], cases: Iterable[str], caffe_copies: str):
+    def __init__(
+        self,
+        value: Callable[..., float],
+        constants: Mapping[str, Constant],
+        cases: Iterable[str],
+        caffe_copies: str,
+        positive: Positive | None = None,
+    ):
         self.constants = constants
         self.cases = tuple(cases)
         self.caffe_copies = caffe_copies
+        self.positive = positive
         self.value = self._formula(value, ("x",))
         self.gradients: list[Formula] = []  # later ones go before earlier ones
         self.layer: type[Elementwise]
@@ -155,6 +165,7 @@ def elementwise(
     allows_in_place: bool = True,
     caffe_copies: str = "",
     origin: str = "",
+    positive: Positive | None = None,
     **constants: Constant,
 ) -> Callable[[Callable[..., float]], Function]:
     """Declare a layer type by the function it applies.
@@ -162,14 +173,14 @@ def elementwise(
     Parameters
     ----------
     check: raises NetdefError for settings that make no function.
-    cases, caffe_copies: see Function.
+    cases, caffe_copies, positive: see Function.
     allows_in_place: whether Caffe does.
     origin: the fork of Caffe that has it; empty for Caffe itself.
     constants: the function's arguments other than x: each a field's name, or a function of the layer.
     """
 
     def declare(value: Callable[..., float]) -> Function:
-        function = Function(value, constants, cases, caffe_copies)
+        function = Function(value, constants, cases, caffe_copies, positive)
         members = {
             "__doc__": value.__doc__,
             "__module__": value.__module__,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from netdef.graph.layer import Blob, Layer
 from netdef.language.diagnostics import NetdefError
 from netdef.language.units import plural
+from netdef.layers.function import Elementwise
 
 Reader = Callable[[Blob], np.ndarray]  # a blob's values, in Caffe's shape
 
@@ -64,12 +64,12 @@ def not_finite_because(layer: Layer, read: Reader) -> str:
     number = _wrong_label(layer, read) or _wrong_index(layer, read)
     if number is not None:
         return ": ".join(number)
-    if layer.type == "Log":
-        settings: Any = layer.p
+    if isinstance(layer, Elementwise) and layer.function.positive is not None:
+        what, of = layer.function.positive
         blob = layer.bottoms[0]
-        argument = settings.scale * read(blob) + settings.shift
+        argument = of(layer, read(blob))
         wrong = argument <= 0
         if wrong.any():
             at, element = _first(wrong, blob)
-            return f"it takes the logarithm of {float(argument[at]):g} ({element})"
+            return f"it takes the {what} of {float(argument[at]):g} ({element})"
     return ""
