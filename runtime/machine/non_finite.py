@@ -9,10 +9,12 @@ import numpy as np
 
 from netdef.graph.layer import Blob
 from netdef.graph.net import Net
+from netdef.language.diagnostics import NetdefError
 from runtime.ir.program import NARROW, Instruction, Program
 from runtime.machine.bad_input import not_finite_because
 from runtime.machine.device import BoundInstruction, Device, location
 from runtime.machine.memory import Memory
+from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import Ranks
 
 Reader = Callable[[Blob], np.ndarray]
@@ -39,8 +41,18 @@ class Finds(Protocol):
 
 
 def with_origin(text: str, executable: Finds | None) -> str:
-    """A text about a number that is not finite, and the first output of the last run that is not, where there is one."""
-    first = executable.first_non_finite() if executable is not None else None
+    """A text about a number that is not finite, and the first output of the last run that is not, where there is one.
+
+    Raises
+    ------
+    RankError: another rank has failed.
+    """
+    try:
+        first = executable.first_non_finite() if executable is not None else None
+    except RankError:
+        raise
+    except NetdefError as error:  # what is to be said first is that numbers are not finite
+        return f"{text}; the net could not run again to find the first: {error.diagnostics[0].message}"
     return f"{text}: the first output that is not finite is of {first}" if first else text
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import netdef
 import runtime
-from tests.marks import slow_except
+from tests.marks import of_release, slow_except
 from tests.runtime.compiler.placement.nets import TEXTS, WAYS, devices, difference, everything, net_of, on_one_device
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -36,7 +36,7 @@ def test_models(name: str, split: str, count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(27))  # each count with each split three times
+@pytest.mark.parametrize("seed", [*range(27), *of_release(range(27, 48))])  # the first: each count with each split three times
 def test_random_nets(seed: int) -> None:
     """Whatever follows whatever.  Where a gradient is all rounding (a difference of equals), there is nothing to compare."""
     net = netdef.parse(random_net(seed), phase="train")

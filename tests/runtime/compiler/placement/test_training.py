@@ -13,7 +13,7 @@ from netdef.schema import message_class
 from runtime.solver.histories import histories, read_histories
 from runtime.solver.solver import Solver
 from runtime.solver.update import row_of, updates
-from tests.marks import slow_except
+from tests.marks import of_release, slow_except
 from tests.runtime.compiler.placement.nets import WAYS, devices, difference, feeds, text_of, without_kinks
 from tests.runtime.compiler.placement.random_nets import random_net
 
@@ -86,7 +86,7 @@ def test_weights_after_20_iterations(name: str, split: str, count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 109))
+@pytest.mark.parametrize("seed", [*range(100, 109), *of_release(range(109, 118))])
 def test_random_nets(seed: int) -> None:
     """Weights that are shared, frozen, made by hand on one device, and whatever else random nets have, after some updates."""
     net = netdef.parse(random_net(seed), phase="train")

@@ -33,9 +33,11 @@ SANITIZERS = (
     "-fsanitize=address,alignment,bounds,shift,signed-integer-overflow,integer-divide-by-zero,bool,enum",
     "-fno-sanitize-recover=all",
 )
+ALL_CHECKS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # of builds: what they are compiled with, and linked with
     "plain": ((), ()),
     "sanitized": (("-DSANITIZED", "-O0", "-g1", *SANITIZERS), SANITIZERS),
+    "checked": (("-DSANITIZED", "-O0", "-g1", *ALL_CHECKS), ALL_CHECKS),
     "traced": (("-DTRACED", "-fsanitize=thread"), ()),  # trace.h has what the thread sanitizer's library would have
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.kernels.cuda.registry import source
+from tests.marks import of_release
 from tests.runtime.kernels.cuda.checks import Check, of_few_forms, on_cuda
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.nvrtc import bare
@@ -30,12 +31,19 @@ def sanitized(say: Say) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sanitized", *of_release(["checked"])])
 def test_all_kernels(
-    sanitized: None, some: list[Check], tested: dict[str, list[str]], modules: dict[str, Module], tmp_path: Path, say: Say
+    kind: str,
+    sanitized: None,
+    some: list[Check],
+    tested: dict[str, list[str]],
+    modules: dict[str, Module],
+    tmp_path: Path,
+    say: Say,
 ) -> None:
     mine = functions_of(check.plan for check in some)
     assert {bare(name) for names in mine.values() for name in names} == {bare(name) for names in tested.values() for name in names}
-    digests, words = run_sanitized(compile_all(mine, "sanitized"), tmp_path)
+    digests, words = run_sanitized(compile_all(mine, kind), tmp_path)
     assert not words, words[-4000:]
     assert len(digests) == len(some)
     for index, check in enumerate(some):
