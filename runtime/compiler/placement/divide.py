@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from netdef.graph.cuts import Cut, Region, Regions, Share, region_of
 from netdef.graph.layer import Blob, Layer, Parameter
 from netdef.graph.net import Net
+from netdef.layers.data import Samples
 from runtime.compiler.placement.choice import Choice
 from runtime.ir.division import Division, Piece, Shard
 from runtime.ops.transfer.layer import Transfer, contains, union
@@ -106,6 +107,8 @@ class _Divider:
         message.CopyFrom(layer.message)
         twin = type(layer)(layer.name, message, layer.phase, layer.within)
         twin.whole = layer
+        if isinstance(layer, Samples) and isinstance(twin, Samples):
+            twin.found = layer.found
         for name, value in share.fields.items():
             twin.p.ClearField(name)
             if isinstance(value, list):

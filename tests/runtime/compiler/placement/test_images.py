@@ -1,12 +1,18 @@
 """Images from files on several devices: the same order, crops, mirrors and colours, each device its share."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import netdef
 import runtime
+from netdef.graph.data_shapes import data_looked_at
+from runtime.data.datum import Datum, encode_datum
+from runtime.machine.look import look_at_data
 from runtime.solver.solver import Solver
 from tests.runtime.compiler.placement.nets import devices, difference
+from tests.runtime.data.databases import numbered, write_lmdb
 
 NET = """
 name: "photos"
@@ -48,6 +54,33 @@ def test_by_batch_no_device_is_given_images_of_another() -> None:
         assert images == {0: (0, 3), 1: (3, 5)}
         shapes = {source.fields["images"].device: source.fields["images"].shape[0] for source in exe.program.sources}
         assert shapes == {0: 3, 1: 2}
+
+
+@pytest.mark.parametrize("floats", [False, True])
+def test_shares_know_what_the_data_say(tmp_path: Path, floats: bool) -> None:
+    """The size of images that are not cropped, how many channels they have, and whether they are float32 numbers."""
+    random = np.random.default_rng(2)
+    numbers = random.random((6, 1, 7, 9), np.float32) if floats else random.integers(0, 256, (6, 1, 7, 9)).astype(np.uint8)
+    held = ["floats" if floats else "data"] * len(numbers)
+    values = [one.reshape(-1) if floats else one.tobytes() for one in numbers]
+    datums = [Datum(1, 7, 9, label=n % 3, **{name: value}) for n, (name, value) in enumerate(zip(held, values, strict=True))]
+    write_lmdb(tmp_path / "db", numbered([encode_datum(datum) for datum in datums]))
+    with data_looked_at(look_at_data):
+        net = netdef.parse(GREY.replace("db", str(tmp_path / "db")), phase="train")
+    with runtime.compile(net, seed=3) as one, runtime.compile(net, devices(2), seed=3, split="batch") as many:
+        for _ in range(2):
+            expected, found = one.forward()["loss"], many.forward()["loss"]
+            np.testing.assert_array_equal(one.blob("data"), many.blob("data"))
+            assert found == pytest.approx(expected, rel=1e-5)
+        assert (one.blob("data")[0, 0] == numbers[one.run_number * 4 % 6, 0]).all()
+
+
+GREY = """
+name: "grey"
+layer data: Data -> data, label { source: "db" batch_size: 4 backend: LMDB }
+layer fc: InnerProduct(data) { num_output: 8 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 
 
 def test_labels_may_be_all_that_a_device_takes() -> None:
