@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from runtime.exchange.onnx_in.layers import Layers, reads
+from runtime.exchange.onnx_in.model import Node
 from runtime.exchange.onnx_in.products import read_within_channel
-from runtime.exchange.onnx_in.reading import Node
 
 PLAIN = {"Abs": "AbsVal", "Exp": "Exp", "Log": "Log", "Relu": "ReLU", "Sigmoid": "Sigmoid", "Softplus": "BNLL", "Tanh": "TanH"}
 POWERS: dict[str, dict[str, Any]] = {"Neg": {"scale": -1.0}, "Reciprocal": {"power": -1.0}, "Sqrt": {"power": 0.5}}

@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from runtime.exchange.onnx_in.layers import Layers, reads
+from runtime.exchange.onnx_in.model import Node
 from runtime.exchange.onnx_in.products import read_towers
-from runtime.exchange.onnx_in.reading import Node
 
 
 @reads("Reshape", "Squeeze", "Unsqueeze", "Flatten")

@@ -12,7 +12,7 @@ from netdef.graph.shape import Shape
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.schema import message_class
 from runtime.exchange.names import free_name
-from runtime.exchange.onnx_in.reading import Model, Node
+from runtime.exchange.onnx_in.model import Model, Node
 
 Weights = dict[str, list[np.ndarray]]  # by layer
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from netdef.layers.window import pooled
 from runtime.exchange.onnx_in.layers import Layers, reads
+from runtime.exchange.onnx_in.model import Node
 from runtime.exchange.onnx_in.products import pads_of
-from runtime.exchange.onnx_in.reading import Node
 from runtime.exchange.onnx_out.pooling import Windows
 
 FLOOR, AVE = 1, 1  # of PoolingParameter's enums

@@ -9,7 +9,7 @@ import numpy as np
 
 from netdef.layers.window import convolved
 from runtime.exchange.onnx_in.layers import Layers, reads
-from runtime.exchange.onnx_in.reading import Node
+from runtime.exchange.onnx_in.model import Node
 from runtime.exchange.onnx_out.normalization import AND, NORM
 
 MIDDLE = ["Mul", "Add", "Pow"]  # of an LRN within channels, between the mean of squares and the product

@@ -1,81 +1,25 @@
-"""Read an ONNX file: its nodes, its constants, and the shapes of its values.  What depends on constants only is computed here."""
+"""Read an ONNX file: its nodes, its constants, and the shapes of its values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netdef.graph.shape import Shape
 from netdef.language.diagnostics import Diagnostic, NetdefError
 from netdef.language.units import shortened
 from netdef.schema import is_repeated
 from netdef.weights.foreign import form_of
 from netdef.weights.reading import contents
+from runtime.exchange.onnx_in.folding import SHAPES, dims_of, in_one_line, infer_and_fold, shapes_in
+from runtime.exchange.onnx_in.model import Model, Node
 from runtime.exchange.onnx_out.file import onnx_module
 
 OPSETS = (7, 24)  # the first and the last whose operators the rules know
 LOOPS = ("If", "Loop", "Scan", "SequenceMap")
-SHAPES = 1024  # numbers that the shapes of other values may be made of
-MOST_FOLDED = 1 << 20  # numbers that a constant may come to; a larger one is weights that something computes
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node of the graph; the name of a value that is left out is "". label: what messages call it."""
-
-    kind: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-
-    @property
-    def label(self) -> str:
-        return self.name or f"of {self.outputs[0]}"
-
-    def input(self, index: int) -> str:
-        """The name of an input; "" where it is left out."""
-        return self.inputs[index] if index < len(self.inputs) else ""
-
-    def reading(self, before: str, after: str) -> Node:
-        """The same node, reading another value."""
-        return replace(self, inputs=tuple(after if name == before else name for name in self.inputs))
-
-
-@dataclass
-class Model:
-    """A model whose shapes are all fixed.
-
-    Attributes
-    ----------
-    inputs, outputs: names of values, without constants.
-    shapes: of values, as far as they are known. constants: arrays by name.
-    by_netdef: whether netdef wrote it.
-    data: its bytes, with shapes fixed, to run it.
-    """
-
-    file: str
-    name: str
-    opset: int
-    by_netdef: bool
-    nodes: list[Node]
-    inputs: list[str]
-    outputs: list[str]
-    shapes: dict[str, Shape]
-    constants: dict[str, np.ndarray]
-    data: Any = field(repr=False, default=None)
-
-    def readers(self, value: str) -> list[Node]:
-        return [node for node in self.nodes if value in node.inputs]
-
-    def refused(self, node: Node, why: str) -> NetdefError:
-        """The error: a node that no layer computes."""
-        return NetdefError(f"{self.file}: node {node.label} ({node.kind}): {why}")
 
 
 def read_model(path: str, batch: int | None = None, shapes: Mapping[str, Sequence[int]] | None = None) -> Model:
@@ -97,12 +41,7 @@ def read_model(path: str, batch: int | None = None, shapes: Mapping[str, Sequenc
     _check_attributes(onnx, model, path, opset)
     constants = _constants(onnx, model, path)
     _fix_shapes(model, path, constants, batch, dict(shapes or {}))
-    try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception as error:  # of onnx's own kinds
-        raise NetdefError(f"{path}: the shapes of its values contradict one another: {_line(error)}") from None
-    graph = inferred.graph
-    known = {one.name: _dims(one) for one in (*graph.input, *graph.value_info, *graph.output)}
+    graph = model.graph
     found = Model(
         file=path,
         name=graph.name,
@@ -111,12 +50,12 @@ def read_model(path: str, batch: int | None = None, shapes: Mapping[str, Sequenc
         nodes=[_node(onnx, one) for one in graph.node],
         inputs=[one.name for one in graph.input if one.name not in constants],
         outputs=[one.name for one in graph.output],
-        shapes={name: tuple(dim or 0 for dim in dims) for name, dims in known.items() if None not in dims},
+        shapes=shapes_in(onnx, model, path),
         constants=constants,
         data=model,
     )
     found.shapes |= {name: array.shape for name, array in constants.items()}
-    _fold(onnx, found)
+    infer_and_fold(onnx, found)
     return found
 
 
@@ -160,7 +99,7 @@ def _constants(onnx: Any, model: Any, path: str) -> dict[str, np.ndarray]:
     try:
         found = {one.name: _array(onnx, one, str(Path(path).parent)) for one in model.graph.initializer}
     except Exception as error:  # of onnx's own kinds
-        raise NetdefError(f"{path} is not a whole ONNX file: {_line(error)}") from None
+        raise NetdefError(f"{path} is not a whole ONNX file: {in_one_line(error)}") from None
     made = {"", *found, *(one.name for one in model.graph.input)}
     for node in model.graph.node:
         missing = [name for name in node.input if name not in made]
@@ -184,11 +123,6 @@ def _array(onnx: Any, tensor: Any, folder: str) -> np.ndarray:
     return np.asarray(onnx.numpy_helper.to_array(tensor))
 
 
-def _line(error: Exception) -> str:
-    """An error of another package in one line."""
-    return " ".join(str(error).split())[:300]
-
-
 def _check(model: Any, path: str) -> int:
     """The opset; that it is known, and that there are no loops.  Raises NetdefError otherwise."""
     versions = {one.domain: one.version for one in model.opset_import}
@@ -203,13 +137,6 @@ def _check(model: Any, path: str) -> int:
     return opset
 
 
-def _dims(value: Any) -> list[int | None]:
-    """The dimensions of a value; None for one that is open."""
-    if not value.type.tensor_type.HasField("shape"):
-        return [None]
-    return [one.dim_value if one.HasField("dim_value") and one.dim_value > 0 else None for one in value.type.tensor_type.shape.dim]
-
-
 def _fix_shapes(model: Any, path: str, constants: Mapping[str, Any], batch: int | None, given: dict[str, Sequence[int]]) -> None:
     """Fix the shapes of inputs; those of all other values are inferred anew.
 
@@ -222,7 +149,7 @@ def _fix_shapes(model: Any, path: str, constants: Mapping[str, Any], batch: int 
     for name in given.keys() - {one.name for one in inputs}:
         errors.append(Diagnostic(f"{path} has no input {name}", hint=f"its inputs: {shortened([one.name for one in inputs])}"))
     for one in inputs:
-        dims = _dims(one)
+        dims = dims_of(one)
         if one.name in given:
             dims = list(given[one.name])
         elif dims and (dims[0] is None or batch is not None):
@@ -260,47 +187,3 @@ def _node(onnx: Any, one: Any) -> Node:
     kind = f"{one.domain}.{one.op_type}" if one.domain not in ("", "ai.onnx") else one.op_type
     note = {"doc_string": one.doc_string} if one.doc_string else {}
     return Node(kind, one.name, tuple(one.input), tuple(one.output), {**texts, **note})
-
-
-def _fold(onnx: Any, model: Model) -> None:
-    """Compute the nodes that depend on constants and shapes only, and leave out those that pass on what they read."""
-    kept: list[Node] = []
-    alias: dict[str, str] = {}
-    for node in model.nodes:
-        for name in set(node.inputs) & alias.keys():
-            node = node.reading(name, alias[name])
-        if node.kind == "Identity" and node.outputs[0] not in model.outputs and node.inputs[0] not in model.constants:
-            alias[node.outputs[0]] = node.inputs[0]
-        elif (made := _computed(onnx, model, node)) is not None:
-            for name, array in zip(node.outputs, made, strict=False):
-                model.constants[name], model.shapes[name] = array, array.shape
-        else:
-            kept.append(node)
-    model.nodes[:] = kept
-
-
-def _computed(onnx: Any, model: Model, node: Node) -> list[np.ndarray] | None:
-    """What a node makes, if that is known now."""
-    if node.kind == "Shape" and node.inputs[0] in model.shapes:
-        sizes = np.array(model.shapes[node.inputs[0]], np.int64)
-        return [sizes[node.attributes.get("start", 0) : node.attributes.get("end", len(sizes))]]
-    if node.kind == "Identity" and node.inputs[0] in model.constants:
-        return [model.constants[node.inputs[0]]]
-    if any(name and name not in model.constants for name in node.inputs) or "." in node.kind:
-        return None
-    if any(model.constants[name].size > MOST_FOLDED for name in node.inputs if name):
-        return None
-    attributes = {key: value for key, value in node.attributes.items() if key != "doc_string"}
-    one = onnx.helper.make_node(node.kind, node.inputs, node.outputs, **attributes)
-    names = [name for name in dict.fromkeys(node.inputs) if name]
-    kinds = [onnx.helper.np_dtype_to_tensor_dtype(model.constants[name].dtype) for name in names]
-    given = [onnx.helper.make_tensor_value_info(name, kind, None) for name, kind in zip(names, kinds, strict=True)]
-    made = [onnx.helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
-    graph = onnx.helper.make_graph([one], "constant", given, made)
-    whole = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", model.opset)])
-    try:
-        from onnx.reference import ReferenceEvaluator
-
-        return [np.asarray(array) for array in ReferenceEvaluator(whole).run(None, {name: model.constants[name] for name in names})]
-    except Exception:  # a random number, or an operator that it lacks: the node stays, and a rule or an error is for it
-        return None

@@ -11,7 +11,7 @@ import numpy as np
 
 from netdef.graph.shape import Shape
 from runtime.exchange.onnx_in.layers import Layers, reads
-from runtime.exchange.onnx_in.reading import Node
+from runtime.exchange.onnx_in.model import Node
 
 AVE, PROD = 1, 0  # of PoolingParameter's and EltwiseParameter's enums
 OPERATIONS = {"ReduceSum": 1, "ReduceL1": 2, "ReduceSumSquare": 3, "ReduceMean": 4}  # those of ReductionParameter

@@ -17,7 +17,7 @@ from netdef.language.diagnostics import NetdefError
 from netdef.layers.normalize import DIVISOR
 from netdef.loading import parse, rebuilt
 from runtime.exchange.onnx_in.layers import Weights
-from runtime.exchange.onnx_in.reading import Model
+from runtime.exchange.onnx_in.model import Model
 from runtime.exchange.onnx_out.file import NET_TEXT, nodes_of
 from runtime.exchange.onnx_out.graph import Graph, Reader
 from runtime.exchange.onnx_out.model import OPSETS, Written, blank, used_constants, written

@@ -161,3 +161,24 @@ def test_weights_that_are_not_finite():
         NetdefError, match=r"x\.onnx holds numbers that are not finite, in\n  \S+/0 \(3 x 2 x 3 x 3\): 1 NaN and 1 "
     ):
         import_onnx(path, check=False)
+
+
+def test_shapes_that_follow_from_computed_constants():
+    """Half of the channels, counted by the graph itself, as tracing writes a chunk."""
+    nodes = [
+        node("Relu", "x", "r"),
+        node("Shape", "r", "sizes"),
+        node("Gather", "sizes one", "channels", axis=0),
+        node("Div", "channels two", "half"),
+        node("Slice", "r half channels one", "second"),
+        node("Conv", "second w", "c"),
+        node("Shape", "c", "made"),
+        node("Gather", "made zero", "images", axis=0),
+        node("Concat", "images rest", "wanted", axis=0),
+        node("Reshape", "c wanted", "y"),
+    ]
+    numbers = {name: np.array([value]) for name, value in (("zero", 0), ("one", 1), ("two", 2), ("rest", -1))}
+    write(nodes, {"x": (2, 6, 4, 4)}, {**numbers, "w": weights(5, 3, 3, 3)})
+    found = import_onnx("x.onnx")
+    assert [layer.type for layer in found.net.layers][-2:] == ["Convolution", "Flatten"]
+    assert found.net.blobs["y"].shape == (2, 20) and found.agreement.error < 1e-5
