@@ -27,7 +27,7 @@ from runtime.data.memory import MemorySource
 from runtime.data.photos import MiddleWindows, PhotoSamples, WindowsOfFiles, photo_names
 from runtime.data.prefetch import Prefetcher, RingSettings, warn_of_skip
 from runtime.data.settings import Resize, Settings, at_least_a_side, dtype_of, mean_image_size, settings_of
-from runtime.data.source import DEPTH, Batch, OnSkip, Samples, Source
+from runtime.data.source import DEPTH, Batch, OnSkip, Rows, Samples, Source
 from runtime.data.views import TEN, views_of
 from runtime.data.windows import WindowSamples
 
@@ -49,7 +49,7 @@ def open_source(
     on_skip: OnSkip = warn_of_skip,
     classes: Sequence[str] | None = None,
     views: int = 1,
-    rows: range | None = None,
+    rows: Rows | None = None,
 ) -> Source:
     """The samples of a data layer, in the layer's phase.
 
@@ -65,7 +65,7 @@ def open_source(
     on_skip: called once for each image that cannot be read.
     classes: the names of the labels that the weights were trained with.  Class folders get their labels by these names.
     views: how many of each image come, one after the other: 1, 10 or 144, see runtime/data/views.py.
-    rows: those of each batch that have to be read, where other processes take the others; arrays in memory are whole.
+    rows: what has to be read of each batch, where other processes take the rest; arrays in memory are whole.
 
     Raises
     ------
@@ -151,9 +151,7 @@ def _listing(settings: Settings, hold_out: int, classes: Sequence[str] | None) -
     return listing.divided(settings.train, hold_out) if hold_out and not has_folders_for_phases else listing
 
 
-def _prefetcher(
-    samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip, rows: range | None = None
-) -> Prefetcher:
+def _prefetcher(samples: Samples, settings: Settings, workers: int | None, on_skip: OnSkip, rows: Rows | None = None) -> Prefetcher:
     holds = RingSettings(settings.dtype, settings.label_shape)
     return _ring(samples, settings.batch_size, workers, on_skip, holds, settings.depth, rows)
 
@@ -165,7 +163,7 @@ def _ring(
     on_skip: OnSkip,
     holds: RingSettings,
     depth: int,
-    rows: range | None = None,
+    rows: Rows | None = None,
 ) -> Prefetcher:
     cores = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
     return Prefetcher(samples, batch_size, workers or cores, depth, on_skip, holds, rows)

@@ -82,6 +82,17 @@ class DatabaseSamples:
             raise NetdefError(f"{name} has no image of bytes with 1 or 3 channels")
         return as_image(image), label
 
+    def label(self, position: int) -> float:
+        """The label of the record at a position, whose image is not decoded.  Raises NetdefError: it is no class, or no Datum."""
+        key = self._database.key(self._only[self._order.entry(position)])
+        name = f"{self.name}, record {key_text(key)}"
+        try:
+            label = read_datum(self._database.value(key), name).label
+        except UnreadableError as unreadable:
+            raise NetdefError(f"{unreadable.path} cannot be read: {unreadable.reason}") from None
+        self._check_label(label, name)
+        return label
+
     def title(self, position: int) -> str:
         """The record at a position, by its key."""
         return f"record {key_text(self._database.key(self._only[self._order.entry(position)]))}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PIL import Image
 
 from runtime.data.decoding import MODES, as_image, read_image
@@ -66,8 +68,12 @@ class FileSamples:
         except UnreadableError as unreadable:
             self._skipped.add(index, unreadable)
             raise
-        targets = self._listing.targets
-        return image, self._listing.labels[index] if targets is None else targets[index], printable(path)
+        return image, self.label(position), printable(path)
+
+    def label(self, position: int) -> Any:
+        """The label of the image at a position, or its labels."""
+        index, targets = self.entry(position), self._listing.targets
+        return self._listing.labels[index] if targets is None else targets[index]
 
     def entry(self, position: int) -> int:
         """The index in the listing of the image at a position."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from time import monotonic
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
-from runtime.data.source import DEPTH, Batch, OnSkip, Sample, Samples, UnreadableError, check_position
+from runtime.data.source import DEPTH, Batch, OnSkip, Rows, Sample, Samples, UnreadableError, check_position
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
 JOIN_SECONDS = 2.0  # for all workers; one that is stuck in a dead file system is left behind
@@ -39,8 +40,11 @@ class RingSettings:
 BYTES = RingSettings()
 
 
+@dataclass(frozen=True)
 class _OfOthers:
-    """Stands for a sample that is not read, as other processes take it."""
+    """Stands for a sample whose image other processes take.  label: where it is needed here."""
+
+    label: float | Sequence[float] | None = None
 
 
 OF_OTHERS = _OfOthers()
@@ -93,7 +97,7 @@ class Prefetcher:
     depth: batches in the ring, those handed out included.
     on_skip: called once for each image that cannot be read, in the thread that calls `next`.
     settings: of what batches hold.
-    rows: those of each batch that are read, where other processes read the others; None: all.
+    rows: what is read of each batch, where other processes read the rest; None: all.
     """
 
     def __init__(
@@ -104,7 +108,7 @@ class Prefetcher:
         depth: int = DEPTH,
         on_skip: OnSkip = warn_of_skip,
         settings: RingSettings = BYTES,
-        rows: range | None = None,
+        rows: Rows | None = None,
     ):
         self.batch_size, self.image_shape = batch_size, samples.image_shape
         self.classes, self.size = samples.classes, samples.size
@@ -266,7 +270,7 @@ class Prefetcher:
 
     def _load(self, position: int) -> None:
         loaded: Sample | UnreadableError | _OfOthers = OF_OTHERS
-        if self._rows is None or (position - self._start_position) % self.batch_size in self._rows:
+        if self._rows is None or (position - self._start_position) % self.batch_size in self._rows.images:
             try:
                 loaded = self._samples.load(position)
             except UnreadableError as unreadable:
@@ -274,15 +278,24 @@ class Prefetcher:
                     hint = "ranks read only their own images, and leave none out: take it from the list, or mend it"
                     raise NetdefError(f"{unreadable.path} cannot be read: {unreadable.reason}", hint=hint) from None
                 loaded = unreadable
+        elif self._rows.all_labels:
+            loaded = _OfOthers(self._label(position))
         with self._lock:
             self._pending[position] = loaded
             rows = self._assign()
         for slot, row, sample in rows:
             if not isinstance(sample, _OfOthers):
                 slot.put(row, sample)
+            elif sample.label is not None:
+                slot.labels[row] = sample.label
         with self._lock:
             for slot, _, _ in rows:
                 slot.written += 1
+
+    def _label(self, position: int) -> float | Sequence[float]:
+        """A sample's label, without its image where samples know it so."""
+        known = getattr(self._samples, "label", None)
+        return self._samples.load(position).label if known is None else known(position)
 
     def _assign(self) -> list[tuple[_Slot, int, Sample | _OfOthers]]:
         """Give rows to the samples that are now next in the stream."""

@@ -85,6 +85,14 @@ class Opener(Protocol):
     def __call__(self, layer: Any, seed: int, *, classes: Sequence[str] | None) -> Source: ...
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What is read of each batch, where other processes read the rest: images of these rows, labels of all rows or of these too."""
+
+    images: range
+    all_labels: bool = False
+
+
 class UnreadableError(Exception):
     """An image is missing or damaged; the stream continues without it."""
 

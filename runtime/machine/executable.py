@@ -26,7 +26,7 @@ from runtime.machine.open import different
 from runtime.machine.parameters import adopt_parameters, fill_parameters, share_parameters
 from runtime.machine.ranks.courier import RankError
 from runtime.machine.ranks.ranks import Ranks
-from runtime.machine.ranks.shares import binder_of, images_read, remote_shares
+from runtime.machine.ranks.shares import binder_of, remote_shares, rows_read
 from runtime.machine.regions import BufferMap
 from runtime.machine.reshape import check_parameters_fit, check_runs_again, follow_memory, given_shapes
 from runtime.machine.schedule import Schedule
@@ -467,7 +467,7 @@ class Executable(Values):
         own_images: let a rank read no other images of a batch than those that its shares take; for batches that are all whole.
         """
         ranks = self.ranks if own_images else None
-        self.sources.open(self, self.seed, opener, classes, partial(images_read, self.program, self.devices, ranks))
+        self.sources.open(self, self.seed, opener, classes, partial(rows_read, self.program, self.devices, ranks))
 
     def set_input_arrays(self, images: Any, labels: Any, layer: str | None = None) -> None:
         """Give the net's MemoryData layer, or the one of that name, its images (N, C, H, W) and labels (N,), as in pycaffe.

@@ -15,7 +15,7 @@ from runtime.machine.values import Values, store
 
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob
-    from runtime.data.source import Batch, Opener, Source
+    from runtime.data.source import Batch, Opener, Rows, Source
 
 START = {"sample": 0}  # the position of a source that begins
 
@@ -70,11 +70,11 @@ class OpenSources(dict[str, "Source"]):
         seed: int,
         opener: Opener | None = None,
         classes: Sequence[str] | None = None,
-        rows: Callable[[str], range | None] = lambda name: None,
+        rows: Callable[[str], Rows | None] = lambda name: None,
     ) -> None:
         """Open those of all data layers that have none yet; see `Executable.open_sources`.
 
-        rows: by data layer, those of each batch that have to be read; None: all.
+        rows: by data layer, what has to be read of each batch; None: all.
         """
         from runtime.data import open_source
 

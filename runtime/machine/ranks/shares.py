@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from netdef.language.diagnostics import NetdefError
+from runtime.data.source import Rows
 from runtime.ir.program import Instruction, Program
 from runtime.kernels.cuda.options import CudaOptions
 from runtime.machine.device import Device
 from runtime.machine.open import MOST, device_names, different, hosts_of, thread_shares
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.remote import RemoteDevice
+
+LABELS = "labels"  # the field of a source's batch
 
 
 def open_shares(ranks: Ranks, text: str, threads: int | None = None, cuda: CudaOptions | None = None) -> tuple[Device, ...]:
@@ -102,16 +105,23 @@ def binder_of(instruction: Instruction, devices: Sequence[Device], remote: Colle
     return None if share in remote else devices[share]
 
 
-def images_read(program: Program, devices: Sequence[Device], ranks: Ranks | None, name: str) -> range | None:
-    """Which images of a batch a rank has to read of a data layer; None: all, as each rank needs all."""
+def rows_read(program: Program, devices: Sequence[Device], ranks: Ranks | None, name: str) -> Rows | None:
+    """What a rank has to read of each batch of a data layer; None: all, as each rank needs all images.
+
+    The rank that computes a loss needs all labels, also where it has some of the images only.
+    """
     if ranks is None:
         return None
     owner = ranks_of(devices, ranks)
-    runs: dict[int, list[tuple[int, int]]] = {rank: [] for rank in range(ranks.size)}
+    images, labels = ({rank: range(0) for rank in range(ranks.size)} for _ in range(2))
     batch = 0
     for source in program.sources:
         for field, buffer in source.fields.items() if source.layer.name == name else ():
-            runs[owner[buffer.device]].append(source.images.get(field, (0, buffer.shape[-1])))
-            batch = max(batch, runs[owner[buffer.device]][-1][1])
-    taken = [range(min(a for a, _ in found), max(b for _, b in found)) if found else range(0) for found in runs.values()]
-    return None if all(len(images) == batch for images in taken) else taken[ranks.rank]
+            begin, end = source.images.get(field, (0, buffer.shape[-1]))
+            found, rank, batch = labels if field == LABELS else images, owner[buffer.device], max(batch, end)
+            before = found[rank] or range(begin, end)
+            found[rank] = range(min(begin, before.start), max(end, before.stop))
+    if all(len(rows) == batch for rows in images.values()):
+        return None
+    mine = images[ranks.rank]
+    return Rows(mine, not set(labels[ranks.rank]) <= set(mine))

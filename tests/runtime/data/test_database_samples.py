@@ -16,6 +16,7 @@ from netdef.graph.data_shapes import data_looked_at
 from runtime.data import open_source
 from runtime.data.database_samples import DataRemark
 from runtime.data.datum import Datum, encode_datum
+from runtime.data.source import Rows
 from runtime.machine.look import look_at_data
 from tests.runtime.data.databases import WRITERS, numbered, raw, write_lmdb
 
@@ -122,6 +123,17 @@ def test_shuffling_takes_every_record_once_an_epoch(tmp_path):
     one, two = labels_of(open_source(layer, 1), 8), labels_of(open_source(layer, 2), 8)
     assert sorted(one[:12]) == sorted(one[12:]) == sorted(two[:12]) == list(range(12))
     assert one[:12] != one[12:] and one != two
+
+
+def test_labels_of_records_whose_images_others_take(tmp_path):
+    """The image of a record that others take may be damaged, but not the record."""
+    whole = np.full((4, 5, 3), 7, np.uint8)
+    records = [encoded(whole, 0), encoded(whole, 1), encode_datum(Datum(data=b"no image", label=2, encoded=True))]
+    layer = layer_of(write_lmdb(tmp_path / "db", numbered(records)))
+    assert labels_of(open_source(layer, 1, rows=Rows(range(2), all_labels=True)), 2) == [0, 1, 2] * 2
+    layer = layer_of(write_lmdb(tmp_path / "other", numbered([*records[:2], b"no record"])))
+    with pytest.raises(NetdefError, match="cannot be read"):
+        labels_of(open_source(layer, 1, rows=Rows(range(2), all_labels=True)), 2)
 
 
 def test_records_held_out_for_testing(tmp_path):

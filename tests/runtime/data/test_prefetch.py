@@ -19,7 +19,7 @@ from PIL import Image
 
 from netdef import NetdefError
 from runtime.data.prefetch import Prefetcher
-from runtime.data.source import Sample, UnreadableError
+from runtime.data.source import Rows, Sample, UnreadableError
 
 BATCH = 4
 
@@ -268,7 +268,7 @@ def test_rows_of_other_processes_are_not_read():
     """Each of two processes reads its half of every batch; the batches' positions are those of one that reads all."""
     for rows in (range(1), range(1, 4), range(0, 0)):
         samples = Numbers()
-        with ring(samples, rows=rows) as source:
+        with ring(samples, rows=Rows(rows)) as source:
             source.seek({"sample": 6})
             for first in (6, 10):
                 batch = source.next()
@@ -279,12 +279,26 @@ def test_rows_of_other_processes_are_not_read():
         assert {(position - 6) % BATCH for position in samples.loaded} == set(rows)
 
 
+@pytest.mark.parametrize("knows", [True, False])
+def test_labels_are_read_without_their_images_where_samples_know_them(knows):
+    samples = Numbers()
+    if knows:
+        samples.label = lambda position: position % 10
+    with ring(samples, rows=Rows(range(1, 2), all_labels=True)) as source:
+        for first in (0, 4):
+            batch = source.next()
+            assert batch.labels.tolist() == [(first + row) % 10 for row in range(4)]
+            assert batch.offsets[1].tolist() == [first + 1, first + 2]
+            source.release(batch)
+    assert {position % BATCH for position in samples.loaded} == ({1} if knows else {0, 1, 2, 3})
+
+
 def test_an_unreadable_image_is_an_error_where_others_would_not_know():
-    with ring(Numbers(bad=[5]), rows=range(2)) as source:
+    with ring(Numbers(bad=[5]), rows=Rows(range(2))) as source:
         source.next()
         with pytest.raises(NetdefError, match=r"5\.jpg cannot be read: damaged") as caught:
             source.next()
         assert "ranks read only their own images" in str(caught.value)
-    with ring(Numbers(bad=[7]), rows=range(2)) as source:  # which another process reads
+    with ring(Numbers(bad=[7]), rows=Rows(range(2))) as source:  # which another process reads
         assert source.next().positions[0] == 0
         assert source.next().positions[0] == 4
