@@ -23,6 +23,7 @@ import runtime
 from netdef.schema import message_class
 from runtime.data import open_source
 from runtime.machine.executable import Executable
+from runtime.machine.ranks.bucket import bandwidth_of
 from runtime.machine.ranks.mpi import join
 from runtime.machine.ranks.ranks import READ, Ranks
 from runtime.solver.update import updates
@@ -127,7 +128,7 @@ def link(ranks: Ranks) -> tuple[float, float]:
             there_and_back(ranks, array)
         times[size] = (time.perf_counter() - begun) / (2 * ROUNDS)
     ranks.exchange("done")
-    return times[1], LARGE / max(times[LARGE] - times[1], 1e-9)
+    return times[1], bandwidth_of(LARGE, times[1], times[LARGE])
 
 
 def there_and_back(ranks: Ranks, array: np.ndarray) -> None:

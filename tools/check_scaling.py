@@ -29,6 +29,7 @@ from netdef.cli.core_kernels import Kernels, images_measured, measured_kernels, 
 from runtime.compiler.placement.choice import SPLITS
 from runtime.machine.limits import Limits
 from runtime.machine.links import shared_memory
+from runtime.machine.ranks.bucket import bandwidth_of
 from runtime.machine.ranks.mpi import join
 from runtime.machine.ranks.ranks import Ranks
 
@@ -64,7 +65,7 @@ def work_of_link(ranks: Ranks) -> tuple[float, float]:
         ranks.exchange(size)
         here = processor_seconds(partial(there_and_back, ranks, array)) if ranks.rank < 2 else 0.0
         used[size] = sum(ranks.exchange(here)) / (2 * ROUNDS)
-    return used[1], LARGE / max(used[LARGE] - used[1], 1e-9)
+    return used[1], bandwidth_of(LARGE, used[1], used[LARGE])
 
 
 def seconds(net: netdef.Net, split: str, ranks: Ranks, turns: int, processor: bool) -> float:

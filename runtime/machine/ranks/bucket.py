@@ -61,8 +61,16 @@ def measured_link(ranks: Ranks) -> tuple[float, float]:
                     ranks.courier.receive(array, sender, READ)
             rounds.append((time.perf_counter() - begun) / 2)
         times.append(min(rounds, default=0.0))
-    latency, bandwidth = ranks.broadcast((times[0], LARGE / max(times[1] - times[0], 1e-9)))
+    latency, bandwidth = ranks.broadcast((times[0], bandwidth_of(LARGE, *times)))
     return latency, bandwidth
+
+
+def bandwidth_of(size: int, small: float, large: float) -> float:
+    """Bytes a second, by the seconds of a small message and of one of `size` bytes.
+
+    On a busy machine a small message may take about as long as a large one: what is left of that would be nothing but noise.
+    """
+    return size / max(large - small, large / 2, 1e-9)
 
 
 def best_bucket(size: float, latency: float, bandwidth: float) -> int:

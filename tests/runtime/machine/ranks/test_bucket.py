@@ -7,7 +7,7 @@ from math import sqrt
 import pytest
 
 from netdef import NetdefError
-from runtime.machine.ranks.bucket import LEAST, MOST, best_bucket, bucket_size
+from runtime.machine.ranks.bucket import LEAST, MOST, bandwidth_of, best_bucket, bucket_size
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,8 @@ def test_the_best_size_has_the_least_overhead() -> None:
     assert overhead(best) <= min(overhead(best / 2), overhead(2 * best))
     assert best_bucket(1, latency, bandwidth) == LEAST
     assert best_bucket(1e12, 1, bandwidth) == MOST
+
+
+def test_noise_is_no_bandwidth() -> None:
+    assert bandwidth_of(4000, 1.0, 5.0) == 1000
+    assert bandwidth_of(4000, 3.0, 5.0) == bandwidth_of(4000, 6.0, 5.0) == 1600
