@@ -38,7 +38,7 @@ def read_model(path: str, batch: int | None = None, shapes: Mapping[str, Sequenc
     onnx = onnx_module("an ONNX file")
     model = _load(onnx, path, data)
     opset = _check(model, path)
-    _check_attributes(onnx, model, path, opset)
+    _check_nodes(onnx, model, path, opset)
     constants = _constants(onnx, model, path)
     _fix_shapes(model, path, constants, batch, dict(shapes or {}))
     graph = model.graph
@@ -169,15 +169,25 @@ def _fix_shapes(model: Any, path: str, constants: Mapping[str, Any], batch: int 
         one.type.tensor_type.ClearField("shape")
 
 
-def _check_attributes(onnx: Any, model: Any, path: str, opset: int) -> None:
-    """Raises NetdefError: a node of ONNX's own has an attribute of another type than its operator's."""
+def _check_nodes(onnx: Any, model: Any, path: str, opset: int) -> None:
+    """Raises NetdefError: a node has no output, or, of ONNX's own, lacks an input or attribute, or has one of another type."""
     for node in model.graph.node:
+        called = node.name or node.op_type
+        if not node.output or not node.output[0]:
+            raise NetdefError(f"{path} is not a whole ONNX file: node {called} names no output")
         if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, opset):
             continue
-        known = onnx.defs.get_schema(node.op_type, opset).attributes
+        schema = onnx.defs.get_schema(node.op_type, opset)
+        required = [one.name for one in schema.inputs if one.option == onnx.defs.OpSchema.FormalParameterOption.Single]
+        lacking = [name for at, name in enumerate(required) if at >= len(node.input) or not node.input[at]]
+        if lacking or len(node.input) < schema.min_input:
+            raise NetdefError(f"{path} is not a whole ONNX file: node {called} lacks its input {(lacking or ['1'])[0]}")
+        absent = {name for name, one in schema.attributes.items() if one.required} - {one.name for one in node.attribute}
+        if absent:
+            raise NetdefError(f"{path} is not a whole ONNX file: node {called} lacks its attribute {min(absent)}")
         for one in node.attribute:
-            if one.name in known and known[one.name].type.value != one.type:
-                text = f"attribute {one.name} of node {node.name or node.op_type} is of another type than its operator's"
+            if one.name in schema.attributes and schema.attributes[one.name].type.value != one.type:
+                text = f"attribute {one.name} of node {called} is of another type than its operator's"
                 raise NetdefError(f"{path} is not a whole ONNX file: {text}")
 
 

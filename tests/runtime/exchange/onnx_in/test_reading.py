@@ -153,6 +153,22 @@ def test_an_attribute_of_another_type(kind):
     assert refused("x.onnx").startswith("x.onnx is not a whole ONNX file: attribute pads of node n_y is of another type")
 
 
+@pytest.mark.parametrize(
+    ("kind", "reads", "makes", "said"),
+    [
+        ("Relu", "x", "", "node a names no output"),
+        ("Identity", "", "y", "node a lacks its input input"),
+        ("Concat", "", "y", "node a lacks its input 1"),
+        ("MaxPool", "x", "y", "node a lacks its attribute kernel_shape"),
+    ],
+)
+def test_a_node_that_lacks_something(kind, reads, makes, said):
+    settings = {"axis": 1} if kind == "Concat" else {}
+    lacking = onnx.helper.make_node(kind, reads.split(), makes.split(), name="a", **settings)
+    path = write([lacking, node("Relu", "x", "z")], {"x": [1, 2, 5, 5]}, {})
+    assert refused(path).startswith(f"x.onnx is not a whole ONNX file: {said}")
+
+
 def test_weights_that_are_not_finite():
     held = weights(3, 2, 3, 3)
     held[0, 0, 0, :2] = np.nan, np.inf
