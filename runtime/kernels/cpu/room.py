@@ -1,7 +1,8 @@
-"""Whether a limit of this process's addresses leaves room to compile: LLVM ends the process where the system refuses it memory."""
+"""Whether this process can compile: LLVM ends it where the system refuses it memory, numba fails where it has no threads."""
 
 from __future__ import annotations
 
+import os
 import resource
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from netdef.language.diagnostics import NetdefError
 
 LIBRARIES = 320 << 20  # bytes of addresses that NumPy and LLVM take
 COMPILER = 256 << 20  # those of numba beside them, its compiler and a few threads
+THREADS = "NUMBA_NUM_THREADS"  # which numba reads
 
 
 @cache
@@ -27,3 +29,20 @@ def check_room(needed: int, what: str) -> None:
     if most - used < needed:
         left = f"this process may take {max(0, most - used) >> 20:,} MiB more of addresses (ulimit -v)"
         raise NetdefError(f"{left}; {what} needs {needed >> 20:,} MiB", hint="ulimit -v unlimited lifts the limit")
+
+
+@cache
+def check_threads() -> None:
+    """Check once that numba can read how many threads it may start.
+
+    Raises
+    ------
+    NetdefError: the environment holds another text than a number from 1.
+    """
+    given = os.environ.get(THREADS)
+    try:
+        if given is None or int(given) > 0:
+            return
+    except ValueError:
+        pass
+    raise NetdefError(f"{THREADS} is {given!r}, which is no number of threads", hint="unset it, or set it to 1 or more")

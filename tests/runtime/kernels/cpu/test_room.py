@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,19 @@ def test_room(limited):
 def test_a_command_without_room():
     ran = subprocess.run([sys.executable, "-c", TEXT], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 2 and "more of addresses (ulimit -v); loading LLVM needs 320 MiB" in ran.stderr, ran.stderr
+
+
+@pytest.mark.parametrize(("given", "right"), [(None, True), ("1", True), (" 64 ", True), ("0", False), ("-1", False), ("", False)])
+def test_threads(given, right, monkeypatch):
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("NUMBA_NUM_THREADS", given)
+    with nullcontext() if right else pytest.raises(NetdefError, match=r"NUMBA_NUM_THREADS is .*, which is no number of threads"):
+        room.check_threads.__wrapped__()
+
+
+def test_a_command_without_threads(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "many")
+    words = [sys.executable, "-m", "netdef", "time", "lenet", "--iterations", "1", "--devices", "cpu:0"]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2 and "NUMBA_NUM_THREADS is 'many'" in ran.stderr and "Traceback" not in ran.stderr, ran.stderr
