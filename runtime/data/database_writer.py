@@ -6,6 +6,7 @@ where it was when it is started again with the same data and options.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -31,6 +32,7 @@ from runtime.data.writer import Item, Writer
 HDF5, FOLDER = "HDF5", "FOLDER"
 KINDS = (LMDB, LEVELDB, HDF5, FOLDER)
 STATE, FILES, CONTENT = "progress.json", "files", "content"
+ATTEMPT = 1 << 20  # bytes that a disk is tried with
 FORMAT = 1  # of STATE
 FILE_STATE = np.dtype([("bytes", "<i8"), ("changed", "<i8")])  # of the file of a record, see `state_of_file`
 FIRST_MAP = 1 << 28  # bytes of an LMDB at first; doubled when it is full
@@ -217,11 +219,26 @@ class Staged:
             writer.finish()
             self._finish()
         except errors_of(self.kind) as error:
-            raise NetdefError(f"cannot write {self.path}: {getattr(error, 'strerror', '') or error}") from None
+            raise NetdefError(f"cannot write {self.path}: {getattr(error, 'strerror', '') or self._reason(error)}") from None
         finally:
             if self.fingerprint is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
             os.close(self._locked)
+
+    def _reason(self, error: Exception) -> str:
+        """What a library's error says. LMDB says EIO on a full disk, too: there one more write says why."""
+        if os.strerror(errno.EIO) not in str(error):
+            return str(error)
+        attempt = self.folder / "attempt"
+        try:
+            attempt.write_bytes(bytes(ATTEMPT))
+            sync(attempt)
+        except OSError as reason:
+            return reason.strerror or str(error)
+        finally:
+            with suppress(OSError):
+                attempt.unlink(missing_ok=True)
+        return str(error)
 
     def states(self) -> NDArray[Any]:
         """What the files of the records that are done were like when they were read, FILE_STATE."""

@@ -1,11 +1,13 @@
 """Databases written from lists, folders and databases; what was interrupted goes on."""
 
+import errno
 import json
 import os
 from io import BytesIO
 from pathlib import Path
 
 import h5py
+import lmdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -250,6 +252,22 @@ def test_two_processes_do_not_write_one_database():
         Staged("out", "LMDB", "x")
     with pytest.raises(ZeroDivisionError), staged.writing():
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_what_an_lmdb_calls_an_error_of_input_and_output(full, monkeypatch):
+    """LMDB says so where the disk is full, too."""
+
+    def sync(path):
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    staged = Staged("out", "LMDB", "x")
+    monkeypatch.setattr("runtime.data.database_writer.sync", sync)
+    reason = "No space left on device" if full else "mdb_txn_commit: Input/output error"
+    with pytest.raises(NetdefError, match=f"cannot write out: {reason}"), staged.writing():
+        raise lmdb.Error("mdb_txn_commit: Input/output error")
+    assert not (staged.folder / "attempt").exists()
 
 
 def test_unreadable_images_are_left_out(capsys):
