@@ -17,7 +17,7 @@ template <int V, class T> __device__ inline void store(T* to, Index pack, const 
 struct bf16 {
   unsigned short bits;
 };
-__device__ inline float widened(float value) { return value; }
+template <class T> __device__ inline T widened(T value) { return value; }
 __device__ inline float widened(bf16 value) { return __uint_as_float(unsigned(value.bits) << 16); }
 
 // Rounded to the nearest, ties to even; a NaN stays one.

@@ -46,15 +46,19 @@ def stored(*operands: Operand) -> tuple[str, ...]:
     return tuple(NARROW_TYPE if each else "float" for each in narrow) if any(narrow) else ()
 
 
-def flat(file: str, function: str, operands: tuple[Operand, ...], *scalars: np.generic, y: int = -1) -> Launch:
+def flat(
+    file: str, function: str, operands: tuple[Operand, ...], *scalars: np.generic, y: int = -1, typed: tuple[int, ...] | None = None
+) -> Launch:
     """A kernel over flat arrays of one size, a pack to a thread: function<V>(arrays..., size, scalars...).
 
     Parameters
     ----------
     y: index of an array that has that size; the arrays of another size are numbers that the kernel reads.
+    typed: which arrays may be bfloat16, in the order of the kernel's template arguments; default: all.
     """
     size = operands[y].size
-    wide, types = width(*(operand for operand in operands if operand.size == size)), stored(*operands)
+    wide = width(*(operand for operand in operands if operand.size == size))
+    types = stored(*(operands if typed is None else (operands[index] for index in typed)))
     threads = size // wide + size % wide
     pointers: tuple[Pointer, ...] = tuple(range(len(operands)))
     grid: Extent = (blocks(threads), 1, 1)

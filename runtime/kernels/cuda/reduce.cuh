@@ -4,7 +4,7 @@
 template <int V, int THREADS, class F, class... In> __device__ inline void each(Index size, F f, const In*... in) {
   for (Index i = threadIdx.x * V; i < size; i += THREADS * V) {
     if (i + V <= size) each_of<V>(f, load<V>(in, i / V)...);
-    else for (Index left = i; left < size; ++left) f(in[left]...);
+    else for (Index left = i; left < size; ++left) f(widened(in[left])...);
   }
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from runtime.kernels.cuda.grids import flat
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.registry import Launch, narrows, plans
 from runtime.kernels.operand import Operand
 
 FILE = "arithmetic.cu"
@@ -28,3 +28,7 @@ def constant(y: Operand, values: Any) -> Launch:
 @plans
 def copy(x: Operand, y: Operand) -> Launch:
     return flat(FILE, "copy", (x, y))
+
+
+narrows("fill", 0)
+narrows("copy", 0, 1)

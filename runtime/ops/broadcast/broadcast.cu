@@ -16,7 +16,8 @@ template <class F> __device__ inline void each_row(Index rows, Index packs, F f)
 }
 
 // y = x * factor (D,).  y may be x, here and below.
-template <int V> __global__ void scale_rows(const float* x, const float* factor, float* y, int D, Index rows, Index packs) {
+template <int V, class X = float, class Y = float>
+__global__ void scale_rows(const X* x, const float* factor, Y* y, int D, Index rows, Index packs) {
   each_row(rows, packs, [=](Index row, Index at) {
     const float f = factor[row % D];
     apply<V>(at, y, [=](float value) { return value * f; }, load<V>(x, at));
@@ -24,7 +25,8 @@ template <int V> __global__ void scale_rows(const float* x, const float* factor,
 }
 
 // y = x + bias (D,).
-template <int V> __global__ void add_rows(const float* x, const float* bias, float* y, int D, Index rows, Index packs) {
+template <int V, class X = float, class Y = float>
+__global__ void add_rows(const X* x, const float* bias, Y* y, int D, Index rows, Index packs) {
   each_row(rows, packs, [=](Index row, Index at) {
     const float b = bias[row % D];
     apply<V>(at, y, [=](float value) { return value + b; }, load<V>(x, at));
@@ -32,9 +34,8 @@ template <int V> __global__ void add_rows(const float* x, const float* bias, flo
 }
 
 // y = x * factor (D,) + bias (D,).
-template <int V>
-__global__ void scale_add_rows(
-    const float* x, const float* factor, const float* bias, float* y, int D, Index rows, Index packs) {
+template <int V, class X = float, class Y = float>
+__global__ void scale_add_rows(const X* x, const float* factor, const float* bias, Y* y, int D, Index rows, Index packs) {
   each_row(rows, packs, [=](Index row, Index at) {
     const float f = factor[row % D], b = bias[row % D];
     apply<V>(at, y, [=](float value) { return value * f + b; }, load<V>(x, at));
@@ -58,7 +59,8 @@ template <int V> __global__ void add_columns(const float* x, const float* bias, 
 }
 
 // y = x where x > 0, else slope (rows,) * x.
-template <int V> __global__ void prelu_forward(const float* x, const float* slope, float* y, Index rows, Index packs) {
+template <int V, class X = float, class Y = float>
+__global__ void prelu_forward(const X* x, const float* slope, Y* y, Index rows, Index packs) {
   each_row(rows, packs, [=](Index row, Index at) {
     const float s = slope[row];
     apply<V>(at, y, [=](float value) { return value > 0 ? value : s * value; }, load<V>(x, at));
@@ -66,8 +68,8 @@ template <int V> __global__ void prelu_forward(const float* x, const float* slop
 }
 
 // dx = dy where x > 0, else slope (rows,) * dy.
-template <int V>
-__global__ void prelu_backward(const float* x, const float* dy, const float* slope, float* dx, Index rows, Index packs) {
+template <int V, class X = float, class DY = float, class DX = float>
+__global__ void prelu_backward(const X* x, const DY* dy, const float* slope, DX* dx, Index rows, Index packs) {
   each_row(rows, packs, [=](Index row, Index at) {
     const float s = slope[row];
     auto gradient = [=](float value, float dy) { return value > 0 ? dy : s * dy; };
@@ -77,8 +79,8 @@ __global__ void prelu_backward(const float* x, const float* dy, const float* slo
 
 // partials (D, runs, 2) = the sums of dy * x and of dy over each run of a row, which lies in A segments of R numbers; if NEGATIVE,
 // of x only what is not above 0, and no sum of dy.  A block to each run.
-template <int V, int RUN, bool NEGATIVE>
-__global__ void product_terms(const float* dy, const float* x, double* partials, Index A, int D, Index R) {
+template <int V, int RUN, bool NEGATIVE, class DY = float, class X = float>
+__global__ void product_terms(const DY* dy, const X* x, double* partials, Index A, int D, Index R) {
   const Index pieces = (R + RUN - 1) / RUN, group = RUN / R > 1 ? RUN / R : 1, runs = gridDim.x;
   const Index first = blockIdx.x / pieces * group, last = first + group < A ? first + group : A;
   const Index start = blockIdx.x % pieces * RUN, size = R - start < RUN ? R - start : RUN;

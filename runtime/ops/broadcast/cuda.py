@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS
-from runtime.kernels.cuda.grids import THREADS, elements, name, rows, table, width
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.grids import THREADS, elements, name, rows, stored, table, width
+from runtime.kernels.cuda.registry import Launch, narrows, plans
 from runtime.kernels.operand import Operand
 
 FILE = "broadcast.cu"
@@ -21,7 +21,7 @@ def over_runs(function: str, arrays: Sequence[Operand], packed: Sequence[Operand
     wide = width(*packed, run=run)
     grid, block = table(elements(outer, middle), run // wide)
     scalars = np.int32(middle), np.int64(outer * middle), np.int64(run // wide)
-    return Launch(FILE, name(function, wide), grid, block, tuple(range(len(arrays))), scalars)
+    return Launch(FILE, name(function, wide, *stored(*packed)), grid, block, tuple(range(len(arrays))), scalars)
 
 
 def by_rows(function: str, *arrays: Operand) -> Launch:
@@ -65,7 +65,8 @@ def prelu(function: str, *arrays: Operand) -> Launch:
     wide = width(*arrays, run=R)
     grid, block = table(D, R // wide)
     pointers = tuple(range(len(arrays) + 1))
-    return Launch(FILE, name(function, wide), grid, block, pointers, (np.int64(D), np.int64(R // wide)))
+    made = name(function, wide, *stored(*arrays))
+    return Launch(FILE, made, grid, block, pointers, (np.int64(D), np.int64(R // wide)))
 
 
 @plans
@@ -81,7 +82,7 @@ def prelu_backward(x: Operand, dy: Operand, slope: Operand, dx: Operand) -> Laun
 @plans
 def product_terms(dy: Operand, x: Operand, partials: Operand, negative: bool) -> Launch:
     A, D, R = dy.shape
-    function = name("product_terms", width(dy, x, run=R), ELEMENTS, negative)
+    function = name("product_terms", width(dy, x, run=R), ELEMENTS, negative, *stored(dy, x))
     scalars = np.int64(A), np.int32(D), np.int64(R)
     return Launch(FILE, function, (partials.shape[1], rows(D), 1), (THREADS, 1, 1), (0, 1, 2), scalars)
 
@@ -90,3 +91,9 @@ def product_terms(dy: Operand, x: Operand, partials: Operand, negative: bool) ->
 def sums_of_terms(partials: Operand, products: Operand, sums: Operand) -> Launch:
     function = name("sums_of_terms", 2 if partials.fits(2) else 1)
     return Launch(FILE, function, (partials.shape[0], 1, 1), (FEW, 1, 1), (0, 1, 2), (np.int32(partials.shape[1]),))
+
+
+for _rows, _last in (("scale_rows", 2), ("add_rows", 2), ("scale_add_rows", 3), ("prelu_forward", 2)):
+    narrows(_rows, 0, _last)
+narrows("prelu_backward", 0, 1, 3)
+narrows("product_terms", 0, 1)

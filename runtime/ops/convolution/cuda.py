@@ -161,7 +161,7 @@ def conv2d_add(
     made = _forward(x, w, y, 4, Geometry(**constants), target, has_bias, False, 0.0)  # type: ignore[arg-type]
     result, other = (replace(operand, shape=(operand.size,)) for operand in (y, more))
     after = CUDA_KERNELS["add_relu"](result, other, result, slope=slope) if relu else CUDA_KERNELS["add"](result, other, result)
-    work = 3 * y.bytes, (1 + relu) * y.size
+    work = 2 * y.bytes + more.bytes, (1 + relu) * y.size
     sums = (replace(one, pointers=(4, 3, 4), work=work) for one in after.launches if isinstance(one, Launch))
     return replace(made, launches=(*made.launches, *sums))
 
@@ -318,30 +318,41 @@ def bias_gradient(dy: Operand, db: Operand) -> Launch:
     return Launch(FILE, name("bias_gradient", wide, threads, *stored(dy)), (O, 1, 1), (threads, 1, 1), (0, 1), scalars)
 
 
-def in_tiles(x: Operand, w: Operand, *others: Operand, target: Target, **constants: Any) -> bool:
-    """Whether a convolution forward is one of tiles."""
-    geometry = Geometry(*(constants[field] for field in Geometry._fields))
-    return not is_depthwise_on_cards(geometry, w) and implicit_cuda.fits(x, w, others[-1], geometry, target)
+def geometry_of(constants: Mapping[str, Any]) -> Geometry:
+    """The window among an instruction's constants."""
+    return Geometry(*(constants[field] for field in Geometry._fields))
 
 
-def gradient_in_tiles(x: Operand, dy: Operand, dw: Operand, target: Target, **constants: Any) -> bool:
-    """Whether the gradient of weights is made in tiles."""
-    return in_tiles(x, dw, dy, target=target, **constants)
+def is_narrow(x: Operand, w: Operand, *others: Operand, target: Target, **constants: Any) -> bool:
+    """Whether a convolution forward is made by kernels that take bfloat16: in tiles, or of groups of one channel."""
+    geometry = geometry_of(constants)
+    return is_depthwise_on_cards(geometry, w) or implicit_cuda.fits(x, w, others[-1], geometry, target)
 
 
-def input_in_tiles(dy: Operand, w: Operand, dx: Operand, target: Target, **constants: Any) -> bool:
-    """Whether the gradient of an input is made in tiles."""
+def sum_is_narrow(x: Operand, w: Operand, *others: Operand, target: Target, **constants: Any) -> bool:
+    """The same of a convolution with a sum."""
+    return implicit_cuda.fits(x, w, others[-1], geometry_of(constants), target)
+
+
+def gradient_is_narrow(x: Operand, dy: Operand, dw: Operand, target: Target, **constants: Any) -> bool:
+    """The same of the gradient of weights."""
+    return is_narrow(x, dw, dy, target=target, **constants)
+
+
+def input_is_narrow(dy: Operand, w: Operand, dx: Operand, target: Target, **constants: Any) -> bool:
+    """The same of the gradient of an input."""
     geometry = Geometry(**constants)
     if is_depthwise_on_cards(geometry, w):
-        return False
+        return True
     if geometry.stride != (1, 1):
         return implicit_cuda.fits_input(dy, w, dx, geometry, target)
     return implicit_cuda.fits(dy, turned(w, geometry.group), dx, full(geometry), target)
 
 
-narrows("conv2d", 0, 3, when=in_tiles)
-narrows("conv2d_weight_gradient", 0, 1, when=gradient_in_tiles)
-narrows("conv2d_input_gradient", 0, 2, when=input_in_tiles)
+narrows("conv2d", 0, 3, when=is_narrow)
+narrows("conv2d_add", 0, 3, 4, when=sum_is_narrow)
+narrows("conv2d_weight_gradient", 0, 1, when=gradient_is_narrow)
+narrows("conv2d_input_gradient", 0, 2, when=input_is_narrow)
 narrows("bias_gradient", 0)
 
 

@@ -7,16 +7,17 @@
 __device__ constexpr int unrolled(int count, int loads) { return count * loads <= 16 ? count : 1; }
 
 // x's pack at a row and column of an image, or zeros outside it.
-template <int V>
-__device__ inline Pack<float, V> load_inside(const float* x, Index image, int row, int column, int H, int W, int packs, unsigned n) {
+template <int V, class X>
+__device__ inline Pack<float, V> load_inside(const X* x, Index image, int row, int column, int H, int W, int packs, unsigned n) {
   const bool inside = row >= 0 && row < H && column >= 0 && column < W;
   return inside ? load<V>(x, (image + Index(row) * W + column) * packs + n) : all<V>(0.f);
 }
 
 // y = the windows of x times w, plus bias, then ReLU with a slope below zero, which leaves a NaN one.
-template <int V, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, bool BIAS, bool RELU>
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, bool BIAS, bool RELU, class X = float,
+          class Y = float>
 __global__ void depthwise_forward(
-    const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ bias, float* __restrict__ y, int O, int M,
+    const X* __restrict__ x, const float* __restrict__ w, const float* __restrict__ bias, Y* __restrict__ y, int O, int M,
     int H, int W, int OW, int packs, int outputs, float slope) {
   const unsigned pack = unsigned(flat_thread());
   if (pack >= unsigned(outputs)) return;
@@ -42,9 +43,9 @@ __global__ void depthwise_forward(
 }
 
 // dx = the sum of what the windows over each element give, of a channel's M outputs.
-template <int V, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW>
+template <int V, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, class DY = float, class DX = float>
 __global__ void depthwise_input_gradient(
-    const float* __restrict__ dy, const float* __restrict__ w, float* __restrict__ dx, int C, int M, int W, int OH, int OW, int packs,
+    const DY* __restrict__ dy, const float* __restrict__ w, DX* __restrict__ dx, int C, int M, int W, int OH, int OW, int packs,
     int inputs) {
   const unsigned pack = unsigned(flat_thread());
   if (pack >= unsigned(inputs)) return;
@@ -73,9 +74,10 @@ __global__ void depthwise_input_gradient(
 
 // terms (O * KH, runs, KW) = what a run of dy's packs gives of the gradients of one row of weights.  A block to each: THREADS threads of
 // TURNS packs, each of which adds its products up as float32.
-template <int V, int THREADS, int TURNS, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW>
+template <int V, int THREADS, int TURNS, int KH, int KW, int SH, int SW, int PH, int PW, int DH, int DW, class X = float,
+          class DY = float>
 __global__ void depthwise_weight_terms(
-    const float* __restrict__ x, const float* __restrict__ dy, double* __restrict__ terms, int rows, int M, int H, int W, int OW,
+    const X* __restrict__ x, const DY* __restrict__ dy, double* __restrict__ terms, int rows, int M, int H, int W, int OW,
     int packs, int outputs) {
   for (int row = blockIdx.y; row < rows; row += gridDim.y) {
     const int o = row / KH, down = row % KH * DH - PH;

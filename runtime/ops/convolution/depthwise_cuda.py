@@ -6,7 +6,8 @@ from math import prod
 
 import numpy as np
 
-from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, table, width
+from runtime.ir.program import ITEM_BYTES
+from runtime.kernels.cuda.grids import THREADS, blocks, elements, ints, name, rows, stored, table, width
 from runtime.kernels.cuda.registry import Launch, Plan
 from runtime.kernels.operand import Operand, Workspace
 from runtime.ops.convolution.geometry import Geometry
@@ -52,9 +53,9 @@ def forward(x: Operand, w: Operand, b: Operand, y: Operand, geometry: Geometry, 
     (C, H, W, N), (O, OH, OW, _) = x.shape, y.shape
     wide = width(x, y, run=N)
     outputs = elements(OH, OW, N // wide)
-    read = C * Meetings(x, y, geometry).seen * N + w.size + O * has_bias
-    work = 4 * (read + y.size), (2 * prod(geometry.kernel) + has_bias + relu) * y.size
-    function = name("depthwise_forward", wide, *constants(geometry), has_bias, relu)
+    read = ITEM_BYTES[x.dtype] * C * Meetings(x, y, geometry).seen * N + w.bytes + 4 * O * has_bias
+    work = read + y.bytes, (2 * prod(geometry.kernel) + has_bias + relu) * y.size
+    function = name("depthwise_forward", wide, *constants(geometry), has_bias, relu, *stored(x, y))
     scalars = *ints(O, O // C, H, W, OW, N // wide, outputs), np.float32(slope)
     return Launch(FILE, function, *table(O, outputs), (0, 1, 2, 3), scalars, work)
 
@@ -64,8 +65,9 @@ def input_gradient(dy: Operand, w: Operand, dx: Operand, geometry: Geometry) -> 
     (C, H, W, N), (O, OH, OW, _) = dx.shape, dy.shape
     wide = width(dy, dx, run=N)
     inputs, met = elements(H, W, N // wide), Meetings(dx, dy, geometry)
-    work = 4 * (O * (met.seeing * N + met.weights) + dx.size), 2 * prod(geometry.kernel) * dy.size
-    function = name("depthwise_input_gradient", wide, *constants(geometry))
+    read = O * (ITEM_BYTES[dy.dtype] * met.seeing * N + 4 * met.weights)
+    work = read + dx.bytes, 2 * prod(geometry.kernel) * dy.size
+    function = name("depthwise_input_gradient", wide, *constants(geometry), *stored(dy, dx))
     scalars = ints(C, O // C, W, OH, OW, N // wide, inputs)
     return Launch(FILE, function, *table(C, inputs), (0, 1, 2), scalars, work)
 
@@ -78,8 +80,9 @@ def weight_gradient(x: Operand, dy: Operand, dw: Operand, geometry: Geometry) ->
     threads = min(THREADS, max(WARP, 1 << (outputs - 1).bit_length()))
     runs = blocks(outputs, threads * TURNS)
     size = DOUBLE * dw.size * runs
-    work = 4 * (C * Meetings(x, dy, geometry).seen * N + dy.size) + size, 2 * kh * kw * dy.size
-    function = name("depthwise_weight_terms", wide, threads, TURNS, *constants(geometry))
+    read = ITEM_BYTES[x.dtype] * C * Meetings(x, dy, geometry).seen * N + dy.bytes
+    work = read + size, 2 * kh * kw * dy.size
+    function = name("depthwise_weight_terms", wide, threads, TURNS, *constants(geometry), *stored(x, dy))
     scalars = ints(O * kh, O // C, H, W, OW, N // wide, outputs)
     first = Launch(FILE, function, (runs, rows(O * kh), 1), (threads, 1, 1), (0, 1, terms), scalars, work)
     grid, summed = (blocks(dw.size), 1, 1), (size + dw.bytes, dw.size * runs)

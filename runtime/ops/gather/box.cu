@@ -3,9 +3,9 @@
 #include "labels.cuh"
 
 // y = x at the elements of a box of five axes: extents e, strides s in x and t in y, in packs but for the last axis of single numbers.
-template <int V>
+template <int V, class X = float, class Y = float>
 __global__ void copy_box(
-    const float* __restrict__ x, float* __restrict__ y, Index e0, Index e1, Index e2, Index e3, Index e4, Index s0, Index s1,
+    const X* __restrict__ x, Y* __restrict__ y, Index e0, Index e1, Index e2, Index e3, Index e4, Index s0, Index s1,
     Index s2, Index s3, Index s4, Index t0, Index t1, Index t2, Index t3, Index t4, Index from, Index to) {
   const Index thread = flat_thread();
   if (thread >= e0 * e1 * e2 * e3 * e4) return;

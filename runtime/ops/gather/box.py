@@ -22,11 +22,11 @@ class Box(NamedTuple):
     x_offset: int = 0
     y_offset: int = 0
 
-    @property
-    def moved(self) -> int:
-        """Elements read and written; along an axis without a stride they are the same ones again."""
+    def moved(self, x_item: int, y_item: int) -> int:
+        """Bytes read and written, of elements of so many bytes; along an axis without a stride they are the same ones again."""
         axes = list(zip(self.extents, self.x_strides, self.y_strides, strict=True))
-        return prod(extent if x else 1 for extent, x, _ in axes) + prod(extent if y else 1 for extent, _, y in axes)
+        read, written = prod(extent if x else 1 for extent, x, _ in axes), prod(extent if y else 1 for extent, _, y in axes)
+        return x_item * read + y_item * written
 
     @property
     def reversed(self) -> Box:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from runtime.ir.program import ITEM_BYTES
 from runtime.kernels.cpu.index import index_of
 from runtime.kernels.cpu.jit import inner, jit
 from runtime.kernels.cpu.registry import Launch, kernel, launch, plans
@@ -16,7 +17,7 @@ from runtime.ops.changed_shapes import ShapesChangedError
 COLUMNS = 256  # of a matrix that one item transposes: a kilobyte of each row
 
 
-@kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * x.bytes)
+@kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: x.bytes + x.size * ITEM_BYTES[y.dtype])
 @jit
 def join_columns(begin, end, x, y, offset):
     """y[:, offset : offset + columns of x] = x; the other columns of y are other instructions'."""
@@ -26,7 +27,7 @@ def join_columns(begin, end, x, y, offset):
             out[i] = source[i]
 
 
-@kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: 2 * y.bytes)
+@kernel(items=lambda x, y, offset: y.shape[0], flops=0, moved=lambda x, y, offset: y.bytes + y.size * ITEM_BYTES[x.dtype])
 @jit
 def take_columns(begin, end, x, y, offset):
     """y = x[:, offset : offset + columns of y]."""
@@ -85,7 +86,11 @@ def copy_rows(x, y, extent0, extent1, x0, x1, y0, y1, x_from, y_from):
                 y[to + j * y1] = x[at + j * x1]
 
 
-@kernel(items=lambda x, y, box: box.extents[0] * box.extents[1] * box.extents[2], flops=0, moved=lambda x, y, box: 4 * box.moved)
+@kernel(
+    items=lambda x, y, box: box.extents[0] * box.extents[1] * box.extents[2],
+    flops=0,
+    moved=lambda x, y, box: box.moved(ITEM_BYTES[x.dtype], ITEM_BYTES[y.dtype]),
+)
 @jit
 def copy_box(begin, end, x, y, box):
     """y = x where the box says (box.py); other elements of y stay.  Flat arrays.  Item: the last two axes."""

@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
-from runtime.kernels.cuda.grids import THREADS, WIDEST, blocks, name, table, width
-from runtime.kernels.cuda.registry import HOST_KERNELS, Launch, plans
+from runtime.kernels.cuda.grids import THREADS, WIDEST, blocks, name, stored, table, width
+from runtime.kernels.cuda.registry import HOST_KERNELS, Launch, narrows, plans
 from runtime.kernels.operand import Operand
 from runtime.ops.gather.box import Box
 
@@ -22,7 +22,9 @@ def columns(function: str, arrays: tuple[Operand, Operand], piece: Operand, whol
         wide = 1
     grid, block = table(count, length // wide)
     scalars = (count, length // wide, whole.shape[1] // wide, offset // wide)
-    return Launch("concat.cu", name(function, wide), grid, block, (0, 1), tuple(np.int64(scalar) for scalar in scalars))
+    return Launch(
+        "concat.cu", name(function, wide, *stored(*arrays)), grid, block, (0, 1), tuple(np.int64(scalar) for scalar in scalars)
+    )
 
 
 @plans
@@ -33,6 +35,10 @@ def join_columns(x: Operand, y: Operand, offset: int) -> Launch:
 @plans
 def take_columns(x: Operand, y: Operand, offset: int) -> Launch:
     return columns("take_columns", (x, y), y, x, offset)
+
+
+narrows("join_columns", 0, 1)
+narrows("take_columns", 0, 1)
 
 
 @plans
@@ -52,7 +58,11 @@ def copy_box(x: Operand, y: Operand, box: Box) -> Launch:
     xs, ys = ((*(stride // wide for stride in strides[:-1]), strides[-1]) for strides in (box.x_strides, box.y_strides))
     scalars = (*extents, *xs, *ys, box.x_offset // wide, box.y_offset // wide)
     grid = (blocks(prod(extents)), 1, 1)
-    return Launch("box.cu", name("copy_box", wide), grid, (THREADS, 1, 1), (0, 1), tuple(np.int64(number) for number in scalars))
+    function = name("copy_box", wide, *stored(x, y))
+    return Launch("box.cu", function, grid, (THREADS, 1, 1), (0, 1), tuple(np.int64(number) for number in scalars))
+
+
+narrows("copy_box", 0, 1)
 
 
 @plans

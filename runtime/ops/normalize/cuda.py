@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS
-from runtime.kernels.cuda.grids import THREADS, blocks, name, rows, table, width
-from runtime.kernels.cuda.registry import Launch, plans
+from runtime.kernels.cuda.grids import THREADS, blocks, name, rows, stored, table, width
+from runtime.kernels.cuda.registry import Launch, narrows, plans
 from runtime.kernels.operand import Operand
 from runtime.ops.softmax.cuda import SLICED, sliced, slices
 
@@ -17,7 +17,7 @@ FEW = 64  # normalize.cu's
 @plans
 def channel_moments(x: Operand, partials: Operand) -> Launch:
     C, R = x.shape
-    function = name("channel_moments", width(x, run=R), ELEMENTS)
+    function = name("channel_moments", width(x, run=R), ELEMENTS, *stored(x))
     return Launch(FILE, function, (partials.shape[1], rows(C), 1), (1, SLICED, 1), (0, 1), (np.int32(C), np.int64(R)))
 
 
@@ -53,7 +53,7 @@ def channels(
     C, R = arrays[0].shape
     wide = width(*arrays, run=R)
     scalars = np.int32(C), np.int64(R // wide), *(() if slope is None else (np.float32(slope),))
-    return Launch(FILE, name(function, wide, *constants), *table(C, R // wide), tuple(range(pointers)), scalars)
+    return Launch(FILE, name(function, wide, *constants, *stored(*arrays)), *table(C, R // wide), tuple(range(pointers)), scalars)
 
 
 @plans
@@ -100,13 +100,14 @@ def masked_terms(function: str, arrays: tuple[Operand, ...], pointers: int, part
     C, R = arrays[0].shape
     scalars = np.int32(C), np.int64(R), np.float32(slope)
     grid = (partials.shape[1], rows(C), 1)
-    return Launch(FILE, name(function, width(*arrays, run=R), ELEMENTS), grid, (THREADS, 1, 1), tuple(range(pointers)), scalars)
+    made = name(function, width(*arrays, run=R), ELEMENTS, *stored(*arrays))
+    return Launch(FILE, made, grid, (THREADS, 1, 1), tuple(range(pointers)), scalars)
 
 
 @plans
 def normalize_scale_terms(dy: Operand, x: Operand, mean: Operand, inverse: Operand, partials: Operand) -> Launch:
     C, R = x.shape
-    function = name("normalize_scale_terms", width(dy, x, run=R), ELEMENTS)
+    function = name("normalize_scale_terms", width(dy, x, run=R), ELEMENTS, *stored(dy, x))
     scalars = np.int32(C), np.int64(R)
     return Launch(FILE, function, (partials.shape[1], rows(C), 1), (THREADS, 1, 1), tuple(range(5)), scalars)
 
@@ -116,6 +117,17 @@ def normalize_scale_backward(
     dy: Operand, x: Operand, mean: Operand, inverse: Operand, factor: Operand, products: Operand, sums: Operand, dx: Operand
 ) -> Launch:
     return channels("normalize_scale_backward", 8, dy, x, dx)
+
+
+narrows("channel_moments", 0)
+narrows("normalize_channels", 0, 3)
+narrows("normalize_channels_backward", 0, 1, 5)
+narrows("normalize_scale", 0, 5)
+narrows("normalize_scale_add", 0, 5, 6)
+narrows("normalize_scale_relu_terms", 0, 1, 2, 5)
+narrows("normalize_scale_add_relu_terms", 0, 1, 2, 3, 6)
+narrows("normalize_scale_terms", 0, 1)
+narrows("normalize_scale_backward", 0, 1, 7)
 
 
 def columns(function: str, arrays: tuple[Operand, ...], *scalars: np.generic) -> Launch:

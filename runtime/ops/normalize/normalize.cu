@@ -13,18 +13,18 @@ struct Add {
 __device__ inline double over_block(double value) { return over_slices<SLICED>(Pack<double, 1>{{value}}, Add()).at[0]; }
 
 // Calls f(value) for each of a run's numbers that are this thread's, packs first.
-template <int V, class F> __device__ inline void each_of_run(const float* x, Index size, F f) {
+template <int V, class X, class F> __device__ inline void each_of_run(const X* x, Index size, F f) {
   for (Index pack = threadIdx.y; pack < size / V; pack += SLICED) each_of<V>(f, load<V>(x, pack));
   const Index left = size / V * V + threadIdx.y;
-  if (left < size) f(x[left]);
+  if (left < size) f(widened(x[left]));
 }
 
 // partials (C, runs, 2) = the mean of each run, and the sum of squared distances from it.  A block to each run, read twice, the
 // second time from a cache.
-template <int V, int RUN> __global__ void channel_moments(const float* x, double* partials, int C, Index R) {
+template <int V, int RUN, class X = float> __global__ void channel_moments(const X* x, double* partials, int C, Index R) {
   const Index start = Index(blockIdx.x) * RUN, size = R - start < RUN ? R - start : RUN;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
-    const float* run = x + c * R + start;
+    const X* run = x + c * R + start;
     double total = 0, rest = 0, squares = 0;
     each_of_run<V>(run, size, [&](float value) { total += value; });
     const float about = float(over_block(total) / size);  // the mean but for rounding, which `rest` makes up for
@@ -99,8 +99,8 @@ template <class F> __device__ inline void each_channel(int C, Index packs, F f) 
 }
 
 // y = (x - mean) * inverse.  y may be x.
-template <int V>
-__global__ void normalize_channels(const float* x, const float* mean, const float* inverse, float* y, int C, Index packs) {
+template <int V, class X = float, class Y = float>
+__global__ void normalize_channels(const X* x, const float* mean, const float* inverse, Y* y, int C, Index packs) {
   each_channel(C, packs, [=](int c, Index at) {
     const float m = mean[c], f = inverse[c];
     apply<V>(at, y, [=](float value) { return (value - m) * f; }, load<V>(x, at));
@@ -108,10 +108,9 @@ __global__ void normalize_channels(const float* x, const float* mean, const floa
 }
 
 // dx = (dy - sums / R - y * products / R) * inverse, with a channel's sums of dy * y and of dy.
-template <int V>
+template <int V, class DY = float, class Y = float, class DX = float>
 __global__ void normalize_channels_backward(
-    const float* dy, const float* y, const float* inverse, const float* products, const float* sums, float* dx, int C,
-    Index packs) {
+    const DY* dy, const Y* y, const float* inverse, const float* products, const float* sums, DX* dx, int C, Index packs) {
   each_channel(C, packs, [=](int c, Index at) {
     const float R = float(packs * V), f = inverse[c], m = sums[c] / R, p = products[c] / R;
     auto gradient = [=](float dy, float y) { return (dy - m - y * p) * f; };
@@ -120,9 +119,9 @@ __global__ void normalize_channels_backward(
 }
 
 // y = (x - mean) * inverse * factor + bias, then if RELU what is below zero times slope, which leaves a NaN one.
-template <int V, bool RELU>
+template <int V, bool RELU, class X = float, class Y = float>
 __global__ void normalize_scale(
-    const float* x, const float* mean, const float* inverse, const float* factor, const float* bias, float* y, int C, Index packs,
+    const X* x, const float* mean, const float* inverse, const float* factor, const float* bias, Y* y, int C, Index packs,
     float slope) {
   each_channel(C, packs, [=](int c, Index at) {
     const float m = mean[c], i = inverse[c], f = factor[c], b = bias[c];
@@ -135,10 +134,10 @@ __global__ void normalize_scale(
 }
 
 // y = (x - mean) * inverse * factor + bias + more, then if RELU what is below zero times slope: bits as of kernels apart.
-template <int V, bool RELU>
+template <int V, bool RELU, class X = float, class MORE = float, class Y = float>
 __global__ void normalize_scale_add(
-    const float* x, const float* mean, const float* inverse, const float* factor, const float* bias, const float* more, float* y,
-    int C, Index packs, float slope) {
+    const X* x, const float* mean, const float* inverse, const float* factor, const float* bias, const MORE* more, Y* y, int C,
+    Index packs, float slope) {
   each_channel(C, packs, [=](int c, Index at) {
     const float m = mean[c], i = inverse[c], f = factor[c], b = bias[c];
     auto scaled = [=](float value, float other) {
@@ -160,9 +159,9 @@ __device__ inline void keep_terms(double products, double total, float inverse, 
 }
 
 // partials (C, runs, 2) = sums of dy * (x - mean) * inverse and of dy over each run of a channel.  A block to each run.
-template <int V, int RUN>
+template <int V, int RUN, class DY = float, class X = float>
 __global__ void normalize_scale_terms(
-    const float* dy, const float* x, const float* mean, const float* inverse, double* partials, int C, Index R) {
+    const DY* dy, const X* x, const float* mean, const float* inverse, double* partials, int C, Index R) {
   constexpr int THREADS = 256;
   const Index start = Index(blockIdx.x) * RUN, size = R - start < RUN ? R - start : RUN;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
@@ -177,9 +176,9 @@ __global__ void normalize_scale_terms(
 }
 
 // What normalize_scale_terms gives of dz, which gradient(pack's position) makes and dz keeps.  R is whole packs.
-template <int V, int RUN, class F>
+template <int V, int RUN, class X, class DZ, class F>
 __device__ inline void masked_terms(
-    const float* x, const float* mean, const float* inverse, float* dz, double* partials, int C, Index R, F gradient) {
+    const X* x, const float* mean, const float* inverse, DZ* dz, double* partials, int C, Index R, F gradient) {
   constexpr int THREADS = 256;
   const Index start = Index(blockIdx.x) * RUN, size = R - start < RUN ? R - start : RUN;
   for (int c = blockIdx.y; c < C; c += gridDim.y) {
@@ -199,10 +198,10 @@ __device__ inline void masked_terms(
 }
 
 // dz = dy, times slope where y is not above zero; and the sums of it.  dz may be dy, here and below.
-template <int V, int RUN>
+template <int V, int RUN, class DY = float, class Y = float, class X = float, class DZ = float>
 __global__ void normalize_scale_relu_terms(
-    const float* dy, const float* y, const float* x, const float* mean, const float* inverse, float* dz, double* partials, int C,
-    Index R, float slope) {
+    const DY* dy, const Y* y, const X* x, const float* mean, const float* inverse, DZ* dz, double* partials, int C, Index R,
+    float slope) {
   masked_terms<V, RUN>(x, mean, inverse, dz, partials, C, R, [=](Index at) {
     Pack<float, V> masked = load<V>(dy, at);
     const Pack<float, V> sign = load<V>(y, at);
@@ -212,10 +211,10 @@ __global__ void normalize_scale_relu_terms(
 }
 
 // The same with dy + more for dy.
-template <int V, int RUN>
+template <int V, int RUN, class DY = float, class MORE = float, class Y = float, class X = float, class DZ = float>
 __global__ void normalize_scale_add_relu_terms(
-    const float* dy, const float* more, const float* y, const float* x, const float* mean, const float* inverse, float* dz,
-    double* partials, int C, Index R, float slope) {
+    const DY* dy, const MORE* more, const Y* y, const X* x, const float* mean, const float* inverse, DZ* dz, double* partials,
+    int C, Index R, float slope) {
   masked_terms<V, RUN>(x, mean, inverse, dz, partials, C, R, [=](Index at) {
     Pack<float, V> masked = load<V>(dy, at);
     const Pack<float, V> other = load<V>(more, at), sign = load<V>(y, at);
@@ -228,10 +227,10 @@ __global__ void normalize_scale_add_relu_terms(
 }
 
 // dx = (dy - sums / R - (x - mean) * inverse * products / R) * inverse * factor, with what normalize_scale_terms come to.
-template <int V>
+template <int V, class DY = float, class X = float, class DX = float>
 __global__ void normalize_scale_backward(
-    const float* dy, const float* x, const float* mean, const float* inverse, const float* factor, const float* products,
-    const float* sums, float* dx, int C, Index packs) {
+    const DY* dy, const X* x, const float* mean, const float* inverse, const float* factor, const float* products,
+    const float* sums, DX* dx, int C, Index packs) {
   each_channel(C, packs, [=](int c, Index at) {
     const float R = float(packs * V), m = mean[c], i = inverse[c], s = sums[c] / R, p = products[c] / R, f = i * factor[c];
     auto gradient = [=](float dy, float x) { return (dy - s - (x - m) * i * p) * f; };

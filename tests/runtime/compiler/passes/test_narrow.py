@@ -55,6 +55,18 @@ def test_memory_of_blobs_shrinks(alexnet: Program) -> None:
         assert alexnet.plan.totals[kind] == other.plan.totals[kind]
 
 
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet", "googlenet"])
+def test_blocks_are_narrow(name: str) -> None:
+    """All blobs and their gradients but what the host gives, scores, and what becomes the loss."""
+    program = compiled(netdef.load(name, phase="train", batch_size=128), cards=True)
+    roots = {
+        buffer.root for one in program.instructions for buffer in one.buffers if buffer.root.role in ("activation", "gradient")
+    }
+    wide = sum(root.size for root in roots if root.dtype != NARROW)
+    assert wide < 0.03 * sum(root.size for root in roots), [root for root in roots if root.dtype != NARROW]
+    assert types(program)["loss" if name != "googlenet" else "loss3/loss3"] == "float32"
+
+
 TWO_READERS = """
 layer data: Input -> data { shape { dim: 4 dim: 3 dim: 8 dim: 8 } }
 layer conv: Convolution(data) { num_output: 8 kernel_size: 3 pad: 1 }

@@ -131,6 +131,29 @@ layer pool2: Pooling(conv2) { pool: MAX kernel_size: 3 stride: 2 pad: 1 }
 layer fc: InnerProduct(pool2) { num_output: 5 weight_filler { type: "xavier" } }
 layer loss: SoftmaxWithLoss(fc, label)
 """
+NARROW_BLOCKS = """
+name: "blobs of bfloat16, in blocks"
+layer data: Input -> data, label { shape { dim: 8 dim: 4 dim: 10 dim: 9 } shape { dim: 8 } }
+defaults Convolution { weight_filler { type: "xavier" } bias_term: false }
+defaults BatchNorm { eps: 1e-3 }
+defaults Scale { bias_term: true }
+layer conv1: Convolution(data) { num_output: 8 kernel_size: 3 pad: 1 }
+layer bn1: BatchNorm(conv1)
+layer scale1: Scale(bn1)
+layer relu1: ReLU(scale1) -> scale1
+layer deep: Convolution(scale1) { num_output: 8 kernel_size: 3 pad: 1 group: 8 }
+layer bn2: BatchNorm(deep)
+layer scale2: Scale(bn2)
+layer sum: Eltwise(scale1, scale2)
+layer relu2: ReLU(sum) -> sum
+layer conv3: Convolution(sum) { num_output: 8 kernel_size: 1 }
+layer bn3: BatchNorm(conv3)
+layer largest: Eltwise(bn3, sum) { operation: MAX }
+layer both: Concat(sum, largest)
+layer mean: Pooling(both) { pool: AVE global_pooling: true }
+layer fc: InnerProduct(mean) { num_output: 5 weight_filler { type: "xavier" } }
+layer loss: SoftmaxWithLoss(fc, label)
+"""
 ITERATIONS = 6  # of which the first captures graphs, and the last two have another rate
 SOLVER = """
 base_lr: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 4 momentum: 0.9 weight_decay: 0.005

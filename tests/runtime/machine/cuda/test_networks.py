@@ -29,6 +29,7 @@ from tests.runtime.machine.cuda.networks import (
     LENET,
     MADE_UP,
     NARROW,
+    NARROW_BLOCKS,
     SEQUENCES,
     SOLVER,
     WIDE,
@@ -60,23 +61,31 @@ def test_trained_weights(machine: Callable[..., Cards], execute: Callable, name:
 
 
 @pytest.mark.slow
-def test_blobs_of_bfloat16_train_alike(machine: Callable[..., Cards], execute: Callable) -> None:
+@pytest.mark.parametrize(
+    ("net", "narrow"),
+    [
+        (NARROW, ("conv1", "norm1", "pool1", "conv2")),
+        (NARROW_BLOCKS, ("conv1", "scale1", "deep", "scale2", "sum", "conv3", "bn3", "largest", "both")),
+    ],
+    ids=["lrn", "blocks"],
+)
+def test_blobs_of_bfloat16_train_alike(machine: Callable[..., Cards], execute: Callable, net: str, narrow: tuple[str, ...]) -> None:
     """Weights go the same way but for rounding; they are read, and kept, as float32."""
     machine(execute=execute, seed=2)
     options = CudaOptions(math="bf16")
-    weights, losses = train(NARROW, "gpu:0", options)
-    expected, exact = train(NARROW, "cpu")
+    weights, losses = train(net, "gpu:0", options)
+    expected, exact = train(net, "cpu")
     np.testing.assert_allclose(losses, exact, rtol=2e-2)
     for mine, theirs in zip(weights, expected, strict=True):
         assert mine.dtype == np.float32
         assert np.linalg.norm(mine - theirs) < 6e-2 * np.linalg.norm(theirs)
-    with runtime.compile(parse(NARROW), "gpu:0", cuda=options) as exe, runtime.compile(parse(NARROW), "cpu") as other:
+    with runtime.compile(parse(net), "gpu:0", cuda=options) as exe, runtime.compile(parse(net), "cpu") as other:
         fed = inputs(exe.net)
         for one in (exe, other):
             one.forward(**fed)
             one.backward()
         held = {buffer.name: buffer.dtype for one in exe.program.instructions for buffer in one.buffers}
-        for name in ("conv1", "norm1", "pool1", "conv2"):
+        for name in narrow:
             assert held[name if name in held else f"{name}@1"] == "bfloat16"
             blob, same = exe.blob(name), other.blob(name)
             assert blob.dtype == np.float32 and 0 < np.abs(blob - same).max() < 2e-2 * np.abs(same).max()
