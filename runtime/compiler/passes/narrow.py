@@ -18,8 +18,9 @@ def narrow(program: Program, forms: Forms) -> Program:
     """
     wide = {buffer.root for buffer in _kept(program)}
     for instruction in program.instructions:
-        taken = forms(instruction)
+        taken = range(2) if _is_sent(instruction) else forms(instruction)
         wide.update(buffer.root for number, buffer in enumerate(instruction.buffers) if number not in taken)
+    _widen_both_ends(program, wide)
     change = _Narrower(wide)
     forward, backward, update = (
         tuple(one.renamed({buffer: change(buffer) for buffer in one.buffers}) for one in instructions)
@@ -43,6 +44,28 @@ def _kept(program: Program) -> list[Buffer]:
     return [*outputs, *written, *program.seeds.values(), *program.remembered.values()]
 
 
+def _is_sent(instruction: Instruction) -> bool:
+    """Whether an instruction copies a buffer of one share to another, on another device or, by a kernel, on the same."""
+    if len(instruction.inputs) != 1 or len(instruction.outputs) != 1:
+        return False
+    return instruction.is_send or (instruction.kernel == "copy" and instruction.inputs[0].device != instruction.outputs[0].device)
+
+
+def _widen_both_ends(program: Program, wide: set[Buffer]) -> None:
+    """Let what is sent have the type that it has where it arrives, wherever shares lie: the bytes are sent as they are."""
+    pairs = [(one.inputs[0].root, one.outputs[0].root) for one in program.instructions if _is_sent(one)]
+    wide.update(root for pair in pairs for root in pair if not _can_change(root))
+    before = -1
+    while before != len(wide):
+        before = len(wide)
+        wide.update(root for pair in pairs if not wide.isdisjoint(pair) for root in pair)
+
+
+def _can_change(root: Buffer) -> bool:
+    """Whether a buffer is of a kind that may be bfloat16."""
+    return root.role in ROLES and root.dtype == "float32"
+
+
 class _Narrower:
     """The bfloat16 buffer for each that is not `wide`, the same for the same; views follow their root."""
 
@@ -51,7 +74,7 @@ class _Narrower:
 
     def __call__(self, buffer: Buffer) -> Buffer:
         root = buffer.root
-        if root in self._wide or root.role not in ROLES or root.dtype != "float32":
+        if root in self._wide or not _can_change(root):
             return buffer
         if buffer not in self._changed:
             base = None if buffer.base is None else self(buffer.base)

@@ -22,7 +22,17 @@ from runtime.solver.update import updates
 from tests.runtime.compiler.placement.nets import difference, everything, feeds
 from tests.runtime.compiler.placement.random_nets import random_net
 from tests.runtime.machine.cuda.fake_cupy import Cards
-from tests.runtime.machine.cuda.networks import ALEXNET, BRANCHES, ITERATIONS, LENET, SOLVER, inputs, parse, train
+from tests.runtime.machine.cuda.networks import (
+    ALEXNET,
+    BRANCHES,
+    ITERATIONS,
+    LENET,
+    NARROW_BLOCKS,
+    SOLVER,
+    inputs,
+    parse,
+    train,
+)
 
 CPU: dict[str, list[np.ndarray]] = {}
 NETS = {"alexnet": ALEXNET, "lenet": LENET, "branches": BRANCHES}
@@ -98,6 +108,22 @@ def test_a_card_with_several_shares_computes_what_several_cards_do(
     for weights, losses in runs[1:]:
         assert losses == runs[0][1]
         assert all(np.array_equal(mine, theirs) for mine, theirs in zip(weights, runs[0][0], strict=True))
+
+
+@pytest.mark.slow
+def test_blobs_of_bfloat16_are_sent_as_they_are(machine: Callable[..., Cards], execute: Callable) -> None:
+    """Two shares give the same bits on one card as on two, and what one card gives but for rounding."""
+    options, runs = CudaOptions(math="bf16"), []
+    for seed, devices in enumerate(("gpu:0,gpu:0", "gpu:0,gpu:1", "gpu:0")):
+        machine(execute=execute, seed=seed, count=2)
+        runs.append(train(NARROW_BLOCKS, devices, options, split="groups"))
+    assert runs[0][1] == runs[1][1]
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(runs[0][0], runs[1][0], strict=True))
+    np.testing.assert_allclose(runs[0][1], runs[2][1], rtol=2e-2)
+    with runtime.compile(parse(NARROW_BLOCKS), "gpu:0,gpu:1", split="groups", cuda=options) as executable:
+        sent = [one for one in executable.program.instructions if one.is_send]
+        assert all(one.inputs[0].dtype == one.outputs[0].dtype for one in sent)
+        assert any(one.inputs[0].dtype == "bfloat16" for one in sent)
 
 
 @pytest.mark.slow
