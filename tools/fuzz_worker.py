@@ -23,7 +23,7 @@ from fuzz_readers import READERS
 
 from netdef.language import NetdefError
 
-ALL_COVERED, COVERED = 2000, 4  # the first inputs, of which lines are looked at, and 1 in so many after them: it takes time
+ALL_COVERED, COVERED = 500, 4  # the first inputs, of which lines are looked at, and 1 in so many after them: it takes time
 MOST_KEPT = 300  # inputs of a reader that are changed further
 NAMED = {"side": "a.netdef.json", "run": "run.json"}  # readers that look for a file of a name
 COUNTS = struct.Struct("qqd")  # inputs begun, refused, and the slowest's seconds: shared, so that they outlive the fork
