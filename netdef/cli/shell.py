@@ -39,7 +39,10 @@ def inside_option() -> click.Option:
         if wanted:
             ctx.with_resource(only_inside())
 
-    text = "Refuse files that the net or the solver names outside of its own folder: include, source, weights, snapshot_prefix."
+    text = (
+        "Refuse files that the net or the solver names outside of its own folder: include, source, weights, snapshot_prefix; and "
+        "files outside of theirs that a list, an .h5 file or the mean of weights leads to."
+    )
     return click.Option(["--inside"], is_flag=True, expose_value=False, is_eager=True, callback=inside, help=text)
 
 

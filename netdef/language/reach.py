@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from netdef.language.diagnostics import Position
+from netdef.language.diagnostics import Diagnostic, NetdefError, Position
+from netdef.language.source import Source
 
 CODE = "ND405"
 REMEDY = "move it there, or leave out --inside, if you trust the file that names it"
@@ -40,6 +42,37 @@ def outside(path: str | Path, folder: Path) -> Path | None:
     except (OSError, ValueError):  # nothing can be opened there
         return None
     return None if found == base or base in found.parents else found
+
+
+def refuse_listed(source: Source, paths: Iterable[str], files: Iterable[str], before: str = "") -> None:
+    """Inside `only_inside`, refuse a list that names files outside of its folder; links are followed.
+
+    paths: as the list has them.  files: the whole paths, as they are opened.
+    before: what goes before each path; then they may lie in that folder instead.
+
+    Raises
+    ------
+    NetdefError: with the first such line.
+    """
+    if not refuses_outside():
+        return
+    start = os.path.dirname(before) or os.path.dirname(source.name) or "."
+    base = f"{os.path.realpath(start).rstrip('/')}/"
+    folders: dict[str, str] = {}  # where they lead: a list of a million files names few
+    for path, file in zip(paths, files, strict=True):
+        if "\0" in file:  # nothing can be opened there
+            continue
+        head, name = os.path.split(file)
+        if head not in folders:
+            folders[head] = os.path.realpath(head)
+        found = os.path.join(folders[head], name)
+        if name in ("", ".", "..") or os.path.islink(found):
+            found = os.path.realpath(found)
+        if not found.startswith(base):
+            line = re.search(rf"^[ \t]*({re.escape(path)})(?=\s|$)", source.text, re.MULTILINE)
+            at = source.position(line.start(1), line.end(1)) if line is not None else None
+            text = f"{path} leads to {found}, outside of {start}"
+            raise NetdefError([Diagnostic(text if at is not None else f"{source.name}: {text}", at, REMEDY)])
 
 
 def is_given(at: Position | None) -> bool:

@@ -12,7 +12,9 @@ import numpy as np
 from netdef.language.diagnostics import NetdefError, UnreadableError
 from netdef.language.extras import install
 from netdef.language.foreign import HDF5_SIGNATURE
+from netdef.language.reach import refuses_outside
 
+OTHER_FILE = "copy its numbers into this one, or leave out --inside, if you trust it"
 MOST_BLOBS = 1000  # of one layer; an index beyond it is damage
 MOST_PACKED = 1032  # numbers take at most so many times the bytes of their file: deflate's best ratio
 
@@ -46,7 +48,25 @@ def reading(path: Path, form: str) -> Iterator[Any]:
     """
     h5py = h5py_module(path)
     with damage_named(path, form), h5py.File(path, "r") as file:
+        if refuses_outside():
+            _refuse_other_files(h5py, path, file)
         yield file
+
+
+def _refuse_other_files(h5py: Any, path: Path, file: Any) -> None:
+    """Raises NetdefError: a link or a dataset of a file takes its numbers from another one."""
+    groups, seen = [file], set[int]()
+    while groups:
+        group = groups.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        for name in () if address in seen else group:
+            link = group.get(name, getlink=True)
+            item = group.get(name) if isinstance(link, h5py.HardLink) else None
+            if isinstance(item, h5py.Group):
+                groups.append(item)
+            if isinstance(link, h5py.ExternalLink) or (isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)):
+                raise NetdefError(f"{path}: {name} in {group.name} lies in another file", hint=OTHER_FILE)
+        seen.add(address)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from netdef.graph.data_shapes import SampleShapes
 from netdef.graph.shape import Shape, shape_text
 from netdef.language.diagnostics import Diagnostic, NetdefError
+from netdef.language.reach import refuse_listed
 from netdef.language.units import shortened
 from netdef.layers.data import HDF5Data, located
 from netdef.weights.hdf5 import check_claim, reading
@@ -128,6 +129,7 @@ def files_in_list(path: Path) -> list[str]:
     NetdefError: the list is missing or empty, or files are (all are reported).
     """
     source = read_text_file(path, "a list of HDF5 files", EXPECTED)
+    names: list[str] = []
     found: list[str] = []
     errors: list[Diagnostic] = []
     for number, line in enumerate(source.text.split("\n")):
@@ -139,11 +141,13 @@ def files_in_list(path: Path) -> list[str]:
             at = source.starts[number] + line.index(name)
             errors.append(Diagnostic(f"there is no file {name}", source.position(at, at + len(name)), hint=EXPECTED))
         else:
+            names.append(name)
             found.append(str(file))
     if errors:
         raise NetdefError(errors)
     if not found:
         raise NetdefError(f"{path} lists no files", hint=EXPECTED)
+    refuse_listed(source, names, found)
     return found
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from netdef.language.diagnostics import Diagnostic, NetdefError, Source
 from netdef.language.foreign import holds_hdf5
+from netdef.language.reach import refuse_listed
 from netdef.language.units import plural
 from runtime.data.classes import check_known, in_order
 from runtime.data.texts import read_text_file
@@ -121,6 +122,7 @@ def read_list(path: str, root_folder: str = "", label_size: int = 0) -> Listing:
     if not paths:
         raise NetdefError(f"{path} lists no images", hint=EXPECTED)
     root = f"{root_folder.rstrip('/')}/" if root_folder else _start(paths[0], path)
+    refuse_listed(source, paths, (root + one for one in paths), root_folder and root)
     if not label_size:
         return Listing(path, paths, labels, root=root)
     numbers_of = np.frombuffer(targets, np.float32).reshape(len(paths), label_size)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.language.diagnostics import Diagnostic, NetdefError, Source
+from netdef.language.reach import refuse_listed
 from runtime.data.texts import read_text_file
 
 EXPECTED = "expected '# 0', and on lines of their own a path, channels, height, width, the number of windows, and each window"
@@ -66,22 +67,24 @@ def read_windows(path: str, root_folder: str, fg_threshold: float, bg_threshold:
     """
     source = read_text_file(path, "a window file", EXPECTED)
     lines = _Lines(source)
-    paths: list[str] = []
+    paths: list[str] = []  # as they stand there
     found: list[NDArray[np.float64]] = []
     counts: list[int] = []
     while (word := lines.next()) is not None:
         if word.replace(" ", "") != f"#{len(paths)}":
             lines.fail(f"expected '# {len(paths)}'")
-        paths.append(root_folder + lines.text("a path"))
+        paths.append(lines.text("a path"))
         _, height, width, count = (lines.number(what) for what in ("channels", "a height", "a width", "a number of windows"))
         found.append(lines.windows(count, height, width, fg_threshold))
         counts.append(count)
     if not paths:
         raise NetdefError(f"{path} lists no images", hint=EXPECTED)
+    whole = [root_folder + one for one in paths]
+    refuse_listed(source, paths, whole, root_folder)
     table, images = np.concatenate(found), np.repeat(np.arange(len(paths)), counts)
     objects = table[:, OVERLAP] >= fg_threshold
     background = ~objects & (table[:, OVERLAP] < bg_threshold)
-    return WindowFile(path, paths, _chosen(table, images, objects), _chosen(table, images, background, 0))
+    return WindowFile(path, whole, _chosen(table, images, objects), _chosen(table, images, background, 0))
 
 
 def _chosen(table: NDArray[np.float64], images: NDArray[np.int64], which: NDArray[np.bool_], label: int | None = None) -> Windows:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from netdef.graph.layer import LAYERS, Layer
+from netdef.language.diagnostics import NetdefError
+from netdef.language.reach import outside, refuses_outside
 from netdef.layers.data import Samples
 
 # What is said where only one window of each image is looked at.
@@ -18,8 +20,18 @@ def trained_pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
 
     Raises
     ------
-    NetdefError: the side file is damaged.
+    NetdefError: the side file is damaged; inside `only_inside`, the mean lies outside of the folder of the weights.
     """
+    found, origin = _pixels(weights)
+    mean = (found or {}).get("mean_file") or ""
+    other = outside(mean, Path(weights).parent) if refuses_outside() and mean else None
+    if other is not None:
+        hint = "move it there, or leave out --inside, if you trust the weights"
+        raise NetdefError(f"mean_file of {origin} leads to {other}, outside of {Path(weights).parent}", hint=hint)
+    return found, origin
+
+
+def _pixels(weights: str) -> tuple[Mapping[str, Any] | None, str]:
     from netdef.weights.snapshots import side_path
     from netdef.weights.trained_net import trained_net
     from runtime.solver.snapshot import read_side

@@ -1,7 +1,9 @@
 """Files that nets and solvers name outside of their folder: said once, or refused; links are followed."""
 
+import json
 import os
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,14 @@ from netdef.check.run import check
 from netdef.cli.main import run
 from netdef.language.diagnostics import Remark
 from netdef.language.reach import outside
+from netdef.weights import read_weights
 from runtime.data import open_source
+from runtime.data.hdf5_data import files_at
+from runtime.data.listing import read_list
+from runtime.data.window_file import read_windows
+from runtime.images.trained_pixels import trained_pixels
 from runtime.solver.nets import load_net
+from runtime.solver.pixels import FORM
 
 NET = """
 layer data: ImageData -> data, label { source: "SOURCE" batch_size: 2 new_height: 4 new_width: 4 shuffle: true }
@@ -264,3 +272,77 @@ def test_what_netdef_wrote_is_not_remarked_on(folder, monkeypatch, capsys):
     Path("made/images.net").write_text("# mine\n" + Path("made/images.net").read_text())
     for other in ("other/net.net", "made/images.net"):
         assert [one.code for one in check(other).findings if one.code == "ND405"]
+
+
+OUT = "OUT/b/1.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (f"0.png 0\n{OUT} 1\n", read_list),
+        (f"0.png 0.5\n{OUT} 0.5\n", lambda path: read_list(path, label_size=1)),
+        (f"# 0\n{OUT}\n3\n4\n4\n1\n1 1 0 0 3 3\n", lambda path: read_windows(path, "", 0.5, 0.5)),
+        (f"x.h5\n{OUT}\n", lambda path: files_at(Path(path))),
+    ],
+)
+@pytest.mark.parametrize("out", ["images", "../images", "nets/link", "{here}/images", "nets/../images"])
+def test_what_a_list_names(text, read, out, folder):
+    for name in ("nets/0.png", "nets/x.h5"):
+        Path(name).write_bytes(b"")
+    text = text.replace("OUT", out.format(here=folder)).replace("0.png", "nets/0.png").replace("x.h5", "nets/x.h5")
+    if out == "../images":
+        text = text.replace("nets/", "")
+    Path("nets/list.txt").write_text(text)
+    read("nets/list.txt")
+    with (
+        netdef.only_inside(),
+        pytest.raises(NetdefError, match=r"nets/list\.txt:2:1: error: .*1\.png leads to .*, outside of nets"),
+    ):
+        read("nets/list.txt")
+
+
+def test_a_list_whose_paths_start_elsewhere(folder):
+    """Where the net says so, which is looked at by itself."""
+    Path("nets/list.txt").write_text("a/0.png 0\nb/1.png 1\n")
+    with netdef.only_inside():
+        read_list("nets/list.txt", "images")
+        Path("nets/list.txt").write_text("a/0.png 0\n../nets/list.txt 1\n")
+        with pytest.raises(NetdefError, match="outside of images"):
+            read_list("nets/list.txt", "images")
+
+
+@pytest.mark.parametrize("kind", ["link", "virtual", "stored", "none"])
+def test_an_h5_file_with_numbers_elsewhere(kind, folder):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File("other.h5", "w") as file:
+        file["data"] = np.ones((1, 1), "f4")
+    with h5py.File("nets/x.h5", "w") as file:
+        group = file.create_group("data").create_group("fc")
+        group["again"] = file["data"]  # a circle
+        if kind == "link":
+            group["0"] = h5py.ExternalLink("other.h5", "/data")
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((1, 1), "f4")
+            layout[:] = h5py.VirtualSource("other.h5", "data", (1, 1))
+            group.create_virtual_dataset("0", layout)
+        elif kind == "stored":
+            group.create_dataset("0", (1, 1), "f4", external=[("other.h5", 0, 4)])
+        else:
+            group["0"] = np.ones((1, 1), "f4")
+    with (
+        netdef.only_inside(),
+        nullcontext() if kind == "none" else pytest.raises(NetdefError, match="0 in /data/fc lies in"),
+    ):
+        read_weights("nets/x.h5")
+
+
+def test_the_mean_of_weights(folder):
+    """As the side file names it, by its whole path."""
+    mean = str(folder / "images" / "mean.npy")
+    pixels = dict.fromkeys(FORM, 0) | {"mean_value": [], "mean_file": mean}
+    Path("nets/w.netdef.json").write_text(json.dumps({"format": 1, "pixels": pixels}))
+    Path("nets/w.caffemodel").write_bytes(b"")
+    assert trained_pixels("nets/w.caffemodel")[0]["mean_file"] == mean
+    with netdef.only_inside(), pytest.raises(NetdefError, match=r"mean_file of nets/w.netdef.json leads to .*/mean.npy"):
+        trained_pixels("nets/w.caffemodel")
