@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from netdef.graph.net import Net
 from netdef.language.diagnostics import NetdefError, Remark
-from netdef.language.printer import print_message
 from netdef.language.source import excerpt
-from netdef.loading import parse
 from netdef.schema import message_class
 from runtime.data import open_images
 from runtime.images.files import check_images, images_of
-from runtime.images.pixels import Given, image_layer, images_of_training, with_images
+from runtime.images.pixels import Given, image_layer, images_of_training, with_given_images, with_images
 from runtime.images.trained_pixels import OF_WINDOWS, trained_on_photos, trained_pixels
 from runtime.machine.compile import compile
 from runtime.machine.weights import Paths, files_of
@@ -84,7 +82,7 @@ def transformed(message: Any, files: Sequence[str], origin: str, middle: bool = 
     """
     whole: Any = message_class("NetParameter")()
     whole.layer.add().CopyFrom(message)
-    alone = parse(print_message(whole), origin, "test", batch_size=len(files))
+    alone = with_given_images(whole, message.name, origin, len(files))
     with compile(alone, "cpu", backward=False) as executable:
         executable.open_sources(lambda source, seed, *, classes: open_images(source, files, middle=middle))
         executable.run_forward()

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netdef.graph.overrides import Setting
+from netdef.language import Bound, read_text
 from netdef.language.diagnostics import NetdefError, Remark
 from netdef.language.printer import print_float, print_message
 from netdef.layers.data import Data, ImageData
-from netdef.loading import parse
+from netdef.loading import Opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +78,24 @@ def with_images(net: Net, given: Given) -> Net:
     message.CopyFrom(net.message)
     layer = replace_input(message, inputs[0], given.stretch)
     warnings.warn(bring(layer, inputs[0], given), Remark, stacklevel=2)
-    return parse(print_message(message), net.filename, "test")
+    return with_given_images(message, layer.name, net.filename)
+
+
+def with_given_images(message: Any, layer: str, filename: str, batch_size: int | None = None) -> Net:
+    """The net of a NetParameter whose layer of this name is an ImageData for images that are given: its source is the caller's."""
+    given = Setting(f"source = {HERE}", "the images given")
+
+    def read() -> Bound:
+        bound = read_text(print_message(message), filename, "NetParameter")
+        for index, one in enumerate(bound.message.layer):
+            if one.name == layer:
+                position = given.at(given.value_at, len(given.text))
+                bound.changed["layer", index, "image_data_param", "source"] = position
+        return bound
+
+    opened = Opened(read, filename, None, batch_size, "test")
+    opened.bound.announce()
+    return opened.net("test")
 
 
 def with_files(net: Net, layer: Data | ImageData, trained: Mapping[str, Any] | None) -> Net:
@@ -98,7 +117,7 @@ def with_files(net: Net, layer: Data | ImageData, trained: Mapping[str, Any] | N
         own.image_data_param.new_height = size[0]
         if is_database or size[0] != size[1]:  # one of the two keeps the centre, as training does with folders
             own.image_data_param.new_width = size[1]
-    return parse(print_message(message), net.filename, "test")
+    return with_given_images(message, layer.name, net.filename)
 
 
 def images_of_training(trained: Mapping[str, Any] | None) -> Shape:

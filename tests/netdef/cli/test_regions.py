@@ -125,6 +125,14 @@ def test_pixels_are_as_published_nets_take_them_where_nothing_says_how(folder, c
     assert f"class 2  {chances((255 - 102.9801) / 255)[2]:.3f}" in out
 
 
+def test_an_image_is_the_callers_wherever_it_is(folder, capsys, monkeypatch):
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    call = ["--weights", "../w.caffemodel", *CALL[2:], "--inside"]
+    assert run(["detect", "../faster.net", "../a.png", *call]) == 0
+    assert "leads to" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("size", "sides", "wanted"),
     [((500, 375), (600, 1000), 1.6), ((375, 1000), (600, 1000), 1.0), ((1, 9), (600, 1000), 1000 / 9), ((64, 96), (32, 48), 0.5)],

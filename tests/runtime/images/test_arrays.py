@@ -9,6 +9,8 @@ import pytest
 import netdef
 import runtime
 from netdef import NetdefError
+from netdef.language.diagnostics import Remark
+from netdef.language.reach import only_inside
 from runtime.data import open_images
 from tests.netdef.cli import images
 
@@ -44,6 +46,14 @@ def test_an_input_takes_them_as_they_are_and_says_so():
     with pytest.warns(match=r"data takes pixels with mean 1, 2, 3 and scale 0\.5"):
         given = netdef.images([BRIGHT], netdef.load("deploy.net"), mean=(1, 2, 3), scale=0.5)
     np.testing.assert_array_equal(given, (plain - np.array([1, 2, 3], np.float32)[:, None, None]) * np.float32(0.5))
+
+
+def test_images_that_are_given_are_no_files_that_the_net_names(monkeypatch):
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    with only_inside(), pytest.warns(Remark) as said:
+        assert netdef.images(f"../{BRIGHT}", "../deploy.net").shape == (1, 3, 16, 16)
+    assert not [one for one in said if "leads to" in str(one.message)]
 
 
 def test_the_run_that_made_the_weights_says_how():
