@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
 from tokenize import detect_encoding
@@ -84,14 +85,14 @@ def _evidence(tree: ast.Module) -> str:
     bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     bound |= {alias.asname or alias.name.partition(".")[0] for node in imports for alias in node.names}
-    only_2 = set() if "*" in bound else ONLY_2 - bound  # import * may bind any name
     bound |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    only_2 = set() if "*" in bound else ONLY_2 - bound  # import * may bind any name
+    arguments = set(_arguments(tree, only_2))
     guarded = {inner for node in ast.walk(tree) if isinstance(node, ast.Try) for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if node in guarded:
             continue
-        if isinstance(node, ast.Name) and node.id in only_2:
+        if isinstance(node, ast.Name) and node.id in only_2 and node not in arguments:
             return f"line {node.lineno}: {node.id}"
         if isinstance(node, ast.Call) and _is_of_dicts(node.func):
             return f"line {node.lineno}: .{ast.unparse(node.func).rpartition('.')[2]}()"
@@ -102,6 +103,14 @@ def _evidence(tree: ast.Module) -> str:
                 if alias.name in MODULES and alias.name != "pickle":
                     return f"line {node.lineno}: import {alias.name}"
     return ""
+
+
+def _arguments(tree: ast.Module, names: set[str]) -> Iterator[ast.Name]:
+    """Uses of arguments that have some of these names, in their functions."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.Lambda):
+            own = names & {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+            yield from (node for node in ast.walk(function) if own and isinstance(node, ast.Name) and node.id in own)
 
 
 def _is_of_dicts(function: ast.expr) -> bool:

@@ -149,6 +149,8 @@ def test_numpy_of_that_time(tmp_path, old):
         "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle\nx = 7 / 2",
         "from functools import reduce\nx = reduce(lambda a, b: a / b, [7, 2])",
         "import os as file\nx = 7 / 2 if file.sep else 0",
+        "def show(value, *, file=None):\n    return value if file is None else file\nx = show(7 / 2)",
+        "def cmp(a, b):\n    return a / b\nx = cmp(7, 2)",
         "from operator import *\nx = truediv(7, 2) if truediv else reload",
         "import types\nsix = types.SimpleNamespace(iteritems=lambda d: d.items())\nx = 7 / 2 + len(list(six.iteritems({})))",
         "import sys\nif sys.version_info[0] == 2:\n    import cPickle\n    range = xrange\nx = 7 / 2",
