@@ -72,6 +72,8 @@ class RunOptions:
         elif len(names) == 1:
             notes += without_effect({"--split": self.split}, "there is one device")
         if names[0].startswith("gpu"):
+            if ranks is not None and self.math == "bf16":
+                notes.append("note: --math bf16 rounds the factors of products only: blobs are float32 where ranks train together")
             return notes + without_effect({"--threads": self.threads}, "it is about CPU devices") + self._of_cards(names)
         about_cards = {"--math": self.math, "--conv": self.conv, "--workspace": self.workspace, "--no-graph": self.no_graph}
         about_cards["--no-fuse"] = self.no_fuse

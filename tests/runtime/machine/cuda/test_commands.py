@@ -22,7 +22,7 @@ from netdef.cli.running import RunOptions
 from runtime.machine.cuda import cards as cuda_cards
 from runtime.machine.cuda import gemm as cuda_gemm
 from runtime.machine.cuda.device import CudaDevice
-from runtime.machine.open import describe, open_device, open_devices
+from runtime.machine.open import Choice, describe, open_device, open_devices
 from tests.runtime.machine.cuda.fake_cupy import Cards, CUDARuntimeError
 from tests.runtime.solver.nets import SOLVER
 
@@ -329,6 +329,14 @@ def test_a_card_that_fails_to_open_closes_the_others(machine: Callable[..., Card
     with pytest.raises(netdef.NetdefError, match="gpu:2"):
         open_devices("gpu:0,gpu:1,gpu:2")
     assert closed == ["gpu:0", "gpu:1"]
+
+
+@pytest.mark.parametrize(("math", "notes"), [("bf16", 1), ("tf32", 0), (None, 0)])
+def test_ranks_say_that_their_blobs_are_float32(machine: Callable[..., Cards], math: str | None, notes: int) -> None:
+    machine()
+    said = RunOptions(math=math).notes(Choice("gpu:0"), SimpleNamespace(rank=0, text=lambda: "2 ranks", threads=1))  # type: ignore[arg-type]
+    assert sum("blobs are float32 where ranks train together" in note for note in said) == notes
+    assert not any("float32" in note for note in RunOptions(math=math).notes(Choice("gpu:0")))
 
 
 def test_options_that_cards_have_no_use_for(machine: Callable[..., Cards], capsys) -> None:
