@@ -66,7 +66,7 @@ def net_of(name: str, batch: int, smooth: bool) -> netdef.Net:
 def solver_on(net: netdef.Net, options: argparse.Namespace, where: str, split: str | None = None) -> Solver:
     """A fresh run, the same on all devices."""
     threads = max(2, len(device_names(where)))
-    return Solver(SOLVER.format(rate=options.rate), net, where, threads=threads, split=split)
+    return Solver(SOLVER.format(rate=options.rate), net, where, threads=threads, split=split, keep="activations")
 
 
 def owners(solver: Solver) -> list[Parameter]:

@@ -17,6 +17,7 @@ from runtime.compiler.passes.fuse import fuse
 from runtime.compiler.passes.fuse_gradients import fuse_gradients
 from runtime.compiler.passes.fuse_scale import fuse_scale
 from runtime.compiler.passes.fuse_terms import fuse_terms
+from runtime.compiler.passes.fuse_updates import fuse_updates
 from runtime.compiler.passes.lower import lower
 from runtime.compiler.passes.narrow import Forms, narrow
 from runtime.compiler.passes.order import order
@@ -97,6 +98,11 @@ PIPELINE = (
         "fuse_gradients",
         "on cards, mask gradients by ReLU, and sum them for a bias's, where they are made",
         lambda program, request: fuse_gradients(program, request.keep) if request.cards else program,
+    ),
+    Pass(
+        "fuse_updates",
+        "on processors, let the update of a fully connected layer make the gradient of its weights",
+        lambda program, request: program if request.cards else fuse_updates(program, request.keep),
     ),
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),

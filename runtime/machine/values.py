@@ -108,7 +108,8 @@ class Values:
         owner = self._parameter(layer, index).owner
         regions = self.buffers.parameter_gradient(owner)
         if not regions:
-            raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed")
+            hint = 'an update may have made it without keeping it: keep="activations", of compile or of the Solver, keeps it'
+            raise NetdefError(f"the gradient of parameter {index} of layer '{layer}' is not computed", hint=hint)
         return gathered(regions, owner.shape, self.memory.read)
 
     def has_state(self, parameter: Parameter, name: str) -> bool:

@@ -22,6 +22,7 @@ class Printed:
     scope: what that may call.
     fast_math: see `jit`.
     printed_by: the file whose `text` that is.
+    name: the kernel's, if it is not the function's.
     """
 
     def __init__(
@@ -32,10 +33,11 @@ class Printed:
         scope: Mapping[str, Any],
         fast_math: Collection[str],
         printed_by: str,
+        name: str | None = None,
     ):
         self._declared, self._text, self._scope, self._fast_math = declared, text, scope, fast_math
         self._printed_by = Path(printed_by)
-        self.__name__ = declared.__name__
+        self.__name__ = name or declared.__name__
         names = ("begin", "end", *parameters)
         self.__signature__ = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
 

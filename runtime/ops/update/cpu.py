@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from runtime.ir.runs import ELEMENTS, element_runs
 from runtime.kernels.cpu.intrinsics import SCOPE
-from runtime.kernels.cpu.jit import BLOCK, FAST_MATH, blocks, jit
+from runtime.kernels.cpu.jit import BLOCK, blocks, jit
 from runtime.kernels.cpu.printed import Printed
 from runtime.kernels.cpu.registry import kernel
-from runtime.kernels.formula import NUMBA
-from runtime.kernels.operand import Operand
-from runtime.ops.update.table import ROWS, STATES, Row
+from runtime.ops.update import product as _product  # noqa: F401 - registers its kernels
+from runtime.ops.update.printing import EXACT, flops, loops_text, moved, numbers_text
+from runtime.ops.update.table import ROWS, Row
 
-# One pass over weight, gradient and histories.  The loop is there twice, so that l1 is not tested for each number.
+# One pass over weight, gradient and histories.
 UPDATE = """\
 def {name}(begin, end, {parameters}):
     rate = np.float32(rate[0] * np.float32(lr_mult))
@@ -26,49 +25,15 @@ def {name}(begin, end, {parameters}):
     for item in range(begin, end):
         first, last = item * BLOCK, (item + 1) * BLOCK
         {tiles}
-        if l1:
-            for i in range(weight_tile.size):
-                slope, w = gradient_tile[i], weight_tile[i]
-                pull = np.float32(w > 0) - np.float32(w < 0)
-                {update}
-        else:
-            for i in range(weight_tile.size):
-                slope, w = gradient_tile[i], weight_tile[i]
-                pull = w
-                {update}
-"""
-DECAY = 4  # operations of a scaled gradient, weight decay and the weight's change
-EXACT = FAST_MATH - {"arcp"}  # no division by a rounded reciprocal
+{loops}"""
 
 
 def text(row: Row) -> str:
     """The source of a row's kernel."""
-    arrays = ("weight", "gradient", *row.states)
-    numbers = [f"{name} = {name}[0]" for name in row.numbers[1:]]
-    numbers += [f"{name} = np.float32({name})" for name in row.constants]
-    decayed = "" if row.decays_by_itself else " + decay * pull"
-    update = [f"g = scale * slope{decayed}", *(f"{name} = {STATES[name]}_tile[i]" for name in row.histories)]
-    update += [f"{name} = {NUMBA.text(value)}" for name, value in row.expression.locals]
-    *histories, loss = map(NUMBA.text, row.expression.results)
-    update += [f"{state}_tile[i] = {value}" for state, value in zip(row.states, histories, strict=True)]
+    tiles = "; ".join(f"{name}_tile = {name}[first:last]" for name in ("weight", "gradient", *row.states))
     return UPDATE.format(
-        name=row.kernel,
-        parameters=", ".join(row.parameters),
-        numbers="; ".join(numbers),
-        tiles="; ".join(f"{name}_tile = {name}[first:last]" for name in arrays),
-        update="; ".join([*update, f"weight_tile[i] = w - {loss}"]),
+        name=row.kernel, parameters=", ".join(row.parameters), numbers=numbers_text(row), tiles=tiles, loops=loops_text(row)
     )
-
-
-def flops(row: Row, weight: Operand, *_: Any) -> int:
-    """Of a row, over all weights."""
-    return (DECAY + row.expression.flops) * weight.size
-
-
-def moved(row: Row, weight: Operand, *others: Any) -> int:
-    """Bytes: all arrays are read, weights and histories written too."""
-    read = sum(operand.bytes for operand in (weight, *others[: 1 + len(row.states) + len(row.numbers)]))
-    return read + (1 + len(row.states)) * weight.bytes
 
 
 for _row in ROWS.values():

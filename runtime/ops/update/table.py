@@ -20,14 +20,16 @@ from typing import Any
 
 from netdef.layers.formula import Expression, read
 
+OF_PRODUCT = "_of_product"  # ends the names of updates that make the gradient, a product, themselves
 HISTORIES = ("h", "h2")
 STATES = {"h": "history", "h2": "history2"}  # what a program calls them
 SCALARS = ("correction",)  # numbers of each iteration, other than rate and scale
 NUMBERS = ("g", "pull", *HISTORIES)  # what a row has of its own for each weight
 # What the kernels printed from rows call their own variables.
 KERNELS_OWN = {
-    "BLOCK", "L1", "V", "begin", "end", "first", "gradient", "gradients", "i", "item", "l1", "last", "left", "local_rate",
-    "lr_mult", "np", "pack", "packs", "scale", "size", "slope", "thread", "v", "w", "weight", "weights",
+    "BLOCK", "L1", "N", "PLAIN", "TALL", "V", "WIDE", "across", "begin", "columns", "dy", "end", "first", "gradient", "gradients",
+    "i", "item", "l1", "last", "left", "length", "local_rate", "lr_mult", "multiply", "np", "pack", "packed", "packs", "right",
+    "row", "rows", "scale", "scratch", "size", "slope", "thread", "top", "v", "w", "weight", "weights",
 }  # fmt: skip
 OTHERS = (*NUMBERS, "rate", *SCALARS, "decay")
 

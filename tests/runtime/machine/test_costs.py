@@ -12,6 +12,8 @@ from runtime.kernels.cuda.registry import CUDA_KERNELS, HOST_KERNELS
 from runtime.kernels.operand import Operand
 from runtime.kernels.rooms import OPS, load_rooms
 from runtime.machine.costs import plain
+from runtime.ops.update.product import name_of
+from runtime.ops.update.table import ROWS
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +28,7 @@ def test_all_instructions_of_cards_declare_their_work() -> None:
 
 def test_kernels_without_declared_work_are_launched_by_plans() -> None:
     launched = {name for file in OPS.glob("*/*.py") for name in re.findall(r'\blaunch\(\s*"(\w+)"', file.read_text())}
+    launched |= {name_of(row) for row in ROWS.values()}  # the plan of each takes the name of its row
     assert set(CPU_KERNELS) - set(WORK) == launched - set(WORK)  # a plan may launch what is an instruction too
 
 

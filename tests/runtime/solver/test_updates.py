@@ -32,7 +32,7 @@ class Followed:
     """A solver beside which references are computed from its own weights and gradients before each update."""
 
     def __init__(self, text: str, where: str = "cpu:0", split: str | None = None):
-        self.solver = runtime.Solver(text, netdef.parse(NET, phase="train"), where, split=split, threads=2)
+        self.solver = runtime.Solver(text, netdef.parse(NET, phase="train"), where, split=split, threads=2, keep="activations")
         random = np.random.default_rng(5)
         self.batch = {"data": random.standard_normal((4, 4, 6, 6)), "label": np.array([0, 1, 2, 1])}
 

@@ -153,7 +153,7 @@ def solver_for(name: str, where: str, split: str | None = None) -> Solver:
     text = text_of(name)
     if name == "googlenet":
         text = re.sub(rf"\b{SIDES[name]}\b", str(GOOGLENET_SIDE), text)
-    return Solver(SOLVER, netdef.parse(text, phase="train"), where, threads=2, split=split)
+    return Solver(SOLVER, netdef.parse(text, phase="train"), where, threads=2, split=split, keep="activations")
 
 
 def feeds(solver: Solver, number: int) -> Values:

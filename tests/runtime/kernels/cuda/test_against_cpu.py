@@ -13,6 +13,8 @@ from runtime.kernels.cuda.registry import CUDA_KERNELS
 from runtime.kernels.operand import Operand
 from runtime.kernels.rooms import load_rooms
 from runtime.ops.loss.normalization import NO_LABEL
+from runtime.ops.update.product import name_of
+from runtime.ops.update.table import ROWS
 from tests.runtime.kernels.cuda.cases import all_cases
 from tests.runtime.kernels.cuda.cases.case import Case, Spec, out, positive, value
 from tests.runtime.kernels.cuda.checks import Check, compare, folded, on_cpu, on_cuda, planned
@@ -48,6 +50,7 @@ def test_every_kernel_of_the_cpu_is_launched_by_an_instruction_of_a_card() -> No
     hosts |= {"prediction_losses", "region_losses", "hardest_regions"}
     elsewhere = {"deal_image", "deal_weights", "join_image", "join_weights"}  # of images larger than the cases': test_phases.py
     elsewhere |= {"transform_tiles", "conv2d_terms"}  # of more threads than the cases have: test_tiles.py
+    elsewhere |= {"pack_columns", *map(name_of, ROWS.values())}  # of programs for processors: test_fuse_updates.py
     assert set(CPU_KERNELS) - launched == hosts | elsewhere
 
 
