@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Lock, Thread
 from time import monotonic
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from netdef.language.diagnostics import NetdefError
-from runtime.data.source import DEPTH, Batch, OnSkip, Rows, Sample, Samples, UnreadableError, check_position
+from runtime.data.source import DEPTH, Allocate, Batch, OnSkip, Rows, Sample, Samples, UnreadableError, check_position
 
 RAW_MODES = {"RGB": "BGR", "L": "L"}  # how Pillow packs the pixels of an image of that mode
 JOIN_SECONDS = 2.0  # for all workers; one that is stuck in a dead file system is left behind
@@ -62,7 +62,19 @@ class _Slot(Batch):
             shifts=np.empty((batch_size, 3), np.float32),
             positions=np.empty(batch_size, np.int64),
         )
+        self.copies: Sequence[Callable[[], None]] = ()  # each waits for a copy from this batch
         self.clear()
+
+    def use_memory(self, allocate: Allocate) -> None:
+        """Lie in memory that `allocate` gives, from now on."""
+        for name in ("images", "labels", "offsets", "mirrors", "shifts"):
+            array = getattr(self, name)
+            setattr(self, name, allocate(array.shape, array.dtype.name))
+
+    def wait(self) -> None:
+        """Return when nothing is copied from it any more."""
+        for wait in self.copies:
+            wait()
 
     def clear(self) -> None:
         self.assigned = 0  # rows given to a sample
@@ -145,6 +157,11 @@ class Prefetcher:
 
     # Called by the consumer
 
+    def use_memory(self, allocate: Allocate) -> None:
+        """Keep all batches in memory that `allocate` gives; before the first `next`."""
+        for slot in self._free:
+            slot.use_memory(allocate)
+
     def next(self) -> Batch:
         """The next batch of the stream.
 
@@ -166,10 +183,11 @@ class Prefetcher:
                 notice = self._notices.popleft()
             self._on_skip(notice.path, notice.reason)
 
-    def release(self, batch: Batch) -> None:
-        """Give a batch of `next` back to the ring."""
+    def release(self, batch: Batch, copies: Sequence[Callable[[], None]] = ()) -> None:
+        """Give a batch of `next` back to the ring; workers fill it again when these copies from it are done."""
         with self._lock:
             slot = self._handed_out.pop(next(i for i, s in enumerate(self._handed_out) if s is batch))
+            slot.copies = copies
             slot.clear()
             self._free.append(slot)
             self._changed.notify_all()
@@ -284,6 +302,7 @@ class Prefetcher:
             self._pending[position] = loaded
             rows = self._assign()
         for slot, row, sample in rows:
+            slot.wait()
             if not isinstance(sample, _OfOthers):
                 slot.put(row, sample)
             elif sample.label is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netdef.graph.shape import Shape
-from runtime.data.source import check_position
+from runtime.data.source import Allocate, check_position
 
 DEPTH = 3  # batches that may be handed out at once
 
@@ -30,8 +30,16 @@ class RowBatch:
 
     def __init__(self, batch_size: int, shapes: Mapping[str, Shape]):
         self.positions = np.zeros(batch_size, np.int64)
-        self.arrays = {name: np.empty((batch_size, *shape), np.float32) for name, shape in shapes.items()}
-        for name, array in self.arrays.items():
+        self.copies: Sequence[Callable[[], None]] = ()  # each waits for a copy from this batch
+        self._take({name: np.empty((batch_size, *shape), np.float32) for name, shape in shapes.items()})
+
+    def use_memory(self, allocate: Allocate) -> None:
+        """Lie in memory that `allocate` gives, from now on."""
+        self._take({name: allocate(array.shape, "float32") for name, array in self.arrays.items()})
+
+    def _take(self, arrays: dict[str, NDArray[np.float32]]) -> None:
+        self.arrays = arrays
+        for name, array in arrays.items():
             setattr(self, name, array)
 
     @property
@@ -71,6 +79,11 @@ class RowSource(ABC):
         Where batches are filled ahead, the thread that fills them calls it.
         """
 
+    def use_memory(self, allocate: Allocate) -> None:
+        """Keep all batches in memory that `allocate` gives; before the first `next`."""
+        for batch in self._free:
+            batch.use_memory(allocate)
+
     def next(self) -> Any:
         """The next batch; raises NetdefError as `rows`."""
         batch = self._fill(self._free.popleft(), self._position) if self._coming is None else self._coming.result()
@@ -84,6 +97,8 @@ class RowSource(ABC):
         """Copy the rows from a position on into a batch."""
         done = 0
         try:
+            for wait in batch.copies:
+                wait()
             while done < self.batch_size:
                 arrays, chosen = self.rows(position + done, self.batch_size - done)
                 count = chosen.stop - chosen.start if isinstance(chosen, slice) else len(chosen)
@@ -99,8 +114,9 @@ class RowSource(ABC):
         batch.positions[:] = np.arange(position, position + self.batch_size)
         return batch
 
-    def release(self, batch: Any) -> None:
-        """Give a batch of `next` back."""
+    def release(self, batch: Any, copies: Sequence[Callable[[], None]] = ()) -> None:
+        """Give a batch of `next` back; it is filled again when these copies from it are done."""
+        batch.copies = copies
         self._free.append(batch)
 
     def position(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from runtime.data.color import NONE, Color
 Picture = Image | NDArray[np.uint8] | NDArray[np.float32]  # RGB or L; or an array (H, W, C), of three channels with blue first
 OnSkip = Callable[[str, str], None]  # called with the path of an image that cannot be read, and why
 
+Allocate = Callable[[tuple[int, ...], str], np.ndarray]  # (shape, type) -> a new array
 DEPTH = 3  # batches in a ring, unless a layer says how many
 
 
@@ -66,8 +67,11 @@ class Source(Protocol):
     def next(self) -> Batch:
         """The next batch; waits for it.  It belongs to the caller until `release`."""
 
-    def release(self, batch: Batch) -> None:
-        """Give a batch back, to be filled again."""
+    def release(self, batch: Batch, copies: Sequence[Callable[[], None]] = ()) -> None:
+        """Give a batch back, to be filled again; before that, each of `copies` is called, which waits for a copy from it.
+
+        Only the batches of a source that also has `use_memory`, and was given memory, are copied from after their release.
+        """
 
     def position(self) -> dict[str, Any]:
         """The stream's position after the last batch that `next` returned; JSON."""

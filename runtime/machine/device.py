@@ -23,6 +23,7 @@ from runtime.compiler.passes.narrow import Forms
 from runtime.ir.program import Buffer, Instruction, Program
 
 BoundInstruction = Callable[[], None]  # an instruction bound to its kernels and arrays; calling it launches them
+Wait = Callable[[], None]  # called from any thread, returns when a copy is done
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +208,16 @@ class Device(Protocol):
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy from the host; broadcast as NumPy does.  After all that was run before."""
 
-    def upload(self, array: Any, values: np.ndarray) -> None:
-        """`write`, for data that are written for every run: may be copied while earlier runs are still at work."""
+    def upload(self, array: Any, values: np.ndarray) -> Wait | None:
+        """`write`, for data that are written for every run: may be copied while earlier runs are still at work.
+
+        Returns
+        -------
+        None where `values` are free at once; of a `host_array`, what waits until they are.
+        """
+
+    def host_array(self, shape: tuple[int, ...], dtype: str) -> np.ndarray | None:
+        """A new array of the host's that `upload` copies without the host; None where any array is as good."""
 
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host.  After all that was run before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netdef.language.diagnostics import NetdefError
@@ -16,6 +17,7 @@ from runtime.machine.values import Values, store
 if TYPE_CHECKING:
     from netdef.graph.layer import Blob
     from runtime.data.source import Batch, Opener, Rows, Source
+    from runtime.machine.device import Wait
 
 START = {"sample": 0}  # the position of a source that begins
 
@@ -56,6 +58,14 @@ def seed_backward(values: Values, top_gradients: Mapping[str, Any]) -> None:
                 values.memory.set(held.buffer, blob.producer.loss_weights[blob.index])
 
 
+def _keep_near(source: Source, values: Values, inputs: Sequence[SourceInput]) -> None:
+    """Let a source keep its batches where the devices that take them copy from by themselves."""
+    use = getattr(source, "use_memory", None)  # sources of a caller's own need not have it
+    if use is not None:
+        shares = dict.fromkeys(buffer.device for one in inputs for buffer in one.fields.values())
+        use(partial(values.memory.host_array, shares))
+
+
 class OpenSources(dict[str, "Source"]):
     """The open data sources, by data layer."""
 
@@ -86,6 +96,7 @@ class OpenSources(dict[str, "Source"]):
                 some = rows(name)
                 only: dict[str, Any] = {} if some is None else {"rows": some}
                 self[name] = (opener or open_source)(layer, seed, classes=known, **only)
+                _keep_near(self[name], values, [source for source in values.program.sources if source.layer.name == name])
 
     def close(self) -> None:
         """Close all."""
@@ -105,11 +116,13 @@ class OpenSources(dict[str, "Source"]):
             takers.setdefault(source.layer.name, []).append(source)
         for name, inputs in takers.items():
             batch = self._taken.pop(name, None) or self._next(name)
+            copies: list[Wait] = []
             for one in inputs:
                 for field, buffer in one.fields.items():
                     array = getattr(batch, field)[: self._images]
-                    values.memory.upload(buffer, array[slice(*one.images[field])] if field in one.images else array)
-            self[name].release(batch)
+                    wait = values.memory.upload(buffer, array[slice(*one.images[field])] if field in one.images else array)
+                    copies += [wait] if wait is not None else []
+            self[name].release(batch, copies) if copies else self[name].release(batch)
 
     def _next(self, name: str) -> Batch:
         try:

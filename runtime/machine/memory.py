@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from runtime.compiler.passes.plan_memory import LEARNING
 from runtime.ir.program import NARROW, PARAMETERS, STATES, WORKING, Buffer, Program, arena_of
-from runtime.machine.device import Device
+from runtime.machine.device import Device, Wait
 from runtime.machine.ranks.ranks import Ranks
 from runtime.machine.ranks.remote import RemoteDevice
 from runtime.machine.ranks.shares import remote_shares
@@ -179,10 +179,18 @@ class Memory:
             if buffer.root not in self._written:
                 self._set[buffer.root] = value
 
-    def upload(self, buffer: Buffer, values: np.ndarray) -> None:
-        """`write`, for data that are written for every run."""
+    def upload(self, buffer: Buffer, values: np.ndarray) -> Wait | None:
+        """`write`, for data that are written for every run; see `Device.upload`."""
         self._set.pop(buffer.root, None)
-        self._devices[buffer.device].upload(self.array(buffer), values)
+        return self._devices[buffer.device].upload(self.array(buffer), values)
+
+    def host_array(self, shares: Iterable[int], shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        """A new array of the host's, from which these shares' devices copy as fast as they can."""
+        for share in shares:
+            array = self._devices[share].host_array(shape, dtype)
+            if array is not None:
+                return array
+        return np.empty(shape, dtype)
 
 
 def _copies_here(program: Program, devices: Sequence[Device], ranks: Ranks) -> Iterator[tuple[Buffer, Buffer]]:

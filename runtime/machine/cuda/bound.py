@@ -14,7 +14,7 @@ from runtime.kernels.operand import Pointer, Workspace
 from runtime.kernels.rooms import load_rooms
 from runtime.machine.cuda.gemm import Cublas
 from runtime.machine.cuda.kernels import Kernels
-from runtime.machine.device import described
+from runtime.machine.device import Wait, described
 
 
 class CudaInstruction:
@@ -88,7 +88,7 @@ class HostAccess(Protocol):
     def number(self, array: Any) -> np.ndarray: ...
     def read(self, array: Any) -> np.ndarray: ...
     def write(self, array: Any, values: np.ndarray) -> None: ...
-    def upload(self, array: Any, values: np.ndarray) -> None: ...
+    def upload(self, array: Any, values: np.ndarray) -> Wait | None: ...
 
 
 def is_data(instruction: Instruction) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,10 +27,11 @@ from runtime.machine.cuda.cards import find_card, first_line, load_cupy
 from runtime.machine.cuda.gemm import Cublas, load_library, workspace_of
 from runtime.machine.cuda.graphs import Graphs
 from runtime.machine.cuda.kernels import Kernels, check_compiler
+from runtime.machine.cuda.page_locked import OUT_OF_MEMORY, page_locked_array
 from runtime.machine.cuda.peers import CardPeers
 from runtime.machine.cuda.progress import Progress
-from runtime.machine.cuda.transfers import OUT_OF_MEMORY, Transfers
-from runtime.machine.device import BoundInstruction, run_in_order, waits_for_each
+from runtime.machine.cuda.transfers import Transfers
+from runtime.machine.device import BoundInstruction, Wait, run_in_order, waits_for_each
 
 
 class CudaQueue:
@@ -262,6 +264,7 @@ class CudaDevice:
         with self.here():
             for stream in self._streams:
                 stream.synchronize()
+        self.transfers.done()
         self.progress.done()
 
     def settle(self) -> None:
@@ -302,11 +305,22 @@ class CudaDevice:
         """The number that the host last wrote to an array of one number that no kernel writes to; 0 before.  Nothing is read."""
         return self._numbers.get(array.data.ptr, np.zeros(array.shape, array.dtype))
 
-    def upload(self, array: Any, values: np.ndarray) -> None:
+    def upload(self, array: Any, values: np.ndarray) -> Wait | None:
         """`write` for data that are written for every run: copied while the card still computes the run before."""
         with self.here():
-            self.transfers.upload(array, values)
+            copied = self.transfers.upload(array, values)
             self._note_write()
+        return None if copied is None else partial(self._wait_for, copied)
+
+    def host_array(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        """Page-locked memory."""
+        with self.here():
+            return page_locked_array(self.cupy, shape, dtype)
+
+    def _wait_for(self, event: Any) -> None:
+        """Hold the calling thread, any one, until an event has happened."""
+        with self.here():
+            event.synchronize()
 
     def new_stream(self) -> Any:
         """A further stream of this card, for what is sent to others."""

@@ -1,22 +1,20 @@
 """Copies between the host and a card that neither waits for the other: page-locked staging memory, a stream for uploads, events.
 
 What the host writes is first copied into a page-locked slot, so that the caller's array is free at once, and goes to the card from
-there.  A slot is used again only after the event recorded behind its last copy.
+there.  A slot is used again only after the event recorded behind its last copy.  Arrays that are page-locked themselves, as batches
+of data sources are, go to the card from where they lie; who fills them again waits for an event.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from netdef.language.diagnostics import NetdefError
-from netdef.language.units import binary
+from runtime.machine.cuda.page_locked import is_page_locked, page_locked_bytes
 
-OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
 SMALL = 64 << 10  # bytes; writes up to this size take turns in many slots, so that the host can run ahead
 SMALL_SLOTS = 64
 LARGE = 8 << 20  # bytes that a larger write or read moves at a time
@@ -33,15 +31,8 @@ class Slot:
     """
 
     def __init__(self, cupy: Any, size: int):
-        try:
-            self._owner = cupy.cuda.alloc_pinned_memory(size)
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            if error.status != OUT_OF_MEMORY:
-                raise
-            message = f"out of memory on the host: {binary(size)} of page-locked memory are needed for copies to and from a card"
-            raise NetdefError(message, hint="a container may limit it, and WSL does; a smaller batch_size needs less") from None
-        self.address = int(self._owner.ptr)
-        self.bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self.address))
+        self.bytes = page_locked_bytes(cupy, size)
+        self.address = int(self.bytes.ctypes.data)
         self.used = cupy.cuda.Event(disable_timing=True)
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -70,12 +61,12 @@ class Ring:
 
 @dataclass
 class DoubleBuffer:
-    """What one array is uploaded through again and again: a page-locked slot and memory on the card, twice."""
+    """What one array is uploaded through again and again: memory on the card twice, and slots for what is not page-locked."""
 
-    slots: list[Slot]
     landing: list[Any]
     uploaded: list[Any]
     consumed: list[Any]
+    slots: list[Slot] = field(default_factory=list)
     turn: int = field(default=0)
 
 
@@ -93,6 +84,7 @@ class Transfers:
         self._cupy, self._compute, self._upload, self._allocate = cupy, compute, upload, allocate
         self._small, self._large = Ring(cupy, SMALL_SLOTS, SMALL), Ring(cupy, LARGE_SLOTS, LARGE)
         self._buffers: dict[tuple[int, int], DoubleBuffer] = {}
+        self._read_from: dict[int, np.ndarray] = {}  # kept, as their source may be closed while a copy is under way; by address
 
     def write(self, array: Any, values: np.ndarray) -> None:
         """Copy to the card, broadcast as NumPy does."""
@@ -105,27 +97,46 @@ class Transfers:
             self._copy(array.data.ptr + first * dtype.itemsize, slot.address, part.size * dtype.itemsize, "HostToDevice")
             slot.used.record(self._compute)
 
-    def upload(self, array: Any, values: np.ndarray) -> None:
+    def upload(self, array: Any, values: np.ndarray) -> Any:
         """`write` for data that are written for every run: the copy overlaps with what the card is still computing.
 
         It lands in a buffer, and is moved to the array when everything that was run before is done.
+
+        Returns
+        -------
+        None where `values` are free at once; else, of page-locked values, the event behind the copy.
         """
-        size = array.nbytes
-        if size <= SMALL:
-            return self.write(array, values)
+        size, in_place = array.nbytes, goes_by_itself(values, array)
+        if not size or (size <= SMALL and not in_place):
+            self.write(array, values)
+            return None
         buffers = self._buffers.get((array.data.ptr, size)) or self._open_buffers(array)
         turn, buffers.turn = buffers.turn, (buffers.turn + 1) % ROUNDS
-        slot, landing = buffers.slots[turn], buffers.landing[turn]
-        slot.used.synchronize()
-        slot.array(array.shape, np.dtype(array.dtype))[...] = values
+        landing = buffers.landing[turn]
+        if in_place:
+            address, copied = int(values.ctypes.data), self._cupy.cuda.Event(disable_timing=True)
+            self._read_from[address] = values
+        else:
+            slot = self._staged(buffers, turn, array, values)
+            address, copied = slot.address, slot.used
         runtime = self._cupy.cuda.runtime
         self._upload.wait_event(buffers.consumed[turn])
-        runtime.memcpyAsync(landing.ptr, slot.address, size, runtime.memcpyHostToDevice, self._upload.ptr)
-        slot.used.record(self._upload)
+        runtime.memcpyAsync(landing.ptr, address, size, runtime.memcpyHostToDevice, self._upload.ptr)
+        copied.record(self._upload)
         buffers.uploaded[turn].record(self._upload)
         self._compute.wait_event(buffers.uploaded[turn])
         self._copy(array.data.ptr, landing.ptr, size, "DeviceToDevice")
         buffers.consumed[turn].record(self._compute)
+        return copied if in_place else None
+
+    def _staged(self, buffers: DoubleBuffer, turn: int, array: Any, values: np.ndarray) -> Slot:
+        """The slot of a turn, free again and filled with values."""
+        while len(buffers.slots) <= turn:
+            buffers.slots.append(Slot(self._cupy, array.nbytes))
+        slot = buffers.slots[turn]
+        slot.used.synchronize()
+        slot.array(array.shape, np.dtype(array.dtype))[...] = values
+        return slot
 
     def read(self, array: Any) -> np.ndarray:
         """A copy for the host; waits for it."""
@@ -142,6 +153,11 @@ class Transfers:
     def release(self) -> None:
         """Give back the memory of uploads, none of which may be under way."""
         self._buffers.clear()
+        self.done()
+
+    def done(self) -> None:
+        """Let go of the arrays that uploads read; the streams are empty."""
+        self._read_from.clear()
 
     def _copy(self, target: int, source: int, size: int, kind: str) -> None:
         runtime = self._cupy.cuda.runtime
@@ -152,10 +168,16 @@ class Transfers:
             return [self._cupy.cuda.Event(disable_timing=True) for _ in range(ROUNDS)]
 
         size = array.nbytes
-        slots = [Slot(self._cupy, size) for _ in range(ROUNDS)]
-        buffers = DoubleBuffer(slots, [self._allocate(size) for _ in range(ROUNDS)], events(), events())
+        buffers = DoubleBuffer([self._allocate(size) for _ in range(ROUNDS)], events(), events())
         self._buffers[array.data.ptr, size] = buffers
         return buffers
+
+
+def goes_by_itself(values: Any, array: Any) -> bool:
+    """Whether a card can copy values to an array from where they lie, as they lie."""
+    if not isinstance(values, np.ndarray) or not values.flags.c_contiguous:
+        return False
+    return values.shape == array.shape and values.dtype == array.dtype and is_page_locked(values)
 
 
 def pieces(values: np.ndarray, most: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -124,6 +124,9 @@ class RemoteDevice:
 
     upload = write
 
+    def host_array(self, shape: tuple[int, ...], dtype: str) -> None:
+        """None: nothing is uploaded."""
+
     def read(self, array: None) -> np.ndarray:
         """Raises RuntimeError: it is the memory that asks the other rank."""
         raise RuntimeError(f"{self.name} is read by its own rank")

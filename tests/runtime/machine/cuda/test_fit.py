@@ -235,7 +235,7 @@ def test_the_compiled_programs_memory_has_the_workspace_in_it(capsys) -> None:
     assert 64 * MB < one["workspace"] <= 256 * MB
     assert 32 * MB < bounded["workspace"] <= 64 * MB
     assert one["total"] - one["workspace"] == bounded["total"] - bounded["workspace"]
-    assert one["data on their way"] == 2 * 32 * 256 * 256 * 3
+    assert one["data on their way"] == 2 * 32 * (256 * 256 * 3 + 4 + 8 + 1)  # pixels, label, offset and mirror of each image
     assert two["of which gpu:0"] + two["of which gpu:1"] == two["total"]
     assert set(cores) - set(one) == {name for name in cores if name.startswith("workspace (")}
     for arguments in (["compile", "alexnet", "--devices", "gpu:0"], ["time", "alexnet", "--predict", "h100", "--batch", "128"]):

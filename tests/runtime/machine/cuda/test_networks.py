@@ -125,7 +125,10 @@ def test_a_wait_that_is_missing_gives_wrong_weights(
     right, _ = on_cpu("images")
     for seed in range(20):
         machine(execute=execute, seed=seed)
-        weights, _ = train(NETS["images"], "gpu:0")
+        try:
+            weights, _ = train(NETS["images"], "gpu:0")
+        except DivergedError:  # labels that have not come are NaN
+            return
         if any(not np.allclose(*pair, rtol=1e-4, atol=1e-6, equal_nan=False) for pair in zip(weights, right, strict=True)):
             return
     pytest.fail("the stand-in did not see it")

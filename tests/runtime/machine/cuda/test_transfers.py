@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from netdef import NetdefError
+from runtime.data.prefetch import Prefetcher
+from runtime.data.source import Sample
 from runtime.machine.cuda import transfers as cuda_transfers
 from runtime.machine.cuda.device import CudaDevice
 from runtime.machine.cuda.transfers import pieces
@@ -152,15 +154,14 @@ def without_wait(stream_name: str):
 
 
 def without_slots_waited_for(device: CudaDevice) -> None:
-    made = device.transfers._open_buffers
+    staged = device.transfers._staged
 
-    def open_buffers(array):
-        buffers = made(array)
+    def without_waiting(buffers, turn, array, values):
         for slot in buffers.slots:
             slot.used.synchronize = lambda: None
-        return buffers
+        return staged(buffers, turn, array, values)
 
-    device.transfers._open_buffers = open_buffers
+    device.transfers._staged = without_waiting
 
 
 @pytest.mark.slow
@@ -177,3 +178,85 @@ def test_a_slot_used_again_too_early_gives_wrong_numbers(machine, monkeypatch) -
 @pytest.mark.parametrize("stream", ["compute", "upload"])
 def test_a_missing_wait_gives_wrong_numbers(machine, monkeypatch, stream: str) -> None:
     assert spoilt_uploads(machine, monkeypatch, without_wait(stream)) > 0
+
+
+# Batches of data sources lie in page-locked memory, and the training thread copies none of them.
+
+
+class Stripes:
+    """Samples whose pixels and label are their position, modulo 100."""
+
+    name, labels, classes, size, image_shape = "stripes", (0,), None, 100, (30, 30, 3)
+
+    def load(self, position: int) -> Sample:
+        return Sample(np.full(self.image_shape, position % 100, np.uint8), position % 100, (0, 0), mirror=False)
+
+
+def batches(device: CudaDevice, waits: bool = True) -> list[tuple[set[int], set[int]]]:
+    """Which samples each of 12 batches had on the card: by pixels, and by labels; the last one is short."""
+    images, labels = device_array(device, (4, 30, 30, 3), "uint8"), device_array(device, (4,))
+    kept = [(device_array(device, images.shape, "uint8"), device_array(device, (4,))) for _ in range(12)]
+    runtime = device.cupy.cuda.runtime
+    with Prefetcher(Stripes(), 4, 2) as source:
+        source.use_memory(device.host_array)
+        for number, copies in enumerate(kept):
+            batch, rows = source.next(), 3 if number == 11 else 4
+            pairs = (images, batch.images[:rows]), (labels, batch.labels[:rows])
+            if rows < 4:
+                pairs = tuple((device.array(array.data, 0, part.shape, array.dtype.name), part) for array, part in pairs)
+            waiting = [device.upload(array, part) for array, part in pairs]
+            assert None not in waiting
+            source.release(batch, waiting if waits else [])
+            for (array, _), copy in zip(pairs, copies, strict=True):
+                with device.here():
+                    arguments = array.nbytes, runtime.memcpyDeviceToDevice, device.queue.stream.ptr
+                    runtime.memcpyAsync(copy.data.ptr, array.data.ptr, *arguments)
+    return [(set(device.read(pixels)[:3].ravel().tolist()), set(device.read(marks)[:3].tolist())) for pixels, marks in kept]
+
+
+def test_batches_go_to_the_card_from_where_they_were_decoded(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are filled again when they have been copied, however late that is."""
+
+    def no_slot(*arguments: object) -> None:
+        raise AssertionError("the training thread copies")
+
+    expected = [({*range(4 * n, 4 * n + 3)},) * 2 for n in range(12)]
+    for seed in SEEDS:
+        machine(seed=seed)
+        device = CudaDevice(0)
+        with monkeypatch.context() as patched:
+            patched.setattr(cuda_transfers.Transfers, "_staged", no_slot)
+            patched.setattr(cuda_transfers.Transfers, "write", no_slot)
+            assert batches(device) == expected
+        device.close()
+
+
+def test_batches_that_are_filled_too_early_give_wrong_numbers(machine) -> None:
+    wrong = 0
+    for seed in range(10):
+        machine(seed=seed).scheduler.asleep = True
+        wrong += batches(CudaDevice(0), waits=False) != [({*range(4 * n, 4 * n + 3)},) * 2 for n in range(12)]
+    assert wrong
+
+
+def test_a_source_may_be_closed_while_a_batch_is_copied(machine) -> None:
+    machine(seed=1).scheduler.asleep = True
+    device = CudaDevice(0)
+    array = device_array(device, (4, 30, 30, 3), "uint8")
+    with Prefetcher(Stripes(), 4, 1) as source:
+        source.use_memory(device.host_array)
+        source.release(batch := source.next(), [device.upload(array, batch.images)])
+    del source, batch
+    assert device.read(array)[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    device.close()
+
+
+def test_what_is_not_laid_out_as_on_the_card_is_copied_first(machine) -> None:
+    machine()
+    device = CudaDevice(0)
+    array = device_array(device, (200, 100))
+    values = device.host_array((100, 200), "float32")
+    values[:] = np.arange(20000).reshape(values.shape)
+    assert device.upload(array, values.T) is None
+    np.testing.assert_array_equal(device.read(array), values.T)
+    assert device.upload(array, device.host_array((200, 100), "uint8")) is None
