@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,12 +15,13 @@ from pathlib import Path
 from runtime.kernels.cuda.registry import source
 from runtime.machine.cuda.kernels import OPTIONS
 from tests.built import built_json, digest
-from tests.runtime.kernels.cuda import cubin
+from tests.runtime.kernels.cuda import cubin, ptx
 from tests.runtime.kernels.cuda.cubin import Resources, resources
 
+RECORD = Path(__file__).with_name("compiled.json")
+Rows = list[list[int]]  # of each function, see Compiled.row
 OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")  # what CuPy adds to OPTIONS, beside places of headers
-ACCESS = re.compile(r"\b(?:ld|st)(?P<how>(?:\.\w+)*)\.(?:f|u|s|b)(?P<bits>\d+)\b")
-BESIDE = re.compile(r"\.(?:param|shared|local|const)\b")  # memory that is not global
+asked: dict[str, Rows] = {}  # what this process asked for, by key; record.py writes it down
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class Compiled:
     resources: Resources
     wide: int
     single: int
+
+    @classmethod
+    def of(cls, function: str, row: Sequence[int]) -> Compiled:
+        registers, frame, shared, wide, single = row
+        return cls(function, Resources(registers, frame, shared), wide, single)
+
+    @property
+    def row(self) -> list[int]:
+        return [self.resources.registers, self.resources.frame, self.resources.shared, self.wide, self.single]
 
 
 @cache
@@ -80,20 +90,33 @@ def version() -> str:
     """Of the compiler, and of what is read from its results here."""
     path = library()
     assert path is not None
-    readers = "".join(Path(file).read_text() for file in (__file__, cubin.__file__))
-    return f"{path} {path.stat().st_size} {path.stat().st_mtime_ns} {digest(readers)}"
+    readers = "".join(Path(str(module.__file__)).read_text() for module in (cubin, ptx))
+    return f"{release()} {path.stat().st_size} {digest(readers)}"
+
+
+@cache
+def recorded() -> dict[str, Rows]:
+    """The results in compiled.json, by key."""
+    found: dict[str, Rows] = json.loads(RECORD.read_text())
+    return found
 
 
 def compile_functions(text: str, functions: Sequence[str], architecture: int | str) -> list[Compiled]:
     """A source's functions, compiled to machine code; the same request is compiled once.
 
+    One that compiled.json holds is not compiled at all: the same compiler makes the same code of the same text.
+
     Raises
     ------
     RuntimeError: it does not compile; with the compiler's log.
     """
-    key = "\n".join([version(), *options_for(architecture), *functions, text])
-    made = built_json(key, lambda: [asdict(function) for function in compile_anew(text, functions, architecture)])
-    return [Compiled(**{**function, "resources": Resources(**function["resources"])}) for function in made]
+    request = "\n".join([version(), *options_for(architecture), *functions, text])
+    key = digest(request)
+    if key not in asked:
+        asked[key] = recorded().get(key) or built_json(
+            request, lambda: [function.row for function in compile_anew(text, functions, architecture)]
+        )
+    return [Compiled.of(function, row) for function, row in zip(functions, asked[key], strict=True)]
 
 
 def options_for(architecture: int | str) -> list[str]:
@@ -101,7 +124,7 @@ def options_for(architecture: int | str) -> list[str]:
 
 
 def compile_anew(text: str, functions: Sequence[str], architecture: int | str) -> list[Compiled]:
-    """`compile_functions`, whatever was compiled before."""
+    """`compile_functions`, whatever is recorded or was compiled before."""
     nvrtc = loaded()
     assert nvrtc is not None
     program = ctypes.c_void_p()
@@ -112,8 +135,9 @@ def compile_anew(text: str, functions: Sequence[str], architecture: int | str) -
         options = [option.encode() for option in options_for(architecture)]
         if nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options)):
             raise RuntimeError(f"sm_{architecture}: {_bytes(program, 'ProgramLog').decode()}")
-        taken, entries = resources(_bytes(program, "CUBIN")), _entries(_bytes(program, "PTX").decode())
-        return [_compiled(function, taken[name], entries[name]) for function in functions for name in [_lowered(program, function)]]
+        taken, entries = resources(_bytes(program, "CUBIN")), ptx.entries(_bytes(program, "PTX").decode())
+        lowered = {function: _lowered(program, function) for function in functions}
+        return [Compiled(one, taken[lowered[one]], *ptx.accesses(entries[lowered[one]])) for one in functions]
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 
@@ -128,18 +152,6 @@ def compile_files(functions: Mapping[str, Sequence[str]], architecture: int) -> 
 def bare(function: str) -> str:
     """A function's name without its template arguments."""
     return function.split("<")[0]
-
-
-def _compiled(function: str, taken: Resources, text: str) -> Compiled:
-    found = [(access["how"], int(access["bits"])) for access in ACCESS.finditer(text) if not BESIDE.search(access["how"])]
-    wide = sum(".v4" in how or (".v2" in how and bits == 64) for how, bits in found)
-    return Compiled(function, taken, wide, len(found) - wide)
-
-
-def _entries(ptx: str) -> dict[str, str]:
-    """Each kernel's text."""
-    parts = ptx.split(".entry ")[1:]
-    return {part.split("(")[0].strip(): part for part in parts}
 
 
 def _check(status: int) -> None:

@@ -1,6 +1,7 @@
 """Every kernel compiles to machine code for the oldest and the newest kind of card, for one in every form that the zoo needs.
 
-For the kinds between, those that may need too many registers do, and those whose source asks for its architecture.
+For the kinds between, those that may need too many registers do, and those whose source asks for its architecture.  What NVRTC made
+of them is recorded, see record.py; what has changed since is compiled, and one file for each kind in any case.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import pytest
 
 from runtime.kernels.cuda.registry import files, source
 from runtime.machine.cuda.kernels import OPTIONS
+from tests.built import digest, digest_of_sources
 from tests.marks import before_release
 from tests.runtime.kernels.cuda import nvrtc, zoo
 from tests.runtime.kernels.cuda.conftest import Say
 from tests.runtime.kernels.cuda.cubin import resources
+from tests.runtime.kernels.cuda.test_packs import KERNEL
 
 ARCHITECTURES = (70, 75, 86, 90, 100, 120)  # and sm_80, which has every form
 ALL_KERNELS = (70, 120)
@@ -84,6 +87,13 @@ def check_resources(function: nvrtc.Compiled) -> None:
     assert function.resources.registers * THREADS <= REGISTERS, function
 
 
+def compile_one_anew(functions: dict[str, list[str]], architecture: int | str) -> None:
+    """A file, another one after each change of the sources, is compiled to what is recorded."""
+    file = min(functions, key=lambda name: digest(f"{name} {architecture} {digest_of_sources()}"))
+    anew = nvrtc.compile_anew(source(file), functions[file], architecture)
+    assert anew == nvrtc.compile_functions(source(file), functions[file], architecture), f"{file}: see record.py"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_machine_code(
@@ -97,6 +107,7 @@ def test_machine_code(
     assert made
     for function in made:
         check_resources(function)
+    compile_one_anew(fullest if architecture in ALL_KERNELS else tight, architecture)
     most = max(function.resources.registers for function in made)
     say(f"CUDA kernels compiled for sm_{architecture}: {len(made)}, no spills, at most {most} registers")
 
@@ -111,11 +122,21 @@ def test_machine_code_of_every_kernel(architecture: int, compiler: None, fullest
         check_resources(function)
 
 
+@before_release
+def test_every_file_is_compiled_to_what_is_recorded(every_form: list[nvrtc.Compiled]) -> None:
+    anew = {}
+    for text in map(source, files()):
+        kernels = {kernel["name"] for kernel in KERNEL.finditer(text)}
+        names = [form.function for form in every_form if nvrtc.bare(form.function) in kernels]
+        anew |= {made.function: made for made in nvrtc.compile_anew(text, names, 80)}
+    assert anew == {form.function: form for form in every_form}
+
+
 @pytest.mark.slow
 def test_machine_code_for_hopper_alone(compiler: None, tight: dict[str, list[str]], fullest: dict[str, list[str]]) -> None:
     """sm_90a, whose code no other card runs."""
     names = tight.get("inner_product.cu", fullest["inner_product.cu"])  # none is tight with a compiler that needs few registers
-    made = nvrtc.compile_functions(source("inner_product.cu"), names, "90a")
+    made = nvrtc.compile_anew(source("inner_product.cu"), names, "90a")
     assert made
     for function in made:
         check_resources(function)
@@ -135,7 +156,7 @@ def test_every_form(every_form: list[nvrtc.Compiled], needed: dict[str, list[str
 def test_a_spill_is_seen(compiler: None) -> None:
     """A kernel that needs more registers than its bound leaves it."""
     bounded = source("lrn.cu").replace("__launch_bounds__(128, 4)", "__launch_bounds__(1024, 2)")
-    (function,) = nvrtc.compile_functions(bounded, ["lrn_backward<4, 9, true>"], 80)
+    (function,) = nvrtc.compile_anew(bounded, ["lrn_backward<4, 9, true>"], 80)
     assert function.resources.frame > 0
     with pytest.raises(AssertionError):
         check_resources(function)
