@@ -51,6 +51,7 @@ def test_what_is_sent_is_what_the_compiler_sends(split: str, cards: int, batch: 
     assert found.messages == max(max(end.values()) for end in messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "split", "cards", "node"), [("lenet", "batch", 12, 0), ("alexnet", "hybrid", 16, 0), ("alexnet", "hybrid", 16, 8)]
 )
@@ -106,6 +107,7 @@ def test_the_table(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "65,536: Jia et al. 2018, arXiv:1807.11205" in out
 
 
+@pytest.mark.slow
 def test_images_that_do_not_divide(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["placement", "lenet", "--ranks", "6", "--batch", "20", *H100]) == 0
     assert "20 images on 6 cards do not divide: the busiest has 4, others 3\n" in capsys.readouterr().out

@@ -62,6 +62,7 @@ def test_many_devices_take_no_more_columns_than_few(capsys):
     assert re.search(r"^fc6 +pool5 +each to each ", sent, re.M)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "pieces"), [(4, (1, 1)), (8, (2, 2))])
 def test_tables_of_many_devices_fit_a_screen(count, pieces, capsys):
     """In pieces, if they must be; everything about each device stays."""

@@ -64,6 +64,7 @@ def snapshots(folder: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path(folder, "run").glob("small_iter_*")}
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_files_of_one(capfd: pytest.CaptureFixture[str]) -> None:
     ran = mpirun("-n", "2", *TRAIN)
     assert ran.returncode == 0, ran.stderr

@@ -39,6 +39,7 @@ def disagreements(net, *opsets, limit=5e-6, **values):
     return found, count
 
 
+@pytest.mark.slow
 def test_every_kind_of_layer():
     found, count = disagreements(every_kind("PSROIPooling"), 13, 21)
     assert (found, count) == ([], 18 + len(CASES))
