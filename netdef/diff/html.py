@@ -16,6 +16,7 @@ from netdef.diff.solvers import SolverDifference
 from netdef.diff.text import percent
 from netdef.diff.weights import WeightsDifference, change_text
 from netdef.graph.layer import Layer
+from netdef.language.printable import in_page
 from netdef.language.units import binary, decimal, plural, thousands
 
 _FOLDER = Path(__file__).parent
@@ -90,7 +91,7 @@ def _norm(value: float | None) -> str:
 def _page(before: str, after: str, subtitle: str, body: Sequence[str]) -> str:
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
     a, b = escape(before), escape(after)
-    return (
+    return in_page(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{a} → {b}</title>\n<style>\n{style}</style></head>\n<body>\n"

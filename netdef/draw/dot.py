@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from netdef.draw.stages import Drawing, Stage, Wire
 from netdef.draw.theme import KINDS, LIGHT, mix
 from netdef.draw.words import costs, doing, followers, headline, share
+from netdef.language.printable import in_page
 from netdef.language.units import binary
 
 
@@ -32,7 +33,7 @@ def dot(drawing: Drawing, devices: Sequence[str] = ()) -> str:
         else:
             lines += [f"  {node}" for node in nodes]
     lines += [f"  n{number[wire.source]} -> n{number[wire.target]}{_crossing(wire)}" for wire in drawing.wires]
-    return "\n".join([*lines, "}", ""])
+    return in_page("\n".join([*lines, "}", ""]))
 
 
 def _clusters(drawing: Drawing, devices: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...], list[Stage]]]:

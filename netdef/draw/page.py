@@ -13,6 +13,7 @@ from typing import Any
 
 from netdef.draw.stages import Drawing
 from netdef.draw.words import facts, headline
+from netdef.language.printable import in_page
 
 _FOLDER = Path(__file__).parent
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -29,7 +30,7 @@ def page(drawing: Drawing, picture: str, trained: Trained | None = None) -> str:
         section |= (trained or {}).get(section["name"], {})
     known = json.dumps(sections, ensure_ascii=False).replace("<", "\\u003c")
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
-    return f"""<!DOCTYPE html>
+    return in_page(f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -56,7 +57,7 @@ def page(drawing: Drawing, picture: str, trained: Trained | None = None) -> str:
 {script()}</script>
 </body>
 </html>
-"""
+""")
 
 
 def script() -> str:

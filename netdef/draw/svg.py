@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from netdef.draw.theme import DARK, FONT, KINDS, LIGHT, Palette, mix
+from netdef.language.printable import in_page
 
 Point = tuple[float, float]
 _CORNER = 7.0  # radius of a wire's bends
@@ -113,7 +114,7 @@ def document(content: str, width: float, height: float, title: str, description:
     )  # fmt: skip
     box = f"0 0 {number(width)} {number(height)}"
     role = "graphics-document document"
-    return tag("svg", inside, xmlns="http://www.w3.org/2000/svg", width=width, height=height, viewBox=box, role=role)
+    return in_page(tag("svg", inside, xmlns="http://www.w3.org/2000/svg", width=width, height=height, viewBox=box, role=role))
 
 
 def stage(content: Iterable[str], kind: str, title: str, index: int, **attributes: object) -> str:

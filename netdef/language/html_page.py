@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from netdef.language.printable import in_page
+
 FOLDER = Path(__file__).parent
 
 
@@ -40,6 +42,7 @@ def page(title: str, body: Sequence[str], *, subtitle: str = "", style: str = ""
         + (f"<script>\n{script}</script>\n" if script else "")
         + "</body>\n</html>\n"
     )
+    text = in_page(text)
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text  # names of files may hold other bytes
 
 

@@ -1,4 +1,4 @@
-"""Text of others on a terminal: control characters, escape sequences and marks of writing direction are not passed on."""
+"""Text of others on a terminal and in pages: control characters, escapes and marks of writing direction are not passed on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import Any, TextIO
 
 STYLE = re.compile(r"(\x1b\[(?:[0-4]|2[2-4]|3[0-79]|9[0-7])(?:;(?:[0-4]|3[0-79]|9[0-7]))*m)")  # colours that text stays readable in
+UNSEEN = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def printable(text: str) -> str:
@@ -17,6 +18,12 @@ def printable(text: str) -> str:
         c if c.isprintable() or c == "\n" or "\udc80" <= c <= "\udcff" else "\N{REPLACEMENT CHARACTER}"
         for c in text.replace("\t", "    ")
     )
+
+
+def in_page(text: str) -> str:
+    """The text of a page or a picture, with a replacement character for each control character, which XML does not allow, and each
+    mark of writing direction."""
+    return text if text.isascii() and text.isprintable() else UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class Terminal:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from netdef.language.diagnostics import NetdefError
+from netdef.language.printable import in_page
 from netdef.language.writing import replacing
 from runtime.solver.curves import Curves, curves_of
 from runtime.solver.log import NAME, Record, done, read_log, whole_length
@@ -80,7 +81,7 @@ def draw(title: str, run: Curves, reach: float | None = None) -> Any:
     if "rate" in panels:
         panels["rate"].plot(*run.rates, color=GRAY, linewidth=1.6, drawstyle="steps-post")
         scale_rates(panels["rate"], run.rates[1])
-    figure.suptitle(title, fontsize=13, fontweight="bold", x=0.02, ha="left", parse_math=False)
+    figure.suptitle(in_page(title), fontsize=13, fontweight="bold", x=0.02, ha="left", parse_math=False)
     return figure
 
 
@@ -178,7 +179,7 @@ def legend(ax: Any, **options: Any) -> None:
 
 def label_of(name: str) -> str:
     """A name as a legend's label: matplotlib leaves out one that begins with an underscore."""
-    return f" {name}" if name.startswith("_") else name
+    return in_page(f" {name}" if name.startswith("_") else name)
 
 
 def mark(ax: Any, reach: float | None) -> None:

@@ -4,10 +4,12 @@ import io
 
 import pytest
 
+import netdef
 from netdef.cli import shell
 from netdef.cli.main import run
+from netdef.draw.picture import render
 from netdef.language.diagnostics import NetdefError
-from netdef.language.printable import Terminal, printable, raw
+from netdef.language.printable import Terminal, in_page, printable, raw
 
 HOSTILE = "a\x1b]0;title\x07b\x1b[2Jc\u202ed\re\x9bf"
 SHOWN = "a\ufffd]0;title\ufffdb\ufffd[2Jc\ufffdd\ufffde\ufffdf"
@@ -69,3 +71,17 @@ def test_a_script_moves_the_cursor_as_it_likes(monkeypatch):
     monkeypatch.setattr(shell.sys, "stderr", err)
     assert run(["pycaffe", "x.py"]) == 2
     assert out.getvalue() == "\r1 of 2\x1b[K" and "\x1bc" not in err.getvalue()
+
+
+@pytest.mark.parametrize("form", ["svg", "html", "dot"])
+def test_a_page_and_a_picture_hold_no_hidden_characters(form):
+    """XML allows no control characters: a browser shows nothing of a picture with one."""
+    text = 'layer data: Input { shape { dim: 1 } }\nlayer "a\\033[31m\u202e\\001<b>": ReLU(data)'
+    made = render(netdef.parse(text), form).decode()
+    assert "\N{REPLACEMENT CHARACTER}[31m" in made
+    assert in_page(made) == made and not set("\x1b\u202e\x01") & set(made)
+
+
+def test_in_page():
+    assert in_page("a\tb\nc é 日\N{NO-BREAK SPACE}") == "a\tb\nc é 日\N{NO-BREAK SPACE}"
+    assert in_page("a\x1b\x7f\x85\u2067") == "a" + 4 * "\N{REPLACEMENT CHARACTER}"
