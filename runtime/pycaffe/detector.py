@@ -81,7 +81,7 @@ class Detector(PreparedNet):
 
         Raises
         ------
-        NetdefError: the window is empty, or outside of the image.
+        NetdefError: the window is empty, or outside of the image; or `context_pad` leaves nothing of the input.
         """
         top, left, bottom, right = np.asarray(window, float)
         inside = im[int(top) : int(bottom), int(left) : int(right)]
@@ -90,6 +90,9 @@ class Detector(PreparedNet):
         if not self.context_pad:
             return inside
         size = self.blobs[self._input].width  # the input is a square
+        if size <= 2 * self.context_pad:
+            text = f"context_pad {self.context_pad} on both sides leaves nothing of an input {size} pixels wide"
+            raise NetdefError(text, hint=f"a context_pad below {size / 2:g} leaves a window")
         scale = size / (size - 2.0 * self.context_pad)
         half = np.array(((bottom - top + 1) / 2.0, (right - left + 1) / 2.0))
         center = np.array((top, left)) + half

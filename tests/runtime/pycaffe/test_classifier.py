@@ -56,6 +56,9 @@ def test_wrong_use(files, tmp_path):
     detector = caffe.Detector(*files)
     with pytest.raises(NetdefError, match="has no pixel of an image of 12 x 14"):
         detector.crop(images(1)[0], (20, 3, 25, 8))
+    detector.configure_crop(detector.blobs["data"].width)
+    with pytest.raises(NetdefError, match="on both sides leaves nothing of an input"):
+        detector.crop(images(1)[0], (2, 3, 5, 8))
     with pytest.raises(NotImplementedError, match="give windows of your own"):
         detector.detect_selective_search(["a.jpg"])
     assert detector.detect_windows([]) == []
