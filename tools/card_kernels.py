@@ -52,10 +52,10 @@ def free_bytes() -> int:
 
 
 def planned_bytes(executable: Any) -> int:
-    """What a program is known to take on the card before it is opened, the reserve not counted."""
+    """What a program is known to take on the card before it is opened, without the reserve, and without data sources."""
     device = executable.device
     size = needed([executable.program], device, [0], own_parameters=True) + workspace_of(device.card.memory)
-    return int(size - cuda_needs.reserve(device.card.memory))
+    return int(size - cuda_needs.reserve(device.card.memory) - cuda_needs.batches_landing_bytes(executable.program, 0))
 
 
 def cases(task: Task) -> None:

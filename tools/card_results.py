@@ -82,7 +82,10 @@ def _cases(found: Record) -> str:
 
 
 def _bits(found: Record) -> str:
-    return ", ".join(f"{name}: {'equal' if same else 'DIFFERENT'}" for name, same in found["equal"].items())
+    shares = found["shares"]
+    apart = f"{shares['weights']:.1e} of the way apart, {shares['allowed']:.0e} allowed for rounding"
+    others = f"one share and two: {apart}{'' if shares['agrees'] else ', TOO MUCH'}"
+    return ", ".join([*(f"{name}: {'equal' if same else 'DIFFERENT'}" for name, same in found["equal"].items()), others])
 
 
 def _speed(found: Record) -> str:

@@ -50,7 +50,7 @@ def test_steps_on_the_stand_in(steps: Any, tmp_path: Path, name: str) -> None:
         "selftest": lambda: results["passed"],
         "cases": lambda: results["run"] == results["agree"] > 30 and results["beside"] == 0 and not results["wrong"],
         "few": lambda: results["run"] == results["agree"] == 5,
-        "bits": lambda: len(results["equal"]) == 4 and all(results["equal"].values()),
+        "bits": lambda: [*results["equal"].values()] == [True] * 4 and results["shares"]["agrees"] and results["shares"]["weights"],
         "speed": lambda: (
             results["training"] > 0
             and results["graphs_ran"]
@@ -129,3 +129,12 @@ def test_a_missing_card_is_one_line(steps: Any, tmp_path: Path, monkeypatch: pyt
 def test_without_a_folder_it_says_how_it_is_used() -> None:
     done = subprocess.run(["bash", "tools/card.sh"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "tools/card.sh FOLDER" in done.stderr
+
+
+def test_shares_that_differ_by_more_than_rounding_are_said(steps: Any) -> None:
+    bits = __import__("card_results")._bits
+    found = {"equal": {"twice": True}, "shares": {"weights": 3e-5, "loss": 1e-7, "allowed": 2e-2, "agrees": True}}
+    apart = "one share and two: 3.0e-05 of the way apart, 2e-02 allowed for rounding"
+    assert bits(found) == f"twice: equal, {apart}"
+    found["shares"] |= {"agrees": False}
+    assert bits(found) == f"twice: equal, {apart}, TOO MUCH"

@@ -40,10 +40,16 @@ def workspace(program: Program, index: int, options: CudaOptions, target: Target
 def landing_bytes(program: Program, index: int) -> int:
     """Bytes of the buffers that data are uploaded to while the card computes."""
     load_rooms("cuda")
-    data = {buffer for source in program.sources for buffer in source.fields.values() if buffer.device == index}
     from_host = (instruction for instruction in program.instructions if runs_on_host(instruction) and is_data(instruction))
-    made = (buffer for instruction in from_host for buffer in instruction.outputs if buffer.device == index)
-    return sum(ROUNDS * buffer.bytes for buffer in (*data, *(buffer for buffer in made if buffer.bytes > SMALL)))
+    made = [buffer for instruction in from_host for buffer in instruction.outputs]
+    large = sum(ROUNDS * buffer.bytes for buffer in made if buffer.device == index and buffer.bytes > SMALL)
+    return batches_landing_bytes(program, index) + large
+
+
+def batches_landing_bytes(program: Program, index: int) -> int:
+    """Those of the buffers that batches of data sources are uploaded to."""
+    data = {buffer for source in program.sources for buffer in source.fields.values()}
+    return sum(ROUNDS * buffer.bytes for buffer in data if buffer.device == index)
 
 
 def constants(program: Program, index: int, target: Target) -> int:
