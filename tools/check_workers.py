@@ -74,7 +74,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--show", type=int, default=12, help="how many kernels")
     options = parser.parse_args()
-    found = measured(netdef.load(options.net, phase="train", batch_size=options.batch), options.workers, options.rounds)
+    for name in ("batch", "workers", "rounds"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)}: give 1 or more")
+    try:
+        net = netdef.load(options.net, phase="train", batch_size=options.batch)
+        found = measured(net, options.workers, options.rounds)
+    except netdef.NetdefError as error:
+        parser.exit(2, f"{error}\n")
     rows = []
     for name, launches in found.items():
         work, taken = sum(map(sum, launches)), sum(span(pieces, options.workers) for pieces in launches)

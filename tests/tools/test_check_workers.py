@@ -29,3 +29,15 @@ def test_all_launches_of_a_net_are_timed(tool):
     assert [name.split()[1:] for name in found] == [["p", "pool_max_forward"]]
     (launches,) = found.values()
     assert [len(pieces) > 4 and min(pieces) > 0 for pieces in launches] == [True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--net", "nosuch"], "no file and no model called nosuch"), (["--workers", "0"], "--workers 0: give 1 or more")],
+)
+def test_wrong_arguments_end_in_a_message(tool, arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["check_workers.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        tool.main()
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
