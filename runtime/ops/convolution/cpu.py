@@ -21,7 +21,7 @@ from runtime.ops.convolution.geometry import Geometry, Pair, depthwise_flops, is
 
 COLUMNS = 10 * PANEL  # output positions x batch in one product: what is packed of the windows stays in the caches
 FEW_COLUMNS = 4 * PANEL  # tiles x batch in one product: what they are transformed to stays in the caches
-KEPT_COLUMNS = 1024  # tiles x batch; for more, transforming the weights anew takes a small share of the time
+KEPT_COLUMNS = 512  # tiles x batch; for more, transforming the weights anew takes a small share of the time
 SHALLOW, SHALLOW_BLOCK = 64, 64  # channels, and outputs of one item: the terms of both stay in the nearer cache
 NARROW = 288  # channels and outputs together: half of the columns, so that the terms of both leave that cache less often
 FEWEST_TILED, TILED_ROWS = 4, 128  # items, and outputs of one: each transforms the inputs again
