@@ -117,7 +117,7 @@ def test_a_mean_that_does_not_fit_names_the_option(tmp_path, monkeypatch, capsys
     said = {
         "60,60,60": "the mean has 3 values for 1 channel: give one",
         "nan": "the mean is not a finite number",
-        "gone.npy": "gone.npy is not an array of numbers in .npy form ([Errno 2] No such file or directory: 'gone.npy')",
+        "gone.npy": "cannot read gone.npy: No such file or directory",
         "three.npy": "three.npy holds an array of 3 x 4 x 4, not a mean of 1 channel",
     }
     err = capsys.readouterr().err

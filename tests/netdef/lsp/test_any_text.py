@@ -32,7 +32,7 @@ def ask_all(document, offset):
         complete(cursor, document, offset, lambda path: None, {}, utf16)
         hover(cursor, surrounding(document, offset), {}, {})
         symbols.definition(cursor, document, offset, lambda path: None)
-        symbols.references(cursor, document, lambda path: None, True)
+        symbols.references(cursor, document, offset, lambda path: None, True)
 
 
 @pytest.mark.slow
