@@ -97,7 +97,7 @@ class Rounder:
         return self._device.array(memory, 0, room.shape, HALF), pieces
 
     def _error(self, buffer: Buffer, half: Buffer, arrays: Arrays, halves: dict[Buffer, Any], layer: str) -> BoundInstruction:
-        """What adds up the errors of a rounded buffer, for `Rounding.measured`."""
+        """What adds the errors of a rounded buffer, in each pass, to those of the passes before, for `Rounding.measured`."""
         sums = Buffer("rounding_error", (element_runs(buffer.size), SUMS), "gradient", PARTIAL, device=buffer.device)
         array = self._device.array(self._device.allocate(sums.bytes), 0, sums.shape, PARTIAL)
 

@@ -35,9 +35,9 @@ def widen_from_fp16(begin, end, x, y):
 
 @kernel(items=lambda x, rounded, partials, fp16: 1, flops=5)
 def rounding_error(begin, end, x, rounded, partials, fp16):
-    """partials (runs, 2), float64 = the sums of (rounded - x) ** 2 and of x ** 2 over each run of ELEMENTS numbers."""
+    """partials (runs, 2), float64 += the sums of (rounded - x) ** 2 and of x ** 2 over each run of ELEMENTS numbers."""
     _, widen = FORMS["fp16" if fp16 else "bf16"]
     for run, sums in enumerate(partials):
         before = x[run * ELEMENTS : (run + 1) * ELEMENTS].astype(np.float64)
         after = widen(rounded[run * ELEMENTS : (run + 1) * ELEMENTS]).astype(np.float64)
-        sums[:] = np.sum((after - before) ** 2), np.sum(before**2)
+        sums += np.sum((after - before) ** 2), np.sum(before**2)

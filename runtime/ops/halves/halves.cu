@@ -40,7 +40,7 @@ template <int V> __global__ void widen_from_fp16(const Half* x, float* y, Index 
   map<V>(size, y, [](Half a) { return from_fp16(a); }, x);
 }
 
-// partials[b] = the sums of (rounded - x) ** 2 and of x ** 2 over the b-th run of RUN elements.  A block to each.
+// partials[b] += the sums of (rounded - x) ** 2 and of x ** 2 over the b-th run of RUN elements.  A block to each.
 template <int V, int RUN, bool FP16>
 __global__ void rounding_error(const float* __restrict__ x, const Half* __restrict__ rounded, double* __restrict__ partials, Index size) {
   constexpr int THREADS = 256;
@@ -54,6 +54,6 @@ __global__ void rounding_error(const float* __restrict__ x, const Half* __restri
   wrong = block_sum<THREADS>(wrong);
   all = block_sum<THREADS>(all);
   if (threadIdx.x != 0) return;
-  partials[2 * Index(blockIdx.x)] = wrong;
-  partials[2 * Index(blockIdx.x) + 1] = all;
+  partials[2 * Index(blockIdx.x)] += wrong;
+  partials[2 * Index(blockIdx.x) + 1] += all;
 }
