@@ -83,13 +83,16 @@ class DatabaseSamples:
         return as_image(image), label
 
     def label(self, position: int) -> float:
-        """The label of the record at a position, whose image is not decoded.  Raises NetdefError: it is no class, or no Datum."""
+        """The label of the record at a position, whose image is not decoded.
+
+        Raises
+        ------
+        UnreadableError: it is no Datum.
+        NetdefError: it is no class.
+        """
         key = self._database.key(self._only[self._order.entry(position)])
         name = f"{self.name}, record {key_text(key)}"
-        try:
-            label = read_datum(self._database.value(key), name).label
-        except UnreadableError as unreadable:
-            raise NetdefError(f"{unreadable.path} cannot be read: {unreadable.reason}") from None
+        label = read_datum(self._database.value(key), name).label
         self._check_label(label, name)
         return label
 

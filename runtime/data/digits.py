@@ -51,6 +51,10 @@ class DigitSamples:
         image = image.convert(MODES[self._settings.channels])
         return to_sample(image, label, self._settings, self._draws, position, DIGITS)
 
+    def label(self, position: int) -> float:
+        """The label of the digit at a position."""
+        return self._digits[self._index(position)][1]
+
     def title(self, position: int) -> str:
         """Which digit is at a position."""
         index = self._index(position)

@@ -121,6 +121,10 @@ class PhotoSamples:
         image = self._photos[label].image.crop((left, top, left + side, top + side))
         return to_sample(image, label, self._settings, self._draws, position, PHOTOS)
 
+    def label(self, position: int) -> float:
+        """The label of the window at a position, which is not cut."""
+        return self.window(position)[0]
+
     def title(self, position: int) -> str:
         """Which window of which photograph is at a position."""
         label, (top, left, side) = self.window(position)

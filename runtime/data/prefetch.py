@@ -288,16 +288,16 @@ class Prefetcher:
 
     def _load(self, position: int) -> None:
         loaded: Sample | UnreadableError | _OfOthers = OF_OTHERS
-        if self._rows is None or (position - self._start_position) % self.batch_size in self._rows.images:
-            try:
+        try:
+            if self._rows is None or (position - self._start_position) % self.batch_size in self._rows.images:
                 loaded = self._samples.load(position)
-            except UnreadableError as unreadable:
-                if self._rows is not None:  # the processes that read the others would not know
-                    hint = "ranks read only their own images, and leave none out: take it from the list, or mend it"
-                    raise NetdefError(f"{unreadable.path} cannot be read: {unreadable.reason}", hint=hint) from None
-                loaded = unreadable
-        elif self._rows.all_labels:
-            loaded = _OfOthers(self._label(position))
+            elif self._rows.all_labels:
+                loaded = _OfOthers(self._label(position))
+        except UnreadableError as unreadable:
+            if self._rows is not None:  # the processes that read the others would not know
+                hint = "ranks read only their own images, and leave none out: take it from the list, or mend it"
+                raise NetdefError(f"{unreadable.path} cannot be read: {unreadable.reason}", hint=hint) from None
+            loaded = unreadable
         with self._lock:
             self._pending[position] = loaded
             rows = self._assign()

@@ -72,6 +72,11 @@ class WindowSamples:
             raise NetdefError(f"{path} is {height} x {width}, and {self.name} has the window {box} of it")
         return Sample(self._warped(image, box, mirror), float(windows.labels[index]), (0, 0), mirror=False)
 
+    def label(self, position: int) -> float:
+        """The label of the window at a position, whose image is not read."""
+        windows, index, _ = self.window(position)
+        return float(windows.labels[index])
+
     def window(self, position: int) -> tuple[Windows, int, bool]:
         """Which of which windows is at a position, and whether it is mirrored."""
         is_object = position % self._batch >= self._batch - self._objects

@@ -132,8 +132,9 @@ def test_labels_of_records_whose_images_others_take(tmp_path):
     layer = layer_of(write_lmdb(tmp_path / "db", numbered(records)))
     assert labels_of(open_source(layer, 1, rows=Rows(range(2), all_labels=True)), 2) == [0, 1, 2] * 2
     layer = layer_of(write_lmdb(tmp_path / "other", numbered([*records[:2], b"no record"])))
-    with pytest.raises(NetdefError, match="cannot be read"):
+    with pytest.raises(NetdefError, match=r"record 00000002_image cannot be read: not a Datum") as caught:
         labels_of(open_source(layer, 1, rows=Rows(range(2), all_labels=True)), 2)
+    assert "ranks read only their own images" in str(caught.value)
 
 
 def test_records_held_out_for_testing(tmp_path):

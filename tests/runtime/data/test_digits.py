@@ -37,6 +37,13 @@ def test_no_digit_is_in_both_phases():
     assert len({image for image, _ in trained}) == train.size  # each once an epoch
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_labels_without_their_images(train):
+    stream = samples(train)
+    positions = [0, 7, stream.size + 3]
+    assert [stream.label(position) for position in positions] == [stream.load(position).label for position in positions]
+
+
 @pytest.mark.slow
 def test_an_epoch_is_shuffled_by_the_seed_in_training_alone():
     assert pixels(samples(True, 1), range(20)) != pixels(samples(True, 2), range(20))

@@ -105,6 +105,13 @@ def test_training_epochs_hold_every_class_alike_in_another_order():
     assert len(windows) > 1.95 * stream.size
 
 
+@pytest.mark.parametrize("train", [True, False])
+def test_labels_without_their_images(train):
+    stream = samples(train)
+    positions = [0, 7, stream.size + 3]
+    assert [stream.label(position) for position in positions] == [stream.load(position).label for position in positions]
+
+
 def test_samples_depend_on_the_seed_and_the_position_alone():
     stream, again, other = samples(True, crop=(227, 227)), samples(True, crop=(227, 227)), samples(True, seed=4, crop=(227, 227))
     for position in (17, 3, 1999):

@@ -299,6 +299,10 @@ def test_an_unreadable_image_is_an_error_where_others_would_not_know():
         with pytest.raises(NetdefError, match=r"5\.jpg cannot be read: damaged") as caught:
             source.next()
         assert "ranks read only their own images" in str(caught.value)
+    with ring(Numbers(bad=[7]), rows=Rows(range(2), all_labels=True)) as source:  # its label is needed here
+        source.next()
+        with pytest.raises(NetdefError, match=r"7\.jpg cannot be read: damaged"):
+            source.next()
     with ring(Numbers(bad=[7]), rows=Rows(range(2))) as source:  # which another process reads
         assert source.next().positions[0] == 0
         assert source.next().positions[0] == 4

@@ -10,6 +10,7 @@ import netdef
 import runtime
 from netdef import NetdefError
 from runtime.data import open_source
+from runtime.data.source import Rows
 from runtime.data.window_file import read_windows
 
 SIDE = 8
@@ -92,6 +93,17 @@ def test_the_centre_of_a_mean_image(window_file, tmp_path):
     np.save(tmp_path / "mean.npy", mean)
     plain = run(window_file)["data"]
     np.testing.assert_allclose(run(window_file, "", f'mean_file: "{tmp_path}/mean.npy"')["data"], plain - mean[:, 2:10, 2:10])
+
+
+def test_labels_without_their_images(window_file, tmp_path):
+    """Those of images that other ranks take, and that need not be there."""
+    layer = layer_of(window_file, "fg_fraction: 0.5")
+    with open_source(layer, 2) as source:
+        expected = [source.next().labels.tolist() for _ in range(3)]
+    for path in tmp_path.glob("*.png"):
+        path.unlink()
+    with open_source(layer, 2, rows=Rows(range(0), all_labels=True)) as source:
+        assert [source.next().labels.tolist() for _ in range(3)] == expected
 
 
 def test_files_kept_in_memory_and_resuming(window_file):
