@@ -63,14 +63,14 @@ def about_sums(options: Options, solver: Solver) -> list[str]:
     if solver.ranks is None:
         return []
     given = {"--bucket": options.bucket, "--gradients": options.gradients, "--reduce": options.reduce}
-    if not sends_gradients(solver):
+    if not ranks_send_gradients(solver):
         return without_effect(given, "with this split, ranks send each other no gradients of weights")
     if solver.ranks.fast and not any(one.is_reduce for one in solver.executable.program.instructions):
         return without_effect({"--reduce": options.reduce}, "with this split, no weights are on all ranks")
     return []
 
 
-def sends_gradients(solver: Solver) -> bool:
+def ranks_send_gradients(solver: Solver) -> bool:
     """Whether the ranks that train send each other gradients of weights."""
     from runtime.machine.ranks.bucket import gradients_between
     from runtime.machine.ranks.shares import ranks_of

@@ -60,10 +60,10 @@ def seed_backward(values: Values, top_gradients: Mapping[str, Any]) -> None:
 
 def _keep_near(source: Source, values: Values, inputs: Sequence[SourceInput]) -> None:
     """Let a source keep its batches where the devices that take them copy from by themselves."""
-    use = getattr(source, "use_memory", None)  # sources of a caller's own need not have it
+    use = getattr(type(source), "use_memory", None)  # a caller's own may lack it, and wrap another that has it
     if use is not None:
         shares = dict.fromkeys(buffer.device for one in inputs for buffer in one.fields.values())
-        use(partial(values.memory.host_array, shares))
+        use(source, partial(values.memory.host_array, shares))
 
 
 class OpenSources(dict[str, "Source"]):

@@ -8,6 +8,7 @@ import pytest
 import netdef
 import runtime
 from netdef import NetdefError
+from runtime.data import open_source
 
 NET = """
 layer data: Input -> data, label { shape { dim: 4 dim: 3 dim: 8 dim: 8 } shape { dim: 4 } }
@@ -289,3 +290,22 @@ def test_what_is_closed_does_not_run(threads: int) -> None:
     for executable in (owner, sharing):
         with pytest.raises(NetdefError, match="is closed"):
             executable.forward()
+
+
+def test_a_source_that_wraps_another_need_not_keep_its_batches_elsewhere() -> None:
+    """It may copy them: only a source that says so itself lies where devices copy from."""
+    asked = []
+
+    class Wrapping:
+        def __init__(self, source) -> None:
+            self._source = source
+
+        def __getattr__(self, name):
+            asked.append(name)
+            return getattr(self._source, name)
+
+    net = 'layer data: ImageData -> data, label { source: "builtin:digits" batch_size: 2 }'
+    with runtime.compile(netdef.parse(net), backward=False) as exe:
+        exe.open_sources(lambda layer, seed, *, classes: Wrapping(open_source(layer, seed, classes=classes)))
+        assert exe.forward()["label"].shape == (2,)
+    assert "next" in asked and "use_memory" not in asked

@@ -12,6 +12,7 @@ from runtime.kernels.cpu.registry import plan as plan_on_cpu
 from runtime.kernels.cuda.registry import CUDA_KERNELS
 from runtime.kernels.operand import Operand
 from runtime.kernels.rooms import load_rooms
+from runtime.ops.halves.forms import FORMS
 from runtime.ops.loss.normalization import NO_LABEL
 from runtime.ops.update.product import name_of
 from runtime.ops.update.table import ROWS
@@ -69,3 +70,16 @@ def test_a_label_that_is_no_class_makes_results_nan(label: float, modules: dict[
     assert np.isnan(hits[1])
     share = Case("accuracy_mean", (Spec((2,), lambda random, shape: hits), out(1)))
     assert np.isnan(on_cuda(planned(share, 0), modules, 1)[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_every_half_is_widened_to_the_bits_of_the_cpu(form: str, modules: dict[str, Module]) -> None:
+    """The sign of zeros and of infinite numbers too; a NaN is a NaN."""
+    every = Spec((1 << 16,), lambda random, shape: np.arange(1 << 16), "uint16")
+    case = Case(f"widen_from_{form}", (every, out(1 << 16)))
+    made, expected = on_cuda(planned(case, 0), modules, 0)[1], on_cpu(case)[1]
+    nothing = np.isnan(expected)
+    assert nothing.any() and np.isinf(expected).sum() == 2
+    assert np.array_equal(np.isnan(made), nothing)
+    assert made[~nothing].tobytes() == expected[~nothing].tobytes()

@@ -33,7 +33,7 @@ def halves_cases() -> Iterator[Case]:
         x = Spec((n,), of_all_sizes)
         for form in ("bf16", "fp16"):
             yield Case(f"round_{form}", (x, out(n, dtype="uint16")), close=0)
-            yield Case(f"widen_from_{form}", (whole(0x7C00, n, dtype="uint16"), out(n)), close=0)
+            yield Case(f"widen_from_{form}", (whole(0x10000, n, dtype="uint16"), out(n)), close=0)
         for fp16 in (False, True):
             arrays = normal(n), whole(0x4000, n, dtype="uint16"), Spec((element_runs(n), 2), sums_before, "float64")
             yield Case("rounding_error", arrays, {"fp16": fp16}, close=1e-9)
