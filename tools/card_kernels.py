@@ -81,7 +81,7 @@ def few(task: Task) -> None:
 
 def run_checks(task: Task, checks: Sequence[Check]) -> None:
     """Run checks on the card and compare each with the CPU's kernel."""
-    from tests.runtime.kernels.cuda.checks import compare, on_cpu
+    from tests.runtime.kernels.cuda.checks import compare, on_cpu, widened
 
     cuda_kernels.COMPILERS = max(cuda_kernels.COMPILERS, os.cpu_count() or 1)
     device, begun = CudaDevice(0, task.cuda), perf_counter()
@@ -98,7 +98,7 @@ def run_checks(task: Task, checks: Sequence[Check]) -> None:
         counts["run"] += 1
         counts["beside"] += not clean
         try:
-            compare(check.case, found, on_cpu(check.case), f"shifted by {check.shifts}")
+            compare(check.case, widened(check.case, found), on_cpu(check.case), f"shifted by {check.shifts}")
             counts["agree"] += 1
         except AssertionError as error:
             wrong.append(" ".join(str(error).split())[:300])

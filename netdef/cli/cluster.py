@@ -91,14 +91,15 @@ class Costs:
     Parameters
     ----------
     net: with the batch that all cards have together.  split: what is cut.  few: how many shares, in how many nodes.
+    graphics: whether the cards are graphics cards, not cores.
     """
 
-    def __init__(self, net: Net, split: str, few: Shape, seconds: Seconds):
-        self.net, self.split, self.few, self._seconds = net, split, few, seconds
+    def __init__(self, net: Net, split: str, few: Shape, seconds: Seconds, graphics: bool = False):
+        self.net, self.split, self.few, self._seconds, self._graphics = net, split, few, seconds, graphics
         self.batch = net.batch or 1
-        self._one = by_layer(program_of(net), seconds)
+        self._one = by_layer(program_of(net, cards=graphics), seconds)
         self._singles: dict[int, Counter[tuple[str, str]]] = {}
-        program = program_of(net, range(few.cards), split, few.nodes)
+        program = program_of(net, range(few.cards), split, few.nodes, graphics)
         self._shares = by_layer(program, seconds)
         self._cut = {layer.name: kind_of_cut(program, layer.name) for layer in net.layers}
         self.weights, self.blobs = flows(program, few)
@@ -181,14 +182,15 @@ class Costs:
     def _single(self, images: int) -> Counter[tuple[str, str]]:
         """Seconds by list and layer of one card that has so many images."""
         if images not in self._singles:
-            self._singles[images] = by_layer(program_of(with_batch_size(self.net, images)), self._seconds)
+            program = program_of(with_batch_size(self.net, images), cards=self._graphics)
+            self._singles[images] = by_layer(program, self._seconds)
         return self._singles[images]
 
 
 def estimates(
-    net: Net, split: str, counts: Iterable[int], cluster: Callable[[int], Cluster], seconds: Seconds
+    net: Net, split: str, counts: Iterable[int], cluster: Callable[[int], Cluster], seconds: Seconds, graphics: bool = False
 ) -> dict[int, Estimate | None]:
-    """An iteration on each of these numbers of cards; None where a batch has no image for each card."""
+    """An iteration on each of these numbers of cards, see `Costs`; None where a batch has no image for each card."""
     costs: dict[Shape, Costs] = {}
     found: dict[int, Estimate | None] = {}
     for cards in counts:
@@ -197,7 +199,7 @@ def estimates(
             continue
         few = few_of(cluster(cards).shape(split))
         if few not in costs:
-            costs[few] = Costs(net, split, few, seconds)
+            costs[few] = Costs(net, split, few, seconds, graphics)
         found[cards] = costs[few].estimate(cluster(cards))
     return found
 

@@ -155,7 +155,7 @@ def on_paper(net: Net, paper: Paper, batch_given: bool, form: str) -> str:
     batches = [own] if batch_given else sorted({own, *LITERATURE})
     counts = sorted({*(CORES if paper.is_cpu else CARDS), paper.cards})
     rows = {
-        (batch, split): estimates(with_batch_size(net, batch), split, counts, paper.cluster, paper.seconds)
+        (batch, split): estimates(with_batch_size(net, batch), split, counts, paper.cluster, paper.seconds, not paper.is_cpu)
         for batch in batches
         for split in SPLITS
     }

@@ -46,7 +46,7 @@ class Cards:
         self.memories = [CardMemory(device, memory) for device in range(count)]
         self.peers, self.execute, self.capability = peers, execute, capability
         self.launched: list[str] = []  # functions, as they ran
-        self.calls: Counter[str] = Counter()  # of the host, by kind; "blocked": those of "synchronize" that had to wait
+        self.calls: Counter[str] = Counter()  # of the host, by kind; "blocked": main thread's waits
         self.downloads = 0  # copies from a card to the host that ran, those of graphs too
         self._local = threading.local()
 
@@ -87,7 +87,8 @@ class Cards:
         """What the host does when it synchronizes."""
         self.refuse_in_capture("waiting")
         self.calls["synchronize"] += 1
-        self.calls["blocked"] += operation is not None and not operation.done
+        in_main = threading.current_thread() is threading.main_thread()  # threads that fill batches may wait for their copies
+        self.calls["blocked"] += in_main and operation is not None and not operation.done
         self.scheduler.finish(operation)
 
     def find(self, address: int, size: int) -> np.ndarray:
