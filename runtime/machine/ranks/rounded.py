@@ -12,6 +12,7 @@ from typing import Any
 
 from runtime.ir.program import ITEM_BYTES, Buffer, Instruction, Program
 from runtime.ir.runs import element_runs
+from runtime.kernels.cuda.grids import WIDEST
 from runtime.machine.cuda.device import CudaDevice
 from runtime.machine.device import BoundInstruction
 from runtime.machine.ranks.rounding import Rounding, Sums, sends_gradients
@@ -89,7 +90,7 @@ class Rounder:
 
     def _room(self, buffers: Sequence[Buffer]) -> tuple[Any, dict[Buffer, Any]]:
         """An array for the rounded numbers of some buffers, one behind the other, and the piece of each."""
-        ends = [0, *accumulate(buffer.size for buffer in buffers)]
+        ends = [0, *accumulate(_taken(buffer) for buffer in buffers)]
         room = Buffer("rounded", (ends[-1],), "gradient", HALF, device=buffers[0].device)
         memory = self._device.allocate(room.bytes)
         views = [room.view((buffer.size,), begin) for buffer, begin in zip(buffers, ends, strict=False)]
@@ -117,6 +118,11 @@ class Rounder:
         return self._device.bind(instruction, lambda buffer: own[buffer] if buffer in own else arrays(buffer))
 
 
+def _taken(buffer: Buffer) -> int:
+    """How many rounded numbers a buffer has room for: whole packs, so that the next one begins where kernels take packs."""
+    return -(-buffer.size // WIDEST) * WIDEST
+
+
 def rounding_bytes(programs: Sequence[Program], shares: Collection[int]) -> int:
     """Bytes that a card with these shares takes for rounded gradients, and for the sums of their errors."""
     found = 0
@@ -124,7 +130,7 @@ def rounding_bytes(programs: Sequence[Program], shares: Collection[int]) -> int:
         for one in program.backward:
             sends, receives = one.device in shares, bool(one.outputs) and one.outputs[0].device in shares
             if sends_gradients(one) and sends != receives:
-                found += ITEM_BYTES[HALF] * sum(buffer.size for buffer in one.inputs)
+                found += ITEM_BYTES[HALF] * sum(_taken(buffer) for buffer in one.inputs)
                 runs = sum(element_runs(buffer.size) for buffer in one.inputs) if sends else 0
                 found += ITEM_BYTES[PARTIAL] * SUMS * runs
     return found
