@@ -31,6 +31,7 @@ def over_all(folder: Path, devices: str) -> list[results.TestResult | None]:
         return [run_test(exe, None, iteration) for iteration in range(3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", ["gpu:0", "gpu:0,gpu:1"])
 def test_the_last_batch(
     machine: Callable[..., Cards], execute: Callable, rounds: Callable[[int], None], tmp_path: Path, devices: str
