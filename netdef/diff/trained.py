@@ -64,8 +64,12 @@ def _changes_results(change: Change, layer: Layer) -> bool:
 
 def _changes_pixels(change: Change, layer: Layer, trained: Any) -> bool:
     """Whether other numbers come from the same images; the numbers in files of means are not known here."""
-    has_file = any(message.transform_param.mean_file for message in (layer.message, trained))
-    return change.what in OF_PIXELS and not (has_file and change.what.endswith("mean_value"))
+    if not change.what.endswith("mean_value"):
+        return change.what in OF_PIXELS
+    of_both = [message.transform_param for message in (layer.message, trained)]
+    # One value is that of every channel, and no value is 0.
+    same = len({value for one in of_both for value in one.mean_value or (0.0,)}) == 1
+    return change.what in OF_PIXELS and not same and not any(one.mean_file for one in of_both)
 
 
 def _like(layer: Layer, message: Any) -> Layer:

@@ -74,6 +74,19 @@ def test_pixels():
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "differ"),
+    [([], [0, 0, 0], False), ([0], [], False), ([7], [7, 7, 7], False), ([], [0, 0, 1], True), ([7], [7, 7, 0], True)],
+)
+def test_means_written_in_another_way(before, after, differ):
+    """One value is that of every channel, and no value is 0."""
+    trained = message_class("NetParameter")()
+    trained.layer.add(name="data", type="ImageData").transform_param.mean_value.extend(before)
+    values = " ".join(f"mean_value: {value}" for value in after)
+    text = 'layer data: ImageData -> data, label { source: "x" new_height: 4 new_width: 4 transform_param { VALUES } }'
+    assert bool(other_settings(netdef.parse(text.replace("VALUES", values)), trained)) == differ
+
+
 def test_layers_that_differ_alike_are_one_line():
     relus = "".join(
         f"layer r{number}: ReLU({'data' if not number else f'r{number - 1}'}) {{ negative_slope: SLOPE }}" for number in range(12)
