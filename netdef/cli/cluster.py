@@ -97,9 +97,9 @@ class Costs:
     def __init__(self, net: Net, split: str, few: Shape, seconds: Seconds, graphics: bool = False):
         self.net, self.split, self.few, self._seconds, self._graphics = net, split, few, seconds, graphics
         self.batch = net.batch or 1
-        self._one = by_layer(program_of(net, cards=graphics), seconds)
+        self._one = by_layer(program_of(net, cards=graphics, apart=True), seconds)  # as shares are, which it is compared with
         self._singles: dict[int, Counter[tuple[str, str]]] = {}
-        program = program_of(net, range(few.cards), split, few.nodes, graphics)
+        program = program_of(net, range(few.cards), split, few.nodes, cards=graphics)
         self._shares = by_layer(program, seconds)
         self._cut = {layer.name: kind_of_cut(program, layer.name) for layer in net.layers}
         self.weights, self.blobs = flows(program, few)
@@ -182,7 +182,7 @@ class Costs:
     def _single(self, images: int) -> Counter[tuple[str, str]]:
         """Seconds by list and layer of one card that has so many images."""
         if images not in self._singles:
-            program = program_of(with_batch_size(self.net, images), cards=self._graphics)
+            program = program_of(with_batch_size(self.net, images), cards=self._graphics, apart=True)
             self._singles[images] = by_layer(program, self._seconds)
         return self._singles[images]
 

@@ -114,6 +114,7 @@ def report(
         update=plain_update(net) if instructions and not inference else None,
         narrow=forms_on(options.target()) if cards else None,
         cards=cards and not no_fuse,
+        apart=bool(cards),
     )
     if program.plan is None:
         narrowed = math == "bf16" and after is not None and PASSES.index(after) >= PASSES.index("narrow")

@@ -78,7 +78,7 @@ def measured_kernels(net: Net, images: int, least: Seconds, clock: Callable[[Dev
     update = updates(message_class("SolverParameter")())
     taken, could = Counter[str](), Counter[str]()
     net = with_batch_size(net, images)
-    with compile(net, "cpu", threads=1, keep="outputs", losses_only=True, update=update) as executable:
+    with compile(net, "cpu", threads=1, keep="activations", losses_only=True, update=update) as executable:
         executable.begin_run(load=False)
         lists = [pair for name in LISTS for pair in executable.bound(name)]
         bound = [one for _, one in lists]

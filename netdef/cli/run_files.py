@@ -79,8 +79,10 @@ class RunFiles:
         for name, text in texts.items():
             if not (self.out / name).exists():
                 self.written.append(self.out / name)
+            ours = not (self.out / name).exists() or is_written(self.out / name)
             write_over(self.out / name, text)
-            note_written(self.out / name)
+            if ours:  # what a run from elsewhere names is not the user's choice, though it is written again
+                note_written(self.out / name)
         return ""
 
     def discard(self) -> None:

@@ -133,7 +133,7 @@ def predict(net: Net, options: Options) -> str:
         click.echo(note, err=True)
     cuda = options.cuda
     target = cuda.target(limits.multiprocessors, limits.capability)
-    program = compile_program(net, narrow=forms_on(target), **how(net, options), cards=cuda.fuse)
+    program = compile_program(net, narrow=forms_on(target), **how(net, options), cards=cuda.fuse, apart=True)
     cuda_needs.workspace(program, 0, cuda, target)  # which refuses one that is too small
     table = empty(net)
     for name, instruction in _instructions(program):

@@ -11,6 +11,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+KEPT = 1000  # entries, the newest
+
 
 def note_written(path: str | os.PathLike[str]) -> None:
     """Enter a file as written by netdef; a cache that cannot be written to is left."""
@@ -18,6 +20,14 @@ def note_written(path: str | os.PathLike[str]) -> None:
         entry = _entry(path)
         entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         entry.touch()
+        _drop_older(entry.parent)
+
+
+def _drop_older(folder: Path) -> None:
+    entries = list(folder.iterdir())
+    if len(entries) > KEPT:
+        for entry in sorted(entries, key=lambda one: one.stat().st_mtime_ns)[:-KEPT]:
+            entry.unlink(missing_ok=True)
 
 
 def is_written(path: str | os.PathLike[str]) -> bool:
@@ -29,6 +39,7 @@ def is_written(path: str | os.PathLike[str]) -> bool:
 
 
 def _entry(path: str | os.PathLike[str]) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    cache = Path(given) if os.path.isabs(given) else Path.home() / ".cache"  # a relative one could come with the texts
     digest = sha256(os.fsencode(os.path.realpath(path)) + b"\0" + Path(path).read_bytes())
     return cache / "netdef" / "written" / digest.hexdigest()

@@ -52,6 +52,7 @@ class Request:
     nodes: int
     narrow: Forms | None
     cards: bool
+    apart: bool
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ PIPELINE = (
     Pass(
         "fuse_updates",
         "on processors, let the update of a fully connected layer make the gradient of its weights",
-        lambda program, request: program if request.cards else fuse_updates(program, request.keep),
+        lambda program, request: program if request.cards or request.apart else fuse_updates(program, request.keep),
     ),
     Pass("together", "copy between shares that lie on one device", lambda p, r: together(p, r.hosts) if r.hosts else p),
     Pass("fold", "in inference, make scales and shifts part of the weights before them", _fold),
@@ -142,6 +143,7 @@ def compile_program(
     nodes: int = 1,
     narrow: Forms | None = None,
     cards: bool = False,
+    apart: bool = False,
     after: str = PASSES[-1],
 ) -> Program:
     """The program of a net after one of PASSES, without binding it to devices.
@@ -154,6 +156,7 @@ def compile_program(
     narrow: which buffers of an instruction its device takes as bfloat16; None keeps all as float32.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     cards: for graphics cards, which have kernels for more instructions at once.
+    apart: no update makes the gradient of weights, as on graphics cards, also where `cards` is not given, and between shares.
     others: see `compile`.
 
     Raises
@@ -169,7 +172,7 @@ def compile_program(
     keep = keep or ("all" if backward else "outputs")
     if keep not in KEEP:
         raise NetdefError(f"keep cannot be '{keep}'", hint="it is one of " + ", ".join(KEEP))
-    how = split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets, nodes, narrow, cards
+    how = split_of(split), fixed, backward, keep, losses_only, update, seed, fold, buckets, nodes, narrow, cards, apart
     request = Request(devices, hosts, *how)
     program = Program(net)
     for one in PIPELINE[: PASSES.index(after) + 1]:

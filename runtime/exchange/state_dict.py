@@ -242,6 +242,9 @@ def weights_of(net: Net, arrays: Arrays, table: Table, file: str) -> dict[str, n
             hint = did_you_mean(key, arrays) if key else "--names FILE says which it is"
             errors.append(Diagnostic(f"{file} {what} for {name} ({shape_text(parameter.shape)})", hint=hint))
             continue
+        if arrays[key].dtype.kind not in "fiubV":  # V: bfloat16
+            errors.append(Diagnostic(f"{key} of {file} holds {arrays[key].dtype}, which are no real numbers"))
+            continue
         with np.errstate(over="ignore"):  # a double that is too large becomes infinite, and is reported as that
             array = fitted(parameter, arrays[key].astype(np.float32, copy=False), own=key == name)
         if array is None:

@@ -115,6 +115,7 @@ def compile(
         "narrow": forms_of(opened),
         "nodes": division.nodes if division is not None else nodes or (1 if ranks is None else ranks.nodes),
         "cards": on_cards and (cuda or CudaOptions()).fuse,
+        "apart": on_cards,
     }
     try:
         program = compile_program(net, **options)

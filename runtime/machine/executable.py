@@ -34,6 +34,7 @@ from runtime.machine.sinks import Sinks
 from runtime.machine.values import Values
 from runtime.ops.changed_shapes import ShapesChangedError
 from runtime.ops.python.layer import python_layers
+from runtime.ops.update.table import check_gradients_are_there
 
 if TYPE_CHECKING:
     from netdef.graph.net import Net
@@ -112,6 +113,7 @@ class Executable(Values):
         self._runners: dict[tuple[tuple[str, ...], bool, bool], Callable[[], None]] = {}  # see `_run`
         keeps = any(isinstance(bound, Keeping) for bound in self._bound.values())
         self._makes_once = keeps or any(instruction.once for instruction in self.program.forward)
+        self._last: tuple[str, ...] = ()  # the lists that were run last
         self._prepared: int | None = None  # after how many changes of parameters that was made
 
     def __repr__(self) -> str:
@@ -186,7 +188,9 @@ class Executable(Values):
         self._run("learning")
 
     def update(self) -> None:
-        """Run the update list: what the solver does to all parameters in an iteration."""
+        """Run the update list, what the solver does to all parameters; right behind `backward` where it makes gradients itself."""
+        if self._last != ("backward",):
+            check_gradients_are_there(self.program)
         self._run("update")
 
     def first_non_finite(self) -> str | None:
@@ -404,7 +408,7 @@ class Executable(Values):
             if prepared:
                 pairs = [(instruction, repeated(bound)) for instruction, bound in pairs if not instruction.once]
             self._runners[key] = self._runner(pairs)
-        self._prepared = None
+        self._prepared, self._last = None, names
         try:
             with self._naming_failures():
                 self._runners[key]()

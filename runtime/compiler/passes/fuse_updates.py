@@ -9,6 +9,7 @@ from runtime.compiler.passes.fuse import uses_of
 from runtime.ir.program import Buffer, Instruction, Program
 from runtime.ops.update.table import OF_PRODUCT, ROWS
 
+MOST_IMAGES = 512  # of a product whose whole sum a block takes at once: with more it leaves the cache
 GRADIENT = "inner_product_weight_gradient"
 UPDATES = frozenset(row.kernel for row in ROWS.values())
 
@@ -41,10 +42,10 @@ def fuse_updates(program: Program, keep: str) -> Program:
 
 
 def plain(maker: Instruction, update: Instruction) -> bool:
-    """Whether a gradient is one product of all weights, as they are stored."""
+    """Whether a gradient is one product of all weights, as they are stored, of few enough images."""
     x, _ = maker.inputs
     whole = maker.outputs[0].size == maker.outputs[0].root.size == update.inputs[0].size
-    return whole and x.shape[0] == 1 and not maker.constants["transpose"]
+    return whole and x.shape[0] == 1 and x.shape[2] <= MOST_IMAGES and not maker.constants["transpose"]
 
 
 def with_product(maker: Instruction, update: Instruction) -> Instruction:

@@ -68,6 +68,7 @@ class Workers:
         self._states = np.full(team.LINE * threads, team.ASLEEP, np.int64)
         self._queues: list[SimpleQueue[Any]] = [SimpleQueue() for _ in range(threads - 1)]
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._abandoned: Any = None  # the work of an interrupted run, whose memory helpers may still use
         self._left: list[Event] = []  # each set when a helper has ended its work for an interrupted run
         for worker, queue in enumerate(self._queues, start=1):
             Thread(target=self._serve, args=(worker, queue), daemon=True, name=f"cpu-worker-{worker}").start()
@@ -112,6 +113,7 @@ class Workers:
                     self._queues[worker - 1].put(WAKE)
                 found = team.share(job, states, helpers, self._turns, True)
         except BaseException:
+            self._abandoned = work
             self._leave()
             raise
         if found < 0:
@@ -123,6 +125,7 @@ class Workers:
         while self._left:
             self._left[-1].wait()
             self._left.pop()
+        self._abandoned = None
 
     def _call(self, queue: SimpleQueue[Any], job: Any) -> None:
         """Give a helper something that is Python."""

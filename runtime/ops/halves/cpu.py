@@ -33,7 +33,11 @@ def widen_from_fp16(begin, end, x, y):
     y[...] = widen_fp16(x)
 
 
-@kernel(items=lambda x, rounded, partials, fp16: 1, flops=5)
+@kernel(
+    items=lambda x, rounded, partials, fp16: 1,
+    flops=5,
+    moved=lambda x, rounded, partials, *_, **__: x.bytes + rounded.bytes + 2 * partials.bytes,
+)
 def rounding_error(begin, end, x, rounded, partials, fp16):
     """partials (runs, 2), float64 += the sums of (rounded - x) ** 2 and of x ** 2 over each run of ELEMENTS numbers."""
     _, widen = FORMS["fp16" if fp16 else "bf16"]

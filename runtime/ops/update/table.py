@@ -16,9 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from netdef.language.diagnostics import NetdefError
 from netdef.layers.formula import Expression, read
+
+if TYPE_CHECKING:
+    from runtime.ir.program import Program
 
 OF_PRODUCT = "_of_product"  # ends the names of updates that make the gradient, a product, themselves
 HISTORIES = ("h", "h2")
@@ -167,3 +171,15 @@ def correction(solver: Any, iteration: int) -> float:
 
 
 OF_ITERATIONS: Mapping[str, Callable[[Any, int], float]] = {"correction": correction}  # the value of each of SCALARS
+
+
+def check_gradients_are_there(program: Program) -> None:
+    """Before an update that is not run right behind `backward`.
+
+    Raises
+    ------
+    NetdefError: it makes gradients of what backward left in memory that others use again.
+    """
+    if any(one.kernel.endswith(OF_PRODUCT) for one in program.update):
+        hint = 'run backward right before the update; or keep="activations", of compile, which keeps gradients'
+        raise NetdefError("the update makes gradients of what backward left, and that is gone", hint=hint)

@@ -113,3 +113,31 @@ def test_backward_alone_changes_no_weight() -> None:
         before = executable.param("fc1", 0)
         executable.backward()
         np.testing.assert_array_equal(executable.param("fc1", 0), before)
+
+
+def test_an_update_that_is_not_behind_backward_is_refused() -> None:
+    random = np.random.default_rng(1)
+    batch = {"data": random.standard_normal((5, 70)), "label": np.zeros(5)}
+    with solver_of(net_of(), "outputs") as solver:
+        executable = solver.executable
+        executable.forward(**batch)
+        executable.backward()
+        executable.forward(**batch)
+        with pytest.raises(NetdefError, match="of what backward left"):
+            executable.update()
+
+
+def test_many_images_stay_apart() -> None:
+    """The sum of a block would leave the cache."""
+    for batch, fused in ((512, True), (513, False)):
+        net = net_of(batch)
+        program = compile_program(net, keep="outputs", losses_only=True, update=plain_update(net))
+        assert any(one.kernel.endswith(OF_PRODUCT) for one in program.update) == fused
+
+
+@pytest.mark.parametrize("cards", [False, True])
+def test_graphics_cards_have_no_such_update(cards: bool) -> None:
+    """Also where nothing is fused for them."""
+    net = net_of()
+    program = compile_program(net, keep="outputs", losses_only=True, update=plain_update(net), cards=cards, apart=True)
+    assert not any(one.kernel.endswith(OF_PRODUCT) for one in program.update)

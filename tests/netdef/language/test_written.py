@@ -1,0 +1,16 @@
+"""The entries of the texts that netdef wrote."""
+
+import os
+
+from netdef.language import written
+
+
+def test_the_newest_entries_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(written, "KEPT", 2)
+    texts = [tmp_path / f"{number}.net" for number in range(4)]
+    for number, text in enumerate(texts):
+        text.write_text("")
+        written.note_written(text)
+        os.utime(written._entry(text), (number, number))
+    assert [written.is_written(text) for text in texts] == [False, False, True, True]
