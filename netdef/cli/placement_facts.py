@@ -55,16 +55,29 @@ class Load:
         return sum(self.memory.values())
 
 
-def program_of(net: Net, hosts: Sequence[int] = (0,), split: str = DEFAULT_SPLIT, nodes: int = 1, **kind: bool) -> Program:
+def program_of(
+    net: Net,
+    hosts: Sequence[int] = (0,),
+    split: str = DEFAULT_SPLIT,
+    nodes: int = 1,
+    cards: bool = False,
+    apart: bool = False,
+) -> Program:
     """The program that `netdef train` would run, or `netdef test` in phase test.
 
-    hosts: by share, which device has it.  nodes: as `compile` has them.  kind: cards and apart, as `compile_program` has
-    them.
+    hosts: by share, which device has it.  others: see `compile_program`.
     """
     from runtime.compiler.pipeline import compile_program
     from runtime.solver.update import updates
 
-    division: dict[str, Any] = {"devices": len(hosts), "hosts": hosts, "split": split, "nodes": nodes, **kind}
+    division: dict[str, Any] = {
+        "devices": len(hosts),
+        "hosts": hosts,
+        "split": split,
+        "nodes": nodes,
+        "cards": cards,
+        "apart": apart,
+    }
     if net.phase != "train":
         return compile_program(net, **division, backward=False)
     update = updates(message_class("SolverParameter")())

@@ -77,12 +77,14 @@ class RunFiles:
         # The record first: by it the files are a run's, where the process ends before all are written.
         texts = {RECORD: record(self.out / RECORD, solver, command, resumed), **nets_of(solver), RUN_SOLVER: solver_text(solver)}
         for name, text in texts.items():
-            if not (self.out / name).exists():
-                self.written.append(self.out / name)
-            ours = not (self.out / name).exists() or is_written(self.out / name)
-            write_over(self.out / name, text)
-            if ours:  # what a run from elsewhere names is not the user's choice, though it is written again
-                note_written(self.out / name)
+            path = self.out / name
+            is_new = not path.exists()
+            if is_new:
+                self.written.append(path)
+            is_own = is_new or is_written(path)
+            write_over(path, text)
+            if is_own:  # what a run from elsewhere names is not the user's choice, though it is written again
+                note_written(path)
         return ""
 
     def discard(self) -> None:

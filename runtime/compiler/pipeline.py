@@ -156,7 +156,7 @@ def compile_program(
     narrow: which buffers of an instruction its device takes as bfloat16; None keeps all as float32.
     update: a function that adds what a solver needs: its update list (runtime/solver/update.py), what it remembers (remember.py).
     cards: for graphics cards, which have kernels for more instructions at once.
-    apart: no update makes the gradient of weights, as on graphics cards, also where `cards` is not given, and between shares.
+    apart: no update makes the gradient of its weights itself, which graphics cards cannot, and shares do not.
     others: see `compile`.
 
     Raises

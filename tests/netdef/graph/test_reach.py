@@ -272,6 +272,8 @@ def test_what_netdef_wrote_is_not_remarked_on(folder, monkeypatch, capsys):
     Path("made/images.net").write_text("# mine\n" + Path("made/images.net").read_text())
     for other in ("other/net.net", "made/images.net"):
         assert [one.code for one in check(other).findings if one.code == "ND405"]
+    assert run(["train", "other", "--resume", "latest", "--iterations", "8", "--threads", "1"]) == 0  # written again, for others
+    assert [one.code for one in check("other/net.net").findings if one.code == "ND405"]
 
 
 OUT = "OUT/b/1.png"

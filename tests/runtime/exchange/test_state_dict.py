@@ -113,6 +113,13 @@ def test_numbers_that_are_not_finite(arrays, capsys):
     assert not Path("w.caffemodel").exists()
 
 
+@pytest.mark.parametrize("values", [np.full((4, 3, 3, 3), "a"), np.full((4, 3, 3, 3), 1j)])
+def test_arrays_that_are_no_real_numbers(arrays, capsys, values):
+    np.savez("x.npz", **{**arrays, "stem.0.weight": values})
+    assert imported(source="x.npz") == 2
+    assert f"stem.0.weight of x.npz holds {values.dtype}, which are no real numbers" in capsys.readouterr().err
+
+
 def test_all_that_does_not_fit(arrays, capsys):
     del arrays["head.bias"]
     arrays["act.weight"] = arrays["act.weight"][:5]
