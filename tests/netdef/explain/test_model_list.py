@@ -55,7 +55,7 @@ def test_the_comment_of_a_file_is_its_description():
     assert all(5 < len(model.about) < 75 for model in LOADED_ONCE())
 
 
-@pytest.mark.slow
+@pytest.mark.release  # on a busy machine its ratio of times varies by half
 def test_it_costs_little_more_than_its_libraries():
     layers = sum(len(netdef.load(name).layers) for name in model_names())
     assert times_of_libraries(["models"], rounds=2) < 3 + 2 * layers / 1000
